@@ -1,0 +1,26 @@
+/* The memory of one request or one attempt: allocated piece by piece, freed
+ * at once. Owned by whoever made it. A piece is never freed by itself, but the
+ * last one can grow in place, which is how heads are gathered. */
+#pragma once
+
+#include "base/check.h"
+#include "base/span.h"
+
+struct arena;
+
+struct arena *arena_new(void);
+
+/* Frees the arena and all that came from it. NULL is fine. */
+void arena_free(struct arena *);
+
+/* `size` zeroed bytes, aligned for any type. Aborts when memory is out. */
+void *arena_alloc(struct arena *, size_t size) __attribute__((returns_nonnull));
+
+/* Makes a piece of `old_size` bytes `size` long, in place where it is the last
+ * one. Returns where it is now; what is new is not zeroed. */
+void *arena_grow(struct arena *, void *piece, size_t old_size, size_t size)
+    __attribute__((returns_nonnull));
+
+/* Copies with a terminating NUL (not counted in the span). */
+struct span arena_span(struct arena *, struct span);
+char *arena_printf(struct arena *, const char *format, ...) PRINTF_LIKE(2, 3);

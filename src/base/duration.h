@@ -1,0 +1,9 @@
+/* Milliseconds in the words of the configuration: "600ms", "9s", "10m", "1h". */
+#pragma once
+
+#include "base/check.h"
+
+#define DURATION_TEXT_SIZE 32
+
+/* Writes it to `out` and returns `out`. */
+const char *duration_text(char out[DURATION_TEXT_SIZE], uint64_t ms);

@@ -1,0 +1,73 @@
+#include "base/histogram.h"
+
+/* Values below STEPS have a bucket each; above, every power of two is cut
+ * into STEPS buckets, each at most 1/64 of its value wide. */
+#define STEPS_BITS 6
+#define STEPS (1u << STEPS_BITS)
+#define LONGEST_US (3600ull * 1000 * 1000)
+#define LONGEST_BITS 32 /* an hour takes 32 bits */
+#define BUCKETS ((LONGEST_BITS - STEPS_BITS + 1) * STEPS)
+
+_Static_assert(LONGEST_US >> LONGEST_BITS == 0, "the last bucket holds an hour");
+
+static size_t bucket_of(uint64_t us)
+{
+    if (us < STEPS)
+        return us;
+    unsigned shift = 63u - (unsigned)__builtin_clzll(us) - STEPS_BITS;
+    return (size_t)shift * STEPS + (us >> shift);
+}
+
+/* The greatest value that falls into it. */
+static uint64_t bucket_end(size_t bucket)
+{
+    if (bucket < 2 * STEPS)
+        return bucket;
+    size_t shift = bucket / STEPS - 1;
+    return ((bucket % STEPS + STEPS + 1) << shift) - 1;
+}
+
+void histogram_add(struct histogram *h, uint64_t us)
+{
+    if (us > LONGEST_US)
+        us = LONGEST_US;
+    if (h->buckets == NULL)
+        h->buckets = must_calloc(BUCKETS, sizeof *h->buckets);
+    h->buckets[bucket_of(us)]++;
+    h->count++;
+    h->sum_us += us;
+    if (us > h->max_us)
+        h->max_us = us;
+}
+
+uint64_t histogram_percentile(const struct histogram *h, double share)
+{
+    if (h->count == 0)
+        return 0;
+    double rank = share * (double)h->count;
+    uint64_t wanted = (uint64_t)rank, seen = 0;
+    wanted += wanted == 0 || (double)wanted < rank;
+    for (size_t i = 0; i < BUCKETS; i++) {
+        seen += h->buckets[i];
+        if (seen >= wanted)
+            return bucket_end(i) < h->max_us ? bucket_end(i) : h->max_us;
+    }
+    return h->max_us;
+}
+
+uint64_t histogram_at_most(const struct histogram *h, uint64_t us)
+{
+    if (us >= h->max_us)
+        return h->count;
+    size_t last = bucket_of(us);
+    uint64_t seen = 0;
+    for (size_t i = 0; i <= last; i++)
+        seen += h->buckets[i];
+    return seen;
+}
+
+void histogram_free(struct histogram *h)
+{
+    free(h->buckets);
+    *h = (struct histogram){0};
+}

@@ -1,0 +1,21 @@
+/* Durations counted the HDR way: buckets of constant relative width (under
+ * 2 %), from 1 µs to an hour, so that percentiles stay true at both ends.
+ * Embedded in its owner; never shrinks, never forgets. */
+#pragma once
+
+#include "base/check.h"
+
+struct histogram {
+    uint64_t *buckets; /* NULL until the first value */
+    uint64_t count, sum_us, max_us;
+};
+
+void histogram_add(struct histogram *, uint64_t us);
+
+/* The value that `share` (0…1) of all values do not exceed, in µs, as the upper
+ * end of its bucket but never above the maximum; 0 when empty. */
+uint64_t histogram_percentile(const struct histogram *, double share);
+
+/* How many values are at most `us`, or share its bucket (for cumulative buckets). */
+uint64_t histogram_at_most(const struct histogram *, uint64_t us);
+void histogram_free(struct histogram *);

@@ -1,0 +1,20 @@
+/* The daemon's own log: one line an event on stderr, with a level and the
+ * object it is about. Owned by nobody: one per process, ready from the start.
+ * No secret is ever passed here: targets go through redaction first. */
+#pragma once
+
+#include "base/check.h"
+
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+
+/* What is written from now on; the start is LOG_LEVEL_INFO. */
+void log_set_level(enum log_level);
+bool log_enabled(enum log_level);
+
+/* Writes "LEVEL OBJECT: message\n" at once. `object` names what it is about
+ * ("upstream binance", "client 17"). Control characters in the message come
+ * out as '?', so that nobody can forge a line. */
+void log_write(enum log_level, const char *object, const char *format, ...) PRINTF_LIKE(3, 4);
+
+#define LOG(level, object, ...)                                                                    \
+    (log_enabled(LOG_LEVEL_##level) ? log_write(LOG_LEVEL_##level, object, __VA_ARGS__) : (void)0)

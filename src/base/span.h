@@ -1,0 +1,96 @@
+/* A run of bytes somebody else owns: no terminator, may hold anything.
+ * Passed by value. Names of HTTP fields and hosts compare without case
+ * (RFC 9110 5.1, RFC 9112 3.2), everything else byte for byte. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <strings.h>
+
+struct span {
+    const char *at;
+    size_t len;
+};
+
+/* A span over a string literal or a NUL-terminated string; for printf's "%.*s". */
+#define SPAN(literal) ((struct span){(literal), sizeof(literal) - 1})
+#define SPAN_ARG(s) (int)(s).len, (s).at
+
+static inline struct span span_of(const char *text)
+{
+    return (struct span){text, text ? strlen(text) : 0};
+}
+
+static inline bool span_is(struct span s, struct span other)
+{
+    return s.len == other.len && (s.len == 0 || memcmp(s.at, other.at, s.len) == 0);
+}
+
+static inline bool span_is_nocase(struct span s, struct span other)
+{
+    return s.len == other.len && (s.len == 0 || strncasecmp(s.at, other.at, s.len) == 0);
+}
+
+static inline bool span_starts(struct span s, struct span prefix)
+{
+    return s.len >= prefix.len && memcmp(s.at, prefix.at, prefix.len) == 0;
+}
+
+static inline bool span_starts_nocase(struct span s, struct span prefix)
+{
+    return s.len >= prefix.len && strncasecmp(s.at, prefix.at, prefix.len) == 0;
+}
+
+/* What is left from `from` on (empty past the end). */
+static inline struct span span_from(struct span s, size_t from)
+{
+    return from >= s.len ? (struct span){s.at + s.len, 0} : (struct span){s.at + from, s.len - from};
+}
+
+static inline struct span span_first(struct span s, size_t len)
+{
+    return (struct span){s.at, len < s.len ? len : s.len};
+}
+
+/* Where `c` is first found, or s.len. */
+static inline size_t span_find(struct span s, char c)
+{
+    const char *p = s.len ? memchr(s.at, c, s.len) : NULL;
+    return p ? (size_t)(p - s.at) : s.len;
+}
+
+/* Without leading and trailing space and tab (RFC 9110 5.6.3 OWS). */
+static inline struct span span_trim(struct span s)
+{
+    while (s.len && (s.at[0] == ' ' || s.at[0] == '\t'))
+        s.at++, s.len--;
+    while (s.len && (s.at[s.len - 1] == ' ' || s.at[s.len - 1] == '\t'))
+        s.len--;
+    return s;
+}
+
+/* Cuts the next element off a comma-separated list (RFC 9110 5.6.1): returns
+ * false at the end; empty elements are passed over, white space is trimmed. */
+static inline bool span_next_element(struct span *rest, struct span *element)
+{
+    while (rest->len) {
+        size_t comma = span_find(*rest, ',');
+        *element = span_trim(span_first(*rest, comma));
+        *rest = span_from(*rest, comma + 1);
+        if (element->len)
+            return true;
+    }
+    return false;
+}
+
+/* Does a comma-separated list hold this token, in any case? */
+static inline bool span_lists(struct span list, struct span token)
+{
+    struct span element;
+    while (span_next_element(&list, &element))
+        if (span_is_nocase(element, token))
+            return true;
+    return false;
+}

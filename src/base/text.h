@@ -1,0 +1,24 @@
+/* Text that grows: heads, log lines, pages. Embedded in its owner; an empty
+ * one holds no memory. Always NUL-terminated once something was added. */
+#pragma once
+
+#include "base/check.h"
+#include "base/span.h"
+
+struct text {
+    char *at;
+    size_t len, room;
+};
+
+void text_add(struct text *, struct span);
+void text_add_str(struct text *, const char *);
+void text_add_number(struct text *, uint64_t); /* decimal; cheaper than printf */
+void text_printf(struct text *, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Room for `len` more bytes; where they go. text_added() says how many came. */
+char *text_reserve(struct text *, size_t len) __attribute__((returns_nonnull));
+void text_added(struct text *, size_t len);
+
+struct span text_span(const struct text *);
+void text_clear(struct text *); /* empties it, keeps the memory */
+void text_free(struct text *);

@@ -1,0 +1,217 @@
+#include "config/config.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "config/complaint.h"
+#include "config/config_check.h"
+#include "config/directive.h"
+#include "config/host.h"
+#include "config/read.h"
+#include "config/value.h"
+
+#define CONFIG_MAGIC 0x63666731u
+#define FILE_MAX_SIZE (4u << 20)
+
+struct snapshot {
+    unsigned magic;
+    atomic_uint references;
+    struct arena *arena; /* this struct is in it too */
+    struct config config;
+};
+
+static struct snapshot *snapshot_of(const struct config *c)
+{
+    struct snapshot *s = container_of((struct config *)(uintptr_t)c, struct snapshot, config);
+    MAGIC_CHECK(s, CONFIG_MAGIC);
+    return s;
+}
+
+static void print_default(const struct directive *d, struct text *out)
+{
+    if (d->value)
+        text_printf(out, "%s = %s\n", d->name, d->value);
+}
+
+/* The defaults are read like a file, so that a row needs to be right only once. */
+static void read_builtin(struct arena *a, struct file *f)
+{
+    struct text text = {0};
+    struct complaints complaints = {.path = "config.def"};
+    for (size_t row = 0; row < GLOBAL_ROWS; row++)
+        print_default(&directives[row], &text);
+    text_add_str(&text, "defaults {\n");
+    for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
+        if (directive_in_defaults(&directives[row]))
+            print_default(&directives[row], &text);
+    text_add_str(&text, "}\n");
+    file_read(f, a, text_span(&text), &complaints);
+    CHECK(f->complete && !complaints.any);
+    text_free(&text);
+}
+
+/* Sets the fields of `base` from the first of `blocks` (the own one, then what
+ * it inherits from) in which each directive stands. */
+static void fill(struct arena *a, void *base, size_t row, size_t end_row,
+                 const struct block *const *blocks, size_t count)
+{
+    char why[VALUE_WHY_SIZE];
+    for (; row < end_row; row++) {
+        const struct directive *d = &directives[row];
+        for (size_t i = 0; i < count; i++) {
+            const struct given_list *l = &blocks[i]->rows[row];
+            if (!l->set)
+                continue;
+            for (size_t j = 0; j < l->count; j++)
+                CHECK(l->at[j]->bad ||
+                      value_read(a, d, l->at[j]->text, (char *)base + d->offset, why));
+            break;
+        }
+    }
+}
+
+static struct upstream_config *make_upstream(struct arena *a, const struct block *own,
+                                             const struct file *f, const struct file *builtin)
+{
+    const struct block *blocks[] = {own, &f->defaults, &builtin->defaults};
+    struct upstream_config *u = arena_alloc(a, sizeof *u);
+    struct host_origin origin;
+    const char *why;
+    u->name = arena_span(a, span_of(own->name)).at;
+    u->line = own->line;
+    fill(a, u, GLOBAL_ROWS, ALL_ROWS, blocks, COUNT_OF(blocks));
+    if (u->url && host_origin_read(a, u->url, &origin, &why)) {
+        u->secure = origin.secure;
+        u->host = origin.host;
+        u->port = origin.port;
+    }
+    return u;
+}
+
+static const char *absolute(struct arena *a, const char *path)
+{
+    char *here;
+    if (*path == '\0' || *path == '/' || (here = getcwd(NULL, 0)) == NULL)
+        return arena_span(a, span_of(path)).at;
+    const char *all = arena_printf(a, "%s/%s", here, path);
+    free(here);
+    return all;
+}
+
+static struct config *build(const char *path, const struct file *f)
+{
+    struct arena *a = arena_new(), *scratch = arena_new();
+    struct snapshot *s = arena_alloc(a, sizeof *s);
+    struct config *c = &s->config;
+    struct file builtin;
+    read_builtin(scratch, &builtin);
+    const struct block *globals[] = {&f->globals, &builtin.globals};
+    const struct block *defaults[] = {&f->defaults, &builtin.defaults};
+    MAGIC_INIT(s, CONFIG_MAGIC);
+    atomic_init(&s->references, 1);
+    s->arena = a;
+    c->path = absolute(a, path);
+    c->defaults.line = f->defaults.line;
+    fill(a, c, 0, GLOBAL_ROWS, globals, COUNT_OF(globals));
+    fill(a, &c->defaults, GLOBAL_ROWS, ALL_ROWS, defaults, COUNT_OF(defaults));
+    c->upstream_count = f->upstream_count;
+    c->upstreams = arena_alloc(a, (f->upstream_count + 1) * sizeof *c->upstreams);
+    for (size_t i = 0; i < f->upstream_count; i++)
+        c->upstreams[i] = make_upstream(a, f->upstreams[i], f, &builtin);
+    arena_free(scratch);
+    return c;
+}
+
+struct config *config_parse(const char *path, const char *text, size_t len,
+                            config_complain *complain, void *context)
+{
+    struct complaints complaints = {.path = path, .to = complain, .context = context};
+    struct arena *scratch = arena_new();
+    struct config *c = NULL;
+    struct file f;
+    file_read(&f, scratch, (struct span){text, len}, &complaints);
+    if (f.complete) {
+        c = build(path, &f);
+        config_check(c, &f, &complaints);
+    }
+    arena_free(scratch);
+    if (complaints.any && c) {
+        config_unref(c);
+        c = NULL;
+    }
+    return c;
+}
+
+/* 0, or why not. */
+static int read_all(FILE *in, struct text *out)
+{
+    size_t n;
+    do {
+        n = fread(text_reserve(out, 4096), 1, 4096, in);
+        text_added(out, n);
+    } while (n && out->len <= FILE_MAX_SIZE);
+    return ferror(in) ? errno : out->len > FILE_MAX_SIZE ? EFBIG : 0;
+}
+
+struct config *config_load(const char *path, bool optional, config_complain *complain,
+                           void *context)
+{
+    struct complaints complaints = {.path = path, .to = complain, .context = context};
+    struct text text = {0};
+    struct config *c = NULL;
+    FILE *in = fopen(path, "re");
+    if (in == NULL && errno == ENOENT && optional)
+        return config_parse("", "", 0, complain, context);
+    int error = in ? read_all(in, &text) : errno;
+    errno = error;
+    if (error)
+        complaint_add(&complaints, 0, "%m");
+    else
+        c = config_parse(path, text.at, text.len, complain, context);
+    if (in)
+        fclose(in);
+    text_free(&text);
+    return c;
+}
+
+struct config *config_ref(struct config *c)
+{
+    atomic_fetch_add_explicit(&snapshot_of(c)->references, 1, memory_order_relaxed);
+    return c;
+}
+
+void config_unref(struct config *c)
+{
+    if (c == NULL)
+        return;
+    struct snapshot *s = snapshot_of(c);
+    if (atomic_fetch_sub_explicit(&s->references, 1, memory_order_acq_rel) > 1)
+        return;
+    s->magic = 0;
+    arena_free(s->arena);
+}
+
+const struct upstream_config *config_find(const struct config *c, const char *name, size_t len)
+{
+    for (size_t i = 0; i < c->upstream_count; i++)
+        if (span_is(span_of(c->upstreams[i]->name), (struct span){name, len}))
+            return c->upstreams[i];
+    return NULL;
+}
+
+const struct upstream_config *config_find_origin(const struct config *c, bool secure,
+                                                 const char *host, size_t len, uint16_t port)
+{
+    for (size_t i = 0; i < c->upstream_count; i++) {
+        const struct upstream_config *u = c->upstreams[i];
+        if (u->secure == secure && u->port == port &&
+            span_is_nocase(span_of(u->host), (struct span){host, len}))
+            return u;
+    }
+    return NULL;
+}

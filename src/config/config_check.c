@@ -1,0 +1,161 @@
+#include "config/config_check.h"
+
+#include <string.h>
+
+#include "config/endpoint.h"
+#include "config/quantity.h"
+
+#define NAME_MAX_LEN 63 /* NAME.localhost: RFC 1035 2.3.4 */
+
+/* First segments of a target that mean something else (SPEC 3 and 6). */
+static const char *const reserved[] = {"stats", "metrics", "healthz", "upstreams",
+                                       "http",  "https",   "ws",      "wss"};
+
+static const char *wrong_name(const char *name)
+{
+    size_t len = strlen(name);
+    if (len == 0 || name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-")])
+        return "has characters other than a-z, 0-9 and -";
+    if (len > NAME_MAX_LEN)
+        return "is longer than 63 characters";
+    for (size_t i = 0; i < COUNT_OF(reserved); i++)
+        if (strcmp(name, reserved[i]) == 0)
+            return "is a reserved word";
+    return NULL;
+}
+
+static void check_name(const struct file *f, size_t i, struct complaints *to)
+{
+    const struct block *b = f->upstreams[i];
+    const char *why = wrong_name(b->name);
+    if (why)
+        complaint_add(to, b->line, "upstream '%.100s': the name %s", b->name, why);
+    for (size_t j = 0; j < i; j++) {
+        if (strcmp(f->upstreams[j]->name, b->name) == 0) {
+            complaint_add(to, b->line, "upstream '%.100s' stands already at line %d", b->name,
+                          f->upstreams[j]->line);
+            return;
+        }
+    }
+}
+
+static void check_origin(const struct config *c, const struct file *f, size_t i,
+                         struct complaints *to)
+{
+    const struct upstream_config *u = c->upstreams[i];
+    const struct block *b = f->upstreams[i];
+    if (!b->rows[ROW_url].set)
+        complaint_add(to, b->line, "upstream '%.100s' has no url", b->name);
+    for (size_t j = 0; u->host && j < i; j++) {
+        const struct upstream_config *other = c->upstreams[j];
+        if (other->host && other->secure == u->secure && other->port == u->port &&
+            strcmp(other->host, u->host) == 0 && strcmp(other->name, u->name) != 0) {
+            complaint_add(to, b->line,
+                          "upstream '%.100s' has the same origin as '%.100s' at line %d", b->name,
+                          other->name, other->line);
+            return;
+        }
+    }
+}
+
+static uint64_t number_of(const void *base, enum directive_row row)
+{
+    const void *field = (const char *)base + directives[row].offset;
+    return directives[row].kind == KIND_COUNT ? *(const config_COUNT *)field
+                                              : *(const config_DURATION *)field;
+}
+
+/* Was the value that holds in this block, its own or the defaults', complained of? */
+static bool is_bad(const struct file *f, const struct block *b, enum directive_row row)
+{
+    return block_is_bad(b->rows[row].set ? b : &f->defaults, row);
+}
+
+/* The one must not be more than the other. Nothing is said where neither
+ * stands in the block: then the defaults are to blame, and heard of it. */
+static void check_pair(const struct file *f, const struct block *b, const void *base,
+                       enum directive_row low, enum directive_row high, int line,
+                       struct complaints *to)
+{
+    uint64_t a = number_of(base, low), z = number_of(base, high);
+    struct text words = {0};
+    if (a <= z || (!b->rows[low].set && !b->rows[high].set) || is_bad(f, b, low) ||
+        is_bad(f, b, high))
+        return;
+    text_printf(&words, "%s (", directives[low].name);
+    quantity_print(directives[low].kind, a, &words);
+    text_printf(&words, ") is more than %s (", directives[high].name);
+    quantity_print(directives[high].kind, z, &words);
+    text_add_str(&words, ")");
+    complaint_add(to, line, "%s", words.at);
+    text_free(&words);
+}
+
+static void check_block(const struct file *f, const struct block *b,
+                        const struct upstream_config *u, struct complaints *to)
+{
+    check_pair(f, b, u, ROW_min_idle, ROW_max_connections, b->line, to);
+    check_pair(f, b, u, ROW_min_idle, ROW_max_idle, b->line, to);
+    check_pair(f, b, u, ROW_breaker_min, ROW_breaker_max, b->line, to);
+    if (u->key_file && !u->cert_file && !is_bad(f, b, ROW_cert_file) &&
+        (b->rows[ROW_key_file].set || b->rows[ROW_cert_file].set))
+        complaint_add(to, b->line, "key_file needs cert_file");
+}
+
+static void check_globals(const struct config *c, const struct file *f, struct complaints *to)
+{
+    const struct block *b = &f->globals;
+    int min = block_line(b, ROW_GLOBAL_dns_min_ttl), max = block_line(b, ROW_GLOBAL_dns_max_ttl);
+    check_pair(f, b, c, ROW_GLOBAL_dns_min_ttl, ROW_GLOBAL_dns_max_ttl, min > max ? min : max, to);
+}
+
+/* Every address listened on so far, to find the second of two. */
+struct listening {
+    const struct config *config;
+    const struct file *file;
+    struct complaints *to;
+    size_t count;
+    const struct config_address **at;
+};
+
+static void check_address(struct listening *l, const struct config_address *address, int line)
+{
+    if (!endpoint_is_local(address) && l->config->allow_clients.count == 0 &&
+        !block_is_bad(&l->file->globals, ROW_GLOBAL_allow_clients))
+        complaint_add(l->to, line, "%.150s is not a loopback address: set allow_clients first",
+                      address->text);
+    for (size_t i = 0; i < l->count; i++) {
+        if (endpoint_is(l->at[i], address)) {
+            complaint_add(l->to, line, "%.150s is listened on already", address->text);
+            break;
+        }
+    }
+    l->at = must_realloc(l->at, (l->count + 1) * sizeof(struct config_address *));
+    l->at[l->count++] = address;
+}
+
+static void check_listen(struct listening *l, const struct config_addresses *addresses,
+                         const struct given_list *given)
+{
+    size_t next = 0;
+    for (size_t i = 0; i < given->count; i++) /* bad ones are not among the addresses */
+        if (!given->at[i]->bad)
+            check_address(l, &addresses->at[next++], given->at[i]->line);
+    for (; next < addresses->count; next++) /* the built-in default */
+        check_address(l, &addresses->at[next], 0);
+}
+
+void config_check(const struct config *c, const struct file *f, struct complaints *to)
+{
+    struct listening l = {.config = c, .file = f, .to = to};
+    check_globals(c, f, to);
+    check_listen(&l, &c->listen, &f->globals.rows[ROW_GLOBAL_listen]);
+    check_block(f, &f->defaults, &c->defaults, to);
+    for (size_t i = 0; i < f->upstream_count; i++) {
+        check_name(f, i, to);
+        check_origin(c, f, i, to);
+        check_block(f, f->upstreams[i], c->upstreams[i], to);
+        check_listen(&l, &c->upstreams[i]->listen, &f->upstreams[i]->rows[ROW_listen]);
+    }
+    free(l.at);
+}

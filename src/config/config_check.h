@@ -1,0 +1,9 @@
+/* What must hold between the values of a configuration: names, origins,
+ * listen addresses, pairs of bounds. Pure. */
+#pragma once
+
+#include "config/config.h"
+#include "config/read.h"
+
+/* `file` is what `config` was made of; it has the lines. */
+void config_check(const struct config *, const struct file *, struct complaints *);

@@ -1,0 +1,218 @@
+#include "config/read.h"
+
+#include <confuse.h>
+#include <pthread.h>
+#include <stdio.h>
+
+#include "config/scan.h"
+#include "config/value.h"
+
+struct reader {
+    struct arena *arena;
+    struct file *file;
+    struct complaints *complaints;
+    struct scan scan;
+    size_t blocks; /* how many have ended */
+    bool parsing;
+    bool stopped; /* libconfuse said why */
+};
+
+/* libconfuse's lexer is global and its callbacks get no context: one reader at
+ * a time, this one. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct reader *reading;
+
+/* A syntax error or an unknown directive: the last that libconfuse says. */
+static void on_error(cfg_t *cfg, const char *format, va_list args) PRINTF_LIKE(2, 0);
+static void on_error(cfg_t *cfg, const char *format, va_list args)
+{
+    static const char unknown[] = "no such option ";
+    char message[300];
+    vsnprintf(message, sizeof message, format, args);
+    if (reading->scan.error[0] && strcmp(message, "premature end of file") == 0)
+        return; /* the scanner knows better why */
+    reading->stopped = true;
+    if (strncmp(message, unknown, sizeof unknown - 1) == 0)
+        complaint_add(reading->complaints, cfg->line, "unknown directive %s",
+                      message + sizeof unknown - 1);
+    else
+        complaint_add(reading->complaints, cfg->line, "%s", message);
+}
+
+/* The row of one of a section's options, which stand in the table's order. A
+ * name like "upstream=x|url" reaches into another section: no row. */
+static const struct directive *directive_of(const cfg_t *cfg, const cfg_opt_t *opt)
+{
+    bool root = strcmp(cfg->name, "root") == 0;
+    size_t count = root ? GLOBAL_ROWS : ALL_ROWS - GLOBAL_ROWS;
+    for (size_t i = 0; i < count; i++)
+        if (&cfg->opts[i] == opt)
+            return &directives[root ? i : GLOBAL_ROWS + i];
+    return NULL;
+}
+
+static void complain_of_value(const struct given *g, const char *why)
+{
+    bool secret = directive_row(g->directive) == ROW_url && strchr(g->text, '@');
+    if (secret)
+        complaint_add(reading->complaints, g->line, "%s: %s", g->directive->name, why);
+    else
+        complaint_add(reading->complaints, g->line, "%s = %.100s: %s", g->directive->name,
+                      *g->text ? g->text : "\"\"", why);
+}
+
+static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result)
+{
+    const struct directive *d = directive_of(cfg, opt);
+    union value_field field = {0};
+    char why[VALUE_WHY_SIZE];
+    if (d == NULL) {
+        cfg_error(cfg, "no such option '%s'", opt->name);
+        return -1;
+    }
+    struct given *g = arena_alloc(reading->arena, sizeof *g);
+    *g = (struct given){.directive = d, .line = cfg->line, .first = opt->nvalues == 1};
+    g->text = arena_span(reading->arena, span_of(text)).at;
+    g->bad = !value_read(reading->arena, d, g->text, &field, why) ||
+             !value_usable(d, g->text, why);
+    if (g->bad)
+        complain_of_value(g, why);
+    *(struct given **)result = g;
+    return 0;
+}
+
+/* libconfuse drops a value for a later one of the same name. */
+static void on_dropped(void *value)
+{
+    const struct given *g = value;
+    if (reading->parsing && g->first)
+        complaint_add(reading->complaints, g->line, "%s is given twice, here and further down",
+                      g->directive->name);
+}
+
+/* Takes the values out of a section that has ended. */
+static void take_values(cfg_t *cfg, size_t first_row, size_t end_row, struct block *b)
+{
+    for (size_t row = first_row; row < end_row; row++) {
+        cfg_opt_t *opt = &cfg->opts[row - first_row];
+        struct given_list *l = &b->rows[row];
+        l->set = (opt->flags & CFGF_MODIFIED) != 0;
+        l->count = opt->nvalues;
+        l->at = arena_alloc(reading->arena, (l->count + 1) * sizeof *l->at);
+        for (size_t i = 0; i < l->count; i++) {
+            l->at[i] = opt->values[i]->ptr;
+            opt->values[i]->ptr = NULL;
+        }
+    }
+}
+
+static void take_defaults(cfg_t *section, int line)
+{
+    struct file *f = reading->file;
+    struct block again = {.line = line}, *b = f->defaults.line ? &again : &f->defaults;
+    if (b == &again)
+        complaint_add(reading->complaints, line, "defaults stands already at line %d",
+                      f->defaults.line);
+    b->line = line;
+    take_values(section, GLOBAL_ROWS, ALL_ROWS, b);
+    for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
+        if (b->rows[row].set && !directive_in_defaults(&directives[row]))
+            complaint_add(reading->complaints, block_line(b, (enum directive_row)row),
+                          "%s is for an upstream, not for defaults", directives[row].name);
+}
+
+static void take_upstream(cfg_t *section, int line)
+{
+    struct file *f = reading->file;
+    size_t old = f->upstream_count * sizeof *f->upstreams;
+    struct block *b = arena_alloc(reading->arena, sizeof *b);
+    b->name = arena_span(reading->arena, span_of(section->title)).at;
+    b->line = line;
+    take_values(section, GLOBAL_ROWS, ALL_ROWS, b);
+    f->upstreams = arena_grow(reading->arena, f->upstreams, old, old + sizeof b);
+    f->upstreams[f->upstream_count++] = b;
+}
+
+/* A block has ended. It is the one whose line was not zeroed before: of two
+ * upstreams with one name, libconfuse puts the later in the earlier's place. */
+static int on_block(cfg_t *cfg, cfg_opt_t *opt)
+{
+    struct reader *r = reading;
+    (void)cfg;
+    for (unsigned i = 0; i < opt->nvalues; i++) {
+        cfg_t *section = opt->values[i]->section;
+        if (section->line == 0)
+            continue;
+        int line = r->blocks < r->scan.block_count ? r->scan.block_lines[r->blocks] : section->line;
+        r->blocks++;
+        section->line = 0;
+        if (opt->flags & CFGF_TITLE)
+            take_upstream(section, line);
+        else
+            take_defaults(section, line);
+    }
+    return 0;
+}
+
+static void make_options(cfg_opt_t *options, size_t first_row, size_t end_row)
+{
+    for (size_t row = first_row; row < end_row; row++) {
+        cfg_flag_t list = directive_is_list(&directives[row]) ? CFGF_LIST : 0;
+        cfg_opt_t option = CFG_PTR_CB(directives[row].name, NULL, CFGF_NODEFAULT | list, on_value,
+                                      on_dropped);
+        options[row - first_row] = option;
+    }
+}
+
+static void parse(struct reader *r)
+{
+    cfg_opt_t in_block[ALL_ROWS - GLOBAL_ROWS + 1] = {CFG_END()};
+    cfg_opt_t all[GLOBAL_ROWS + 3] = {CFG_END()};
+    cfg_opt_t blocks[] = {CFG_SEC("defaults", in_block, CFGF_MULTI),
+                          CFG_SEC("upstream", in_block, CFGF_MULTI | CFGF_TITLE)};
+    make_options(in_block, GLOBAL_ROWS, ALL_ROWS);
+    make_options(all, 0, GLOBAL_ROWS);
+    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
+        all[GLOBAL_ROWS + i] = blocks[i];
+        all[GLOBAL_ROWS + i].validcb = on_block;
+    }
+    cfg_t *cfg = cfg_init(all, CFGF_NONE);
+    CHECK(cfg != NULL);
+    cfg_set_error_function(cfg, on_error);
+    r->parsing = true;
+    bool parsed = cfg_parse_buf(cfg, r->scan.text) == CFG_SUCCESS;
+    r->parsing = false;
+    take_values(cfg, 0, GLOBAL_ROWS, &r->file->globals);
+    cfg_free(cfg);
+    if (!r->stopped && r->scan.error[0])
+        complaint_add(r->complaints, r->scan.error_line, "%s", r->scan.error);
+    else if (!r->stopped && !parsed)
+        complaint_add(r->complaints, 0, "cannot be parsed");
+    r->file->complete = parsed && r->scan.error[0] == '\0';
+}
+
+void file_read(struct file *file, struct arena *arena, struct span text,
+               struct complaints *complaints)
+{
+    struct reader r = {.arena = arena, .file = file, .complaints = complaints};
+    *file = (struct file){0};
+    scan_text(&r.scan, arena, text);
+    pthread_mutex_lock(&lock);
+    reading = &r;
+    parse(&r);
+    reading = NULL;
+    pthread_mutex_unlock(&lock);
+}
+
+int block_line(const struct block *b, enum directive_row row)
+{
+    return b->rows[row].count ? b->rows[row].at[0]->line : b->line;
+}
+
+bool block_is_bad(const struct block *b, enum directive_row row)
+{
+    for (size_t i = 0; i < b->rows[row].count; i++)
+        if (b->rows[row].at[i]->bad)
+            return true;
+    return false;
+}

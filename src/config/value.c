@@ -1,0 +1,287 @@
+#include "config/value.h"
+
+#include <confuse.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "config/endpoint.h"
+#include "config/host.h"
+#include "config/quantity.h"
+
+static const struct choice {
+    enum directive_row row;
+    const char *name;
+    int value;
+} choices[] = {
+    {ROW_GLOBAL_unlisted, "allow", UNLISTED_ALLOW},
+    {ROW_GLOBAL_unlisted, "deny", UNLISTED_DENY},
+    {ROW_GLOBAL_log_level, "error", LOG_LEVEL_ERROR},
+    {ROW_GLOBAL_log_level, "warn", LOG_LEVEL_WARN},
+    {ROW_GLOBAL_log_level, "info", LOG_LEVEL_INFO},
+    {ROW_GLOBAL_log_level, "debug", LOG_LEVEL_DEBUG},
+    {ROW_GLOBAL_access_log_format, "logfmt", LOG_FORMAT_LOGFMT},
+    {ROW_GLOBAL_access_log_format, "json", LOG_FORMAT_JSON},
+    {ROW_http2, "auto", HTTP2_AUTO},
+    {ROW_http2, "never", HTTP2_NEVER},
+    {ROW_http2, "always", HTTP2_ALWAYS},
+    {ROW_tls_min, "1.2", 12},
+    {ROW_tls_min, "1.3", 13},
+};
+
+static bool deny(char *why, const char *what)
+{
+    snprintf(why, VALUE_WHY_SIZE, "%s", what);
+    return false;
+}
+
+static bool choice_read(const struct directive *d, const char *text, int *value, char *why)
+{
+    size_t len = (size_t)snprintf(why, VALUE_WHY_SIZE, "must be one of");
+    for (const struct choice *c = choices; c < choices + COUNT_OF(choices); c++) {
+        if (c->row != directive_row(d))
+            continue;
+        if (strcmp(c->name, text) == 0) {
+            *value = c->value;
+            if (c->row == ROW_http2 && c->value == HTTP2_ALWAYS)
+                return deny(why, "this version speaks HTTP/1.1 to origins only");
+            return true;
+        }
+        len += (size_t)snprintf(why + len, VALUE_WHY_SIZE - len, " %s", c->name);
+    }
+    return false;
+}
+
+static const char *choice_name(const struct directive *d, int value)
+{
+    for (const struct choice *c = choices; c < choices + COUNT_OF(choices); c++)
+        if (c->row == directive_row(d) && c->value == value)
+            return c->name;
+    CHECK(!"a choice without a name");
+    return "";
+}
+
+static bool bool_read(const char *text, bool *value, char *why)
+{
+    int answer = cfg_parse_boolean(text);
+    *value = answer == 1;
+    return answer >= 0 || deny(why, "must be yes or no");
+}
+
+/* A token of RFC 9110 5.6.2. */
+static bool is_token(const char *text)
+{
+    return *text && text[strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                      "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0';
+}
+
+static bool is_parameter(const char *text)
+{
+    for (const char *p = text; *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7f || strchr("&=#", *p))
+            return false;
+    return *text != '\0';
+}
+
+static bool name_read(struct arena *a, const struct directive *d, const char *text,
+                      struct config_names *to, char *why)
+{
+    const char *name = text;
+    switch (directive_row(d)) {
+    case ROW_GLOBAL_allow_hosts:
+        name = host_read(a, span_of(text));
+        if (name == NULL)
+            return deny(why, "must be a plain host name or an IP address");
+        break;
+    case ROW_credential_headers:
+        if (!is_token(text))
+            return deny(why, "must be the name of a header");
+        break;
+    default:
+        if (!is_parameter(text))
+            return deny(why, "must be the name of a query parameter");
+    }
+    to->at = arena_grow(a, to->at, to->count * sizeof *to->at, (to->count + 1) * sizeof *to->at);
+    to->at[to->count++] = arena_span(a, span_of(name)).at;
+    return true;
+}
+
+static bool text_read(struct arena *a, const struct directive *d, const char *text,
+                      const char **to, char *why)
+{
+    struct host_origin ignored;
+    const char *reason = "";
+    *to = *text ? arena_span(a, span_of(text)).at : NULL;
+    switch (directive_row(d)) {
+    case ROW_url:
+        return host_origin_read(a, text, &ignored, &reason) || deny(why, reason);
+    case ROW_tls_name:
+        *to = *text ? host_read(a, span_of(text)) : NULL;
+        return *to || *text == '\0' || deny(why, "must be a plain host name or an IP address");
+    case ROW_GLOBAL_access_log:
+        return strcmp(text, "off") == 0 || strcmp(text, "stderr") == 0 || strchr(text, '/') ||
+               deny(why, "must be off, stderr or a path with a /");
+    default:
+        return true;
+    }
+}
+
+static bool address_read(struct arena *a, const char *text, struct config_address *to, char *why)
+{
+    const char *reason;
+    return endpoint_read(a, text, to, &reason) || deny(why, reason);
+}
+
+static bool addresses_read(struct arena *a, const char *text, struct config_addresses *to,
+                           char *why)
+{
+    struct config_address one;
+    if (!address_read(a, text, &one, why))
+        return false;
+    to->at = arena_grow(a, to->at, to->count * sizeof one, (to->count + 1) * sizeof one);
+    to->at[to->count++] = one;
+    return true;
+}
+
+static bool cidrs_read(struct arena *a, const char *text, struct config_cidrs *to, char *why)
+{
+    struct config_cidr one;
+    const char *reason;
+    if (!cidr_read(text, &one, &reason))
+        return deny(why, reason);
+    to->at = arena_grow(a, to->at, to->count * sizeof one, (to->count + 1) * sizeof one);
+    to->at[to->count++] = one;
+    return true;
+}
+
+bool value_read(struct arena *a, const struct directive *d, const char *text, void *field,
+                char why[VALUE_WHY_SIZE])
+{
+    uint64_t number = 0;
+    bool good;
+    switch (d->kind) {
+    case KIND_DURATION:
+    case KIND_SIZE:
+        return quantity_read(d, text, field, why, VALUE_WHY_SIZE);
+    case KIND_COUNT:
+        good = quantity_read(d, text, &number, why, VALUE_WHY_SIZE);
+        *(config_COUNT *)field = good ? (config_COUNT)number : 0;
+        return good;
+    case KIND_BOOL:
+        return bool_read(text, field, why);
+    case KIND_TEXT:
+        return text_read(a, d, text, field, why);
+    case KIND_NAMES:
+        return name_read(a, d, text, field, why);
+    case KIND_ADDRESSES:
+        return addresses_read(a, text, field, why);
+    case KIND_ADDRESS:
+        memset(field, 0, sizeof(config_ADDRESS));
+        return *text == '\0' || address_read(a, text, field, why);
+    case KIND_CIDRS:
+        return cidrs_read(a, text, field, why);
+    case KIND_CHOICE:
+        return choice_read(d, text, field, why);
+    }
+    return false;
+}
+
+bool value_usable(const struct directive *d, const char *text, char why[VALUE_WHY_SIZE])
+{
+    enum directive_row row = directive_row(d);
+    struct stat st;
+    if ((row != ROW_ca_file && row != ROW_cert_file && row != ROW_key_file) || *text == '\0')
+        return true;
+    if (stat(text, &st) != 0 || faccessat(AT_FDCWD, text, R_OK, AT_EACCESS) != 0) {
+        snprintf(why, VALUE_WHY_SIZE, "%m");
+        return false;
+    }
+    return S_ISREG(st.st_mode) || deny(why, "is not a file");
+}
+
+/* libconfuse expands ${} and backslashes between double quotes. */
+static void print_quoted(const char *text, struct text *out)
+{
+    text_add_str(out, "\"");
+    for (const char *p = text; p && *p; p++) {
+        if ((unsigned char)*p < ' ' || *p == 0x7f) {
+            text_printf(out, "\\x%02x", (unsigned char)*p);
+            continue;
+        }
+        if (*p == '"' || *p == '\\' || *p == '$')
+            text_add_str(out, "\\");
+        text_add(out, (struct span){p, 1});
+    }
+    text_add_str(out, "\"");
+}
+
+static void print_names(const struct config_names *names, struct text *out)
+{
+    for (size_t i = 0; i < names->count; i++) {
+        text_add_str(out, i ? ", " : "");
+        print_quoted(names->at[i], out);
+    }
+}
+
+static void print_addresses(const struct config_addresses *addresses, struct text *out)
+{
+    for (size_t i = 0; i < addresses->count; i++) {
+        text_add_str(out, i ? ", " : "");
+        print_quoted(addresses->at[i].text, out);
+    }
+}
+
+static void print_cidrs(const struct config_cidrs *cidrs, struct text *out)
+{
+    for (size_t i = 0; i < cidrs->count; i++) {
+        text_add_str(out, i ? ", \"" : "\"");
+        cidr_print(&cidrs->at[i], out);
+        text_add_str(out, "\"");
+    }
+}
+
+static void print_list(const struct directive *d, const void *field, struct text *out)
+{
+    text_add_str(out, "{");
+    if (d->kind == KIND_NAMES)
+        print_names(field, out);
+    else if (d->kind == KIND_ADDRESSES)
+        print_addresses(field, out);
+    else
+        print_cidrs(field, out);
+    text_add_str(out, "}");
+}
+
+void value_print(const struct directive *d, const void *field, struct text *out)
+{
+    switch (d->kind) {
+    case KIND_DURATION:
+    case KIND_SIZE:
+        quantity_print(d->kind, *(const uint64_t *)field, out);
+        break;
+    case KIND_COUNT:
+        quantity_print(d->kind, *(const config_COUNT *)field, out);
+        break;
+    case KIND_BOOL:
+        text_add_str(out, *(const config_BOOL *)field ? "yes" : "no");
+        break;
+    case KIND_TEXT:
+        print_quoted(*(const config_TEXT *)field, out);
+        break;
+    case KIND_ADDRESS:
+        print_quoted(((const config_ADDRESS *)field)->text, out);
+        break;
+    case KIND_CHOICE:
+        text_add_str(out, choice_name(d, *(const config_CHOICE *)field));
+        break;
+    case KIND_NAMES:
+    case KIND_ADDRESSES:
+    case KIND_CIDRS:
+        print_list(d, field, out);
+        break;
+    }
+}

@@ -1,0 +1,36 @@
+/* A directive's value: from the text of a file to its field, and back to text
+ * that reads to the same. Pure but for value_usable(); what fields point to
+ * lives in the given arena. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/text.h"
+#include "config/config.h"
+#include "config/directive.h"
+
+#define VALUE_WHY_SIZE 200
+
+/* Sets the field of a scalar directive, or adds an element to that of a list.
+ * False: `why` has what is wrong, in words that do not repeat the text. */
+bool value_read(struct arena *, const struct directive *, const char *text, void *field,
+                char why[VALUE_WHY_SIZE]) MUST_CHECK;
+
+/* Is a file that the value names there and readable? */
+bool value_usable(const struct directive *, const char *text, char why[VALUE_WHY_SIZE]) MUST_CHECK;
+
+/* The value as a file has it: 90s, "text", {"a", "b"}. */
+void value_print(const struct directive *, const void *field, struct text *out);
+
+/* Room for any field; zeroed it is "none" or an empty list. */
+union value_field {
+    config_DURATION duration;
+    config_SIZE size;
+    config_COUNT count;
+    config_BOOL flag;
+    config_TEXT text;
+    config_NAMES names;
+    config_ADDRESSES addresses;
+    config_ADDRESS address;
+    config_CIDRS cidrs;
+    config_CHOICE choice;
+};

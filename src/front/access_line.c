@@ -1,0 +1,148 @@
+#include "front/access_line.h"
+
+#include <stdio.h>
+
+struct line {
+    struct text *to;
+    bool json, begun;
+};
+
+static void add_key(struct line *l, const char *key)
+{
+    if (l->json)
+        text_add(l->to, l->begun ? SPAN(",\"") : SPAN("{\""));
+    else if (l->begun)
+        text_add(l->to, SPAN(" "));
+    text_add_str(l->to, key);
+    text_add(l->to, l->json ? SPAN("\":") : SPAN("="));
+    l->begun = true;
+}
+
+static bool is_control(char c)
+{
+    return (unsigned char)c < 0x20 || c == 0x7f;
+}
+
+static bool is_plain(char c)
+{
+    return c != '"' && c != '\\' && !is_control(c) && !((unsigned char)c & 0x80);
+}
+
+/* Bytes beyond ASCII come out as numbers too, so that the line is valid
+ * whatever the client sent. */
+static void add_escaped(const struct line *l, char c)
+{
+    if (c == '"' || c == '\\')
+        text_printf(l->to, "\\%c", c);
+    else
+        text_printf(l->to, l->json ? "\\u%04x" : "\\x%02x", (unsigned char)c);
+}
+
+static void add_quoted(const struct line *l, struct span s)
+{
+    text_add(l->to, SPAN("\""));
+    while (s.len) {
+        size_t plain = 0;
+        while (plain < s.len && is_plain(s.at[plain]))
+            plain++;
+        text_add(l->to, span_first(s, plain));
+        if (plain < s.len)
+            add_escaped(l, s.at[plain++]);
+        s = span_from(s, plain);
+    }
+    text_add(l->to, SPAN("\""));
+}
+
+/* "-" means none, so that a value spelt so is quoted. */
+static bool needs_quotes(struct span s)
+{
+    if (s.len == 0 || span_is(s, SPAN("-")))
+        return true;
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_plain(s.at[i]) || s.at[i] == ' ' || s.at[i] == '=')
+            return true;
+    return false;
+}
+
+static void add_text(struct line *l, const char *key, struct span value)
+{
+    add_key(l, key);
+    if (l->json || needs_quotes(value))
+        add_quoted(l, value);
+    else
+        text_add(l->to, value);
+}
+
+static void add_none(struct line *l, const char *key)
+{
+    add_key(l, key);
+    text_add(l->to, l->json ? SPAN("null") : SPAN("-"));
+}
+
+static void add_word(struct line *l, const char *key, const char *word)
+{
+    if (word)
+        add_text(l, key, span_of(word));
+    else
+        add_none(l, key);
+}
+
+static void add_number(struct line *l, const char *key, uint64_t n)
+{
+    add_key(l, key);
+    text_add_number(l->to, n);
+}
+
+static void add_bool(struct line *l, const char *key, bool value)
+{
+    add_key(l, key);
+    text_add(l->to, value ? SPAN("true") : SPAN("false"));
+}
+
+static void add_ms(struct line *l, const char *key, uint64_t us)
+{
+    unsigned rest = (unsigned)(us % 1000);
+    char fraction[4] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
+                        (char)('0' + rest % 10)};
+    add_number(l, key, us / 1000);
+    text_add(l->to, (struct span){fraction, sizeof fraction});
+}
+
+/* RFC 3339 in UTC with milliseconds. */
+static void add_time(struct line *l, const struct timespec *at)
+{
+    struct tm utc;
+    char words[40];
+    gmtime_r(&at->tv_sec, &utc);
+    size_t len = strftime(words, sizeof words, "%Y-%m-%dT%H:%M:%S", &utc);
+    snprintf(words + len, sizeof words - len, ".%03dZ", (int)(at->tv_nsec / 1000000));
+    add_text(l, "time", span_of(words));
+}
+
+void access_line(struct text *to, enum config_log_format format, const struct timespec *at,
+                 const struct record *r)
+{
+    struct line l = {.to = to, .json = format == LOG_FORMAT_JSON};
+    add_time(&l, at);
+    add_word(&l, "client", r->client);
+    add_text(&l, "method", r->method);
+    add_word(&l, "upstream", r->upstream);
+    add_text(&l, "target", r->target);
+    if (r->status)
+        add_number(&l, "status", r->status);
+    else
+        add_none(&l, "status");
+    add_number(&l, "bytes", r->bytes);
+    add_bool(&l, "reused", r->reused);
+    add_word(&l, "protocol", r->protocol);
+    add_none(&l, "cache"); /* nothing is stored by this version */
+    add_word(&l, "error", r->error == FAILURE_NONE ? NULL : failure_name(r->error));
+    add_word(&l, "sent", sent_name(r->sent));
+    add_ms(&l, "queue_ms", r->queue_us);
+    add_ms(&l, "dns_ms", r->dns_us);
+    add_ms(&l, "connect_ms", r->connect_us);
+    add_ms(&l, "tls_ms", r->tls_us);
+    add_ms(&l, "ttfb_ms", r->ttfb_us);
+    add_ms(&l, "total_ms", r->total_us);
+    text_add(to, l.json ? SPAN("}\n") : SPAN("\n"));
+}

@@ -1,0 +1,228 @@
+#include "front/admin.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "front/upstream_json.h"
+#include "http/reply.h"
+
+/* Enough digits for microseconds over years, few enough that 0.1 stays 0.1. */
+#define STATS_FORMAT (JSON_COMPACT | JSON_REAL_PRECISION(15))
+
+static void set(json_t *object, const char *key, json_t *value)
+{
+    CHECK(json_object_set_new(object, key, value) == 0);
+}
+
+static json_t *clients_json(const struct admin *a)
+{
+    struct client_counts c = {0};
+    a->count_clients(a->context, &c);
+    return json_pack("{s:I,s:I,s:I}", "open", (json_int_t)c.open, "accepted",
+                     (json_int_t)c.accepted, "rejected", (json_int_t)c.rejected);
+}
+
+static void add_upstream(void *context, const struct pool *p)
+{
+    struct pool_view view;
+    pool_describe(p, &view);
+    CHECK(json_array_append_new(context, upstream_json(&view)) == 0);
+}
+
+static json_t *upstreams_json(const struct admin *a)
+{
+    json_t *list = json_array();
+    pools_each(a->pools, add_upstream, list);
+    return list;
+}
+
+/* A path is bytes; JSON is UTF-8. */
+static json_t *path_json(const char *path)
+{
+    json_t *s = json_string(path);
+    return s ? s : json_string("(not UTF-8)");
+}
+
+char *admin_stats(const struct admin *a)
+{
+    const struct totals *t = a->totals;
+    json_t *o = json_object();
+    set(o, "version", json_string(PACKAGE_VERSION));
+    set(o, "pid", json_integer(getpid()));
+    set(o, "uptime_s", json_real((double)((clock_us() - a->started_us) / 1000) / 1000));
+    set(o, "draining", json_boolean(a->draining));
+    set(o, "config", path_json(a->config_path));
+    set(o, "clients", clients_json(a));
+    set(o, "requests", requests_json(t->active, t->succeeded, t->failed, t->abandoned));
+    set(o, "cache", json_pack("{s:i,s:i}", "entries", 0, "bytes", 0));
+    set(o, "bots", json_object());
+    set(o, "upstreams", upstreams_json(a));
+    char *document = json_dumps(o, STATS_FORMAT);
+    CHECK(document != NULL);
+    json_decref(o);
+    return document;
+}
+
+struct page {
+    struct admin *admin;
+    const struct request *request;
+    const struct exchange_events *events;
+    void *owner;
+};
+
+static struct response *make_head(const struct page *p, unsigned status, size_t length)
+{
+    struct response *r = arena_alloc(p->request->arena, sizeof *r);
+    *r = (struct response){.status = status,
+                           .reason = reply_reason(status),
+                           .minor = 1,
+                           .has_length = true,
+                           .length = length,
+                           .keeps_alive = true};
+    r->framing = p->request->is_head ? FRAMING_NONE : FRAMING_LENGTH;
+    return r;
+}
+
+static void add_field(const struct page *p, struct response *r, struct span name, struct span value)
+{
+    fields_add(&r->fields, p->request->arena, name, value);
+}
+
+static struct exchange *answer(const struct page *p, const struct response *r, struct span body)
+{
+    return reply_open(p->admin->loop, r, body, p->events, p->owner);
+}
+
+static struct exchange *send_page(const struct page *p, unsigned status, struct span type,
+                                  struct span body)
+{
+    struct response *r = make_head(p, status, body.len);
+    add_field(p, r, SPAN("Content-Type"), type);
+    add_field(p, r, SPAN("Cache-Control"), SPAN("no-store"));
+    add_field(p, r, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
+    return answer(p, r, p->request->is_head ? SPAN("") : body);
+}
+
+static struct exchange *refuse(const struct page *p, const struct verdict *why, struct span allow)
+{
+    struct span body;
+    struct response *r = reply_error(p->request->arena, p->request, why, NULL, NULL, &body);
+    if (allow.len)
+        add_field(p, r, SPAN("Allow"), allow);
+    return answer(p, r, body);
+}
+
+static struct exchange *refuse_method(const struct page *p, struct span allow)
+{
+    struct verdict why =
+        verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "this page takes %.*s", SPAN_ARG(allow));
+    why.status = 405;
+    return refuse(p, &why, allow);
+}
+
+static struct exchange *send_stats(const struct page *p)
+{
+    char *document = admin_stats(p->admin);
+    struct span body = arena_span(p->request->arena, span_of(document));
+    free(document);
+    return send_page(p, 200, SPAN("application/json"), body);
+}
+
+static struct exchange *send_health(const struct page *p)
+{
+    struct span type = SPAN("text/plain; charset=utf-8");
+    if (p->admin->draining)
+        return send_page(p, 503, type, SPAN("draining\n"));
+    return send_page(p, 200, type, SPAN("ok\n"));
+}
+
+struct known {
+    char names[sizeof((struct verdict *)NULL)->detail];
+    size_t len;
+};
+
+/* As many names as fit: half a name helps nobody. */
+static void add_name(void *context, const struct pool *p)
+{
+    struct known *k = context;
+    struct pool_view view;
+    pool_describe(p, &view);
+    size_t len = strlen(view.name);
+    if (!view.listed || k->len + len + sizeof ", /" > sizeof k->names - sizeof "known: ")
+        return;
+    k->len += (size_t)snprintf(k->names + k->len, sizeof k->names - k->len, ", /%s", view.name);
+}
+
+static struct exchange *refuse_path(const struct page *p)
+{
+    struct known k = {.names = "/stats, /healthz"};
+    k.len = strlen(k.names);
+    pools_each(p->admin->pools, add_name, &k);
+    struct verdict why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "known: %s", k.names);
+    why.status = 404;
+    return refuse(p, &why, (struct span){0});
+}
+
+static struct exchange *open_verb(const struct page *p)
+{
+    if (!span_is(p->request->method, SPAN("POST")))
+        return refuse_method(p, SPAN("POST"));
+    struct verdict why =
+        verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "verbs come with a later version");
+    why.status = 501;
+    return refuse(p, &why, (struct span){0});
+}
+
+/* "OPTIONS *" asks about the server as a whole (RFC 9110 9.3.7). */
+static struct exchange *open_server(const struct page *p)
+{
+    if (!span_is(p->request->method, SPAN("OPTIONS")))
+        return refuse_method(p, SPAN("OPTIONS"));
+    struct response *r = make_head(p, 200, 0);
+    add_field(p, r, SPAN("Allow"),
+              SPAN("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT"));
+    return answer(p, r, SPAN(""));
+}
+
+/* /upstreams/NAME/VERB */
+static bool is_verb(struct span path)
+{
+    if (!span_starts(path, SPAN("/upstreams/")))
+        return false;
+    struct span rest = span_from(path, sizeof "/upstreams/" - 1);
+    size_t slash = span_find(rest, '/');
+    struct span verb = span_from(rest, slash + 1);
+    return slash > 0 && verb.len > 0 && span_find(verb, '/') == verb.len;
+}
+
+static bool is_one_of(struct span path, const struct span *paths, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (span_is(path, paths[i]))
+            return true;
+    return false;
+}
+
+struct exchange *admin_open(struct admin *a, const struct request *request,
+                            const struct route *route, const struct exchange_events *events,
+                            void *owner)
+{
+    static const struct span reading[] = {
+        {"/stats", 6}, {"/healthz", 8}, {"/", 1}, {"/metrics", 8}};
+    struct page p = {a, request, events, owner};
+    struct span path = span_first(route->path, span_find(route->path, '?'));
+    if (span_is(path, SPAN("*")))
+        return open_server(&p);
+    if (is_verb(path))
+        return open_verb(&p);
+    if (!is_one_of(path, reading, COUNT_OF(reading)))
+        return refuse_path(&p);
+    if (!span_is(request->method, SPAN("GET")) && !request->is_head)
+        return refuse_method(&p, SPAN("GET, HEAD"));
+    if (span_is(path, SPAN("/stats")))
+        return send_stats(&p);
+    if (span_is(path, SPAN("/healthz")))
+        return send_health(&p);
+    return refuse_path(&p);
+}

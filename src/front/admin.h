@@ -1,0 +1,29 @@
+/* The pages of trunkline itself: /stats and /healthz. Reads, never changes.
+ * Owned by main. */
+#pragma once
+
+#include "http/exchange.h"
+#include "http/ingress.h"
+#include "net/loop.h"
+#include "proxy/ledger.h"
+#include "proxy/route.h"
+#include "upstream/pools.h"
+
+struct admin {
+    struct loop *loop;
+    const struct pools *pools;
+    const struct totals *totals;
+    void (*count_clients)(void *context, struct client_counts *);
+    void *context;
+    const char *config_path;
+    uint64_t started_us;
+    bool draining;
+};
+
+/* Answers a request that route_request() found to be for a page: 200, 404 with
+ * the known paths, or 405 with Allow. */
+struct exchange *admin_open(struct admin *, const struct request *, const struct route *,
+                            const struct exchange_events *, void *owner);
+
+/* The /stats document (malloc'ed, NUL-terminated). */
+char *admin_stats(const struct admin *);

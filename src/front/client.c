@@ -1,0 +1,339 @@
+#include "front/client_internal.h"
+
+#include "base/log.h"
+
+#define CLIENT_MAGIC 0x434c4e54u /* "CLNT" */
+
+/* Sent ahead of what can be parsed: beyond this the stream is paused. */
+#define KEEP_MAX (64 * 1024)
+
+static struct client *self(void *owner)
+{
+    struct client *c = owner;
+    MAGIC_CHECK(c, CLIENT_MAGIC);
+    return c;
+}
+
+/* -------------------------------------------------------------------- state */
+
+static const char *const state_names[] = {
+#define X(name) #name,
+    CLIENT_STATES(X)
+#undef X
+};
+
+void client_become(struct client *c, enum client_state to)
+{
+#define TO(name) (1u << CLIENT_##name)
+    static const unsigned legal[] = {
+        [CLIENT_IDLE] = TO(HEAD) | TO(LEAVING) | TO(CLOSED),
+        [CLIENT_HEAD] = TO(EXCHANGE) | TO(LEAVING) | TO(CLOSED),
+        [CLIENT_EXCHANGE] = TO(IDLE) | TO(LEAVING) | TO(CLOSED),
+        [CLIENT_LEAVING] = TO(CLOSED),
+        [CLIENT_CLOSED] = 0,
+    };
+#undef TO
+    CHECK(legal[c->state] & (1u << to));
+    LOG(DEBUG, c->ingress.client, "%s -> %s", state_names[c->state], state_names[to]);
+    c->state = to;
+}
+
+bool client_listens(const struct client *c)
+{
+    if (c->state == CLIENT_EXCHANGE)
+        return !c->call->complete && !c->call->held && !c->call->ended;
+    return c->state == CLIENT_IDLE || c->state == CLIENT_HEAD;
+}
+
+void client_defer(struct client *c)
+{
+    loop_defer(c->deadline.loop, &c->task);
+}
+
+/* ------------------------------------------------------------------- ending */
+
+/* Off the house and off its deadline; the task frees it. */
+static void detach(struct client *c)
+{
+    client_become(c, CLIENT_CLOSED);
+    deadline_stop(&c->deadline);
+    list_remove(&c->link);
+    c->stream = NULL;
+    client_defer(c);
+}
+
+static void cancel_exchange(struct client *c)
+{
+    struct exchange *x = c->call ? c->call->exchange : NULL;
+    if (x == NULL)
+        return;
+    c->call->exchange = NULL;
+    exchange_cancel(x);
+}
+
+void client_close(struct client *c, const char *why)
+{
+    if (c->state == CLIENT_CLOSED)
+        return;
+    LOG(DEBUG, c->ingress.client, "closed: %s", why);
+    struct stream *stream = c->stream;
+    detach(c);
+    cancel_exchange(c);
+    stream_close(stream);
+}
+
+/* Linger bounds its guests tightly, so a long answer is waited for here. */
+void client_leave(struct client *c)
+{
+    cancel_exchange(c);
+    client_flush(c);
+    if (c->backlogged) {
+        if (c->state != CLIENT_LEAVING)
+            client_become(c, CLIENT_LEAVING);
+        return;
+    }
+    struct stream *stream = c->stream;
+    struct lingering *linger = c->house->linger;
+    detach(c);
+    linger_take(linger, stream);
+}
+
+static void client_free(struct client *c)
+{
+    client_call_free(c);
+    buf_clear(&c->kept);
+    task_forget(&c->task);
+    free((char *)c->ingress.upstream);
+    c->magic = 0;
+    free(c);
+}
+
+void client_drain(struct client *c)
+{
+    if (c->state == CLIENT_IDLE)
+        client_leave(c);
+}
+
+/* ---------------------------------------------------------------- deadlines */
+
+static enum client_wait wanted_wait(const struct client *c)
+{
+    switch (c->state) {
+    case CLIENT_IDLE:
+        return c->stream->queued ? WAIT_QUEUE : WAIT_IDLE;
+    case CLIENT_HEAD:
+        return WAIT_HEAD;
+    case CLIENT_EXCHANGE:
+        if (client_listens(c))
+            return WAIT_BODY;
+        return c->stream->queued ? WAIT_QUEUE : WAIT_NONE;
+    case CLIENT_LEAVING:
+        return WAIT_QUEUE;
+    case CLIENT_CLOSED:
+        break;
+    }
+    return WAIT_NONE;
+}
+
+static void set_deadline(struct client *c, enum client_wait wait)
+{
+    const struct client_limits *limits = &c->house->limits;
+    c->wait = wait;
+    switch (wait) {
+    case WAIT_NONE:
+        deadline_stop(&c->deadline);
+        break;
+    case WAIT_IDLE:
+        deadline_in(&c->deadline, limits->idle_timeout_ms);
+        break;
+    case WAIT_HEAD:
+        deadline_in(&c->deadline, limits->header_timeout_ms);
+        break;
+    case WAIT_BODY:
+        c->last_input = loop_now(c->house->loop);
+        deadline_in(&c->deadline, limits->body_timeout_ms);
+        break;
+    case WAIT_QUEUE:
+        c->taken = c->stream->taken;
+        deadline_in(&c->deadline, limits->body_timeout_ms);
+        break;
+    }
+}
+
+/* Only a change moves the deadline, so that a trickle does not. */
+void client_arm(struct client *c)
+{
+    enum client_wait wanted = wanted_wait(c);
+    if (c->state != CLIENT_CLOSED && wanted != c->wait)
+        set_deadline(c, wanted);
+}
+
+static void refuse_late(struct client *c, enum sent sent, const char *words)
+{
+    struct verdict v = verdict_make(FAILURE_HTTP_REQUEST_ERROR, sent, "%s", words);
+    v.status = 408;
+    client_refuse(c, &v);
+}
+
+/* What came since is known by its time. */
+static void body_expired(struct client *c)
+{
+    uint64_t due = c->last_input + c->house->limits.body_timeout_ms;
+    if (due > loop_now(c->house->loop))
+        deadline_at(&c->deadline, due);
+    else
+        refuse_late(c, SENT_PARTIAL, "the request's body did not come in time");
+}
+
+/* What was taken since is known by the count alone: a client that stopped
+ * reading is found after one to two timeouts. */
+static void queue_expired(struct client *c)
+{
+    if (c->stream->queued && c->stream->taken == c->taken)
+        client_close(c, "it does not read its answer");
+    else
+        set_deadline(c, wanted_wait(c));
+}
+
+static void on_expired(struct deadline *d)
+{
+    struct client *c = self(container_of(d, struct client, deadline));
+    switch (c->wait) {
+    case WAIT_NONE:
+        break;
+    case WAIT_IDLE:
+        client_leave(c);
+        break;
+    case WAIT_HEAD:
+        refuse_late(c, SENT_NO, "the request's head did not come in time");
+        break;
+    case WAIT_BODY:
+        body_expired(c);
+        break;
+    case WAIT_QUEUE:
+        queue_expired(c);
+        break;
+    }
+    client_arm(c);
+}
+
+/* -------------------------------------------------------------------- input */
+
+static void keep(struct client *c, const char *data, size_t len)
+{
+    bool wanted = c->state == CLIENT_EXCHANGE && !c->call->last && !c->call->ended;
+    if (!wanted || len == 0)
+        return;
+    buf_append(&c->kept, data, len);
+    if (c->kept.size > KEEP_MAX && !c->reading_paused) {
+        c->reading_paused = true;
+        stream_pause(c->stream);
+    }
+}
+
+static void on_data(void *owner, const char *data, size_t len)
+{
+    struct client *c = self(owner);
+    size_t used = 0;
+    c->last_input = loop_now(c->house->loop);
+    if (client_listens(c))
+        used = client_parse(c, data, len);
+    keep(c, data + used, len - used);
+    client_arm(c);
+}
+
+/* Parses what was kept; with nothing kept too, as a parser that was paused at
+ * the last byte of a body has not told the request's end yet. */
+static void parse_kept(struct client *c)
+{
+    const char *at;
+    size_t len;
+    if (client_listens(c) && c->state == CLIENT_EXCHANGE)
+        (void)client_parse(c, "", 0);
+    while (client_listens(c) && (len = buf_front(&c->kept, &at)))
+        buf_consume(&c->kept, client_parse(c, at, len));
+    if (c->state != CLIENT_CLOSED && c->reading_paused && c->kept.size <= KEEP_MAX / 2) {
+        c->reading_paused = false;
+        stream_resume(c->stream);
+    }
+}
+
+/* What is in the queue was answered before the client said it sends no more,
+ * and may still be read. */
+static void on_end(void *owner, enum stream_end how, const char *why)
+{
+    struct client *c = self(owner);
+    if (how == STREAM_EOF && c->state == CLIENT_LEAVING)
+        return;
+    bool answered = c->state == CLIENT_IDLE || (c->state == CLIENT_EXCHANGE && c->call->ended);
+    if (how == STREAM_EOF && answered && !(c->call && c->call->failed))
+        client_leave(c);
+    else
+        client_close(c, why);
+    client_arm(c);
+}
+
+static void on_drain(void *owner)
+{
+    struct client *c = self(owner);
+    c->backlogged = false;
+    if (c->state == CLIENT_LEAVING) {
+        client_leave(c);
+        return;
+    }
+    if (c->call && c->call->paused && c->call->exchange) {
+        c->call->paused = false;
+        exchange_resume(c->call->exchange);
+    }
+    client_arm(c);
+}
+
+/* ------------------------------------------------------------ end of a turn */
+
+static void finish_call(struct client *c)
+{
+    struct call *call = c->call;
+    if (call->failed) {
+        client_close(c, "the answer failed");
+    } else if (call->last || !call->complete || c->house->draining) {
+        client_leave(c);
+    } else {
+        client_call_free(c);
+        client_become(c, CLIENT_IDLE);
+    }
+}
+
+static void run(struct task *t)
+{
+    struct client *c = self(container_of(t, struct client, task));
+    if (c->state == CLIENT_CLOSED) {
+        client_free(c);
+        return;
+    }
+    client_flush(c);
+    if (c->state == CLIENT_EXCHANGE && c->call->ended)
+        finish_call(c);
+    if (c->state != CLIENT_CLOSED)
+        parse_kept(c);
+    client_arm(c);
+}
+
+static const struct stream_events events = {
+    .on_data = on_data, .on_end = on_end, .on_drain = on_drain};
+
+void client_new(struct clients *house, struct stream *stream, const struct ingress *ingress)
+{
+    struct client *c = NEW(struct client);
+    MAGIC_INIT(c, CLIENT_MAGIC);
+    c->house = house;
+    c->stream = stream;
+    c->ingress = *ingress;
+    if (ingress->upstream) /* a reload may end the listener before the connection */
+        c->ingress.upstream = must_strdup(ingress->upstream);
+    deadline_init(&c->deadline, house->loop, on_expired);
+    task_init(&c->task, run);
+    list_push_back(&house->open, &c->link);
+    stream_bind(stream, &events, c);
+    stream_resume(stream);
+    client_arm(c);
+}

@@ -1,0 +1,52 @@
+/* One client connection: parses its requests (llhttp, strict), hands each to a
+ * handler as an exchange, and writes the answers in order, one exchange at a
+ * time. Knows no upstream. A client that ends its side (EOF) or resets while a
+ * request is unanswered has left: the exchange is cancelled, and requests it
+ * sent ahead are dropped. An answer that cannot be completed is closed short.
+ * Owned by its house. Idle, reading a head, in an exchange, or closing. */
+#pragma once
+
+#include "http/exchange.h"
+#include "http/ingress.h"
+#include "net/linger.h"
+#include "net/stream.h"
+
+struct client;
+struct clients;
+
+struct handler {
+    void *self;
+    /* Answers a request by an exchange (never NULL; errors are exchanges too).
+     * `request` lives until the exchange's end. */
+    struct exchange *(*open)(void *self, const struct request *, const struct ingress *,
+                             const struct exchange_events *, void *owner);
+    /* The client side refused something itself (malformed, 408, 431, …); for
+     * counting and the access log. `request` may be NULL. */
+    void (*refused)(void *self, const struct request *, const struct ingress *,
+                    const struct verdict *);
+};
+
+struct client_limits { /* of the configuration; read at each use, so a reload shows */
+    unsigned max_clients;
+    uint64_t header_timeout_ms, idle_timeout_ms, body_timeout_ms;
+    size_t max_header_size, max_uri_size;
+};
+
+/* All of them. `handler` is borrowed for their life. */
+struct clients *clients_new(struct loop *, struct lingering *, const struct handler *,
+                            const struct client_limits *);
+void clients_set_limits(struct clients *, const struct client_limits *);
+
+/* Takes a connection just accepted. Beyond max_clients: 503 and close. */
+void clients_accept(struct clients *, struct stream *, const struct ingress *);
+
+/* A connection refused at accept (allow_clients): counted, closed. */
+void clients_reject(struct clients *, struct stream *);
+
+/* open = membership; accepted and rejected since start. */
+void clients_count(const struct clients *, size_t *open, uint64_t *accepted, uint64_t *rejected);
+
+/* Begins to drain: idle connections close, the others after their answer
+ * (which says Connection: close). clients_free closes all at once. */
+void clients_drain(struct clients *);
+void clients_free(struct clients *);

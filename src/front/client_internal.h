@@ -1,0 +1,118 @@
+/* What the files of the client side share: the connection (client.c), the call
+ * in progress on it (client_parse.c reads it, client_write.c answers it), and
+ * the house of all connections (clients.c). Nobody else includes this. */
+#pragma once
+
+#include <llhttp.h>
+
+#include "base/buf.h"
+#include "base/list.h"
+#include "base/text.h"
+#include "front/client.h"
+#include "http/head.h"
+
+struct clients {
+    struct loop *loop;
+    struct lingering *linger;
+    const struct handler *handler;
+    struct client_limits limits;
+    struct list open;
+    uint64_t accepted, rejected;
+    bool draining;
+};
+
+/* IDLE: between requests. HEAD: a byte of a request has come. EXCHANGE: its
+ * head is complete, its answer is not. LEAVING: the last answer is written, the
+ * client still reads it. CLOSED: freed by the task. */
+#define CLIENT_STATES(X) X(IDLE) X(HEAD) X(EXCHANGE) X(LEAVING) X(CLOSED)
+
+enum client_state {
+#define X(name) CLIENT_##name,
+    CLIENT_STATES(X)
+#undef X
+};
+
+/* What the one deadline is set for. */
+enum client_wait { WAIT_NONE, WAIT_IDLE, WAIT_HEAD, WAIT_BODY, WAIT_QUEUE };
+
+/* One request and its answer. Allocated with the first byte of the request,
+ * freed when both are complete, so that an idle connection costs little. */
+struct call {
+    llhttp_t parser;
+    struct arena *arena;
+    struct head head, trailers;
+    struct request request;
+    struct verdict refusal;      /* if a callback of the parser refused it */
+    struct exchange *exchange;   /* NULL: not opened yet, or ended */
+    struct text out;             /* of the answer, until the end of the turn */
+    const char *input;           /* what is being parsed, and */
+    char before[3];              /* the last bytes before it */
+    bool version_seen, version_complete, head_complete, complete; /* of the request */
+    bool refused;
+    bool held;                   /* the exchange wants no more of the body now */
+    bool head_out, ended, failed; /* of the answer */
+    bool last;                   /* the connection ends with it */
+    bool paused;                 /* the exchange was told to hold */
+    enum framing framing;        /* of the answer, for this client */
+    uint64_t left;               /* of it, with FRAMING_LENGTH */
+};
+
+struct client {
+    unsigned magic;
+    enum client_state state;
+    enum client_wait wait;
+    bool backlogged;     /* stream_write() was false, on_drain has not come */
+    bool reading_paused; /* too much was sent ahead */
+    struct link link;    /* in the house */
+    struct clients *house;
+    struct stream *stream;
+    struct call *call;
+    struct buf kept;     /* received, not to be parsed yet */
+    struct deadline deadline;
+    struct task task;    /* the end of the turn: flush, go on, free */
+    uint64_t last_input; /* loop time */
+    uint64_t taken;      /* of the stream, when the deadline was set */
+    struct ingress ingress;
+};
+
+/* ---- client.c */
+void client_new(struct clients *, struct stream *, const struct ingress *);
+void client_become(struct client *, enum client_state);
+
+/* Is more input to be parsed now? */
+bool client_listens(const struct client *);
+
+/* Does at the end of the turn what there is to do. */
+void client_defer(struct client *);
+
+/* Sets the one deadline as the state wants it. */
+void client_arm(struct client *);
+
+/* The client is gone, or is to be cut off: cancels, closes. Idempotent. */
+void client_close(struct client *, const char *why);
+
+/* Nothing more will be answered: what is written goes out, then linger. */
+void client_leave(struct client *);
+void client_drain(struct client *);
+
+/* ---- client_parse.c */
+void client_call_new(struct client *);
+void client_call_free(struct client *);
+
+/* Parses until the request is complete, the exchange is full or the input is
+ * used up; returns how much was used. Refuses what is malformed. */
+size_t client_parse(struct client *, const char *data, size_t len);
+
+/* ---- client_write.c */
+extern const struct exchange_events client_answer_events;
+
+/* Answers with an error of our own and leaves (or closes short, if an answer
+ * has begun already). */
+void client_refuse(struct client *, const struct verdict *);
+
+/* Writes what was gathered, in one call. */
+void client_flush(struct client *);
+
+/* The bytes of an error that ends a connection. */
+void client_write_error(struct text *, struct arena *, const struct request *,
+                        const struct verdict *);

@@ -1,0 +1,235 @@
+#include "front/door.h"
+
+#include <errno.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "net/address.h"
+#include "net/stream_uv.h"
+
+#define BACKLOG 1024
+#define SOCKET_MODE 0660
+#define COMPLAIN_EVERY_MS 60000
+
+/* ------------------------------------------------------------------ addresses */
+
+static const struct sockaddr *address_of(const struct door *d)
+{
+    return (const struct sockaddr *)&d->address.at;
+}
+
+static bool is_unix(const struct config_address *a)
+{
+    return a->at.ss_family == AF_UNIX;
+}
+
+static const char *path_of(const struct config_address *a)
+{
+    return ((const struct sockaddr_un *)&a->at)->sun_path;
+}
+
+static uint16_t port_of(const struct sockaddr *a)
+{
+    if (a->sa_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)(const void *)a)->sin_port);
+    if (a->sa_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)(const void *)a)->sin6_port);
+    return 0;
+}
+
+uint16_t door_port(const struct door *d)
+{
+    return port_of(address_of(d));
+}
+
+static bool same(const struct sockaddr *a, const struct sockaddr *b)
+{
+    if (a->sa_family != b->sa_family)
+        return false;
+    if (a->sa_family == AF_UNIX)
+        return strcmp(((const struct sockaddr_un *)(const void *)a)->sun_path,
+                      ((const struct sockaddr_un *)(const void *)b)->sun_path) == 0;
+    return port_of(a) == port_of(b) && address_same(a, b);
+}
+
+bool door_is(const struct door *d, const struct config_address *a)
+{
+    return same(address_of(d), (const struct sockaddr *)&a->at);
+}
+
+static bool is_wildcard(const struct sockaddr *a)
+{
+    if (a->sa_family == AF_INET)
+        return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr == INADDR_ANY;
+    return a->sa_family == AF_INET6 &&
+           IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
+}
+
+static bool is_loopback(const struct sockaddr *a)
+{
+    if (a->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24 == 127;
+    return a->sa_family == AF_INET6 &&
+           IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
+}
+
+static bool is_of_this_host(const struct sockaddr *a)
+{
+    struct ifaddrs *all;
+    bool found = is_loopback(a) || is_wildcard(a);
+    if (found || getifaddrs(&all) != 0)
+        return found;
+    for (struct ifaddrs *i = all; i && !found; i = i->ifa_next)
+        found = i->ifa_addr && i->ifa_addr->sa_family == a->sa_family &&
+                address_same(i->ifa_addr, a);
+    freeifaddrs(all);
+    return found;
+}
+
+/* An IPv4 address dialled through an IPv6 socket (RFC 4291 2.5.5.2) as itself. */
+static const struct sockaddr *unmapped(const struct sockaddr *a, struct sockaddr_in *to)
+{
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)a;
+    if (a->sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+        return a;
+    *to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = six->sin6_port};
+    memcpy(&to->sin_addr, six->sin6_addr.s6_addr + 12, 4);
+    return (const struct sockaddr *)to;
+}
+
+/* Connecting to the unspecified address is connecting to loopback. */
+bool door_answers(const struct door *d, const struct sockaddr *addr)
+{
+    struct sockaddr_in four;
+    const struct sockaddr *a = unmapped(addr, &four), *own = address_of(d);
+    if (same(own, a))
+        return true;
+    if (own->sa_family != a->sa_family || own->sa_family == AF_UNIX || port_of(own) != port_of(a))
+        return false;
+    return is_wildcard(own) ? is_of_this_host(a) : is_wildcard(a) && is_loopback(own);
+}
+
+/* ----------------------------------------------------------------------- unix */
+
+/* 0, or the error that says why nothing may be bound there. A socket that
+ * refuses connections was left by a process that is gone. */
+static int clear_stale(const char *path)
+{
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return 0; /* binding will tell */
+    if (!S_ISSOCK(st.st_mode) || strlen(path) >= sizeof a.sun_path)
+        return UV_EEXIST;
+    memcpy(a.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    bool stale = connect(fd, (struct sockaddr *)&a, sizeof a) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    if (!stale)
+        return UV_EADDRINUSE;
+    return unlink(path) == 0 ? 0 : -errno;
+}
+
+/* Between binding and listening nobody can connect, so the mode is never too wide. */
+static int bind_unix(struct door *d)
+{
+    const char *path = path_of(&d->address);
+    int error = clear_stale(path);
+    if (error == 0)
+        error = uv_pipe_bind(&d->uv.pipe, path);
+    if (error == 0 && chmod(path, SOCKET_MODE) != 0)
+        error = -errno;
+    return error;
+}
+
+/* ------------------------------------------------------------------ accepting */
+
+/* libuv sheds the connections it has no descriptors for; a flood of that must
+ * not become a flood of lines. */
+static void complain(const struct door *d, int error)
+{
+    static uint64_t next_ms;
+    if (loop_now(d->loop) < next_ms)
+        return;
+    next_ms = loop_now(d->loop) + COMPLAIN_EVERY_MS;
+    LOG(ERROR, d->address.text, "cannot accept: %s", uv_strerror(error));
+}
+
+static void on_connection(uv_stream_t *handle, int status)
+{
+    struct door *d = handle->data;
+    struct sockaddr_storage peer = {.ss_family = AF_UNIX};
+    if (status < 0) {
+        complain(d, status);
+        return;
+    }
+    struct stream *stream = stream_uv_accept(d->loop, handle);
+    if (stream == NULL)
+        complain(d, UV_EMFILE);
+    else if (!is_unix(&d->address) && !stream_uv_peer(stream, &peer))
+        stream_close(stream); /* it is gone already */
+    else
+        d->visit(d->owner, d, stream, &peer);
+}
+
+/* -------------------------------------------------------------------- opening */
+
+static int bind_tcp(struct door *d)
+{
+    const struct sockaddr *a = address_of(d);
+    return uv_tcp_bind(&d->uv.tcp, a, a->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
+}
+
+static int start(struct door *d)
+{
+    bool pipe = is_unix(&d->address);
+    int error = pipe ? uv_pipe_init(loop_uv(d->loop), &d->uv.pipe, 0)
+                     : uv_tcp_init(loop_uv(d->loop), &d->uv.tcp);
+    CHECK(error == 0);
+    d->uv.handle.data = d;
+    error = pipe ? bind_unix(d) : bind_tcp(d);
+    if (error == 0)
+        error = uv_listen(&d->uv.stream, BACKLOG, on_connection);
+    return error;
+}
+
+struct door *door_open(struct loop *loop, const struct config_address *address, void *owner,
+                       void (*visit)(void *, struct door *, struct stream *,
+                                     const struct sockaddr_storage *),
+                       char *error, size_t size)
+{
+    struct door *d = NEW(struct door);
+    d->loop = loop;
+    d->address = *address;
+    d->address.text = must_strdup(address->text);
+    d->owner = owner;
+    d->visit = visit;
+    int status = start(d);
+    if (status == 0)
+        return d;
+    snprintf(error, size, "listen %s: %s", address->text, uv_strerror(status));
+    door_close(d);
+    return NULL;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct door *d = handle->data;
+    free((char *)d->address.text);
+    free(d->upstream);
+    free(d);
+}
+
+/* libuv unlinks the path it has bound. */
+void door_close(struct door *d)
+{
+    list_remove(&d->link);
+    uv_close(&d->uv.handle, on_closed);
+}

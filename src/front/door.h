@@ -1,0 +1,44 @@
+/* One socket trunkline listens on: accepts, and tells its owner. Owned by
+ * `listeners` while it is on its list; frees itself once libuv has closed it.
+ * Open from the start, or never was; then closing. */
+#pragma once
+
+#include "base/list.h"
+#include "config/config.h"
+#include "http/ingress.h"
+#include "net/loop.h"
+#include "net/stream.h"
+
+struct door {
+    struct link link;
+    struct loop *loop;
+    struct config_address address; /* its text is the door's own */
+    char *upstream;                /* whose requests come in here; NULL: the daemon's */
+    bool wanted;                   /* by the configuration being applied */
+    void *owner;
+    void (*visit)(void *owner, struct door *, struct stream *, const struct sockaddr_storage *peer);
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+};
+
+/* Listens. NULL with words in `error` if that fails. A unix socket gets mode
+ * 0660: who may connect is said by its group. `visit` gets each connection, and
+ * where it comes from (AF_UNIX: no more is known). */
+struct door *door_open(struct loop *, const struct config_address *, void *owner,
+                       void (*visit)(void *, struct door *, struct stream *,
+                                     const struct sockaddr_storage *),
+                       char *error, size_t size);
+
+/* Stops accepting; unlinks a unix socket. The pointer is dead. */
+void door_close(struct door *);
+
+/* Is this the address it is open on? */
+bool door_is(const struct door *, const struct config_address *);
+
+/* Would a connection to this address arrive here? */
+bool door_answers(const struct door *, const struct sockaddr *);
+uint16_t door_port(const struct door *);

@@ -1,0 +1,213 @@
+#include "front/listener.h"
+
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "front/door.h"
+#include "net/address.h"
+
+struct listeners {
+    struct loop *loop;
+    struct clients *clients;
+    struct list doors;
+    struct config_cidr *allowed;
+    size_t allowed_count;
+};
+
+/* -------------------------------------------------------------- who may come */
+
+/* The bytes of an IP address, in network order. */
+static size_t address_bytes(const struct sockaddr_storage *a, const uint8_t **bytes)
+{
+    if (a->ss_family == AF_INET) {
+        *bytes = (const uint8_t *)&((const struct sockaddr_in *)a)->sin_addr;
+        return 4;
+    }
+    *bytes = (const uint8_t *)&((const struct sockaddr_in6 *)a)->sin6_addr;
+    return a->ss_family == AF_INET6 ? 16 : 0;
+}
+
+static bool is_within(const struct sockaddr_storage *a, const struct config_cidr *cidr)
+{
+    const uint8_t *own, *net;
+    size_t size = address_bytes(a, &own);
+    unsigned whole = cidr->prefix / 8, rest = cidr->prefix % 8;
+    if (a->ss_family != cidr->network.ss_family || address_bytes(&cidr->network, &net) != size ||
+        cidr->prefix > size * 8)
+        return false;
+    if (memcmp(own, net, whole) != 0)
+        return false;
+    return rest == 0 || (own[whole] ^ net[whole]) >> (8 - rest) == 0;
+}
+
+static bool is_loopback(const struct sockaddr_storage *a)
+{
+    static const uint8_t one[16] = {[15] = 1};
+    const uint8_t *bytes;
+    size_t size = address_bytes(a, &bytes);
+    return size == 4 ? bytes[0] == 127 : size == 16 && memcmp(bytes, one, 16) == 0;
+}
+
+static bool may_come(const struct listeners *l, const struct sockaddr_storage *peer)
+{
+    for (size_t i = 0; i < l->allowed_count; i++)
+        if (is_within(peer, &l->allowed[i]))
+            return true;
+    return false;
+}
+
+static void visit(void *owner, struct door *door, struct stream *stream,
+                  const struct sockaddr_storage *peer)
+{
+    struct listeners *l = owner;
+    struct ingress in = {.upstream = door->upstream, .port = door_port(door)};
+    char text[ADDRESS_TEXT] = "unix";
+    in.is_unix = peer->ss_family == AF_UNIX;
+    in.is_loopback = in.is_unix || is_loopback(peer);
+    if (!in.is_unix)
+        address_format(peer, text);
+    snprintf(in.client, sizeof in.client, "%.*s", (int)sizeof in.client - 1, text);
+    if (in.is_loopback || may_come(l, peer)) {
+        clients_accept(l->clients, stream, &in);
+        return;
+    }
+    LOG(DEBUG, in.client, "refused by allow_clients");
+    clients_reject(l->clients, stream);
+}
+
+/* ------------------------------------------------------------------- applying */
+
+static struct door *find(const struct listeners *l, const struct config_address *address)
+{
+    LIST_FOR(&l->doors, d, struct door, link)
+        if (door_is(d, address))
+            return d;
+    return NULL;
+}
+
+/* Makes sure of one address; doors opened here go on `opened`. */
+static bool want(struct listeners *l, const struct config_address *address, struct list *opened,
+                 char *error, size_t size)
+{
+    struct door *d = find(l, address);
+    if (d && d->wanted) {
+        snprintf(error, size, "listen %s: named twice", address->text);
+        return false;
+    }
+    LIST_FOR(opened, other, struct door, link)
+        if (door_is(other, address)) {
+            snprintf(error, size, "listen %s: named twice", address->text);
+            return false;
+        }
+    if (d == NULL) {
+        d = door_open(l->loop, address, l, visit, error, size);
+        if (d == NULL)
+            return false;
+        list_push_back(opened, &d->link);
+    }
+    d->wanted = true;
+    return true;
+}
+
+static bool want_all(struct listeners *l, const struct config_addresses *addresses,
+                     struct list *opened, char *error, size_t size)
+{
+    for (size_t i = 0; i < addresses->count; i++)
+        if (!want(l, &addresses->at[i], opened, error, size))
+            return false;
+    return true;
+}
+
+static void name(struct listeners *l, const struct config_addresses *addresses,
+                 const char *upstream)
+{
+    for (size_t i = 0; i < addresses->count; i++) {
+        struct door *d = find(l, &addresses->at[i]);
+        free(d->upstream);
+        d->upstream = upstream ? must_strdup(upstream) : NULL;
+    }
+}
+
+static void name_all(struct listeners *l, const struct config *config)
+{
+    name(l, &config->listen, NULL);
+    for (size_t i = 0; i < config->upstream_count; i++)
+        name(l, &config->upstreams[i]->listen, config->upstreams[i]->name);
+}
+
+static void copy_allowed(struct listeners *l, const struct config_cidrs *from)
+{
+    free(l->allowed);
+    l->allowed_count = from->count;
+    l->allowed = must_calloc(from->count + 1, sizeof *l->allowed);
+    if (from->count)
+        memcpy(l->allowed, from->at, from->count * sizeof *l->allowed);
+}
+
+static void keep_wanted(struct listeners *l, struct list *opened)
+{
+    LIST_FOR(&l->doors, d, struct door, link)
+        if (!d->wanted)
+            door_close(d);
+    LIST_FOR(opened, d, struct door, link) {
+        list_remove(&d->link);
+        list_push_back(&l->doors, &d->link);
+        LOG(INFO, d->address.text, "listening");
+    }
+}
+
+bool listeners_apply(struct listeners *l, const struct config *config, char *error, size_t size)
+{
+    struct list opened;
+    list_init(&opened);
+    LIST_FOR(&l->doors, d, struct door, link)
+        d->wanted = false;
+    bool good = want_all(l, &config->listen, &opened, error, size);
+    for (size_t i = 0; good && i < config->upstream_count; i++)
+        good = want_all(l, &config->upstreams[i]->listen, &opened, error, size);
+    if (!good) {
+        LIST_FOR(&opened, d, struct door, link)
+            door_close(d);
+        return false;
+    }
+    keep_wanted(l, &opened);
+    name_all(l, config);
+    copy_allowed(l, &config->allow_clients);
+    return true;
+}
+
+/* ---------------------------------------------------------------------- house */
+
+struct listeners *listeners_new(struct loop *loop, struct clients *clients)
+{
+    struct listeners *l = NEW(struct listeners);
+    l->loop = loop;
+    l->clients = clients;
+    list_init(&l->doors);
+    return l;
+}
+
+bool listeners_own(const struct listeners *l, const struct sockaddr *addr)
+{
+    LIST_FOR(&l->doors, d, struct door, link)
+        if (door_answers(d, addr))
+            return true;
+    return false;
+}
+
+void listeners_close(struct listeners *l)
+{
+    LIST_FOR(&l->doors, d, struct door, link)
+        door_close(d);
+}
+
+void listeners_free(struct listeners *l)
+{
+    if (l == NULL)
+        return;
+    listeners_close(l);
+    free(l->allowed);
+    free(l);
+}

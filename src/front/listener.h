@@ -1,0 +1,23 @@
+/* The sockets trunkline listens on: TCP and unix, the daemon's own and each
+ * upstream's. Owned by main. A reload opens what is new and closes what went. */
+#pragma once
+
+#include "config/config.h"
+#include "front/client.h"
+
+struct listeners;
+
+struct listeners *listeners_new(struct loop *, struct clients *);
+
+/* Makes the open sockets those of this configuration; addresses already open
+ * stay open. All or nothing: false with words in `error` ("listen 127.0.0.1:8642:
+ * address already in use"), and nothing changed. A stale unix socket nobody
+ * listens on is replaced. */
+bool listeners_apply(struct listeners *, const struct config *, char *error,
+                     size_t size) MUST_CHECK;
+
+/* Is this address one of ours? (A request that would come back to us.) */
+bool listeners_own(const struct listeners *, const struct sockaddr *);
+
+void listeners_close(struct listeners *); /* stop accepting (drain) */
+void listeners_free(struct listeners *);

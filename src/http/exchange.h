@@ -1,0 +1,73 @@
+/* One request and its response, seen by the one who asked. The same interface
+ * whether it runs on an HTTP/1.1 line, or is an error, a page or a stored
+ * answer: the client side cannot tell which.
+ * Whoever opened it owns it until it ends: by on_end, by on_failed, or by
+ * exchange_cancel(). After any of these the pointer is dead; the implementation
+ * frees itself. No event comes from inside the call that opened it. */
+#pragma once
+
+#include "base/failure.h"
+#include "http/message.h"
+
+struct exchange;
+
+struct exchange_events {
+    /* An interim response (1xx other than 101); any number. Borrowed. */
+    void (*on_interim)(void *owner, const struct response *);
+    /* The head of the final response; once. Borrowed until return. */
+    void (*on_head)(void *owner, const struct response *);
+    /* A piece of its body; borrowed until return. */
+    void (*on_body)(void *owner, const char *data, size_t len);
+    /* The response is complete. `trailers` may be empty, never NULL. */
+    void (*on_end)(void *owner, const struct fields *trailers);
+    /* It will not be completed. Before on_head only exchanges on a line do so
+     * (the proxy turns it into an answer); after it the client is closed short. */
+    void (*on_failed)(void *owner, const struct verdict *);
+    /* More of the request's body is welcome after exchange_body() was false. */
+    void (*on_drain)(void *owner);
+};
+
+struct exchange_ops {
+    bool (*body)(struct exchange *, const char *data, size_t len);
+    void (*finish)(struct exchange *, const struct fields *trailers);
+    void (*pause)(struct exchange *);
+    void (*resume)(struct exchange *);
+    void (*cancel)(struct exchange *);
+};
+
+struct exchange {
+    const struct exchange_ops *ops;
+    const struct exchange_events *events;
+    void *owner;
+};
+
+/* A piece of the request's body (borrowed). False: hold the rest until
+ * on_drain. Only for requests whose framing promises a body. */
+static inline bool exchange_body(struct exchange *x, const char *data, size_t len)
+{
+    return x->ops->body(x, data, len);
+}
+
+/* The request is complete. Called for every request, with no body too. */
+static inline void exchange_finish(struct exchange *x, const struct fields *trailers)
+{
+    x->ops->finish(x, trailers);
+}
+
+/* The asker's reader is full, and takes more again: on_body holds meanwhile
+ * (a few pieces that are under way may still come). */
+static inline void exchange_pause(struct exchange *x)
+{
+    x->ops->pause(x);
+}
+
+static inline void exchange_resume(struct exchange *x)
+{
+    x->ops->resume(x);
+}
+
+/* The asker is gone; no event comes after. */
+static inline void exchange_cancel(struct exchange *x)
+{
+    x->ops->cancel(x);
+}

@@ -1,0 +1,329 @@
+#include "http/framing.h"
+
+/* What a head says about its connection, gathered in one pass. */
+struct facts {
+    size_t hosts, codings, lengths; /* how many fields of that name */
+    struct span coding, length;     /* the last of them */
+    bool close, keep_alive, upgrade; /* options of Connection */
+    bool old_keep_alive;             /* Proxy-Connection: keep-alive */
+    bool websocket;                  /* listed in Upgrade */
+    bool continues;                  /* Expect: 100-continue */
+};
+
+/* RFC 9110 5.5: no control character but tab is part of a value. Eight bytes
+ * at a time, as every byte of every head comes through here. */
+static bool may_have_controls(struct span s)
+{
+    const uint64_t ones = UINT64_MAX / 255, tops = ones * 0x80;
+    uint64_t found = 0;
+    while (s.len >= 8) {
+        uint64_t word, rubout;
+        memcpy(&word, s.at, 8);
+        rubout = word ^ (ones * 0x7f);
+        found |= ((word - ones * 0x20) & ~word & tops) | ((rubout - ones) & ~rubout & tops);
+        s = span_from(s, 8);
+    }
+    for (size_t i = 0; i < s.len; i++)
+        found |= (unsigned char)s.at[i] < 0x20 || s.at[i] == 0x7f;
+    return found != 0;
+}
+
+static bool has_controls(struct span s)
+{
+    if (!may_have_controls(s))
+        return false;
+    for (size_t i = 0; i < s.len; i++)
+        if (((unsigned char)s.at[i] < 0x20 && s.at[i] != '\t') || s.at[i] == 0x7f)
+            return true;
+    return false;
+}
+
+static void note_connection(struct facts *facts, struct span value)
+{
+    struct span option;
+    while (span_next_element(&value, &option)) {
+        facts->close |= span_is_nocase(option, SPAN("close"));
+        facts->keep_alive |= span_is_nocase(option, SPAN("keep-alive"));
+        facts->upgrade |= span_is_nocase(option, SPAN("upgrade"));
+    }
+}
+
+static void note_field(struct facts *facts, const struct field *f)
+{
+    switch (f->name.len) {
+    case 4:
+        facts->hosts += span_is_nocase(f->name, SPAN("Host"));
+        break;
+    case 6:
+        if (span_is_nocase(f->name, SPAN("Expect")))
+            facts->continues |= span_lists(f->value, SPAN("100-continue"));
+        break;
+    case 7:
+        if (span_is_nocase(f->name, SPAN("Upgrade")))
+            facts->websocket |= span_lists(f->value, SPAN("websocket"));
+        break;
+    case 10:
+        if (span_is_nocase(f->name, SPAN("Connection")))
+            note_connection(facts, f->value);
+        break;
+    case 14:
+        if (span_is_nocase(f->name, SPAN("Content-Length")))
+            facts->lengths++, facts->length = f->value;
+        break;
+    case 16:
+        if (span_is_nocase(f->name, SPAN("Proxy-Connection")))
+            facts->old_keep_alive |= span_lists(f->value, SPAN("keep-alive"));
+        break;
+    case 17:
+        if (span_is_nocase(f->name, SPAN("Transfer-Encoding")))
+            facts->codings++, facts->coding = f->value;
+        break;
+    }
+}
+
+/* False: some value holds a control character. */
+static bool gather(struct facts *facts, const struct fields *fields)
+{
+    *facts = (struct facts){0};
+    for (size_t i = 0; i < fields->count; i++) {
+        if (has_controls(fields->at[i].value))
+            return false;
+        note_field(facts, &fields->at[i]);
+    }
+    return true;
+}
+
+/* RFC 9110 8.6: digits and nothing else; what overflows 63 bits is no length. */
+static bool length_parse(struct span s, uint64_t *length)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned digit = (unsigned)(unsigned char)s.at[i] - '0';
+        if (digit > 9 || n > ((uint64_t)INT64_MAX - digit) / 10)
+            return false;
+        n = n * 10 + digit;
+    }
+    *length = n;
+    return s.len > 0;
+}
+
+static bool is_chunked(const struct facts *facts)
+{
+    return facts->codings == 1 && span_is_nocase(facts->coding, SPAN("chunked"));
+}
+
+/* Does the list name a coding that is not ours (as opposed to a malformed list)? */
+static bool names_unknown_coding(const struct fields *fields)
+{
+    for (size_t i = 0; i < fields->count; i++) {
+        struct span rest = fields->at[i].value, coding;
+        if (!span_is_nocase(fields->at[i].name, SPAN("Transfer-Encoding")))
+            continue;
+        while (span_next_element(&rest, &coding))
+            if (!span_is_nocase(coding, SPAN("chunked")))
+                return true;
+    }
+    return false;
+}
+
+static bool refuse(struct verdict *why, int status, const char *words)
+{
+    *why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "%s", words);
+    why->status = status;
+    return false;
+}
+
+/* RFC 9112 6.1, 6.3 */
+static bool frame_coded_request(struct request *r, const struct facts *facts, struct verdict *why)
+{
+    if (r->minor == 0)
+        return refuse(why, 400, "Transfer-Encoding in an HTTP/1.0 request");
+    if (facts->lengths)
+        return refuse(why, 400, "both Transfer-Encoding and Content-Length");
+    if (!is_chunked(facts)) {
+        if (names_unknown_coding(&r->fields))
+            return refuse(why, 501, "a Transfer-Encoding other than chunked");
+        return refuse(why, 400, "malformed Transfer-Encoding");
+    }
+    r->framing = FRAMING_CHUNKED;
+    return true;
+}
+
+static bool frame_request(struct request *r, const struct facts *facts, struct verdict *why)
+{
+    r->framing = FRAMING_NONE;
+    r->length = 0;
+    if (facts->codings)
+        return frame_coded_request(r, facts, why);
+    if (facts->lengths == 0)
+        return true;
+    if (facts->lengths > 1)
+        return refuse(why, 400, "more than one Content-Length");
+    if (!length_parse(facts->length, &r->length))
+        return refuse(why, 400, "malformed Content-Length");
+    r->framing = FRAMING_LENGTH;
+    return true;
+}
+
+/* RFC 9110 9.3.6: bytes after CONNECT's head belong to the tunnel, so that a
+ * promised body is an ambiguity. "Content-Length: 0" promises none. */
+static bool frame_connect(struct request *r, struct verdict *why)
+{
+    if (r->framing == FRAMING_CHUNKED || r->length)
+        return refuse(why, 400, "CONNECT with a body");
+    r->framing = FRAMING_NONE;
+    return true;
+}
+
+static void note_method(struct request *r)
+{
+    struct span m = r->method;
+    r->is_head = span_is(m, SPAN("HEAD"));
+    r->is_safe = r->is_head || span_is(m, SPAN("GET")) || span_is(m, SPAN("OPTIONS")) ||
+                 span_is(m, SPAN("TRACE"));
+    r->is_order = span_is(m, SPAN("POST")) || span_is(m, SPAN("PUT")) ||
+                  span_is(m, SPAN("PATCH")) || span_is(m, SPAN("DELETE"));
+}
+
+bool framing_of_request(struct request *r, struct verdict *why)
+{
+    struct facts facts;
+    if (r->minor > 1)
+        return refuse(why, 505, "an HTTP version other than 1.0 and 1.1");
+    if (!gather(&facts, &r->fields))
+        return refuse(why, 400, "a control character in a header field");
+    if (facts.hosts > 1)
+        return refuse(why, 400, "more than one Host");
+    if (facts.hosts == 0 && r->minor == 1)
+        return refuse(why, 400, "no Host");
+    if (!frame_request(r, &facts, why))
+        return false;
+    if (span_is(r->method, SPAN("CONNECT")) && !frame_connect(r, why))
+        return false;
+    note_method(r);
+    bool has_body = r->framing == FRAMING_CHUNKED || r->length;
+    r->expects_continue = facts.continues && r->minor == 1 && has_body;
+    r->keeps_alive = !facts.close && (r->minor == 1 || facts.keep_alive || facts.old_keep_alive);
+    r->upgrades = facts.upgrade && facts.websocket && r->minor == 1 && !has_body &&
+                  span_is(r->method, SPAN("GET")); /* RFC 6455 4.1 */
+    return true;
+}
+
+static bool protocol_error(struct verdict *why, const char *words)
+{
+    *why = verdict_make(FAILURE_HTTP_PROTOCOL_ERROR, SENT_YES, "the answer has %s", words);
+    return false;
+}
+
+/* RFC 9112 6.3, first rule: no body, whatever the fields say. A head that
+ * promises one all the same leaves a line in doubt, which is not kept. */
+static bool frame_bodiless(struct response *r, const struct facts *facts, struct verdict *why)
+{
+    bool valid = facts->lengths == 1 && length_parse(facts->length, &r->length);
+    bool may_tell = r->status >= 200 && r->status != 204;
+    bool promises = facts->codings || (facts->lengths && (!valid || r->length));
+    r->has_length = valid && may_tell && facts->codings == 0;
+    if (r->status < 200 && promises)
+        return protocol_error(why, "a body in an interim response");
+    if (!may_tell && promises)
+        r->keeps_alive = false;
+    if (facts->lengths && !valid)
+        r->keeps_alive = false;
+    if (!r->has_length)
+        r->length = 0;
+    return true;
+}
+
+static bool frame_coded_response(struct response *r, const struct facts *facts,
+                                 struct verdict *why)
+{
+    if (r->minor == 0)
+        return protocol_error(why, "a Transfer-Encoding in HTTP/1.0");
+    if (facts->lengths)
+        return protocol_error(why, "both Transfer-Encoding and Content-Length");
+    if (!is_chunked(facts))
+        return protocol_error(why, "a Transfer-Encoding other than chunked");
+    r->framing = FRAMING_CHUNKED;
+    return true;
+}
+
+static bool frame_response(struct response *r, const struct facts *facts, struct verdict *why)
+{
+    if (facts->codings)
+        return frame_coded_response(r, facts, why);
+    if (facts->lengths > 1)
+        return protocol_error(why, "more than one Content-Length");
+    if (facts->lengths && !length_parse(facts->length, &r->length))
+        return protocol_error(why, "a malformed Content-Length");
+    r->framing = facts->lengths ? FRAMING_LENGTH : FRAMING_CLOSE;
+    r->has_length = facts->lengths != 0;
+    r->keeps_alive = r->keeps_alive && r->has_length;
+    return true;
+}
+
+bool framing_of_response(struct response *r, bool to_head, struct verdict *why)
+{
+    struct facts facts;
+    if (r->minor > 1)
+        return protocol_error(why, "an HTTP version other than 1.0 and 1.1");
+    if (r->status < 100 || r->status > 599)
+        return protocol_error(why, "a status that does not exist");
+    if (r->status == 101)
+        return protocol_error(why, "a status 101 that nobody asked for");
+    if (!gather(&facts, &r->fields))
+        return protocol_error(why, "a control character in a header field");
+    r->framing = FRAMING_NONE;
+    r->has_length = false;
+    r->length = 0;
+    r->keeps_alive = !facts.close && (r->minor == 1 || facts.keep_alive);
+    if (r->status < 200 || r->status == 204 || r->status == 304 || to_head)
+        return frame_bodiless(r, &facts, why);
+    return frame_response(r, &facts, why);
+}
+
+/* Proxy-* is said to this proxy, but for Proxy-Status, which is for everybody
+ * behind it (RFC 9209 2). */
+static bool is_for_proxy(struct span name)
+{
+    return span_starts_nocase(name, SPAN("Proxy-")) && !span_is_nocase(name, SPAN("Proxy-Status"));
+}
+
+static bool is_always_hop_by_hop(struct span name)
+{
+    switch (name.len) {
+    case 2:
+        return span_is_nocase(name, SPAN("TE"));
+    case 7:
+        return span_is_nocase(name, SPAN("Upgrade"));
+    case 10:
+        if (span_is_nocase(name, SPAN("Keep-Alive")) || span_is_nocase(name, SPAN("Connection")))
+            return true;
+        break;
+    case 14:
+        if (span_is_nocase(name, SPAN("Content-Length")) ||
+            span_is_nocase(name, SPAN("HTTP2-Settings")))
+            return true;
+        break;
+    case 17:
+        if (span_is_nocase(name, SPAN("Transfer-Encoding")))
+            return true;
+        break;
+    }
+    return name.len > 6 && (name.at[0] | 0x20) == 'p' && is_for_proxy(name);
+}
+
+/* RFC 9110 7.6.1 leaves no choice: what Connection lists goes no further,
+ * whatever it is. Who lists Host or Authorization harms his own request alone:
+ * Host is always written anew, and credentials are looked for before this. */
+bool field_is_hop_by_hop(const struct fields *all, const struct field *f)
+{
+    if (is_always_hop_by_hop(f->name))
+        return true;
+    for (size_t i = 0; i < all->count; i++) {
+        const struct field *c = &all->at[i];
+        if (c->name.len == 10 && span_is_nocase(c->name, SPAN("Connection")) &&
+            span_lists(c->value, f->name))
+            return true;
+    }
+    return false;
+}

@@ -1,0 +1,13 @@
+/* Where a request came in: facts of its listener and client connection that
+ * routing, guarding and logging need. Owned by the client connection. */
+#pragma once
+
+#include "base/span.h"
+
+struct ingress {
+    const char *upstream;  /* of an upstream's own listener: its name; else NULL */
+    bool is_unix;          /* a unix socket: no browser can reach it */
+    bool is_loopback;      /* the client is on this machine (unix included) */
+    uint16_t port;         /* the listener's own, 0 on a unix socket */
+    char client[64];       /* "127.0.0.1:51234", "[::1]:51234" or "unix" */
+};

@@ -1,0 +1,242 @@
+#include "main/cli.h"
+
+#include <ares.h>
+#include <confuse.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <llhttp.h>
+#include <mbedtls/version.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <uv.h>
+
+#include "base/text.h"
+#include "config/config.h"
+#include "main/daemon.h"
+#include "main/fetch.h"
+#include "main/stats_table.h"
+
+#define DEFAULT_PATH SYSCONFDIR "/trunkline/trunkline.conf"
+#define DEFAULT_URL "http://127.0.0.1:8642"
+
+struct command {
+    const char *name; /* NULL: no command, the daemon itself */
+    int (*run)(int argc, char **argv, const struct command *);
+    const char *usage;
+};
+
+/* What the options said. */
+struct options {
+    const char *path, *url; /* NULL: not given */
+    bool verbose, json;
+    int exit_code; /* -1: go on */
+};
+
+static int print_version(void)
+{
+    char mbedtls[16];
+    mbedtls_version_get_string(mbedtls);
+    printf("trunkline %s\n", PACKAGE_VERSION);
+    printf("libuv %s\nllhttp %d.%d.%d\nmbedTLS %s\nc-ares %s\njansson %s\nlibconfuse %s\n",
+           uv_version_string(), LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH,
+           mbedtls, ares_version(NULL), jansson_version_str(), confuse_version);
+    return EX_OK;
+}
+
+/* What was printed may still fail to reach a full disk. */
+static int end_of_output(int exit_code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_code;
+    fprintf(stderr, "trunkline: cannot write: %m\n");
+    return EX_IOERR;
+}
+
+static int misused(const struct command *c, const char *what, const char *which)
+{
+    fprintf(stderr, "trunkline: %s '%s'; see trunkline%s%s --help\n", what, which,
+            c->name ? " " : "", c->name ? c->name : "");
+    return EX_USAGE;
+}
+
+static int wrong_option(const struct command *c, char **argv, int found)
+{
+    char letter[] = {'-', (char)optopt, '\0'};
+    if (found == ':')
+        return misused(c, "a value is missing after", argv[optind - 1]);
+    return misused(c, "unknown option", optopt ? letter : argv[optind - 1]);
+}
+
+/* One for all commands; `letters` and `names` say which options this one takes. */
+static struct options read_options(const struct command *c, int argc, char **argv,
+                                   const char *letters, const struct option *names)
+{
+    struct options o = {.exit_code = -1};
+    int found;
+    optind = 0;
+    while (o.exit_code < 0 && (found = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+        switch (found) {
+        case 'c': o.path = optarg; break;
+        case 'v': o.verbose = true; break;
+        case 'u': o.url = optarg; break;
+        case 'j': o.json = true; break;
+        case 'h': o.exit_code = printf("%s", c->usage) < 0 ? EX_IOERR : EX_OK; break;
+        case 'V': o.exit_code = print_version(); break;
+        default: o.exit_code = wrong_option(c, argv, found);
+        }
+    }
+    if (o.exit_code < 0 && optind < argc)
+        o.exit_code = misused(c, "unexpected argument", argv[optind]);
+    return o;
+}
+
+static int run_daemon(int argc, char **argv, const struct command *c)
+{
+    static const struct option names[] = {
+        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+    struct options o = read_options(c, argc, argv, "+:c:vh", names);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    return daemon_run(o.path ? o.path : DEFAULT_PATH, o.path == NULL, o.verbose);
+}
+
+static const struct option file_options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+
+static void complain(void *context, const char *message)
+{
+    (void)context;
+    fprintf(stderr, "%s\n", message);
+}
+
+static int run_check(int argc, char **argv, const struct command *c)
+{
+    struct options o = read_options(c, argc, argv, "+:c:h", file_options);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    const char *path = o.path ? o.path : DEFAULT_PATH;
+    struct config *config = config_load(path, false, complain, NULL);
+    if (config == NULL)
+        return EX_CONFIG;
+    config_unref(config);
+    printf("%s: ok\n", path);
+    return end_of_output(EX_OK);
+}
+
+static int run_config(int argc, char **argv, const struct command *c)
+{
+    struct options o = read_options(c, argc, argv, "+:c:h", file_options);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    struct config *config =
+        config_load(o.path ? o.path : DEFAULT_PATH, o.path == NULL, complain, NULL);
+    if (config == NULL)
+        return EX_CONFIG;
+    struct text dump = {0};
+    config_dump(config, &dump);
+    fwrite(dump.at, 1, dump.len, stdout);
+    text_free(&dump);
+    config_unref(config);
+    return end_of_output(EX_OK);
+}
+
+/* The first address the daemon of this file listens on; an exit code. */
+static int url_of_file(const char *path, struct text *url)
+{
+    struct config *config = config_load(path, false, complain, NULL);
+    if (config == NULL)
+        return EX_CONFIG;
+    int exit_code = EX_OK;
+    if (config->listen.count) {
+        const char *at = config->listen.at[0].text;
+        bool is_unix = span_starts(span_of(at), SPAN("unix:"));
+        text_printf(url, "%s%s", is_unix ? "" : "http://", at);
+    } else {
+        fprintf(stderr, "trunkline: %s: listens nowhere\n", path);
+        exit_code = EX_CONFIG;
+    }
+    config_unref(config);
+    return exit_code;
+}
+
+static int show_stats(const char *url, bool json)
+{
+    char why[200];
+    struct text page = {0}, table = {0};
+    bool fetched = fetch_page(url, "/stats", &page, why, sizeof why);
+    bool shown = fetched && (json || stats_table(text_span(&page), &table, why, sizeof why));
+    const struct text *out = json ? &page : &table;
+    if (shown && out->len)
+        fwrite(out->at, 1, out->len, stdout);
+    if (shown && out->len && out->at[out->len - 1] != '\n')
+        putchar('\n');
+    if (!shown)
+        fprintf(stderr, "trunkline: %s: %s\n", url, why);
+    text_free(&page);
+    text_free(&table);
+    return shown ? end_of_output(EX_OK) : EX_UNAVAILABLE;
+}
+
+static int run_stats(int argc, char **argv, const struct command *c)
+{
+    static const struct option names[] = {{"help", no_argument, NULL, 'h'},
+                                          {"url", required_argument, NULL, 'u'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {0}};
+    struct options o = read_options(c, argc, argv, "+:c:h", names);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    if (o.path && o.url)
+        return misused(c, "with -c there is no", "--url");
+    struct text url = {0};
+    int exit_code = EX_OK;
+    if (o.path)
+        exit_code = url_of_file(o.path, &url);
+    else
+        text_add_str(&url, o.url ? o.url : DEFAULT_URL);
+    if (exit_code == EX_OK && !fetch_understands(url.at))
+        exit_code = misused(c, "neither http://HOST:PORT nor unix:/path:", url.at);
+    if (exit_code == EX_OK)
+        exit_code = show_stats(url.at, o.json);
+    text_free(&url);
+    return exit_code;
+}
+
+static const struct command commands[] = {
+    {NULL, run_daemon,
+     "Usage: trunkline [-c FILE] [-v]\n"
+     "       trunkline check [-c FILE]\n"
+     "       trunkline config [-c FILE]\n"
+     "       trunkline stats [--url URL | -c FILE] [--json]\n"
+     "Keeps TLS lines to exchanges open and lends them to local programs.\n"
+     "\n"
+     "Without a command it runs in the foreground and logs to stderr.\n"
+     "  -c FILE    the configuration (" DEFAULT_PATH ")\n"
+     "  -v         log everything, as log_level = debug\n"
+     "  --help     this text; COMMAND --help tells more\n"
+     "  --version  the version, and those of its libraries\n"},
+    {"check", run_check,
+     "Usage: trunkline check [-c FILE]\n"
+     "Reads the configuration and prints \"FILE: ok\", or what is wrong with it.\n"
+     "  -c FILE    the configuration (" DEFAULT_PATH ")\n"},
+    {"config", run_config,
+     "Usage: trunkline config [-c FILE]\n"
+     "Prints every directive with its value, in the syntax of the file.\n"
+     "  -c FILE    the configuration (" DEFAULT_PATH ")\n"},
+    {"stats", run_stats,
+     "Usage: trunkline stats [--url URL | -c FILE] [--json]\n"
+     "Shows the pools of a running daemon.\n"
+     "  --url URL  where it listens: http://HOST:PORT or unix:/path (" DEFAULT_URL ")\n"
+     "  -c FILE    take the first address its configuration listens on\n"
+     "  --json     the document as it is, rather than a table\n"},
+};
+
+int cli_main(int argc, char **argv)
+{
+    const struct command *daemon = &commands[0];
+    if (argc < 2 || argv[1][0] == '-')
+        return daemon->run(argc, argv, daemon);
+    for (size_t i = 1; i < COUNT_OF(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1, &commands[i]);
+    return misused(daemon, "unknown command", argv[1]);
+}

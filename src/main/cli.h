@@ -1,0 +1,7 @@
+/* The command line (SPEC 1): finds the command, reads its options, runs it.
+ * Answers go to stdout; whatever is wrong is one line on stderr. */
+#pragma once
+
+/* Returns the exit code (sysexits.h): 64 for bad usage, 69 if the daemon cannot
+ * be reached, 78 for a bad configuration. */
+int cli_main(int argc, char **argv);

@@ -1,0 +1,314 @@
+#include "main/daemon.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sysexits.h>
+
+#include "base/log.h"
+#include "front/access_log.h"
+#include "front/desk.h"
+#include "front/listener.h"
+#include "main/notify.h"
+#include "main/plan.h"
+#include "main/signals.h"
+#include "proxy/guard.h"
+
+#define POLL_MS 10
+#define FLOOR_PATIENCE_MS 10000
+
+struct daemon {
+    bool verbose;
+    struct loop *loop;
+    struct worker *worker;
+    struct dns *dns;
+    struct connect_env env;
+    struct pools *pools;
+    struct proxy *proxy;
+    struct admin admin;
+    struct desk desk;
+    struct lingering *linger;
+    struct clients *clients;
+    struct listeners *listeners;
+    struct access_log *access_log;
+    struct config *config;
+    struct signals *signals;
+    struct reload *reload;
+    struct deadline poll; /* until it is ready; later, until it is drained */
+    uint64_t patience_at;
+};
+
+/* ------------------------------------------------------------- what it lends */
+
+static enum failure permit(void *context, bool listed, const struct sockaddr *address)
+{
+    struct daemon *d = context;
+    if (listeners_own(d->listeners, address))
+        return FAILURE_PROXY_LOOP_DETECTED;
+    if (!listed && !guard_address(address))
+        return FAILURE_DESTINATION_IP_PROHIBITED;
+    return FAILURE_NONE;
+}
+
+static void count_clients(void *context, struct client_counts *counts)
+{
+    struct daemon *d = context;
+    clients_count(d->clients, &counts->open, &counts->accepted, &counts->rejected);
+}
+
+static void on_record(void *context, const struct record *record)
+{
+    struct daemon *d = context;
+    access_log_write(d->access_log, record);
+}
+
+static struct client_limits limits_of(const struct config *c)
+{
+    return (struct client_limits){c->max_clients,         c->client_header_timeout,
+                                  c->client_idle_timeout, c->client_body_timeout,
+                                  c->max_header_size,     c->max_uri_size};
+}
+
+/* ------------------------------------------------------------ configuration */
+
+static void print_errors(const struct text *errors)
+{
+    struct span rest = text_span(errors);
+    while (rest.len) {
+        size_t end = span_find(rest, '\n');
+        log_write(LOG_LEVEL_ERROR, "configuration", "%.*s", (int)end, rest.at);
+        rest = span_from(rest, end + 1);
+    }
+}
+
+static void warn(const struct config *c)
+{
+    char object[80];
+    for (size_t i = 0; i < c->upstream_count; i++) {
+        const struct upstream_config *u = c->upstreams[i];
+        snprintf(object, sizeof object, "upstream %s", u->name);
+        if (u->secure && !u->tls_verify)
+            LOG(WARN, object, "tls_verify = no: whoever answers is believed, unverified");
+    }
+    if (!c->defaults.tls_verify)
+        LOG(WARN, "defaults", "tls_verify = no: unlisted hosts are not verified");
+}
+
+/* Descriptors for all clients and lines: raised as far as allowed. */
+static void raise_descriptors(const struct config *c)
+{
+    struct rlimit limit;
+    rlim_t wanted = 100 + c->max_clients + c->defaults.max_connections;
+    for (size_t i = 0; i < c->upstream_count; i++)
+        wanted += c->upstreams[i]->max_connections;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+        return;
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < wanted)
+        LOG(WARN, "daemon", "max_clients and max_connections want %ju descriptors, %ju are allowed",
+            (uintmax_t)wanted, (uintmax_t)limit.rlim_cur);
+}
+
+static struct access_log *open_access_log(struct daemon *d, const struct config *c)
+{
+    char error[300];
+    struct access_log *log =
+        access_log_new(d->loop, d->worker, c->access_log ? c->access_log : "off",
+                       (enum config_log_format)c->access_log_format, error, sizeof error);
+    if (log == NULL)
+        log_write(LOG_LEVEL_ERROR, "configuration", "%s: %s", c->path, error);
+    return log;
+}
+
+/* All or nothing: what can fail comes first. */
+static bool apply(struct daemon *d, struct plan *plan)
+{
+    char error[300];
+    struct config *c = plan->config, *old = d->config;
+    struct access_log *log = open_access_log(d, c);
+    if (log == NULL)
+        return false;
+    if (!listeners_apply(d->listeners, c, error, sizeof error)) {
+        log_write(LOG_LEVEL_ERROR, "daemon", "%s", error);
+        access_log_free(log);
+        return false;
+    }
+    if (d->access_log)
+        access_log_free(d->access_log);
+    d->access_log = log;
+    d->config = config_ref(c);
+    log_set_level(d->verbose ? LOG_LEVEL_DEBUG : (enum log_level)c->log_level);
+    raise_descriptors(c);
+    warn(c);
+    struct client_limits limits = limits_of(c);
+    clients_set_limits(d->clients, &limits);
+    dns_set_ttl(d->dns, c->dns_min_ttl, c->dns_max_ttl);
+    pools_apply(d->pools, c, plan->tls);
+    proxy_configure(d->proxy, c);
+    d->admin.config_path = c->path;
+    config_unref(old);
+    return true;
+}
+
+static void on_reloaded(void *owner, struct plan *plan)
+{
+    struct daemon *d = owner;
+    if (plan->config == NULL) {
+        print_errors(&plan->errors);
+        LOG(ERROR, "daemon", "reload refused: the old configuration keeps running");
+    } else if (d->admin.draining) {
+        LOG(WARN, "daemon", "reload ignored: draining");
+    } else if (apply(d, plan)) {
+        dns_reload(d->dns);
+        LOG(INFO, "daemon", "reloaded %s", plan->config->path);
+    } else {
+        LOG(ERROR, "daemon", "reload refused: the old configuration keeps running");
+    }
+    notify_ready();
+}
+
+/* -------------------------------------------------------------------- its life */
+
+static void stop(struct daemon *d)
+{
+    deadline_stop(&d->poll);
+    loop_stop(d->loop);
+}
+
+static size_t clients_open(const struct daemon *d)
+{
+    size_t open;
+    uint64_t accepted, rejected;
+    clients_count(d->clients, &open, &accepted, &rejected);
+    return open;
+}
+
+static void on_poll(struct deadline *timer)
+{
+    struct daemon *d = container_of(timer, struct daemon, poll);
+    bool out_of_patience = loop_now(d->loop) >= d->patience_at;
+    if (!d->admin.draining) {
+        if (pools_floor_tried(d->pools) || out_of_patience)
+            notify_ready();
+        else
+            deadline_in(&d->poll, POLL_MS);
+        return;
+    }
+    if (out_of_patience)
+        LOG(WARN, "daemon", "%zu requests did not end within drain_timeout",
+            proxy_totals(d->proxy)->active);
+    bool done = clients_open(d) == 0 && linger_count(d->linger) == 0;
+    if (done || out_of_patience)
+        stop(d);
+    else
+        deadline_in(&d->poll, POLL_MS);
+}
+
+static void drain(struct daemon *d)
+{
+    if (d->admin.draining) {
+        LOG(INFO, "daemon", "told again to end: not waiting any longer");
+        stop(d);
+        return;
+    }
+    LOG(INFO, "daemon", "draining: %zu requests under way", proxy_totals(d->proxy)->active);
+    notify_stopping();
+    d->admin.draining = true;
+    listeners_close(d->listeners);
+    pools_drain(d->pools);
+    clients_drain(d->clients);
+    d->patience_at = loop_now(d->loop) + d->config->drain_timeout;
+    deadline_in(&d->poll, 0);
+}
+
+static void on_signal(void *owner, int number)
+{
+    struct daemon *d = owner;
+    if (number == SIGHUP) {
+        notify_reloading();
+        reload_ask(d->reload);
+    } else if (number == SIGUSR1) {
+        access_log_reopen(d->access_log);
+    } else {
+        drain(d);
+    }
+}
+
+static void build(struct daemon *d, const struct config *c, const char *path, bool optional)
+{
+    struct client_limits limits = limits_of(c);
+    d->worker = worker_new(d->loop);
+    d->env = (struct connect_env){d->loop, d->dns, d->worker, permit, d};
+    d->pools = pools_new(&d->env);
+    d->proxy = proxy_new(d->loop, d->pools, on_record, d);
+    d->admin = (struct admin){.loop = d->loop,
+                              .pools = d->pools,
+                              .totals = proxy_totals(d->proxy),
+                              .count_clients = count_clients,
+                              .context = d,
+                              .started_us = clock_us()};
+    desk_init(&d->desk, d->proxy, &d->admin);
+    d->linger = linger_new(d->loop);
+    d->clients = clients_new(d->loop, d->linger, &d->desk.handler, &limits);
+    d->listeners = listeners_new(d->loop, d->clients);
+    d->signals = signals_new(d->loop, on_signal, d);
+    d->reload = reload_new(d->worker, path, optional, on_reloaded, d);
+    deadline_init(&d->poll, d->loop, on_poll);
+}
+
+/* Clients first: their exchanges let go of lines, then lines can close. */
+static void destroy(struct daemon *d)
+{
+    signals_free(d->signals);
+    listeners_free(d->listeners);
+    clients_free(d->clients);
+    linger_free(d->linger);
+    pools_free(d->pools);
+    proxy_free(d->proxy);
+    dns_free(d->dns);
+    reload_free(d->reload);
+    if (d->access_log)
+        access_log_free(d->access_log);
+    worker_free(d->worker);
+    config_unref(d->config);
+    loop_free(d->loop);
+}
+
+static int run(struct daemon *d, struct plan *plan, const char *path, bool optional)
+{
+    d->loop = loop_new();
+    d->dns = dns_new(d->loop, plan->config->dns_min_ttl, plan->config->dns_max_ttl);
+    if (d->dns == NULL) {
+        loop_free(d->loop);
+        return EX_OSERR;
+    }
+    build(d, plan->config, path, optional);
+    bool good = apply(d, plan);
+    plan_clear(plan);
+    if (good) {
+        LOG(INFO, "daemon", "trunkline %s, %zu upstreams, configuration %s", PACKAGE_VERSION,
+            d->config->upstream_count, *d->config->path ? d->config->path : "built in");
+        d->patience_at = loop_now(d->loop) + FLOOR_PATIENCE_MS;
+        deadline_in(&d->poll, 0);
+        loop_run(d->loop);
+        LOG(INFO, "daemon", "ended");
+    }
+    destroy(d);
+    return good ? EX_OK : EX_UNAVAILABLE;
+}
+
+int daemon_run(const char *path, bool optional, bool verbose)
+{
+    struct daemon d = {.verbose = verbose};
+    struct plan plan;
+    tls_start();
+    if (verbose)
+        log_set_level(LOG_LEVEL_DEBUG);
+    if (!plan_make(&plan, path, optional)) {
+        print_errors(&plan.errors);
+        plan_clear(&plan);
+        return EX_CONFIG;
+    }
+    return run(&d, &plan, path, optional);
+}

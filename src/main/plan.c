@@ -1,0 +1,96 @@
+#include "main/plan.h"
+
+struct reload {
+    struct worker *worker;
+    char *path;
+    bool optional, again, freed;
+    struct job job;
+    struct plan plan;
+    void (*done)(void *owner, struct plan *);
+    void *owner;
+};
+
+static void complain(void *context, const char *message)
+{
+    struct text *errors = context;
+    text_add_str(errors, message);
+    text_add_str(errors, "\n");
+}
+
+bool plan_make(struct plan *p, const char *path, bool optional)
+{
+    *p = (struct plan){0};
+    p->config = config_load(path, optional, complain, &p->errors);
+    if (p->config)
+        p->tls = tls_set_new(p->config, complain, &p->errors);
+    if (p->config && p->tls)
+        return true;
+    config_unref(p->config);
+    p->config = NULL;
+    return false;
+}
+
+void plan_clear(struct plan *p)
+{
+    config_unref(p->config);
+    tls_set_free(p->tls);
+    text_free(&p->errors);
+    *p = (struct plan){0};
+}
+
+static void work(struct job *j)
+{
+    struct reload *r = container_of(j, struct reload, job);
+    bool good = plan_make(&r->plan, r->path, r->optional);
+    (void)good; /* done() looks at the plan */
+}
+
+static void destroy(struct reload *r)
+{
+    plan_clear(&r->plan);
+    free(r->path);
+    free(r);
+}
+
+static void done(struct job *j)
+{
+    struct reload *r = container_of(j, struct reload, job);
+    if (r->freed) {
+        destroy(r);
+        return;
+    }
+    r->done(r->owner, &r->plan);
+    plan_clear(&r->plan);
+    if (r->again)
+        reload_ask(r);
+}
+
+struct reload *reload_new(struct worker *w, const char *path, bool optional,
+                          void (*on_done)(void *owner, struct plan *), void *owner)
+{
+    struct reload *r = NEW(struct reload);
+    r->worker = w;
+    r->path = must_strdup(path);
+    r->optional = optional;
+    r->job = (struct job){.work = work, .done = done};
+    r->done = on_done;
+    r->owner = owner;
+    return r;
+}
+
+void reload_ask(struct reload *r)
+{
+    r->again = r->job.running || r->job.link.on;
+    if (!r->again)
+        worker_submit(r->worker, &r->job);
+}
+
+void reload_free(struct reload *r)
+{
+    r->freed = true;
+    if (!r->job.running) {
+        bool forgotten = worker_forget(r->worker, &r->job);
+        (void)forgotten; /* it was not running: nobody else knows it */
+        destroy(r);
+    }
+}

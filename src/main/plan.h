@@ -1,0 +1,29 @@
+/* A configuration ready to be put to use: read, checked, its certificates
+ * loaded. Made at start, or on the worker for a reload (it takes milliseconds);
+ * given up whole if anything in it is wrong. */
+#pragma once
+
+#include "base/text.h"
+#include "config/config.h"
+#include "net/worker.h"
+#include "upstream/tls_set.h"
+
+struct plan {
+    struct config *config; /* NULL: it was no good */
+    struct tls_set *tls;
+    struct text errors;    /* one a line */
+};
+
+/* Fills the plan; errors are gathered, never printed. False: there are some. */
+bool plan_make(struct plan *, const char *path, bool optional) MUST_CHECK;
+void plan_clear(struct plan *);
+
+/* Makes one on the worker, then calls `done` on the loop with it (to be used and
+ * cleared there). One at a time: asked again meanwhile, it makes another after. */
+struct reload;
+struct reload *reload_new(struct worker *, const char *path, bool optional,
+                          void (*done)(void *owner, struct plan *), void *owner);
+void reload_ask(struct reload *);
+
+/* Forgets it; one under way is waited out by worker_free(). */
+void reload_free(struct reload *);

@@ -1,0 +1,36 @@
+/* Socket addresses as values: literals, comparing, naming, the order of
+ * dialling. Nobody owns anything here; lists belong to whoever filled them. */
+#pragma once
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include "base/check.h"
+
+struct dns_addresses {
+    struct sockaddr_storage *at; /* port 0; sorted for dialling, RFC 8305 4 */
+    size_t count;
+};
+
+/* An IPv4 or IPv6 literal (the latter with or without brackets); false for
+ * anything else. Port 0. */
+bool address_parse(const char *host, struct sockaddr_storage *out);
+
+/* The loopback addresses, if the name (in lower case, without trailing dot) is
+ * `localhost` or below it (RFC 6761 6.3). */
+bool address_localhost(const char *name, struct sockaddr_storage out[2]);
+
+/* Same family and same IP address; ports are not looked at. */
+bool address_same(const struct sockaddr *, const struct sockaddr *);
+void address_set_port(struct sockaddr_storage *, uint16_t port);
+
+/* "127.0.0.1:443", "[::1]:443" or "unix:/path". */
+#define ADDRESS_TEXT 128
+void address_format(const struct sockaddr_storage *, char text[ADDRESS_TEXT]);
+
+/* Is `addr` among them? Do the two lists share an address? */
+bool addresses_have(const struct dns_addresses *, const struct sockaddr *addr);
+bool addresses_overlap(const struct dns_addresses *, const struct dns_addresses *);
+
+/* Families by turns, IPv6 first; the order within a family stays (RFC 8305 4). */
+void addresses_interleave(struct dns_addresses *);

@@ -1,0 +1,255 @@
+#include "net/dial.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "base/duration.h"
+#include "net/stream_uv.h"
+
+#define HEAD_START_MS 250 /* RFC 8305 5: Connection Attempt Delay */
+#define DETAIL_SIZE 200
+
+/* One address being connected to. */
+struct attempt {
+    struct link link;
+    struct dial *dial;
+    struct stream *stream;
+    struct sockaddr_storage to;
+};
+
+/* Resolving, then connecting: `attempts` run, at[next…] have not been tried. */
+struct dial {
+    struct loop *loop;
+    struct dns *dns;
+    struct dial_target target;
+    const struct dial_events *events;
+    void *owner;
+    struct task begin;
+    struct dns_query query;
+    struct dns_addresses addresses;
+    size_t next;
+    struct list attempts;
+    struct deadline limit, head_start;
+    bool tried; /* an address at all: then `why` is of one that was */
+    enum failure why;
+    char detail[DETAIL_SIZE];
+    uint64_t began_us, connecting_us; /* since when, by clock_us() */
+    struct dial_report report;
+};
+
+/* ------------------------------------------------------------------- ending */
+
+static void attempt_drop(struct attempt *a)
+{
+    list_remove(&a->link);
+    stream_close(a->stream);
+    free(a);
+}
+
+static void dial_free(struct dial *d)
+{
+    dns_cancel(&d->query);
+    task_forget(&d->begin);
+    deadline_stop(&d->limit);
+    deadline_stop(&d->head_start);
+    LIST_FOR (&d->attempts, a, struct attempt, link)
+        attempt_drop(a);
+    free(d->addresses.at);
+    free(d);
+}
+
+void dial_cancel(struct dial *d)
+{
+    dial_free(d);
+}
+
+/* Freed first: nobody needs to know what its owner does when it hears. */
+static void fail(struct dial *d)
+{
+    const struct dial_events *events = d->events;
+    void *owner = d->owner;
+    enum failure why = d->why;
+    char detail[DETAIL_SIZE];
+    snprintf(detail, sizeof detail, "%s", d->detail);
+    dial_free(d);
+    events->on_failed(owner, why, detail);
+}
+
+static void succeed(struct dial *d, struct attempt *a)
+{
+    const struct dial_events *events = d->events;
+    void *owner = d->owner;
+    struct stream *stream = a->stream;
+    struct dial_report report = d->report;
+    report.connect_us = clock_us() - d->connecting_us;
+    if (a->to.ss_family != AF_UNIX)
+        report.peer = a->to;
+    list_remove(&a->link);
+    free(a);
+    dial_free(d);
+    events->on_connected(owner, stream, &report);
+}
+
+/* --------------------------------------------------------------- connecting */
+
+static void note(struct dial *d, enum failure why, const struct sockaddr_storage *to,
+                 const char *words)
+{
+    char name[ADDRESS_TEXT];
+    address_format(to, name);
+    d->why = why;
+    snprintf(d->detail, sizeof d->detail, "%s: %s", name, words);
+}
+
+static void proceed(struct dial *d);
+
+static void on_connect(void *owner, struct stream *stream, int status)
+{
+    struct attempt *a = owner;
+    struct dial *d = a->dial;
+    CHECK(stream == a->stream);
+    if (status == 0) {
+        succeed(d, a);
+        return;
+    }
+    enum failure why =
+        status == UV_ETIMEDOUT ? FAILURE_CONNECTION_TIMEOUT : FAILURE_CONNECTION_REFUSED;
+    note(d, why, &a->to, uv_strerror(status));
+    attempt_drop(a);
+    proceed(d);
+}
+
+static void attempt_start(struct dial *d, const struct sockaddr_storage *to)
+{
+    struct attempt *a = NEW(struct attempt);
+    a->dial = d;
+    a->to = *to;
+    list_push_back(&d->attempts, &a->link);
+    d->tried = true;
+    if (to->ss_family == AF_UNIX) {
+        const struct sockaddr_un *un = (const void *)&a->to;
+        a->stream = stream_uv_connect_unix(d->loop, un->sun_path, a, on_connect);
+    } else {
+        a->stream = stream_uv_connect(d->loop, (const struct sockaddr *)&a->to, a, on_connect);
+    }
+}
+
+static bool is_permitted(struct dial *d, const struct sockaddr_storage *to)
+{
+    if (d->target.permit == NULL)
+        return true;
+    enum failure why = d->target.permit(d->target.permit_context, (const struct sockaddr *)to);
+    if (why != FAILURE_NONE && !d->tried)
+        note(d, why, to,
+             why == FAILURE_PROXY_LOOP_DETECTED ? "the address is trunkline's own"
+                                                : "the address is not permitted");
+    return why == FAILURE_NONE;
+}
+
+/* Starts on the next address that is permitted; fails when there is none left
+ * and none under way. */
+static void proceed(struct dial *d)
+{
+    deadline_stop(&d->head_start);
+    while (d->next < d->addresses.count) {
+        const struct sockaddr_storage *to = &d->addresses.at[d->next++];
+        if (!is_permitted(d, to))
+            continue;
+        attempt_start(d, to);
+        if (d->next < d->addresses.count)
+            deadline_in(&d->head_start, HEAD_START_MS);
+        return;
+    }
+    if (d->attempts.count == 0)
+        fail(d);
+}
+
+static void on_head_start(struct deadline *deadline)
+{
+    proceed(container_of(deadline, struct dial, head_start));
+}
+
+static void on_limit(struct deadline *deadline)
+{
+    struct dial *d = container_of(deadline, struct dial, limit);
+    const struct attempt *first = LIST_ENTRY(list_first(&d->attempts), struct attempt, link);
+    char duration[DURATION_TEXT_SIZE], words[80];
+    CHECK(first != NULL);
+    snprintf(words, sizeof words, "no TCP connection within %s",
+             duration_text(duration, d->target.connect_timeout_ms));
+    note(d, FAILURE_CONNECTION_TIMEOUT, &first->to, words);
+    fail(d);
+}
+
+static void take_addresses(struct dial *d, const struct sockaddr_storage *at, size_t count)
+{
+    d->addresses.at = must_calloc(count, sizeof *at);
+    d->addresses.count = count;
+    memcpy(d->addresses.at, at, count * sizeof *at);
+}
+
+static void start_connecting(struct dial *d)
+{
+    d->connecting_us = clock_us();
+    deadline_in(&d->limit, d->target.connect_timeout_ms);
+    proceed(d);
+}
+
+/* ---------------------------------------------------------------- resolving */
+
+/* Copies what was found: the cache's own may change while we dial. */
+static void connect_to_found(struct dial *d, const struct dns_addresses *found)
+{
+    take_addresses(d, found->at, found->count);
+    for (size_t i = 0; i < d->addresses.count; i++)
+        address_set_port(&d->addresses.at[i], d->target.port);
+    d->report.dns_us = clock_us() - d->began_us;
+    start_connecting(d);
+}
+
+static void on_found(void *owner, const struct dns_addresses *found)
+{
+    connect_to_found(owner, found);
+}
+
+static void on_dns_failed(void *owner, enum failure why, const char *detail)
+{
+    struct dial *d = owner;
+    d->why = why;
+    snprintf(d->detail, sizeof d->detail, "%s", detail);
+    fail(d);
+}
+
+static void run_begin(struct task *t)
+{
+    struct dial *d = container_of(t, struct dial, begin);
+    struct dns_addresses found;
+    if (d->addresses.count)
+        start_connecting(d);
+    else if (dns_resolve(d->dns, &d->query, d->target.host, d->target.dns_timeout_ms, &found))
+        connect_to_found(d, &found);
+}
+
+struct dial *dial_start(struct loop *loop, struct dns *dns, const struct dial_target *target,
+                        const struct dial_events *events, void *owner)
+{
+    struct dial *d = NEW(struct dial);
+    d->loop = loop;
+    d->dns = dns;
+    d->target = *target;
+    d->events = events;
+    d->owner = owner;
+    d->began_us = clock_us();
+    list_init(&d->attempts);
+    d->query.owner = d;
+    d->query.on_found = on_found;
+    d->query.on_failed = on_dns_failed;
+    task_init(&d->begin, run_begin);
+    deadline_init(&d->limit, loop, on_limit);
+    deadline_init(&d->head_start, loop, on_head_start);
+    if (target->connect_to && target->connect_to->ss_family != AF_UNSPEC)
+        take_addresses(d, target->connect_to, 1);
+    loop_defer(loop, &d->begin);
+    return d;
+}

@@ -1,0 +1,38 @@
+/* From a host to a connected stream: dns, then the addresses one after the
+ * other with a head start each (RFC 8305), or straight to a fixed address.
+ * Owned by whoever began it; gone after its event or dial_cancel(). */
+#pragma once
+
+#include "base/failure.h"
+#include "net/dns.h"
+#include "net/stream.h"
+
+struct dial;
+
+struct dial_target {
+    const char *host; /* borrowed until the dial's end */
+    uint16_t port;
+    /* Fixed address instead of resolving: family AF_UNSPEC means none; AF_UNIX
+     * (sockaddr_un) is fine. */
+    const struct sockaddr_storage *connect_to;
+    uint64_t dns_timeout_ms, connect_timeout_ms;
+    /* Asked of each address about to be dialled, a fixed one too: FAILURE_NONE,
+     * or why it is not to be (then the next one is tried). NULL permits all. */
+    enum failure (*permit)(void *context, const struct sockaddr *);
+    void *permit_context;
+};
+
+struct dial_report {
+    struct sockaddr_storage peer; /* AF_UNSPEC for a unix socket */
+    uint64_t dns_us, connect_us;  /* 0: nothing to resolve / the TCP phase as a whole */
+};
+
+struct dial_events {
+    void (*on_connected)(void *owner, struct stream *, const struct dial_report *); /* yours */
+    void (*on_failed)(void *owner, enum failure why, const char *detail);
+};
+
+/* Reports exactly one event, later, unless dial_cancel() is called first. */
+struct dial *dial_start(struct loop *, struct dns *, const struct dial_target *,
+                        const struct dial_events *, void *owner);
+void dial_cancel(struct dial *);

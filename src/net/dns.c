@@ -1,0 +1,387 @@
+#include "net/dns.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/log.h"
+#include "net/dns_memory.h"
+#include "net/resolver.h"
+
+#define ENTRIES_MAX 1024
+#define KEEP_MS (10 * 60 * 1000) /* an entry nobody wants, beyond its TTL */
+#define RETRY_MIN_MS 250
+#define RETRY_MAX_MS 30000
+#define NAME_MAX_LEN 255
+
+struct dns {
+    struct loop *loop;
+    struct resolver *resolver;
+    struct list retired; /* resolvers that finish what is under way */
+    char *servers;       /* NULL: those of resolv.conf */
+    uint64_t min_ttl_ms, max_ttl_ms;
+    struct dns_entry *by_name;
+    struct list entries; /* the one asked most recently is the last */
+    struct task trim;
+    struct sockaddr_storage literal[2];
+};
+
+/* A name and what is known of it. It is looked up (lookup.by), fresh (before
+ * `expires`), or neither; its one deadline is the next thing to do about it:
+ * renew, retry, or forget. */
+struct dns_entry {
+    UT_hash_handle hh;
+    struct link link;
+    struct dns *dns;
+    char *name;
+    struct list askers, watches;
+    struct lookup lookup;
+    struct deadline next;
+    struct dns_addresses current;
+    uint64_t renew_at, expires; /* of `current`; 0: none yet */
+    unsigned failures;          /* since the last answer; a retry is planned */
+    bool asked;                 /* since the last answer */
+    struct dns_memory memory;
+};
+
+/* -------------------------------------------------------------------- entry */
+
+static bool is_fresh(const struct dns_entry *e)
+{
+    return loop_now(e->dns->loop) < e->expires;
+}
+
+static bool is_free_to_go(const struct dns_entry *e)
+{
+    return e->askers.count == 0 && e->watches.count == 0 && e->lookup.by == NULL;
+}
+
+static void entry_free(struct dns_entry *e)
+{
+    CHECK(e->askers.count == 0 && e->watches.count == 0);
+    lookup_forget(&e->lookup);
+    deadline_stop(&e->next);
+    HASH_DEL(e->dns->by_name, e);
+    list_remove(&e->link);
+    dns_memory_free(&e->memory);
+    free(e->current.at);
+    free(e->name);
+    free(e);
+}
+
+static void look_up(struct dns_entry *e)
+{
+    if (e->lookup.by)
+        return;
+    deadline_stop(&e->next);
+    resolver_ask(e->dns->resolver, &e->lookup, e->name);
+}
+
+/* Somebody wants it (again): what was let go past its renewal is renewed,
+ * unless a retry is planned. */
+static void renew_if_late(struct dns_entry *e)
+{
+    if (e->failures == 0 && loop_now(e->dns->loop) >= e->renew_at)
+        look_up(e);
+}
+
+static void on_next(struct deadline *d)
+{
+    struct dns_entry *e = container_of(d, struct dns_entry, next);
+    if (e->watches.count || e->asked) {
+        look_up(e);
+    } else if (loop_now(e->dns->loop) < e->expires + KEEP_MS) {
+        e->failures = 0;
+        deadline_at(&e->next, e->expires + KEEP_MS);
+    } else {
+        entry_free(e);
+    }
+}
+
+static void run_trim(struct task *t)
+{
+    struct dns *dns = container_of(t, struct dns, trim);
+    LIST_FOR (&dns->entries, e, struct dns_entry, link)
+        if (dns->entries.count > ENTRIES_MAX && is_free_to_go(e))
+            entry_free(e);
+}
+
+/* --------------------------------------------------------------- telling it */
+
+/* What the callbacks add meanwhile stays on the list; what they take away is
+ * not told. */
+static void move_all(struct list *from, struct list *to)
+{
+    struct link *first;
+    while ((first = list_first(from))) {
+        list_remove(first);
+        list_push_back(to, first);
+    }
+}
+
+static struct dns_query *take_asker(struct list *l)
+{
+    struct dns_query *q = LIST_ENTRY(list_first(l), struct dns_query, link);
+    if (q)
+        dns_cancel(q);
+    return q;
+}
+
+static void tell_watches(struct dns_entry *e)
+{
+    struct list told;
+    struct link *first;
+    list_init(&told);
+    move_all(&e->watches, &told);
+    while ((first = list_first(&told))) {
+        list_remove(first);
+        list_push_back(&e->watches, first);
+        struct dns_watch *w = container_of(first, struct dns_watch, link);
+        w->on_answer(w->owner);
+    }
+}
+
+static uint64_t clamp_ttl(const struct dns *dns, uint64_t ttl_ms)
+{
+    if (ttl_ms > dns->max_ttl_ms)
+        ttl_ms = dns->max_ttl_ms;
+    return ttl_ms < dns->min_ttl_ms ? dns->min_ttl_ms : ttl_ms;
+}
+
+static void answered(struct dns_entry *e)
+{
+    uint64_t now = loop_now(e->dns->loop), ttl = clamp_ttl(e->dns, e->lookup.ttl_ms);
+    dns_memory_add(&e->memory, &e->current, &e->lookup.found, now);
+    free(e->current.at);
+    e->current = e->lookup.found;
+    e->lookup.found = (struct dns_addresses){0};
+    e->renew_at = now + ttl / 10 * 8;
+    e->expires = now + ttl;
+    e->failures = 0;
+    e->asked = false;
+    deadline_at(&e->next, e->renew_at);
+    LOG(DEBUG, "dns", "%s: %zu addresses for %llu ms", e->name, e->current.count,
+        (unsigned long long)ttl);
+
+    struct list told;
+    struct dns_query *q;
+    list_init(&told);
+    move_all(&e->askers, &told);
+    while ((q = take_asker(&told)))
+        q->on_found(q->owner, &e->current);
+    tell_watches(e);
+}
+
+/* The old answer stays until it expires, and renewing it is tried again; after
+ * that, only for a name that is watched. */
+static void plan_after_failure(struct dns_entry *e)
+{
+    uint64_t wait = e->failures < 8 ? (uint64_t)RETRY_MIN_MS << e->failures : RETRY_MAX_MS;
+    e->failures++;
+    if (!is_fresh(e))
+        e->asked = false;
+    deadline_in(&e->next, wait);
+}
+
+static void failed(struct dns_entry *e)
+{
+    char detail[200];
+    enum failure why = e->lookup.why;
+    struct list told;
+    struct dns_query *q;
+    snprintf(detail, sizeof detail, "%.120s: %s", e->name, e->lookup.words);
+    LOG(DEBUG, "dns", "%s", detail);
+    plan_after_failure(e);
+    list_init(&told);
+    move_all(&e->askers, &told);
+    while ((q = take_asker(&told)))
+        q->on_failed(q->owner, why, detail);
+    if (is_free_to_go(e) && !is_fresh(e))
+        entry_free(e);
+}
+
+static void on_lookup(struct lookup *l)
+{
+    struct dns_entry *e = container_of(l, struct dns_entry, lookup);
+    if (l->why == FAILURE_NONE)
+        answered(e);
+    else
+        failed(e);
+}
+
+/* ---------------------------------------------------------------------- map */
+
+static struct dns_entry *entry_new(struct dns *dns, const char *name)
+{
+    struct dns_entry *e = NEW(struct dns_entry);
+    e->dns = dns;
+    e->name = must_strdup(name);
+    e->lookup.done = on_lookup;
+    list_init(&e->askers);
+    list_init(&e->watches);
+    deadline_init(&e->next, dns->loop, on_next);
+    HASH_ADD_KEYPTR(hh, dns->by_name, e->name, strlen(e->name), e);
+    list_push_back(&dns->entries, &e->link);
+    if (dns->entries.count > ENTRIES_MAX)
+        loop_defer(dns->loop, &dns->trim);
+    return e;
+}
+
+static struct dns_entry *entry_of(struct dns *dns, const char *name)
+{
+    struct dns_entry *e;
+    HASH_FIND(hh, dns->by_name, name, strlen(name), e);
+    if (e == NULL)
+        return entry_new(dns, name);
+    list_remove(&e->link);
+    list_push_back(&dns->entries, &e->link);
+    return e;
+}
+
+/* Lower case, without the trailing dot; cut where no name can be as long (it
+ * is still too long then). */
+static void canonical(const char *host, char name[NAME_MAX_LEN + 1])
+{
+    size_t len = strnlen(host, NAME_MAX_LEN);
+    for (size_t i = 0; i < len; i++)
+        name[i] = (char)tolower((unsigned char)host[i]);
+    if (len > 1 && name[len - 1] == '.')
+        len--;
+    name[len] = '\0';
+}
+
+/* Literals and localhost need no cache; they are kept for the caller to copy. */
+static bool find_literal(struct dns *dns, const char *name, struct dns_addresses *now)
+{
+    bool local = address_localhost(name, dns->literal);
+    *now = (struct dns_addresses){dns->literal, local ? 2 : 1};
+    return local || address_parse(name, &dns->literal[0]);
+}
+
+/* ---------------------------------------------------------------- interface */
+
+struct dns *dns_new(struct loop *loop, uint64_t min_ttl_ms, uint64_t max_ttl_ms)
+{
+    struct resolver *resolver = resolver_new(loop, NULL);
+    if (resolver == NULL)
+        return NULL;
+    struct dns *dns = NEW(struct dns);
+    dns->loop = loop;
+    dns->resolver = resolver;
+    list_init(&dns->retired);
+    list_init(&dns->entries);
+    task_init(&dns->trim, run_trim);
+    dns_set_ttl(dns, min_ttl_ms, max_ttl_ms);
+    return dns;
+}
+
+void dns_set_ttl(struct dns *dns, uint64_t min_ttl_ms, uint64_t max_ttl_ms)
+{
+    dns->min_ttl_ms = min_ttl_ms;
+    dns->max_ttl_ms = max_ttl_ms;
+}
+
+static bool replace_resolver(struct dns *dns, const char *servers)
+{
+    struct resolver *new = resolver_new(dns->loop, servers);
+    if (new == NULL)
+        return false;
+    resolver_retire(dns->resolver, &dns->retired);
+    dns->resolver = new;
+    return true;
+}
+
+bool dns_set_servers(struct dns *dns, const char *servers)
+{
+    if (!replace_resolver(dns, servers))
+        return false;
+    free(dns->servers);
+    dns->servers = must_strdup(servers);
+    return true;
+}
+
+void dns_reload(struct dns *dns)
+{
+    if (!replace_resolver(dns, dns->servers))
+        LOG(WARN, "dns", "the name servers stay as they were");
+}
+
+void dns_free(struct dns *dns)
+{
+    resolver_free(dns->resolver);
+    resolver_free_retired(&dns->retired);
+    LIST_FOR (&dns->entries, e, struct dns_entry, link)
+        entry_free(e);
+    task_forget(&dns->trim);
+    free(dns->servers);
+    free(dns);
+}
+
+static void on_query_late(struct deadline *d)
+{
+    struct dns_query *q = container_of(d, struct dns_query, deadline);
+    char detail[200];
+    snprintf(detail, sizeof detail, "%.150s: no answer from the name servers in time",
+             q->entry->name);
+    dns_cancel(q);
+    q->on_failed(q->owner, FAILURE_DNS_TIMEOUT, detail);
+}
+
+bool dns_resolve(struct dns *dns, struct dns_query *q, const char *host, uint64_t timeout_ms,
+                 struct dns_addresses *now)
+{
+    char name[NAME_MAX_LEN + 1];
+    canonical(host, name);
+    q->link = (struct link){0};
+    q->entry = NULL;
+    deadline_init(&q->deadline, dns->loop, on_query_late);
+    if (find_literal(dns, name, now))
+        return true;
+    struct dns_entry *e = entry_of(dns, name);
+    e->asked = true;
+    if (is_fresh(e)) {
+        renew_if_late(e);
+        *now = e->current;
+        return true;
+    }
+    q->entry = e;
+    list_push_back(&e->askers, &q->link);
+    deadline_in(&q->deadline, timeout_ms);
+    look_up(e);
+    return false;
+}
+
+void dns_cancel(struct dns_query *q)
+{
+    if (q->entry == NULL)
+        return;
+    list_remove(&q->link);
+    deadline_stop(&q->deadline);
+    q->entry = NULL;
+}
+
+void dns_watch(struct dns *dns, struct dns_watch *w, const char *host)
+{
+    char name[NAME_MAX_LEN + 1];
+    struct dns_addresses literal;
+    canonical(host, name);
+    w->link = (struct link){0};
+    w->entry = NULL;
+    if (find_literal(dns, name, &literal))
+        return;
+    w->entry = entry_of(dns, name);
+    list_push_back(&w->entry->watches, &w->link);
+    renew_if_late(w->entry);
+}
+
+void dns_unwatch(struct dns_watch *w)
+{
+    list_remove(&w->link);
+    w->entry = NULL;
+}
+
+bool dns_is_gone(const struct dns_watch *w, const struct sockaddr *addr)
+{
+    return w->entry && dns_memory_is_gone(&w->entry->memory, addr);
+}

@@ -1,0 +1,60 @@
+/* Names to addresses: c-ares, the hosts file, and a cache that keeps answers
+ * for their TTL within bounds and renews them before they expire, off the
+ * request path. Owned by main. Answers are remembered for ten minutes, so that
+ * "is this address still one of the name's?" has an answer. */
+#pragma once
+
+#include "base/failure.h"
+#include "net/address.h"
+#include "net/loop.h"
+
+struct dns;
+
+/* NULL and a line in the log if c-ares cannot start. TTLs in ms. */
+struct dns *dns_new(struct loop *, uint64_t min_ttl_ms, uint64_t max_ttl_ms);
+void dns_set_ttl(struct dns *, uint64_t min_ttl_ms, uint64_t max_ttl_ms);
+
+/* Asks these name servers ("IP:PORT,…", IPv6 in brackets) instead of those of
+ * resolv.conf, dns_reload() or not: for tests and `doctor`. False and a line in
+ * the log, and nothing changed, if they cannot be read. */
+bool dns_set_servers(struct dns *, const char *servers) MUST_CHECK;
+
+/* Reads resolv.conf anew (after SIGHUP); answers under way are awaited. */
+void dns_reload(struct dns *);
+void dns_free(struct dns *); /* queries and watches must have been ended */
+
+/* Asks for a name (or an IP literal, with or without brackets). Found in the
+ * cache: true, and `now` is borrowed until the next call of this module or the
+ * return to the loop. Otherwise false, and exactly one of the events comes
+ * later, unless dns_cancel() (which is always fine). What they hand over is
+ * borrowed until they return. The timeout is the asker's: FAILURE_DNS_TIMEOUT
+ * comes after `timeout_ms`. `localhost` and `*.localhost` are loopback without
+ * asking anybody (RFC 6761 6.3). */
+struct dns_query {
+    struct link link;
+    struct deadline deadline;
+    void *owner;
+    void (*on_found)(void *owner, const struct dns_addresses *);
+    void (*on_failed)(void *owner, enum failure why, const char *detail);
+    struct dns_entry *entry; /* NULL: not under way */
+};
+
+bool dns_resolve(struct dns *, struct dns_query *, const char *host, uint64_t timeout_ms,
+                 struct dns_addresses *now);
+void dns_cancel(struct dns_query *);
+
+/* Keeps a name fresh as long as lines to it are open, and hears of each answer
+ * that comes (not of literals and localhost). Lives inside its owner. */
+struct dns_watch {
+    struct link link;
+    void *owner;
+    void (*on_answer)(void *owner);
+    struct dns_entry *entry;
+};
+
+void dns_watch(struct dns *, struct dns_watch *, const char *host);
+void dns_unwatch(struct dns_watch *);
+
+/* True if no answer of the last ten minutes named `addr` (the port is not
+ * looked at), or if old and new answers shared none. False while unknown. */
+bool dns_is_gone(const struct dns_watch *, const struct sockaddr *addr);

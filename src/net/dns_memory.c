@@ -1,0 +1,73 @@
+#include "net/dns_memory.h"
+
+static struct dns_named *find(const struct dns_memory *m, const struct sockaddr *addr)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (address_same((const struct sockaddr *)&m->named[i].address, addr))
+            return &m->named[i];
+    return NULL;
+}
+
+static void forget(struct dns_memory *m, struct dns_named *one)
+{
+    *one = m->named[--m->count];
+}
+
+static void forget_older(struct dns_memory *m, uint64_t now)
+{
+    for (size_t i = m->count; i-- > 0;)
+        if (now - m->named[i].last >= DNS_MEMORY_MS)
+            forget(m, &m->named[i]);
+}
+
+static void forget_oldest(struct dns_memory *m)
+{
+    struct dns_named *oldest = m->named;
+    for (size_t i = 1; i < m->count; i++)
+        if (m->named[i].last < oldest->last)
+            oldest = &m->named[i];
+    forget(m, oldest);
+}
+
+static void remember(struct dns_memory *m, const struct sockaddr_storage *address, uint64_t now)
+{
+    struct dns_named *known = find(m, (const struct sockaddr *)address);
+    if (known) {
+        known->last = now;
+        return;
+    }
+    if (m->count == DNS_MEMORY_MAX)
+        forget_oldest(m);
+    m->named = must_realloc(m->named, (m->count + 1) * sizeof *m->named);
+    m->named[m->count++] = (struct dns_named){*address, now};
+}
+
+void dns_memory_add(struct dns_memory *m, const struct dns_addresses *old,
+                    const struct dns_addresses *new, uint64_t now)
+{
+    if (!m->started)
+        m->first = now;
+    m->started = true;
+    if (old->count && !addresses_overlap(old, new)) {
+        m->count = 0;
+        m->complete = true;
+    }
+    if (now - m->first >= DNS_MEMORY_MS)
+        m->complete = true;
+    for (size_t i = 0; i < new->count; i++)
+        remember(m, &new->at[i], now);
+    forget_older(m, now);
+}
+
+/* Ages are counted up to the newest answer: an outage of the name servers makes
+ * no address go away. */
+bool dns_memory_is_gone(const struct dns_memory *m, const struct sockaddr *addr)
+{
+    return m->complete && find(m, addr) == NULL;
+}
+
+void dns_memory_free(struct dns_memory *m)
+{
+    free(m->named);
+    *m = (struct dns_memory){0};
+}

@@ -1,0 +1,257 @@
+#include "net/loop.h"
+
+#include <string.h>
+
+struct loop {
+    uv_loop_t uv;
+    uv_timer_t timer;     /* for the earliest deadline */
+    uv_prepare_t prepare; /* tasks of timers and of closing handles run here */
+    uv_check_t check;     /* tasks of I/O callbacks here: before the loop waits again */
+    struct list tasks;
+    struct deadline **heap; /* 1-based; the earliest at 1 */
+    size_t heap_count, heap_room;
+    uint64_t order, armed, skew; /* armed: when the timer fires; 0: it is stopped */
+    char read_buffer[LOOP_READ_SIZE];
+};
+
+/* -------------------------------------------------------------------- tasks */
+
+static void run_tasks(struct loop *l)
+{
+    struct link *first;
+    while ((first = list_first(&l->tasks))) {
+        list_remove(first);
+        struct task *t = container_of(first, struct task, link);
+        t->run(t);
+    }
+}
+
+static void on_prepare(uv_prepare_t *handle)
+{
+    run_tasks(handle->data);
+}
+
+static void on_check(uv_check_t *handle)
+{
+    run_tasks(handle->data);
+}
+
+void task_init(struct task *t, void (*run)(struct task *))
+{
+    *t = (struct task){.run = run};
+}
+
+void loop_defer(struct loop *l, struct task *t)
+{
+    if (t->link.on == NULL)
+        list_push_back(&l->tasks, &t->link);
+}
+
+void task_forget(struct task *t)
+{
+    list_remove(&t->link);
+}
+
+/* ---------------------------------------------------------------- deadlines */
+
+static bool sooner(const struct deadline *a, const struct deadline *b)
+{
+    return a->due != b->due ? a->due < b->due : a->order < b->order;
+}
+
+static void put(struct loop *l, size_t place, struct deadline *d)
+{
+    l->heap[place] = d;
+    d->place = place;
+}
+
+static void sift_up(struct loop *l, struct deadline *d, size_t place)
+{
+    for (; place > 1 && sooner(d, l->heap[place / 2]); place /= 2)
+        put(l, place, l->heap[place / 2]);
+    put(l, place, d);
+}
+
+static void sift_down(struct loop *l, struct deadline *d, size_t place)
+{
+    for (size_t child; (child = place * 2) <= l->heap_count; place = child) {
+        if (child < l->heap_count && sooner(l->heap[child + 1], l->heap[child]))
+            child++;
+        if (!sooner(l->heap[child], d))
+            break;
+        put(l, place, l->heap[child]);
+    }
+    put(l, place, d);
+}
+
+static void heap_remove(struct loop *l, struct deadline *d)
+{
+    struct deadline *last = l->heap[l->heap_count--];
+    size_t place = d->place;
+    d->place = 0;
+    if (last == d)
+        return;
+    if (place > 1 && sooner(last, l->heap[place / 2]))
+        sift_up(l, last, place);
+    else
+        sift_down(l, last, place);
+}
+
+static void on_timer(uv_timer_t *handle);
+
+/* The timer is moved only when it would fire too late: most deadlines are
+ * stopped long before, and an early turn costs less than moving it each time. */
+static void arm(struct loop *l)
+{
+    if (l->heap_count == 0) {
+        if (l->armed)
+            uv_timer_stop(&l->timer);
+        l->armed = 0;
+        return;
+    }
+    uint64_t due = l->heap[1]->due, now = loop_now(l);
+    if (l->armed && l->armed <= due)
+        return;
+    uv_timer_start(&l->timer, on_timer, due > now ? due - now : 0, 0);
+    l->armed = due ? due : 1;
+}
+
+static void run_deadlines(struct loop *l)
+{
+    uint64_t now = loop_now(l), last = l->order;
+    while (l->heap_count && l->heap[1]->due <= now && l->heap[1]->order <= last) {
+        struct deadline *d = l->heap[1];
+        heap_remove(l, d);
+        d->expired(d);
+    }
+    l->armed = 0;
+    uv_timer_stop(&l->timer);
+    arm(l);
+}
+
+static void on_timer(uv_timer_t *handle)
+{
+    run_deadlines(handle->data);
+}
+
+void deadline_init(struct deadline *d, struct loop *l, void (*expired)(struct deadline *))
+{
+    *d = (struct deadline){.loop = l, .expired = expired};
+}
+
+void deadline_at(struct deadline *d, uint64_t due_ms)
+{
+    struct loop *l = d->loop;
+    if (d->place)
+        heap_remove(l, d);
+    d->due = due_ms;
+    d->order = ++l->order;
+    if (++l->heap_count >= l->heap_room) {
+        l->heap_room = l->heap_room ? l->heap_room * 2 : 64;
+        l->heap = must_realloc(l->heap, l->heap_room * sizeof(struct deadline *));
+    }
+    sift_up(l, d, l->heap_count);
+    arm(l);
+}
+
+void deadline_in(struct deadline *d, uint64_t ms)
+{
+    uint64_t now = loop_now(d->loop);
+    deadline_at(d, ms > UINT64_MAX - now ? UINT64_MAX : now + ms);
+}
+
+void deadline_stop(struct deadline *d)
+{
+    if (d->place == 0)
+        return;
+    heap_remove(d->loop, d);
+    if (d->loop->heap_count == 0)
+        arm(d->loop);
+}
+
+bool deadline_is_set(const struct deadline *d)
+{
+    return d->place != 0;
+}
+
+/* --------------------------------------------------------------------- loop */
+
+struct loop *loop_new(void)
+{
+    struct loop *l = NEW(struct loop);
+    list_init(&l->tasks);
+    CHECK(uv_loop_init(&l->uv) == 0);
+    uv_timer_init(&l->uv, &l->timer);
+    uv_prepare_init(&l->uv, &l->prepare);
+    uv_check_init(&l->uv, &l->check);
+    l->timer.data = l->prepare.data = l->check.data = l;
+    uv_prepare_start(&l->prepare, on_prepare);
+    uv_check_start(&l->check, on_check);
+    uv_unref((uv_handle_t *)&l->prepare);
+    uv_unref((uv_handle_t *)&l->check);
+    return l;
+}
+
+void loop_free(struct loop *l)
+{
+    run_tasks(l);
+    uv_close((uv_handle_t *)&l->timer, NULL);
+    uv_close((uv_handle_t *)&l->prepare, NULL);
+    uv_close((uv_handle_t *)&l->check, NULL);
+    do {
+        uv_run(&l->uv, UV_RUN_DEFAULT);
+        run_tasks(l);
+    } while (uv_loop_alive(&l->uv));
+    CHECK(uv_loop_close(&l->uv) == 0);
+    free(l->heap);
+    free(l);
+}
+
+uv_loop_t *loop_uv(struct loop *l)
+{
+    return &l->uv;
+}
+
+void loop_run(struct loop *l)
+{
+    do {
+        run_tasks(l);
+        if (uv_run(&l->uv, UV_RUN_DEFAULT))
+            break; /* stopped */
+    } while (list_first(&l->tasks) || uv_loop_alive(&l->uv));
+}
+
+void loop_turn(struct loop *l, bool wait)
+{
+    run_tasks(l);
+    uv_run(&l->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+    run_tasks(l);
+}
+
+void loop_stop(struct loop *l)
+{
+    uv_stop(&l->uv);
+}
+
+uint64_t loop_now(const struct loop *l)
+{
+    return uv_now(&l->uv) + l->skew;
+}
+
+uint64_t clock_us(void)
+{
+    return uv_hrtime() / 1000;
+}
+
+void loop_skip(struct loop *l, uint64_t ms)
+{
+    uv_update_time(&l->uv);
+    l->skew += ms;
+    run_deadlines(l);
+    run_tasks(l);
+}
+
+char *loop_read_buffer(struct loop *l)
+{
+    return l->read_buffer;
+}

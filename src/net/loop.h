@@ -1,0 +1,69 @@
+/* The event loop: libuv's, with deadlines that can be stopped at once, tasks
+ * that run at the end of the turn, and the one read buffer all streams share.
+ * Owned by main (tests make their own). One loop, one thread: nothing here is
+ * called from another thread (worker.h is the only bridge). */
+#pragma once
+
+#include <uv.h>
+
+#include "base/check.h"
+#include "base/list.h"
+
+struct loop;
+
+#define LOOP_READ_SIZE (64 * 1024)
+
+struct loop *loop_new(void);
+
+/* Runs what is deferred, closes the loop's own handles, and frees it. Every
+ * other handle must have been closed before; loop_run() until 0 does that. */
+void loop_free(struct loop *);
+
+uv_loop_t *loop_uv(struct loop *);
+
+/* Turns until loop_stop(), or until nothing is open and no deadline is set.
+ * loop_turn() makes one turn, waiting for an event if `wait`. */
+void loop_run(struct loop *);
+void loop_turn(struct loop *, bool wait);
+void loop_stop(struct loop *);
+
+/* Milliseconds, as of this turn's beginning; what deadlines are measured in. */
+uint64_t loop_now(const struct loop *);
+
+/* Microseconds of a monotonic clock, as of now; what latencies are measured in. */
+uint64_t clock_us(void);
+
+/* For tests: sets the clock `ms` ahead and runs what is due by then. */
+void loop_skip(struct loop *, uint64_t ms);
+
+/* LOOP_READ_SIZE bytes that any stream may read into within one callback. */
+char *loop_read_buffer(struct loop *);
+
+/* A task runs once, in this turn of the loop, after the callbacks that are
+ * under way (before the loop waits again). It is how work reports its end
+ * outside the call that began it, and how an object that may still be on the
+ * stack is freed. Lives inside its owner. */
+struct task {
+    struct link link;
+    void (*run)(struct task *);
+};
+
+void task_init(struct task *, void (*run)(struct task *));
+void loop_defer(struct loop *, struct task *); /* again: nothing more */
+void task_forget(struct task *);
+
+/* A point in time at which `expired` is called, once, from the loop (never
+ * from deadline_*()). Lives inside its owner; must be stopped before that is
+ * freed, and is stopped at once: nothing is called after. */
+struct deadline {
+    struct loop *loop;
+    uint64_t due, order;
+    size_t place; /* in the loop's heap, from 1; 0: not set */
+    void (*expired)(struct deadline *);
+};
+
+void deadline_init(struct deadline *, struct loop *, void (*expired)(struct deadline *));
+void deadline_at(struct deadline *, uint64_t due_ms); /* sets or moves it */
+void deadline_in(struct deadline *, uint64_t ms);
+void deadline_stop(struct deadline *); /* fine if it is not set */
+bool deadline_is_set(const struct deadline *);

@@ -1,0 +1,40 @@
+/* One c-ares channel on the loop: its sockets are polled, its timeouts are a
+ * deadline, and its callbacks, which may come from inside the call that asked,
+ * are put off. Owned by dns.c. In use, or retired: then it ends with the last
+ * of its lookups. */
+#pragma once
+
+#include "base/failure.h"
+#include "net/address.h"
+#include "net/loop.h"
+
+struct resolver;
+
+/* One question on its way. Lives inside its owner, which must outlive it:
+ * c-ares cannot take a question back. */
+struct lookup {
+    struct resolver *by; /* NULL: not under way */
+    struct task told;
+    void (*done)(struct lookup *); /* on the loop, never from resolver_ask() */
+    /* What came, valid within done(), which takes `found.at` or frees it: */
+    enum failure why; /* FAILURE_NONE: an answer, with at least one address */
+    const char *words;
+    struct dns_addresses found; /* sorted */
+    uint64_t ttl_ms;            /* the shortest of all records */
+};
+
+/* `servers`: "IP:PORT,…" instead of resolv.conf's, or NULL. NULL and a line in
+ * the log if c-ares cannot start, or the servers cannot be read. */
+struct resolver *resolver_new(struct loop *, const char *servers);
+
+/* Asks for the IPv4 and IPv6 addresses of an absolute name. */
+void resolver_ask(struct resolver *, struct lookup *, const char *name);
+
+/* Lets what is under way finish, then frees; until then it is on `retired`. */
+void resolver_retire(struct resolver *, struct list *retired);
+
+/* End at once: what is under way is told nothing, if lookup_forget() follows
+ * before the loop turns. Closed handles are freed as it does. */
+void resolver_free(struct resolver *);
+void resolver_free_retired(struct list *retired);
+void lookup_forget(struct lookup *);

@@ -1,0 +1,116 @@
+/* A byte stream both ways: TCP, a unix socket, or TLS over one of those. The
+ * one transport interface; what uses it cannot tell which it is.
+ * Owned by whoever it was given to, until stream_close(). It is born paused
+ * and without listener: bind it, then resume it. It is open until it has ended
+ * (on_end) or is closed; a stream that ended still has to be closed.
+ *
+ * One buffer rule: bytes are borrowed for the call, up and down. What a write
+ * cannot hand to the kernel at once is copied into the stream's queue. */
+#pragma once
+
+#include <uv.h>
+
+#include "base/check.h"
+
+struct stream;
+
+enum stream_end {
+    STREAM_EOF,  /* orderly: FIN; on TLS close_notify */
+    STREAM_CUT,  /* on TLS: FIN without close_notify */
+    STREAM_RESET /* any error: reset, broken pipe, bad record */
+};
+
+struct stream_events {
+    /* Bytes came; they are the stream's own after return. The owner may pause
+     * or close the stream inside. */
+    void (*on_data)(void *owner, const char *data, size_t len);
+    /* No more bytes will come; once. After STREAM_EOF writing may still work. */
+    void (*on_end)(void *owner, enum stream_end how, const char *why);
+    /* The queue fell below STREAM_LOW after a write had returned false. */
+    void (*on_drain)(void *owner);
+};
+
+#define STREAM_HIGH (256 * 1024)
+#define STREAM_LOW (64 * 1024)
+
+struct stream_ops {
+    bool (*write)(struct stream *, const uv_buf_t *pieces, size_t count);
+    void (*shutdown)(struct stream *);
+    void (*pause)(struct stream *);
+    void (*resume)(struct stream *);
+    bool (*is_quiet)(struct stream *);
+    void (*close)(struct stream *);
+};
+
+struct stream {
+    const struct stream_ops *ops;
+    const struct stream_events *events;
+    void *owner;
+    struct stream *below; /* a layer's own lower stream, which has the true counts; or NULL */
+    uint64_t taken;       /* see stream_taken(), stream_queued() */
+    size_t queued;
+};
+
+/* Bytes the kernel has, or may have, taken so far: what "handed to a connection"
+ * means. A write the kernel refused whole leaves it as it was. */
+static inline uint64_t stream_taken(const struct stream *s)
+{
+    while (s->below)
+        s = s->below;
+    return s->taken;
+}
+
+/* Bytes not known to be with the kernel yet; 0: all that was written is. */
+static inline size_t stream_queued(const struct stream *s)
+{
+    while (s->below)
+        s = s->below;
+    return s->queued;
+}
+
+/* Says who hears of it from now on. */
+static inline void stream_bind(struct stream *s, const struct stream_events *events, void *owner)
+{
+    s->events = events;
+    s->owner = owner;
+}
+
+/* Writes all pieces in order. Returns false when more than STREAM_HIGH bytes
+ * are queued: the writer should stop until on_drain. An error is told by
+ * on_end, later, never from inside. */
+static inline bool stream_write(struct stream *s, const uv_buf_t *pieces, size_t count)
+{
+    return s->ops->write(s, pieces, count);
+}
+
+/* Half-close: after what is queued, FIN (TLS: close_notify, then FIN). */
+static inline void stream_shutdown(struct stream *s)
+{
+    s->ops->shutdown(s);
+}
+
+/* Stops and starts on_data (and on_end). Idempotent; a system call, so never
+ * done per request, only when the reader is truly full. */
+static inline void stream_pause(struct stream *s)
+{
+    s->ops->pause(s);
+}
+
+static inline void stream_resume(struct stream *s)
+{
+    s->ops->resume(s);
+}
+
+/* True if the kernel holds nothing unread, neither bytes nor an end: asked
+ * before an order rides on a line that was idle. One system call. */
+static inline bool stream_is_quiet(struct stream *s)
+{
+    return s->ops->is_quiet(s);
+}
+
+/* Closes it (TLS sends close_notify if it can at once); what is queued is lost.
+ * No event comes after; the memory is freed by the stream itself. */
+static inline void stream_close(struct stream *s)
+{
+    s->ops->close(s);
+}

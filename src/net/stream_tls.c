@@ -1,0 +1,457 @@
+#include "net/stream_tls.h"
+
+#include <mbedtls/error.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "net/tls_handshake.h"
+
+#define MAGIC 0x73746c73
+#define RECORD_SIZE MBEDTLS_SSL_OUT_CONTENT_LEN
+
+/* Goes from top to bottom, may leave out. */
+enum tls_state { TLS_HANDSHAKING, TLS_FAILED, TLS_SECURED, TLS_CLOSED };
+
+struct stream_tls {
+    struct stream base;
+    unsigned magic;
+    enum tls_state state;
+    bool paused;
+    bool full;       /* a write returned false, on_drain is due */
+    bool over;       /* nothing more will be read; how it ended is below */
+    bool end_told;   /* on_end was called */
+    bool broken;     /* nothing more may be written */
+    bool lower_over; /* the stream below ended, as said below */
+    struct loop *loop;
+    struct worker *worker;
+    struct stream *lower;
+    struct tls_handshake handshake;
+    struct job step;
+    struct task task; /* reads on after a resume; frees when closed */
+    const struct tls_events *events;
+    void *owner;
+    uint64_t begun_us;
+    const char *at; /* ciphertext borrowed from the stream below */
+    size_t left;
+    struct buf kept; /* ciphertext that came before `at` and could not be used yet */
+    enum stream_end end, lower_end;
+    char why[160], lower_why[80];
+};
+
+/* One loop, one thread, and no call that fills them leaves them filled. Several
+ * records are handed up at once: each on_data may cost a system call above. */
+static unsigned char plain[LOOP_READ_SIZE];
+static unsigned char gather[RECORD_SIZE];
+
+_Static_assert(offsetof(struct stream_tls, base) == 0, "self() takes either");
+
+static struct stream_tls *self(void *object)
+{
+    struct stream_tls *s = object;
+    MAGIC_CHECK(s, MAGIC);
+    return s;
+}
+
+static void become(struct stream_tls *s, enum tls_state next)
+{
+    CHECK(next > s->state && (next != TLS_SECURED || s->state == TLS_HANDSHAKING));
+    s->state = next;
+}
+
+static void release(struct stream_tls *s)
+{
+    tls_handshake_free(&s->handshake);
+    buf_clear(&s->kept);
+    s->magic = 0;
+    free(s);
+}
+
+/* ------------------------------------------------------------------- reading */
+
+/* The read side is over; told once all that came before has been handed up. */
+static void finish(struct stream_tls *s, enum stream_end how, const char *why)
+{
+    if (s->over)
+        return;
+    s->over = true;
+    s->end = how;
+    snprintf(s->why, sizeof s->why, "%s", why);
+    if (how == STREAM_RESET)
+        s->broken = true;
+}
+
+static void finish_by_error(struct stream_tls *s, int error)
+{
+    char words[160];
+    mbedtls_strerror(error, words, sizeof words);
+    if (error == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY)
+        finish(s, STREAM_EOF, "close_notify");
+    else
+        finish(s, STREAM_RESET, words);
+}
+
+static void finish_by_lower(struct stream_tls *s)
+{
+    if (s->lower_end == STREAM_RESET)
+        finish(s, STREAM_RESET, s->lower_why);
+    else
+        finish(s, STREAM_CUT, "closed without close_notify");
+}
+
+static int on_receive(void *context, unsigned char *to, size_t size)
+{
+    struct stream_tls *s = self(context);
+    const char *at = s->at;
+    size_t len = s->kept.size ? buf_front(&s->kept, &at) : s->left;
+    if (len == 0)
+        return MBEDTLS_ERR_SSL_WANT_READ;
+    len = len < size ? len : size;
+    memcpy(to, at, len);
+    if (s->kept.size) {
+        buf_consume(&s->kept, len);
+    } else {
+        s->at += len;
+        s->left -= len;
+    }
+    return (int)len;
+}
+
+/* Decrypts until `plain` is full, nothing is left, or the end. mbedTLS also
+ * wants to read after a message that was not data, and parses a ticket only when
+ * asked once more: only a call that consumed nothing stops us. */
+static size_t decrypt(struct stream_tls *s)
+{
+    size_t got = 0;
+    while (got < sizeof plain && !s->over) {
+        size_t left = s->kept.size + s->left;
+        int n = mbedtls_ssl_read(&s->handshake.ssl, plain + got, sizeof plain - got);
+        if (n > 0)
+            got += (size_t)n;
+        else if (n == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
+            tls_handshake_keep_ticket(&s->handshake);
+        else if (n != MBEDTLS_ERR_SSL_WANT_READ)
+            finish_by_error(s, n ? n : MBEDTLS_ERR_SSL_CONN_EOF);
+        else if (s->kept.size + s->left == left)
+            break;
+    }
+    return got;
+}
+
+static void tell_end(struct stream_tls *s)
+{
+    s->end_told = true;
+    s->base.events->on_end(s->base.owner, s->end, s->why);
+}
+
+static void read_on(struct stream_tls *s)
+{
+    while (s->state == TLS_SECURED && !s->paused && !s->end_told) {
+        size_t got = s->over ? 0 : decrypt(s);
+        if (got == 0 && s->lower_over)
+            finish_by_lower(s);
+        if (got)
+            s->base.events->on_data(s->base.owner, (const char *)plain, got);
+        else if (s->over)
+            tell_end(s);
+        else
+            return;
+    }
+}
+
+static void run_task(struct task *task)
+{
+    struct stream_tls *s = self(container_of(task, struct stream_tls, task));
+    if (s->state == TLS_CLOSED)
+        release(s);
+    else
+        read_on(s);
+}
+
+/* ----------------------------------------------------------------- handshake */
+
+static void step(struct job *job)
+{
+    tls_handshake_step(&container_of(job, struct stream_tls, step)->handshake);
+}
+
+static void fail(struct stream_tls *s, enum failure why, const char *words)
+{
+    become(s, TLS_FAILED);
+    tls_handshake_settle(&s->handshake);
+    s->events->on_failed(s->owner, &s->base, why, words);
+}
+
+static void fail_by_lower(struct stream_tls *s)
+{
+    char words[160];
+    if (s->lower_end == STREAM_RESET)
+        snprintf(words, sizeof words, "%s during the TLS handshake", s->lower_why);
+    else
+        snprintf(words, sizeof words, "origin closed during the TLS handshake");
+    fail(s, FAILURE_CONNECTION_TERMINATED, words);
+}
+
+static void fail_by_step(struct stream_tls *s)
+{
+    char words[200];
+    enum failure why = tls_handshake_explain(&s->handshake, words, sizeof words);
+    fail(s, why, words);
+}
+
+static int on_send(void *context, const unsigned char *data, size_t len)
+{
+    struct stream_tls *s = self(context);
+    uv_buf_t piece = uv_buf_init((char *)data, (unsigned)len);
+    stream_write(s->lower, &piece, 1);
+    return (int)len;
+}
+
+/* From here on mbedTLS reads and writes on the loop. What came behind the
+ * handshake waits for the owner, who has yet to bind and resume the stream. */
+static void secure(struct stream_tls *s)
+{
+    struct tls_handshake *h = &s->handshake;
+    struct tls_report report = {
+        .version = mbedtls_ssl_get_version(&h->ssl),
+        .alpn = mbedtls_ssl_get_alpn_protocol(&h->ssl),
+        .resumed = tls_handshake_is_resumed(h),
+        .handshake_us = clock_us() - s->begun_us,
+    };
+    tls_handshake_settle(h);
+    mbedtls_ssl_set_bio(&h->ssl, s, on_send, on_receive, NULL);
+    s->kept = h->in;
+    h->in = (struct buf){0};
+    become(s, TLS_SECURED);
+    s->events->on_secured(s->owner, &s->base, &report);
+}
+
+static void flush(struct stream_tls *s)
+{
+    struct buf *out = &s->handshake.out;
+    const char *at;
+    size_t len;
+    while ((len = buf_front(out, &at)) > 0) {
+        on_send(s, (const unsigned char *)at, len);
+        buf_consume(out, len);
+    }
+}
+
+static void step_done(struct job *job)
+{
+    struct stream_tls *s = self(container_of(job, struct stream_tls, step));
+    if (s->state == TLS_CLOSED) {
+        release(s);
+        return;
+    }
+    flush(s);
+    if (s->handshake.result == 0)
+        secure(s);
+    else if (s->handshake.result != MBEDTLS_ERR_SSL_WANT_READ)
+        fail_by_step(s);
+    else if (s->lower_over)
+        fail_by_lower(s);
+    else
+        stream_resume(s->lower);
+}
+
+static bool is_stepping(const struct stream_tls *s)
+{
+    return s->step.running || s->step.link.on;
+}
+
+/* The stream below stands still while a step runs, so that nothing touches
+ * the handshake meanwhile. */
+static void step_later(struct stream_tls *s)
+{
+    stream_pause(s->lower);
+    worker_submit(s->worker, &s->step);
+}
+
+/* -------------------------------------------------------- events from below */
+
+static void use(struct stream_tls *s, const char *data, size_t len)
+{
+    s->at = data;
+    s->left = len;
+    read_on(s);
+    if (s->left && s->state == TLS_SECURED && !s->over)
+        buf_append(&s->kept, s->at, s->left);
+    s->left = 0;
+}
+
+static void on_lower_data(void *owner, const char *data, size_t len)
+{
+    struct stream_tls *s = self(owner);
+    if (s->state == TLS_HANDSHAKING) {
+        CHECK(!is_stepping(s));
+        buf_append(&s->handshake.in, data, len);
+        step_later(s);
+    } else if (s->state == TLS_SECURED && !s->over) {
+        use(s, data, len);
+    }
+}
+
+static void on_lower_end(void *owner, enum stream_end how, const char *why)
+{
+    struct stream_tls *s = self(owner);
+    s->lower_over = true;
+    s->lower_end = how;
+    snprintf(s->lower_why, sizeof s->lower_why, "%s", why);
+    if (s->state == TLS_SECURED)
+        read_on(s);
+    else if (s->state == TLS_HANDSHAKING && !is_stepping(s))
+        fail_by_lower(s);
+}
+
+static void on_lower_drain(void *owner)
+{
+    struct stream_tls *s = self(owner);
+    if (!s->full)
+        return;
+    s->full = false;
+    s->base.events->on_drain(s->base.owner);
+}
+
+static const struct stream_events lower_events = {
+    .on_data = on_lower_data,
+    .on_end = on_lower_end,
+    .on_drain = on_lower_drain,
+};
+
+/* ---------------------------------------------------------------- operations */
+
+static void encrypt(struct stream_tls *s, const void *data, size_t len)
+{
+    const unsigned char *at = data;
+    while (len && !s->broken) {
+        int n = mbedtls_ssl_write(&s->handshake.ssl, at, len);
+        if (n <= 0) {
+            finish_by_error(s, n);
+            loop_defer(s->loop, &s->task);
+            return;
+        }
+        at += n;
+        len -= (size_t)n;
+    }
+}
+
+/* As few records as possible, since each is a write below: small pieces are
+ * gathered, and full records are taken from large ones in place. */
+static void encrypt_all(struct stream_tls *s, const uv_buf_t *pieces, size_t count)
+{
+    size_t gathered = 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *at = pieces[i].base;
+        for (size_t left = pieces[i].len, n; left; at += n, left -= n) {
+            if (gathered == 0 && left >= RECORD_SIZE) {
+                n = RECORD_SIZE;
+                encrypt(s, at, n);
+                continue;
+            }
+            n = left < RECORD_SIZE - gathered ? left : RECORD_SIZE - gathered;
+            memcpy(gather + gathered, at, n);
+            gathered += n;
+            if (gathered == RECORD_SIZE) {
+                encrypt(s, gather, gathered);
+                gathered = 0;
+            }
+        }
+    }
+    encrypt(s, gather, gathered);
+}
+
+static bool tls_write(struct stream *base, const uv_buf_t *pieces, size_t count)
+{
+    struct stream_tls *s = self(base);
+    CHECK(s->state == TLS_SECURED);
+    encrypt_all(s, pieces, count);
+    s->full |= stream_queued(base) > STREAM_HIGH;
+    return !s->full;
+}
+
+static void tls_shutdown(struct stream *base)
+{
+    struct stream_tls *s = self(base);
+    CHECK(s->state == TLS_SECURED);
+    if (!s->broken)
+        mbedtls_ssl_close_notify(&s->handshake.ssl);
+    s->broken = true;
+    stream_shutdown(s->lower);
+}
+
+static void tls_pause(struct stream *base)
+{
+    struct stream_tls *s = self(base);
+    if (s->state != TLS_SECURED || s->paused)
+        return;
+    s->paused = true;
+    stream_pause(s->lower);
+}
+
+static void tls_resume(struct stream *base)
+{
+    struct stream_tls *s = self(base);
+    if (s->state != TLS_SECURED || !s->paused)
+        return;
+    CHECK(base->events != NULL);
+    s->paused = false;
+    stream_resume(s->lower);
+    loop_defer(s->loop, &s->task);
+}
+
+static bool tls_is_quiet(struct stream *base)
+{
+    struct stream_tls *s = self(base);
+    return s->state == TLS_SECURED && !s->over && !s->lower_over && s->kept.size == 0 &&
+           s->left == 0 && mbedtls_ssl_get_bytes_avail(&s->handshake.ssl) == 0 &&
+           stream_is_quiet(s->lower);
+}
+
+static void tls_close(struct stream *base)
+{
+    struct stream_tls *s = self(base);
+    if (s->state == TLS_CLOSED)
+        return;
+    if (s->state == TLS_SECURED && !s->broken && stream_queued(base) == 0)
+        mbedtls_ssl_close_notify(&s->handshake.ssl);
+    s->base.taken = stream_taken(base);
+    s->base.below = NULL;
+    become(s, TLS_CLOSED);
+    base->events = NULL;
+    stream_close(s->lower);
+    s->lower = NULL;
+    if (worker_forget(s->worker, &s->step))
+        loop_defer(s->loop, &s->task); /* else step_done() frees */
+}
+
+static const struct stream_ops ops = {
+    .write = tls_write,
+    .shutdown = tls_shutdown,
+    .pause = tls_pause,
+    .resume = tls_resume,
+    .is_quiet = tls_is_quiet,
+    .close = tls_close,
+};
+
+struct stream *stream_tls_open(struct loop *loop, struct worker *worker,
+                               struct tls_context *context, struct stream *lower, const char *name,
+                               const char *const *alpn, const struct tls_events *events,
+                               void *owner)
+{
+    struct stream_tls *s = NEW(struct stream_tls);
+    MAGIC_INIT(s, MAGIC);
+    s->base.ops = &ops;
+    s->paused = true;
+    s->loop = loop;
+    s->worker = worker;
+    s->lower = s->base.below = lower;
+    s->events = events;
+    s->owner = owner;
+    s->begun_us = clock_us();
+    tls_handshake_init(&s->handshake, context, name, alpn);
+    s->step = (struct job){.work = step, .done = step_done};
+    task_init(&s->task, run_task);
+    stream_bind(lower, &lower_events, s);
+    step_later(s);
+    return &s->base;
+}

@@ -1,0 +1,329 @@
+#include "net/stream_uv.h"
+
+#include <sys/socket.h>
+
+#include "base/buf.h"
+
+#define MAGIC 0x73747576
+#define KEEPALIVE_S 30
+
+struct stream_uv {
+    struct stream base;
+    unsigned magic;
+    bool ended, closing, writing, full, shut_wanted, reading;
+    struct loop *loop;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+    struct buf out;    /* what the kernel did not take at once */
+    size_t in_flight;  /* of it, handed to uv_write */
+    uv_write_t write;
+    uv_shutdown_t shutdown;
+    uv_connect_t connect;
+    void *connect_owner;
+    void (*connected)(void *owner, struct stream *, int status);
+    struct task report; /* an error found inside a call, told outside it */
+    int error;
+};
+
+static struct stream_uv *self(struct stream *s)
+{
+    struct stream_uv *u = container_of(s, struct stream_uv, base);
+    MAGIC_CHECK(u, MAGIC);
+    return u;
+}
+
+/* ------------------------------------------------------------------- ending */
+
+static void end(struct stream_uv *u, enum stream_end how, const char *why)
+{
+    if (u->ended || u->closing)
+        return;
+    u->ended = true;
+    if (u->reading)
+        uv_read_stop(&u->uv.stream);
+    u->reading = false;
+    if (u->base.events)
+        u->base.events->on_end(u->base.owner, how, why);
+}
+
+static void report_error(struct task *t)
+{
+    struct stream_uv *u = container_of(t, struct stream_uv, report);
+    MAGIC_CHECK(u, MAGIC);
+    if (u->connected) {
+        void (*connected)(void *, struct stream *, int) = u->connected;
+        u->connected = NULL;
+        connected(u->connect_owner, &u->base, u->error);
+        return;
+    }
+    end(u, STREAM_RESET, uv_strerror(u->error));
+}
+
+static void fail_later(struct stream_uv *u, int error)
+{
+    u->error = error;
+    loop_defer(u->loop, &u->report);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct stream_uv *u = handle->data;
+    MAGIC_CHECK(u, MAGIC);
+    buf_clear(&u->out);
+    u->magic = 0;
+    free(u);
+}
+
+static void uv_close_stream(struct stream *s)
+{
+    struct stream_uv *u = self(s);
+    if (u->closing)
+        return;
+    u->closing = true;
+    s->events = NULL;
+    task_forget(&u->report);
+    uv_close(&u->uv.handle, on_closed);
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static void write_queue(struct stream_uv *u);
+
+static void finish_shutdown(uv_shutdown_t *request, int status)
+{
+    (void)request;
+    (void)status; /* a reader that is gone shows as the end of reading */
+}
+
+static void shut_now(struct stream_uv *u)
+{
+    u->shut_wanted = false;
+    if (!u->closing && !(u->ended && u->error))
+        uv_shutdown(&u->shutdown, &u->uv.stream, finish_shutdown);
+}
+
+static void on_written(uv_write_t *request, int status)
+{
+    struct stream_uv *u = container_of(request, struct stream_uv, write);
+    MAGIC_CHECK(u, MAGIC);
+    u->writing = false;
+    if (u->closing)
+        return;
+    if (status < 0) {
+        u->error = status;
+        end(u, STREAM_RESET, uv_strerror(status));
+        return;
+    }
+    buf_consume(&u->out, u->in_flight);
+    u->base.queued = u->out.size;
+    write_queue(u);
+    if (u->full && u->base.queued < STREAM_LOW) {
+        u->full = false;
+        if (u->base.events)
+            u->base.events->on_drain(u->base.owner);
+    }
+}
+
+/* Bytes handed to uv_write count as taken: the kernel may have any of them. */
+static void write_queue(struct stream_uv *u)
+{
+    const char *at;
+    size_t len = buf_front(&u->out, &at);
+    if (len == 0) {
+        if (u->shut_wanted)
+            shut_now(u);
+        return;
+    }
+    uv_buf_t piece = uv_buf_init((char *)at, (unsigned)len);
+    int error = uv_write(&u->write, &u->uv.stream, &piece, 1, on_written);
+    if (error) {
+        fail_later(u, error);
+        return;
+    }
+    u->writing = true;
+    u->in_flight = len;
+    u->base.taken += len;
+}
+
+static void queue_rest(struct stream_uv *u, const uv_buf_t *pieces, size_t count, size_t skip)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t gone = skip < pieces[i].len ? skip : pieces[i].len;
+        skip -= gone;
+        buf_append(&u->out, pieces[i].base + gone, pieces[i].len - gone);
+    }
+    u->base.queued = u->out.size;
+}
+
+static bool uv_write_stream(struct stream *s, const uv_buf_t *pieces, size_t count)
+{
+    struct stream_uv *u = self(s);
+    size_t taken = 0;
+    if (u->closing || u->error)
+        return true;
+    if (u->out.size == 0) {
+        int n = uv_try_write(&u->uv.stream, pieces, (unsigned)count);
+        if (n < 0 && n != UV_EAGAIN) {
+            fail_later(u, n);
+            return true;
+        }
+        taken = n > 0 ? (size_t)n : 0;
+        s->taken += taken;
+    }
+    queue_rest(u, pieces, count, taken);
+    if (u->out.size && !u->writing)
+        write_queue(u);
+    if (u->out.size > STREAM_HIGH)
+        u->full = true;
+    return !u->full;
+}
+
+static void uv_shutdown_stream(struct stream *s)
+{
+    struct stream_uv *u = self(s);
+    if (u->out.size)
+        u->shut_wanted = true;
+    else
+        shut_now(u);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+{
+    struct stream_uv *u = handle->data;
+    (void)suggested;
+    *buf = uv_buf_init(loop_read_buffer(u->loop), LOOP_READ_SIZE);
+}
+
+static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
+{
+    struct stream_uv *u = handle->data;
+    MAGIC_CHECK(u, MAGIC);
+    if (n > 0 && !u->closing && u->base.events)
+        u->base.events->on_data(u->base.owner, buf->base, (size_t)n);
+    else if (n == UV_EOF)
+        end(u, STREAM_EOF, "end of stream");
+    else if (n < 0) {
+        u->error = (int)n;
+        end(u, STREAM_RESET, uv_strerror((int)n));
+    }
+}
+
+static void uv_pause_stream(struct stream *s)
+{
+    struct stream_uv *u = self(s);
+    if (u->reading)
+        uv_read_stop(&u->uv.stream);
+    u->reading = false;
+}
+
+static void uv_resume_stream(struct stream *s)
+{
+    struct stream_uv *u = self(s);
+    if (u->reading || u->ended || u->closing)
+        return;
+    int error = uv_read_start(&u->uv.stream, on_alloc, on_read);
+    u->reading = error == 0;
+    if (error)
+        fail_later(u, error);
+}
+
+static bool uv_is_quiet(struct stream *s)
+{
+    struct stream_uv *u = self(s);
+    uv_os_fd_t fd;
+    char byte;
+    if (u->ended || u->closing || u->error || uv_fileno(&u->uv.handle, &fd) != 0)
+        return false;
+    ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+    return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+/* ----------------------------------------------------------------- creating */
+
+static const struct stream_ops ops = {
+    .write = uv_write_stream,
+    .shutdown = uv_shutdown_stream,
+    .pause = uv_pause_stream,
+    .resume = uv_resume_stream,
+    .is_quiet = uv_is_quiet,
+    .close = uv_close_stream,
+};
+
+static struct stream_uv *create(struct loop *l, bool is_pipe)
+{
+    struct stream_uv *u = NEW(struct stream_uv);
+    u->magic = MAGIC;
+    u->base.ops = &ops;
+    u->loop = l;
+    if (is_pipe)
+        CHECK(uv_pipe_init(loop_uv(l), &u->uv.pipe, 0) == 0);
+    else
+        CHECK(uv_tcp_init(loop_uv(l), &u->uv.tcp) == 0);
+    u->uv.handle.data = u;
+    task_init(&u->report, report_error);
+    return u;
+}
+
+struct stream *stream_uv_accept(struct loop *l, uv_stream_t *listening)
+{
+    bool is_pipe = listening->type == UV_NAMED_PIPE;
+    struct stream_uv *u = create(l, is_pipe);
+    if (uv_accept(listening, &u->uv.stream) != 0) {
+        uv_close_stream(&u->base);
+        return NULL;
+    }
+    if (!is_pipe)
+        uv_tcp_nodelay(&u->uv.tcp, 1);
+    return &u->base;
+}
+
+static void on_connect(uv_connect_t *request, int status)
+{
+    struct stream_uv *u = container_of(request, struct stream_uv, connect);
+    MAGIC_CHECK(u, MAGIC);
+    if (u->closing)
+        return;
+    if (status == 0 && u->uv.handle.type == UV_TCP) {
+        uv_tcp_nodelay(&u->uv.tcp, 1);
+        uv_tcp_keepalive(&u->uv.tcp, 1, KEEPALIVE_S);
+    }
+    void (*connected)(void *, struct stream *, int) = u->connected;
+    u->connected = NULL;
+    connected(u->connect_owner, &u->base, status);
+}
+
+struct stream *stream_uv_connect(struct loop *l, const struct sockaddr *address, void *owner,
+                                 void (*done)(void *owner, struct stream *, int status))
+{
+    struct stream_uv *u = create(l, false);
+    u->connect_owner = owner;
+    u->connected = done;
+    int error = uv_tcp_connect(&u->connect, &u->uv.tcp, address, on_connect);
+    if (error)
+        fail_later(u, error);
+    return &u->base;
+}
+
+struct stream *stream_uv_connect_unix(struct loop *l, const char *path, void *owner,
+                                      void (*done)(void *owner, struct stream *, int status))
+{
+    struct stream_uv *u = create(l, true);
+    u->connect_owner = owner;
+    u->connected = done;
+    uv_pipe_connect(&u->connect, &u->uv.pipe, path, on_connect);
+    return &u->base;
+}
+
+bool stream_uv_peer(const struct stream *s, struct sockaddr_storage *peer)
+{
+    const struct stream_uv *u = container_of(s, const struct stream_uv, base);
+    int len = sizeof *peer;
+    return u->uv.handle.type == UV_TCP &&
+           uv_tcp_getpeername(&u->uv.tcp, (struct sockaddr *)peer, &len) == 0;
+}

@@ -1,0 +1,33 @@
+/* What the TLS lines of one upstream have in common: trust anchors, client
+ * certificate, protocol bounds, ALPN, and the last session, for resumption.
+ * Reference-counted (an upstream and its lines hold one each; the counts are
+ * the loop's). Building one reads files and may take milliseconds: do it at
+ * start or on the worker. */
+#pragma once
+
+#include "base/check.h"
+
+struct tls_context;
+struct tls_sessions;
+struct mbedtls_ssl_config;
+
+struct tls_settings {
+    bool verify;
+    const char *ca_file;              /* NULL: the system's bundle, read once per process */
+    const char *cert_file, *key_file; /* NULL: none; a key may stand in cert_file too */
+    bool tls13_only;                  /* tls_min = 1.3 */
+};
+
+/* Must be called once, first, on the main thread (psa_crypto_init). */
+void tls_start(void);
+
+/* NULL with words in `error` ("ca_file /x: cannot be read: …"). */
+struct tls_context *tls_context_new(const struct tls_settings *, char *error, size_t size);
+struct tls_context *tls_context_ref(struct tls_context *);
+void tls_context_unref(struct tls_context *);
+
+/* For handshakes: mbedTLS's configuration that offers these protocols (a
+ * NULL-terminated list; NULL: no ALPN), which lives as long as the context, and
+ * the sessions to resume. To be called on the loop. */
+const struct mbedtls_ssl_config *tls_context_config(struct tls_context *, const char *const *alpn);
+struct tls_sessions *tls_context_sessions(struct tls_context *);

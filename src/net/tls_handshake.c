@@ -1,0 +1,208 @@
+#include "net/tls_handshake.h"
+
+#include <arpa/inet.h>
+#include <mbedtls/error.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MAGIC 0x746c7368
+
+static struct tls_handshake *self(void *context)
+{
+    struct tls_handshake *h = context;
+    MAGIC_CHECK(h, MAGIC);
+    return h;
+}
+
+/* ------------------------------------------------------------- verification */
+
+/* RFC 6125 and RFC 2818 3.1: an address is looked for among the iPAddress
+ * names of the certificate, byte for byte. */
+static bool names_address(const mbedtls_x509_crt *cert, const unsigned char *ip, size_t len)
+{
+    for (const mbedtls_x509_sequence *n = &cert->subject_alt_names; n; n = n->next)
+        if ((n->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == MBEDTLS_X509_SAN_IP_ADDRESS &&
+            n->buf.len == len && memcmp(n->buf.p, ip, len) == 0)
+            return true;
+    return false;
+}
+
+/* mbedTLS calls this in full handshakes only. It is not told names that are
+ * addresses (it would send them as SNI), so those are compared here. */
+static int on_verify(void *context, mbedtls_x509_crt *cert, int depth, uint32_t *flags)
+{
+    struct tls_handshake *h = self(context);
+    h->verified = true;
+    if (depth == 0 && h->ip_len && !names_address(cert, h->ip, h->ip_len))
+        *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ stepping */
+
+static int on_send(void *context, const unsigned char *data, size_t len)
+{
+    buf_append(&self(context)->out, data, len);
+    return (int)len;
+}
+
+static int on_receive(void *context, unsigned char *to, size_t size)
+{
+    struct tls_handshake *h = self(context);
+    const char *at;
+    size_t len = buf_front(&h->in, &at);
+    if (len == 0)
+        return MBEDTLS_ERR_SSL_WANT_READ;
+    len = len < size ? len : size;
+    memcpy(to, at, len);
+    buf_consume(&h->in, len);
+    return (int)len;
+}
+
+/* What mbedTLS does not tell: which alert came, or that it was no TLS at all. */
+static void look(struct tls_handshake *h)
+{
+    static const unsigned char fatal[] = {
+        MBEDTLS_SSL_MSG_ALERT, 3, 3, 0, 2, MBEDTLS_SSL_ALERT_LEVEL_FATAL, /* any 3.x */
+    };
+    const char *at;
+    size_t len = buf_front(&h->in, &at);
+    if (len == 0)
+        return;
+    unsigned char type = (unsigned char)at[0];
+    if (!h->heard)
+        h->is_foreign =
+            type < MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC || type > MBEDTLS_SSL_MSG_APPLICATION_DATA;
+    h->heard = true;
+    if (len > sizeof fatal && type == fatal[0] && memcmp(at + 3, fatal + 3, 3) == 0)
+        h->alert = (unsigned char)at[sizeof fatal];
+}
+
+static int begin(struct tls_handshake *h)
+{
+    int error = mbedtls_ssl_setup(&h->ssl, h->config);
+    if (error)
+        return error;
+    mbedtls_ssl_set_bio(&h->ssl, h, on_send, on_receive, NULL);
+    mbedtls_ssl_set_verify(&h->ssl, on_verify, h);
+    error = mbedtls_ssl_set_hostname(&h->ssl, h->ip_len ? NULL : h->name);
+    if (error == 0 && h->offered)
+        error = mbedtls_ssl_set_session(&h->ssl, &h->offered->at);
+    return error;
+}
+
+void tls_handshake_step(struct tls_handshake *h)
+{
+    h->result = h->begun ? 0 : begin(h);
+    h->begun = true;
+    look(h);
+    if (h->result == 0)
+        h->result = mbedtls_ssl_handshake(&h->ssl);
+    if (h->result == 0 && mbedtls_ssl_get_version_number(&h->ssl) == MBEDTLS_SSL_VERSION_TLS1_2)
+        h->gained = tls_session_export(&h->ssl);
+}
+
+/* ------------------------------------------------------------------ the ends */
+
+bool tls_handshake_is_resumed(const struct tls_handshake *h)
+{
+    return !h->verified;
+}
+
+/* A session that was refused, or led to a failure (the origin may no longer
+ * speak its TLS version), is not offered again. */
+void tls_handshake_settle(struct tls_handshake *h)
+{
+    struct tls_sessions *sessions = tls_context_sessions(h->context);
+    if (h->offered && (h->result != 0 || h->verified))
+        tls_sessions_drop(sessions, h->name, h->offered);
+    if (h->gained)
+        tls_sessions_keep(sessions, h->name, h->gained);
+    h->gained = NULL;
+}
+
+/* Sessions carry the peer's certificate, which costs to copy; origins send
+ * two tickets and more. */
+void tls_handshake_keep_ticket(struct tls_handshake *h)
+{
+    if (h->ticket_is_kept)
+        return;
+    h->ticket_is_kept = true;
+    struct tls_session *session = tls_session_export(&h->ssl);
+    if (session)
+        tls_sessions_keep(tls_context_sessions(h->context), h->name, session);
+}
+
+static void make_one_line(char *words)
+{
+    size_t len = strlen(words);
+    while (len && words[len - 1] == '\n')
+        words[--len] = '\0';
+    for (char *p = words; (p = strchr(p, '\n')) != NULL;)
+        *p = ';';
+}
+
+static const char *alert_name(unsigned char alert)
+{
+    switch (alert) {
+    case MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE: return "handshake_failure";
+    case MBEDTLS_SSL_ALERT_MSG_BAD_CERT: return "bad_certificate";
+    case MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED: return "access_denied";
+    case MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION: return "protocol_version";
+    case MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR: return "internal_error";
+    case MBEDTLS_SSL_ALERT_MSG_UNRECOGNIZED_NAME: return "unrecognized_name";
+    case MBEDTLS_SSL_ALERT_MSG_NO_APPLICATION_PROTOCOL: return "no_application_protocol";
+    default: return "RFC 8446 6";
+    }
+}
+
+static bool is_certificate_error(int error)
+{
+    int module = -error & 0x7f80;
+    return error == MBEDTLS_ERR_SSL_BAD_CERTIFICATE ||
+           (module >= -MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE && module <= 0x3000);
+}
+
+enum failure tls_handshake_explain(const struct tls_handshake *h, char *words, size_t size)
+{
+    uint32_t flags = h->begun ? mbedtls_ssl_get_verify_result(&h->ssl) : 0;
+    bool is_refused = h->result == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED && flags != UINT32_MAX;
+    if (is_refused && mbedtls_x509_crt_verify_info(words, size, "", flags) > 0)
+        make_one_line(words);
+    else if (h->is_foreign)
+        snprintf(words, size, "what the origin sent is not TLS");
+    else if (h->result == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE && h->alert)
+        snprintf(words, size, "origin sent alert %u (%s)", h->alert, alert_name(h->alert));
+    else
+        mbedtls_strerror(h->result, words, size);
+    return is_certificate_error(h->result) ? FAILURE_TLS_CERTIFICATE_ERROR
+                                           : FAILURE_TLS_PROTOCOL_ERROR;
+}
+
+void tls_handshake_init(struct tls_handshake *h, struct tls_context *context, const char *name,
+                        const char *const *alpn)
+{
+    *h = (struct tls_handshake){0};
+    MAGIC_INIT(h, MAGIC);
+    mbedtls_ssl_init(&h->ssl);
+    h->result = MBEDTLS_ERR_SSL_WANT_READ;
+    h->name = must_strdup(name);
+    h->ip_len = inet_pton(AF_INET, name, h->ip) == 1    ? 4
+                : inet_pton(AF_INET6, name, h->ip) == 1 ? 16
+                                                        : 0;
+    h->context = tls_context_ref(context);
+    h->config = tls_context_config(context, alpn);
+    h->offered = tls_sessions_find(tls_context_sessions(context), name);
+}
+
+void tls_handshake_free(struct tls_handshake *h)
+{
+    mbedtls_ssl_free(&h->ssl);
+    buf_clear(&h->in);
+    buf_clear(&h->out);
+    tls_session_unref(h->offered);
+    tls_session_unref(h->gained);
+    tls_context_unref(h->context);
+    free(h->name);
+    h->magic = 0;
+}

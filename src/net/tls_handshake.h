@@ -1,0 +1,48 @@
+/* A client's TLS handshake over memory: what came in `in`, what is to go out in
+ * `out`. Its steps run on the worker; whoever owns it feeds and flushes between
+ * steps, on the loop. Lives inside its stream, which goes on using `ssl` once
+ * the handshake is done. Waiting (wants to read) → done or failed. */
+#pragma once
+
+#include <mbedtls/ssl.h>
+
+#include "base/buf.h"
+#include "base/failure.h"
+#include "net/tls_context.h"
+#include "net/tls_session.h"
+
+struct tls_handshake {
+    unsigned magic;
+    mbedtls_ssl_context ssl;
+    struct buf in, out;
+    int result; /* of the last step: 0 done, MBEDTLS_ERR_SSL_WANT_READ, or an error */
+    bool begun, heard;
+    bool is_foreign;     /* what came first is no TLS record */
+    unsigned char alert; /* of the origin, in the clear; 0: none (RFC 8446 6) */
+    bool verified;       /* a certificate was looked at: not a resumed session */
+    bool ticket_is_kept;
+    char *name;
+    unsigned char ip[16];        /* the name, if it is a literal */
+    size_t ip_len;               /* 0, 4 or 16 */
+    struct tls_context *context; /* one reference */
+    const mbedtls_ssl_config *config;
+    struct tls_session *offered; /* one reference, or NULL */
+    struct tls_session *gained;  /* TLS 1.2: the new one */
+};
+
+void tls_handshake_init(struct tls_handshake *, struct tls_context *, const char *name,
+                        const char *const *alpn);
+
+/* Goes as far as `in` allows. To be called on the worker. */
+void tls_handshake_step(struct tls_handshake *);
+
+/* After the last step, on the loop: sees to the sessions that are kept. */
+void tls_handshake_settle(struct tls_handshake *);
+bool tls_handshake_is_resumed(const struct tls_handshake *);
+
+/* Why the last step failed, in words for a person, on one line. */
+enum failure tls_handshake_explain(const struct tls_handshake *, char *words, size_t size);
+
+/* A TLS 1.3 ticket came after the handshake: keeps the line's first one. */
+void tls_handshake_keep_ticket(struct tls_handshake *);
+void tls_handshake_free(struct tls_handshake *);

@@ -1,0 +1,87 @@
+#include "net/tls_session.h"
+
+#include <string.h>
+
+/* Names one context may serve (the defaults serve every unlisted host). */
+#define NAMES_MAX 64
+
+struct kept {
+    struct link link;
+    struct tls_session *session;
+    char name[];
+};
+
+struct tls_session *tls_session_export(const mbedtls_ssl_context *ssl)
+{
+    struct tls_session *s = NEW(struct tls_session);
+    s->refs = 1;
+    mbedtls_ssl_session_init(&s->at);
+    if (mbedtls_ssl_get_session(ssl, &s->at) == 0)
+        return s;
+    tls_session_unref(s);
+    return NULL;
+}
+
+void tls_session_unref(struct tls_session *s)
+{
+    if (s == NULL || --s->refs)
+        return;
+    mbedtls_ssl_session_free(&s->at);
+    free(s);
+}
+
+static void forget(struct kept *k)
+{
+    list_remove(&k->link);
+    tls_session_unref(k->session);
+    free(k);
+}
+
+static struct kept *find(struct tls_sessions *all, const char *name)
+{
+    LIST_FOR (&all->kept, k, struct kept, link)
+        if (strcmp(k->name, name) == 0)
+            return k;
+    return NULL;
+}
+
+void tls_sessions_init(struct tls_sessions *all)
+{
+    list_init(&all->kept);
+}
+
+void tls_sessions_clear(struct tls_sessions *all)
+{
+    LIST_FOR (&all->kept, k, struct kept, link)
+        forget(k);
+}
+
+struct tls_session *tls_sessions_find(struct tls_sessions *all, const char *name)
+{
+    struct kept *k = find(all, name);
+    if (k == NULL)
+        return NULL;
+    k->session->refs++;
+    return k->session;
+}
+
+void tls_sessions_keep(struct tls_sessions *all, const char *name, struct tls_session *s)
+{
+    struct kept *old = find(all, name);
+    if (old == NULL && all->kept.count >= NAMES_MAX)
+        old = container_of(list_last(&all->kept), struct kept, link);
+    if (old)
+        forget(old);
+    size_t size = strlen(name) + 1;
+    struct kept *k = must_calloc(1, sizeof *k + size);
+    memcpy(k->name, name, size);
+    k->session = s;
+    list_push_front(&all->kept, &k->link);
+}
+
+void tls_sessions_drop(struct tls_sessions *all, const char *name, const struct tls_session *s)
+{
+    struct kept *k = find(all, name);
+    if (k && k->session == s)
+        forget(k);
+}

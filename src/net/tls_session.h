@@ -1,0 +1,37 @@
+/* What lets the next handshake with an origin be a short one: its last TLS
+ * session (RFC 8446 2.2, RFC 5077, RFC 5246 7.3). A session is
+ * reference-counted, because the worker reads it while the loop may already
+ * put a newer one in its place; the counts are the loop's. The store belongs to
+ * one tls_context, so that a session never meets other trust settings, and
+ * goes by name, so that it never meets another name. */
+#pragma once
+
+#include <mbedtls/ssl.h>
+
+#include "base/list.h"
+
+struct tls_session {
+    unsigned refs;
+    mbedtls_ssl_session at;
+};
+
+/* The line's session, one reference; NULL if it has none. Costs the copy of
+ * a certificate. */
+struct tls_session *tls_session_export(const mbedtls_ssl_context *);
+void tls_session_unref(struct tls_session *); /* NULL is fine */
+
+struct tls_sessions {
+    struct list kept; /* newest first */
+};
+
+void tls_sessions_init(struct tls_sessions *);
+void tls_sessions_clear(struct tls_sessions *);
+
+/* The last session under that name, with a reference; NULL if there is none. */
+struct tls_session *tls_sessions_find(struct tls_sessions *, const char *name);
+
+/* Keeps it in place of the last one; takes the reference over. */
+void tls_sessions_keep(struct tls_sessions *, const char *name, struct tls_session *);
+
+/* Forgets it, if it is still the one that is kept. */
+void tls_sessions_drop(struct tls_sessions *, const char *name, const struct tls_session *);

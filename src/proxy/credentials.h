@@ -1,0 +1,20 @@
+/* Which names bear secrets (SPEC 2, credential_headers and credential_params),
+ * and how they are kept out of every log and page. Pure functions. */
+#pragma once
+
+#include "base/text.h"
+#include "config/config.h"
+#include "http/message.h"
+
+/* Does this name, in any case, stand on the list or contain key, sign, token,
+ * secret, passphrase or auth? */
+bool credential_name(const struct config_names *, struct span name);
+
+/* Does the request bear a credential header or parameter (query of `path`, names
+ * decoded once), or a client certificate? Such a request is private. */
+bool request_is_private(const struct upstream_config *, const struct fields *, struct span path);
+
+/* Appends a target with the values of credential parameters as "***". Names are
+ * looked at decoded, nested encodings too (a whole URL inside a parameter);
+ * when in doubt more is hidden, never less. Control bytes come out escaped. */
+void redact_target(struct text *, const struct config_names *params, struct span target);

@@ -1,0 +1,32 @@
+/* The daemon's own totals and the record of one request at its end: what
+ * /stats sums up and what the access log writes. */
+#pragma once
+
+#include "base/failure.h"
+#include "base/span.h"
+#include "upstream/stats.h"
+
+struct totals {
+    size_t active; /* requests under way */
+    uint64_t succeeded, failed, abandoned;
+};
+
+struct client_counts {
+    size_t open;
+    uint64_t accepted, rejected;
+};
+
+/* One request at its end; borrowed for the call. Times are µs. */
+struct record {
+    const char *client;
+    struct span method;
+    const char *upstream;     /* NULL: it never had one */
+    struct span target;       /* credentials redacted */
+    unsigned status;          /* 0: none was sent */
+    uint64_t bytes;           /* of the answer's body */
+    bool reused;
+    const char *protocol;     /* of the line; NULL: none */
+    enum failure error;       /* FAILURE_NONE: none of ours */
+    enum sent sent;
+    uint64_t queue_us, dns_us, connect_us, tls_us, ttfb_us, total_us;
+};

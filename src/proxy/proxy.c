@@ -1,0 +1,120 @@
+#include "proxy/proxy.h"
+
+#include "http/reply.h"
+#include "proxy/relay.h"
+#include "proxy/tally.h"
+#include "proxy/transaction.h"
+
+struct proxy {
+    struct loop *loop;
+    struct pools *pools;
+    struct config *config;
+    struct totals totals;
+    proxy_on_record *on_record;
+    void *context;
+};
+
+struct proxy *proxy_new(struct loop *loop, struct pools *pools, proxy_on_record *on_record,
+                        void *context)
+{
+    struct proxy *p = NEW(struct proxy);
+    p->loop = loop;
+    p->pools = pools;
+    p->on_record = on_record;
+    p->context = context;
+    return p;
+}
+
+void proxy_free(struct proxy *p)
+{
+    CHECK(p->totals.active == 0);
+    config_unref(p->config);
+    free(p);
+}
+
+void proxy_configure(struct proxy *p, struct config *c)
+{
+    struct config *old = p->config;
+    p->config = config_ref(c);
+    config_unref(old);
+}
+
+struct config *proxy_config(const struct proxy *p)
+{
+    return p->config;
+}
+
+const struct totals *proxy_totals(const struct proxy *p)
+{
+    return &p->totals;
+}
+
+static struct exchange *begin(struct proxy *p, const struct request *r, const struct ingress *in,
+                              const struct route *route, const struct verdict *refusal,
+                              const struct exchange_events *events, void *owner)
+{
+    struct transaction_order order = {
+        .loop = p->loop,
+        .pools = p->pools,
+        .config = p->config,
+        .totals = &p->totals,
+        .on_record = p->on_record,
+        .record_context = p->context,
+        .request = r,
+        .ingress = in,
+        .route = route,
+        .refusal = refusal,
+    };
+    return transaction_open(&order, events, owner);
+}
+
+/* RFC 9110 9.3.8 and 7.6.2: the last recipient of TRACE tells what it got. */
+static struct exchange *answer_here(struct proxy *p, const struct request *r,
+                                    const struct ingress *in, const struct route *route,
+                                    const struct exchange_events *events, void *owner)
+{
+    const struct upstream_config *u = route->listed ? route->listed : &p->config->defaults;
+    struct relay relay = {p->config, u, in, r, route, false};
+    struct response *head = arena_alloc(r->arena, sizeof *head);
+    struct span body = SPAN("");
+    *head = (struct response){.status = 200, .reason = SPAN("OK"), .framing = FRAMING_LENGTH};
+    if (span_is(r->method, SPAN("TRACE"))) {
+        body = relay_trace(&relay);
+        fields_add(&head->fields, r->arena, SPAN("Content-Type"), SPAN("message/http"));
+    }
+    head->has_length = true;
+    head->length = body.len;
+    return reply_open(p->loop, head, body, events, owner);
+}
+
+struct exchange *proxy_open(struct proxy *p, const struct request *r, const struct ingress *in,
+                            const struct route *route, const struct exchange_events *events,
+                            void *owner)
+{
+    struct verdict why;
+    if (relay_ends_here(r))
+        return answer_here(p, r, in, route, events, owner);
+    if (!r->upgrades && !route->websocket)
+        return begin(p, r, in, route, NULL, events, owner);
+    why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO,
+                       "this version does not relay WebSocket and other upgrades");
+    why.status = 501;
+    return begin(p, r, in, route, &why, events, owner);
+}
+
+struct exchange *proxy_refuse(struct proxy *p, const struct request *r, const struct ingress *in,
+                              const struct route *route, const struct verdict *why,
+                              const struct exchange_events *events, void *owner)
+{
+    return begin(p, r, in, route, why, events, owner);
+}
+
+void proxy_note_refusal(struct proxy *p, const struct request *r, const struct ingress *in,
+                        const struct verdict *why)
+{
+    static const struct request none;
+    struct tally t;
+    tally_begin(&t, &p->totals, r ? r : &none, in->client);
+    tally_fail(&t, why, false);
+    p->on_record(p->context, &t.record);
+}

@@ -1,0 +1,39 @@
+/* The proxying itself: takes a request that was routed, gives an exchange that
+ * answers it over a pooled line, or says why not. Holds the configuration that
+ * new requests pin, and the totals. Owned by main. */
+#pragma once
+
+#include "http/exchange.h"
+#include "proxy/ledger.h"
+#include "proxy/route.h"
+#include "upstream/pools.h"
+
+struct proxy;
+
+/* Called with each request's record at its end. */
+typedef void proxy_on_record(void *context, const struct record *);
+
+struct proxy *proxy_new(struct loop *, struct pools *, proxy_on_record *, void *context);
+
+/* New requests pin this configuration from now on. */
+void proxy_configure(struct proxy *, struct config *);
+struct config *proxy_config(const struct proxy *);
+const struct totals *proxy_totals(const struct proxy *);
+
+/* Answers a request that goes to an origin (ROUTE_UPSTREAM). `route` is copied,
+ * `request` and `ingress` live until the exchange's end. */
+struct exchange *proxy_open(struct proxy *, const struct request *, const struct ingress *,
+                            const struct route *, const struct exchange_events *, void *owner);
+
+/* Answers with an error of ours, counted and logged; `route` may name an
+ * upstream that is meant, or be NULL. */
+struct exchange *proxy_refuse(struct proxy *, const struct request *, const struct ingress *,
+                              const struct route *, const struct verdict *,
+                              const struct exchange_events *, void *owner);
+
+/* Counts and logs what the client side refused by itself. */
+void proxy_note_refusal(struct proxy *, const struct request *, const struct ingress *,
+                        const struct verdict *);
+
+/* Frees it; no exchange may be under way. */
+void proxy_free(struct proxy *);

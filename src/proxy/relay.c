@@ -1,0 +1,166 @@
+#include "proxy/relay.h"
+
+#include "base/text.h"
+#include "http/framing.h"
+#include "proxy/credentials.h"
+#include "proxy/guard.h"
+#include "proxy/location.h"
+
+static bool is(const struct field *f, struct span name)
+{
+    return span_is_nocase(f->name, name);
+}
+
+static bool is_ours(const struct field *f)
+{
+    return span_starts_nocase(f->name, SPAN("Trunkline-"));
+}
+
+static void add_via(struct fields *to, struct arena *a, unsigned minor)
+{
+    fields_add(to, a, SPAN("Via"), minor ? SPAN("1.1 trunkline") : SPAN("1.0 trunkline"));
+}
+
+static bool counts_hops(const struct request *r)
+{
+    return span_is(r->method, SPAN("TRACE")) || span_is(r->method, SPAN("OPTIONS"));
+}
+
+static bool hops_left(const struct field *f, unsigned *hops)
+{
+    unsigned n = 0;
+    for (size_t i = 0; i < f->value.len; i++) {
+        if (f->value.at[i] < '0' || f->value.at[i] > '9' || n > 100000)
+            return false;
+        n = n * 10 + (unsigned)(f->value.at[i] - '0');
+    }
+    *hops = n;
+    return f->value.len > 0;
+}
+
+bool relay_ends_here(const struct request *r)
+{
+    const struct field *f = fields_find(&r->fields, SPAN("Max-Forwards"));
+    unsigned hops;
+    return f && counts_hops(r) && hops_left(f, &hops) && hops == 0;
+}
+
+static struct span one_hop_less(const struct request *r, const struct field *f)
+{
+    unsigned hops;
+    if (!counts_hops(r) || !hops_left(f, &hops))
+        return f->value;
+    return span_of(arena_printf(r->arena, "%u", hops - 1));
+}
+
+static bool goes_on(const struct relay *v, const struct field *f)
+{
+    if (is(f, SPAN("Host")) || is_ours(f) || field_is_hop_by_hop(&v->request->fields, f))
+        return false;
+    if (is(f, SPAN("Expect")))
+        return v->request->expects_continue;
+    return !is(f, SPAN("Origin")) || !guard_drops_origin(v->config, v->ingress, f);
+}
+
+struct fields relay_request(const struct relay *v)
+{
+    const struct request *r = v->request;
+    struct fields to = {0};
+    for (size_t i = 0; i < r->fields.count; i++) {
+        const struct field *f = &r->fields.at[i];
+        if (!goes_on(v, f))
+            continue;
+        fields_add(&to, r->arena, f->name,
+                   is(f, SPAN("Max-Forwards")) ? one_hop_less(r, f) : f->value);
+    }
+    if (fields_list(&r->fields, SPAN("TE"), SPAN("trailers"))) {
+        fields_add(&to, r->arena, SPAN("TE"), SPAN("trailers"));
+        fields_add(&to, r->arena, SPAN("Connection"), SPAN("TE"));
+    }
+    if (v->settings->via)
+        add_via(&to, r->arena, r->minor);
+    return to;
+}
+
+/* A web page could only read an answer that says so: origin forms never do. */
+static bool hides_cors(const struct relay *v, const struct field *f)
+{
+    return v->route->form != FORM_ABSOLUTE_HTTP && v->route->form != FORM_ABSOLUTE_HTTPS &&
+           span_starts_nocase(f->name, SPAN("Access-Control-Allow-"));
+}
+
+static void add_server_timing(struct fields *to, struct arena *a, const struct relay_times *t)
+{
+    char *value = arena_printf(
+        a, "queue;dur=%.3f, dns;dur=%.3f, connect;dur=%.3f, tls;dur=%.3f, ttfb;dur=%.3f",
+        (double)t->queue / 1e3, (double)t->dns / 1e3, (double)t->connect / 1e3,
+        (double)t->tls / 1e3, (double)t->ttfb / 1e3);
+    fields_add(to, a, SPAN("Server-Timing"), span_of(value));
+}
+
+struct response relay_response(const struct relay *v, const struct response *from,
+                               const struct relay_times *times)
+{
+    struct arena *a = v->request->arena;
+    struct response to = *from;
+    to.fields = (struct fields){0};
+    for (size_t i = 0; i < from->fields.count; i++) {
+        const struct field *f = &from->fields.at[i];
+        if (field_is_hop_by_hop(&from->fields, f) || hides_cors(v, f))
+            continue;
+        bool moves = is(f, SPAN("Location"));
+        fields_add(&to.fields, a, f->name,
+                   moves ? location_rewrite(a, v->config, v->route, v->is_private, f->value)
+                         : f->value);
+    }
+    if (v->settings->via)
+        add_via(&to.fields, a, from->minor);
+    if (from->status < 200)
+        return to;
+    if (v->settings->server_timing)
+        add_server_timing(&to.fields, a, times);
+    if (fields_find(&v->request->fields, SPAN("Sec-Fetch-Dest")))
+        fields_add(&to.fields, a, SPAN("Content-Security-Policy"), SPAN("sandbox"));
+    return to;
+}
+
+static bool may_trail(const struct fields *all, const struct field *f)
+{
+    static const char *const banned[] = {"Host",          "Authorization", "Set-Cookie", "Cookie",
+                                         "Content-Type",  "Content-Range", "Trailer",    "Expect",
+                                         "Cache-Control", "Max-Forwards",  "Location"};
+    for (size_t i = 0; i < COUNT_OF(banned); i++)
+        if (is(f, span_of(banned[i])))
+            return false;
+    return !is_ours(f) && !field_is_hop_by_hop(all, f);
+}
+
+struct fields relay_trailers(struct arena *a, const struct fields *from)
+{
+    struct fields to = {0};
+    for (size_t i = 0; from && i < from->count; i++)
+        if (may_trail(from, &from->at[i]))
+            fields_add(&to, a, from->at[i].name, from->at[i].value);
+    return to;
+}
+
+struct span relay_trace(const struct relay *v)
+{
+    const struct request *r = v->request;
+    struct text out = {0};
+    text_add(&out, r->method);
+    text_add(&out, SPAN(" "));
+    redact_target(&out, &v->settings->credential_params, r->target);
+    text_printf(&out, " HTTP/1.%u\r\n", r->minor);
+    for (size_t i = 0; i < r->fields.count; i++) {
+        const struct field *f = &r->fields.at[i];
+        if (credential_name(&v->settings->credential_headers, f->name) ||
+            field_is_hop_by_hop(&r->fields, f))
+            continue;
+        text_printf(&out, "%.*s: %.*s\r\n", SPAN_ARG(f->name), SPAN_ARG(f->value));
+    }
+    text_add(&out, SPAN("\r\n"));
+    struct span body = arena_span(r->arena, text_span(&out));
+    text_free(&out);
+    return body;
+}

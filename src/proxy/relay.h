@@ -1,0 +1,37 @@
+/* What a proxy changes in the heads it passes on (RFC 9110 7.6): hop-by-hop
+ * fields go, Via comes, Location stays on the line, fields meant for trunkline
+ * end here. Pure; results live in the request's arena, values are borrowed. */
+#pragma once
+
+#include "proxy/route.h"
+
+/* All that these decisions look at. */
+struct relay {
+    const struct config *config;
+    const struct upstream_config *settings;
+    const struct ingress *ingress;
+    const struct request *request;
+    const struct route *route;
+    bool is_private;
+};
+
+/* The fields that go to the origin, without Host and framing. */
+struct fields relay_request(const struct relay *);
+
+struct relay_times { /* µs; for Server-Timing */
+    uint64_t queue, dns, connect, tls, ttfb;
+};
+
+/* The head that goes to the client. */
+struct response relay_response(const struct relay *, const struct response *,
+                               const struct relay_times *);
+
+/* A trailer section on its way, either direction (RFC 9110 6.5.1). */
+struct fields relay_trailers(struct arena *, const struct fields *);
+
+/* TRACE and OPTIONS with Max-Forwards: 0 are answered here (RFC 9110 7.6.2). */
+bool relay_ends_here(const struct request *);
+
+/* The body of the answer to such a TRACE: the head as it came, without fields
+ * that may bear secrets (RFC 9110 9.3.8). */
+struct span relay_trace(const struct relay *);

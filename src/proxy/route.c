@@ -1,0 +1,246 @@
+#include "proxy/route.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+
+#define NAME_SHOWN 64 /* a longer first segment is no upstream's name */
+
+static void refuse(struct route *r, int status, const char *detail)
+{
+    r->kind = ROUTE_REFUSED;
+    r->why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "%s", detail);
+    r->why.status = status;
+}
+
+static bool is_ip(const char *host)
+{
+    struct in_addr ignored;
+    return strchr(host, ':') || inet_pton(AF_INET, host, &ignored) == 1;
+}
+
+static void to_listed(struct route *r, enum route_form form, const struct upstream_config *u,
+                      struct span path)
+{
+    r->kind = ROUTE_UPSTREAM;
+    r->form = form;
+    r->listed = u;
+    r->origin = (struct origin){u->secure, is_ip(u->host), span_of(u->host), u->port};
+    r->path = path;
+}
+
+static void to_page(struct route *r, struct span target)
+{
+    r->kind = ROUTE_PAGE;
+    r->path = target;
+}
+
+static const struct upstream_config *find_origin(const struct config *c, bool secure,
+                                                 struct span host, uint16_t port)
+{
+    return config_find_origin(c, secure, host.at, host.len, port);
+}
+
+/* The upstream of a host named with http or without a scheme: port 0, 80 and 443
+ * mean https on 443, else a plain one; any other port, TLS before plain. */
+static const struct upstream_config *find_either(const struct config *c, struct span host,
+                                                 uint16_t port)
+{
+    bool usual = port == 0 || port == 80 || port == 443;
+    const struct upstream_config *u = find_origin(c, true, host, usual ? 443 : port);
+    if (!u && usual)
+        u = find_origin(c, false, host, 80);
+    if (!u && port)
+        u = find_origin(c, false, host, port);
+    return u;
+}
+
+static bool is_below_localhost(struct span host)
+{
+    struct span tail = SPAN(".localhost");
+    return host.len > tail.len && span_is(span_from(host, host.len - tail.len), tail);
+}
+
+/* "kraken.localhost" */
+static const struct upstream_config *find_local_name(const struct config *c, struct span host)
+{
+    if (!is_below_localhost(host))
+        return NULL;
+    return config_find(c, host.at, host.len - strlen(".localhost"));
+}
+
+bool route_own_name(const struct config *c, struct span host, bool ip)
+{
+    if (ip || span_is(host, SPAN("localhost")) || is_below_localhost(host))
+        return true;
+    for (size_t i = 0; i < c->allow_hosts.count; i++)
+        if (span_is_nocase(host, span_of(c->allow_hosts.at[i])))
+            return true;
+    return false;
+}
+
+/* An upstream on a host of our own (https://localhost:9000) is meant only where
+ * its port stands in Host, and is not the one the client called; for others the
+ * port the client called is as good as none. */
+static const struct upstream_config *find_host(const struct config *c, const struct ingress *in,
+                                               struct span host, uint16_t port, bool ip)
+{
+    const struct upstream_config *u = find_local_name(c, host);
+    if (u)
+        return u;
+    bool called = port == in->port;
+    if (route_own_name(c, host, ip))
+        return port == 0 || called ? NULL : find_either(c, host, port);
+    u = find_either(c, host, port);
+    return u || !called ? u : find_either(c, host, 0);
+}
+
+/* RFC 9112 3.2: a bad Host is an error in every form. `named` is the upstream it
+ * names, if any. */
+static bool read_host(const struct config *c, const struct ingress *in, const struct request *q,
+                      const struct upstream_config **named)
+{
+    struct span host;
+    uint16_t port;
+    bool ip;
+    const struct field *f = fields_find(&q->fields, SPAN("Host"));
+    *named = NULL;
+    if (!f || f->value.len == 0)
+        return true;
+    if (!authority_parse(q->arena, f->value, &host, &port, &ip))
+        return false;
+    *named = find_host(c, in, host, port, ip);
+    return true;
+}
+
+static bool is_page(struct span target)
+{
+    static const struct span pages[] = {{"/", 1}, {"/stats", 6}, {"/healthz", 8}, {"/metrics", 8}};
+    struct span path = span_first(target, span_find(target, '?'));
+    for (size_t i = 0; i < COUNT_OF(pages); i++)
+        if (span_is(path, pages[i]))
+            return !span_starts(target, SPAN("/?url="));
+    return span_starts(path, SPAN("/upstreams/"));
+}
+
+/* Up to the second slash or the query, without the first slash. */
+static struct span first_segment(struct span target)
+{
+    struct span rest = span_from(target, 1);
+    return span_first(rest, span_find(span_first(rest, span_find(rest, '?')), '/'));
+}
+
+static bool route_named_path(const struct config *c, const struct request *q, struct route *r)
+{
+    struct span name = first_segment(q->target);
+    const struct upstream_config *u = name.len ? config_find(c, name.at, name.len) : NULL;
+    if (!u)
+        return false;
+    struct span path = span_from(q->target, 1 + name.len);
+    if (path.len == 0)
+        path = SPAN("/");
+    else if (path.at[0] == '?')
+        path = span_of(arena_printf(q->arena, "/%.*s", SPAN_ARG(path)));
+    to_listed(r, FORM_NAMED_PATH, u, path);
+    return true;
+}
+
+static bool is_shown(struct span name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.at[i], low = (char)(c | 0x20);
+        if (!(low >= 'a' && low <= 'z') && !(c >= '0' && c <= '9') && !strchr("-._", c))
+            return false;
+    }
+    return name.len && name.len <= NAME_SHOWN;
+}
+
+/* 404 with the known names, as many as there is room for. */
+static void refuse_unknown(const struct config *c, struct span target, struct route *r)
+{
+    struct span name = first_segment(target);
+    refuse(r, 404, "");
+    char *detail = r->why.detail;
+    size_t room = sizeof r->why.detail, len;
+    if (is_shown(name))
+        len = (size_t)snprintf(detail, room, "no upstream '%.*s'; known: ", SPAN_ARG(name));
+    else
+        len = (size_t)snprintf(detail, room, "no such path; known upstreams: ");
+    for (size_t i = 0; i < c->upstream_count; i++) {
+        const char *known = c->upstreams[i]->name;
+        if (len + strlen(known) + sizeof ", ..." > room) {
+            snprintf(detail + len, room - len, "...");
+            return;
+        }
+        len += (size_t)snprintf(detail + len, room - len, i ? ", %s" : "%s", known);
+    }
+    if (c->upstream_count == 0)
+        snprintf(detail + len, room - len, "none");
+}
+
+/* The forms that hold an origin: absolute, prefix, encoded, ?url=. */
+static void route_target(const struct config *c, const struct request *q, struct route *r)
+{
+    struct target t;
+    if (!target_parse(q->arena, q->method, q->target, &t, &r->why)) {
+        r->kind = ROUTE_REFUSED;
+        return;
+    }
+    r->origin = t.origin;
+    r->path = t.path;
+    if (t.form == TARGET_ORIGIN)
+        return refuse_unknown(c, q->target, r);
+    if (t.form == TARGET_ASTERISK)
+        return to_page(r, t.path);
+    if (t.form == TARGET_AUTHORITY) {
+        r->form = FORM_CONNECT;
+        return refuse(r, 501, "CONNECT is not supported by this version");
+    }
+    r->form = t.form == TARGET_ABSOLUTE_HTTP    ? FORM_ABSOLUTE_HTTP
+              : t.form == TARGET_ABSOLUTE_HTTPS ? FORM_ABSOLUTE_HTTPS
+                                                : FORM_PREFIX;
+    r->kind = ROUTE_UPSTREAM;
+    r->spelling = t.spelling;
+    r->websocket = t.websocket;
+    r->listed = t.written_http ? find_either(c, t.origin.host, t.origin.port)
+                               : find_origin(c, true, t.origin.host, t.origin.port);
+    if (r->listed)
+        to_listed(r, r->form, r->listed, t.path);
+}
+
+/* An own port or a named host takes what is in origin form as it stands. */
+static bool route_untouched(const struct config *c, const struct ingress *in,
+                            const struct request *q, const struct upstream_config *named,
+                            struct route *r)
+{
+    if (in->upstream) {
+        const struct upstream_config *u = config_find(c, in->upstream, strlen(in->upstream));
+        if (u)
+            to_listed(r, FORM_OWN_PORT, u, q->target);
+        else
+            refuse(r, 404, "this port's upstream is no longer configured");
+        return true;
+    }
+    if (named)
+        to_listed(r, FORM_NAMED_HOST, named, q->target);
+    return named != NULL;
+}
+
+void route_request(const struct config *c, const struct ingress *in, const struct request *q,
+                   struct route *r)
+{
+    const struct upstream_config *named;
+    *r = (struct route){.kind = ROUTE_REFUSED, .path = SPAN("/")};
+    if (!read_host(c, in, q, &named))
+        return refuse(r, 400, "the Host field is neither a plain name nor an IP address");
+    bool path = q->target.len && q->target.at[0] == '/' && target_is_clean(q->target);
+    bool asterisk = span_is(q->target, SPAN("*")) && span_is(q->method, SPAN("OPTIONS"));
+    if (span_is(q->method, SPAN("CONNECT")))
+        return route_target(c, q, r);
+    if ((path || asterisk) && route_untouched(c, in, q, named, r))
+        return;
+    if (path && is_page(q->target))
+        return to_page(r, q->target);
+    if (path && route_named_path(c, q, r))
+        return;
+    route_target(c, q, r);
+}

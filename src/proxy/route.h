@@ -1,0 +1,42 @@
+/* Which upstream does a request go to, in what form was it named, and with which
+ * target? SPEC 3 and its rulings in 10. A pure function of request, ingress and
+ * configuration. */
+#pragma once
+
+#include "config/config.h"
+#include "http/ingress.h"
+#include "http/target.h"
+
+enum route_kind {
+    ROUTE_UPSTREAM, /* goes to an origin */
+    ROUTE_PAGE,     /* one of our own: /, /stats, /healthz, /metrics, /upstreams/… */
+    ROUTE_REFUSED   /* `why` says so */
+};
+
+enum route_form { /* as SPEC 3 lists them; decides how Location is rewritten */
+                  FORM_ABSOLUTE_HTTP,
+                  FORM_ABSOLUTE_HTTPS,
+                  FORM_PREFIX, /* also encoded, ?url= and wss: rewritten to the raw prefix form */
+                  FORM_NAMED_PATH,
+                  FORM_NAMED_HOST,
+                  FORM_OWN_PORT,
+                  FORM_CONNECT
+};
+
+struct route {
+    enum route_kind kind;
+    enum route_form form;
+    const struct upstream_config *listed; /* NULL: unlisted */
+    struct origin origin;                 /* with its real scheme: http:// upstreams stay plain */
+    struct span path;                     /* untouched; never empty; of a page too */
+    struct span spelling;                 /* FORM_PREFIX: "/https://", "/https:/", "/https/" */
+    bool websocket;
+    struct verdict why;
+};
+
+void route_request(const struct config *, const struct ingress *, const struct request *,
+                   struct route *);
+
+/* Is it a name by which clients call trunkline itself: an IP literal, localhost,
+ * *.localhost or one of allow_hosts? `host` is lower-case. */
+bool route_own_name(const struct config *, struct span host, bool is_ip);

@@ -1,0 +1,131 @@
+#include "proxy/tally.h"
+
+#include "net/loop.h"
+
+static void end(struct tally *t)
+{
+    t->ended = true;
+    t->totals->active--;
+    t->record.total_us = clock_us() - t->began_us;
+}
+
+static void count_status(struct tally *t, unsigned status)
+{
+    if (t->stats && status >= 100 && status < 600)
+        t->stats->status[status / 100 - 1]++;
+}
+
+static void count_failed(struct tally *t)
+{
+    t->totals->failed++;
+    if (t->stats)
+        t->stats->failed++;
+}
+
+static void count_unknown(struct tally *t, enum sent sent)
+{
+    if (t->stats && t->is_order && sent != SENT_NO)
+        t->stats->unknown++;
+}
+
+void tally_begin(struct tally *t, struct totals *totals, const struct request *r,
+                 const char *client)
+{
+    *t = (struct tally){.totals = totals, .is_order = r->is_order, .began_us = clock_us()};
+    t->record.client = client;
+    t->record.method = r->method;
+    totals->active++;
+}
+
+void tally_upstream(struct tally *t, struct upstream_stats *stats, const char *name)
+{
+    t->stats = stats;
+    t->record.upstream = name;
+}
+
+void tally_waits(struct tally *t)
+{
+    t->waiting_us = clock_us();
+}
+
+/* Phases add up: what a fresh line took to open is not told as queue again. */
+void tally_lent(struct tally *t, const struct line_facts *facts)
+{
+    struct record *r = &t->record;
+    t->lent_us = clock_us();
+    r->reused = facts->reused;
+    r->protocol = facts->protocol;
+    r->dns_us = facts->reused ? 0 : facts->dns_us;
+    r->connect_us = facts->reused ? 0 : facts->connect_us;
+    r->tls_us = facts->reused ? 0 : facts->tls_us;
+    uint64_t waited = t->lent_us - t->waiting_us, opening = r->dns_us + r->connect_us + r->tls_us;
+    r->queue_us = waited > opening ? waited - opening : 0;
+    histogram_add(&t->stats->queue, t->record.queue_us);
+}
+
+void tally_interim(struct tally *t)
+{
+    count_status(t, 100);
+}
+
+void tally_head(struct tally *t, unsigned status)
+{
+    t->record.status = status;
+    t->record.sent = SENT_YES;
+    t->record.ttfb_us = clock_us() - t->lent_us;
+    histogram_add(&t->stats->ttfb, t->record.ttfb_us);
+    count_status(t, status);
+}
+
+void tally_retried(struct tally *t)
+{
+    t->stats->retried++;
+}
+
+void tally_succeed(struct tally *t)
+{
+    if (t->ended)
+        return;
+    end(t);
+    histogram_add(&t->stats->total, t->record.total_us);
+    if (t->record.status >= 500) {
+        count_failed(t);
+        count_unknown(t, SENT_YES);
+        return;
+    }
+    t->totals->succeeded++;
+    t->stats->succeeded++;
+}
+
+void tally_fail(struct tally *t, const struct verdict *v, bool answered)
+{
+    if (t->ended)
+        return;
+    end(t);
+    t->record.error = v->error;
+    t->record.sent = v->sent;
+    if (!answered) {
+        t->record.status = (unsigned)verdict_status(v);
+        count_status(t, t->record.status);
+    }
+    count_failed(t);
+    count_unknown(t, v->sent);
+    if (t->stats)
+        t->stats->errors[v->error]++;
+}
+
+void tally_leave(struct tally *t, enum sent sent)
+{
+    if (t->ended)
+        return;
+    end(t);
+    t->record.sent = sent;
+    if (sent != SENT_NO) {
+        count_failed(t);
+        count_unknown(t, sent);
+        return;
+    }
+    t->totals->abandoned++;
+    if (t->stats)
+        t->stats->abandoned++;
+}

@@ -1,0 +1,35 @@
+/* Counts one request: into its upstream's statistics, the daemon's totals, and
+ * its record. Embedded in its transaction; every number of /stats that concerns
+ * requests is written here and nowhere else, so that they cannot disagree. */
+#pragma once
+
+#include "proxy/ledger.h"
+#include "proxy/proxy.h"
+
+struct tally {
+    struct totals *totals;
+    struct upstream_stats *stats; /* NULL: no upstream */
+    bool is_order;
+    bool ended;
+    uint64_t began_us, waiting_us, lent_us; /* clock_us() */
+    struct record record;
+};
+
+void tally_begin(struct tally *, struct totals *, const struct request *, const char *client);
+
+/* Its upstream is known. */
+void tally_upstream(struct tally *, struct upstream_stats *, const char *name);
+
+/* It begins to wait for a line; it got one. */
+void tally_waits(struct tally *);
+void tally_lent(struct tally *, const struct line_facts *);
+
+/* An interim answer; the head of the final one; the request is sent again. */
+void tally_interim(struct tally *);
+void tally_head(struct tally *, unsigned status);
+void tally_retried(struct tally *);
+
+/* How it ended; the first call counts. */
+void tally_succeed(struct tally *);                         /* a complete answer was relayed */
+void tally_fail(struct tally *, const struct verdict *, bool answered); /* an error of ours */
+void tally_leave(struct tally *, enum sent);                /* its client left */

@@ -1,0 +1,27 @@
+/* One request on its way through the proxy, from its head to the last byte of
+ * its answer: waits for a line, tries, tries again where that cannot do harm,
+ * relays the answer or says what went wrong and whether the request can have
+ * reached the exchange. An exchange to the client side; frees itself.
+ * Gathering (a small body), waiting (for a line), awaiting (the answer's head),
+ * relaying (its body), replying (an error of ours), over. */
+#pragma once
+
+#include "proxy/proxy.h"
+
+/* `route` and `refusal` are copied. With a refusal the request goes nowhere and
+ * is answered so. */
+struct transaction_order {
+    struct loop *loop;
+    struct pools *pools;
+    struct config *config;
+    struct totals *totals;
+    proxy_on_record *on_record;
+    void *record_context;
+    const struct request *request;
+    const struct ingress *ingress;
+    const struct route *route;      /* NULL: none was found */
+    const struct verdict *refusal;  /* NULL: it goes to route's upstream */
+};
+
+struct exchange *transaction_open(const struct transaction_order *, const struct exchange_events *,
+                                  void *owner);

@@ -1,0 +1,45 @@
+#include "upstream/breaker.h"
+
+#include <stdlib.h>
+
+bool breaker_allows(const struct breaker *b, uint64_t now_ms, size_t probes)
+{
+    return !b->open || (now_ms >= b->retry_at && probes == 0);
+}
+
+static uint64_t pause_ms(const struct upstream_config *u, unsigned n)
+{
+    uint64_t ms = u->breaker_min;
+    while (n-- && ms < u->breaker_max)
+        ms *= 2;
+    if (ms > u->breaker_max)
+        ms = u->breaker_max;
+    return ms * (800 + arc4random_uniform(401)) / 1000;
+}
+
+bool breaker_failed(struct breaker *b, const struct upstream_config *u, uint64_t now_ms)
+{
+    b->failures++;
+    bool was_open = b->open;
+    b->open = b->failures >= u->breaker_failures;
+    b->retry_at = now_ms + pause_ms(u, b->openings);
+    if (b->open)
+        b->openings++;
+    return b->open && !was_open;
+}
+
+void breaker_succeeded(struct breaker *b)
+{
+    *b = (struct breaker){0};
+}
+
+const char *breaker_state(const struct breaker *b, size_t probes)
+{
+    return !b->open ? "closed" : probes ? "half_open" : "open";
+}
+
+unsigned breaker_retry_after(const struct breaker *b, uint64_t now_ms)
+{
+    uint64_t left = b->retry_at > now_ms ? b->retry_at - now_ms : 0;
+    return left <= 1000 ? 1 : (unsigned)((left + 999) / 1000);
+}

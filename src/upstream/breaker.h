@@ -1,0 +1,26 @@
+/* The circuit of one upstream: counts consecutive failures to get a connection
+ * and says when to try again. It guards dialling only; open lines serve on.
+ * Embedded in its owner. Closed, open, or half open (a probe is under way). */
+#pragma once
+
+#include "config/config.h"
+
+struct breaker {
+    unsigned failures; /* consecutive */
+    unsigned openings; /* since the last success: the n of min·2ⁿ */
+    bool open;
+    uint64_t retry_at; /* loop time, ms: no background dial before, open: none at all */
+};
+
+/* May a line be dialled now? `probes`: attempts under way. */
+bool breaker_allows(const struct breaker *, uint64_t now_ms, size_t probes);
+
+/* True if this failure opened it (again). The pause is drawn with ±20 %. */
+bool breaker_failed(struct breaker *, const struct upstream_config *, uint64_t now_ms);
+void breaker_succeeded(struct breaker *);
+
+/* "closed", "open" or "half_open". */
+const char *breaker_state(const struct breaker *, size_t probes);
+
+/* Seconds until it may be tried, at least 1: for Retry-After. */
+unsigned breaker_retry_after(const struct breaker *, uint64_t now_ms);

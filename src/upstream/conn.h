@@ -1,0 +1,84 @@
+/* One established line to an origin, whatever HTTP it speaks: HTTP/1.1 today.
+ * Owned by the pool's line. It carries as many exchanges at once as it has
+ * capacity for; it is idle, busy or gone (said by on_gone; then only to be
+ * closed). */
+#pragma once
+
+#include "http/exchange.h"
+#include "upstream/stats.h"
+
+struct conn;
+
+/* A request as it goes on the line; borrowed until conn_open() returns. */
+struct conn_request {
+    struct span method, target, authority;
+    struct fields fields; /* end-to-end ones, without Host and framing */
+    enum framing framing;
+    uint64_t length;
+    bool is_head, expects_continue;
+    size_t header_limit; /* bytes of the response's head */
+};
+
+struct conn_events {
+    /* An exchange ended and left the line clean: there is room for another. */
+    void (*on_room)(void *owner);
+    /* The line can carry nothing more; what was open on it has ended or
+     * failed, or does so now. It is to be closed, for this reason. */
+    void (*on_gone)(void *owner, enum close_reason why, const char *detail);
+};
+
+struct conn_ops {
+    struct exchange *(*open)(struct conn *, const struct conn_request *,
+                             const struct exchange_events *, void *owner);
+    size_t (*capacity)(const struct conn *);
+    bool (*is_quiet)(struct conn *);
+    void (*close)(struct conn *);
+};
+
+struct conn {
+    const struct conn_ops *ops;
+    const struct conn_events *events;
+    void *owner;
+    const char *protocol;          /* "http/1.1", "h2": for the access log */
+    struct upstream_stats *stats;  /* where bytes are counted */
+};
+
+/* Begins a request; it must have capacity. Small bodies may follow at once:
+ * what is written before exchange_finish() goes out with the head, in one piece. */
+static inline struct exchange *conn_open(struct conn *c, const struct conn_request *r,
+                                         const struct exchange_events *events, void *owner)
+{
+    return c->ops->open(c, r, events, owner);
+}
+
+/* How many more exchanges it takes now; 0 when busy or gone. */
+static inline size_t conn_capacity(const struct conn *c)
+{
+    return c->ops->capacity(c);
+}
+
+/* False if the origin sent something, or an end, that was not read yet. */
+static inline bool conn_is_quiet(struct conn *c)
+{
+    return c->ops->is_quiet(c);
+}
+
+/* Closes the line (politely where idle). An exchange open on it must have been
+ * cancelled or ended. No event comes after; frees itself. */
+static inline void conn_close(struct conn *c)
+{
+    c->ops->close(c);
+}
+
+/* An exchange on a line can be asked one thing beyond the common interface: how
+ * much of the request the kernel has taken. The one truth behind every verdict. */
+struct conn_exchange {
+    struct exchange base;
+    enum sent (*sent)(const struct conn_exchange *);
+};
+
+static inline enum sent conn_exchange_sent(const struct exchange *x)
+{
+    const struct conn_exchange *c = container_of(x, const struct conn_exchange, base);
+    return c->sent(c);
+}

@@ -1,0 +1,239 @@
+#include "upstream/connect.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/duration.h"
+#include "net/stream_tls.h"
+#include "upstream/h1_conn.h"
+
+#define MAGIC 0x636e6374
+#define CONNECTING_MAGIC 0x636e6e67
+
+struct line_connector {
+    struct connector base;
+    unsigned magic;
+    const struct connect_env *env;
+    struct tls_context *tls;
+    bool listed;
+    bool watching;
+    struct dns_watch watch;
+};
+
+struct connecting {
+    unsigned magic;
+    struct line_connector *connector;
+    char *host, *tls_name;
+    uint64_t tls_timeout_ms;
+    bool secure;
+    const struct connect_events *events;
+    void *owner;
+    struct dial *dial;     /* the first phase; or */
+    struct stream *stream; /* the second, handshaking */
+    struct connect_report report;
+    struct deadline deadline;
+    struct task grave;
+};
+
+static struct line_connector *self(struct connector *c)
+{
+    struct line_connector *l = container_of(c, struct line_connector, base);
+    MAGIC_CHECK(l, MAGIC);
+    return l;
+}
+
+/* ------------------------------------------------------------------ one line */
+
+static void bury(struct task *t)
+{
+    struct connecting *c = container_of(t, struct connecting, grave);
+    free(c->host);
+    free(c->tls_name);
+    c->magic = 0;
+    free(c);
+}
+
+static void finish(struct connecting *c)
+{
+    deadline_stop(&c->deadline);
+    loop_defer(c->connector->env->loop, &c->grave);
+}
+
+static void fail(struct connecting *c, enum failure why, const char *detail)
+{
+    if (c->stream)
+        stream_close(c->stream);
+    c->stream = NULL;
+    finish(c);
+    c->events->on_failed(c->owner, why, detail);
+}
+
+static void succeed(struct connecting *c, struct stream *s)
+{
+    c->stream = NULL;
+    finish(c);
+    c->events->on_connected(c->owner, h1_conn_new(c->connector->env->loop, s), &c->report);
+}
+
+static void on_secured(void *owner, struct stream *s, const struct tls_report *r)
+{
+    struct connecting *c = owner;
+    MAGIC_CHECK(c, CONNECTING_MAGIC);
+    c->report.tls_us = r->handshake_us;
+    c->report.resumed = r->resumed;
+    if (r->alpn && strcmp(r->alpn, "http/1.1") != 0)
+        fail(c, FAILURE_TLS_PROTOCOL_ERROR, "the origin chose a protocol it was not offered");
+    else
+        succeed(c, s);
+}
+
+static void on_tls_failed(void *owner, struct stream *s, enum failure why, const char *detail)
+{
+    struct connecting *c = owner;
+    MAGIC_CHECK(c, CONNECTING_MAGIC);
+    (void)s;
+    fail(c, why, detail);
+}
+
+static void on_tls_timeout(struct deadline *d)
+{
+    struct connecting *c = container_of(d, struct connecting, deadline);
+    MAGIC_CHECK(c, CONNECTING_MAGIC);
+    char limit[DURATION_TEXT_SIZE], detail[80];
+    snprintf(detail, sizeof detail, "no TLS handshake within %s",
+             duration_text(limit, c->tls_timeout_ms));
+    fail(c, FAILURE_CONNECTION_TIMEOUT, detail);
+}
+
+static void on_dialled(void *owner, struct stream *s, const struct dial_report *r)
+{
+    static const struct tls_events events = {on_secured, on_tls_failed};
+    static const char *const alpn[] = {"http/1.1", NULL};
+    struct connecting *c = owner;
+    MAGIC_CHECK(c, CONNECTING_MAGIC);
+    c->dial = NULL;
+    c->report.peer = r->peer;
+    c->report.dns_us = r->dns_us;
+    c->report.connect_us = r->connect_us;
+    c->report.secure = c->secure;
+    if (!c->secure) {
+        succeed(c, s);
+        return;
+    }
+    struct line_connector *l = c->connector;
+    c->stream = stream_tls_open(l->env->loop, l->env->worker, l->tls, s, c->tls_name, alpn, &events,
+                                c);
+    if (c->tls_timeout_ms)
+        deadline_in(&c->deadline, c->tls_timeout_ms);
+}
+
+static void on_dial_failed(void *owner, enum failure why, const char *detail)
+{
+    struct connecting *c = owner;
+    MAGIC_CHECK(c, CONNECTING_MAGIC);
+    c->dial = NULL;
+    fail(c, why, detail);
+}
+
+static enum failure permit(void *context, const struct sockaddr *address)
+{
+    struct line_connector *l = context;
+    MAGIC_CHECK(l, MAGIC);
+    return l->env->permit(l->env->context, l->listed, address);
+}
+
+static struct connecting *start(struct connector *base, const struct upstream_config *u,
+                                const struct connect_events *events, void *owner)
+{
+    static const struct dial_events dial_events = {on_dialled, on_dial_failed};
+    struct line_connector *l = self(base);
+    struct connecting *c = NEW(struct connecting);
+    c->magic = CONNECTING_MAGIC;
+    c->connector = l;
+    c->host = must_strdup(u->host);
+    c->tls_name = must_strdup(u->tls_name ? u->tls_name : u->host);
+    c->tls_timeout_ms = u->tls_timeout;
+    c->secure = u->secure;
+    c->events = events;
+    c->owner = owner;
+    deadline_init(&c->deadline, l->env->loop, on_tls_timeout);
+    task_init(&c->grave, bury);
+    struct dial_target target = {
+        .host = c->host,
+        .port = u->port,
+        .connect_to = u->connect_to.len ? &u->connect_to.at : NULL,
+        .dns_timeout_ms = u->dns_timeout,
+        .connect_timeout_ms = u->connect_timeout,
+        .permit = permit,
+        .permit_context = l,
+    };
+    c->dial = dial_start(l->env->loop, l->env->dns, &target, &dial_events, c);
+    return c;
+}
+
+static void cancel(struct connecting *c)
+{
+    MAGIC_CHECK(c, CONNECTING_MAGIC);
+    if (c->dial)
+        dial_cancel(c->dial);
+    if (c->stream)
+        stream_close(c->stream);
+    finish(c);
+}
+
+/* --------------------------------------------------------------- the connector */
+
+static void watch(struct connector *base, const struct upstream_config *u, void *owner)
+{
+    struct line_connector *l = self(base);
+    bool wanted = owner && u->connect_to.len == 0;
+    if (wanted == l->watching)
+        return;
+    l->watching = wanted;
+    if (!wanted) {
+        dns_unwatch(&l->watch);
+        return;
+    }
+    l->watch.owner = owner;
+    l->watch.on_answer = base->on_answer;
+    dns_watch(l->env->dns, &l->watch, u->host);
+}
+
+static bool is_gone(struct connector *base, const struct sockaddr_storage *peer)
+{
+    struct line_connector *l = self(base);
+    return l->watching && peer->ss_family != AF_UNSPEC &&
+           dns_is_gone(&l->watch, (const struct sockaddr *)peer);
+}
+
+static void free_connector(struct connector *base)
+{
+    struct line_connector *l = self(base);
+    if (l->watching)
+        dns_unwatch(&l->watch);
+    if (l->tls)
+        tls_context_unref(l->tls);
+    l->magic = 0;
+    free(l);
+}
+
+struct connector *connect_new(const struct connect_env *env, struct tls_context *tls, bool listed)
+{
+    static const struct connector_ops ops = {start, cancel, watch, is_gone, free_connector};
+    struct line_connector *l = NEW(struct line_connector);
+    l->base.ops = &ops;
+    l->magic = MAGIC;
+    l->env = env;
+    l->tls = tls ? tls_context_ref(tls) : NULL;
+    l->listed = listed;
+    return &l->base;
+}
+
+void connect_set_tls(struct connector *base, struct tls_context *tls)
+{
+    struct line_connector *l = self(base);
+    struct tls_context *old = l->tls;
+    l->tls = tls ? tls_context_ref(tls) : NULL;
+    if (old)
+        tls_context_unref(old);
+}

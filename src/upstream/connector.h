@@ -1,0 +1,38 @@
+/* Opens one line: dial, then TLS, then the protocol ALPN chose. The pool knows
+ * only this interface, so that tests can hand it lines of their own making.
+ * An attempt belongs to the pool until it ends by one event or the connector's cancel. */
+#pragma once
+
+#include "config/config.h"
+#include "net/dial.h"
+#include "upstream/conn.h"
+
+struct connecting;
+
+struct connect_report {
+    struct sockaddr_storage peer; /* AF_UNSPEC: a unix socket */
+    uint64_t dns_us, connect_us, tls_us;
+    bool secure, resumed;
+};
+
+struct connect_events {
+    void (*on_connected)(void *owner, struct conn *, const struct connect_report *); /* yours */
+    void (*on_failed)(void *owner, enum failure why, const char *detail);
+};
+
+struct connector {
+    const struct connector_ops *ops;
+    void (*on_answer)(void *owner); /* set by who watches */
+};
+
+struct connector_ops {
+    struct connecting *(*start)(struct connector *, const struct upstream_config *,
+                                const struct connect_events *, void *owner);
+    void (*cancel)(struct connecting *);
+    /* Keeps the upstream's addresses fresh and tells on_answer of new answers,
+     * as long as the last `owner` given is not NULL. Cheap to repeat. */
+    void (*watch)(struct connector *, const struct upstream_config *, void *owner);
+    /* Does the upstream's name no longer have this address? */
+    bool (*is_gone)(struct connector *, const struct sockaddr_storage *peer);
+    void (*free)(struct connector *);
+};

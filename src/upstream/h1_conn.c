@@ -1,0 +1,273 @@
+#include "upstream/h1_conn.h"
+
+#include "http/h1_write.h"
+#include "upstream/h1_exchange.h"
+
+#define MAGIC 0x68316331
+#define GATHER_MAX (16 * 1024)
+
+struct h1_conn {
+    struct conn base;
+    unsigned magic;
+    struct loop *loop;
+    struct stream *stream;
+    bool gone, closed;   /* said so; closed by its owner */
+    bool dirty;          /* something came that no exchange had asked for */
+    struct h1_exchange *current;
+    struct text out;     /* a head waiting for its body */
+    struct task flush;
+    enum close_reason why;
+    const char *detail;
+    struct task settle;  /* the current exchange is over, or was given up */
+    struct task grave;
+};
+
+static struct h1_conn *self(struct conn *c)
+{
+    struct h1_conn *h = container_of(c, struct h1_conn, base);
+    MAGIC_CHECK(h, MAGIC);
+    return h;
+}
+
+/* ------------------------------------------------------------------- ending */
+
+static void go(struct h1_conn *h, enum close_reason why, const char *detail)
+{
+    if (h->gone || h->closed)
+        return;
+    h->gone = true;
+    h->base.events->on_gone(h->base.owner, why, detail);
+}
+
+/* The pool hears of the line before the asker hears of its exchange: a line is
+ * back before its client sees the last byte. */
+static void fail(struct h1_conn *h, enum failure why, const char *detail)
+{
+    struct h1_exchange *x = h->current;
+    h->current = NULL;
+    enum sent sent = h1_exchange_detach(x);
+    go(h, CLOSE_ERROR, detail);
+    h1_exchange_fail(x, why, sent, detail);
+}
+
+static bool reusable(const struct h1_conn *h, const struct h1_exchange *x)
+{
+    return !h->dirty && h1_exchange_keeps_alive(x);
+}
+
+static void settle(struct task *t)
+{
+    struct h1_conn *h = container_of(t, struct h1_conn, settle);
+    MAGIC_CHECK(h, MAGIC);
+    struct h1_exchange *x = h->current;
+    if (h->closed)
+        return;
+    if (x == NULL) { /* given up */
+        go(h, h->why, h->detail);
+        return;
+    }
+    h->current = NULL;
+    bool again = reusable(h, x);
+    h1_exchange_detach(x);
+    stream_resume(h->stream);
+    if (again)
+        h->base.events->on_room(h->base.owner);
+    else
+        go(h, h->dirty ? CLOSE_PEER : CLOSE_RESPONSE, "its answer ended the line");
+    h1_exchange_end(x);
+}
+
+/* Called by the exchange: its response is complete. */
+static void exchange_complete(void *owner)
+{
+    struct h1_conn *h = owner;
+    loop_defer(h->loop, &h->settle);
+}
+
+/* Called by the exchange: its asker is gone. A complete one leaves the line as
+ * it is, any other in doubt. */
+static void exchange_cancelled(void *owner, bool complete)
+{
+    struct h1_conn *h = owner;
+    if (complete)
+        return;
+    h1_exchange_detach(h->current);
+    h->current = NULL;
+    text_clear(&h->out);
+    h->dirty = true;
+    h->why = CLOSE_ERROR;
+    h->detail = "given up while busy";
+    loop_defer(h->loop, &h->settle);
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static void on_data(void *owner, const char *data, size_t len)
+{
+    struct h1_conn *h = owner;
+    MAGIC_CHECK(h, MAGIC);
+    h->base.stats->bytes_received += len;
+    if (h->gone || h->dirty)
+        return;
+    if (h->current == NULL) {
+        h->dirty = true;
+        go(h, CLOSE_PEER, "bytes nobody asked for");
+        return;
+    }
+    const char *detail;
+    struct h1_exchange *x = h->current;
+    switch (h1_exchange_feed(x, data, len, &detail)) {
+    case H1_FEED_OK:
+        break;
+    case H1_FEED_STRAY:
+        h->dirty = true;
+        break;
+    case H1_FEED_TOO_LARGE:
+        if (h->current == x)
+            fail(h, FAILURE_HTTP_RESPONSE_HEADER_SECTION_SIZE, detail);
+        break;
+    case H1_FEED_BAD:
+        if (h->current == x)
+            fail(h, FAILURE_HTTP_PROTOCOL_ERROR, detail);
+        break;
+    }
+}
+
+static void on_end(void *owner, enum stream_end how, const char *why)
+{
+    struct h1_conn *h = owner;
+    MAGIC_CHECK(h, MAGIC);
+    if (h->current == NULL) {
+        go(h, h->dirty ? CLOSE_ERROR : CLOSE_PEER, why);
+        return;
+    }
+    bool orderly = how == STREAM_EOF;
+    enum failure failure;
+    const char *detail;
+    if (h1_exchange_eof(h->current, orderly, how == STREAM_RESET, &failure, &detail))
+        h->dirty = true; /* complete, but nothing more will be */
+    else
+        fail(h, failure, how == STREAM_RESET ? why : detail);
+}
+
+static void on_drain(void *owner)
+{
+    struct h1_conn *h = owner;
+    MAGIC_CHECK(h, MAGIC);
+    if (h->current)
+        h1_exchange_drained(h->current);
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static bool flush(struct h1_conn *h, const char *data, size_t len)
+{
+    uv_buf_t pieces[2] = {uv_buf_init(h->out.at, (unsigned)h->out.len),
+                          uv_buf_init((char *)data, (unsigned)len)};
+    if (h->out.len + len == 0)
+        return true;
+    h->base.stats->bytes_sent += h->out.len + len;
+    bool more = stream_write(h->stream, pieces, 2);
+    text_clear(&h->out);
+    return more;
+}
+
+static void flush_later(struct task *t)
+{
+    flush(container_of(t, struct h1_conn, flush), NULL, 0);
+}
+
+static void gather(void *owner, struct span s)
+{
+    struct h1_conn *h = owner;
+    text_add(&h->out, s);
+    loop_defer(h->loop, &h->flush);
+}
+
+static bool write_body(void *owner, const char *data, size_t len)
+{
+    struct h1_conn *h = owner;
+    if (h->out.len + len > GATHER_MAX)
+        return flush(h, data, len);
+    gather(owner, (struct span){data, len});
+    return true;
+}
+
+static bool write_flush(void *owner)
+{
+    return flush(owner, NULL, 0);
+}
+
+static const struct h1_line line_calls = {
+    .gather = gather,
+    .write = write_body,
+    .flush = write_flush,
+    .complete = exchange_complete,
+    .cancelled = exchange_cancelled,
+};
+
+/* --------------------------------------------------------------------- conn */
+
+static struct exchange *begin(struct conn *c, const struct conn_request *r,
+                             const struct exchange_events *events, void *owner)
+{
+    struct h1_conn *h = self(c);
+    CHECK(h->current == NULL && !h->gone && !h->dirty);
+    h1_write_request(&h->out, r->method, r->target, r->authority, &r->fields, r->framing,
+                     r->length);
+    loop_defer(h->loop, &h->flush);
+    h->current = h1_exchange_new(h->loop, h->stream, &line_calls, h, r);
+    struct exchange *x = h1_exchange_base(h->current);
+    x->events = events;
+    x->owner = owner;
+    return x;
+}
+
+static size_t capacity(const struct conn *c)
+{
+    const struct h1_conn *h = container_of(c, const struct h1_conn, base);
+    return h->current == NULL && !h->gone && !h->dirty ? 1 : 0;
+}
+
+static bool is_quiet(struct conn *c)
+{
+    return stream_is_quiet(self(c)->stream);
+}
+
+static void bury(struct task *t)
+{
+    struct h1_conn *h = container_of(t, struct h1_conn, grave);
+    text_free(&h->out);
+    h->magic = 0;
+    free(h);
+}
+
+static void close_conn(struct conn *c)
+{
+    struct h1_conn *h = self(c);
+    if (h->closed)
+        return;
+    h->closed = true;
+    CHECK(h->current == NULL);
+    task_forget(&h->settle);
+    task_forget(&h->flush);
+    stream_close(h->stream);
+    loop_defer(h->loop, &h->grave);
+}
+
+struct conn *h1_conn_new(struct loop *l, struct stream *s)
+{
+    static const struct conn_ops ops = {begin, capacity, is_quiet, close_conn};
+    static const struct stream_events events = {on_data, on_end, on_drain};
+    struct h1_conn *h = NEW(struct h1_conn);
+    h->magic = MAGIC;
+    h->base = (struct conn){.ops = &ops, .protocol = "http/1.1"};
+    h->loop = l;
+    h->stream = s;
+    task_init(&h->settle, settle);
+    task_init(&h->flush, flush_later);
+    task_init(&h->grave, bury);
+    stream_bind(s, &events, h);
+    stream_resume(s);
+    return &h->base;
+}

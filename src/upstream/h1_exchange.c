@@ -1,0 +1,347 @@
+#include "upstream/h1_exchange.h"
+
+#include <llhttp.h>
+
+#include "http/framing.h"
+#include "http/h1_write.h"
+#include "http/head.h"
+
+#define MAGIC 0x68317831
+#define INTERIM_MAX 16
+
+struct h1_exchange {
+    struct conn_exchange base;
+    unsigned magic;
+    struct loop *loop;
+    struct stream *stream; /* NULL: off its line */
+    const struct h1_line *line;
+    void *owner; /* of `line` */
+
+    enum framing framing; /* of the request */
+    bool finished;        /* the request is written whole */
+    uint64_t taken_before;
+    enum sent sent; /* once off its line */
+
+    llhttp_t parser;
+    struct arena *arena;
+    struct head head; /* the head under way, later the trailers */
+    size_t header_limit;
+    struct response response;
+    unsigned interim;
+    bool is_head, began, has_head, complete, too_large;
+    bool over;  /* ended, failed or cancelled: says nothing more */
+    struct verdict bad;
+    struct task grave;
+};
+
+static struct h1_exchange *self(struct exchange *x)
+{
+    struct h1_exchange *h = container_of(x, struct h1_exchange, base.base);
+    MAGIC_CHECK(h, MAGIC);
+    return h;
+}
+
+static void bury(struct task *t)
+{
+    struct h1_exchange *h = container_of(t, struct h1_exchange, grave);
+    arena_free(h->arena);
+    h->magic = 0;
+    free(h);
+}
+
+static void finish_life(struct h1_exchange *h)
+{
+    h->over = true;
+    loop_defer(h->loop, &h->grave);
+}
+
+/* ------------------------------------------------------------------ parsing */
+
+static struct h1_exchange *of(llhttp_t *parser)
+{
+    struct h1_exchange *h = parser->data;
+    MAGIC_CHECK(h, MAGIC);
+    return h;
+}
+
+/* Gives up parsing at once when the asker is gone. */
+static int go_on(const struct h1_exchange *h)
+{
+    return h->over ? HPE_USER : HPE_OK;
+}
+
+static int on_message_begin(llhttp_t *parser)
+{
+    struct h1_exchange *h = of(parser);
+    head_start(&h->head, h->arena, h->header_limit);
+    return HPE_OK;
+}
+
+static int on_text(llhttp_t *parser, const char *at, size_t len)
+{
+    struct h1_exchange *h = of(parser);
+    if (head_add(&h->head, at, len))
+        return HPE_OK;
+    h->too_large = true;
+    return HPE_USER;
+}
+
+static int on_cut(llhttp_t *parser)
+{
+    head_cut(&of(parser)->head);
+    return HPE_OK;
+}
+
+static int refuse(struct h1_exchange *h, llhttp_t *parser, const char *why)
+{
+    h->bad = verdict_make(FAILURE_HTTP_PROTOCOL_ERROR, SENT_YES, "%s", why);
+    llhttp_set_error_reason(parser, h->bad.detail);
+    return HPE_USER;
+}
+
+static int take_interim(struct h1_exchange *h, llhttp_t *parser)
+{
+    if (++h->interim > INTERIM_MAX)
+        return refuse(h, parser, "more than 16 interim answers");
+    h->base.base.events->on_interim(h->base.base.owner, &h->response);
+    return go_on(h);
+}
+
+static int on_headers_complete(llhttp_t *parser)
+{
+    struct h1_exchange *h = of(parser);
+    struct response *r = &h->response;
+    *r = (struct response){.status = parser->status_code, .minor = parser->http_minor};
+    r->reason = head_piece(&h->head, 0);
+    r->fields = head_fields(&h->head, 1);
+    if (parser->http_major != 1)
+        return refuse(h, parser, "the answer is not HTTP/1.x");
+    if (!framing_of_response(r, h->is_head, &h->bad)) {
+        llhttp_set_error_reason(parser, h->bad.detail);
+        return HPE_USER;
+    }
+    parser->upgrade = 0; /* an Upgrade field in an ordinary answer is only an offer */
+    if (r->status < 200)
+        return take_interim(h, parser);
+    h->has_head = true;
+    h->base.base.events->on_head(h->base.base.owner, r);
+    head_start(&h->head, h->arena, h->header_limit);
+    if (h->over)
+        return HPE_USER;
+    return r->framing == FRAMING_NONE ? 1 : 0;
+}
+
+static int on_body(llhttp_t *parser, const char *at, size_t len)
+{
+    struct h1_exchange *h = of(parser);
+    h->base.base.events->on_body(h->base.base.owner, at, len);
+    return go_on(h);
+}
+
+static int on_message_complete(llhttp_t *parser)
+{
+    struct h1_exchange *h = of(parser);
+    if (!h->has_head)
+        return HPE_OK; /* an interim one */
+    h->complete = true;
+    h->line->complete(h->owner);
+    return HPE_PAUSED;
+}
+
+static const llhttp_settings_t settings = {
+    .on_message_begin = on_message_begin,
+    .on_status = on_text,
+    .on_status_complete = on_cut,
+    .on_header_field = on_text,
+    .on_header_field_complete = on_cut,
+    .on_header_value = on_text,
+    .on_header_value_complete = on_cut,
+    .on_headers_complete = on_headers_complete,
+    .on_body = on_body,
+    .on_message_complete = on_message_complete,
+};
+
+enum h1_feed h1_exchange_feed(struct h1_exchange *h, const char *data, size_t len,
+                              const char **detail)
+{
+    MAGIC_CHECK(h, MAGIC);
+    h->began = true;
+    if (h->complete)
+        return H1_FEED_STRAY;
+    llhttp_errno_t error = llhttp_execute(&h->parser, data, len);
+    if (h->over || error == HPE_OK)
+        return H1_FEED_OK;
+    if (error == HPE_PAUSED && h->complete)
+        return llhttp_get_error_pos(&h->parser) < data + len ? H1_FEED_STRAY : H1_FEED_OK;
+    if (h->too_large) {
+        *detail = "the answer's head is larger than max_header_size";
+        return H1_FEED_TOO_LARGE;
+    }
+    *detail = llhttp_get_error_reason(&h->parser);
+    if (*detail == NULL || **detail == '\0')
+        *detail = llhttp_errno_name(error);
+    return H1_FEED_BAD;
+}
+
+/* Only a body delimited by the close may end so; over TLS that close must be
+ * vouched for (RFC 9112 9.8). */
+bool h1_exchange_eof(struct h1_exchange *h, bool orderly, bool reset, enum failure *why,
+                     const char **detail)
+{
+    MAGIC_CHECK(h, MAGIC);
+    if (h->complete)
+        return true;
+    if (h->has_head && h->response.framing == FRAMING_CLOSE && orderly) {
+        llhttp_finish(&h->parser);
+        return h->complete;
+    }
+    if (reset || !h->began || (h->interim && !h->has_head && h->head.len == 0)) {
+        *why = FAILURE_CONNECTION_TERMINATED;
+        *detail = "the origin closed the connection without an answer";
+    } else {
+        *why = FAILURE_HTTP_RESPONSE_INCOMPLETE;
+        *detail = "the origin closed the connection within its answer";
+    }
+    return false;
+}
+
+/* ------------------------------------------------------------------ sending */
+
+static enum sent sent_now(const struct conn_exchange *x)
+{
+    const struct h1_exchange *h = container_of(x, const struct h1_exchange, base);
+    if (h->stream == NULL)
+        return h->sent;
+    if (stream_taken(h->stream) == h->taken_before)
+        return SENT_NO;
+    return h->finished && stream_queued(h->stream) == 0 ? SENT_YES : SENT_PARTIAL;
+}
+
+static bool body(struct exchange *x, const char *data, size_t len)
+{
+    struct h1_exchange *h = self(x);
+    if (h->stream == NULL || len == 0)
+        return true;
+    if (h->framing != FRAMING_CHUNKED)
+        return h->line->write(h->owner, data, len);
+    struct text size = {0};
+    h1_write_chunk_start(&size, len);
+    h->line->gather(h->owner, text_span(&size));
+    bool more = h->line->write(h->owner, data, len);
+    text_clear(&size);
+    h1_write_chunk_end(&size);
+    h->line->gather(h->owner, text_span(&size));
+    text_free(&size);
+    return more;
+}
+
+static void finish(struct exchange *x, const struct fields *trailers)
+{
+    struct h1_exchange *h = self(x);
+    if (h->stream == NULL)
+        return;
+    if (h->framing == FRAMING_CHUNKED) {
+        struct text last = {0};
+        h1_write_last_chunk(&last, trailers);
+        h->line->gather(h->owner, text_span(&last));
+        text_free(&last);
+    }
+    h->finished = true;
+    h->line->flush(h->owner);
+}
+
+static void hold(struct exchange *x)
+{
+    struct h1_exchange *h = self(x);
+    if (h->stream && !h->complete)
+        stream_pause(h->stream);
+}
+
+static void unhold(struct exchange *x)
+{
+    struct h1_exchange *h = self(x);
+    if (h->stream)
+        stream_resume(h->stream);
+}
+
+static void cancel(struct exchange *x)
+{
+    struct h1_exchange *h = self(x);
+    CHECK(!h->over);
+    if (h->stream)
+        h->line->cancelled(h->owner, h->complete);
+    h->over = true;
+    if (h->stream == NULL) /* else its line still settles it */
+        finish_life(h);
+}
+
+void h1_exchange_drained(struct h1_exchange *h)
+{
+    MAGIC_CHECK(h, MAGIC);
+    if (!h->over && !h->finished)
+        h->base.base.events->on_drain(h->base.base.owner);
+}
+
+/* ------------------------------------------------------------------ its life */
+
+bool h1_exchange_keeps_alive(const struct h1_exchange *h)
+{
+    return h->complete && h->response.keeps_alive && h->finished && stream_queued(h->stream) == 0;
+}
+
+enum sent h1_exchange_detach(struct h1_exchange *h)
+{
+    MAGIC_CHECK(h, MAGIC);
+    h->sent = sent_now(&h->base);
+    h->stream = NULL;
+    return h->sent;
+}
+
+void h1_exchange_end(struct h1_exchange *h)
+{
+    MAGIC_CHECK(h, MAGIC);
+    struct fields trailers = head_fields(&h->head, 0);
+    bool told = h->over;
+    finish_life(h);
+    if (!told)
+        h->base.base.events->on_end(h->base.base.owner, &trailers);
+}
+
+void h1_exchange_fail(struct h1_exchange *h, enum failure why, enum sent sent, const char *detail)
+{
+    MAGIC_CHECK(h, MAGIC);
+    struct verdict v = verdict_make(why, sent, "%s", detail);
+    v.answered = h->began;
+    bool told = h->over;
+    finish_life(h);
+    if (!told)
+        h->base.base.events->on_failed(h->base.base.owner, &v);
+}
+
+struct exchange *h1_exchange_base(struct h1_exchange *h)
+{
+    return &h->base.base;
+}
+
+struct h1_exchange *h1_exchange_new(struct loop *l, struct stream *s, const struct h1_line *line,
+                                    void *owner, const struct conn_request *r)
+{
+    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel};
+    struct h1_exchange *h = NEW(struct h1_exchange);
+    h->magic = MAGIC;
+    h->base.base.ops = &ops;
+    h->base.sent = sent_now;
+    h->loop = l;
+    h->stream = s;
+    h->line = line;
+    h->owner = owner;
+    h->framing = r->framing;
+    h->is_head = r->is_head;
+    h->header_limit = r->header_limit;
+    h->taken_before = stream_taken(s);
+    h->arena = arena_new();
+    task_init(&h->grave, bury);
+    llhttp_init(&h->parser, HTTP_RESPONSE, &settings);
+    h->parser.data = h;
+    return h;
+}

@@ -1,0 +1,209 @@
+#include "upstream/line.h"
+
+#define MAGIC 0x6c696e65
+
+struct line {
+    struct link link;
+    unsigned magic;
+    struct loop *loop;
+    struct connector *connector;
+    struct connecting *connecting; /* one of the two, or neither once closed */
+    struct conn *conn;
+    struct upstream_stats *stats;
+    const struct line_events *events;
+    void *owner;
+    struct connect_report report;
+    uint64_t max_age_ms, old_at, idle_since; /* old_at 0: never */
+    unsigned uses, generation;
+    bool idle, closed;
+    struct deadline deadline;
+    struct task grave;
+};
+
+/* Each draws ±10 % at birth, so that a burst's lines do not all end at once. */
+static uint64_t jittered(uint64_t ms)
+{
+    uint64_t permille = 900 + arc4random_uniform(201);
+    return ms / 1000 * permille + ms % 1000 * permille / 1000;
+}
+
+static void on_room(void *owner)
+{
+    struct line *l = owner;
+    MAGIC_CHECK(l, MAGIC);
+    l->events->on_room(l->owner, l);
+}
+
+static void on_gone(void *owner, enum close_reason why, const char *detail)
+{
+    struct line *l = owner;
+    MAGIC_CHECK(l, MAGIC);
+    l->events->on_gone(l->owner, l, why, detail);
+}
+
+static void on_connected(void *owner, struct conn *c, const struct connect_report *report)
+{
+    static const struct conn_events conn_events = {on_room, on_gone};
+    struct line *l = owner;
+    MAGIC_CHECK(l, MAGIC);
+    l->connecting = NULL;
+    l->conn = c;
+    c->events = &conn_events;
+    c->owner = l;
+    c->stats = l->stats;
+    l->report = *report;
+    l->idle_since = loop_now(l->loop);
+    if (l->max_age_ms)
+        l->old_at = loop_now(l->loop) + jittered(l->max_age_ms);
+    l->events->on_up(l->owner, l);
+}
+
+static void on_failed(void *owner, enum failure why, const char *detail)
+{
+    struct line *l = owner;
+    MAGIC_CHECK(l, MAGIC);
+    l->connecting = NULL;
+    l->events->on_failed(l->owner, l, why, detail);
+}
+
+static void on_due(struct deadline *d)
+{
+    struct line *l = container_of(d, struct line, deadline);
+    MAGIC_CHECK(l, MAGIC);
+    l->events->on_due(l->owner, l, line_is_old(l) ? CLOSE_MAX_AGE : CLOSE_IDLE_TIMEOUT);
+}
+
+static void bury(struct task *t)
+{
+    struct line *l = container_of(t, struct line, grave);
+    l->magic = 0;
+    free(l);
+}
+
+struct line *line_new(struct loop *loop, struct connector *connector,
+                      const struct upstream_config *settings, struct upstream_stats *stats,
+                      const struct line_events *events, void *owner)
+{
+    static const struct connect_events connect_events = {on_connected, on_failed};
+    struct line *l = NEW(struct line);
+    l->magic = MAGIC;
+    l->loop = loop;
+    l->connector = connector;
+    l->stats = stats;
+    l->events = events;
+    l->owner = owner;
+    l->max_age_ms = settings->max_age;
+    deadline_init(&l->deadline, loop, on_due);
+    task_init(&l->grave, bury);
+    l->connecting = connector->ops->start(connector, settings, &connect_events, l);
+    return l;
+}
+
+struct link *line_link(struct line *l)
+{
+    return &l->link;
+}
+
+struct line *line_of(struct link *link)
+{
+    return LIST_ENTRY(link, struct line, link);
+}
+
+void *line_owner(const struct line *l)
+{
+    return l->owner;
+}
+
+const struct connect_report *line_report(const struct line *l)
+{
+    return &l->report;
+}
+
+bool line_is_up(const struct line *l)
+{
+    return l->conn != NULL;
+}
+
+unsigned line_generation(const struct line *l)
+{
+    return l->generation;
+}
+
+void line_set_generation(struct line *l, unsigned generation)
+{
+    l->generation = generation;
+}
+
+void line_lend(struct line *l)
+{
+    deadline_stop(&l->deadline);
+    l->idle = false;
+    if (l->uses++)
+        l->stats->reused++;
+}
+
+bool line_has_room(const struct line *l)
+{
+    return l->conn && conn_capacity(l->conn) > 0;
+}
+
+bool line_is_quiet(struct line *l)
+{
+    return l->conn && conn_is_quiet(l->conn);
+}
+
+void line_rest(struct line *l, uint64_t idle_ms)
+{
+    uint64_t now = loop_now(l->loop);
+    l->idle = true;
+    l->idle_since = now;
+    uint64_t due = idle_ms > UINT64_MAX - now ? UINT64_MAX : now + idle_ms;
+    deadline_at(&l->deadline, l->old_at && l->old_at < due ? l->old_at : due);
+}
+
+bool line_is_old(const struct line *l)
+{
+    return l->old_at && loop_now(l->loop) >= l->old_at;
+}
+
+unsigned line_uses(const struct line *l)
+{
+    return l->uses;
+}
+
+uint64_t line_idle_ms(const struct line *l)
+{
+    return l->idle ? loop_now(l->loop) - l->idle_since : 0;
+}
+
+struct exchange *line_open(struct line *l, const struct conn_request *r,
+                           const struct exchange_events *events, void *owner)
+{
+    return conn_open(l->conn, r, events, owner);
+}
+
+void line_describe(const struct line *l, struct line_facts *facts)
+{
+    *facts = (struct line_facts){
+        .reused = l->uses > 1,
+        .dns_us = l->report.dns_us,
+        .connect_us = l->report.connect_us,
+        .tls_us = l->report.tls_us,
+        .protocol = l->conn ? l->conn->protocol : NULL,
+    };
+}
+
+void line_close(struct line *l)
+{
+    if (l->closed)
+        return;
+    l->closed = true;
+    deadline_stop(&l->deadline);
+    if (l->connecting)
+        l->connector->ops->cancel(l->connecting);
+    if (l->conn)
+        conn_close(l->conn);
+    l->connecting = NULL;
+    l->conn = NULL;
+    loop_defer(l->loop, &l->grave);
+}

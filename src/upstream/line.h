@@ -1,0 +1,54 @@
+/* One line of a pool, from the first dial to the close: connecting, idle, busy,
+ * then closed. Knows its age, its uses and its deadline; which list it is on is
+ * its owner's business (`lines`). Frees itself after line_close(). */
+#pragma once
+
+#include "net/loop.h"
+#include "upstream/connector.h"
+
+struct line;
+
+struct line_events {
+    void (*on_up)(void *owner, struct line *);     /* it is established */
+    void (*on_failed)(void *owner, struct line *, enum failure, const char *detail);
+    void (*on_room)(void *owner, struct line *);   /* its exchange ended, it can carry another */
+    void (*on_gone)(void *owner, struct line *, enum close_reason, const char *detail);
+    void (*on_due)(void *owner, struct line *, enum close_reason); /* too old, or idle too long */
+};
+
+struct line_facts {
+    bool reused;                         /* it had carried a request before the present one */
+    uint64_t dns_us, connect_us, tls_us; /* of its opening */
+    const char *protocol;
+};
+
+/* Begins to dial. `link` is for its owner's lists. */
+struct line *line_new(struct loop *, struct connector *, const struct upstream_config *,
+                      struct upstream_stats *, const struct line_events *, void *owner);
+struct link *line_link(struct line *);
+struct line *line_of(struct link *); /* the line of a link, NULL of NULL */
+void *line_owner(const struct line *);
+
+const struct connect_report *line_report(const struct line *);
+bool line_is_up(const struct line *);
+unsigned line_generation(const struct line *); /* a mark for its owner's use */
+void line_set_generation(struct line *, unsigned);
+
+/* Lends it: its deadline rests, one use is counted. Ask first if it can. */
+void line_lend(struct line *);
+bool line_has_room(const struct line *);
+bool line_is_quiet(struct line *); /* nothing unread; one system call */
+
+/* Takes it back as idle: on_due comes after `idle_ms`, or when it is too old. */
+void line_rest(struct line *, uint64_t idle_ms);
+bool line_is_old(const struct line *);    /* max_age has come */
+unsigned line_uses(const struct line *);
+uint64_t line_idle_ms(const struct line *);
+
+/* The one exchange of a lent line; its end brings on_room or on_gone by itself. */
+struct exchange *line_open(struct line *, const struct conn_request *,
+                           const struct exchange_events *, void *owner);
+void line_describe(const struct line *, struct line_facts *);
+
+/* Closes what it has (dial, handshake, connection). No event comes after. */
+void line_close(struct line *);

@@ -1,0 +1,87 @@
+/* One origin's lines: lends them to requests, opens more up to the cap, and
+ * lets waiters in first come, first served.
+ * Owned by `pools`. What is lent is a slot: the right to one exchange on one
+ * line. The pool is up, paused, draining (answers no new request) or retired
+ * (gone from the configuration: it ends with its last request). */
+#pragma once
+
+#include "base/failure.h"
+#include "config/config.h"
+#include "upstream/lines.h"
+#include "upstream/stats.h"
+
+struct pool;
+
+/* What a pool is made for; copied. */
+struct pool_origin {
+    const char *name;      /* the block's, or the authority of an unlisted host */
+    const char *origin;    /* "https://api.binance.com:443" */
+    const char *authority; /* for Host: no default port */
+    const char *next_hop;  /* "api.binance.com:443" */
+    bool listed;
+};
+
+/* Takes the connector over, pins the snapshot; begins to open min_idle lines.
+ * `settings` lives in the snapshot, or (unlisted) as long as the pool.
+ * `on_empty` is called when a retired pool has ended: then free it. */
+struct pool *pool_new(struct loop *, struct connector *, struct config *snapshot,
+                      const struct upstream_config *settings, const struct pool_origin *,
+                      void (*on_empty)(void *owner, struct pool *), void *owner);
+
+/* Closes all lines. No request may be on it. */
+void pool_free(struct pool *);
+
+/* New settings for the same origin. With `renew` its lines are replaced as they
+ * fall idle (address or TLS changed), else they are kept. */
+void pool_configure(struct pool *, struct config *snapshot, const struct upstream_config *,
+                    bool renew);
+
+/* Ends with its last request; nothing new may be asked of it. */
+void pool_retire(struct pool *);
+
+/* The daemon drains: idle lines close, requests under way are still served. */
+void pool_drain(struct pool *);
+
+/* The asker sets is_order, owner and the two events; the rest is the pool's. */
+struct pool_waiter {
+    struct link link;
+    struct deadline deadline;
+    struct pool *pool;
+    uint64_t since_us, until_ms;
+    bool is_order;        /* rides only on a line that was just found quiet */
+    struct task refusal;  /* a refusal found inside pool_acquire, told outside it */
+    struct verdict why;
+    void *owner;
+    void (*on_line)(void *owner, struct line *);              /* lent */
+    void (*on_refused)(void *owner, const struct verdict *);  /* nothing was lent; sent = no */
+};
+
+/* Asks for a slot. Returns one lent at once if there is one, else NULL: then
+ * exactly one of the waiter's events comes later, unless pool_forget(). The
+ * wait is bounded by `until_ms` (loop time) and the pool's queue_timeout. What is
+ * lent is to be used at once, by line_open(). */
+struct line *pool_acquire(struct pool *, struct pool_waiter *, uint64_t until_ms);
+void pool_forget(struct pool_waiter *);
+
+/* A request is under way from here on (it need not have a line), until leave:
+ * the gauge, and what keeps a retired pool alive. */
+void pool_enter(struct pool *, struct link *request);
+void pool_leave(struct pool *, struct link *request);
+
+/* What /stats shows of it beside its counters; strings live until the loop turns. */
+struct pool_view {
+    const char *name, *origin, *state, *breaker;
+    bool listed, tls_verify;
+    size_t idle, active, connecting, waiting, requests;
+    int64_t learned_idle_ms; /* -1: nothing learned */
+    const struct upstream_stats *stats;
+};
+void pool_describe(const struct pool *, struct pool_view *);
+
+struct upstream_stats *pool_stats(struct pool *);
+const struct upstream_config *pool_settings(const struct pool *);
+const struct pool_origin *pool_origin(const struct pool *);
+struct connector *pool_connector(struct pool *);
+bool pool_floor_tried(const struct pool *); /* min_idle lines came up, or one failed */
+size_t pool_requests(const struct pool *);
+size_t pool_lines(const struct pool *);

@@ -1,0 +1,323 @@
+#include "upstream/pools.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "base/log.h"
+
+struct entry {
+    char *key; /* "name:binance", or "https://host:443" of an unlisted one */
+    struct pool *pool;
+    struct upstream_config own; /* settings of an unlisted one, besides the snapshot's */
+    char *host;                 /* of `own` */
+    struct link link;           /* in pools->listed, ->unlisted or ->retired */
+    UT_hash_handle hh;          /* by key, unless retired */
+};
+
+struct pools {
+    const struct connect_env *env;
+    struct config *snapshot;
+    struct tls_context *unlisted_tls;
+    struct entry *map;
+    struct list listed;   /* in the configuration's order */
+    struct list unlisted; /* used last at the back */
+    struct list retired;
+};
+
+static struct entry *entry_of(struct link *link)
+{
+    return LIST_ENTRY(link, struct entry, link);
+}
+
+static struct entry *find(const struct pools *p, const char *key)
+{
+    struct entry *e;
+    HASH_FIND_STR(p->map, key, e);
+    return e;
+}
+
+static void forget(struct entry *e)
+{
+    list_remove(&e->link);
+    pool_free(e->pool);
+    free(e->key);
+    free(e->host);
+    free(e);
+}
+
+static void on_empty(void *owner, struct pool *pool)
+{
+    struct pools *p = owner;
+    for (struct link *k = list_first(&p->retired); k; k = list_next(k)) {
+        if (entry_of(k)->pool == pool) {
+            forget(entry_of(k));
+            return;
+        }
+    }
+}
+
+static struct entry *add(struct pools *p, const char *key, struct list *to)
+{
+    struct entry *e = NEW(struct entry);
+    e->key = must_strdup(key);
+    HASH_ADD_KEYPTR(hh, p->map, e->key, strlen(e->key), e);
+    list_push_back(to, &e->link);
+    return e;
+}
+
+static void retire(struct pools *p, struct entry *e)
+{
+    HASH_DEL(p->map, e);
+    list_remove(&e->link);
+    list_push_back(&p->retired, &e->link);
+    pool_retire(e->pool);
+}
+
+/* ---------------------------------------------------------------- listed ones */
+
+struct names {
+    char origin[300], authority[300], next_hop[300];
+};
+
+static void name_origin(const struct upstream_config *u, struct names *n)
+{
+    const char *open = strchr(u->host, ':') ? "[" : "", *close = *open ? "]" : "";
+    snprintf(n->next_hop, sizeof n->next_hop, "%s%.250s%s:%u", open, u->host, close, u->port);
+    snprintf(n->origin, sizeof n->origin, "%s://%.280s", u->secure ? "https" : "http", n->next_hop);
+    if (u->port == (u->secure ? 443 : 80))
+        snprintf(n->authority, sizeof n->authority, "%s%.250s%s", open, u->host, close);
+    else
+        memcpy(n->authority, n->next_hop, sizeof n->authority);
+}
+
+static struct pool *make(struct pools *p, const struct upstream_config *u, const char *name,
+                         struct tls_context *tls)
+{
+    struct names names;
+    name_origin(u, &names);
+    struct pool_origin origin = {name ? name : names.authority, names.origin, names.authority,
+                                 names.next_hop, name != NULL};
+    return pool_new(p->env->loop, connect_new(p->env, u->secure ? tls : NULL, name != NULL),
+                    p->snapshot, u, &origin, on_empty, p);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same_address(const struct config_address *a, const struct config_address *b)
+{
+    return a->len == b->len && memcmp(&a->at, &b->at, a->len) == 0;
+}
+
+/* Would a line opened under one be opened the same way under the other? */
+static bool same_lines(const struct upstream_config *a, const struct upstream_config *b)
+{
+    return same_address(&a->connect_to, &b->connect_to) && a->tls_verify == b->tls_verify &&
+           a->tls_min == b->tls_min && same_text(a->tls_name, b->tls_name) &&
+           same_text(a->ca_file, b->ca_file) && same_text(a->cert_file, b->cert_file) &&
+           same_text(a->key_file, b->key_file);
+}
+
+static bool same_origin(const struct upstream_config *a, const struct upstream_config *b)
+{
+    return a->secure == b->secure && a->port == b->port && strcmp(a->host, b->host) == 0;
+}
+
+static void apply_listed(struct pools *p, const struct upstream_config *u, struct tls_context *tls)
+{
+    char key[300];
+    snprintf(key, sizeof key, "name:%s", u->name);
+    struct entry *e = find(p, key);
+    if (e && !same_origin(pool_settings(e->pool), u)) {
+        retire(p, e);
+        e = NULL;
+    }
+    if (e == NULL) {
+        e = add(p, key, &p->listed);
+        e->pool = make(p, u, u->name, tls);
+        return;
+    }
+    bool renew = !same_lines(pool_settings(e->pool), u);
+    connect_set_tls(pool_connector(e->pool), tls);
+    pool_configure(e->pool, p->snapshot, u, renew);
+    list_remove(&e->link);
+    list_push_back(&p->listed, &e->link);
+}
+
+/* -------------------------------------------------------------- unlisted ones */
+
+static struct upstream_config unlisted_settings(const struct pools *p, char *host, bool secure,
+                                                uint16_t port)
+{
+    struct upstream_config u = p->snapshot->defaults;
+    u.host = host;
+    u.secure = secure;
+    u.port = port;
+    return u;
+}
+
+static void apply_unlisted(struct pools *p)
+{
+    for (struct link *k = list_first(&p->unlisted); k; k = list_next(k)) {
+        struct entry *e = entry_of(k);
+        struct upstream_config now =
+            unlisted_settings(p, e->host, e->own.secure, e->own.port);
+        bool renew = !same_lines(&e->own, &now);
+        e->own = now;
+        connect_set_tls(pool_connector(e->pool), now.secure ? p->unlisted_tls : NULL);
+        pool_configure(e->pool, p->snapshot, &e->own, renew);
+    }
+}
+
+static bool is_listed_now(const struct pools *p, const struct entry *e)
+{
+    return config_find_origin(p->snapshot, e->own.secure, e->host, strlen(e->host), e->own.port);
+}
+
+/* Room for one more: the one longest unused goes, if nothing is open on it. */
+static bool make_room(struct pools *p)
+{
+    if (p->unlisted.count < POOLS_UNLISTED_MAX)
+        return true;
+    for (struct link *k = list_first(&p->unlisted); k; k = list_next(k)) {
+        struct entry *e = entry_of(k);
+        if (pool_requests(e->pool) == 0 && pool_lines(e->pool) == 0) {
+            retire(p, e);
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct pool *find_unlisted(struct pools *p, const struct origin *o)
+{
+    char key[300];
+    snprintf(key, sizeof key, "%s://%.*s:%u", o->secure ? "https" : "http", SPAN_ARG(o->host),
+             o->port);
+    struct entry *e = find(p, key);
+    if (e) {
+        list_remove(&e->link);
+        list_push_back(&p->unlisted, &e->link);
+        return e->pool;
+    }
+    if (o->host.len > 253 || !make_room(p))
+        return NULL;
+    e = add(p, key, &p->unlisted);
+    e->host = must_strndup(o->host.at, o->host.len);
+    e->own = unlisted_settings(p, e->host, o->secure, o->port);
+    e->own.min_idle = 0;
+    e->pool = make(p, &e->own, NULL, p->unlisted_tls);
+    return e->pool;
+}
+
+/* ------------------------------------------------------------------- the map */
+
+struct pools *pools_new(const struct connect_env *env)
+{
+    struct pools *p = NEW(struct pools);
+    p->env = env;
+    list_init(&p->listed);
+    list_init(&p->unlisted);
+    list_init(&p->retired);
+    return p;
+}
+
+void pools_apply(struct pools *p, struct config *c, const struct tls_set *tls)
+{
+    struct config *old = p->snapshot;
+    struct tls_context *old_tls = p->unlisted_tls;
+    p->snapshot = config_ref(c);
+    p->unlisted_tls = tls_context_ref(tls_set_unlisted(tls));
+    for (struct link *k = list_first(&p->listed), *next; k; k = next) {
+        next = list_next(k);
+        const char *name = pool_origin(entry_of(k)->pool)->name;
+        if (config_find(c, name, strlen(name)) == NULL)
+            retire(p, entry_of(k));
+    }
+    for (struct link *k = list_first(&p->unlisted), *next; k; k = next) {
+        next = list_next(k);
+        if (is_listed_now(p, entry_of(k)))
+            retire(p, entry_of(k));
+    }
+    for (size_t i = 0; i < c->upstream_count; i++)
+        apply_listed(p, c->upstreams[i], tls_set_upstream(tls, i));
+    apply_unlisted(p);
+    config_unref(old);
+    if (old_tls)
+        tls_context_unref(old_tls);
+}
+
+struct pool *pools_find(struct pools *p, const struct upstream_config *listed,
+                        const struct origin *o)
+{
+    char key[300];
+    if (listed == NULL)
+        return find_unlisted(p, o);
+    snprintf(key, sizeof key, "name:%s", listed->name);
+    struct entry *e = find(p, key);
+    return e ? e->pool : NULL;
+}
+
+void pools_each(const struct pools *p, void (*visit)(void *context, const struct pool *),
+                void *context)
+{
+    for (struct link *k = list_first(&p->listed); k; k = list_next(k))
+        visit(context, entry_of(k)->pool);
+    for (struct link *k = list_first(&p->unlisted); k; k = list_next(k))
+        visit(context, entry_of(k)->pool);
+}
+
+static size_t requests_of(const struct list *entries)
+{
+    size_t count = 0;
+    for (struct link *k = list_first(entries); k; k = list_next(k))
+        count += pool_requests(entry_of(k)->pool);
+    return count;
+}
+
+size_t pools_requests(const struct pools *p)
+{
+    return requests_of(&p->listed) + requests_of(&p->unlisted) + requests_of(&p->retired);
+}
+
+bool pools_floor_tried(const struct pools *p)
+{
+    for (struct link *k = list_first(&p->listed); k; k = list_next(k))
+        if (!pool_floor_tried(entry_of(k)->pool))
+            return false;
+    return true;
+}
+
+static void drain_all(const struct list *entries)
+{
+    for (struct link *k = list_first(entries); k; k = list_next(k))
+        pool_drain(entry_of(k)->pool);
+}
+
+void pools_drain(struct pools *p)
+{
+    drain_all(&p->listed);
+    drain_all(&p->unlisted);
+}
+
+static void free_all(struct list *entries)
+{
+    struct link *k;
+    while ((k = list_first(entries)))
+        forget(entry_of(k));
+}
+
+void pools_free(struct pools *p)
+{
+    HASH_CLEAR(hh, p->map);
+    free_all(&p->listed);
+    free_all(&p->unlisted);
+    free_all(&p->retired);
+    if (p->unlisted_tls)
+        tls_context_unref(p->unlisted_tls);
+    config_unref(p->snapshot);
+    free(p);
+}

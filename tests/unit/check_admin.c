@@ -1,0 +1,446 @@
+/* The pages of trunkline itself, over fake pools. */
+#include <check.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "front/admin.h"
+
+struct pool {
+    struct pool_view view;
+};
+
+struct pools {
+    struct pool *at;
+    size_t count;
+};
+
+void pools_each(const struct pools *p, void (*visit)(void *, const struct pool *), void *context)
+{
+    for (size_t i = 0; i < p->count; i++)
+        visit(context, &p->at[i]);
+}
+
+void pool_describe(const struct pool *p, struct pool_view *view)
+{
+    *view = p->view;
+}
+
+static struct upstream_stats counted, untouched;
+static struct pool rows[2];
+static struct pools pools;
+static struct totals totals;
+static struct admin admin;
+static struct loop *loop;
+
+static void count_clients(void *context, struct client_counts *c)
+{
+    ck_assert_ptr_eq(context, &admin);
+    *c = (struct client_counts){.open = 3, .accepted = 10, .rejected = 2};
+}
+
+static void fill_stats(struct upstream_stats *s)
+{
+    uint64_t n = 100;
+#define COUNTER(member, path, meaning) s->member = n++;
+#define PHASE(member, key, meaning) histogram_add(&s->member, n++);
+#include "upstream/stats.def"
+#undef COUNTER
+#undef PHASE
+    s->succeeded = 6;
+    s->failed = 2;
+    s->abandoned = 1;
+    for (unsigned i = 0; i < CLOSE_REASON_COUNT; i++)
+        s->closed[i] = 200 + i;
+    for (unsigned i = 0; i < COUNT_OF(s->status); i++)
+        s->status[i] = 300 + i;
+    s->errors[FAILURE_CONNECTION_REFUSED] = 2;
+    s->max_wait_us = 1234;
+    for (int i = 0; i < 99; i++)
+        histogram_add(&s->ttfb, 20000);
+    histogram_add(&s->ttfb, 2000000);
+}
+
+static void setup(void)
+{
+    loop = loop_new();
+    memset(&counted, 0, sizeof counted);
+    memset(&untouched, 0, sizeof untouched);
+    fill_stats(&counted);
+    rows[0].view = (struct pool_view){.name = "binance",
+                                      .origin = "https://api.binance.com:443",
+                                      .state = "up",
+                                      .breaker = "closed",
+                                      .listed = true,
+                                      .tls_verify = true,
+                                      .idle = 4,
+                                      .active = 2,
+                                      .connecting = 1,
+                                      .waiting = 5,
+                                      .requests = 7,
+                                      .learned_idle_ms = -1,
+                                      .stats = &counted};
+    rows[1].view = (struct pool_view){.name = "stranger.test",
+                                      .origin = "https://stranger.test:443",
+                                      .state = "open",
+                                      .breaker = "open",
+                                      .learned_idle_ms = 54000,
+                                      .stats = &untouched};
+    pools = (struct pools){rows, 2};
+    totals = (struct totals){.active = 1, .succeeded = 118, .failed = 1, .abandoned = 3};
+    admin = (struct admin){.loop = loop,
+                           .pools = &pools,
+                           .totals = &totals,
+                           .count_clients = count_clients,
+                           .context = &admin,
+                           .config_path = "/etc/trunkline.conf",
+                           .started_us = clock_us() - 12345000};
+}
+
+static void teardown(void)
+{
+    stats_free(&counted);
+    stats_free(&untouched);
+    loop_free(loop);
+}
+
+static json_t *parse_stats(void)
+{
+    char *document = admin_stats(&admin);
+    json_t *o = json_loads(document, JSON_REJECT_DUPLICATES, NULL);
+    ck_assert_msg(o != NULL, "not JSON: %s", document);
+    free(document);
+    return o;
+}
+
+static json_t *at(json_t *o, const char *path)
+{
+    char copy[100], *rest = copy;
+    snprintf(copy, sizeof copy, "%s", path);
+    for (char *key; o && (key = strsep(&rest, "."));)
+        o = json_is_array(o) ? json_array_get(o, (size_t)atoi(key)) : json_object_get(o, key);
+    return o;
+}
+
+static double number(json_t *o, const char *path)
+{
+    ck_assert_msg(json_is_number(at(o, path)), "%s is no number", path);
+    return json_number_value(at(o, path));
+}
+
+static const char *word(json_t *o, const char *path)
+{
+    ck_assert_msg(json_is_string(at(o, path)), "%s is no string", path);
+    return json_string_value(at(o, path));
+}
+
+/* Exactly these keys, in this order. */
+static void has_keys(json_t *o, const char *path, const char *expected)
+{
+    char keys[400] = "";
+    size_t len = 0;
+    const char *key;
+    json_t *value, *object = *path ? at(o, path) : o;
+    ck_assert_msg(json_is_object(object), "%s is no object", path);
+    json_object_foreach (object, key, value) {
+        len += (size_t)snprintf(keys + len, sizeof keys - len, "%s%s", len ? " " : "", key);
+    }
+    ck_assert_str_eq(keys, expected);
+}
+
+START_TEST(every_key_in_its_order)
+{
+    json_t *o = parse_stats();
+    has_keys(o, "", "version pid uptime_s draining config clients requests cache bots upstreams");
+    has_keys(o, "clients", "open accepted rejected");
+    has_keys(o, "requests", "active total succeeded failed success_rate");
+    has_keys(o, "cache", "entries bytes");
+    has_keys(o, "bots", "");
+    json_t *u = at(o, "upstreams.0");
+    has_keys(u, "",
+             "name origin listed tls_verify state connections tunnels queue requests bytes "
+             "latency_ms cache limits breaker learned_idle_ms");
+    has_keys(u, "connections",
+             "open idle active connecting opened reused handshakes resumed "
+             "http1 http2 failed closed");
+    has_keys(u, "connections.closed",
+             "idle_timeout max_age max_requests max_idle response peer "
+             "error dns_change reconnect drain");
+    has_keys(u, "tunnels", "open total");
+    has_keys(u, "queue", "waiting max_wait_ms");
+    has_keys(u, "requests",
+             "active total succeeded failed success_rate retried abandoned unknown "
+             "status errors");
+    has_keys(u, "requests.status", "1xx 2xx 3xx 4xx 5xx");
+    has_keys(u, "bytes", "sent received");
+    has_keys(u, "latency_ms", "total queue dns connect tls ttfb");
+    has_keys(u, "latency_ms.tls", "count mean p50 p90 p99 p999 max");
+    has_keys(u, "cache", "hits misses stale collapsed");
+    has_keys(u, "limits", "rate_held rate_refused weight_used held_ms");
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(values_are_those_counted)
+{
+    json_t *o = parse_stats(), *u = at(o, "upstreams.0");
+#define COUNTER(member, path, meaning) ck_assert_double_eq(number(u, path), (double)counted.member);
+#define PHASE(member, key, meaning)                                                                \
+    ck_assert_double_eq(number(u, "latency_ms." key ".count"), (double)counted.member.count);
+#include "upstream/stats.def"
+#undef COUNTER
+#undef PHASE
+    ck_assert_double_eq(number(u, "connections.closed.idle_timeout"), 200);
+    ck_assert_double_eq(number(u, "connections.closed.drain"), 209);
+    ck_assert_double_eq(number(u, "requests.status.5xx"), 304);
+    has_keys(u, "requests.errors", "connection_refused");
+    ck_assert_double_eq(number(u, "requests.errors.connection_refused"), 2);
+    ck_assert_double_eq(number(u, "queue.waiting"), 5);
+    ck_assert_double_eq(number(u, "queue.max_wait_ms"), 1.234);
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(what_is_derived_adds_up)
+{
+    json_t *o = parse_stats(), *u = at(o, "upstreams.0");
+    ck_assert_double_eq(number(u, "connections.open"), 7);
+    ck_assert_double_eq(number(u, "requests.active"), 7);
+    ck_assert_double_eq(number(u, "requests.total"), 7 + 6 + 2 + 1);
+    ck_assert_double_eq(number(u, "requests.success_rate"), 0.75);
+    ck_assert_double_eq(number(o, "requests.total"), 123);
+    ck_assert_double_eq_tol(number(o, "requests.success_rate"), 118.0 / 119, 1e-9);
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(rate_is_null_before_the_first)
+{
+    totals = (struct totals){.active = 4, .abandoned = 1};
+    json_t *o = parse_stats();
+    ck_assert(json_is_null(at(o, "requests.success_rate")));
+    ck_assert(json_is_null(at(o, "upstreams.1.requests.success_rate")));
+    ck_assert_double_eq(number(o, "upstreams.1.latency_ms.total.mean"), 0);
+    ck_assert_double_eq(number(o, "upstreams.1.latency_ms.total.p99"), 0);
+    has_keys(o, "upstreams.1.requests.errors", "");
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(percentiles_are_milliseconds)
+{
+    json_t *o = parse_stats(), *ttfb = at(o, "upstreams.0.latency_ms.ttfb");
+    ck_assert_double_eq(number(ttfb, "count"), 101);
+    ck_assert_double_eq_tol(number(ttfb, "p50"), 20, 0.5);
+    ck_assert_double_eq_tol(number(ttfb, "p90"), 20, 0.5);
+    ck_assert_double_eq(number(ttfb, "p999"), 2000);
+    ck_assert_double_eq(number(ttfb, "max"), 2000);
+    ck_assert_double_eq_tol(number(ttfb, "mean"), (99 * 20 + 2000) / 101.0, 0.01);
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(identity_tells_the_truth)
+{
+    json_t *o = parse_stats();
+    ck_assert_str_eq(word(o, "version"), PACKAGE_VERSION);
+    ck_assert_double_eq(number(o, "pid"), getpid());
+    ck_assert(number(o, "uptime_s") >= 12.345 && number(o, "uptime_s") < 60);
+    ck_assert(json_is_false(at(o, "draining")));
+    ck_assert_str_eq(word(o, "config"), "/etc/trunkline.conf");
+    ck_assert_double_eq(number(o, "clients.rejected"), 2);
+    json_t *u = at(o, "upstreams.0");
+    ck_assert_str_eq(word(u, "origin"), "https://api.binance.com:443");
+    ck_assert(json_is_true(at(u, "listed")) && json_is_true(at(u, "tls_verify")));
+    ck_assert_str_eq(word(u, "state"), "up");
+    ck_assert(json_is_null(at(u, "learned_idle_ms")) && json_is_null(at(u, "limits.weight_used")));
+    u = at(o, "upstreams.1");
+    ck_assert(json_is_false(at(u, "listed")));
+    ck_assert_str_eq(word(u, "breaker"), "open");
+    ck_assert_double_eq(number(u, "learned_idle_ms"), 54000);
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(a_path_that_is_not_utf8_is_no_disaster)
+{
+    admin.config_path = "/etc/\xff.conf";
+    json_t *o = parse_stats();
+    ck_assert(json_is_string(at(o, "config")));
+    json_decref(o);
+}
+END_TEST
+
+/* One answer, gathered. */
+struct answer {
+    unsigned status;
+    char fields[600];
+    struct text body;
+    uint64_t length;
+    bool ended;
+};
+
+static void on_head(void *owner, const struct response *r)
+{
+    struct answer *a = owner;
+    size_t len = 0;
+    a->status = r->status;
+    ck_assert(r->has_length && r->reason.len > 0);
+    a->length = r->length;
+    for (size_t i = 0; i < r->fields.count; i++)
+        len += (size_t)snprintf(a->fields + len, sizeof a->fields - len, "%.*s: %.*s\n",
+                                SPAN_ARG(r->fields.at[i].name), SPAN_ARG(r->fields.at[i].value));
+}
+
+static void on_body(void *owner, const char *data, size_t len)
+{
+    text_add(&((struct answer *)owner)->body, (struct span){data, len});
+}
+
+static void on_end(void *owner, const struct fields *trailers)
+{
+    ck_assert_uint_eq(trailers->count, 0);
+    ((struct answer *)owner)->ended = true;
+}
+
+static struct answer ask(const char *method, const char *path)
+{
+    static const struct exchange_events events = {
+        .on_head = on_head, .on_body = on_body, .on_end = on_end};
+    struct answer a = {0};
+    struct request r = {.arena = arena_new(),
+                        .method = span_of(method),
+                        .target = span_of(path),
+                        .minor = 1,
+                        .is_head = strcmp(method, "HEAD") == 0};
+    struct route route = {.kind = ROUTE_PAGE, .path = span_of(path)};
+    struct exchange *x = admin_open(&admin, &r, &route, &events, &a);
+    ck_assert_uint_eq(a.status, 0);
+    exchange_finish(x, &(struct fields){0});
+    for (int turn = 0; turn < 10 && !a.ended; turn++)
+        loop_turn(loop, false);
+    ck_assert_msg(a.ended, "%s %s has no end", method, path);
+    text_add_str(&a.body, "");
+    arena_free(r.arena);
+    return a;
+}
+
+/* The answer has this status, and `fields` and `body` among its own. */
+static void expect(const char *method, const char *path, unsigned status, const char *fields,
+                   const char *body)
+{
+    struct answer a = ask(method, path);
+    ck_assert_msg(a.status == status, "%s %s: %u", method, path, a.status);
+    ck_assert_msg(strstr(a.fields, fields) != NULL, "%s %s: %s", method, path, a.fields);
+    ck_assert_msg(strstr(a.body.at, body) != NULL, "%s %s: %s", method, path, a.body.at);
+    text_free(&a.body);
+}
+
+START_TEST(stats_page)
+{
+    expect("GET", "/stats", 200, "Content-Type: application/json\n", "\"upstreams\":[{");
+    expect("GET", "/stats?pretty=1", 200, "Cache-Control: no-store\n", "{\"version\":");
+    expect("GET", "/stats", 200, "X-Content-Type-Options: nosniff\n", "}");
+}
+END_TEST
+
+START_TEST(head_has_the_length_and_no_body)
+{
+    struct answer head = ask("HEAD", "/healthz");
+    ck_assert_uint_eq(head.status, 200);
+    ck_assert_uint_eq(head.length, 3);
+    ck_assert_uint_eq(head.body.len, 0);
+    text_free(&head.body);
+    head = ask("HEAD", "/stats");
+    ck_assert(head.length > 500 && head.body.len == 0);
+    text_free(&head.body);
+    head = ask("HEAD", "/metrics");
+    ck_assert(head.status == 404 && head.length > 0 && head.body.len == 0);
+    text_free(&head.body);
+}
+END_TEST
+
+START_TEST(health)
+{
+    expect("GET", "/healthz", 200, "Content-Type: text/plain", "ok\n");
+    admin.draining = true;
+    expect("GET", "/healthz?x", 503, "no-store", "draining\n");
+    json_t *o = parse_stats();
+    ck_assert(json_is_true(at(o, "draining")));
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(methods_are_told)
+{
+    expect("POST", "/stats", 405, "Allow: GET, HEAD\n", "http_request_error");
+    expect("OPTIONS", "/healthz", 405, "Allow: GET, HEAD\n", "");
+    expect("DELETE", "/", 405, "Allow: GET, HEAD\n", "");
+    expect("PUT", "/metrics", 405, "Allow: GET, HEAD\n", "");
+    expect("GET", "/upstreams/binance/pause", 405, "Allow: POST\n", "");
+    expect("POST", "/upstreams/binance/pause", 501, "Trunkline-Sent: no\n", "later version");
+    expect("OPTIONS", "*", 200, "Allow: GET, HEAD, POST", "");
+    expect("GET", "*", 405, "Allow: OPTIONS\n", "");
+}
+END_TEST
+
+START_TEST(unknown_paths_name_the_known_ones)
+{
+    static const char *const paths[] = {
+        "/",          "/metrics",           "/nothing",          "/stats/",
+        "/upstreams", "/upstreams/binance", "/upstreams//pause", "/upstreams/a/b/c"};
+    for (size_t i = 0; i < COUNT_OF(paths); i++)
+        expect("GET", paths[i], 404, "Proxy-Status: trunkline; error=http_request_error",
+               "known: /stats, /healthz, /binance\n");
+}
+END_TEST
+
+START_TEST(names_that_do_not_fit_are_left_out_whole)
+{
+    static struct pool many[40];
+    static char names[40][24];
+    for (int i = 0; i < 40; i++) {
+        snprintf(names[i], sizeof names[i], "exchange-%02d", i);
+        many[i].view = rows[0].view;
+        many[i].view.name = names[i];
+    }
+    pools = (struct pools){many, 40};
+    struct answer a = ask("GET", "/nothing");
+    ck_assert_ptr_nonnull(strstr(a.body.at, "/exchange-00, "));
+    char *last = strrchr(a.body.at, '/');
+    ck_assert_msg(strlen(last) == strlen("/exchange-00\n"), "cut: %s", last);
+    text_free(&a.body);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("admin");
+    TCase *t = tcase_create("pages");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, every_key_in_its_order);
+    tcase_add_test(t, values_are_those_counted);
+    tcase_add_test(t, what_is_derived_adds_up);
+    tcase_add_test(t, rate_is_null_before_the_first);
+    tcase_add_test(t, percentiles_are_milliseconds);
+    tcase_add_test(t, identity_tells_the_truth);
+    tcase_add_test(t, a_path_that_is_not_utf8_is_no_disaster);
+    tcase_add_test(t, stats_page);
+    tcase_add_test(t, head_has_the_length_and_no_body);
+    tcase_add_test(t, health);
+    tcase_add_test(t, methods_are_told);
+    tcase_add_test(t, unknown_paths_name_the_known_ones);
+    tcase_add_test(t, names_that_do_not_fit_are_left_out_whole);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *r = srunner_create(suite());
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,385 @@
+/* The command line, each call in a process of its own; a stub for the daemon,
+ * and a thread that serves one canned answer. */
+#include <arpa/inet.h>
+#include <check.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "main/cli.h"
+#include "main/daemon.h"
+
+int daemon_run(const char *path, bool optional, bool verbose)
+{
+    printf("daemon %s%s%s\n", path, optional ? " optional" : "", verbose ? " verbose" : "");
+    fflush(stdout);
+    return 42;
+}
+
+static char directory[64], config_path[100], out[32768], err[8192];
+
+static void setup(void)
+{
+    snprintf(directory, sizeof directory, "/tmp/check_cli.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(directory));
+    snprintf(config_path, sizeof config_path, "%s/t.conf", directory);
+}
+
+static void teardown(void)
+{
+    char command[100];
+    snprintf(command, sizeof command, "rm -r %s", directory);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void write_config(const char *content)
+{
+    FILE *f = fopen(config_path, "w");
+    ck_assert(f && fputs(content, f) >= 0 && fclose(f) == 0);
+}
+
+static void read_back(int fd, char *to, size_t size)
+{
+    ssize_t n = pread(fd, to, size - 1, 0);
+    ck_assert_int_ge(n, 0);
+    to[n] = '\0';
+    close(fd);
+}
+
+/* Runs `trunkline LINE` (split at spaces); its exit code. `out` and `err` have
+ * what it wrote. */
+static int call(const char *line)
+{
+    char copy[400], *rest = copy, *argv[16] = {(char *)(uintptr_t) "trunkline"};
+    int argc = 1, status, fds[2] = {memfd_create("out", 0), memfd_create("err", 0)};
+    snprintf(copy, sizeof copy, "%s", line);
+    for (char *word; (word = strsep(&rest, " "));)
+        if (*word && argc < 15)
+            argv[argc++] = word;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        dup2(fds[0], STDOUT_FILENO);
+        dup2(fds[1], STDERR_FILENO);
+        int code = cli_main(argc, argv);
+        fflush(NULL);
+        _exit(code);
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    read_back(fds[0], out, sizeof out);
+    read_back(fds[1], err, sizeof err);
+    ck_assert_msg(WIFEXITED(status), "%s died: %s", line, err);
+    return WEXITSTATUS(status);
+}
+
+static size_t lines_of(const char *text)
+{
+    size_t n = 0;
+    for (; (text = strchr(text, '\n')); text++)
+        n++;
+    return n;
+}
+
+/* The call fails so, with one line on stderr that has these words. */
+static void fails(const char *line, int code, const char *words)
+{
+    int got = call(line);
+    ck_assert_msg(got == code, "%s: exit %d, %s", line, got, err);
+    ck_assert_msg(lines_of(err) == 1 && strstr(err, words), "%s: %s", line, err);
+    ck_assert_str_eq(out, "");
+}
+
+static void prints(const char *line, const char *words)
+{
+    int got = call(line);
+    ck_assert_msg(got == 0, "%s: exit %d, %s", line, got, err);
+    ck_assert_msg(strstr(out, words) != NULL, "%s: %s", line, out);
+    ck_assert_str_eq(err, "");
+}
+
+START_TEST(without_a_command_it_is_the_daemon)
+{
+    ck_assert_int_eq(call(""), 42);
+    ck_assert_str_eq(out, "daemon " SYSCONFDIR "/trunkline/trunkline.conf optional\n");
+    ck_assert_int_eq(call("-v -c /x.conf"), 42);
+    ck_assert_str_eq(out, "daemon /x.conf verbose\n");
+}
+END_TEST
+
+START_TEST(bad_usage_is_one_line_and_64)
+{
+    fails("--nonsense", EX_USAGE, "unknown option '--nonsense'; see trunkline --help");
+    fails("-x", EX_USAGE, "unknown option '-x'");
+    fails("-vx", EX_USAGE, "unknown option '-x'");
+    fails("-c", EX_USAGE, "a value is missing after '-c'");
+    fails("-v extra", EX_USAGE, "unexpected argument 'extra'");
+    fails("frobnicate", EX_USAGE, "unknown command 'frobnicate'");
+    fails("check --nonsense", EX_USAGE, "see trunkline check --help");
+    fails("check a b", EX_USAGE, "unexpected argument 'a'");
+    fails("config -v", EX_USAGE, "unknown option '-v'");
+    fails("stats --watch", EX_USAGE, "unknown option '--watch'");
+    fails("stats --url", EX_USAGE, "a value is missing after '--url'");
+    fails("stats --url http://a -c /x", EX_USAGE, "--url");
+    fails("stats --url ftp://a", EX_USAGE, "ftp://a");
+    fails("stats --url http://", EX_USAGE, "http://");
+    fails("stats --url http://u@h/", EX_USAGE, "http://u@h/");
+    fails("stats --url http://h/path", EX_USAGE, "http://h/path");
+}
+END_TEST
+
+START_TEST(help_and_version)
+{
+    prints("--help", "Usage: trunkline [-c FILE] [-v]\n");
+    prints("check --help", "Usage: trunkline check");
+    prints("config --help", "Usage: trunkline config");
+    prints("stats --help", "--json");
+    prints("--version", "trunkline " PACKAGE_VERSION "\n");
+    static const char *const libraries[] = {"libuv 1.",  "llhttp 9.",  "mbedTLS 3.",
+                                            "c-ares 1.", "jansson 2.", "libconfuse 3."};
+    for (size_t i = 0; i < COUNT_OF(libraries); i++)
+        ck_assert_msg(strstr(out, libraries[i]) != NULL, "no %s in %s", libraries[i], out);
+}
+END_TEST
+
+START_TEST(output_that_is_lost_is_an_error)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0) {
+        char *argv[] = {(char *)(uintptr_t) "trunkline", (char *)(uintptr_t) "--help", NULL};
+        dup2(open("/dev/full", O_WRONLY), STDOUT_FILENO);
+        dup2(open("/dev/null", O_WRONLY), STDERR_FILENO);
+        _exit(cli_main(2, argv));
+    }
+    ck_assert_int_eq(waitpid(child, &status, 0), child);
+    ck_assert_int_eq(WEXITSTATUS(status), EX_IOERR);
+}
+END_TEST
+
+START_TEST(check_says_ok_or_what_is_wrong)
+{
+    char line[200], words[200];
+    write_config("upstream kraken { url = \"https://api.kraken.com\" }\n");
+    snprintf(line, sizeof line, "check -c %s", config_path);
+    snprintf(words, sizeof words, "%s: ok\n", config_path);
+    prints(line, words);
+    ck_assert_str_eq(out, words);
+    write_config("\n\nnonsense = 3\n");
+    snprintf(words, sizeof words, "%s:3: ", config_path);
+    fails(line, EX_CONFIG, words);
+    fails("check -c /nowhere/t.conf", EX_CONFIG, "/nowhere/t.conf");
+    fails("check", EX_CONFIG, SYSCONFDIR);
+}
+END_TEST
+
+START_TEST(config_prints_what_reads_back)
+{
+    char line[200];
+    write_config("upstream kraken { url = \"https://api.kraken.com\" min_idle = 3 }\n");
+    snprintf(line, sizeof line, "config -c %s", config_path);
+    prints(line, "kraken");
+    char *first = must_strdup(out);
+    write_config(first);
+    prints(line, "min_idle");
+    ck_assert_str_eq(out, first);
+    free(first);
+    prints("config", "127.0.0.1:8642");
+    fails("config -c /nowhere/t.conf", EX_CONFIG, "/nowhere/t.conf");
+}
+END_TEST
+
+/* Answers each connection with the same bytes, once a request's head is in. */
+struct server {
+    int fd;
+    uint16_t port;
+    char path[108];
+    pthread_t thread;
+    const char *answer; /* NULL: none */
+    char request[500];
+};
+
+static void *serve(void *arg)
+{
+    struct server *s = arg;
+    for (int fd; (fd = accept(s->fd, NULL, NULL)) >= 0; close(fd)) {
+        size_t len = 0;
+        memset(s->request, 0, sizeof s->request);
+        while (!strstr(s->request, "\r\n\r\n")) {
+            ssize_t n = recv(fd, s->request + len, sizeof s->request - 1 - len, 0);
+            if (n <= 0)
+                break;
+            len += (size_t)n;
+        }
+        if (s->answer)
+            send(fd, s->answer, strlen(s->answer), MSG_NOSIGNAL);
+    }
+    return NULL;
+}
+
+static void start(struct server *s, const char *answer)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    *s = (struct server){.answer = answer, .fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    ck_assert_int_eq(bind(s->fd, (struct sockaddr *)&at, len), 0);
+    ck_assert_int_eq(getsockname(s->fd, (struct sockaddr *)&at, &len), 0);
+    s->port = ntohs(at.sin_port);
+    ck_assert_int_eq(listen(s->fd, 5), 0);
+    ck_assert_int_eq(pthread_create(&s->thread, NULL, serve, s), 0);
+}
+
+static void start_unix(struct server *s, const char *answer)
+{
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    *s = (struct server){.answer = answer, .fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    snprintf(s->path, sizeof s->path, "%s/socket", directory);
+    memcpy(at.sun_path, s->path, sizeof at.sun_path);
+    ck_assert_int_eq(bind(s->fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(listen(s->fd, 5), 0);
+    ck_assert_int_eq(pthread_create(&s->thread, NULL, serve, s), 0);
+}
+
+static void stop(struct server *s)
+{
+    shutdown(s->fd, SHUT_RDWR);
+    pthread_join(s->thread, NULL);
+    close(s->fd);
+}
+
+static const char *url_call(const struct server *s, const char *options)
+{
+    static char line[200];
+    if (s->path[0])
+        snprintf(line, sizeof line, "stats --url unix:%s%s", s->path, options);
+    else
+        snprintf(line, sizeof line, "stats --url http://127.0.0.1:%u%s", s->port, options);
+    return line;
+}
+
+#define LATENCY                                                                                    \
+    "\"latency_ms\":{\"total\":{\"count\":118,\"p50\":1.2,\"p99\":1234.5},"                        \
+    "\"queue\":{\"count\":120}}"
+#define STATS                                                                                      \
+    "{\"version\":\"1.2.3\",\"pid\":77,\"uptime_s\":7384.5,\"draining\":false,"                    \
+    "\"clients\":{\"open\":3},\"requests\":{\"active\":1,\"total\":120,\"succeeded\":118,"         \
+    "\"failed\":1},\"upstreams\":[{\"name\":\"binance\",\"tls_verify\":true,\"state\":\"up\","     \
+    "\"connections\":{\"open\":16,\"idle\":14,\"active\":2,\"opened\":20,\"reused\":90},"          \
+    "\"queue\":{\"waiting\":5},\"requests\":{\"total\":1234567,\"succeeded\":118,\"failed\":1,"    \
+    "\"errors\":{\"dns_error\":2,\"connection_refused\":1}}," LATENCY "},"                         \
+    "{\"name\":\"test\\u001bnet\",\"tls_verify\":false,\"state\":\"draining\","                    \
+    "\"connections\":{\"open\":0,\"idle\":0,\"active\":0,\"opened\":0,\"reused\":0},"              \
+    "\"queue\":{\"waiting\":0},\"requests\":{\"total\":0,\"succeeded\":0,\"failed\":0,"            \
+    "\"errors\":{}},\"latency_ms\":{\"total\":{\"count\":0},\"queue\":{\"count\":0}}}]}"
+#define OK_HEAD "HTTP/1.1 200 OK\r\nConnection: close\r\n"
+
+START_TEST(stats_as_a_table)
+{
+    struct server s;
+    start(&s, OK_HEAD "\r\n" STATS);
+    prints(url_call(&s, ""), "trunkline 1.2.3, pid 77, up 2h 3m: 3 clients, 120 requests, "
+                             "1 active, 99.1 % ok\n");
+    ck_assert_ptr_nonnull(strstr(s.request, "GET /stats HTTP/1.1\r\nHost: 127.0.0.1:"));
+    stop(&s);
+    ck_assert_uint_eq(lines_of(out), 5);
+    char header[200], first[200], second[200];
+    int found = sscanf(out, "%*[^\n]\n%199[^\n]\n%199[^\n]\n%199[^\n]\n", header, first, second);
+    ck_assert_int_eq(found, 3);
+    ck_assert_str_eq(header, "upstream state    open idle busy wait opened reused%  reqs  ok% "
+                             "p50ms p99ms errs");
+    ck_assert_str_eq(first, "binance  up         16   14    2    5     20    75.0 1.23M 99.1  "
+                            "1.20  1234    3");
+    ck_assert_str_eq(second, "test?net draining    0    0    0    0      0       -     0    -     "
+                             "-     -    0");
+    ck_assert_uint_le(strlen(header), 80);
+    ck_assert_ptr_nonnull(strstr(out, "\nwarning: test?net: tls_verify = no"));
+    ck_assert_ptr_null(strstr(out, "warning: binance"));
+}
+END_TEST
+
+START_TEST(stats_as_json)
+{
+    struct server s;
+    start_unix(&s, OK_HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"a\":\r\n4\r\n [1]\r\n1\r\n}"
+                           "\r\n0\r\n\r\n");
+    prints(url_call(&s, " --json"), "{\"a\": [1]}\n");
+    ck_assert_str_eq(out, "{\"a\": [1]}\n");
+    ck_assert_ptr_nonnull(strstr(s.request, "Host: localhost\r\n"));
+    stop(&s);
+}
+END_TEST
+
+START_TEST(stats_of_the_file_s_first_address)
+{
+    struct server s;
+    char content[300], line[200];
+    start(&s, OK_HEAD "\r\n" STATS);
+    snprintf(content, sizeof content, "listen = {\"127.0.0.1:%u\", \"127.0.0.1:1\"}\n", s.port);
+    write_config(content);
+    snprintf(line, sizeof line, "stats -c %s", config_path);
+    prints(line, "binance");
+    stop(&s);
+    fails("stats -c /nowhere/t.conf", EX_CONFIG, "/nowhere/t.conf");
+}
+END_TEST
+
+static void answer_fails(const char *answer, const char *words)
+{
+    struct server s;
+    start(&s, answer);
+    fails(url_call(&s, ""), EX_UNAVAILABLE, words);
+    stop(&s);
+}
+
+START_TEST(a_daemon_that_cannot_be_asked_is_69)
+{
+    struct server s;
+    start(&s, NULL);
+    stop(&s);
+    fails(url_call(&s, ""), EX_UNAVAILABLE, "Connection refused");
+    fails("stats --url unix:/nowhere/socket", EX_UNAVAILABLE, "No such file");
+    fails("stats --url http://no.such.name.invalid:1", EX_UNAVAILABLE, "no.such.name.invalid");
+    answer_fails(NULL, "cut short");
+    answer_fails(OK_HEAD "Content-Length: 100\r\n\r\nabc", "cut short");
+    answer_fails("SSH-2.0-x\r\n\r\n", "not HTTP");
+    answer_fails("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", "status 404");
+    answer_fails(OK_HEAD "\r\nhello", "not the /stats of a trunkline");
+    answer_fails(OK_HEAD "\r\n{}", "it lists no upstreams");
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("cli");
+    TCase *t = tcase_create("calls");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, without_a_command_it_is_the_daemon);
+    tcase_add_test(t, bad_usage_is_one_line_and_64);
+    tcase_add_test(t, help_and_version);
+    tcase_add_test(t, output_that_is_lost_is_an_error);
+    tcase_add_test(t, check_says_ok_or_what_is_wrong);
+    tcase_add_test(t, config_prints_what_reads_back);
+    tcase_add_test(t, stats_as_a_table);
+    tcase_add_test(t, stats_as_json);
+    tcase_add_test(t, stats_of_the_file_s_first_address);
+    tcase_add_test(t, a_daemon_that_cannot_be_asked_is_69);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *r = srunner_create(suite());
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,523 @@
+/* net/dial.h against listeners, and holes, on loopback. */
+#include <arpa/inet.h>
+#include <check.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "fake_dns.h"
+#include "net/dial.h"
+
+#define HOLE_FILLERS 20
+
+static struct loop *loop;
+static struct fake_dns *server;
+static struct dns *dns;
+
+/* A port on some loopback addresses: what listens, refuses or says nothing. */
+static uint16_t port;
+static int sockets[64];
+static size_t socket_count;
+
+static struct sockaddr_in ipv4(const char *ip)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    ck_assert_int_eq(inet_pton(AF_INET, ip, &at.sin_addr), 1);
+    return at;
+}
+
+static int keep(int fd)
+{
+    ck_assert_int_ge(fd, 0);
+    ck_assert_uint_lt(socket_count, COUNT_OF(sockets));
+    return sockets[socket_count++] = fd;
+}
+
+/* Bound only: it refuses. The first one chooses the port. */
+static int refuse_on(const char *ip)
+{
+    struct sockaddr_in at = ipv4(ip);
+    socklen_t len = sizeof at;
+    int fd = keep(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &len), 0);
+    port = ntohs(at.sin_port);
+    return fd;
+}
+
+static int listen_on(const char *ip)
+{
+    int fd = refuse_on(ip);
+    ck_assert_int_eq(listen(fd, 16), 0);
+    return fd;
+}
+
+/* A listener whose backlog is full: the kernel drops what comes. */
+static bool swallow_on(const char *ip)
+{
+    struct sockaddr_in at;
+    int fd = refuse_on(ip);
+    ck_assert_int_eq(listen(fd, 0), 0);
+    at = ipv4(ip);
+    for (int i = 0; i < HOLE_FILLERS; i++) {
+        int filler = keep(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+        struct pollfd p = {.fd = filler, .events = POLLOUT};
+        (void)!connect(filler, (struct sockaddr *)&at, sizeof at);
+        if (poll(&p, 1, 100) == 0)
+            return true;
+    }
+    return false; /* this kernel has no such thing */
+}
+
+static void setup(void)
+{
+    loop = loop_new();
+    server = fake_dns_new(loop);
+    dns = dns_new(loop, 1000, 60000);
+    ck_assert_ptr_nonnull(dns);
+    ck_assert(dns_set_servers(dns, fake_dns_servers(server)));
+    port = 0;
+    socket_count = 0;
+}
+
+static void teardown(void)
+{
+    dns_free(dns);
+    fake_dns_free(server);
+    loop_run(loop);
+    loop_free(loop);
+    while (socket_count)
+        close(sockets[--socket_count]);
+}
+
+/* A caller, and what it heard. */
+struct caller {
+    struct dial_target target;
+    struct dial *dial;
+    struct sockaddr_storage fixed;
+    unsigned connected, failed, asked; /* asked: permit */
+    const char *forbidden;             /* address; "*": all */
+    struct stream *stream;
+    struct dial_report report;
+    char peer[ADDRESS_TEXT], detail[200];
+    enum failure why;
+};
+
+static void on_connected(void *owner, struct stream *stream, const struct dial_report *report)
+{
+    struct caller *c = owner;
+    c->connected++;
+    c->stream = stream;
+    c->report = *report;
+    if (report->peer.ss_family != AF_UNSPEC)
+        address_format(&report->peer, c->peer);
+}
+
+static void on_failed(void *owner, enum failure why, const char *detail)
+{
+    struct caller *c = owner;
+    c->failed++;
+    c->why = why;
+    snprintf(c->detail, sizeof c->detail, "%s", detail);
+}
+
+static enum failure permit(void *context, const struct sockaddr *addr)
+{
+    struct caller *c = context;
+    struct sockaddr_storage forbidden;
+    c->asked++;
+    ck_assert(addr->sa_family != AF_INET ||
+              ((const struct sockaddr_in *)(const void *)addr)->sin_port == htons(port));
+    if (strcmp(c->forbidden, "*") == 0)
+        return FAILURE_DESTINATION_IP_PROHIBITED;
+    ck_assert(address_parse(c->forbidden, &forbidden));
+    return address_same((struct sockaddr *)&forbidden, addr) ? FAILURE_DESTINATION_IP_PROHIBITED
+                                                             : FAILURE_NONE;
+}
+
+static void start(struct caller *c, const char *host)
+{
+    static const struct dial_events events = {on_connected, on_failed};
+    c->target.host = host;
+    c->target.port = port;
+    if (c->target.dns_timeout_ms == 0)
+        c->target.dns_timeout_ms = 2000;
+    if (c->target.connect_timeout_ms == 0)
+        c->target.connect_timeout_ms = 5000;
+    if (c->forbidden) {
+        c->target.permit = permit;
+        c->target.permit_context = c;
+    }
+    c->dial = dial_start(loop, dns, &c->target, &events, c);
+    ck_assert_uint_eq(c->connected + c->failed, 0);
+}
+
+static void on_guard(struct deadline *d)
+{
+    ck_abort_msg("nothing came");
+    (void)d;
+}
+
+static void wait_for(struct caller *c)
+{
+    struct deadline guard;
+    deadline_init(&guard, loop, on_guard);
+    deadline_in(&guard, 10000);
+    while (c->connected + c->failed == 0)
+        loop_turn(loop, true);
+    deadline_stop(&guard);
+    if (c->stream)
+        stream_close(c->stream);
+}
+
+static void settle(unsigned ms)
+{
+    uint64_t until = clock_us() + ms * 1000;
+    while (clock_us() < until) {
+        loop_turn(loop, false);
+        uv_sleep(1);
+    }
+}
+
+/* Dials and waits. */
+static void dial_host(struct caller *c, const char *host)
+{
+    start(c, host);
+    wait_for(c);
+    settle(5);
+    ck_assert_uint_eq(c->connected + c->failed, 1);
+}
+
+static void fix(struct caller *c, const char *path)
+{
+    struct sockaddr_un *un = (void *)&c->fixed;
+    un->sun_family = AF_UNIX;
+    snprintf(un->sun_path, sizeof un->sun_path, "%s", path);
+    c->target.connect_to = &c->fixed;
+}
+
+/* ---------------------------------------------------------------- addresses */
+
+START_TEST(literal_connects)
+{
+    struct caller c = {0};
+    listen_on("127.0.0.1");
+    dial_host(&c, "127.0.0.1");
+    ck_assert_uint_eq(c.connected, 1);
+    ck_assert_ptr_nonnull(c.stream);
+    ck_assert_int_eq(strncmp(c.peer, "127.0.0.1:", 10), 0);
+    ck_assert_uint_lt(c.report.connect_us, 5000000);
+}
+END_TEST
+
+START_TEST(name_connects)
+{
+    struct caller c = {0};
+    char expected[ADDRESS_TEXT];
+    listen_on("127.0.0.1");
+    fake_dns_set(server, "api.test", "127.0.0.1", 60);
+    dial_host(&c, "api.test");
+    ck_assert_uint_eq(c.connected, 1);
+    snprintf(expected, sizeof expected, "127.0.0.1:%u", port);
+    ck_assert_str_eq(c.peer, expected);
+    ck_assert_uint_gt(c.report.dns_us, 0);
+}
+END_TEST
+
+START_TEST(refused_names_the_address)
+{
+    struct caller c = {0};
+    char expected[200];
+    refuse_on("127.0.0.1");
+    dial_host(&c, "127.0.0.1");
+    ck_assert_int_eq(c.why, FAILURE_CONNECTION_REFUSED);
+    snprintf(expected, sizeof expected, "127.0.0.1:%u: connection refused", port);
+    ck_assert_str_eq(c.detail, expected);
+}
+END_TEST
+
+START_TEST(second_address_is_tried)
+{
+    struct caller c = {0};
+    refuse_on("127.0.0.2");
+    listen_on("127.0.0.1");
+    fake_dns_set(server, "api.test", "127.0.0.2,127.0.0.1", 60);
+    uint64_t began = clock_us();
+    dial_host(&c, "api.test");
+    ck_assert_uint_eq(c.connected, 1);
+    ck_assert_int_eq(strncmp(c.peer, "127.0.0.1:", 10), 0);
+    ck_assert_uint_lt(clock_us() - began, 200000); /* at once, no head start */
+}
+END_TEST
+
+START_TEST(all_refused_fails_once)
+{
+    struct caller c = {0};
+    refuse_on("127.0.0.2");
+    refuse_on("127.0.0.1");
+    fake_dns_set(server, "api.test", "127.0.0.2,127.0.0.1", 60);
+    dial_host(&c, "api.test");
+    ck_assert_int_eq(c.why, FAILURE_CONNECTION_REFUSED);
+    ck_assert_int_eq(strncmp(c.detail, "127.0.0.1:", 10), 0);
+}
+END_TEST
+
+START_TEST(ipv6_goes_first)
+{
+    struct caller c = {0};
+    struct sockaddr_in6 at = {.sin6_family = AF_INET6, .sin6_addr = in6addr_loopback};
+    listen_on("127.0.0.1");
+    at.sin6_port = htons(port);
+    int fd = keep(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    if (bind(fd, (struct sockaddr *)&at, sizeof at) || listen(fd, 16))
+        return; /* no IPv6 here */
+    fake_dns_set(server, "api.test", "127.0.0.1,::1", 60);
+    dial_host(&c, "api.test");
+    ck_assert_int_eq(strncmp(c.peer, "[::1]:", 6), 0);
+}
+END_TEST
+
+START_TEST(silent_address_loses_its_head_start)
+{
+    struct caller c = {0};
+    if (!swallow_on("127.0.0.3"))
+        return;
+    listen_on("127.0.0.1");
+    fake_dns_set(server, "api.test", "127.0.0.3,127.0.0.1", 60);
+    uint64_t began = clock_us();
+    dial_host(&c, "api.test");
+    ck_assert_uint_eq(c.connected, 1);
+    ck_assert_int_eq(strncmp(c.peer, "127.0.0.1:", 10), 0);
+    ck_assert_uint_ge(clock_us() - began, 200000);
+    ck_assert_uint_ge(c.report.connect_us, 200000);
+    ck_assert_uint_lt(clock_us() - began, 4000000);
+}
+END_TEST
+
+START_TEST(silence_ends_with_the_timeout)
+{
+    struct caller c = {.target.connect_timeout_ms = 400};
+    char expected[200];
+    if (!swallow_on("127.0.0.3"))
+        return;
+    refuse_on("127.0.0.1");
+    fake_dns_set(server, "api.test", "127.0.0.3,127.0.0.1", 60);
+    dial_host(&c, "api.test");
+    ck_assert_int_eq(c.why, FAILURE_CONNECTION_TIMEOUT);
+    snprintf(expected, sizeof expected, "127.0.0.3:%u: no TCP connection within 400ms", port);
+    ck_assert_str_eq(c.detail, expected);
+}
+END_TEST
+
+START_TEST(timeout_in_seconds_reads_well)
+{
+    struct caller c = {.target.connect_timeout_ms = 5000};
+    if (!swallow_on("127.0.0.3"))
+        return;
+    start(&c, "127.0.0.3");
+    settle(20);
+    loop_skip(loop, 5000);
+    wait_for(&c);
+    ck_assert_ptr_nonnull(strstr(c.detail, "no TCP connection within 5s"));
+}
+END_TEST
+
+/* ------------------------------------------------------------------- names */
+
+START_TEST(dns_failures_pass_through)
+{
+    struct caller unknown = {0}, slow = {.target.dns_timeout_ms = 50};
+    port = 443;
+    dial_host(&unknown, "none.test");
+    ck_assert_int_eq(unknown.why, FAILURE_DNS_ERROR);
+    ck_assert_ptr_nonnull(strstr(unknown.detail, "no such host"));
+    fake_dns_set(server, "slow.test", "", 60);
+    fake_dns_reply(server, "slow.test", FAKE_SILENCE);
+    dial_host(&slow, "slow.test");
+    ck_assert_int_eq(slow.why, FAILURE_DNS_TIMEOUT);
+}
+END_TEST
+
+/* ------------------------------------------------------------------- permit */
+
+START_TEST(forbidden_address_is_passed_over)
+{
+    struct caller c = {.forbidden = "127.0.0.2"};
+    listen_on("127.0.0.2");
+    listen_on("127.0.0.1");
+    fake_dns_set(server, "api.test", "127.0.0.2,127.0.0.1", 60);
+    dial_host(&c, "api.test");
+    ck_assert_uint_eq(c.connected, 1);
+    ck_assert_uint_eq(c.asked, 2);
+    ck_assert_int_eq(strncmp(c.peer, "127.0.0.1:", 10), 0);
+}
+END_TEST
+
+START_TEST(all_forbidden_says_why)
+{
+    struct caller c = {.forbidden = "*"};
+    listen_on("127.0.0.1");
+    fake_dns_set(server, "api.test", "127.0.0.1,127.0.0.2", 60);
+    dial_host(&c, "api.test");
+    ck_assert_int_eq(c.why, FAILURE_DESTINATION_IP_PROHIBITED);
+    ck_assert_uint_eq(c.asked, 2);
+    ck_assert_ptr_nonnull(strstr(c.detail, "not permitted"));
+}
+END_TEST
+
+START_TEST(refusal_by_the_network_outweighs_permit)
+{
+    struct caller c = {.forbidden = "127.0.0.1"};
+    refuse_on("127.0.0.2");
+    fake_dns_set(server, "api.test", "127.0.0.2,127.0.0.1", 60);
+    dial_host(&c, "api.test");
+    ck_assert_int_eq(c.why, FAILURE_CONNECTION_REFUSED);
+    ck_assert_int_eq(strncmp(c.detail, "127.0.0.2:", 10), 0);
+}
+END_TEST
+
+/* ------------------------------------------------------------ fixed address */
+
+START_TEST(fixed_address_needs_no_dns)
+{
+    struct caller c = {0};
+    listen_on("127.0.0.1");
+    struct sockaddr_in at = ipv4("127.0.0.1");
+    memcpy(&c.fixed, &at, sizeof at);
+    c.target.connect_to = &c.fixed;
+    dial_host(&c, "never.asked.test");
+    ck_assert_uint_eq(c.connected, 1);
+    ck_assert_uint_eq(c.report.dns_us, 0);
+    ck_assert_int_eq(strncmp(c.peer, "127.0.0.1:", 10), 0);
+}
+END_TEST
+
+START_TEST(unspecified_fixed_address_is_none)
+{
+    struct caller c = {0};
+    listen_on("127.0.0.1");
+    c.target.connect_to = &c.fixed;
+    dial_host(&c, "127.0.0.1");
+    ck_assert_uint_eq(c.connected, 1);
+}
+END_TEST
+
+START_TEST(unix_socket_connects)
+{
+    struct caller c = {0}, missing = {0};
+    char dir[] = "/tmp/check_dial.XXXXXX", path[64];
+    ck_assert_ptr_nonnull(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/socket", dir);
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
+    int fd = keep(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&un, sizeof un), 0);
+    ck_assert_int_eq(listen(fd, 4), 0);
+    fix(&c, path);
+    dial_host(&c, "api.test");
+    unlink(path);
+    fix(&missing, path);
+    dial_host(&missing, "api.test");
+    rmdir(dir);
+    ck_assert_uint_eq(c.connected, 1);
+    ck_assert_int_eq(c.report.peer.ss_family, AF_UNSPEC);
+    ck_assert_int_eq(missing.why, FAILURE_CONNECTION_REFUSED);
+    ck_assert_ptr_nonnull(strstr(missing.detail, "no such file"));
+    ck_assert_int_eq(strncmp(missing.detail, "unix:/tmp/", 10), 0);
+}
+END_TEST
+
+/* --------------------------------------------------------------- cancelling */
+
+/* Cancels after `turns` turns, unless it was told something before. */
+static void cancel_after(const char *host, int turns)
+{
+    struct caller c = {0};
+    start(&c, host);
+    for (int i = 0; i < turns && c.connected + c.failed == 0; i++)
+        loop_turn(loop, true);
+    unsigned told = c.connected + c.failed;
+    if (!told)
+        dial_cancel(c.dial);
+    settle(20);
+    ck_assert_uint_eq(c.connected + c.failed, told);
+    if (c.stream)
+        stream_close(c.stream);
+}
+
+START_TEST(cancelled_while_connecting)
+{
+    listen_on("127.0.0.1");
+    fake_dns_set(server, "api.test", "127.0.0.1", 60);
+    cancel_after("api.test", _i);
+    cancel_after("api.test", _i); /* now from the cache */
+    cancel_after("127.0.0.1", _i);
+    fake_dns_set(server, "slow.test", "", 60);
+    fake_dns_reply(server, "slow.test", FAKE_SILENCE);
+    cancel_after("slow.test", _i < 3 ? _i : 3);
+}
+END_TEST
+
+START_TEST(cancelled_while_being_refused)
+{
+    refuse_on("127.0.0.1");
+    refuse_on("127.0.0.2");
+    fake_dns_set(server, "api.test", "127.0.0.1,127.0.0.2", 60);
+    cancel_after("api.test", _i);
+    cancel_after("127.0.0.1", _i);
+}
+END_TEST
+
+START_TEST(cancelled_with_two_under_way)
+{
+    struct caller c = {0};
+    if (!swallow_on("127.0.0.3") || !swallow_on("127.0.0.4"))
+        return;
+    fake_dns_set(server, "api.test", "127.0.0.3,127.0.0.4", 60);
+    start(&c, "api.test");
+    settle(350);
+    dial_cancel(c.dial);
+    settle(20);
+    ck_assert_uint_eq(c.connected + c.failed, 0);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("dial");
+    TCase *t = tcase_create("dial");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, literal_connects);
+    tcase_add_test(t, name_connects);
+    tcase_add_test(t, refused_names_the_address);
+    tcase_add_test(t, second_address_is_tried);
+    tcase_add_test(t, all_refused_fails_once);
+    tcase_add_test(t, ipv6_goes_first);
+    tcase_add_test(t, silent_address_loses_its_head_start);
+    tcase_add_test(t, silence_ends_with_the_timeout);
+    tcase_add_test(t, timeout_in_seconds_reads_well);
+    tcase_add_test(t, dns_failures_pass_through);
+    tcase_add_test(t, forbidden_address_is_passed_over);
+    tcase_add_test(t, all_forbidden_says_why);
+    tcase_add_test(t, refusal_by_the_network_outweighs_permit);
+    tcase_add_test(t, fixed_address_needs_no_dns);
+    tcase_add_test(t, unspecified_fixed_address_is_none);
+    tcase_add_test(t, unix_socket_connects);
+    tcase_add_loop_test(t, cancelled_while_connecting, 0, 8);
+    tcase_add_loop_test(t, cancelled_while_being_refused, 0, 8);
+    tcase_add_test(t, cancelled_with_two_under_way);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

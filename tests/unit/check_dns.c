@@ -1,0 +1,304 @@
+/* net/dns.h: answers, failures, sharing, cancelling. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "asking.h"
+
+/* ------------------------------------------------------------------ answers */
+
+START_TEST(literals_are_answered_at_once)
+{
+    struct asker a = {0};
+    ck_assert(ask(&a, "192.0.2.7", LONG_MS));
+    ck_assert_str_eq(a.addresses, "192.0.2.7:0");
+    ck_assert(ask(&a, "2001:db8::1", LONG_MS));
+    ck_assert_str_eq(a.addresses, "[2001:db8::1]:0");
+    ck_assert(ask(&a, "[2001:db8::2]", LONG_MS));
+    ck_assert_str_eq(a.addresses, "[2001:db8::2]:0");
+    dns_cancel(&a.query);
+}
+END_TEST
+
+START_TEST(bad_literals_are_no_literals)
+{
+    ck_assert_uint_eq(resolve("[192.0.2.7]").failed, 1);
+    ck_assert_uint_eq(resolve("[::1").failed, 1);
+    ck_assert_uint_eq(resolve("192.0.2.777").failed, 1);
+}
+END_TEST
+
+START_TEST(localhost_is_loopback)
+{
+    static const char *const names[] = {"localhost", "LocalHost.", "binance.localhost"};
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        struct asker a = {0};
+        ck_assert(ask(&a, names[i], LONG_MS));
+        ck_assert_str_eq(a.addresses, "[::1]:0 127.0.0.1:0");
+    }
+    ck_assert_uint_eq(resolve("notlocalhost").failed, 1);
+}
+END_TEST
+
+START_TEST(families_take_turns)
+{
+    fake_dns_set(server, "both.test", "192.0.2.2,192.0.2.1,2001:db8::2,2001:db8::1,192.0.2.3", 60);
+    struct asker a = resolve("both.test");
+    ck_assert_uint_eq(a.found, 1);
+    ck_assert_str_eq(a.addresses, "[2001:db8::2]:0 192.0.2.2:0 [2001:db8::1]:0 192.0.2.1:0 "
+                                  "192.0.2.3:0");
+}
+END_TEST
+
+START_TEST(one_family_is_enough)
+{
+    fake_dns_set(server, "four.test", "192.0.2.1", 60);
+    fake_dns_set(server, "six.test", "2001:db8::1", 60);
+    ck_assert_str_eq(resolve("four.test").addresses, "192.0.2.1:0");
+    ck_assert_str_eq(resolve("six.test").addresses, "[2001:db8::1]:0");
+}
+END_TEST
+
+START_TEST(case_and_trailing_dot_make_no_difference)
+{
+    fake_dns_set(server, "api.test", "192.0.2.1", 60);
+    struct asker a = {0};
+    ck_assert_uint_eq(resolve("API.Test.").found, 1);
+    ck_assert(ask(&a, "api.test", LONG_MS));
+    ck_assert(ask(&a, "api.TEST", LONG_MS));
+    ck_assert_uint_eq(fake_dns_asked(server, "api.test"), 1);
+}
+END_TEST
+
+START_TEST(hosts_file_is_respected)
+{
+    char line[512], ip[64] = "", name[64] = "";
+    FILE *f = fopen("/etc/hosts", "re");
+    while (f && fgets(line, sizeof line, f))
+        if (sscanf(line, "%63[0-9.] %63s", ip, name) == 2 && !strstr(name, "localhost"))
+            break;
+        else
+            name[0] = '\0';
+    if (f)
+        fclose(f);
+    if (name[0] == '\0')
+        return; /* this machine's has nothing to find */
+    struct asker a = resolve(name);
+    ck_assert_uint_eq(a.found, 1);
+    ck_assert_ptr_nonnull(strstr(a.addresses, ip));
+    ck_assert(ask(&a, name, LONG_MS)); /* TTL 0, but the minimum holds */
+}
+END_TEST
+
+/* ----------------------------------------------------------------- failures */
+
+START_TEST(unknown_host_fails_and_is_not_remembered)
+{
+    fake_dns_set(server, "none.test", "", 60);
+    fake_dns_reply(server, "none.test", FAKE_NXDOMAIN);
+    struct asker a = resolve("none.test");
+    ck_assert_int_eq(a.why, FAILURE_DNS_ERROR);
+    ck_assert_str_eq(a.detail, "none.test: no such host");
+    fake_dns_set(server, "none.test", "192.0.2.1", 60);
+    ck_assert_uint_eq(resolve("none.test").found, 1);
+    ck_assert_uint_eq(fake_dns_asked(server, "none.test"), 2);
+}
+END_TEST
+
+START_TEST(server_failure_and_no_data_have_words)
+{
+    fake_dns_set(server, "sick.test", "", 60);
+    fake_dns_reply(server, "sick.test", FAKE_SERVFAIL);
+    struct asker a = resolve("sick.test");
+    ck_assert_int_eq(a.why, FAILURE_DNS_ERROR);
+    ck_assert_ptr_nonnull(strstr(a.detail, "SERVFAIL"));
+    fake_dns_set(server, "empty.test", "", 60);
+    a = resolve("empty.test");
+    ck_assert_int_eq(a.why, FAILURE_DNS_ERROR);
+    ck_assert_ptr_nonnull(strstr(a.detail, "no address"));
+}
+END_TEST
+
+START_TEST(impossible_names_fail)
+{
+    char name[400];
+    memset(name, 'a', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    for (size_t i = 60; i < sizeof name - 1; i += 61)
+        name[i] = '.';
+    ck_assert_int_eq(resolve(name).why, FAILURE_DNS_ERROR);
+    ck_assert_int_eq(resolve("a..b").why, FAILURE_DNS_ERROR);
+    ck_assert_int_eq(resolve("").why, FAILURE_DNS_ERROR);
+}
+END_TEST
+
+START_TEST(each_asker_has_a_timeout_of_its_own)
+{
+    struct asker hasty = {0}, patient = {0};
+    fake_dns_set(server, "slow.test", "192.0.2.1", 60);
+    fake_dns_reply(server, "slow.test", FAKE_SILENCE);
+    ck_assert(!ask(&patient, "slow.test", LONG_MS));
+    ck_assert(!ask(&hasty, "slow.test", 50));
+    WAIT_FOR(hasty.failed);
+    ck_assert_int_eq(hasty.why, FAILURE_DNS_TIMEOUT);
+    ck_assert_uint_eq(patient.failed, 0);
+    fake_dns_reply(server, "slow.test", FAKE_ANSWER);
+    WAIT_FOR(patient.found); /* c-ares tried once more */
+}
+END_TEST
+
+START_TEST(silence_ends_by_itself)
+{
+    struct asker a = {0};
+    fake_dns_set(server, "slow.test", "192.0.2.1", 60);
+    fake_dns_reply(server, "slow.test", FAKE_SILENCE);
+    ck_assert(!ask(&a, "slow.test", MINUTES(5)));
+    WAIT_FOR(a.failed);
+    ck_assert_int_eq(a.why, FAILURE_DNS_TIMEOUT);
+}
+END_TEST
+
+START_TEST(unreachable_server_fails)
+{
+    ck_assert(dns_set_servers(dns, "127.0.0.1:1"));
+    struct asker a = resolve("api.test");
+    ck_assert_uint_eq(a.failed, 1);
+}
+END_TEST
+
+START_TEST(bad_servers_change_nothing)
+{
+    fake_dns_set(server, "api.test", "192.0.2.1", 60);
+    ck_assert(!dns_set_servers(dns, "not an address"));
+    ck_assert_uint_eq(resolve("api.test").found, 1);
+}
+END_TEST
+
+/* ------------------------------------------------------ sharing, cancelling */
+
+START_TEST(askers_share_one_query)
+{
+    struct asker a = {0}, b = {0}, c = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1", 60);
+    ck_assert(!ask(&a, "api.test", LONG_MS));
+    ck_assert(!ask(&b, "API.test", LONG_MS));
+    ck_assert(!ask(&c, "api.test", LONG_MS));
+    dns_cancel(&b.query);
+    WAIT_FOR(a.found && c.found);
+    settle(5);
+    ck_assert_uint_eq(b.found + b.failed, 0);
+    ck_assert_uint_eq(fake_dns_asked(server, "api.test"), 1);
+}
+END_TEST
+
+START_TEST(askers_may_cancel_each_other)
+{
+    struct asker a = {0}, b = {0};
+    a.cancels = &b;
+    fake_dns_set(server, "api.test", "192.0.2.1", 60);
+    ck_assert(!ask(&a, "api.test", LONG_MS));
+    ck_assert(!ask(&b, "api.test", LONG_MS));
+    WAIT_FOR(a.found);
+    settle(5);
+    ck_assert_uint_eq(b.found, 0);
+}
+END_TEST
+
+START_TEST(who_failed_may_ask_again)
+{
+    struct asker a = {0}, b = {0}, again = {0};
+    a.again = &again;
+    fake_dns_set(server, "again.test", "", 60);
+    fake_dns_reply(server, "again.test", FAKE_NXDOMAIN);
+    ck_assert(!ask(&a, "again.test", LONG_MS));
+    ck_assert(!ask(&b, "again.test", LONG_MS));
+    WAIT_FOR(a.failed);
+    ck_assert_uint_eq(b.failed, 1);
+    ck_assert_uint_eq(again.failed, 0);
+    WAIT_FOR(again.failed);
+    ck_assert_uint_eq(fake_dns_asked(server, "again.test"), 2);
+}
+END_TEST
+
+/* Cancelled after `turns` turns of the loop: in every state it can be in. */
+START_TEST(cancelled_at_any_moment_is_silent)
+{
+    struct asker a = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1", 60);
+    ck_assert(!ask(&a, "api.test", LONG_MS));
+    for (int turns = 0; turns < _i && !a.found; turns++)
+        loop_turn(loop, true);
+    unsigned told = a.found;
+    dns_cancel(&a.query);
+    dns_cancel(&a.query);
+    settle(20);
+    ck_assert_uint_eq(a.found + a.failed, told);
+}
+END_TEST
+
+/* The teardown frees everything while a query is under way. */
+START_TEST(freed_at_any_moment)
+{
+    struct asker a = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1", 60);
+    ck_assert(!ask(&a, "api.test", LONG_MS));
+    if (_i % 2)
+        dns_reload(dns);
+    for (int turns = 0; turns < _i / 2 && !a.found; turns++)
+        loop_turn(loop, true);
+    dns_cancel(&a.query);
+}
+END_TEST
+
+START_TEST(reload_awaits_what_is_under_way)
+{
+    struct asker a = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1", 60);
+    fake_dns_set(server, "other.test", "192.0.2.2", 60);
+    ck_assert(!ask(&a, "api.test", LONG_MS));
+    dns_reload(dns);
+    WAIT_FOR(a.found);
+    ck_assert_uint_eq(resolve("other.test").found, 1); /* set servers stay */
+    dns_reload(dns);
+    ck_assert_uint_eq(fake_dns_asked(server, "api.test"), 1);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("dns");
+    TCase *t = tcase_create("dns");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, asking_setup, asking_teardown);
+    tcase_add_test(t, literals_are_answered_at_once);
+    tcase_add_test(t, bad_literals_are_no_literals);
+    tcase_add_test(t, localhost_is_loopback);
+    tcase_add_test(t, families_take_turns);
+    tcase_add_test(t, one_family_is_enough);
+    tcase_add_test(t, case_and_trailing_dot_make_no_difference);
+    tcase_add_test(t, hosts_file_is_respected);
+    tcase_add_test(t, unknown_host_fails_and_is_not_remembered);
+    tcase_add_test(t, server_failure_and_no_data_have_words);
+    tcase_add_test(t, impossible_names_fail);
+    tcase_add_test(t, each_asker_has_a_timeout_of_its_own);
+    tcase_add_test(t, silence_ends_by_itself);
+    tcase_add_test(t, unreachable_server_fails);
+    tcase_add_test(t, bad_servers_change_nothing);
+    tcase_add_test(t, askers_share_one_query);
+    tcase_add_test(t, askers_may_cancel_each_other);
+    tcase_add_test(t, who_failed_may_ask_again);
+    tcase_add_loop_test(t, cancelled_at_any_moment_is_silent, 0, 8);
+    tcase_add_loop_test(t, freed_at_any_moment, 0, 12);
+    tcase_add_test(t, reload_awaits_what_is_under_way);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,253 @@
+/* net/dns.h: expiry, renewing, addresses that are gone, eviction. */
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "asking.h"
+
+/* --------------------------------------------------------- expiry, renewing */
+
+START_TEST(answers_are_kept_for_their_ttl)
+{
+    struct asker a = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    ck_assert_uint_eq(resolve("api.test").found, 1);
+    loop_skip(loop, 7000);
+    ck_assert(!strcmp(resolve("api.test").addresses, "192.0.2.1:0"));
+    ck_assert_uint_eq(fake_dns_asked(server, "api.test"), 1);
+    loop_skip(loop, 60000);
+    settle(20);
+    loop_skip(loop, 60000); /* whatever was renewed meanwhile */
+    fake_dns_set(server, "api.test", "192.0.2.9", 10);
+    ck_assert(!ask(&a, "api.test", LONG_MS));
+    WAIT_FOR(a.found);
+    ck_assert_str_eq(a.addresses, "192.0.2.9:0");
+}
+END_TEST
+
+START_TEST(ttl_is_bounded)
+{
+    struct asker a = {0};
+    fake_dns_set(server, "short.test", "192.0.2.1", 0);
+    fake_dns_set(server, "long.test", "192.0.2.1", 86400);
+    resolve("short.test");
+    resolve("long.test");
+    loop_skip(loop, 500);
+    ck_assert(ask(&a, "short.test", LONG_MS));
+    loop_skip(loop, 61000);
+    ck_assert(!ask(&a, "long.test", LONG_MS));
+    dns_cancel(&a.query);
+}
+END_TEST
+
+START_TEST(what_nobody_asks_for_is_not_renewed)
+{
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    resolve("api.test");
+    loop_skip(loop, 9000);
+    settle(20);
+    ck_assert_uint_eq(fake_dns_asked(server, "api.test"), 1);
+    ck_assert_uint_eq(resolve("api.test").found, 0);   /* late, but still there … */
+    WAIT_FOR(fake_dns_asked(server, "api.test") == 2); /* … and renewed behind it */
+}
+END_TEST
+
+START_TEST(what_is_asked_for_is_renewed_before_it_expires)
+{
+    struct asker a = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    resolve("api.test");
+    ck_assert(ask(&a, "api.test", LONG_MS));
+    fake_dns_set(server, "api.test", "192.0.2.2", 10);
+    loop_skip(loop, 8100);
+    ck_assert(ask(&a, "api.test", LONG_MS)); /* nobody waits for it */
+    ck_assert_str_eq(a.addresses, "192.0.2.1:0");
+    WAIT_FOR(fake_dns_asked(server, "api.test") == 2);
+    settle(20);
+    ck_assert(ask(&a, "api.test", LONG_MS));
+    ck_assert_str_eq(a.addresses, "192.0.2.2:0");
+    loop_skip(loop, 7000);
+    ck_assert(ask(&a, "api.test", LONG_MS));
+}
+END_TEST
+
+START_TEST(watched_names_stay_fresh)
+{
+    struct watcher w = {0};
+    struct asker a = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    watch(&w, "api.test");
+    WAIT_FOR(w.answers == 1);
+    for (unsigned i = 2; i < 6; i++) {
+        loop_skip(loop, 8100);
+        ck_assert(ask(&a, "api.test", LONG_MS));
+        WAIT_FOR(w.answers == i);
+    }
+    dns_unwatch(&w.watch);
+    loop_skip(loop, 8100);
+    settle(20);
+    loop_skip(loop, 8100);
+    settle(20);
+    ck_assert_uint_eq(w.answers, 5);
+    ck_assert_uint_le(fake_dns_asked(server, "api.test"), 6);
+}
+END_TEST
+
+START_TEST(watchers_may_leave_when_told)
+{
+    struct watcher one = {.leaves = true}, two = {.leaves = true}, three = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    watch(&one, "api.test");
+    watch(&two, "api.test");
+    watch(&three, "api.test");
+    WAIT_FOR(three.answers == 1);
+    ck_assert_uint_eq(one.answers + two.answers, 2);
+    loop_skip(loop, 8100);
+    WAIT_FOR(three.answers == 2);
+    ck_assert_uint_eq(one.answers + two.answers, 2);
+    dns_unwatch(&three.watch);
+}
+END_TEST
+
+START_TEST(failed_renewal_keeps_the_answer_until_it_expires)
+{
+    struct watcher w = {0};
+    struct asker a = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    watch(&w, "api.test");
+    WAIT_FOR(w.answers == 1);
+    fake_dns_reply(server, "api.test", FAKE_NXDOMAIN);
+    loop_skip(loop, 8100);
+    WAIT_FOR(fake_dns_asked(server, "api.test") == 2);
+    settle(20);
+    ck_assert(ask(&a, "api.test", LONG_MS));
+    WAIT_FOR(fake_dns_asked(server, "api.test") >= 3); /* tried again */
+    loop_skip(loop, 10000);
+    ck_assert(!ask(&a, "api.test", LONG_MS));
+    WAIT_FOR(a.failed);
+    fake_dns_reply(server, "api.test", FAKE_ANSWER);
+    loop_skip(loop, 31000); /* a watched name is tried for ever */
+    WAIT_FOR(w.answers == 2);
+    dns_unwatch(&w.watch);
+}
+END_TEST
+
+/* --------------------------------------------------------------------- gone */
+
+START_TEST(replaced_addresses_are_gone_at_once)
+{
+    struct watcher w = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1,192.0.2.2", 10);
+    watch(&w, "api.test");
+    ck_assert(!is_gone(&w, "192.0.2.1"));
+    WAIT_FOR(w.answers == 1);
+    ck_assert(!is_gone(&w, "192.0.2.1"));
+    ck_assert(!is_gone(&w, "192.0.2.99")); /* who knows? */
+    fake_dns_set(server, "api.test", "192.0.2.3", 10);
+    loop_skip(loop, 8100);
+    WAIT_FOR(w.answers == 2);
+    ck_assert(is_gone(&w, "192.0.2.1"));
+    ck_assert(is_gone(&w, "192.0.2.2"));
+    ck_assert(!is_gone(&w, "192.0.2.3"));
+    fake_dns_set(server, "api.test", "192.0.2.3,192.0.2.1", 10);
+    loop_skip(loop, 8100);
+    WAIT_FOR(w.answers == 3);
+    ck_assert(!is_gone(&w, "192.0.2.1")); /* back */
+    ck_assert(is_gone(&w, "192.0.2.2"));
+    dns_unwatch(&w.watch);
+    ck_assert(!is_gone(&w, "192.0.2.2"));
+}
+END_TEST
+
+START_TEST(addresses_left_out_are_gone_after_ten_minutes)
+{
+    struct watcher w = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1,192.0.2.2", 60);
+    watch(&w, "api.test");
+    WAIT_FOR(w.answers == 1);
+    fake_dns_set(server, "api.test", "192.0.2.2", 60);
+    for (unsigned i = 2; i < 12; i++) {
+        loop_skip(loop, MINUTES(1));
+        WAIT_FOR(w.answers == i);
+        ck_assert(i > 10 || !is_gone(&w, "192.0.2.1"));
+    }
+    ck_assert(is_gone(&w, "192.0.2.1"));
+    ck_assert(is_gone(&w, "192.0.2.99"));
+    ck_assert(!is_gone(&w, "192.0.2.2"));
+    fake_dns_reply(server, "api.test", FAKE_NXDOMAIN);
+    loop_skip(loop, MINUTES(30)); /* an outage makes nothing go away */
+    settle(50);
+    ck_assert(!is_gone(&w, "192.0.2.2"));
+    dns_unwatch(&w.watch);
+}
+END_TEST
+
+START_TEST(literals_are_never_gone)
+{
+    struct watcher w = {0};
+    watch(&w, "192.0.2.1");
+    settle(5);
+    ck_assert(!is_gone(&w, "192.0.2.1"));
+    ck_assert(!is_gone(&w, "192.0.2.2"));
+    dns_unwatch(&w.watch);
+}
+END_TEST
+
+/* ----------------------------------------------------------------- eviction */
+
+START_TEST(the_cache_is_bounded)
+{
+    struct watcher w = {0};
+    char name[32];
+    fake_dns_set(server, "watched.test", "192.0.2.1", 60);
+    fake_dns_set(server, "first.test", "192.0.2.2", 60);
+    watch(&w, "watched.test");
+    WAIT_FOR(w.answers == 1);
+    resolve("first.test");
+    for (int i = 0; i < 1100; i++) {
+        snprintf(name, sizeof name, "n%d.test", i);
+        fake_dns_set(server, name, "192.0.2.3", 60);
+        struct asker a = {0};
+        ck_assert(!ask(&a, name, LONG_MS));
+        WAIT_FOR(a.found);
+    }
+    ck_assert_uint_eq(resolve("first.test").found, 1);   /* asked anew */
+    ck_assert_uint_eq(resolve("watched.test").found, 0); /* kept */
+    ck_assert_uint_eq(resolve("n1099.test").found, 0);
+    dns_unwatch(&w.watch);
+    loop_skip(loop, MINUTES(12)); /* and what nobody wants is let go */
+    settle(20);
+    loop_skip(loop, MINUTES(12));
+    ck_assert_uint_eq(resolve("n1099.test").found, 1);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("dns cache");
+    TCase *t = tcase_create("dns cache");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, asking_setup, asking_teardown);
+    tcase_add_test(t, answers_are_kept_for_their_ttl);
+    tcase_add_test(t, ttl_is_bounded);
+    tcase_add_test(t, what_nobody_asks_for_is_not_renewed);
+    tcase_add_test(t, what_is_asked_for_is_renewed_before_it_expires);
+    tcase_add_test(t, watched_names_stay_fresh);
+    tcase_add_test(t, watchers_may_leave_when_told);
+    tcase_add_test(t, failed_renewal_keeps_the_answer_until_it_expires);
+    tcase_add_test(t, replaced_addresses_are_gone_at_once);
+    tcase_add_test(t, addresses_left_out_are_gone_after_ten_minutes);
+    tcase_add_test(t, literals_are_never_gone);
+    tcase_add_test(t, the_cache_is_bounded);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *runner = srunner_create(suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,113 @@
+/* Percentiles from a microsecond to an hour, within 2 %. */
+#include "base/histogram.h"
+
+#include <check.h>
+
+#define HOUR_US (3600ull * 1000 * 1000)
+
+START_TEST(empty)
+{
+    struct histogram h = {0};
+    ck_assert_uint_eq(histogram_percentile(&h, 0.5), 0);
+    ck_assert_uint_eq(histogram_at_most(&h, 1000), 0);
+    histogram_free(&h);
+}
+END_TEST
+
+START_TEST(one_value_is_every_percentile)
+{
+    static const uint64_t values[] = {0,    1,    63,   64,        127,    128,
+                                      1000, 8191, 8192, 123456789, HOUR_US};
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        struct histogram h = {0};
+        histogram_add(&h, values[i]);
+        ck_assert_uint_eq(histogram_percentile(&h, 0), values[i]);
+        ck_assert_uint_eq(histogram_percentile(&h, 0.5), values[i]);
+        ck_assert_uint_eq(histogram_percentile(&h, 1), values[i]);
+        histogram_free(&h);
+    }
+}
+END_TEST
+
+START_TEST(buckets_are_narrow)
+{
+    for (uint64_t us = 1; us <= HOUR_US; us += 1 + us / 37) {
+        struct histogram h = {0};
+        histogram_add(&h, us);
+        histogram_add(&h, HOUR_US);
+        uint64_t p = histogram_percentile(&h, 0.5);
+        ck_assert_uint_ge(p, us);
+        ck_assert(us < 128 ? p == us : (double)p <= (double)us * 1.02);
+        histogram_free(&h);
+    }
+}
+END_TEST
+
+START_TEST(percentiles_of_many)
+{
+    struct histogram h = {0};
+    for (uint64_t us = 1; us <= 10000; us++)
+        histogram_add(&h, us);
+    static const double shares[] = {0.1, 0.5, 0.9, 0.99, 0.999};
+    for (size_t i = 0; i < COUNT_OF(shares); i++) {
+        double p = (double)histogram_percentile(&h, shares[i]);
+        ck_assert_double_ge(p, shares[i] * 10000);
+        ck_assert_double_le(p, shares[i] * 10000 * 1.02);
+    }
+    ck_assert_uint_eq(histogram_percentile(&h, 1), 10000);
+    ck_assert_uint_eq(h.count, 10000);
+    ck_assert_uint_eq(h.sum_us, 10000ull * 10001 / 2);
+    ck_assert_uint_eq(h.max_us, 10000);
+    histogram_free(&h);
+}
+END_TEST
+
+START_TEST(cumulative_counts_grow_to_all)
+{
+    struct histogram h = {0};
+    for (uint64_t us = 1; us <= 10000; us++)
+        histogram_add(&h, us);
+    ck_assert_uint_eq(histogram_at_most(&h, 0), 0);
+    ck_assert_uint_eq(histogram_at_most(&h, 100), 100);
+    uint64_t last = 0;
+    for (uint64_t us = 1; us < 12000; us += 7) {
+        uint64_t n = histogram_at_most(&h, us);
+        ck_assert_uint_ge(n, last);
+        ck_assert_uint_ge(n, us < 10000 ? us : 10000);
+        ck_assert_double_le((double)n, (double)us * 1.02);
+        last = n;
+    }
+    ck_assert_uint_eq(histogram_at_most(&h, 10000), 10000);
+    ck_assert_uint_eq(histogram_at_most(&h, UINT64_MAX), 10000);
+    histogram_free(&h);
+}
+END_TEST
+
+START_TEST(more_than_an_hour_is_an_hour)
+{
+    struct histogram h = {0};
+    histogram_add(&h, UINT64_MAX);
+    ck_assert_uint_eq(h.max_us, HOUR_US);
+    ck_assert_uint_eq(histogram_percentile(&h, 0.99), HOUR_US);
+    histogram_free(&h);
+    ck_assert_uint_eq(h.count, 0);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("histogram");
+    TCase *values = tcase_create("values");
+    tcase_add_test(values, empty);
+    tcase_add_test(values, one_value_is_every_percentile);
+    tcase_add_test(values, buckets_are_narrow);
+    tcase_add_test(values, percentiles_of_many);
+    tcase_add_test(values, cumulative_counts_grow_to_all);
+    tcase_add_test(values, more_than_an_hour_is_an_hour);
+    suite_add_tcase(suite, values);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

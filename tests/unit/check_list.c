@@ -1,0 +1,109 @@
+/* Lists that know their count. */
+#include "base/list.h"
+
+#include <check.h>
+#include <signal.h>
+
+struct item {
+    struct link link;
+    int number;
+};
+
+static struct list list;
+static struct item items[5];
+
+static void fill(void)
+{
+    list_init(&list);
+    for (int i = 0; i < 5; i++) {
+        items[i] = (struct item){.number = i};
+        list_push_back(&list, &items[i].link);
+    }
+}
+
+static struct item *first_of(struct list *l)
+{
+    return LIST_ENTRY(list_first(l), struct item, link);
+}
+
+START_TEST(order_and_count)
+{
+    fill();
+    int next = 0;
+    LIST_FOR(&list, item, struct item, link)
+        ck_assert_int_eq(item->number, next++);
+    ck_assert_int_eq(next, 5);
+    ck_assert_uint_eq(list.count, 5);
+    ck_assert_ptr_eq(first_of(&list), &items[0]);
+    ck_assert_ptr_eq(list_last(&list), &items[4].link);
+    ck_assert_ptr_eq(list_next(&items[1].link), &items[2].link);
+    ck_assert_ptr_null(list_next(&items[4].link));
+}
+END_TEST
+
+START_TEST(empty_list)
+{
+    list_init(&list);
+    ck_assert_ptr_null(list_first(&list));
+    ck_assert_ptr_null(list_last(&list));
+    ck_assert_ptr_null(first_of(&list));
+    LIST_FOR(&list, item, struct item, link)
+        ck_abort_msg("%d", item->number);
+}
+END_TEST
+
+START_TEST(front_and_remove)
+{
+    fill();
+    struct list other;
+    list_init(&other);
+    list_remove(&items[2].link);
+    ck_assert_ptr_null(items[2].link.on);
+    list_remove(&items[2].link); /* on none: nothing happens */
+    ck_assert_uint_eq(list.count, 4);
+    list_push_front(&list, &items[2].link);
+    ck_assert_ptr_eq(first_of(&list), &items[2]);
+    list_remove(&items[2].link);
+    list_push_back(&other, &items[2].link);
+    ck_assert_ptr_eq(items[2].link.on, &other);
+    ck_assert_uint_eq(list.count + other.count, 5);
+}
+END_TEST
+
+START_TEST(current_may_be_removed)
+{
+    fill();
+    LIST_FOR(&list, item, struct item, link)
+        if (item->number % 2 == 0)
+            list_remove(&item->link);
+    ck_assert_uint_eq(list.count, 2);
+    ck_assert_ptr_eq(first_of(&list), &items[1]);
+    ck_assert_ptr_eq(list_next(&items[1].link), &items[3].link);
+}
+END_TEST
+
+START_TEST(on_two_lists_aborts)
+{
+    fill();
+    struct list other;
+    list_init(&other);
+    list_push_back(&other, &items[0].link);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("list");
+    TCase *all = tcase_create("all");
+    tcase_add_test(all, order_and_count);
+    tcase_add_test(all, empty_list);
+    tcase_add_test(all, front_and_remove);
+    tcase_add_test(all, current_may_be_removed);
+    tcase_add_test_raise_signal(all, on_two_lists_aborts, SIGABRT);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

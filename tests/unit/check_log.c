@@ -1,0 +1,104 @@
+/* The log's lines, read back through a pipe in the place of stderr. */
+#include "base/log.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static int saved, ends[2];
+static char lines[8000];
+
+static void setup(void)
+{
+    ck_assert_int_eq(pipe(ends), 0);
+    saved = dup(STDERR_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+}
+
+static void teardown(void)
+{
+    close(ends[0]);
+}
+
+/* What was logged so far; ends the capture. */
+static const char *logged(void)
+{
+    size_t len = 0;
+    ssize_t n;
+    fflush(stderr);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    while ((n = read(ends[0], lines + len, sizeof lines - 1 - len)) > 0)
+        len += (size_t)n;
+    lines[len] = '\0';
+    return lines;
+}
+
+START_TEST(one_line_an_event)
+{
+    LOG(INFO, "upstream okx", "open=%d", 5);
+    LOG(ERROR, "main", "over");
+    ck_assert_str_eq(logged(), "info upstream okx: open=5\nerror main: over\n");
+}
+END_TEST
+
+static int evaluated(int *count)
+{
+    return ++*count;
+}
+
+START_TEST(levels_are_kept)
+{
+    int count = 0;
+    LOG(DEBUG, "x", "%d", evaluated(&count));
+    ck_assert_int_eq(count, 0);
+    log_set_level(LOG_LEVEL_WARN);
+    LOG(INFO, "x", "unheard");
+    LOG(WARN, "x", "heard");
+    ck_assert(!log_enabled(LOG_LEVEL_INFO) && log_enabled(LOG_LEVEL_ERROR));
+    log_set_level(LOG_LEVEL_DEBUG);
+    LOG(DEBUG, "x", "%d", evaluated(&count));
+    ck_assert_str_eq(logged(), "warn x: heard\ndebug x: 1\n");
+}
+END_TEST
+
+START_TEST(lines_cannot_be_forged)
+{
+    LOG(INFO, "client\n1", "a\nerror main: fake\r\x1b[0m\x7f\ttab");
+    ck_assert_str_eq(logged(), "info client?1: a?error main: fake??[0m??tab\n");
+}
+END_TEST
+
+START_TEST(long_lines_are_cut)
+{
+    char object[500];
+    memset(object, 'o', sizeof object - 1);
+    object[sizeof object - 1] = '\0';
+    LOG(INFO, "x", "%5000d", 1);
+    LOG(INFO, object, "words");
+    const char *first = logged(), *end = strchr(first, '\n');
+    ck_assert_ptr_nonnull(end);
+    ck_assert_uint_le((size_t)(end - first), 1023);
+    ck_assert_uint_ge((size_t)(end - first), 1000);
+    ck_assert_ptr_nonnull(strstr(end, "words\n"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("log");
+    TCase *all = tcase_create("all");
+    tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_test(all, one_line_an_event);
+    tcase_add_test(all, levels_are_kept);
+    tcase_add_test(all, lines_cannot_be_forged);
+    tcase_add_test(all, long_lines_are_cut);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

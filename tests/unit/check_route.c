@@ -1,0 +1,256 @@
+/* Which upstream a request goes to, by form, and in which order forms win. */
+#include <check.h>
+
+#include "proxy_fixture.h"
+
+static struct arena *arena;
+static struct config *config;
+static struct ingress ingress;
+
+static void setup(void)
+{
+    arena = arena_new();
+    config = fixture_config(arena);
+    ingress = fixture_ingress();
+}
+
+static void teardown(void)
+{
+    arena_free(arena);
+}
+
+static struct route route(const char *method, const char *target, const char *host)
+{
+    struct route r;
+    route_request(config, &ingress, fixture_request(arena, method, target, host), &r);
+    return r;
+}
+
+/* "page /stats", "404", or "form upstream origin path". */
+static const char *told(const struct route *r)
+{
+    static const char *const forms[] = {"http", "https", "prefix", "named", "host", "own"};
+    if (r->kind == ROUTE_REFUSED) {
+        ck_assert_int_eq(r->why.error, FAILURE_HTTP_REQUEST_ERROR);
+        ck_assert(r->why.detail[0]);
+        return arena_printf(arena, "%d", verdict_status(&r->why));
+    }
+    if (r->kind == ROUTE_PAGE)
+        return arena_printf(arena, "page %.*s", SPAN_ARG(r->path));
+    struct span at = origin_authority(arena, &r->origin, true);
+    return arena_printf(arena, "%s %s %s%.*s %.*s", forms[r->form],
+                        r->listed ? r->listed->name : "-",
+                        r->origin.secure ? "tls:" : "plain:", SPAN_ARG(at), SPAN_ARG(r->path));
+}
+
+struct row {
+    const char *target, *host, *expected;
+};
+
+static void all(const char *method, const struct row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct route r = route(method, rows[i].target, rows[i].host);
+        const char *got = told(&r);
+        ck_assert_msg(strcmp(got, rows[i].expected) == 0, "%s at %s: got '%s', expected '%s'",
+                      rows[i].target, rows[i].host ? rows[i].host : "(no Host)", got,
+                      rows[i].expected);
+    }
+}
+
+#define ALL(method, rows) all(method, rows, COUNT_OF(rows))
+#define SELF "127.0.0.1:8642"
+
+START_TEST(pages_and_names)
+{
+    static const struct row rows[] = {
+        {"/", SELF, "page /"},
+        {"/?a=1", SELF, "page /?a=1"},
+        {"/stats", "localhost:8642", "page /stats"},
+        {"/stats?x", SELF, "page /stats?x"},
+        {"/metrics", "trunkline:8642", "page /metrics"},
+        {"/healthz", NULL, "page /healthz"},
+        {"/upstreams/ex/pause", SELF, "page /upstreams/ex/pause"},
+        {"/stats/", SELF, "404"},
+        {"/ex", SELF, "named ex tls:exchange.test:443 /"},
+        {"/ex?x=1", SELF, "named ex tls:exchange.test:443 /?x=1"},
+        {"/ex/", SELF, "named ex tls:exchange.test:443 /"},
+        {"/ex/stats", SELF, "named ex tls:exchange.test:443 /stats"},
+        {"/ex//a/../b%2C?c", SELF, "named ex tls:exchange.test:443 //a/../b%2C?c"},
+        {"/plain/a", SELF, "named plain plain:plain.test:80 /a"},
+        {"/EX/a", SELF, "404"},
+        {"/ws/a", SELF, "named ws tls:clash.test:443 /a"},
+        {"/wss/h.test/a", SELF, "prefix - tls:h.test:443 /a"},
+        {"//a", SELF, "404"},
+        {"/a b", SELF, "400"},
+        {"/ex/a#b", SELF, "400"},
+    };
+    ALL("GET", rows);
+}
+END_TEST
+
+START_TEST(forms_with_an_origin)
+{
+    static const struct row rows[] = {
+        {"http://exchange.test/a", "x", "http ex tls:exchange.test:443 /a"},
+        {"http://exchange.test:80/a", "x", "http ex tls:exchange.test:443 /a"},
+        {"http://exchange.test:443/a", "x", "http ex tls:exchange.test:443 /a"},
+        {"http://Exchange.TEST:8443/a", "x", "http alt tls:exchange.test:8443 /a"},
+        {"http://exchange.test:9/a", "x", "http - tls:exchange.test:9 /a"},
+        {"https://exchange.test/a", "clash.test", "https ex tls:exchange.test:443 /a"},
+        {"http://plain.test/a", "x", "http plain plain:plain.test:80 /a"},
+        {"http://plain.test:80/a", "x", "http plain plain:plain.test:80 /a"},
+        {"https://plain.test/a", "x", "https - tls:plain.test:443 /a"},
+        {"http://odd.test:8080/a", "x", "http odd plain:odd.test:8080 /a"},
+        {"https://odd.test:8080/a", "x", "https - tls:odd.test:8080 /a"},
+        {"http://odd.test/a", "x", "http - tls:odd.test:443 /a"},
+        {"http://u@exchange.test/a", "x", "400"},
+        {"ftp://exchange.test/a", "x", "400"},
+        {"http://exchange.test/a", "u@x", "400"},
+        {"/https://exchange.test/a", SELF, "prefix ex tls:exchange.test:443 /a"},
+        {"/http://plain.test/a", SELF, "prefix plain plain:plain.test:80 /a"},
+        {"/https://exchange.test:8443?a", SELF, "prefix alt tls:exchange.test:8443 /?a"},
+        {"/https%3A%2F%2Fexchange.test%2Fa", SELF, "prefix ex tls:exchange.test:443 /a"},
+        {"/?url=https%3A%2F%2Fexchange.test%2Fa", SELF, "prefix ex tls:exchange.test:443 /a"},
+        {"/?url=nothing", SELF, "400"},
+        {"/https://other.test/a", SELF, "prefix - tls:other.test:443 /a"},
+        {"/https%3A%2F%2Fexchange.test%2Fa%0d", SELF, "400"},
+        {"*", SELF, "400"},
+    };
+    ALL("GET", rows);
+    ck_assert(route("GET", "/wss://exchange.test/a", SELF).websocket);
+    ck_assert(!route("GET", "/https://exchange.test/a", SELF).websocket);
+    struct route r = route("GET", "/https:/exchange.test/a", SELF);
+    ck_assert(span_is(r.spelling, SPAN("/https:/")));
+}
+END_TEST
+
+START_TEST(hosts_name_upstreams)
+{
+    static const struct row rows[] = {
+        {"/stats", "ex.localhost", "host ex tls:exchange.test:443 /stats"},
+        {"/", "EX.localhost.:1234", "host ex tls:exchange.test:443 /"},
+        {"/?url=https://o.test/", "ex.localhost:8642",
+         "host ex tls:exchange.test:443 /?url=https://o.test/"},
+        {"/ex/a", "alt.localhost", "host alt tls:exchange.test:8443 /ex/a"},
+        {"/a", "nosuch.localhost", "404"},
+        {"/stats", "nosuch.localhost", "page /stats"},
+        {"/a", "exchange.test", "host ex tls:exchange.test:443 /a"},
+        {"/a", "exchange.test:80", "host ex tls:exchange.test:443 /a"},
+        {"/a", "exchange.test:443", "host ex tls:exchange.test:443 /a"},
+        {"/a", "exchange.test:8642", "host ex tls:exchange.test:443 /a"},
+        {"/a", "exchange.test:8443", "host alt tls:exchange.test:8443 /a"},
+        {"/a", "exchange.test:9999", "404"},
+        {"/a", "plain.test", "host plain plain:plain.test:80 /a"},
+        {"/a", "odd.test:8080", "host odd plain:odd.test:8080 /a"},
+        {"/stats", "localhost", "page /stats"},
+        {"/stats", "localhost:9000", "host local plain:localhost:9000 /stats"},
+        {"/stats", "ex.test%00", "400"},
+        {"/stats", "a@b", "400"},
+    };
+    ALL("GET", rows);
+    static const struct row options[] = {
+        {"*", "ex.localhost", "host ex tls:exchange.test:443 *"},
+        {"*", SELF, "page *"},
+    };
+    ALL("OPTIONS", options);
+}
+END_TEST
+
+/* An upstream on the address trunkline itself is called by takes no page. */
+START_TEST(own_names_stay_our_own)
+{
+    add_upstream(arena, config, "near", false, "127.0.0.1", 8642);
+    add_upstream(arena, config, "web", false, "127.0.0.1", 80);
+    static const struct row rows[] = {
+        {"/stats", SELF, "page /stats"},
+        {"/stats", "127.0.0.1", "page /stats"},
+        {"/near/a", SELF, "named near plain:127.0.0.1:8642 /a"},
+    };
+    ALL("GET", rows);
+    ingress.is_unix = true;
+    ingress.port = 0;
+    static const struct row on_unix[] = {
+        {"/stats", "127.0.0.1", "page /stats"},
+        {"/stats", "localhost", "page /stats"},
+        {"/stats", "localhost:9000", "host local plain:localhost:9000 /stats"},
+        {"/stats", "exchange.test", "host ex tls:exchange.test:443 /stats"},
+    };
+    ALL("GET", on_unix);
+}
+END_TEST
+
+START_TEST(an_own_port_takes_every_path)
+{
+    static const struct row rows[] = {
+        {"/stats", "x", "own ex tls:exchange.test:443 /stats"},
+        {"/", "alt.localhost", "own ex tls:exchange.test:443 /"},
+        {"/alt/a", "x", "own ex tls:exchange.test:443 /alt/a"},
+        {"/https://u@other.test/", "x", "own ex tls:exchange.test:443 /https://u@other.test/"},
+        {"/?url=x", "x", "own ex tls:exchange.test:443 /?url=x"},
+        {"//a?b", NULL, "own ex tls:exchange.test:443 //a?b"},
+        {"http://clash.test/a", "x", "http ws tls:clash.test:443 /a"},
+        {"/a b", "x", "400"},
+        {"/a", "u@x", "400"},
+    };
+    ingress.upstream = "ex";
+    ALL("GET", rows);
+    static const struct row options[] = {{"*", "x", "own ex tls:exchange.test:443 *"}};
+    ALL("OPTIONS", options);
+    ingress.upstream = "gone";
+    struct route r = route("GET", "/a", "x");
+    ck_assert_str_eq(told(&r), "404");
+}
+END_TEST
+
+START_TEST(connect_is_refused)
+{
+    static const struct row rows[] = {
+        {"exchange.test:443", "x", "501"},
+        {"exchange.test:443", NULL, "501"},
+        {"exchange.test", "x", "400"},
+        {"/a", "ex.localhost", "400"},
+    };
+    ALL("CONNECT", rows);
+    ck_assert_int_eq(route("CONNECT", "h.test:443", NULL).form, FORM_CONNECT);
+}
+END_TEST
+
+START_TEST(unknown_names_tell_the_known)
+{
+    struct route r = route("GET", "/nosuch/a?signature=s3cr3t", SELF);
+    ck_assert_str_eq(r.why.detail, "no upstream 'nosuch'; known: ex, alt, plain, odd, ws, local");
+    r = route("GET", "/a=s3cr3t&b/c", SELF);
+    ck_assert_ptr_null(strstr(r.why.detail, "s3cr3t"));
+    for (int i = 0; i < 40; i++)
+        add_upstream(arena, config, arena_printf(arena, "another-name-%d", i), true,
+                     arena_printf(arena, "h%d.test", i), 443);
+    r = route("GET", "/nosuch", SELF);
+    size_t len = strlen(r.why.detail);
+    ck_assert_uint_lt(len, sizeof r.why.detail);
+    ck_assert_str_eq(r.why.detail + len - 3, "...");
+    struct config empty = {0};
+    route_request(&empty, &ingress, fixture_request(arena, "GET", "/a", SELF), &r);
+    ck_assert_str_eq(r.why.detail, "no upstream 'a'; known: none");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("route");
+    TCase *t = tcase_create("all");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, pages_and_names);
+    tcase_add_test(t, forms_with_an_origin);
+    tcase_add_test(t, hosts_name_upstreams);
+    tcase_add_test(t, own_names_stay_our_own);
+    tcase_add_test(t, an_own_port_takes_every_path);
+    tcase_add_test(t, connect_is_refused);
+    tcase_add_test(t, unknown_names_tell_the_known);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,89 @@
+/* Spans: comparing, cutting, lists. */
+#include "base/span.h"
+
+#include <check.h>
+#include <stdio.h>
+
+static const struct span nothing = {NULL, 0};
+
+START_TEST(compares)
+{
+    ck_assert(span_is(SPAN("a"), span_of("a")));
+    ck_assert(!span_is(SPAN("a"), SPAN("A")));
+    ck_assert(!span_is(SPAN("a"), SPAN("ab")));
+    ck_assert(span_is(nothing, SPAN("")));
+    ck_assert(span_is(span_of(NULL), nothing));
+    ck_assert(span_is_nocase(SPAN("Host"), SPAN("hOST")));
+    ck_assert(!span_is_nocase(SPAN("Host"), SPAN("Hosts")));
+    ck_assert(span_starts(SPAN("abc"), SPAN("ab")));
+    ck_assert(!span_starts(SPAN("a"), SPAN("ab")));
+    ck_assert(!span_starts(SPAN("Abc"), SPAN("ab")));
+    ck_assert(span_starts_nocase(SPAN("Proxy-X"), SPAN("proxy-")));
+    ck_assert(!span_starts_nocase(SPAN("Proxy"), SPAN("proxy-")));
+}
+END_TEST
+
+START_TEST(cuts)
+{
+    struct span s = SPAN("key=value");
+    ck_assert_uint_eq(span_find(s, '='), 3);
+    ck_assert_uint_eq(span_find(s, '?'), s.len);
+    ck_assert_uint_eq(span_find(nothing, 'x'), 0);
+    ck_assert(span_is(span_from(s, 4), SPAN("value")));
+    ck_assert_uint_eq(span_from(s, 9).len, 0);
+    ck_assert_uint_eq(span_from(s, 100).len, 0);
+    ck_assert(span_is(span_first(s, 3), SPAN("key")));
+    ck_assert(span_is(span_first(s, 100), s));
+}
+END_TEST
+
+START_TEST(trims)
+{
+    ck_assert(span_is(span_trim(SPAN(" \t a b\t ")), SPAN("a b")));
+    ck_assert(span_is(span_trim(SPAN(" \t ")), SPAN("")));
+    ck_assert(span_is(span_trim(SPAN("\ra\v")), SPAN("\ra\v"))); /* OWS is space and tab alone */
+    ck_assert_uint_eq(span_trim(nothing).len, 0);
+}
+END_TEST
+
+START_TEST(walks_lists)
+{
+    struct span rest = SPAN(" , a,, b c ,\td\t,"), element;
+    ck_assert(span_next_element(&rest, &element));
+    ck_assert(span_is(element, SPAN("a")));
+    ck_assert(span_next_element(&rest, &element));
+    ck_assert(span_is(element, SPAN("b c")));
+    ck_assert(span_next_element(&rest, &element));
+    ck_assert(span_is(element, SPAN("d")));
+    ck_assert(!span_next_element(&rest, &element));
+    ck_assert(!span_next_element(&rest, &element));
+    ck_assert(span_lists(SPAN("gzip, Chunked"), SPAN("chunked")));
+    ck_assert(!span_lists(SPAN("gzip, chunked;q=1"), SPAN("chunked")));
+    ck_assert(!span_lists(SPAN(""), SPAN("chunked")));
+}
+END_TEST
+
+START_TEST(prints)
+{
+    char line[20];
+    snprintf(line, sizeof line, "<%.*s>", SPAN_ARG(span_first(SPAN("hello"), 4)));
+    ck_assert_str_eq(line, "<hell>");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("span");
+    TCase *all = tcase_create("all");
+    tcase_add_test(all, compares);
+    tcase_add_test(all, cuts);
+    tcase_add_test(all, trims);
+    tcase_add_test(all, walks_lists);
+    tcase_add_test(all, prints);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

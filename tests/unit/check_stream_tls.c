@@ -1,0 +1,850 @@
+/* Against origins in Python and OpenSSL (tls_origin.py), on loopback. */
+#include <arpa/inet.h>
+#include <check.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "net/stream_tls.h"
+#include "net/stream_uv.h"
+#include "net/tls_session.h"
+
+/* ------------------------------------------------------------------ origins */
+
+static struct origin {
+    char name[32];
+    int port;
+} origins[40];
+static size_t origin_count;
+static char dir[] = "/tmp/check_tls.XXXXXX";
+static FILE *from_origins;
+static int to_origins;
+static pid_t origins_pid;
+
+static const char *script(void)
+{
+    static char path[4096];
+    const char *srcdir = getenv("srcdir");
+    char here[] = __FILE__;
+    const char *places[] = {dirname(here), srcdir ? srcdir : "."};
+    const char *inside[] = {"", "tests/unit/"};
+    for (size_t i = 0; i < 4; i++) {
+        snprintf(path, sizeof path, "%s/%stls_origin.py", places[i / 2], inside[i % 2]);
+        if (access(path, R_OK) == 0)
+            break;
+    }
+    return path;
+}
+
+static void start_origins(void)
+{
+    int in[2], out[2];
+    CHECK(mkdtemp(dir) && pipe(in) == 0 && pipe(out) == 0);
+    if ((origins_pid = fork()) == 0) {
+        dup2(in[0], 0);
+        dup2(out[1], 1);
+        close(in[0]), close(in[1]), close(out[0]), close(out[1]);
+        execlp("python3", "python3", script(), dir, (char *)NULL);
+        _exit(127);
+    }
+    close(in[0]);
+    close(out[1]);
+    to_origins = in[1];
+    from_origins = fdopen(out[0], "r");
+    struct origin *o = origins;
+    while (fscanf(from_origins, "%31s", o->name) == 1 && strcmp(o->name, "ready") != 0) {
+        CHECK(fscanf(from_origins, "%d", &o->port) == 1);
+        o++;
+    }
+    origin_count = (size_t)(o - origins);
+    CHECK(origin_count > 20);
+}
+
+static void stop_origins(void)
+{
+    char command[64];
+    close(to_origins);
+    waitpid(origins_pid, NULL, 0);
+    fclose(from_origins);
+    snprintf(command, sizeof command, "rm -r %s", dir);
+    CHECK(system(command) == 0);
+}
+
+static int port_of(const char *name)
+{
+    for (size_t i = 0; i < origin_count; i++)
+        if (strcmp(origins[i].name, name) == 0)
+            return origins[i].port;
+    ck_abort_msg("no origin %s", name);
+}
+
+static const char *file(const char *name)
+{
+    static char paths[4][64];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
+    return path;
+}
+
+/* ------------------------- a stream between TLS and TCP that looks and counts */
+
+struct tap {
+    struct stream base;
+    struct stream *inner;
+    size_t writes;
+    bool is_dead; /* takes nothing */
+};
+
+static struct tap *tap_self(struct stream *s)
+{
+    return container_of(s, struct tap, base);
+}
+
+static bool tap_write(struct stream *s, const uv_buf_t *pieces, size_t count)
+{
+    struct tap *t = tap_self(s);
+    t->writes++;
+    if (t->is_dead)
+        return true;
+    bool ok = stream_write(t->inner, pieces, count);
+    s->taken = t->inner->taken;
+    s->queued = t->inner->queued;
+    return ok;
+}
+
+static void tap_shutdown(struct stream *s)
+{
+    stream_shutdown(tap_self(s)->inner);
+}
+
+static void tap_pause(struct stream *s)
+{
+    stream_pause(tap_self(s)->inner);
+}
+
+static void tap_resume(struct stream *s)
+{
+    stream_resume(tap_self(s)->inner);
+}
+
+static bool tap_is_quiet(struct stream *s)
+{
+    return stream_is_quiet(tap_self(s)->inner);
+}
+
+static void tap_close(struct stream *s)
+{
+    stream_close(tap_self(s)->inner);
+}
+
+static const struct stream_ops tap_ops = {tap_write,  tap_shutdown, tap_pause,
+                                          tap_resume, tap_is_quiet, tap_close};
+
+static void tap_on_data(void *owner, const char *data, size_t len)
+{
+    struct tap *t = owner;
+    t->base.events->on_data(t->base.owner, data, len);
+}
+
+static void tap_on_end(void *owner, enum stream_end how, const char *why)
+{
+    struct tap *t = owner;
+    t->base.events->on_end(t->base.owner, how, why);
+}
+
+static void tap_on_drain(void *owner)
+{
+    struct tap *t = owner;
+    t->base.taken = t->inner->taken;
+    t->base.queued = t->inner->queued;
+    t->base.events->on_drain(t->base.owner);
+}
+
+static const struct stream_events tap_events = {tap_on_data, tap_on_end, tap_on_drain};
+
+/* --------------------------------------------------------------------- lines */
+
+struct line {
+    struct tap tap;
+    const char *name;
+    struct stream *tls;
+    bool secured, failed, ended, is_closed, closes_inside, pauses_inside, closes_when_secured;
+    struct tls_report report;
+    char version[16], alpn[16], detail[256], why[256];
+    enum failure failure;
+    enum stream_end how;
+    size_t pauses, drains, got;
+    uint64_t sum;
+    char first[64]; /* of what came */
+};
+
+static struct loop *loop;
+static struct worker *worker;
+static struct tls_context *context;
+static const char *const http1[] = {"http/1.1", NULL};
+
+static void close_line(struct line *l)
+{
+    if (!l->is_closed)
+        stream_close(l->tls);
+    l->is_closed = true;
+}
+
+static void on_data(void *owner, const char *data, size_t len)
+{
+    struct line *l = owner;
+    ck_assert(!l->is_closed && !l->ended);
+    for (size_t i = 0; i < len; i++, l->got++) {
+        l->sum = l->sum * 31 + (unsigned char)data[i];
+        if (l->got < sizeof l->first - 1)
+            l->first[l->got] = data[i];
+    }
+    if (l->closes_inside)
+        close_line(l);
+    else if (l->pauses_inside) {
+        l->pauses++;
+        stream_pause(l->tls);
+    }
+}
+
+static void on_end(void *owner, enum stream_end how, const char *why)
+{
+    struct line *l = owner;
+    ck_assert(!l->ended && !l->is_closed);
+    l->ended = true;
+    l->how = how;
+    snprintf(l->why, sizeof l->why, "%s", why);
+}
+
+static void on_drain(void *owner)
+{
+    ((struct line *)owner)->drains++;
+}
+
+static const struct stream_events line_events = {on_data, on_end, on_drain};
+
+static void on_secured(void *owner, struct stream *s, const struct tls_report *report)
+{
+    struct line *l = owner;
+    ck_assert(s == l->tls && !l->secured && !l->failed && !l->is_closed);
+    l->secured = true;
+    l->report = *report;
+    snprintf(l->version, sizeof l->version, "%s", report->version);
+    snprintf(l->alpn, sizeof l->alpn, "%s", report->alpn ? report->alpn : "-");
+    stream_bind(s, &line_events, l);
+    if (l->closes_when_secured)
+        close_line(l);
+    else
+        stream_resume(s);
+}
+
+static void on_failed(void *owner, struct stream *s, enum failure why, const char *detail)
+{
+    struct line *l = owner;
+    ck_assert(s == l->tls && !l->secured && !l->failed && !l->is_closed);
+    l->failed = true;
+    l->failure = why;
+    snprintf(l->detail, sizeof l->detail, "%s", detail);
+}
+
+static const struct tls_events tls_events = {on_secured, on_failed};
+
+static void on_connected(void *owner, struct stream *s, int status)
+{
+    struct line *l = owner;
+    ck_assert_int_eq(status, 0);
+    l->tap.base.ops = &tap_ops;
+    l->tap.inner = s;
+    stream_bind(s, &tap_events, &l->tap);
+    l->tls = stream_tls_open(loop, worker, context, &l->tap.base, l->name, http1, &tls_events, l);
+}
+
+/* The loop does not wait: what a condition asks for may come from a task, after
+ * which nothing else would wake it. */
+static void turn(void)
+{
+    loop_turn(loop, false);
+    usleep(100);
+}
+
+#define TURN_UNTIL(condition)                                                                      \
+    do {                                                                                           \
+        uint64_t give_up = clock_us() + 20 * 1000 * 1000;                                          \
+        while (!(condition)) {                                                                     \
+            ck_assert_msg(clock_us() < give_up, "never came: " #condition);                        \
+            turn();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+static void turn_for(uint64_t ms)
+{
+    uint64_t until = clock_us() + ms * 1000;
+    while (clock_us() < until)
+        turn();
+}
+
+/* Dials; returns once the handshake has begun. */
+static void begin(struct line *l, const char *origin, const char *name)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port_of(origin))};
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    *l = (struct line){.name = name,
+                       .closes_inside = l->closes_inside,
+                       .pauses_inside = l->pauses_inside,
+                       .closes_when_secured = l->closes_when_secured};
+    stream_uv_connect(loop, (struct sockaddr *)&at, l, on_connected);
+    TURN_UNTIL(l->tls);
+}
+
+static void open_line(struct line *l, const char *origin, const char *name)
+{
+    begin(l, origin, name);
+    TURN_UNTIL(l->secured || l->failed);
+}
+
+static void must_open(struct line *l, const char *origin)
+{
+    open_line(l, origin, "origin.test");
+    ck_assert_msg(l->secured, "%s: %s", origin, l->detail);
+}
+
+static void must_fail(const char *origin, const char *name, enum failure why, const char *words)
+{
+    struct line l = {0};
+    open_line(&l, origin, name);
+    ck_assert_msg(l.failed, "%s was taken", origin);
+    ck_assert_msg(l.failure == why, "%s: %s: %s", origin, failure_name(l.failure), l.detail);
+    ck_assert_msg(strstr(l.detail, words) != NULL, "%s: %s", origin, l.detail);
+    ck_assert(strchr(l.detail, '\n') == NULL);
+    close_line(&l);
+}
+
+static void say(struct line *l, const char *text)
+{
+    uv_buf_t piece = uv_buf_init((char *)text, (unsigned)strlen(text));
+    stream_write(l->tls, &piece, 1);
+}
+
+static void use_context(struct tls_settings settings)
+{
+    char error[256];
+    if (context)
+        tls_context_unref(context);
+    context = tls_context_new(&settings, error, sizeof error);
+    ck_assert_msg(context != NULL, "%s", error);
+}
+
+static void set_up(void)
+{
+    signal(SIGPIPE, SIG_IGN);
+    tls_start();
+    loop = loop_new();
+    worker = worker_new(loop);
+    use_context((struct tls_settings){.verify = true, .ca_file = file("ca.pem")});
+}
+
+static void tear_down(void)
+{
+    loop_turn(loop, false);
+    worker_free(worker);
+    loop_free(loop);
+    tls_context_unref(context);
+    context = NULL;
+}
+
+/* ---------------------------------------------------------------- handshakes */
+
+static void check_echo(const char *origin, const char *version)
+{
+    struct line l = {0};
+    must_open(&l, origin);
+    ck_assert_str_eq(l.version, version);
+    ck_assert(!l.report.resumed && l.report.handshake_us > 0);
+    TURN_UNTIL(l.got == strlen("reused=0\n"));
+    say(&l, "order");
+    TURN_UNTIL(l.got == strlen("reused=0\norder"));
+    ck_assert_str_eq(l.first, "reused=0\norder");
+    ck_assert(stream_queued(l.tls) == 0 && stream_taken(l.tls) == stream_taken(l.tap.inner));
+    ck_assert(stream_is_quiet(l.tls));
+    close_line(&l);
+}
+
+START_TEST(speaks_both_versions)
+{
+    check_echo("echo12", "TLSv1.2");
+    use_context((struct tls_settings){.verify = true, .ca_file = file("ca.pem")});
+    check_echo("echo13", "TLSv1.3");
+}
+END_TEST
+
+START_TEST(negotiates_alpn)
+{
+    struct line l = {0};
+    must_open(&l, "echo");
+    ck_assert_str_eq(l.alpn, "http/1.1");
+    close_line(&l);
+    must_open(&l, "echo12");
+    ck_assert_str_eq(l.alpn, "-");
+    close_line(&l);
+}
+END_TEST
+
+START_TEST(keeps_to_the_lowest_version)
+{
+    use_context(
+        (struct tls_settings){.verify = true, .ca_file = file("ca.pem"), .tls13_only = true});
+    check_echo("echo13", "TLSv1.3");
+    tls_sessions_clear(tls_context_sessions(context));
+    must_fail("echo12", "origin.test", FAILURE_TLS_PROTOCOL_ERROR, "protocol_version");
+}
+END_TEST
+
+START_TEST(refuses_bad_certificates)
+{
+    enum failure why = FAILURE_TLS_CERTIFICATE_ERROR;
+    must_fail("expired", "origin.test", why, "expired");
+    must_fail("unknown", "origin.test", why, "trusted CA");
+    must_fail("self", "origin.test", why, "trusted CA");
+    must_fail("echo13", "evil.test", why, "Common Name");
+    must_fail("echo12", "evil.test", why, "Common Name");
+    must_fail("echo13", "a.b.wild.test", why, "Common Name");
+}
+END_TEST
+
+START_TEST(verifies_addresses)
+{
+    struct line l = {0};
+    open_line(&l, "echo13", "127.0.0.1");
+    ck_assert_msg(l.secured, "%s", l.detail);
+    close_line(&l);
+    open_line(&l, "echo12", "::1");
+    ck_assert_msg(l.secured, "%s", l.detail);
+    close_line(&l);
+    must_fail("echo13", "127.0.0.2", FAILURE_TLS_CERTIFICATE_ERROR, "Common Name");
+    must_fail("echo12", "127.0.0.2", FAILURE_TLS_CERTIFICATE_ERROR, "Common Name");
+    must_fail("echo12", "::2", FAILURE_TLS_CERTIFICATE_ERROR, "Common Name");
+}
+END_TEST
+
+START_TEST(takes_anything_unverified)
+{
+    use_context((struct tls_settings){.verify = false});
+    const char *ill[] = {"expired", "unknown", "self"};
+    for (size_t i = 0; i < COUNT_OF(ill); i++) {
+        struct line l = {0};
+        open_line(&l, ill[i], "evil.test");
+        ck_assert_msg(l.secured, "%s: %s", ill[i], l.detail);
+        close_line(&l);
+    }
+}
+END_TEST
+
+START_TEST(system_bundle_knows_no_test_ca)
+{
+    use_context((struct tls_settings){.verify = true});
+    must_fail("echo13", "origin.test", FAILURE_TLS_CERTIFICATE_ERROR, "trusted CA");
+}
+END_TEST
+
+START_TEST(tells_what_went_wrong)
+{
+    must_fail("plain", "origin.test", FAILURE_TLS_PROTOCOL_ERROR, "is not TLS");
+    must_fail("garbage", "origin.test", FAILURE_TLS_PROTOCOL_ERROR, "");
+    must_fail("alert", "origin.test", FAILURE_TLS_PROTOCOL_ERROR, "handshake_failure");
+    must_fail("eof", "origin.test", FAILURE_CONNECTION_TERMINATED, "origin closed");
+    must_fail("reset", "origin.test", FAILURE_CONNECTION_TERMINATED, "reset");
+}
+END_TEST
+
+START_TEST(shows_a_client_certificate)
+{
+    must_fail("strict12", "origin.test", FAILURE_TLS_PROTOCOL_ERROR, "alert");
+    struct line l = {0};
+    must_open(&l, "strict13"); /* TLS 1.3 hears of it only afterwards */
+    TURN_UNTIL(l.ended);
+    ck_assert_int_eq(l.how, STREAM_RESET);
+    ck_assert(strstr(l.why, "alert") != NULL);
+    close_line(&l);
+    use_context((struct tls_settings){.verify = true,
+                                      .ca_file = file("ca.pem"),
+                                      .cert_file = file("client.pem"),
+                                      .key_file = file("client.key")});
+    check_echo("strict13", "TLSv1.3");
+    tls_sessions_clear(tls_context_sessions(context));
+    check_echo("strict12", "TLSv1.2");
+}
+END_TEST
+
+static void must_refuse(struct tls_settings settings, const char *words)
+{
+    char error[256] = "";
+    ck_assert(tls_context_new(&settings, error, sizeof error) == NULL);
+    ck_assert_msg(strstr(error, words) != NULL, "%s", error);
+}
+
+START_TEST(refuses_bad_files)
+{
+    must_refuse((struct tls_settings){.verify = true, .ca_file = "/nowhere"},
+                "ca_file /nowhere: cannot be read");
+    must_refuse((struct tls_settings){.verify = true, .ca_file = file("good.key")}, "ca_file");
+    must_refuse((struct tls_settings){.cert_file = "/nowhere"}, "cert_file /nowhere");
+    must_refuse((struct tls_settings){.cert_file = file("good.pem"), .key_file = "/nowhere"},
+                "key_file /nowhere");
+    must_refuse((struct tls_settings){.cert_file = file("good.pem"), .key_file = file("ca.key")},
+                "is not the key of");
+}
+END_TEST
+
+/* ---------------------------------------------------------------- resumption */
+
+/* Opens, reads the origin's view, closes; returns whether it was resumed. */
+static bool visit(const char *origin, const char *name)
+{
+    struct line l = {0};
+    open_line(&l, origin, name);
+    ck_assert_msg(l.secured, "%s: %s", origin, l.detail);
+    TURN_UNTIL(l.got == strlen("reused=0\n"));
+    ck_assert_str_eq(l.first, l.report.resumed ? "reused=1\n" : "reused=0\n");
+    close_line(&l);
+    return l.report.resumed;
+}
+
+START_TEST(resumes)
+{
+    const char *names[] = {"echo12", "echo13"};
+    for (int verify = 0; verify < 2; verify++)
+        for (size_t i = 0; i < COUNT_OF(names); i++) {
+            use_context((struct tls_settings){.verify = verify, .ca_file = file("ca.pem")});
+            ck_assert(!visit(names[i], "origin.test"));
+            ck_assert(visit(names[i], "origin.test"));
+            ck_assert(visit(names[i], "origin.test"));
+            ck_assert(!visit(names[i], "127.0.0.1")); /* another name */
+            ck_assert(visit(names[i], "127.0.0.1"));
+            ck_assert(visit(names[i], "origin.test"));
+        }
+}
+END_TEST
+
+START_TEST(survives_a_refused_session)
+{
+    ck_assert(!visit("forgetful12", "origin.test"));
+    ck_assert(!visit("forgetful12", "origin.test"));
+    use_context((struct tls_settings){.verify = true, .ca_file = file("ca.pem")});
+    ck_assert(!visit("forgetful13", "origin.test"));
+    ck_assert(!visit("forgetful13", "origin.test"));
+}
+END_TEST
+
+/* An origin that no longer speaks its session's version costs one attempt at
+ * most. */
+START_TEST(survives_a_changed_version)
+{
+    size_t failures = 0;
+    for (int i = 0; i < 6; i++) {
+        struct line l = {0};
+        open_line(&l, "fickle", "origin.test");
+        failures = l.failed ? failures + 1 : 0;
+        ck_assert_uint_lt(failures, 2);
+        if (l.secured)
+            TURN_UNTIL(l.got > 0);
+        close_line(&l);
+    }
+}
+END_TEST
+
+/* ------------------------------------------------------------------- closing */
+
+START_TEST(closing_at_any_time_is_silent)
+{
+    for (int delay = 0; delay < 12; delay++) {
+        struct line l = {0}, silent = {0};
+        tls_sessions_clear(tls_context_sessions(context));
+        begin(&l, delay % 2 ? "echo13" : "echo12", "origin.test");
+        begin(&silent, "silent", "origin.test");
+        turn_for((uint64_t)delay);
+        close_line(&l);
+        close_line(&silent);
+        l.secured = silent.secured = false;
+        turn_for(30);
+        ck_assert(!l.secured && !l.failed && !silent.secured && !silent.failed);
+    }
+}
+END_TEST
+
+START_TEST(closing_while_a_job_runs_and_the_worker_ends)
+{
+    struct line l[5];
+    memset(l, 0, sizeof l);
+    for (size_t i = 0; i < COUNT_OF(l); i++)
+        begin(&l[i], "silent", "origin.test");
+    for (size_t i = 0; i < COUNT_OF(l); i++)
+        close_line(&l[i]);
+}
+END_TEST
+
+START_TEST(closing_inside_the_event)
+{
+    struct line l = {.closes_when_secured = true};
+    must_open(&l, "echo13");
+    ck_assert(l.is_closed);
+    turn_for(30);
+    ck_assert_uint_eq(l.got, 0);
+}
+END_TEST
+
+START_TEST(closing_inside_on_data)
+{
+    struct line l = {.closes_inside = true};
+    must_open(&l, "much");
+    TURN_UNTIL(l.is_closed);
+    size_t got = l.got;
+    turn_for(50);
+    ck_assert(got > 0 && l.got == got && !l.ended);
+}
+END_TEST
+
+START_TEST(silent_origins_block_nobody)
+{
+    struct line silent[4];
+    memset(silent, 0, sizeof silent);
+    for (size_t i = 0; i < COUNT_OF(silent); i++)
+        begin(&silent[i], "silent", "origin.test");
+    check_echo("echo13", "TLSv1.3");
+    for (size_t i = 0; i < COUNT_OF(silent); i++) {
+        ck_assert(!silent[i].secured && !silent[i].failed);
+        close_line(&silent[i]);
+    }
+}
+END_TEST
+
+START_TEST(a_burst_comes_through)
+{
+    static struct line lines[40];
+    for (size_t i = 0; i < COUNT_OF(lines); i++)
+        begin(&lines[i], i % 2 ? "echo" : "echo13", "origin.test");
+    for (size_t i = 0; i < COUNT_OF(lines); i++)
+        if (i % 5 == 0)
+            close_line(&lines[i]);
+    for (size_t i = 0; i < COUNT_OF(lines); i++) {
+        TURN_UNTIL(lines[i].is_closed || lines[i].got == strlen("reused=0\n"));
+        close_line(&lines[i]);
+    }
+}
+END_TEST
+
+/* ---------------------------------------------------------------------- data */
+
+static void check_end(const char *origin, enum stream_end how)
+{
+    struct line l = {0};
+    must_open(&l, origin);
+    TURN_UNTIL(l.ended);
+    ck_assert_str_eq(l.first, "hello");
+    ck_assert_msg(l.how == how, "%s: %d %s", origin, l.how, l.why);
+    ck_assert(!stream_is_quiet(l.tls));
+    close_line(&l);
+}
+
+START_TEST(tells_the_ends_apart)
+{
+    check_end("notify", STREAM_EOF);
+    check_end("cut", STREAM_CUT);
+    check_end("broken", STREAM_RESET);
+}
+END_TEST
+
+START_TEST(key_update_is_the_end)
+{
+    struct line l = {0};
+    must_open(&l, "key-update");
+    say(&l, "tell me\n");
+    TURN_UNTIL(l.ended);
+    ck_assert_int_eq(l.how, STREAM_RESET);
+    uint64_t taken = stream_taken(l.tls);
+    say(&l, "an order");
+    ck_assert_uint_eq(stream_taken(l.tls), taken);
+    ck_assert_uint_eq(stream_queued(l.tls), 0);
+    close_line(&l);
+}
+END_TEST
+
+START_TEST(pausing_loses_nothing)
+{
+    struct line l = {.pauses_inside = true};
+    must_open(&l, "much");
+    for (;;) {
+        size_t got = l.got;
+        TURN_UNTIL(l.got > got || l.ended);
+        if (l.ended)
+            break;
+        got = l.got;
+        loop_turn(loop, false);
+        ck_assert_uint_eq(l.got, got);
+        ck_assert(!l.ended);
+        stream_resume(l.tls);
+        ck_assert_uint_eq(l.got, got); /* never from inside */
+    }
+    uint64_t sum = 0;
+    for (size_t i = 0; i < 1024 * 1024; i++)
+        sum = sum * 31 + i % 256;
+    ck_assert_uint_eq(l.got, 1024 * 1024);
+    ck_assert(l.sum == sum && l.pauses > 10);
+    ck_assert_int_eq(l.how, STREAM_EOF);
+    close_line(&l);
+}
+END_TEST
+
+START_TEST(echoes_a_mebibyte_with_back_pressure)
+{
+    static char block[100 * 1000 + 7];
+    struct line l = {0};
+    must_open(&l, "echo13");
+    TURN_UNTIL(l.got == 9);
+    size_t sent = 0, full = 0;
+    uint64_t sum = l.sum;
+    stream_pause(l.tls); /* so that the origin blocks, and then our queue fills */
+    for (int round = 0; round < 200 && !full; round++) {
+        for (size_t i = 0; i < sizeof block; i++) {
+            block[i] = (char)(i * 7 + (size_t)round);
+            sum = sum * 31 + (unsigned char)block[i];
+        }
+        uv_buf_t pieces[] = {uv_buf_init(block, 10), uv_buf_init(block + 10, 50000),
+                             uv_buf_init(block + 50010, sizeof block - 50010)};
+        full += !stream_write(l.tls, pieces, 3);
+        sent += sizeof block;
+        loop_turn(loop, false);
+    }
+    ck_assert(full == 1 && stream_queued(l.tls) > STREAM_HIGH && sent > 1024 * 1024);
+    ck_assert(!stream_write(l.tls, &(uv_buf_t){.base = block, .len = 1}, 1)); /* still full */
+    sum = sum * 31 + (unsigned char)block[0];
+    sent++;
+    ck_assert_uint_eq(l.drains, 0);
+    stream_resume(l.tls);
+    TURN_UNTIL(l.got == sent + 9);
+    ck_assert(l.sum == sum);
+    ck_assert_uint_eq(l.drains, 1);
+    ck_assert(stream_queued(l.tls) < STREAM_LOW);
+    close_line(&l);
+}
+END_TEST
+
+START_TEST(small_pieces_are_one_write)
+{
+    struct line l = {0};
+    must_open(&l, "echo13");
+    TURN_UNTIL(l.got == 9);
+    size_t writes = l.tap.writes;
+    uint64_t taken = stream_taken(l.tls);
+    uv_buf_t pieces[] = {uv_buf_init((char *)"head", 4), uv_buf_init((char *)"", 0),
+                         uv_buf_init((char *)"body", 4)};
+    ck_assert(stream_write(l.tls, pieces, COUNT_OF(pieces)));
+    ck_assert_uint_eq(l.tap.writes, writes + 1);
+    ck_assert_uint_eq(stream_taken(l.tls), taken + 5 + 16 + 16); /* one record, padded to 16 */
+    TURN_UNTIL(l.got == 17);
+    ck_assert_str_eq(l.first, "reused=0\nheadbody");
+    close_line(&l);
+}
+END_TEST
+
+START_TEST(a_dead_line_takes_nothing)
+{
+    struct line l = {0};
+    must_open(&l, "echo13");
+    TURN_UNTIL(l.got == 9);
+    uint64_t taken = stream_taken(l.tls);
+    l.tap.is_dead = true;
+    say(&l, "an order");
+    ck_assert_uint_eq(stream_taken(l.tls), taken);
+    ck_assert_uint_eq(stream_queued(l.tls), 0);
+    close_line(&l);
+}
+END_TEST
+
+START_TEST(half_closes)
+{
+    struct line l = {0};
+    must_open(&l, "echo12");
+    say(&l, "last words");
+    stream_shutdown(l.tls);
+    TURN_UNTIL(l.ended);
+    ck_assert_str_eq(l.first, "reused=0\nlast words");
+    ck_assert_int_eq(l.how, STREAM_EOF);
+    close_line(&l);
+}
+END_TEST
+
+START_TEST(unread_bytes_are_not_quiet)
+{
+    struct line l = {0};
+    must_open(&l, "echo13");
+    TURN_UNTIL(l.got == 9);
+    ck_assert(stream_is_quiet(l.tls));
+    say(&l, "x");
+    usleep(200 * 1000); /* the echo waits in the kernel */
+    ck_assert(!stream_is_quiet(l.tls));
+    TURN_UNTIL(l.got == 10);
+    ck_assert(stream_is_quiet(l.tls));
+    close_line(&l);
+}
+END_TEST
+
+static TCase *make_case(Suite *suite, const char *name)
+{
+    TCase *tc = tcase_create(name);
+    tcase_set_timeout(tc, 60);
+    tcase_add_checked_fixture(tc, set_up, tear_down);
+    suite_add_tcase(suite, tc);
+    return tc;
+}
+
+static Suite *make_suite(void)
+{
+    Suite *suite = suite_create("stream_tls");
+    TCase *tc = make_case(suite, "handshake");
+    tcase_add_test(tc, speaks_both_versions);
+    tcase_add_test(tc, negotiates_alpn);
+    tcase_add_test(tc, keeps_to_the_lowest_version);
+    tcase_add_test(tc, refuses_bad_certificates);
+    tcase_add_test(tc, verifies_addresses);
+    tcase_add_test(tc, takes_anything_unverified);
+    tcase_add_test(tc, system_bundle_knows_no_test_ca);
+    tcase_add_test(tc, tells_what_went_wrong);
+    tcase_add_test(tc, shows_a_client_certificate);
+    tcase_add_test(tc, refuses_bad_files);
+    tc = make_case(suite, "resumption");
+    tcase_add_test(tc, resumes);
+    tcase_add_test(tc, survives_a_refused_session);
+    tcase_add_test(tc, survives_a_changed_version);
+    tc = make_case(suite, "closing");
+    tcase_add_test(tc, closing_at_any_time_is_silent);
+    tcase_add_test(tc, closing_while_a_job_runs_and_the_worker_ends);
+    tcase_add_test(tc, closing_inside_the_event);
+    tcase_add_test(tc, closing_inside_on_data);
+    tcase_add_test(tc, silent_origins_block_nobody);
+    tcase_add_test(tc, a_burst_comes_through);
+    tc = make_case(suite, "data");
+    tcase_add_test(tc, tells_the_ends_apart);
+    tcase_add_test(tc, key_update_is_the_end);
+    tcase_add_test(tc, pausing_loses_nothing);
+    tcase_add_test(tc, echoes_a_mebibyte_with_back_pressure);
+    tcase_add_test(tc, small_pieces_are_one_write);
+    tcase_add_test(tc, a_dead_line_takes_nothing);
+    tcase_add_test(tc, half_closes);
+    tcase_add_test(tc, unread_bytes_are_not_quiet);
+    return suite;
+}
+
+int main(void)
+{
+    start_origins();
+    SRunner *runner = srunner_create(make_suite());
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    stop_origins();
+    return failed ? 1 : 0;
+}

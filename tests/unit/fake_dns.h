@@ -1,0 +1,26 @@
+/* A name server for tests, on a loopback UDP port of the test's own loop. It
+ * answers A and AAAA questions for the names it was told, NXDOMAIN for others.
+ * Owned by the test; free it before the loop. */
+#pragma once
+
+#include "net/loop.h"
+
+struct fake_dns;
+
+enum fake_reply { FAKE_ANSWER, FAKE_NXDOMAIN, FAKE_SERVFAIL, FAKE_SILENCE };
+
+struct fake_dns *fake_dns_new(struct loop *);
+void fake_dns_free(struct fake_dns *);
+
+/* "127.0.0.1:PORT", for dns_set_servers(). */
+const char *fake_dns_servers(const struct fake_dns *);
+
+/* Says what a name has from now on: addresses of both families, separated by
+ * commas ("" for none), and their TTL in seconds. */
+void fake_dns_set(struct fake_dns *, const char *name, const char *addresses, unsigned ttl);
+
+/* Says how it answers for a name (which must have been set). */
+void fake_dns_reply(struct fake_dns *, const char *name, enum fake_reply);
+
+/* How often a name's IPv4 addresses were asked for. */
+unsigned fake_dns_asked(const struct fake_dns *, const char *name);

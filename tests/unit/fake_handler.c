@@ -1,0 +1,200 @@
+#include "fake_handler.h"
+
+struct fake_exchange {
+    struct exchange exchange;
+    struct fake_handler *handler;
+    const struct request *request;
+    struct text said;
+    struct task task;
+    bool finished, held, gone;
+};
+
+static struct fake_exchange *self(struct exchange *x)
+{
+    return container_of(x, struct fake_exchange, exchange);
+}
+
+static void say(struct text *t, const struct fields *fields)
+{
+    for (size_t i = 0; i < fields->count; i++) {
+        text_add(t, fields->at[i].name);
+        text_add(t, SPAN("="));
+        text_add(t, fields->at[i].value);
+        text_add(t, SPAN(";"));
+    }
+}
+
+static void let_go(struct fake_exchange *x)
+{
+    if (x->handler->last == x)
+        x->handler->last = NULL;
+    x->gone = true;
+    loop_defer(x->handler->loop, &x->task);
+}
+
+static void answer(struct fake_exchange *x)
+{
+    struct fake_handler *h = x->handler;
+    struct span said = text_span(&x->said);
+    struct response r = {.status = 200, .reason = SPAN("OK"), .minor = 1, .framing = h->framing};
+    r.has_length = h->framing == FRAMING_LENGTH;
+    r.length = r.has_length ? said.len : 0;
+    x->exchange.events->on_head(x->exchange.owner, &r);
+    x->exchange.events->on_body(x->exchange.owner, said.at, said.len);
+    static const struct fields none;
+    h->ended++;
+    x->exchange.events->on_end(x->exchange.owner, &none);
+    let_go(x);
+}
+
+static void run(struct task *t)
+{
+    struct fake_exchange *x = container_of(t, struct fake_exchange, task);
+    if (x->gone) {
+        text_free(&x->said);
+        free(x);
+        return;
+    }
+    if (x->held && x->handler->asap) {
+        x->held = false;
+        x->exchange.events->on_drain(x->exchange.owner);
+    }
+    if (x->finished && x->handler->echo)
+        answer(x);
+}
+
+static bool take_body(struct exchange *exchange, const char *data, size_t len)
+{
+    struct fake_exchange *x = self(exchange);
+    CHECK(!x->gone && !x->finished && !x->held && len > 0);
+    CHECK(x->request->framing != FRAMING_NONE);
+    text_add(&x->said, (struct span){data, len});
+    text_add(&x->handler->body, (struct span){data, len});
+    x->held = x->handler->full;
+    loop_defer(x->handler->loop, &x->task);
+    return !x->held;
+}
+
+static void finish(struct exchange *exchange, const struct fields *trailers)
+{
+    struct fake_exchange *x = self(exchange);
+    CHECK(!x->gone && !x->finished);
+    x->finished = true;
+    x->handler->finished++;
+    text_add_str(&x->said, "] {");
+    say(&x->said, trailers);
+    text_add_str(&x->said, "}");
+    loop_defer(x->handler->loop, &x->task);
+}
+
+static void hold(struct exchange *exchange)
+{
+    CHECK(!self(exchange)->gone);
+    self(exchange)->handler->paused++;
+}
+
+static void go_on(struct exchange *exchange)
+{
+    CHECK(!self(exchange)->gone);
+    self(exchange)->handler->resumed++;
+}
+
+static void cancel(struct exchange *exchange)
+{
+    CHECK(!self(exchange)->gone);
+    self(exchange)->handler->cancelled++;
+    let_go(self(exchange));
+}
+
+static struct exchange *open_exchange(void *owner, const struct request *request,
+                                      const struct ingress *in,
+                                      const struct exchange_events *events, void *asker)
+{
+    static const struct exchange_ops ops = {take_body, finish, hold, go_on, cancel};
+    struct fake_handler *h = owner;
+    struct fake_exchange *x = NEW(struct fake_exchange);
+    CHECK(in != NULL);
+    x->exchange = (struct exchange){&ops, events, asker};
+    x->handler = h;
+    x->request = request;
+    task_init(&x->task, run);
+    text_add(&x->said, request->method);
+    text_add(&x->said, SPAN(" "));
+    text_add(&x->said, request->target);
+    text_add(&x->said, SPAN(" "));
+    say(&x->said, &request->fields);
+    text_add(&x->said, SPAN(" ["));
+    h->opened++;
+    h->last = x;
+    return &x->exchange;
+}
+
+static void refused(void *owner, const struct request *request, const struct ingress *in,
+                    const struct verdict *why)
+{
+    struct fake_handler *h = owner;
+    CHECK(in != NULL);
+    h->refused++;
+    h->refused_status = verdict_status(why);
+    h->refused_with_request = request != NULL;
+}
+
+void fake_handler_init(struct fake_handler *h, struct loop *loop)
+{
+    *h = (struct fake_handler){.loop = loop, .framing = FRAMING_LENGTH};
+    h->handler = (struct handler){h, open_exchange, refused};
+}
+
+void fake_handler_free(struct fake_handler *h)
+{
+    CHECK(h->opened == h->ended + h->cancelled);
+    text_free(&h->body);
+}
+
+void fake_head(struct fake_handler *h, unsigned status, enum framing framing, uint64_t length)
+{
+    struct response r = {.status = status, .reason = SPAN("Fine"), .minor = 1, .framing = framing};
+    r.has_length = framing == FRAMING_LENGTH || length;
+    r.length = length;
+    h->last->exchange.events->on_head(h->last->exchange.owner, &r);
+}
+
+void fake_interim(struct fake_handler *h, unsigned status)
+{
+    struct response r = {.status = status, .reason = SPAN("Wait"), .minor = 1};
+    h->last->exchange.events->on_interim(h->last->exchange.owner, &r);
+}
+
+void fake_body(struct fake_handler *h, const char *data, size_t len)
+{
+    h->last->exchange.events->on_body(h->last->exchange.owner, data, len);
+}
+
+void fake_end(struct fake_handler *h)
+{
+    struct fields trailers = {0};
+    struct fake_exchange *x = h->last;
+    h->ended++;
+    x->exchange.events->on_end(x->exchange.owner, &trailers);
+    let_go(x);
+}
+
+void fake_fail(struct fake_handler *h)
+{
+    struct verdict v = verdict_make(FAILURE_CONNECTION_TERMINATED, SENT_YES, "it broke");
+    struct fake_exchange *x = h->last;
+    h->ended++;
+    x->exchange.events->on_failed(x->exchange.owner, &v);
+    let_go(x);
+}
+
+void fake_drain(struct fake_handler *h)
+{
+    h->last->held = false;
+    h->last->exchange.events->on_drain(h->last->exchange.owner);
+}
+
+const struct request *fake_request(const struct fake_handler *h)
+{
+    return h->last->request;
+}

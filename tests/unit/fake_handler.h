@@ -1,0 +1,36 @@
+/* A handler whose exchanges echo what they were asked ("METHOD target
+ * name=value;… [body] {trailers}"), or are driven by the test.
+ * Owned by the test. An exchange is open until it ends or is cancelled. */
+#pragma once
+
+#include "base/text.h"
+#include "front/client.h"
+#include "net/loop.h"
+
+struct fake_exchange;
+
+struct fake_handler {
+    struct handler handler;
+    struct loop *loop;
+    bool echo;               /* answers by itself when the request is complete */
+    enum framing framing;    /* of the echo */
+    bool full;               /* bodies are not welcome after each piece */
+    bool asap;               /* drains by itself, in the same turn */
+    struct fake_exchange *last; /* the one opened last, while it is open */
+    unsigned opened, finished, cancelled, ended, refused, paused, resumed;
+    int refused_status;
+    bool refused_with_request;
+    struct text body;        /* received by all exchanges */
+};
+
+void fake_handler_init(struct fake_handler *, struct loop *);
+void fake_handler_free(struct fake_handler *);
+
+/* Drive the one opened last. */
+void fake_head(struct fake_handler *, unsigned status, enum framing, uint64_t length);
+void fake_interim(struct fake_handler *, unsigned status);
+void fake_body(struct fake_handler *, const char *data, size_t len);
+void fake_end(struct fake_handler *);
+void fake_fail(struct fake_handler *);
+void fake_drain(struct fake_handler *);
+const struct request *fake_request(const struct fake_handler *);
