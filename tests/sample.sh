@@ -1,6 +1,6 @@
 #!/bin/sh
-# The sample configuration is one that trunkline takes; so is its table of
-# defaults once the comment signs are gone.
+# The sample configuration is one that trunkline takes; its table, once the
+# comment signs are gone, is that of the built-in defaults.
 set -eu
 sample=$(cd "$(dirname "$0")" && pwd)/../etc/trunkline.conf
 table=$(mktemp)
@@ -8,4 +8,8 @@ trap 'rm -f "$table"' EXIT
 "${TRUNKLINE_BIN:?}" check -c "$sample"
 sed -e '1,/^# ---- every directive/d' -e 's/^# \{0,1\}//' "$sample" >"$table"
 grep -q '^max_clients = ' "$table"
-"$TRUNKLINE_BIN" check -c "$table"
+shown=$("$TRUNKLINE_BIN" config -c "$table")
+[ "$shown" = "$("$TRUNKLINE_BIN" config -c /dev/null)" ] || {
+    echo 'the table in etc/trunkline.conf is not that of the defaults'
+    exit 1
+}

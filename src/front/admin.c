@@ -67,6 +67,7 @@ char *admin_stats(const struct admin *a)
 struct page {
     struct admin *admin;
     const struct request *request;
+    const struct ingress *ingress;
     const struct exchange_events *events;
     void *owner;
 };
@@ -164,14 +165,31 @@ static struct exchange *refuse_path(const struct page *p)
     return refuse(p, &why, (struct span){0});
 }
 
-static struct exchange *open_verb(const struct page *p)
+static struct exchange *refuse_with(const struct page *p, enum failure error, int status,
+                                    const char *words)
 {
+    struct verdict why = verdict_make(error, SENT_NO, "%s", words);
+    why.status = status;
+    return refuse(p, &why, (struct span){0});
+}
+
+static struct exchange *open_verb(const struct page *p, struct span name, struct span verb)
+{
+    enum pool_verb known = pool_verb_of(verb);
+    if (known == POOL_VERB_COUNT)
+        return refuse_with(p, FAILURE_HTTP_REQUEST_ERROR, 404,
+                           "verbs are pause, resume, reconnect and drain");
     if (!span_is(p->request->method, SPAN("POST")))
         return refuse_method(p, SPAN("POST"));
-    struct verdict why =
-        verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "verbs come with a later version");
-    why.status = 501;
-    return refuse(p, &why, (struct span){0});
+    if (!p->ingress->is_loopback)
+        return refuse_with(p, FAILURE_HTTP_REQUEST_DENIED, 403,
+                           "verbs are for callers on this machine");
+    if (!p->admin->command(p->admin->context, name, known))
+        return refuse_with(p, FAILURE_HTTP_REQUEST_ERROR, 404, "no upstream of that name");
+    struct response *r = make_head(p, 204, 0);
+    r->has_length = false;
+    r->framing = FRAMING_NONE;
+    return answer(p, r, SPAN(""));
 }
 
 /* "OPTIONS *" asks about the server as a whole (RFC 9110 9.3.7). */
@@ -186,14 +204,15 @@ static struct exchange *open_server(const struct page *p)
 }
 
 /* /upstreams/NAME/VERB */
-static bool is_verb(struct span path)
+static bool is_verb(struct span path, struct span *name, struct span *verb)
 {
     if (!span_starts(path, SPAN("/upstreams/")))
         return false;
     struct span rest = span_from(path, sizeof "/upstreams/" - 1);
     size_t slash = span_find(rest, '/');
-    struct span verb = span_from(rest, slash + 1);
-    return slash > 0 && verb.len > 0 && span_find(verb, '/') == verb.len;
+    *name = span_first(rest, slash);
+    *verb = span_from(rest, slash + 1);
+    return slash > 0 && verb->len > 0 && span_find(*verb, '/') == verb->len;
 }
 
 static bool is_one_of(struct span path, const struct span *paths, size_t count)
@@ -205,17 +224,17 @@ static bool is_one_of(struct span path, const struct span *paths, size_t count)
 }
 
 struct exchange *admin_open(struct admin *a, const struct request *request,
-                            const struct route *route, const struct exchange_events *events,
-                            void *owner)
+                            const struct ingress *ingress, const struct route *route,
+                            const struct exchange_events *events, void *owner)
 {
     static const struct span reading[] = {
         {"/stats", 6}, {"/healthz", 8}, {"/", 1}, {"/metrics", 8}};
-    struct page p = {a, request, events, owner};
-    struct span path = span_first(route->path, span_find(route->path, '?'));
+    struct page p = {a, request, ingress, events, owner};
+    struct span name, verb, path = span_first(route->path, span_find(route->path, '?'));
     if (span_is(path, SPAN("*")))
         return open_server(&p);
-    if (is_verb(path))
-        return open_verb(&p);
+    if (is_verb(path, &name, &verb))
+        return open_verb(&p, name, verb);
     if (!is_one_of(path, reading, COUNT_OF(reading)))
         return refuse_path(&p);
     if (!span_is(request->method, SPAN("GET")) && !request->is_head)

@@ -1,5 +1,5 @@
-/* The pages of trunkline itself: /stats and /healthz. Reads, never changes.
- * Owned by main. */
+/* The pages of trunkline itself: /stats, /healthz and an operator's verbs. Reads;
+ * what changes anything is handed to main, its owner. */
 #pragma once
 
 #include "http/exchange.h"
@@ -14,6 +14,8 @@ struct admin {
     const struct pools *pools;
     const struct totals *totals;
     void (*count_clients)(void *context, struct client_counts *);
+    /* Does it to the upstream of that name; false: there is none. */
+    bool (*command)(void *context, struct span upstream, enum pool_verb);
     void *context;
     const char *config_path;
     uint64_t started_us;
@@ -21,9 +23,10 @@ struct admin {
 };
 
 /* Answers a request that route_request() found to be for a page: 200, 404 with
- * the known paths, or 405 with Allow. */
-struct exchange *admin_open(struct admin *, const struct request *, const struct route *,
-                            const struct exchange_events *, void *owner);
+ * the known paths, or 405 with Allow; 204 to a verb, which only callers on this
+ * machine may use (403). */
+struct exchange *admin_open(struct admin *, const struct request *, const struct ingress *,
+                            const struct route *, const struct exchange_events *, void *owner);
 
 /* The /stats document (malloc'ed, NUL-terminated). */
 char *admin_stats(const struct admin *);

@@ -120,13 +120,13 @@ static enum client_wait wanted_wait(const struct client *c)
 {
     switch (c->state) {
     case CLIENT_IDLE:
-        return c->stream->queued ? WAIT_QUEUE : WAIT_IDLE;
+        return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_IDLE;
     case CLIENT_HEAD:
         return WAIT_HEAD;
     case CLIENT_EXCHANGE:
         if (client_listens(c))
             return WAIT_BODY;
-        return c->stream->queued ? WAIT_QUEUE : WAIT_NONE;
+        return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_NONE;
     case CLIENT_LEAVING:
         return WAIT_QUEUE;
     case CLIENT_CLOSED:
@@ -154,7 +154,7 @@ static void set_deadline(struct client *c, enum client_wait wait)
         deadline_in(&c->deadline, limits->body_timeout_ms);
         break;
     case WAIT_QUEUE:
-        c->taken = c->stream->taken;
+        c->taken = stream_taken(c->stream);
         deadline_in(&c->deadline, limits->body_timeout_ms);
         break;
     }
@@ -189,7 +189,7 @@ static void body_expired(struct client *c)
  * reading is found after one to two timeouts. */
 static void queue_expired(struct client *c)
 {
-    if (c->stream->queued && c->stream->taken == c->taken)
+    if (stream_queued(c->stream) && stream_taken(c->stream) == c->taken)
         client_close(c, "it does not read its answer");
     else
         set_deadline(c, wanted_wait(c));

@@ -16,7 +16,7 @@ static struct exchange *open_exchange(void *owner, const struct request *r,
     if (route.kind == ROUTE_REFUSED)
         return proxy_refuse(d->proxy, r, in, NULL, &route.why, events, asker);
     if (route.kind == ROUTE_PAGE)
-        return admin_open(d->admin, r, &route, events, asker);
+        return admin_open(d->admin, r, in, &route, events, asker);
     return proxy_open(d->proxy, r, in, &route, events, asker);
 }
 

@@ -56,6 +56,15 @@ static void count_clients(void *context, struct client_counts *counts)
     clients_count(d->clients, &counts->open, &counts->accepted, &counts->rejected);
 }
 
+static bool command(void *context, struct span upstream, enum pool_verb verb)
+{
+    struct daemon *d = context;
+    const struct upstream_config *u = config_find(d->config, upstream.at, upstream.len);
+    if (u)
+        pool_command(pools_find(d->pools, u, NULL), verb);
+    return u != NULL;
+}
+
 static void on_record(void *context, const struct record *record)
 {
     struct daemon *d = context;
@@ -246,6 +255,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
                               .pools = d->pools,
                               .totals = proxy_totals(d->proxy),
                               .count_clients = count_clients,
+                              .command = command,
                               .context = d,
                               .started_us = clock_us()};
     desk_init(&d->desk, d->proxy, &d->admin);

@@ -41,7 +41,7 @@ static void on_end(void *owner, enum stream_end how, const char *why)
 {
     struct guest *g = owner;
     (void)why;
-    if (how == STREAM_RESET || g->stream->queued == 0)
+    if (how == STREAM_RESET || stream_queued(g->stream) == 0)
         guest_free(g);
 }
 
@@ -53,12 +53,12 @@ static void on_drain(void *owner)
 static void on_expired(struct deadline *d)
 {
     struct guest *g = container_of(d, struct guest, deadline);
-    if (g->stream->queued == 0 || g->stream->taken == g->taken ||
+    if (stream_queued(g->stream) == 0 || stream_taken(g->stream) == g->taken ||
         loop_now(d->loop) >= g->last_ms) {
         guest_free(g);
         return;
     }
-    g->taken = g->stream->taken;
+    g->taken = stream_taken(g->stream);
     deadline_in(d, LINGER_MS);
 }
 
@@ -76,7 +76,7 @@ void linger_take(struct lingering *l, struct stream *stream)
         .on_data = on_data, .on_end = on_end, .on_drain = on_drain};
     struct guest *g = NEW(struct guest);
     g->stream = stream;
-    g->taken = stream->taken;
+    g->taken = stream_taken(stream);
     g->last_ms = loop_now(l->loop) + LINGER_MOST_MS;
     deadline_init(&g->deadline, l->loop, on_expired);
     deadline_in(&g->deadline, LINGER_MS);

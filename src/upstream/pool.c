@@ -7,7 +7,9 @@
 
 #define MAGIC 0x706f6f6c
 
-enum pool_state { POOL_UP, POOL_PAUSED, POOL_DRAINING, POOL_RETIRED };
+enum pool_state { STATE_UP, STATE_PAUSED, STATE_DRAINING, STATE_RETIRED };
+
+static const char *const state_names[] = {"up", "paused", "draining", "draining"};
 
 struct pool {
     unsigned magic;
@@ -91,7 +93,7 @@ static struct verdict waited_too_long(const struct pool *p, const struct pool_wa
 {
     char waited[DURATION_TEXT_SIZE];
     duration_text(waited, (clock_us() - w->since_us) / 1000);
-    if (p->state == POOL_PAUSED)
+    if (p->state == STATE_PAUSED)
         return unavailable(p, "the upstream is paused");
     if (is_dialled_for(p, w))
         return verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_NO, "no connection within %s", waited);
@@ -120,7 +122,7 @@ static void on_deadline(struct deadline *d)
 static void serve(struct pool *p)
 {
     struct pool_waiter *w;
-    while (p->state != POOL_PAUSED && (w = waiter_of(list_first(&p->waiters)))) {
+    while (p->state != STATE_PAUSED && (w = waiter_of(list_first(&p->waiters)))) {
         struct line *line = lines_take(&p->lines, w->is_order);
         if (line == NULL)
             return;
@@ -152,7 +154,7 @@ static void dial(struct pool *p)
 
 static void check_empty(struct pool *p)
 {
-    if (p->state == POOL_RETIRED && p->requests.count == 0)
+    if (p->state == STATE_RETIRED && p->requests.count == 0)
         loop_defer(p->loop, &p->end);
 }
 
@@ -214,12 +216,12 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
                               .on_refused = w->on_refused};
     task_init(&w->refusal, on_refusal);
     deadline_init(&w->deadline, p->loop, on_deadline);
-    if (p->state == POOL_DRAINING) {
+    if (p->state == STATE_DRAINING) {
         refuse_later(p, w, unavailable(p, "the upstream is draining"));
         return NULL;
     }
     struct line *line = NULL;
-    if (p->waiters.count == 0 && p->state != POOL_PAUSED)
+    if (p->waiters.count == 0 && p->state != STATE_PAUSED)
         line = lines_take(&p->lines, w->is_order);
     if (line)
         return line;
@@ -321,7 +323,7 @@ void pool_configure(struct pool *p, struct config *snapshot, const struct upstre
 void pool_retire(struct pool *p)
 {
     MAGIC_CHECK(p, MAGIC);
-    p->state = POOL_RETIRED;
+    p->state = STATE_RETIRED;
     lines_drain(&p->lines);
     check_empty(p);
 }
@@ -332,17 +334,60 @@ void pool_drain(struct pool *p)
     lines_drain(&p->lines);
 }
 
+/* -------------------------------------------------------------------- verbs */
+
+static void enter(struct pool *p, enum pool_state to)
+{
+    if (p->state == to)
+        return;
+    p->state = to;
+    LOG(INFO, p->lines.object, "now %s", state_names[to]);
+}
+
+static void resume(struct pool *p)
+{
+    enter(p, STATE_UP);
+    lines_undrain(&p->lines);
+    serve(p);
+    dial(p);
+}
+
+void pool_command(struct pool *p, enum pool_verb verb)
+{
+    MAGIC_CHECK(p, MAGIC);
+    if (p->state == STATE_RETIRED)
+        return;
+    switch (verb) {
+    case POOL_PAUSE:
+        if (p->state == STATE_UP)
+            enter(p, STATE_PAUSED);
+        break;
+    case POOL_RESUME:
+        resume(p);
+        break;
+    case POOL_RECONNECT:
+        LOG(INFO, p->lines.object, "every line is to be replaced");
+        lines_renew(&p->lines);
+        break;
+    case POOL_DRAIN:
+        enter(p, STATE_DRAINING);
+        lines_drain(&p->lines);
+        break;
+    case POOL_VERB_COUNT:
+        break;
+    }
+}
+
 /* ------------------------------------------------------------------ looking */
 
 void pool_describe(const struct pool *p, struct pool_view *view)
 {
-    static const char *const states[] = {"up", "paused", "draining", "draining"};
     MAGIC_CHECK(p, MAGIC);
     const char *breaker = breaker_state(&p->lines.breaker, p->lines.connecting.count);
     *view = (struct pool_view){
         .name = p->origin.name,
         .origin = p->origin.origin,
-        .state = p->state == POOL_UP && p->lines.breaker.open ? "open" : states[p->state],
+        .state = p->state == STATE_UP && p->lines.breaker.open ? "open" : state_names[p->state],
         .breaker = breaker,
         .listed = p->origin.listed,
         .tls_verify = p->settings->tls_verify,

@@ -8,6 +8,7 @@
 #include "base/failure.h"
 #include "config/config.h"
 #include "upstream/lines.h"
+#include "upstream/pool_verb.h"
 #include "upstream/stats.h"
 
 struct pool;
@@ -41,6 +42,9 @@ void pool_retire(struct pool *);
 
 /* The daemon drains: idle lines close, requests under way are still served. */
 void pool_drain(struct pool *);
+
+/* An operator's verb. A retired pool takes none. */
+void pool_command(struct pool *, enum pool_verb);
 
 /* The asker sets is_order, owner and the two events; the rest is the pool's. */
 struct pool_waiter {

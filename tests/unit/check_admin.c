@@ -40,6 +40,17 @@ static void count_clients(void *context, struct client_counts *c)
     *c = (struct client_counts){.open = 3, .accepted = 10, .rejected = 2};
 }
 
+static int commanded = -1;
+
+static bool command(void *context, struct span upstream, enum pool_verb verb)
+{
+    ck_assert_ptr_eq(context, &admin);
+    if (!span_is(upstream, SPAN("binance")))
+        return false;
+    commanded = verb;
+    return true;
+}
+
 static void fill_stats(struct upstream_stats *s)
 {
     uint64_t n = 100;
@@ -93,6 +104,7 @@ static void setup(void)
                            .pools = &pools,
                            .totals = &totals,
                            .count_clients = count_clients,
+                           .command = command,
                            .context = &admin,
                            .config_path = "/etc/trunkline.conf",
                            .started_us = clock_us() - 12345000};
@@ -286,7 +298,7 @@ static void on_head(void *owner, const struct response *r)
     struct answer *a = owner;
     size_t len = 0;
     a->status = r->status;
-    ck_assert(r->has_length && r->reason.len > 0);
+    ck_assert((r->has_length || r->status == 204) && r->reason.len > 0);
     a->length = r->length;
     for (size_t i = 0; i < r->fields.count; i++)
         len += (size_t)snprintf(a->fields + len, sizeof a->fields - len, "%.*s: %.*s\n",
@@ -304,6 +316,8 @@ static void on_end(void *owner, const struct fields *trailers)
     ((struct answer *)owner)->ended = true;
 }
 
+static struct ingress local = {.is_loopback = true};
+
 static struct answer ask(const char *method, const char *path)
 {
     static const struct exchange_events events = {
@@ -315,7 +329,7 @@ static struct answer ask(const char *method, const char *path)
                         .minor = 1,
                         .is_head = strcmp(method, "HEAD") == 0};
     struct route route = {.kind = ROUTE_PAGE, .path = span_of(path)};
-    struct exchange *x = admin_open(&admin, &r, &route, &events, &a);
+    struct exchange *x = admin_open(&admin, &r, &local, &route, &events, &a);
     ck_assert_uint_eq(a.status, 0);
     exchange_finish(x, &(struct fields){0});
     for (int turn = 0; turn < 10 && !a.ended; turn++)
@@ -372,6 +386,19 @@ START_TEST(health)
 }
 END_TEST
 
+START_TEST(verbs_are_for_callers_on_this_machine)
+{
+    expect("POST", "/upstreams/binance/pause", 204, "", "");
+    ck_assert_int_eq(commanded, POOL_PAUSE);
+    expect("POST", "/upstreams/binance/explode", 404, "Trunkline-Sent: no\n", "pause, resume");
+    expect("POST", "/upstreams/nosuch/drain", 404, "Trunkline-Sent: no\n", "no upstream");
+    local.is_loopback = false;
+    expect("POST", "/upstreams/binance/resume", 403, "Trunkline-Sent: no\n", "this machine");
+    local.is_loopback = true;
+    ck_assert_int_eq(commanded, POOL_PAUSE);
+}
+END_TEST
+
 START_TEST(methods_are_told)
 {
     expect("POST", "/stats", 405, "Allow: GET, HEAD\n", "http_request_error");
@@ -379,7 +406,6 @@ START_TEST(methods_are_told)
     expect("DELETE", "/", 405, "Allow: GET, HEAD\n", "");
     expect("PUT", "/metrics", 405, "Allow: GET, HEAD\n", "");
     expect("GET", "/upstreams/binance/pause", 405, "Allow: POST\n", "");
-    expect("POST", "/upstreams/binance/pause", 501, "Trunkline-Sent: no\n", "later version");
     expect("OPTIONS", "*", 200, "Allow: GET, HEAD, POST", "");
     expect("GET", "*", 405, "Allow: OPTIONS\n", "");
 }
@@ -430,6 +456,7 @@ static Suite *suite(void)
     tcase_add_test(t, head_has_the_length_and_no_body);
     tcase_add_test(t, health);
     tcase_add_test(t, methods_are_told);
+    tcase_add_test(t, verbs_are_for_callers_on_this_machine);
     tcase_add_test(t, unknown_paths_name_the_known_ones);
     tcase_add_test(t, names_that_do_not_fit_are_left_out_whole);
     suite_add_tcase(s, t);

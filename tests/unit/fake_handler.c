@@ -1,5 +1,7 @@
 #include "fake_handler.h"
 
+#include <stdio.h>
+
 struct fake_exchange {
     struct exchange exchange;
     struct fake_handler *handler;
@@ -113,7 +115,8 @@ static struct exchange *open_exchange(void *owner, const struct request *request
     static const struct exchange_ops ops = {take_body, finish, hold, go_on, cancel};
     struct fake_handler *h = owner;
     struct fake_exchange *x = NEW(struct fake_exchange);
-    CHECK(in != NULL);
+    h->ingress = *in;
+    snprintf(h->upstream, sizeof h->upstream, "%s", in->upstream ? in->upstream : "");
     x->exchange = (struct exchange){&ops, events, asker};
     x->handler = h;
     x->request = request;

@@ -20,6 +20,8 @@ struct fake_handler {
     unsigned opened, finished, cancelled, ended, refused, paused, resumed;
     int refused_status;
     bool refused_with_request;
+    struct ingress ingress;  /* of the last request */
+    char upstream[32];       /* and its upstream's name */
     struct text body;        /* received by all exchanges */
 };
 

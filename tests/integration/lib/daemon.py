@@ -1,0 +1,224 @@
+"""Runs the daemon on free loopback ports with a configuration of its own, and always reaps it."""
+import functools
+import os
+import pathlib
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+from . import certs, wire
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+@functools.cache
+def binary():
+    """$TRUNKLINE_BIN; without it, the build in the tree or scripts/test's."""
+    tree = HERE.parents[2]
+    given = os.environ.get('TRUNKLINE_BIN')
+    places = [pathlib.Path(given)] if given else [tree / 'trunkline', tree / 'build/plain/trunkline']
+    found = [p for p in places if p.is_file() and os.access(p, os.X_OK)]
+    assert found, f'no binary to test at {", ".join(map(str, places))}'
+    return str(found[0])
+
+
+def cli(*args, timeout=10, **kw):
+    """Runs `trunkline ARGS` to its end: CompletedProcess with text output."""
+    try:
+        return subprocess.run([binary(), *map(str, args)], capture_output=True, text=True, timeout=timeout, **kw)
+    except subprocess.TimeoutExpired:
+        raise AssertionError(f'`trunkline {" ".join(map(str, args))}` still runs after {timeout}s') from None
+
+
+# ------------------------------------------------------------------------------------------ configuration
+
+def value(v):
+    """A Python value in the configuration's syntax."""
+    if isinstance(v, bool):
+        return 'yes' if v else 'no'
+    if isinstance(v, (list, tuple, set)):
+        return '{' + ', '.join(value(i) for i in v) + '}'
+    if isinstance(v, int):
+        return str(v)
+    return v if re.fullmatch(r'[a-z0-9]+', v) else '"%s"' % v.replace('\\', '\\\\').replace('"', '\\"')
+
+
+def directives(indent='', **settings):
+    return ''.join(f'{indent}{name} = {value(v)}\n' for name, v in settings.items() if v is not None)
+
+
+def upstream(name='ex', origin=None, host='exchange.test', **settings):
+    """An `upstream` block for https://HOST dialled at `origin` (an Origin or IP:PORT); None resolves HOST."""
+    address = getattr(origin, 'address', origin)
+    secure = getattr(origin, 'context', True) is not None
+    base = {'url': f'{"https" if secure else "http"}://{host}', 'connect_to': address, 'ca_file': certs.CA if secure else None}
+    return f'upstream {name} {{\n' + directives('    ', **{**base, **settings}) + '}\n'
+
+
+def free_port(address='127.0.0.1'):
+    with socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET) as s:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind((address, 0))
+        return s.getsockname()[1]
+
+
+# ----------------------------------------------------------------------------------------------- running
+
+class Stats(dict):
+    """An object of /stats; a key it lacks is the daemon's fault, not the test's."""
+
+    def __missing__(self, key):
+        raise AssertionError(f'/stats lacks {key!r} (has {sorted(self)})')
+
+
+class Daemon:
+    """A running trunkline. `blocks` are upstream() texts, `settings` global directives; `defaults` a dict.
+    `names`, a FakeDns, becomes its only resolver (through a mount namespace of its own)."""
+
+    def __init__(self, *blocks, folder=None, defaults=None, names=None, hosts=None, env=None, wrap=(), args=(), wait=True, **settings):
+        self.folder = pathlib.Path(folder or tempfile.mkdtemp(prefix='trunkline-run.'))
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.conf_path = self.folder / 'trunkline.conf'
+        self.blocks, self.defaults, self.settings = blocks, defaults, {'listen': [f'127.0.0.1:{self.port}'], **settings}
+        self.write()
+        self.log_path = self.folder / 'stderr'
+        command = [*wrap, binary(), '-c', str(self.conf_path), *args]
+        if names or hosts:
+            command = self._namespace(names, hosts) + command
+        self.reaped, self.code = False, None
+        with open(self.log_path, 'wb') as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder,
+                                            env={**os.environ, **(env or {})})
+        self.pid = self.process.pid
+        if wait:
+            self.wait_ready()
+
+    def _namespace(self, names, hosts):
+        (self.folder / 'hosts').write_text('127.0.0.1 localhost\n' + (hosts or ''))
+        (self.folder / 'resolv.conf').write_text(f'nameserver {names.address if names else "127.0.0.1"}\noptions attempts:1\n')
+        script = 'mount --bind "$0/hosts" /etc/hosts && mount --bind "$0/resolv.conf" /etc/resolv.conf && exec "$@"'
+        return ['unshare', '--mount', '--propagation', 'private', 'sh', '-c', script, str(self.folder)]
+
+    def write(self, text=None):
+        default = f'defaults {{\n{directives("    ", **self.defaults)}}}\n' if self.defaults else ''
+        self.conf_path.write_text(text if text is not None else directives(**self.settings) + default + ''.join(self.blocks))
+
+    def wait_ready(self, timeout=10):
+        end = time.monotonic() + timeout
+        while time.monotonic() < end:
+            assert self.process.poll() is None, f'the daemon exited {self.process.returncode} at start: {self.stderr[-2000:]}'
+            try:
+                if wire.Client(self.where, timeout=1).get('/healthz').status == 200:
+                    return
+            except wire.WireError:
+                pass
+            time.sleep(0.01)
+        raise AssertionError(f'no 200 from /healthz within {timeout}s: {self.stderr[-2000:]}')
+
+    @property
+    def where(self):
+        """Where its first listener is: a unix path or a (address, port) pair."""
+        first = self.settings['listen'][0]
+        if first.startswith('unix:'):
+            return first[5:]
+        address, _, port = first.rpartition(':')
+        return address.strip('[]'), int(port)
+
+    @property
+    def stderr(self):
+        return self.log_path.read_text(errors='replace')
+
+    # -- talking to it
+
+    def client(self, timeout=5.0, **kw):
+        return wire.Client(self.where, timeout, **kw)
+
+    def request(self, method, target, headers=(), body=b'', timeout=5.0, **kw):
+        """One request on a client connection of its own."""
+        with self.client(timeout) as c:
+            return c.request(method, target, headers, body, **kw)
+
+    def get(self, target, headers=(), **kw):
+        return self.request('GET', target, headers, **kw)
+
+    def raw(self, data, method='GET', timeout=5.0):
+        with self.client(timeout) as c:
+            return c.send(data).response(method)
+
+    def stats(self):
+        r = self.get('/stats')
+        assert r.status == 200, f'/stats gave {r.status}'
+        return r.json(object_hook=Stats)
+
+    def upstream(self, name='ex'):
+        found = [u for u in self.stats()['upstreams'] if u['name'] == name]
+        assert found, f'no upstream {name!r} in /stats'
+        return found[0]
+
+    def connections(self, name='ex'):
+        return self.upstream(name)['connections']
+
+    def verb(self, verb, name='ex'):
+        return self.request('POST', f'/upstreams/{name}/{verb}')
+
+    def cli(self, *args, **kw):
+        return cli(*args, '-c', self.conf_path, **kw)
+
+    @property
+    def url(self):
+        return f'http://127.0.0.1:{self.port}'
+
+    # -- its life
+
+    def kill(self, number):
+        os.kill(self.pid, number)
+
+    def reload(self, *blocks, text=None, **settings):
+        """New upstream blocks (or a whole text), then SIGHUP. Poll for the effect."""
+        if text is None:
+            self.blocks, self.settings = blocks or self.blocks, {**self.settings, **settings}
+        self.write(text)
+        self.kill(signal.SIGHUP)
+
+    def stop(self, number=signal.SIGTERM, timeout=10):
+        """Asks it to end; its exit code."""
+        if self.process.poll() is None:
+            self.kill(number)
+        return self.wait(timeout)
+
+    def wait(self, timeout=10):
+        try:
+            self.code = self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f'still running after {timeout}s: {self.stderr[-1000:]}') from None
+        return self.code
+
+    def reap(self):
+        """The end of a test: kills what still runs, and fails if the daemon had died by itself."""
+        if self.reaped:
+            return
+        self.reaped = True
+        died = self.process.poll()
+        if died is None:
+            self.process.kill()
+            self.process.wait()
+        complaint = re.search(r'(AddressSanitizer|LeakSanitizer|UndefinedBehavior|runtime error|Assertion .* failed).*', self.stderr) \
+            if self.log_path.exists() else None
+        if 'trunkline-run.' in str(self.folder):
+            shutil.rmtree(self.folder, ignore_errors=True)
+        assert not complaint, f'the daemon complained: {complaint[0]}'
+        assert died is None or died >= 0 and died != 134, f'the daemon died by signal {-died}: {self.process.args}'
+
+    def rss_kib(self):
+        return int(re.search(r'VmRSS:\s+(\d+)', pathlib.Path(f'/proc/{self.pid}/status').read_text())[1])
+
+    def fds(self):
+        return len(os.listdir(f'/proc/{self.pid}/fd'))
+
+    def alive(self):
+        return self.process.poll() is None
