@@ -197,6 +197,11 @@ struct access_log *access_log_new(struct loop *loop, struct worker *worker, cons
     return a;
 }
 
+bool access_log_is_on(const struct access_log *a)
+{
+    return a->fd >= 0;
+}
+
 /* Called often while it jams: counted each time, said once. */
 static void drop(struct access_log *a)
 {

@@ -14,6 +14,9 @@ struct access_log;
 struct access_log *access_log_new(struct loop *, struct worker *, const char *where,
                                   enum config_log_format, char *error, size_t size);
 
+/* Does it write anything? */
+bool access_log_is_on(const struct access_log *);
+
 /* Keys as SPEC 10 names them. Cheap when off. */
 void access_log_write(struct access_log *, const struct record *);
 

@@ -119,18 +119,14 @@ void client_drain(struct client *c)
 static enum client_wait wanted_wait(const struct client *c)
 {
     switch (c->state) {
-    case CLIENT_IDLE:
-        return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_IDLE;
-    case CLIENT_HEAD:
-        return WAIT_HEAD;
+    case CLIENT_IDLE: return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_IDLE;
+    case CLIENT_HEAD: return WAIT_HEAD;
     case CLIENT_EXCHANGE:
         if (client_listens(c))
             return WAIT_BODY;
         return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_NONE;
-    case CLIENT_LEAVING:
-        return WAIT_QUEUE;
-    case CLIENT_CLOSED:
-        break;
+    case CLIENT_LEAVING: return WAIT_QUEUE;
+    case CLIENT_CLOSED: break;
     }
     return WAIT_NONE;
 }
@@ -140,15 +136,9 @@ static void set_deadline(struct client *c, enum client_wait wait)
     const struct client_limits *limits = &c->house->limits;
     c->wait = wait;
     switch (wait) {
-    case WAIT_NONE:
-        deadline_stop(&c->deadline);
-        break;
-    case WAIT_IDLE:
-        deadline_in(&c->deadline, limits->idle_timeout_ms);
-        break;
-    case WAIT_HEAD:
-        deadline_in(&c->deadline, limits->header_timeout_ms);
-        break;
+    case WAIT_NONE: deadline_stop(&c->deadline); break;
+    case WAIT_IDLE: deadline_in(&c->deadline, limits->idle_timeout_ms); break;
+    case WAIT_HEAD: deadline_in(&c->deadline, limits->header_timeout_ms); break;
     case WAIT_BODY:
         c->last_input = loop_now(c->house->loop);
         deadline_in(&c->deadline, limits->body_timeout_ms);
@@ -199,20 +189,11 @@ static void on_expired(struct deadline *d)
 {
     struct client *c = self(container_of(d, struct client, deadline));
     switch (c->wait) {
-    case WAIT_NONE:
-        break;
-    case WAIT_IDLE:
-        client_leave(c);
-        break;
-    case WAIT_HEAD:
-        refuse_late(c, SENT_NO, "the request's head did not come in time");
-        break;
-    case WAIT_BODY:
-        body_expired(c);
-        break;
-    case WAIT_QUEUE:
-        queue_expired(c);
-        break;
+    case WAIT_NONE: break;
+    case WAIT_IDLE: client_leave(c); break;
+    case WAIT_HEAD: refuse_late(c, SENT_NO, "the request's head did not come in time"); break;
+    case WAIT_BODY: body_expired(c); break;
+    case WAIT_QUEUE: queue_expired(c); break;
     }
     client_arm(c);
 }
@@ -258,15 +239,24 @@ static void parse_kept(struct client *c)
     }
 }
 
-/* What is in the queue was answered before the client said it sends no more,
- * and may still be read. */
+/* Is a complete answer still on its way? Its client may well read it to the
+ * end after it said that it sends no more. */
+static bool is_being_read(struct client *c)
+{
+    bool answered = c->state == CLIENT_IDLE ||
+                    (c->state == CLIENT_EXCHANGE && c->call->ended && !c->call->failed);
+    if (!answered)
+        return false;
+    client_flush(c);
+    return stream_queued(c->stream) > 0;
+}
+
 static void on_end(void *owner, enum stream_end how, const char *why)
 {
     struct client *c = self(owner);
     if (how == STREAM_EOF && c->state == CLIENT_LEAVING)
         return;
-    bool answered = c->state == CLIENT_IDLE || (c->state == CLIENT_EXCHANGE && c->call->ended);
-    if (how == STREAM_EOF && answered && !(c->call && c->call->failed))
+    if (how == STREAM_EOF && is_being_read(c))
         client_leave(c);
     else
         client_close(c, why);

@@ -42,19 +42,19 @@ struct call {
     struct arena *arena;
     struct head head, trailers;
     struct request request;
-    struct verdict refusal;      /* if a callback of the parser refused it */
-    struct exchange *exchange;   /* NULL: not opened yet, or ended */
-    struct text out;             /* of the answer, until the end of the turn */
-    const char *input;           /* what is being parsed, and */
-    char before[3];              /* the last bytes before it */
+    struct verdict refusal;    /* if a callback of the parser refused it */
+    struct exchange *exchange; /* NULL: not opened yet, or ended */
+    struct text out;           /* of the answer, until the end of the turn */
+    const char *input;         /* what is being parsed, and */
+    char before[3];            /* the last bytes before it */
     bool version_seen, version_complete, head_complete, complete; /* of the request */
     bool refused;
-    bool held;                   /* the exchange wants no more of the body now */
+    bool held;                    /* the exchange wants no more of the body now */
     bool head_out, ended, failed; /* of the answer */
-    bool last;                   /* the connection ends with it */
-    bool paused;                 /* the exchange was told to hold */
-    enum framing framing;        /* of the answer, for this client */
-    uint64_t left;               /* of it, with FRAMING_LENGTH */
+    bool last;                    /* the connection ends with it */
+    bool paused;                  /* the exchange was told to hold */
+    enum framing framing;         /* of the answer, for this client */
+    uint64_t left;                /* of it, with FRAMING_LENGTH */
 };
 
 struct client {
@@ -67,7 +67,7 @@ struct client {
     struct clients *house;
     struct stream *stream;
     struct call *call;
-    struct buf kept;     /* received, not to be parsed yet */
+    struct buf kept; /* received, not to be parsed yet */
     struct deadline deadline;
     struct task task;    /* the end of the turn: flush, go on, free */
     uint64_t last_input; /* loop time */

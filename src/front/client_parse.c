@@ -135,8 +135,8 @@ static int on_headers_complete(llhttp_t *p)
     head_start(&call->trailers, call->arena, c->house->limits.max_header_size);
     call->last = !call->request.keeps_alive || p->method == HTTP_CONNECT;
     client_become(c, CLIENT_EXCHANGE);
-    call->exchange = handler->open(handler->self, &call->request, &c->ingress,
-                                   &client_answer_events, c);
+    call->exchange =
+        handler->open(handler->self, &call->request, &c->ingress, &client_answer_events, c);
     CHECK(call->exchange != NULL);
     return 0;
 }
@@ -178,16 +178,13 @@ static int status_of(const struct call *call, llhttp_errno_t error, const char *
 {
     const char *at = llhttp_get_error_pos(&call->parser);
     switch (error) {
-    case HPE_INVALID_METHOD:
-        return at && at < end && is_token_char(*at) ? 501 : 400;
+    case HPE_INVALID_METHOD: return at && at < end && is_token_char(*at) ? 501 : 400;
     case HPE_INVALID_CONSTANT: /* a method of RTSP or ICE */
         return call->parser.method >= HTTP_SOURCE && call->parser.method != HTTP_QUERY ? 501 : 400;
     case HPE_INVALID_VERSION:
         return call->version_complete ? 400 : 505; /* what follows the version, or it */
-    case HPE_PAUSED_H2_UPGRADE:
-        return 505;
-    default:
-        return 400;
+    case HPE_PAUSED_H2_UPGRADE: return 505;
+    default: return 400;
     }
 }
 

@@ -1,7 +1,5 @@
 #include "front/client_internal.h"
 
-#include "base/log.h"
-
 struct clients *clients_new(struct loop *loop, struct lingering *linger,
                             const struct handler *handler, const struct client_limits *limits)
 {
@@ -71,7 +69,7 @@ void clients_count(const struct clients *house, size_t *open, uint64_t *accepted
 void clients_drain(struct clients *house)
 {
     house->draining = true;
-    LIST_FOR(&house->open, c, struct client, link)
+    LIST_FOR (&house->open, c, struct client, link)
         client_drain(c);
 }
 
@@ -79,7 +77,7 @@ void clients_free(struct clients *house)
 {
     if (house == NULL)
         return;
-    LIST_FOR(&house->open, c, struct client, link)
+    LIST_FOR (&house->open, c, struct client, link)
         client_close(c, "trunkline ends");
     free(house);
 }

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -85,8 +86,8 @@ static bool is_of_this_host(const struct sockaddr *a)
     if (found || getifaddrs(&all) != 0)
         return found;
     for (struct ifaddrs *i = all; i && !found; i = i->ifa_next)
-        found = i->ifa_addr && i->ifa_addr->sa_family == a->sa_family &&
-                address_same(i->ifa_addr, a);
+        found =
+            i->ifa_addr && i->ifa_addr->sa_family == a->sa_family && address_same(i->ifa_addr, a);
     freeifaddrs(all);
     return found;
 }

@@ -81,7 +81,7 @@ static void visit(void *owner, struct door *door, struct stream *stream,
 
 static struct door *find(const struct listeners *l, const struct config_address *address)
 {
-    LIST_FOR(&l->doors, d, struct door, link)
+    LIST_FOR (&l->doors, d, struct door, link)
         if (door_is(d, address))
             return d;
     return NULL;
@@ -96,7 +96,7 @@ static bool want(struct listeners *l, const struct config_address *address, stru
         snprintf(error, size, "listen %s: named twice", address->text);
         return false;
     }
-    LIST_FOR(opened, other, struct door, link)
+    LIST_FOR (opened, other, struct door, link)
         if (door_is(other, address)) {
             snprintf(error, size, "listen %s: named twice", address->text);
             return false;
@@ -148,10 +148,10 @@ static void copy_allowed(struct listeners *l, const struct config_cidrs *from)
 
 static void keep_wanted(struct listeners *l, struct list *opened)
 {
-    LIST_FOR(&l->doors, d, struct door, link)
+    LIST_FOR (&l->doors, d, struct door, link)
         if (!d->wanted)
             door_close(d);
-    LIST_FOR(opened, d, struct door, link) {
+    LIST_FOR (opened, d, struct door, link) {
         list_remove(&d->link);
         list_push_back(&l->doors, &d->link);
         LOG(INFO, d->address.text, "listening");
@@ -162,13 +162,13 @@ bool listeners_apply(struct listeners *l, const struct config *config, char *err
 {
     struct list opened;
     list_init(&opened);
-    LIST_FOR(&l->doors, d, struct door, link)
+    LIST_FOR (&l->doors, d, struct door, link)
         d->wanted = false;
     bool good = want_all(l, &config->listen, &opened, error, size);
     for (size_t i = 0; good && i < config->upstream_count; i++)
         good = want_all(l, &config->upstreams[i]->listen, &opened, error, size);
     if (!good) {
-        LIST_FOR(&opened, d, struct door, link)
+        LIST_FOR (&opened, d, struct door, link)
             door_close(d);
         return false;
     }
@@ -191,7 +191,7 @@ struct listeners *listeners_new(struct loop *loop, struct clients *clients)
 
 bool listeners_own(const struct listeners *l, const struct sockaddr *addr)
 {
-    LIST_FOR(&l->doors, d, struct door, link)
+    LIST_FOR (&l->doors, d, struct door, link)
         if (door_answers(d, addr))
             return true;
     return false;
@@ -199,7 +199,7 @@ bool listeners_own(const struct listeners *l, const struct sockaddr *addr)
 
 void listeners_close(struct listeners *l)
 {
-    LIST_FOR(&l->doors, d, struct door, link)
+    LIST_FOR (&l->doors, d, struct door, link)
         door_close(d);
 }
 

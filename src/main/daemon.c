@@ -155,6 +155,7 @@ static bool apply(struct daemon *d, struct plan *plan)
     dns_set_ttl(d->dns, c->dns_min_ttl, c->dns_max_ttl);
     pools_apply(d->pools, c, plan->tls);
     proxy_configure(d->proxy, c);
+    proxy_record(d->proxy, access_log_is_on(log) ? on_record : NULL, d);
     d->admin.config_path = c->path;
     config_unref(old);
     return true;
@@ -250,7 +251,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
     d->worker = worker_new(d->loop);
     d->env = (struct connect_env){d->loop, d->dns, d->worker, permit, d};
     d->pools = pools_new(&d->env);
-    d->proxy = proxy_new(d->loop, d->pools, on_record, d);
+    d->proxy = proxy_new(d->loop, d->pools);
     d->admin = (struct admin){.loop = d->loop,
                               .pools = d->pools,
                               .totals = proxy_totals(d->proxy),

@@ -95,7 +95,7 @@ void linger_free(struct lingering *l)
 {
     if (l == NULL)
         return;
-    LIST_FOR(&l->guests, g, struct guest, link)
+    LIST_FOR (&l->guests, g, struct guest, link)
         guest_free(g);
     free(l);
 }

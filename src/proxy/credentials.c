@@ -2,32 +2,35 @@
 
 #define DEPTHS 8 /* nested encodings told apart; deeper ones count as the last */
 
-static const struct span words[] = {
-    {"key", 3}, {"sign", 4}, {"token", 5}, {"secret", 6}, {"passphrase", 10}, {"auth", 4},
-};
-
-static bool ends_with_word(struct span s)
+/* Asked of every field of every request: looks at first letters first. */
+static bool begins_with_word(struct span s)
 {
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (s.len >= words[i].len && span_is_nocase(span_from(s, s.len - words[i].len), words[i]))
-            return true;
-    return false;
+    switch (s.at[0] | 0x20) {
+    case 'a': return span_starts_nocase(s, SPAN("auth"));
+    case 'k': return span_starts_nocase(s, SPAN("key"));
+    case 'p': return span_starts_nocase(s, SPAN("passphrase"));
+    case 's':
+        return span_starts_nocase(s, SPAN("sign")) || span_starts_nocase(s, SPAN("secret"));
+    case 't': return span_starts_nocase(s, SPAN("token"));
+    default: return false;
+    }
 }
 
 static bool is_listed(const struct config_names *names, struct span name)
 {
     for (size_t i = 0; i < names->count; i++)
-        if (span_is_nocase(name, span_of(names->at[i])))
+        if ((names->at[i][0] | 0x20) == (name.at[0] | 0x20) &&
+            span_is_nocase(name, span_of(names->at[i])))
             return true;
     return false;
 }
 
 bool credential_name(const struct config_names *names, struct span name)
 {
-    for (size_t end = 1; end <= name.len; end++)
-        if (ends_with_word(span_first(name, end)))
+    for (size_t from = 0; from < name.len; from++)
+        if (begins_with_word(span_from(name, from)))
             return true;
-    return is_listed(names, name);
+    return name.len > 0 && is_listed(names, name);
 }
 
 static int hex_value(char c)
@@ -108,6 +111,17 @@ bool request_is_private(const struct upstream_config *u, const struct fields *fi
             return true;
     }
     return query_is_private(&u->credential_params, path);
+}
+
+static bool ends_with_word(struct span s)
+{
+    static const struct span words[] = {
+        {"key", 3}, {"sign", 4}, {"token", 5}, {"secret", 6}, {"passphrase", 10}, {"auth", 4},
+    };
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (s.len >= words[i].len && span_is_nocase(span_from(s, s.len - words[i].len), words[i]))
+            return true;
+    return false;
 }
 
 /* What is being read of a target, decoded as deep as it goes. Where a name begins

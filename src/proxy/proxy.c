@@ -14,15 +14,18 @@ struct proxy {
     void *context;
 };
 
-struct proxy *proxy_new(struct loop *loop, struct pools *pools, proxy_on_record *on_record,
-                        void *context)
+struct proxy *proxy_new(struct loop *loop, struct pools *pools)
 {
     struct proxy *p = NEW(struct proxy);
     p->loop = loop;
     p->pools = pools;
+    return p;
+}
+
+void proxy_record(struct proxy *p, proxy_on_record *on_record, void *context)
+{
     p->on_record = on_record;
     p->context = context;
-    return p;
 }
 
 void proxy_free(struct proxy *p)
@@ -116,5 +119,6 @@ void proxy_note_refusal(struct proxy *p, const struct request *r, const struct i
     struct tally t;
     tally_begin(&t, &p->totals, r ? r : &none, in->client);
     tally_fail(&t, why, false);
-    p->on_record(p->context, &t.record);
+    if (p->on_record)
+        p->on_record(p->context, &t.record);
 }

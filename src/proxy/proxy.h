@@ -13,7 +13,10 @@ struct proxy;
 /* Called with each request's record at its end. */
 typedef void proxy_on_record(void *context, const struct record *);
 
-struct proxy *proxy_new(struct loop *, struct pools *, proxy_on_record *, void *context);
+struct proxy *proxy_new(struct loop *, struct pools *);
+
+/* Who is told of records from now on; NULL: nobody, and none are made. */
+void proxy_record(struct proxy *, proxy_on_record *, void *context);
 
 /* New requests pin this configuration from now on. */
 void proxy_configure(struct proxy *, struct config *);

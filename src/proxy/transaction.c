@@ -98,6 +98,7 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+/* One that is set and comes sooner is left: when it comes, the next is set. */
 static void set_deadline(struct transaction *t)
 {
     uint64_t due = t->total_at;
@@ -108,9 +109,7 @@ static void set_deadline(struct transaction *t)
         due = t->paused || !body ? UINT64_MAX : t->active_at + body;
         due = least(due, t->transfer_at);
     }
-    if (due == UINT64_MAX)
-        deadline_stop(&t->deadline);
-    else
+    if (!deadline_is_set(&t->deadline) || due < t->deadline.due)
         deadline_at(&t->deadline, due);
 }
 
@@ -137,8 +136,7 @@ static void let_go(struct transaction *t)
     t->try = NULL;
 }
 
-/* Its numbers are final: told to the log, and its place in the pool given up. */
-static void conclude(struct transaction *t)
+static void tell_record(struct transaction *t)
 {
     struct text target = {0};
     const struct upstream_config *u = t->settings ? t->settings : &t->order.config->defaults;
@@ -147,6 +145,13 @@ static void conclude(struct transaction *t)
     t->tally.record.target = text_span(&target);
     t->order.on_record(t->order.record_context, &t->tally.record);
     text_free(&target);
+}
+
+/* Its numbers are final: told to the log, and its place in the pool given up. */
+static void conclude(struct transaction *t)
+{
+    if (t->order.on_record)
+        tell_record(t);
     if (t->pool)
         pool_leave(t->pool, &t->in_pool);
     t->pool = NULL;
@@ -400,7 +405,8 @@ static void try_on(struct transaction *t, struct line *line)
     t->response_at = UINT64_MAX;
     enter(t, STATE_AWAITING);
     t->try = line_open(line, &q, &events, t);
-    set_deadline(t);
+    if (!t->complete)
+        set_deadline(t);
     send_gathered(t);
 }
 
@@ -569,9 +575,8 @@ static void find_pool(struct transaction *t)
     }
     pool_enter(t->pool, &t->in_pool);
     tally_upstream(&t->tally, pool_stats(t->pool), pool_origin(t->pool)->name);
-    if (o->refusal == NULL && !set_limits(t))
-        return;
-    set_deadline(t);
+    if (o->refusal == NULL && set_limits(t) && o->request->framing != FRAMING_NONE)
+        set_deadline(t);
 }
 
 struct exchange *transaction_open(const struct transaction_order *o,

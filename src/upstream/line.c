@@ -13,7 +13,7 @@ struct line {
     const struct line_events *events;
     void *owner;
     struct connect_report report;
-    uint64_t max_age_ms, old_at, idle_since; /* old_at 0: never */
+    uint64_t max_age_ms, old_at, idle_since, rest_ms; /* old_at 0: never */
     unsigned uses, generation;
     bool idle, closed;
     struct deadline deadline;
@@ -66,10 +66,24 @@ static void on_failed(void *owner, enum failure why, const char *detail)
     l->events->on_failed(l->owner, l, why, detail);
 }
 
+static uint64_t due_at(const struct line *l)
+{
+    uint64_t idle = l->rest_ms > UINT64_MAX - l->idle_since ? UINT64_MAX : l->idle_since + l->rest_ms;
+    return l->old_at && l->old_at < idle ? l->old_at : idle;
+}
+
+/* The deadline is left as it is while the line is lent, and moved only when it
+ * comes too soon: a line in steady use moves it once in idle_timeout. */
 static void on_due(struct deadline *d)
 {
     struct line *l = container_of(d, struct line, deadline);
     MAGIC_CHECK(l, MAGIC);
+    if (!l->idle)
+        return;
+    if (loop_now(l->loop) < due_at(l)) {
+        deadline_at(&l->deadline, due_at(l));
+        return;
+    }
     l->events->on_due(l->owner, l, line_is_old(l) ? CLOSE_MAX_AGE : CLOSE_IDLE_TIMEOUT);
 }
 
@@ -136,7 +150,6 @@ void line_set_generation(struct line *l, unsigned generation)
 
 void line_lend(struct line *l)
 {
-    deadline_stop(&l->deadline);
     l->idle = false;
     if (l->uses++)
         l->stats->reused++;
@@ -154,11 +167,12 @@ bool line_is_quiet(struct line *l)
 
 void line_rest(struct line *l, uint64_t idle_ms)
 {
-    uint64_t now = loop_now(l->loop);
     l->idle = true;
-    l->idle_since = now;
-    uint64_t due = idle_ms > UINT64_MAX - now ? UINT64_MAX : now + idle_ms;
-    deadline_at(&l->deadline, l->old_at && l->old_at < due ? l->old_at : due);
+    l->idle_since = loop_now(l->loop);
+    l->rest_ms = idle_ms;
+    uint64_t due = due_at(l);
+    if (!deadline_is_set(&l->deadline) || due < l->deadline.due)
+        deadline_at(&l->deadline, due);
 }
 
 bool line_is_old(const struct line *l)

@@ -34,7 +34,7 @@ bool line_is_up(const struct line *);
 unsigned line_generation(const struct line *); /* a mark for its owner's use */
 void line_set_generation(struct line *, unsigned);
 
-/* Lends it: its deadline rests, one use is counted. Ask first if it can. */
+/* Lends it: one use is counted. Ask first if it can. */
 void line_lend(struct line *);
 bool line_has_room(const struct line *);
 bool line_is_quiet(struct line *); /* nothing unread; one system call */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #define FLOOR_PAUSE_MS 100
+#define FRESH_MS 1000
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -215,11 +216,17 @@ void lines_keep_floor(struct lines *s)
         continue;
 }
 
+/* On a line just opened TLS 1.3 tickets may still be unread. */
+static bool is_safe(struct line *l)
+{
+    return (line_uses(l) == 0 && line_idle_ms(l) < FRESH_MS) || line_is_quiet(l);
+}
+
 struct line *lines_take(struct lines *s, bool careful)
 {
     struct line *l;
     while ((l = line_of(list_first(&s->idle)))) {
-        if (line_has_room(l) && !line_is_old(l) && (!careful || line_is_quiet(l))) {
+        if (line_has_room(l) && !line_is_old(l) && (!careful || is_safe(l))) {
             list_remove(line_link(l));
             list_push_back(&s->busy, line_link(l));
             line_lend(l);

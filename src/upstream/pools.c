@@ -7,7 +7,7 @@
 #include "base/log.h"
 
 struct entry {
-    char *key; /* "name:binance", or "https://host:443" of an unlisted one */
+    char *key; /* "binance", or "https://host:443" of an unlisted one */
     struct pool *pool;
     struct upstream_config own; /* settings of an unlisted one, besides the snapshot's */
     char *host;                 /* of `own` */
@@ -128,15 +128,13 @@ static bool same_origin(const struct upstream_config *a, const struct upstream_c
 
 static void apply_listed(struct pools *p, const struct upstream_config *u, struct tls_context *tls)
 {
-    char key[300];
-    snprintf(key, sizeof key, "name:%s", u->name);
-    struct entry *e = find(p, key);
+    struct entry *e = find(p, u->name);
     if (e && !same_origin(pool_settings(e->pool), u)) {
         retire(p, e);
         e = NULL;
     }
     if (e == NULL) {
-        e = add(p, key, &p->listed);
+        e = add(p, u->name, &p->listed);
         e->pool = make(p, u, u->name, tls);
         return;
     }
@@ -253,11 +251,9 @@ void pools_apply(struct pools *p, struct config *c, const struct tls_set *tls)
 struct pool *pools_find(struct pools *p, const struct upstream_config *listed,
                         const struct origin *o)
 {
-    char key[300];
     if (listed == NULL)
         return find_unlisted(p, o);
-    snprintf(key, sizeof key, "name:%s", listed->name);
-    struct entry *e = find(p, key);
+    struct entry *e = find(p, listed->name);
     return e ? e->pool : NULL;
 }
 

@@ -244,8 +244,7 @@ START_TEST(test_ingress)
     struct config_address at = tcp("127.0.0.1", free_port()), own = unix_socket("s");
     struct upstream_config kraken = {.name = "kraken", .listen = {&own, 1}};
     struct upstream_config *upstreams[] = {&kraken};
-    struct config config = {
-        .listen = {&at, 1}, .upstreams = upstreams, .upstream_count = 1};
+    struct config config = {.listen = {&at, 1}, .upstreams = upstreams, .upstream_count = 1};
     ck_assert(listeners_apply(listeners, &config, error, sizeof error));
     ask(&at, "/");
     ck_assert_str_eq(handler.upstream, "");
@@ -279,12 +278,18 @@ START_TEST(test_own)
         struct config_address address;
         bool own;
     } rows[] = {
-        {tcp("127.0.0.1", port), true},         {tcp("127.0.0.1", (uint16_t)(port + 1)), false},
-        {tcp("127.0.0.2", port), false},        {tcp("0.0.0.0", port), true},
-        {tcp("::ffff:127.0.0.1", port), true},  {tcp("::1", port), false},
-        {tcp("127.0.0.1", wild), true},         {tcp("127.9.9.9", wild), true},
-        {tcp("192.0.2.1", wild), false},        {tcp("0.0.0.0", wild), true},
-        {tcp("::ffff:192.0.2.1", wild), false}, {unix_socket("s"), true},
+        {tcp("127.0.0.1", port), true},
+        {tcp("127.0.0.1", (uint16_t)(port + 1)), false},
+        {tcp("127.0.0.2", port), false},
+        {tcp("0.0.0.0", port), true},
+        {tcp("::ffff:127.0.0.1", port), true},
+        {tcp("::1", port), false},
+        {tcp("127.0.0.1", wild), true},
+        {tcp("127.9.9.9", wild), true},
+        {tcp("192.0.2.1", wild), false},
+        {tcp("0.0.0.0", wild), true},
+        {tcp("::ffff:192.0.2.1", wild), false},
+        {unix_socket("s"), true},
         {unix_socket("t"), false},
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++)

@@ -12,17 +12,17 @@ struct fake_exchange;
 struct fake_handler {
     struct handler handler;
     struct loop *loop;
-    bool echo;               /* answers by itself when the request is complete */
-    enum framing framing;    /* of the echo */
-    bool full;               /* bodies are not welcome after each piece */
-    bool asap;               /* drains by itself, in the same turn */
+    bool echo;                  /* answers by itself when the request is complete */
+    enum framing framing;       /* of the echo */
+    bool full;                  /* bodies are not welcome after each piece */
+    bool asap;                  /* drains by itself, in the same turn */
     struct fake_exchange *last; /* the one opened last, while it is open */
     unsigned opened, finished, cancelled, ended, refused, paused, resumed;
     int refused_status;
     bool refused_with_request;
-    struct ingress ingress;  /* of the last request */
-    char upstream[32];       /* and its upstream's name */
-    struct text body;        /* received by all exchanges */
+    struct ingress ingress; /* of the last request */
+    char upstream[32];      /* and its upstream's name */
+    struct text body;       /* received by all exchanges */
 };
 
 void fake_handler_init(struct fake_handler *, struct loop *);

@@ -6,6 +6,7 @@ import struct
 import threading
 import time
 
+SEEN_MAX = 1 << 20          # raw bytes kept per connection, for "did this marker ever arrive?"
 _loop = None
 
 
@@ -34,7 +35,7 @@ class Line:
 
     def __init__(self, origin, sock, number):
         self.origin, self.sock, self.number = origin, sock, number
-        self.alpn = self.sni = self.tls = self.session = None
+        self.alpn = self.sni = self.tls = None
         self.resumed = self.notified = False
         self.opened, self.ready, self.closed, self.closed_by = time.monotonic(), None, None, None
         self.requests, self.written, self.seen = 0, 0, bytearray()

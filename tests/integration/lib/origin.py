@@ -24,16 +24,14 @@ from .line import Gone, Line, Malformed, loop, run
 class Request:
     conn: int
     method: str
-    target: str                 # exactly as received (latin-1); `:path` on HTTP/2
+    target: str                 # exactly as received (latin-1)
     headers: list               # (name, value) in the order received, names as received
     version: str
     time: float
-    stream: int = 0
     body: bytes = b''
     trailers: list = field(default_factory=list)
     complete: bool = False      # the whole body has arrived
     ended: float = None         # when the behaviour was done with it
-    reset: int = None           # HTTP/2: the error code with which the daemon gave the stream up
 
     def all(self, name):
         return [v for n, v in self.headers if n.lower() == name.lower()]
@@ -151,6 +149,11 @@ async def serve_h1(line):
     origin = line.origin
     while line.open:
         idle = origin.idle_close
+        if origin.at_head:
+            size, how = origin.at_head
+            while len(line.buffer) < size:
+                await line.more()
+            return line.reset() if how == 'reset' else await line.close(notify=how == 'close')
         req = await (asyncio.wait_for(next_request(line), idle) if idle else next_request(line))
         line.requests += 1
         origin.requests.append(req)
@@ -167,23 +170,25 @@ async def serve_h1(line):
 # ----------------------------------------------------------------------------------------------- origin
 
 class Origin:
-    """A listening origin. `greet` (None, 'stall', 'reset', 'close', 'garbage', 'plain', seconds) is what happens
-    between accept and handshake; `idle_close` seconds closes idle lines; `faults` lists what the daemon sent amiss."""
+    """A listening origin. `greet` is what happens between accept and handshake: None, seconds of silence, 'stall', 'reset',
+    'close', 'garbage', 'plain'; or 'hello-stall', 'hello-reset', 'hello-close' once a ClientHello was read. `first` bytes
+    are written as soon as a line stands, unasked. `at_head`, (bytes, how), ends a line once so much of a request's head was
+    read. `idle_close` seconds closes idle lines; `faults` lists what the daemon sent amiss."""
 
-    def __init__(self, cert='good', alpn=('http/1.1',), tls=True, greet=None, idle_close=None, max_streams=100,
-                 answer_ping=True, address='127.0.0.1', port=0, **context):
+    def __init__(self, cert='good', alpn=('http/1.1',), tls=True, greet=None, first=b'', idle_close=None,
+                 address='127.0.0.1', port=0, **context):
         self.context = certs.server_context(cert, alpn, **context) if tls else None
         if self.context:
             self.context.sni_callback = lambda obj, name, ctx: setattr(obj, 'sni', name)
-        self.greet, self.idle_close, self.max_streams, self.answer_ping = greet, idle_close, max_streams, answer_ping
+        self.greet, self.first, self.at_head, self.idle_close = greet, first, None, idle_close
         self.answer_expect = True
-        self.lines, self.requests, self.faults, self.pings = [], [], [], []
+        self.lines, self.requests, self.faults = [], [], []
         self.scripts, self.default, self._count, self._tasks = {}, reply(), itertools.count(1), set()
-        self.sock = socket.socket()
+        self.sock = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.sock.bind((address, port))
-        self.address = '%s:%d' % self.sock.getsockname()
         self.port = self.sock.getsockname()[1]
+        self.address = f'[{address}]:{self.port}' if ':' in address else f'{address}:{self.port}'
 
     def __enter__(self):
         self.sock.listen(512)
@@ -268,6 +273,11 @@ class Origin:
         greet = self.greet
         if greet == 'stall':
             await asyncio.sleep(3600)
+        elif greet and str(greet).startswith('hello-'):
+            await loop().sock_recv(line.sock, 65536)
+            if greet == 'hello-stall':
+                await asyncio.sleep(3600)
+            return line.reset() if greet == 'hello-reset' else None
         elif greet == 'reset':
             return line.reset()
         elif greet == 'close':
@@ -280,4 +290,6 @@ class Origin:
         if self.context:
             await line.handshake(self.context)
         line.ready = time.monotonic()
+        if self.first:
+            await line.send(self.first)
         await serve_h1(line)

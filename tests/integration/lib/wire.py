@@ -32,7 +32,7 @@ def source_of(probe):
         return repr(probe)
 
 
-def eventually(probe, timeout=3.0, every=0.01):
+def eventually(probe, timeout=5.0, every=0.01):
     """Polls until probe() is true and returns its value; fails showing the last value."""
     end = time.monotonic() + timeout
     while True:

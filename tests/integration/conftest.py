@@ -1,0 +1,96 @@
+"""Fixtures: origins and daemons that are always taken down, and a time limit on every test."""
+import faulthandler
+import os
+import resource
+import signal
+
+import pytest
+
+from lib.daemon import PATIENCE, Daemon, upstream
+from lib.origin import Origin
+
+LIMIT = int(os.environ.get('INTEGRATION_TIMEOUT', '60')) * PATIENCE
+
+
+def pytest_configure(config):
+    config.addinivalue_line('markers', 'limit(seconds): a time limit other than the usual')
+    config.addinivalue_line('markers', 'slow: left out when TRUNKLINE_QUICK is set')
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if 'slow' in item.keywords and os.environ.get('TRUNKLINE_QUICK'):
+            item.add_marker(pytest.mark.skip(reason='TRUNKLINE_QUICK is set'))
+
+
+class TooLong(BaseException):
+    pass
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol(item):
+    """SIGALRM raises in the test at the limit; should that not help, faulthandler shows all stacks and ends it all."""
+    marker = item.get_closest_marker('limit')
+    limit = marker.args[0] * PATIENCE if marker else LIMIT
+
+    def late(*_):
+        raise TooLong(f'the test took longer than {limit}s')
+    previous = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, limit)
+    faulthandler.dump_traceback_later(limit + 30, exit=True)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        faulthandler.cancel_dump_traceback_later()
+        signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.fixture
+def origins():
+    """origins(**how) starts an Origin; all are stopped, and none may have been sent malformed HTTP."""
+    started = []
+
+    def start(**how):
+        o = Origin(**how).__enter__()
+        started.append(o)
+        return o
+    yield start
+    for o in started:
+        o.__exit__()
+    faults = [f for o in started for f in o.faults]
+    assert not faults, f'the origin was sent malformed HTTP: {faults}'
+
+
+@pytest.fixture
+def origin(origins):
+    return origins()
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    """daemon(upstream(…), …, directive=value) starts a daemon; all are reaped, and none may have died by a signal."""
+    started = []
+
+    def start(*blocks, **how):
+        d = Daemon.__new__(Daemon)
+        started.append(d)
+        d.__init__(*blocks, folder=tmp_path / str(len(started)), **how)
+        return d
+    yield start
+    failures = []
+    for d in started:
+        if hasattr(d, 'process'):
+            try:
+                d.reap()
+            except AssertionError as e:
+                failures.append(str(e))
+    assert not failures, failures
+
+
+@pytest.fixture
+def ex(daemon, origin):
+    """A daemon with one upstream `ex` (https://exchange.test) at `origin`, all else default."""
+    return daemon(upstream('ex', origin))

@@ -1,0 +1,116 @@
+#include <check.h>
+
+#include "upstream/breaker.h"
+
+static const struct upstream_config settings = {
+    .breaker_failures = 3, .breaker_min = 1000, .breaker_max = 5000};
+
+static void fail_often(struct breaker *b, unsigned times, uint64_t now)
+{
+    for (unsigned i = 0; i < times; i++)
+        (void)!breaker_failed(b, &settings, now);
+}
+
+START_TEST(test_opens_at_the_limit)
+{
+    struct breaker b = {0};
+    ck_assert(breaker_allows(&b, 100, 0) && breaker_allows(&b, 100, 9));
+    ck_assert_str_eq(breaker_state(&b, 3), "closed");
+    ck_assert(!breaker_failed(&b, &settings, 100));
+    ck_assert(!breaker_failed(&b, &settings, 100));
+    ck_assert(!b.open && breaker_allows(&b, 100, 0));
+    ck_assert(breaker_failed(&b, &settings, 100)); /* this one opened it */
+    ck_assert(b.open);
+    ck_assert_str_eq(breaker_state(&b, 0), "open");
+    ck_assert(!breaker_allows(&b, 100, 0));
+    ck_assert(!breaker_failed(&b, &settings, 100)); /* it was open */
+}
+END_TEST
+
+START_TEST(test_success_in_between)
+{
+    struct breaker b = {0};
+    fail_often(&b, 2, 100);
+    breaker_succeeded(&b);
+    fail_often(&b, 2, 100);
+    ck_assert(!b.open); /* consecutive ones count */
+}
+END_TEST
+
+START_TEST(test_one_probe)
+{
+    struct breaker b = {0};
+    fail_often(&b, 3, 0);
+    ck_assert(!breaker_allows(&b, b.retry_at - 1, 0));
+    ck_assert(breaker_allows(&b, b.retry_at, 0));
+    ck_assert(!breaker_allows(&b, b.retry_at, 1));
+    ck_assert_str_eq(breaker_state(&b, 1), "half_open");
+    breaker_succeeded(&b);
+    ck_assert(breaker_allows(&b, 0, 5));
+    ck_assert_str_eq(breaker_state(&b, 1), "closed");
+}
+END_TEST
+
+/* min·2ⁿ up to max, each ±20 %; many draws show that there is jitter at all. */
+START_TEST(test_pauses)
+{
+    static const uint64_t expected[] = {1000, 2000, 4000, 5000, 5000};
+    uint64_t least[COUNT_OF(expected)], most[COUNT_OF(expected)] = {0};
+    for (int round = 0; round < 300; round++) {
+        struct breaker b = {0};
+        fail_often(&b, 2, 10000);
+        for (size_t n = 0; n < COUNT_OF(expected); n++) {
+            fail_often(&b, 1, 10000);
+            uint64_t pause = b.retry_at - 10000;
+            ck_assert_uint_ge(pause, expected[n] * 8 / 10);
+            ck_assert_uint_le(pause, expected[n] * 12 / 10);
+            if (round == 0 || pause < least[n])
+                least[n] = pause;
+            if (pause > most[n])
+                most[n] = pause;
+        }
+    }
+    for (size_t n = 0; n < COUNT_OF(expected); n++)
+        ck_assert_uint_gt(most[n] - least[n], expected[n] / 5);
+}
+END_TEST
+
+START_TEST(test_pause_begins_anew)
+{
+    struct breaker b = {0};
+    fail_often(&b, 9, 0);
+    breaker_succeeded(&b);
+    fail_often(&b, 3, 0);
+    ck_assert_uint_le(b.retry_at, 1200);
+}
+END_TEST
+
+START_TEST(test_retry_after)
+{
+    struct breaker b = {.open = true, .retry_at = 10000};
+    ck_assert_uint_eq(breaker_retry_after(&b, 10000), 1);
+    ck_assert_uint_eq(breaker_retry_after(&b, 20000), 1);
+    ck_assert_uint_eq(breaker_retry_after(&b, 9999), 1);
+    ck_assert_uint_eq(breaker_retry_after(&b, 9000), 1);
+    ck_assert_uint_eq(breaker_retry_after(&b, 8999), 2);
+    ck_assert_uint_eq(breaker_retry_after(&b, 5500), 5);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("breaker");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, test_opens_at_the_limit);
+    tcase_add_test(c, test_success_in_between);
+    tcase_add_test(c, test_one_probe);
+    tcase_add_test(c, test_pauses);
+    tcase_add_test(c, test_pause_begins_anew);
+    tcase_add_test(c, test_retry_after);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,452 @@
+/* The answers to a client: framing, back-pressure, failures; leaving in every
+ * state, each timeout, draining. */
+#include "client_fixture.h"
+
+/* ---------------------------------------------------------------- answers */
+
+START_TEST(test_one_write)
+{
+    begin();
+    say(GET);
+    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
+    fake_body(&handler, "hello", 5);
+    fake_body(&handler, "!", 1);
+    fake_end(&handler);
+    ck_assert_uint_eq(stream.writes, 0);
+    turn();
+    ck_assert_uint_eq(stream.writes, 1);
+    ck_assert_str_eq(got(), "HTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\n\r\n"
+                            "5\r\nhello\r\n1\r\n!\r\n0\r\n\r\n");
+    finish();
+}
+END_TEST
+
+START_TEST(test_framing_for_each_client)
+{
+    static const struct {
+        const char *request;
+        unsigned status;
+        enum framing framing;
+        uint64_t length;
+        const char *answer;
+    } rows[] = {
+        {GET, 200, FRAMING_LENGTH, 2, "HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\nxy"},
+        {GET, 200, FRAMING_CLOSE, 0,
+         "HTTP/1.1 200 Fine\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nxy\r\n0\r\n\r\n"},
+        {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, FRAMING_CHUNKED, 0,
+         "HTTP/1.1 200 Fine\r\nConnection: close\r\n\r\nxy"},
+        {"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", 200, FRAMING_LENGTH, 2,
+         "HTTP/1.1 200 Fine\r\nContent-Length: 2\r\nConnection: keep-alive\r\n\r\nxy"},
+        {"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", 200, FRAMING_LENGTH, 2,
+         "HTTP/1.1 200 Fine\r\nContent-Length: 2\r\n\r\n"},
+        {"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", 200, FRAMING_NONE, 7,
+         "HTTP/1.1 200 Fine\r\nContent-Length: 7\r\n\r\n"},
+        {"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", 200, FRAMING_CHUNKED, 0,
+         "HTTP/1.1 200 Fine\r\n\r\n"},
+        {GET, 204, FRAMING_NONE, 0, "HTTP/1.1 204 Fine\r\n\r\n"},
+        {GET, 304, FRAMING_NONE, 9, "HTTP/1.1 304 Fine\r\nContent-Length: 9\r\n\r\n"},
+        {GET, 200, FRAMING_NONE, 0, "HTTP/1.1 200 Fine\r\nContent-Length: 0\r\n\r\n"},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        begin();
+        say(rows[i].request);
+        fake_head(&handler, rows[i].status, rows[i].framing, rows[i].length);
+        if (rows[i].framing != FRAMING_NONE)
+            fake_body(&handler, "xy", 2);
+        fake_end(&handler);
+        turn();
+        ck_assert_str_eq(got(), rows[i].answer);
+        ck_assert_int_eq(is_open(), !has("Connection: close"));
+        finish();
+    }
+}
+END_TEST
+
+START_TEST(test_interim)
+{
+    begin();
+    say("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n");
+    fake_interim(&handler, 100);
+    turn();
+    ck_assert_str_eq(got(), "HTTP/1.1 100 Wait\r\n\r\n");
+    say("ab");
+    fake_head(&handler, 204, FRAMING_NONE, 0);
+    fake_end(&handler);
+    turn();
+    ck_assert(has("\r\n\r\nHTTP/1.1 204 Fine\r\n\r\n"));
+    forget();
+    say("GET / HTTP/1.0\r\n\r\n");
+    fake_interim(&handler, 103);
+    turn();
+    ck_assert_str_eq(got(), "");
+    finish();
+}
+END_TEST
+
+/* An answer that comes before the body is complete ends the connection. */
+START_TEST(test_early_answer)
+{
+    begin();
+    say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab");
+    fake_head(&handler, 400, FRAMING_LENGTH, 2);
+    turn();
+    ck_assert(has("Connection: close\r\n") && is_open());
+    say("cd");
+    ck_assert_uint_eq(handler.body.len, 4);
+    fake_body(&handler, "no", 2);
+    fake_end(&handler);
+    turn();
+    ck_assert(!is_open());
+    ck_assert_uint_eq(linger_count(linger), 1);
+    ck_assert(stream.shut && !stream.closed);
+    finish();
+}
+END_TEST
+
+START_TEST(test_failures)
+{
+    begin(); /* before the head: an answer all the same */
+    say(GET);
+    fake_fail(&handler);
+    turn();
+    ck_assert(has("HTTP/1.1 502 ") && has("Trunkline-Sent: yes") && !is_open());
+    ck_assert_uint_eq(linger_count(linger), 1);
+    finish();
+    begin(); /* after it: closed short */
+    say(GET);
+    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
+    fake_body(&handler, "abc", 3);
+    fake_fail(&handler);
+    turn();
+    ck_assert(has("3\r\nabc\r\n") && !has("0\r\n\r\n"));
+    ck_assert(stream.closed && !stream.shut);
+    finish();
+    begin(); /* less than was said is a failure too, and so is more */
+    say(GET);
+    fake_head(&handler, 200, FRAMING_LENGTH, 5);
+    fake_body(&handler, "abc", 3);
+    fake_end(&handler);
+    turn();
+    ck_assert(stream.closed && !stream.shut);
+    finish();
+    begin();
+    say(GET);
+    fake_head(&handler, 200, FRAMING_LENGTH, 2);
+    fake_body(&handler, "abc", 3);
+    fake_end(&handler);
+    turn();
+    ck_assert(stream.closed && has("\r\n\r\nab") && !has("abc"));
+    finish();
+    begin(); /* the request breaks after the head of its answer */
+    say("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
+    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
+    say("oops\r\n");
+    ck_assert(stream.closed && !has("400"));
+    ck_assert_uint_eq(handler.cancelled, 1);
+    finish();
+}
+END_TEST
+
+START_TEST(test_slow_reader)
+{
+    static char piece[100000];
+    memset(piece, 'y', sizeof piece);
+    begin();
+    say(GET);
+    stream.stuck = true;
+    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
+    fake_body(&handler, piece, sizeof piece);
+    ck_assert_uint_eq(stream.writes, 1); /* head and piece together, at once */
+    ck_assert_uint_eq(handler.paused, 0);
+    fake_body(&handler, piece, sizeof piece);
+    fake_body(&handler, piece, sizeof piece);
+    ck_assert_uint_eq(handler.paused, 1);
+    fake_body(&handler, piece, 10);
+    turn();
+    ck_assert_uint_eq(handler.paused, 1);
+    fake_stream_take(&stream, 200000);
+    ck_assert_uint_eq(handler.resumed, 0);
+    loop_skip(loop, limits.body_timeout_ms); /* there was progress */
+    ck_assert(is_open());
+    fake_stream_take(&stream, 100000);
+    ck_assert_uint_eq(handler.resumed, 1);
+    loop_skip(loop, limits.body_timeout_ms);
+    loop_skip(loop, limits.body_timeout_ms);
+    ck_assert(stream.closed);
+    ck_assert_uint_eq(handler.cancelled, 1);
+    finish();
+}
+END_TEST
+
+/* A last answer that is still queued is waited for before the connection lingers. */
+START_TEST(test_slow_last_answer)
+{
+    static char piece[300000];
+    begin();
+    say("GET / HTTP/1.0\r\n\r\n");
+    stream.stuck = true;
+    fake_head(&handler, 200, FRAMING_LENGTH, sizeof piece);
+    fake_body(&handler, piece, sizeof piece);
+    fake_end(&handler);
+    turn();
+    ck_assert(is_open() && !stream.shut);
+    fake_stream_take(&stream, 250000);
+    turn();
+    ck_assert(!is_open() && stream.shut);
+    ck_assert_uint_eq(linger_count(linger), 1);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------- leaving, timeouts */
+
+START_TEST(test_client_leaves)
+{
+    static const char *const sent[] = {"",
+                                       "GET / HT",
+                                       GET,
+                                       GET GET "GET",
+                                       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n",
+                                       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab"};
+    for (size_t i = 0; i < COUNT_OF(sent); i++)
+        for (int how = STREAM_EOF; how <= STREAM_RESET; how++)
+            for (int stage = 0; stage < 4; stage++) {
+                begin();
+                handler.full = stage == 3;
+                say(sent[i]);
+                if (stage >= 1 && handler.last)
+                    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
+                if (stage >= 2 && handler.last)
+                    fake_body(&handler, "some", 4);
+                fake_stream_end(&stream, (enum stream_end)how);
+                ck_assert(!is_open() && stream.closed);
+                ck_assert_uint_eq(handler.cancelled, handler.opened);
+                ck_assert_uint_le(handler.opened, 1);
+                finish();
+            }
+}
+END_TEST
+
+/* EOF after the answer: what is queued of it still goes out. */
+START_TEST(test_eof_behind_an_answer)
+{
+    for (int with_turn = 0; with_turn < 2; with_turn++)
+        for (int stuck = 0; stuck < 2; stuck++) {
+            begin();
+            say(GET);
+            stream.stuck = stuck;
+            fake_head(&handler, 200, FRAMING_LENGTH, 1);
+            fake_body(&handler, "1", 1);
+            fake_end(&handler);
+            if (with_turn)
+                turn();
+            fake_stream_end(&stream, STREAM_EOF);
+            ck_assert(!is_open() && has("\r\n\r\n1"));
+            ck_assert_int_eq(stream.closed, !stuck);
+            ck_assert_uint_eq(linger_count(linger), (unsigned)stuck);
+            finish();
+        }
+}
+END_TEST
+
+START_TEST(test_freed_in_every_state)
+{
+    static const char *const sent[] = {"", "G", GET, GET GET,
+                                       "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nab"};
+    for (size_t i = 0; i < COUNT_OF(sent); i++)
+        for (int with_turn = 0; with_turn < 2; with_turn++) {
+            begin_echo();
+            fake_stream_feed(&stream, sent[i], strlen(sent[i]));
+            if (with_turn)
+                turn();
+            finish();
+        }
+}
+END_TEST
+
+START_TEST(test_idle_timeout)
+{
+    begin_echo();
+    say("\r\n"); /* no byte of a request */
+    loop_skip(loop, limits.idle_timeout_ms - 100);
+    ck_assert(is_open());
+    say(GET);
+    forget();
+    loop_skip(loop, limits.idle_timeout_ms - 100);
+    ck_assert(is_open());
+    loop_skip(loop, 200);
+    ck_assert(!is_open());
+    ck_assert_str_eq(got(), "");
+    ck_assert_uint_eq(handler.refused, 0);
+    finish();
+}
+END_TEST
+
+START_TEST(test_head_timeout)
+{
+    begin_echo();
+    for (unsigned i = 0; i < 9; i++) {
+        say(i ? "a" : "GET /");
+        loop_skip(loop, 1000);
+    }
+    ck_assert(is_open());
+    say("a");
+    loop_skip(loop, 1100);
+    ck_assert(has("HTTP/1.1 408 ") && !is_open());
+    ck_assert_int_eq(handler.refused_status, 408);
+    ck_assert(!handler.refused_with_request);
+    finish();
+}
+END_TEST
+
+START_TEST(test_body_timeout)
+{
+    begin();
+    say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n");
+    for (unsigned i = 0; i < 3; i++) {
+        loop_skip(loop, limits.body_timeout_ms - 1000);
+        ck_assert(is_open());
+        say("x");
+    }
+    loop_skip(loop, limits.body_timeout_ms + 1000);
+    ck_assert(has("HTTP/1.1 408 ") && has("Trunkline-Sent: partial") && !is_open());
+    ck_assert_uint_eq(handler.cancelled, 1);
+    finish();
+    begin(); /* not while the exchange does not want it */
+    handler.full = true;
+    say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx");
+    loop_skip(loop, 3 * limits.body_timeout_ms);
+    ck_assert(is_open());
+    fake_drain(&handler);
+    turn();
+    loop_skip(loop, limits.body_timeout_ms - 1000);
+    ck_assert(is_open());
+    loop_skip(loop, 2000);
+    ck_assert(has("HTTP/1.1 408 "));
+    finish();
+    begin(); /* after the head of an answer it is closed short */
+    say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx");
+    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
+    turn();
+    loop_skip(loop, limits.body_timeout_ms + 1000);
+    ck_assert(stream.closed && !has("408"));
+    finish();
+    begin(); /* an exchange may take its time once it has all */
+    say(GET);
+    loop_skip(loop, 10 * limits.body_timeout_ms);
+    ck_assert(is_open());
+    finish();
+}
+END_TEST
+
+START_TEST(test_drain)
+{
+    begin(); /* idle: at once */
+    clients_drain(clients);
+    ck_assert(!is_open());
+    finish();
+    begin(); /* under way: its answer says so */
+    say(GET GET);
+    clients_drain(clients);
+    ck_assert(is_open());
+    fake_head(&handler, 204, FRAMING_NONE, 0);
+    fake_end(&handler);
+    turn();
+    ck_assert(has("Connection: close\r\n") && !is_open());
+    ck_assert_uint_eq(handler.opened, 1);
+    finish();
+    begin(); /* the head went out before: closed after it all the same */
+    say(GET);
+    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
+    turn();
+    clients_drain(clients);
+    fake_end(&handler);
+    turn();
+    ck_assert(has("0\r\n\r\n") && !is_open());
+    finish();
+    begin(); /* a head under way is still answered */
+    say("GET /");
+    clients_drain(clients);
+    say(" HTTP/1.1\r\nHost: h\r\n\r\n");
+    fake_head(&handler, 204, FRAMING_NONE, 0);
+    fake_end(&handler);
+    turn();
+    ck_assert(has("Connection: close\r\n"));
+    finish();
+}
+END_TEST
+
+START_TEST(test_too_many)
+{
+    struct fake_stream second, third, fourth;
+    size_t open;
+    uint64_t accepted, rejected;
+    begin();
+    fake_stream_init(&second);
+    fake_stream_init(&third);
+    fake_stream_init(&fourth);
+    clients_accept(clients, &second.base, &ingress);
+    clients_accept(clients, &third.base, &ingress);
+    ck_assert(strstr(third.written.at, "HTTP/1.1 503 ") != NULL);
+    ck_assert(strstr(third.written.at, "connection_limit_reached") != NULL);
+    ck_assert(third.shut && !third.closed);
+    clients_reject(clients, &fourth.base);
+    ck_assert(fourth.closed);
+    clients_count(clients, &open, &accepted, &rejected);
+    ck_assert_uint_eq(open, 2);
+    ck_assert_uint_eq(accepted, 2);
+    ck_assert_uint_eq(rejected, 2);
+    finish();
+    fake_stream_free(&second);
+    fake_stream_free(&third);
+    fake_stream_free(&fourth);
+}
+END_TEST
+
+/* The name of the listener's upstream may go with a reload. */
+START_TEST(test_ingress_is_its_own)
+{
+    struct fake_stream other;
+    char name[] = "binance";
+    struct ingress in = ingress;
+    in.upstream = name;
+    begin_echo();
+    fake_stream_init(&other);
+    clients_accept(clients, &other.base, &in);
+    memset(name, 'x', sizeof name);
+    ck_assert(fake_stream_feed(&other, GET, strlen(GET)));
+    turn();
+    ck_assert(strstr(other.written.at, "200") != NULL);
+    finish();
+    fake_stream_free(&other);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("client answers");
+    TCase *all = tcase_create("all");
+    tcase_set_timeout(all, 60);
+    tcase_add_test(all, test_one_write);
+    tcase_add_test(all, test_framing_for_each_client);
+    tcase_add_test(all, test_interim);
+    tcase_add_test(all, test_early_answer);
+    tcase_add_test(all, test_failures);
+    tcase_add_test(all, test_slow_reader);
+    tcase_add_test(all, test_slow_last_answer);
+    tcase_add_test(all, test_client_leaves);
+    tcase_add_test(all, test_eof_behind_an_answer);
+    tcase_add_test(all, test_freed_in_every_state);
+    tcase_add_test(all, test_idle_timeout);
+    tcase_add_test(all, test_head_timeout);
+    tcase_add_test(all, test_body_timeout);
+    tcase_add_test(all, test_drain);
+    tcase_add_test(all, test_too_many);
+    tcase_add_test(all, test_ingress_is_its_own);
+    suite_add_tcase(s, all);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

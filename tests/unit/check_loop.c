@@ -1,0 +1,354 @@
+/* Tasks and deadlines: order, stopping and setting anew from inside, and many
+ * of them at random against a plain model. */
+#include <check.h>
+
+#include "net/loop.h"
+
+static struct loop *loop;
+static char trace[64];
+static size_t traced;
+
+static void note(char c)
+{
+    ck_assert_uint_lt(traced + 1, sizeof trace);
+    trace[traced++] = c;
+    trace[traced] = '\0';
+}
+
+static void begin(void)
+{
+    traced = 0;
+    trace[0] = '\0';
+    loop = loop_new();
+}
+
+static void finish(void)
+{
+    loop_free(loop);
+}
+
+/* -------------------------------------------------------------------- tasks */
+
+struct named_task {
+    struct task task;
+    char name;
+    struct task *defer, *forget; /* done inside */
+};
+
+static void run_named(struct task *t)
+{
+    struct named_task *n = container_of(t, struct named_task, task);
+    note(n->name);
+    if (n->defer)
+        loop_defer(loop, n->defer);
+    n->defer = NULL;
+    if (n->forget)
+        task_forget(n->forget);
+}
+
+static struct named_task named(char name)
+{
+    struct named_task n = {.name = name};
+    task_init(&n.task, run_named);
+    return n;
+}
+
+START_TEST(test_tasks_in_order)
+{
+    struct named_task a = named('a'), b = named('b'), c = named('c');
+    begin();
+    loop_defer(loop, &a.task);
+    loop_defer(loop, &b.task);
+    loop_defer(loop, &c.task);
+    loop_defer(loop, &a.task); /* again: nothing more */
+    task_forget(&b.task);
+    task_forget(&b.task);
+    ck_assert_str_eq(trace, "");
+    loop_turn(loop, false);
+    ck_assert_str_eq(trace, "ac");
+    loop_turn(loop, false);
+    ck_assert_str_eq(trace, "ac");
+    finish();
+}
+END_TEST
+
+START_TEST(test_tasks_from_tasks)
+{
+    struct named_task a = named('a'), b = named('b'), c = named('c');
+    begin();
+    a.defer = &a.task; /* once more, behind the others */
+    a.forget = &c.task;
+    loop_defer(loop, &a.task);
+    loop_defer(loop, &b.task);
+    loop_defer(loop, &c.task);
+    loop_turn(loop, false);
+    ck_assert_str_eq(trace, "aba");
+    finish();
+}
+END_TEST
+
+START_TEST(test_freeing_runs_tasks)
+{
+    struct named_task a = named('a');
+    begin();
+    loop_defer(loop, &a.task);
+    finish();
+    ck_assert_str_eq(trace, "a");
+}
+END_TEST
+
+static void on_io(uv_async_t *handle)
+{
+    note('i');
+    loop_defer(loop, handle->data);
+    uv_close((uv_handle_t *)handle, NULL);
+}
+
+/* What an I/O callback defers runs in that same turn. */
+START_TEST(test_tasks_of_callbacks)
+{
+    uv_async_t async;
+    struct named_task a = named('a');
+    begin();
+    async.data = &a.task;
+    ck_assert_int_eq(uv_async_init(loop_uv(loop), &async, on_io), 0);
+    ck_assert_int_eq(uv_async_send(&async), 0);
+    loop_turn(loop, true);
+    ck_assert_str_eq(trace, "ia");
+    loop_run(loop);
+    finish();
+}
+END_TEST
+
+/* ---------------------------------------------------------------- deadlines */
+
+struct named_deadline {
+    struct deadline deadline;
+    char name;
+    struct named_deadline *stop, *set; /* done inside */
+    uint64_t set_in;
+};
+
+static void run_deadline(struct deadline *d)
+{
+    struct named_deadline *n = container_of(d, struct named_deadline, deadline);
+    ck_assert(!deadline_is_set(d));
+    ck_assert_uint_ge(loop_now(loop), d->due);
+    note(n->name);
+    if (n->stop)
+        deadline_stop(&n->stop->deadline);
+    struct named_deadline *set = n->set;
+    n->set = NULL;
+    if (set)
+        deadline_in(&set->deadline, n->set_in);
+}
+
+static void init(struct named_deadline *n, char name)
+{
+    *n = (struct named_deadline){.name = name};
+    deadline_init(&n->deadline, loop, run_deadline);
+}
+
+START_TEST(test_deadline_order)
+{
+    struct named_deadline a, b, c, d;
+    begin();
+    init(&a, 'a'), init(&b, 'b'), init(&c, 'c'), init(&d, 'd');
+    deadline_in(&c.deadline, 30000);
+    deadline_in(&a.deadline, 10000);
+    deadline_in(&b.deadline, 10000); /* the same time: in the order they were set */
+    deadline_in(&d.deadline, UINT64_MAX);
+    loop_skip(loop, 9999 - 1000);
+    ck_assert_str_eq(trace, "");
+    loop_skip(loop, 1001);
+    ck_assert_str_eq(trace, "ab");
+    ck_assert(!deadline_is_set(&a.deadline) && deadline_is_set(&c.deadline));
+    loop_skip(loop, 40000);
+    ck_assert_str_eq(trace, "abc");
+    ck_assert(deadline_is_set(&d.deadline));
+    deadline_stop(&d.deadline);
+    deadline_stop(&d.deadline);
+    loop_run(loop); /* nothing is set: ends */
+    finish();
+}
+END_TEST
+
+START_TEST(test_deadline_moves)
+{
+    struct named_deadline a, b;
+    begin();
+    init(&a, 'a'), init(&b, 'b');
+    deadline_in(&a.deadline, 10000);
+    deadline_in(&b.deadline, 20000);
+    deadline_in(&a.deadline, 30000); /* later */
+    loop_skip(loop, 25000);
+    ck_assert_str_eq(trace, "b");
+    deadline_at(&a.deadline, 0); /* long past: at the next turn, not now */
+    ck_assert_str_eq(trace, "b");
+    loop_turn(loop, true);
+    ck_assert_str_eq(trace, "ba");
+    finish();
+}
+END_TEST
+
+START_TEST(test_deadline_inside)
+{
+    struct named_deadline a, b, c, d;
+    begin();
+    init(&a, 'a'), init(&b, 'b'), init(&c, 'c'), init(&d, 'd');
+    a.stop = &b; /* due at the same time */
+    a.set = &a;  /* itself anew, already due */
+    c.stop = &d; /* due later */
+    deadline_in(&a.deadline, 1000);
+    deadline_in(&b.deadline, 1000);
+    deadline_in(&c.deadline, 1000);
+    deadline_in(&d.deadline, 2000);
+    loop_skip(loop, 1000);
+    ck_assert_str_eq(trace, "ac"); /* what is set inside waits for the next turn */
+    loop_turn(loop, true);
+    ck_assert_str_eq(trace, "aca");
+    loop_run(loop);
+    ck_assert_str_eq(trace, "aca");
+    finish();
+}
+END_TEST
+
+/* A deadline stopped before the earliest one must not swallow the others. */
+START_TEST(test_real_time)
+{
+    struct named_deadline a, b, c;
+    begin();
+    init(&a, 'a'), init(&b, 'b'), init(&c, 'c');
+    uint64_t before = clock_us();
+    deadline_in(&a.deadline, 5);
+    deadline_in(&b.deadline, 30);
+    deadline_in(&c.deadline, 15);
+    deadline_stop(&a.deadline);
+    loop_run(loop);
+    ck_assert_str_eq(trace, "cb");
+    ck_assert_uint_ge(clock_us() - before, 25 * 1000);
+    finish();
+}
+END_TEST
+
+#define MANY 500
+
+static struct {
+    struct deadline deadline;
+    uint64_t due; /* 0: not set */
+} many[MANY];
+static size_t set_count, fired;
+static uint64_t last_due;
+
+static size_t place_of(const struct deadline *d)
+{
+    for (size_t i = 0; i < MANY; i++)
+        if (&many[i].deadline == d)
+            return i;
+    ck_abort_msg("not one of ours");
+}
+
+static void one_of_many(struct deadline *d)
+{
+    size_t i = place_of(d);
+    ck_assert_uint_eq(many[i].due, d->due);
+    ck_assert_uint_le(last_due, d->due);
+    last_due = d->due;
+    many[i].due = 0;
+    set_count--;
+    fired++;
+    if (i % 7 == 0 && many[(i + 1) % MANY].due) { /* stop another one inside */
+        deadline_stop(&many[(i + 1) % MANY].deadline);
+        many[(i + 1) % MANY].due = 0;
+        set_count--;
+    }
+}
+
+static void set_one(size_t i, uint64_t due)
+{
+    set_count += many[i].due == 0;
+    many[i].due = due;
+    deadline_at(&many[i].deadline, due);
+}
+
+static void stop_one(size_t i)
+{
+    set_count -= many[i].due != 0;
+    many[i].due = 0;
+    deadline_stop(&many[i].deadline);
+}
+
+/* Random sets, moves, stops and skips: at each skip exactly those due fire, in
+ * order of time. */
+START_TEST(test_many)
+{
+    begin();
+    srandom(7);
+    for (size_t i = 0; i < MANY; i++)
+        deadline_init(&many[i].deadline, loop, one_of_many);
+    for (int round = 0; round < 300; round++) {
+        for (int op = 0; op < 200; op++) {
+            size_t i = (size_t)random() % MANY;
+            if (random() % 3)
+                set_one(i, loop_now(loop) + 1000 + (uint64_t)random() % 100000);
+            else
+                stop_one(i);
+            ck_assert_int_eq(deadline_is_set(&many[i].deadline), many[i].due != 0);
+        }
+        last_due = 0;
+        loop_skip(loop, (uint64_t)random() % 3000);
+        for (size_t i = 0; i < MANY; i++)
+            ck_assert(many[i].due == 0 || many[i].due > loop_now(loop));
+    }
+    last_due = 0;
+    loop_skip(loop, 200000);
+    ck_assert_uint_eq(set_count, 0);
+    ck_assert_uint_gt(fired, 1000);
+    finish();
+}
+END_TEST
+
+static void stop_loop(struct deadline *d)
+{
+    (void)d;
+    note('s');
+    loop_stop(loop);
+}
+
+START_TEST(test_stop)
+{
+    struct deadline stop;
+    struct named_deadline far;
+    begin();
+    init(&far, 'f');
+    deadline_init(&stop, loop, stop_loop);
+    deadline_in(&stop, 5);
+    deadline_in(&far.deadline, 3600 * 1000);
+    loop_run(loop);
+    ck_assert_str_eq(trace, "s");
+    deadline_stop(&far.deadline);
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("loop");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, test_tasks_in_order);
+    tcase_add_test(c, test_tasks_from_tasks);
+    tcase_add_test(c, test_freeing_runs_tasks);
+    tcase_add_test(c, test_tasks_of_callbacks);
+    tcase_add_test(c, test_deadline_order);
+    tcase_add_test(c, test_deadline_moves);
+    tcase_add_test(c, test_deadline_inside);
+    tcase_add_test(c, test_real_time);
+    tcase_add_test(c, test_many);
+    tcase_add_test(c, test_stop);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
