@@ -41,7 +41,7 @@ void client_become(struct client *c, enum client_state to)
 bool client_listens(const struct client *c)
 {
     if (c->state == CLIENT_EXCHANGE)
-        return !c->call->complete && !c->call->held && !c->call->ended;
+        return !c->call->complete && !c->call->held && !c->call->ended && !c->call->refused;
     return c->state == CLIENT_IDLE || c->state == CLIENT_HEAD;
 }
 
@@ -77,9 +77,13 @@ void client_close(struct client *c, const char *why)
         return;
     LOG(DEBUG, c->ingress.client, "closed: %s", why);
     struct stream *stream = c->stream;
+    bool looks_whole = c->call && c->call->failed && c->call->framing == FRAMING_CLOSE;
     detach(c);
     cancel_exchange(c);
-    stream_close(stream);
+    if (looks_whole)
+        stream_reset(stream);
+    else
+        stream_close(stream);
 }
 
 /* Linger bounds its guests tightly, so a long answer is waited for here. */
@@ -158,9 +162,9 @@ void client_arm(struct client *c)
         set_deadline(c, wanted);
 }
 
-static void refuse_late(struct client *c, enum sent sent, const char *words)
+static void refuse_late(struct client *c, const char *words)
 {
-    struct verdict v = verdict_make(FAILURE_HTTP_REQUEST_ERROR, sent, "%s", words);
+    struct verdict v = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "%s", words);
     v.status = 408;
     client_refuse(c, &v);
 }
@@ -172,7 +176,7 @@ static void body_expired(struct client *c)
     if (due > loop_now(c->house->loop))
         deadline_at(&c->deadline, due);
     else
-        refuse_late(c, SENT_PARTIAL, "the request's body did not come in time");
+        refuse_late(c, "the request's body did not come in time");
 }
 
 /* What was taken since is known by the count alone: a client that stopped
@@ -191,7 +195,7 @@ static void on_expired(struct deadline *d)
     switch (c->wait) {
     case WAIT_NONE: break;
     case WAIT_IDLE: client_leave(c); break;
-    case WAIT_HEAD: refuse_late(c, SENT_NO, "the request's head did not come in time"); break;
+    case WAIT_HEAD: refuse_late(c, "the request's head did not come in time"); break;
     case WAIT_BODY: body_expired(c); break;
     case WAIT_QUEUE: queue_expired(c); break;
     }

@@ -106,8 +106,8 @@ size_t client_parse(struct client *, const char *data, size_t len);
 /* ---- client_write.c */
 extern const struct exchange_events client_answer_events;
 
-/* Answers with an error of our own and leaves (or closes short, if an answer
- * has begun already). */
+/* The request under way is no good: its exchange is told, which answers; without
+ * one the answer is written here. The connection ends with it. */
 void client_refuse(struct client *, const struct verdict *);
 
 /* Writes what was gathered, in one call. */

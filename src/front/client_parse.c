@@ -21,8 +21,7 @@ static struct call *call_of(llhttp_t *p)
 static int refuse(llhttp_t *p, int status, const char *words)
 {
     struct call *call = call_of(p);
-    call->refusal = verdict_make(FAILURE_HTTP_REQUEST_ERROR,
-                                 call->head_complete ? SENT_PARTIAL : SENT_NO, "%s", words);
+    call->refusal = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "%s", words);
     call->refusal.status = status;
     call->refused = true;
     return -1;

@@ -177,7 +177,7 @@ static void answer_error(struct client *c, const struct verdict *why)
 
 /* After the head there is no honest answer left: the end is missing (no last
  * chunk, less than the length). To a client of HTTP/1.0 a body without length
- * ends that way too; only a reset could tell, and streams have none. */
+ * ends that way too, so client_close() resets the connection. */
 static void on_failed(void *owner, const struct verdict *why)
 {
     struct client *c = owner;
@@ -191,12 +191,16 @@ void client_refuse(struct client *c, const struct verdict *why)
 {
     const struct handler *handler = c->house->handler;
     struct call *call = c->call;
-    handler->refused(handler->self, known_request(call), &c->ingress, why);
-    if (call->head_out) {
-        client_flush(c);
-        client_close(c, why->detail);
+    call->refused = call->last = true;
+    if (call->exchange) {
+        exchange_refuse(call->exchange, why);
         return;
     }
+    if (call->head_out) { /* its answer is complete, the rest of its body is not */
+        client_leave(c);
+        return;
+    }
+    handler->refused(handler->self, known_request(call), &c->ingress, why);
     answer_error(c, why);
     client_leave(c);
 }

@@ -33,6 +33,7 @@ struct exchange_ops {
     void (*pause)(struct exchange *);
     void (*resume)(struct exchange *);
     void (*cancel)(struct exchange *);
+    void (*refuse)(struct exchange *, const struct verdict *);
 };
 
 struct exchange {
@@ -64,6 +65,15 @@ static inline void exchange_pause(struct exchange *x)
 static inline void exchange_resume(struct exchange *x)
 {
     x->ops->resume(x);
+}
+
+/* The request will never be complete: its body is malformed or too late, as `why`
+ * says. The exchange goes on to answer so (or closes short, if its head is out),
+ * with the true `sent`. Exchanges on a line have none of this: they are cancelled. */
+static inline void exchange_refuse(struct exchange *x, const struct verdict *why)
+{
+    CHECK(x->ops->refuse != NULL);
+    x->ops->refuse(x, why);
 }
 
 /* The asker is gone; no event comes after. */

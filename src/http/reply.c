@@ -255,6 +255,13 @@ static void reply_resume(struct exchange *x)
     loop_defer(r->loop, &r->task);
 }
 
+/* It answers whatever becomes of the request. */
+static void reply_refuse(struct exchange *x, const struct verdict *why)
+{
+    (void)why;
+    (void)reply_of(x);
+}
+
 static void reply_cancel(struct exchange *x)
 {
     struct reply *r = reply_of(x);
@@ -270,7 +277,8 @@ struct exchange *reply_open(struct loop *loop, const struct response *response, 
                                             .finish = swallow_end,
                                             .pause = reply_pause,
                                             .resume = reply_resume,
-                                            .cancel = reply_cancel};
+                                            .cancel = reply_cancel,
+                                            .refuse = reply_refuse};
     struct reply *r = NEW(struct reply);
     MAGIC_INIT(r, REPLY_MAGIC);
     r->exchange = (struct exchange){.ops = &ops, .events = events, .owner = owner};

@@ -39,7 +39,7 @@ struct stream_ops {
     void (*pause)(struct stream *);
     void (*resume)(struct stream *);
     bool (*is_quiet)(struct stream *);
-    void (*close)(struct stream *);
+    void (*close)(struct stream *, bool reset);
 };
 
 struct stream {
@@ -112,5 +112,12 @@ static inline bool stream_is_quiet(struct stream *s)
  * No event comes after; the memory is freed by the stream itself. */
 static inline void stream_close(struct stream *s)
 {
-    s->ops->close(s);
+    s->ops->close(s, false);
+}
+
+/* Likewise, by a reset where there is such a thing (TCP): the other end cannot
+ * take what it got for the whole. */
+static inline void stream_reset(struct stream *s)
+{
+    s->ops->close(s, true);
 }

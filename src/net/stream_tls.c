@@ -407,18 +407,18 @@ static bool tls_is_quiet(struct stream *base)
            stream_is_quiet(s->lower);
 }
 
-static void tls_close(struct stream *base)
+static void tls_close(struct stream *base, bool reset)
 {
     struct stream_tls *s = self(base);
     if (s->state == TLS_CLOSED)
         return;
-    if (s->state == TLS_SECURED && !s->broken && stream_queued(base) == 0)
+    if (s->state == TLS_SECURED && !s->broken && !reset && stream_queued(base) == 0)
         mbedtls_ssl_close_notify(&s->handshake.ssl);
     s->base.taken = stream_taken(base);
     s->base.below = NULL;
     become(s, TLS_CLOSED);
     base->events = NULL;
-    stream_close(s->lower);
+    s->lower->ops->close(s->lower, reset);
     s->lower = NULL;
     if (worker_forget(s->worker, &s->step))
         loop_defer(s->loop, &s->task); /* else step_done() frees */

@@ -78,7 +78,7 @@ static void on_closed(uv_handle_t *handle)
     free(u);
 }
 
-static void uv_close_stream(struct stream *s)
+static void uv_close_stream(struct stream *s, bool reset)
 {
     struct stream_uv *u = self(s);
     if (u->closing)
@@ -86,7 +86,9 @@ static void uv_close_stream(struct stream *s)
     u->closing = true;
     s->events = NULL;
     task_forget(&u->report);
-    uv_close(&u->uv.handle, on_closed);
+    bool can_reset = reset && u->uv.handle.type == UV_TCP;
+    if (!can_reset || uv_tcp_close_reset(&u->uv.tcp, on_closed) != 0)
+        uv_close(&u->uv.handle, on_closed);
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -200,10 +202,23 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(loop_read_buffer(u->loop), LOOP_READ_SIZE);
 }
 
+/* libuv takes a hang-up after a partial read for the end, be it FIN or RST. */
+static ssize_t true_end(const struct stream_uv *u)
+{
+    uv_os_fd_t fd;
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (uv_fileno(&u->uv.handle, &fd) == 0)
+        (void)getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    return error ? uv_translate_sys_error(error) : UV_EOF;
+}
+
 static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 {
     struct stream_uv *u = handle->data;
     MAGIC_CHECK(u, MAGIC);
+    if (n == UV_EOF)
+        n = true_end(u);
     if (n > 0 && !u->closing && u->base.events)
         u->base.events->on_data(u->base.owner, buf->base, (size_t)n);
     else if (n == UV_EOF)
@@ -275,7 +290,7 @@ struct stream *stream_uv_accept(struct loop *l, uv_stream_t *listening)
     bool is_pipe = listening->type == UV_NAMED_PIPE;
     struct stream_uv *u = create(l, is_pipe);
     if (uv_accept(listening, &u->uv.stream) != 0) {
-        uv_close_stream(&u->base);
+        uv_close_stream(&u->base, false);
         return NULL;
     }
     if (!is_pipe)

@@ -522,9 +522,21 @@ static void cancel(struct exchange *x)
     be_over(t);
 }
 
+/* Told outside the asker's call, with what was sent of it by now. */
+static void spoil(struct exchange *x, const struct verdict *why)
+{
+    struct transaction *t = self(x);
+    if (t->state > STATE_RELAYING || t->failure.error != FAILURE_NONE)
+        return;
+    t->failure = *why;
+    t->failure.sent = t->try ? conn_exchange_sent(t->try) : SENT_NO;
+    let_go(t);
+    loop_defer(t->order.loop, &t->next);
+}
+
 /* ------------------------------------------------------------------- opening */
 
-/* Our own answer, or the beginning of a request whose body streams: both after
+/* Our own answer or failure, or the beginning of a request whose body streams: both after
  * the turn in which it was opened. */
 static void go_on(struct task *task)
 {
@@ -532,10 +544,12 @@ static void go_on(struct task *task)
     MAGIC_CHECK(t, MAGIC);
     if (t->failure.error == FAILURE_NONE) {
         acquire(t);
-        return;
+    } else if (t->state == STATE_RELAYING) {
+        break_off(t, &t->failure);
+    } else {
+        enter(t, STATE_REPLYING);
+        reply(t);
     }
-    enter(t, STATE_REPLYING);
-    reply(t);
 }
 
 /* Trunkline-Timeout shortens total_timeout, never lengthens it. */
@@ -582,7 +596,7 @@ static void find_pool(struct transaction *t)
 struct exchange *transaction_open(const struct transaction_order *o,
                                   const struct exchange_events *events, void *owner)
 {
-    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel};
+    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, spoil};
     struct transaction *t = NEW(struct transaction);
     t->base = (struct exchange){&ops, events, owner};
     t->magic = MAGIC;

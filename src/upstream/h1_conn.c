@@ -50,11 +50,6 @@ static void fail(struct h1_conn *h, enum failure why, const char *detail)
     h1_exchange_fail(x, why, sent, detail);
 }
 
-static bool reusable(const struct h1_conn *h, const struct h1_exchange *x)
-{
-    return !h->dirty && h1_exchange_keeps_alive(x);
-}
-
 static void settle(struct task *t)
 {
     struct h1_conn *h = container_of(t, struct h1_conn, settle);
@@ -67,13 +62,15 @@ static void settle(struct task *t)
         return;
     }
     h->current = NULL;
-    bool again = reusable(h, x);
+    bool keeps_alive = h1_exchange_keeps_alive(x);
     h1_exchange_detach(x);
     stream_resume(h->stream);
-    if (again)
-        h->base.events->on_room(h->base.owner);
+    if (!keeps_alive)
+        go(h, CLOSE_RESPONSE, "its answer ended the line");
+    else if (h->dirty)
+        go(h, CLOSE_PEER, "bytes or an end behind the answer");
     else
-        go(h, h->dirty ? CLOSE_PEER : CLOSE_RESPONSE, "its answer ended the line");
+        h->base.events->on_room(h->base.owner);
     h1_exchange_end(x);
 }
 
@@ -248,7 +245,11 @@ static void close_conn(struct conn *c)
     if (h->closed)
         return;
     h->closed = true;
-    CHECK(h->current == NULL);
+    if (h->current) { /* complete, but not settled when its asker left */
+        CHECK(h1_exchange_is_over(h->current));
+        h1_exchange_detach(h->current);
+        h1_exchange_end(h->current);
+    }
     task_forget(&h->settle);
     task_forget(&h->flush);
     stream_close(h->stream);

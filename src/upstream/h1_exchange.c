@@ -195,7 +195,7 @@ bool h1_exchange_eof(struct h1_exchange *h, bool orderly, bool reset, enum failu
         llhttp_finish(&h->parser);
         return h->complete;
     }
-    if (reset || !h->began || (h->interim && !h->has_head && h->head.len == 0)) {
+    if (reset || !h->began) {
         *why = FAILURE_CONNECTION_TERMINATED;
         *detail = "the origin closed the connection without an answer";
     } else {
@@ -289,6 +289,11 @@ bool h1_exchange_keeps_alive(const struct h1_exchange *h)
     return h->complete && h->response.keeps_alive && h->finished && stream_queued(h->stream) == 0;
 }
 
+bool h1_exchange_is_over(const struct h1_exchange *h)
+{
+    return h->over;
+}
+
 enum sent h1_exchange_detach(struct h1_exchange *h)
 {
     MAGIC_CHECK(h, MAGIC);
@@ -326,7 +331,7 @@ struct exchange *h1_exchange_base(struct h1_exchange *h)
 struct h1_exchange *h1_exchange_new(struct loop *l, struct stream *s, const struct h1_line *line,
                                     void *owner, const struct conn_request *r)
 {
-    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel};
+    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, NULL};
     struct h1_exchange *h = NEW(struct h1_exchange);
     h->magic = MAGIC;
     h->base.base.ops = &ops;

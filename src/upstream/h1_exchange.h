@@ -44,6 +44,9 @@ void h1_exchange_drained(struct h1_exchange *); /* the stream takes more */
 /* May the line be used again after it? It was sent whole, and the answer agrees. */
 bool h1_exchange_keeps_alive(const struct h1_exchange *);
 
+/* Has its asker cancelled it, or heard of its end? */
+bool h1_exchange_is_over(const struct h1_exchange *);
+
 /* Takes it off its line: what was sent is settled now, and returned. Then end
  * or fail tells the asker, unless it has cancelled. */
 enum sent h1_exchange_detach(struct h1_exchange *);

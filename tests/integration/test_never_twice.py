@@ -207,7 +207,7 @@ def test_not_on_a_fresh_line(ex, origin):
 
 @pytest.mark.parametrize('start, error', [
     (b'H', 'http_response_incomplete'), (b'HTTP/1.1 200 OK\r\n', 'http_response_incomplete'),
-    (b'HTTP/1.1 103 Early Hints\r\n\r\n', 'connection_terminated'), (b'garbage\r\n\r\n', 'http_protocol_error')])
+    (b'HTTP/1.1 103 Early Hints\r\n\r\n', 'http_response_incomplete'), (b'garbage\r\n\r\n', 'http_protocol_error')])
 def test_not_after_a_response_byte(ex, origin, start, error):
     """An interim answer counts: the origin has begun with the request."""
     dying(origin, 1, behaviour=raw(start, then='close'))

@@ -136,9 +136,10 @@ static bool tap_is_quiet(struct stream *s)
     return stream_is_quiet(tap_self(s)->inner);
 }
 
-static void tap_close(struct stream *s)
+static void tap_close(struct stream *s, bool reset)
 {
-    stream_close(tap_self(s)->inner);
+    struct stream *inner = tap_self(s)->inner;
+    inner->ops->close(inner, reset);
 }
 
 static const struct stream_ops tap_ops = {tap_write,  tap_shutdown, tap_pause,

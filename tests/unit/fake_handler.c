@@ -8,6 +8,7 @@ struct fake_exchange {
     const struct request *request;
     struct text said;
     struct task task;
+    struct verdict why; /* the client side refused the request */
     bool finished, held, gone;
 };
 
@@ -55,6 +56,12 @@ static void run(struct task *t)
     if (x->gone) {
         text_free(&x->said);
         free(x);
+        return;
+    }
+    if (x->why.error != FAILURE_NONE) {
+        x->handler->ended++;
+        x->exchange.events->on_failed(x->exchange.owner, &x->why);
+        let_go(x);
         return;
     }
     if (x->held && x->handler->asap) {
@@ -108,11 +115,23 @@ static void cancel(struct exchange *exchange)
     let_go(self(exchange));
 }
 
+static void refuse(struct exchange *exchange, const struct verdict *why)
+{
+    struct fake_exchange *x = self(exchange);
+    CHECK(!x->gone);
+    x->handler->refused++;
+    x->handler->refused_status = verdict_status(why);
+    x->handler->refused_with_request = true;
+    x->why = *why;
+    x->why.sent = SENT_PARTIAL; /* as a proxy that had begun to send it */
+    loop_defer(x->handler->loop, &x->task);
+}
+
 static struct exchange *open_exchange(void *owner, const struct request *request,
                                       const struct ingress *in,
                                       const struct exchange_events *events, void *asker)
 {
-    static const struct exchange_ops ops = {take_body, finish, hold, go_on, cancel};
+    static const struct exchange_ops ops = {take_body, finish, hold, go_on, cancel, refuse};
     struct fake_handler *h = owner;
     struct fake_exchange *x = NEW(struct fake_exchange);
     h->ingress = *in;

@@ -43,8 +43,9 @@ static bool fake_is_quiet(struct stream *s)
     return true;
 }
 
-static void fake_close(struct stream *s)
+static void fake_close(struct stream *s, bool reset)
 {
+    self(s)->reset = reset;
     CHECK(!self(s)->closed);
     self(s)->closed = true;
 }

@@ -10,7 +10,7 @@ struct fake_stream {
     struct text written; /* all of it, queued or not */
     unsigned writes;     /* calls */
     bool stuck;          /* takes nothing: what is written is queued */
-    bool full, paused, shut, closed, ended;
+    bool full, paused, shut, closed, reset, ended;
 };
 
 void fake_stream_init(struct fake_stream *);

@@ -1,0 +1,201 @@
+/* An HTTP/1.1 line fed with anything, in any cuts, by an origin that may end at
+ * any point, for an asker that may leave or pause at any point: exactly one end,
+ * nothing after it, and a line used again only after one whole answer. */
+#include <llhttp.h>
+
+#include "../unit/asker.h"
+#include "../unit/fake_stream.h"
+#include "upstream/h1_conn.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* The input's first bytes. */
+struct plan {
+    uint8_t method; /* GET, HEAD, POST sent, POST not yet sent; above: who sees what */
+    uint8_t end;    /* enum stream_end, or none; above: where the asker leaves or pauses */
+    uint8_t piece;  /* bytes per record; 0: all in one */
+    uint8_t turns;  /* the loop turns after every so many records; 0: at the end */
+};
+
+enum { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_UNFINISHED };
+
+struct run {
+    struct plan plan;
+    struct loop *loop;
+    struct fake_stream stream;
+    struct conn *conn;
+    struct upstream_stats stats;
+    struct asker asker;
+    struct text heard;
+    unsigned rooms, gones;
+};
+
+static void on_room(void *owner)
+{
+    struct run *r = owner;
+    CHECK(r->rooms++ == 0 && r->gones == 0);
+    CHECK(r->asker.failed == 0 && r->asker.ended == 0); /* the line comes first */
+    CHECK(conn_capacity(r->conn) == 1);
+}
+
+static void on_gone(void *owner, enum close_reason why, const char *detail)
+{
+    struct run *r = owner;
+    CHECK(r->gones++ == 0 && detail != NULL);
+    CHECK(why == CLOSE_PEER || why == CLOSE_ERROR || why == CLOSE_RESPONSE);
+    CHECK(conn_capacity(r->conn) == 0);
+    conn_close(r->conn);
+}
+
+static void begin(struct run *r)
+{
+    static const struct conn_events events = {on_room, on_gone};
+    r->loop = loop_new();
+    fake_stream_init(&r->stream);
+    r->conn = h1_conn_new(r->loop, &r->stream.base);
+    r->conn->events = &events;
+    r->conn->owner = r;
+    r->conn->stats = &r->stats;
+}
+
+static void ask(struct run *r)
+{
+    static const struct fields none;
+    uint8_t method = r->plan.method & 3;
+    bool posts = method == METHOD_POST || method == METHOD_UNFINISHED;
+    struct conn_request q = {.method = posts ? SPAN("POST") : SPAN("GET"),
+                             .target = SPAN("/"),
+                             .authority = SPAN("h"),
+                             .framing = posts ? FRAMING_CHUNKED : FRAMING_NONE,
+                             .is_head = method == METHOD_HEAD,
+                             .header_limit = 512};
+    asker_init(&r->asker, &r->heard);
+    r->asker.cancel_in = (r->plan.end >> 2 & 7) <= ASKER_BODY ? r->plan.end >> 2 & 7 : ASKER_NONE;
+    r->asker.pause_in = r->plan.end >> 5 & 3;
+    r->asker.exchange = conn_open(r->conn, &q, &asker_events, &r->asker);
+    if (posts)
+        (void)!exchange_body(r->asker.exchange, "body", 4);
+    if (method != METHOD_UNFINISHED)
+        exchange_finish(r->asker.exchange, &none);
+    loop_turn(r->loop, false);
+}
+
+static void feed(struct run *r, const char *at, size_t len)
+{
+    size_t piece = r->plan.piece ? r->plan.piece : len, records = 0;
+    while (len && !r->stream.closed) {
+        size_t n = len < piece ? len : piece;
+        if (r->stream.paused) {
+            CHECK(r->asker.pause_in != ASKER_NONE);
+            if (r->asker.exchange == NULL) /* given up while paused: the turn settles it */
+                return;
+            exchange_resume(r->asker.exchange);
+        }
+        CHECK(fake_stream_feed(&r->stream, at, n));
+        at += n;
+        len -= n;
+        if (r->plan.turns && ++records % r->plan.turns == 0)
+            loop_turn(r->loop, false);
+    }
+}
+
+/* What llhttp alone makes of it: the count of final messages that were whole,
+ * and whether bytes were left behind the first. */
+struct witness {
+    llhttp_t parser;
+    bool is_head, whole;
+};
+
+static int witness_head(llhttp_t *p)
+{
+    struct witness *w = p->data;
+    p->upgrade = 0;
+    return p->status_code >= 200 && w->is_head;
+}
+
+static int witness_complete(llhttp_t *p)
+{
+    struct witness *w = p->data;
+    if (p->status_code < 200)
+        return HPE_OK;
+    w->whole = true;
+    return HPE_PAUSED;
+}
+
+static bool is_one_message(const char *at, size_t len, bool is_head)
+{
+    struct witness w = {.is_head = is_head};
+    llhttp_settings_t settings;
+    llhttp_settings_init(&settings);
+    settings.on_headers_complete = witness_head;
+    settings.on_message_complete = witness_complete;
+    llhttp_init(&w.parser, HTTP_RESPONSE, &settings);
+    w.parser.data = &w;
+    llhttp_errno_t error = llhttp_execute(&w.parser, at, len);
+    return error == HPE_PAUSED && w.whole && llhttp_get_error_pos(&w.parser) == at + len;
+}
+
+/* Before any turn behind the answer, so that no stray byte can have hidden. */
+static void check_reuse(const struct run *r, const char *at, size_t len)
+{
+    if (r->rooms == 0)
+        return;
+    CHECK((r->plan.method & 3) != METHOD_UNFINISHED);
+    if (r->plan.turns == 0)
+        CHECK(is_one_message(at, len, (r->plan.method & 3) == METHOD_HEAD));
+    if (r->asker.cancel_in == ASKER_NONE)
+        CHECK(r->asker.ended == 1);
+}
+
+static void check_ends(struct run *r, bool cancelled)
+{
+    CHECK(r->asker.ended + r->asker.failed <= 1);
+    CHECK(!cancelled || r->asker.ended + r->asker.failed == 0);
+    if (r->asker.failed) {
+        CHECK(r->gones == 1 && r->rooms == 0);
+        CHECK(r->asker.verdict.error != FAILURE_NONE && r->asker.verdict.detail[0]);
+    }
+    if (r->asker.ended || cancelled)
+        CHECK(r->gones + r->rooms >= 1);
+    if (r->asker.exchange)
+        CHECK(r->gones == 0 && r->rooms == 0);
+}
+
+static void finish(struct run *r)
+{
+    bool cancelled = r->asker.exchange != NULL;
+    if (r->asker.exchange)
+        asker_cancel(&r->asker);
+    if (cancelled && r->plan.method & 4) { /* closed before it could say so */
+        conn_close(r->conn);
+    } else {
+        loop_turn(r->loop, false);
+        CHECK(!cancelled || r->gones == 1);
+        if (r->gones == 0)
+            conn_close(r->conn);
+    }
+    loop_turn(r->loop, false);
+    fake_stream_free(&r->stream);
+    text_free(&r->heard);
+    loop_free(r->loop);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct run r = {0};
+    if (size < sizeof r.plan)
+        return 0;
+    r.plan = (struct plan){data[0], data[1], data[2], data[3]};
+    const char *text = (const char *)data + sizeof r.plan;
+    size_t len = size - sizeof r.plan;
+    begin(&r);
+    ask(&r);
+    feed(&r, text, len);
+    if ((r.plan.end & 3) <= STREAM_RESET && r.rooms == 0)
+        fake_stream_end(&r.stream, (enum stream_end)(r.plan.end & 3));
+    loop_turn(r.loop, false);
+    check_reuse(&r, text, len);
+    check_ends(&r, r.asker.exchange == NULL && r.asker.ended + r.asker.failed == 0);
+    finish(&r);
+    return 0;
+}

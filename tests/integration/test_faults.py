@@ -1,0 +1,389 @@
+"""Origins that fail: at every point of handshake, request and answer, and in every way of framing. The client gets the
+right error or a short close, the line is never used again, and the next request is none the worse."""
+import time
+
+import pytest
+
+from lib.behaviour import deaf, drop, finish, flood, hang, raw, reply
+from lib.daemon import PATIENCE, upstream
+from lib.line import loop
+from lib.promise import no_answer_mixup, own_error, works
+from lib.wire import Closed, WireError, compose, eventually
+
+HOWS = ['close', 'cut', 'reset']
+
+
+def unharmed(d, origin):
+    """The line of the fault is not lent again, and others answer right. Returns what /stats has on the upstream."""
+    lines = len(origin.lines)
+    no_answer_mixup(d, count=3)
+    assert len(origin.lines) == lines + 1, 'the line of the fault was used again, or more than one was needed'
+    u = d.upstream()
+    c = u['connections']
+    assert (c['open'], c['idle'], u['requests']['active']) == (1, 1, 0), c
+    return u
+
+
+def short(d, target='/ex/x', method='GET', timeout=5):
+    """A head with 200, then a close before the body's end (never a fake ending); what came of the body."""
+    with d.client(timeout * PATIENCE) as c:
+        c.send(compose(method, target))
+        with pytest.raises(Closed) as e:
+            c.response(method)
+        assert c.head_seen and c.head_seen.status == 200
+        return e.value.got
+
+
+# --------------------------------------------------------------------------------------------- the handshake
+
+@pytest.mark.parametrize('greet, errors', [
+    ('reset', ('connection_refused', 'connection_terminated', 'tls_protocol_error')), ('close', ('connection_terminated', 'tls_protocol_error')),
+    ('garbage', 'tls_protocol_error'), ('plain', 'tls_protocol_error'),
+    ('hello-reset', ('connection_terminated', 'tls_protocol_error')),
+    ('hello-close', ('connection_terminated', 'tls_protocol_error'))])
+def test_handshakes_that_fail(ex, origin, greet, errors):
+    """Before and after the ClientHello: 502 with sent=no, for an order too; then all is well."""
+    origin.greet = greet
+    own_error(ex.request('POST', '/ex/x', body=b'x'), 502, errors, 'no')
+    origin.greet = None
+    u = unharmed(ex, origin)
+    assert u['connections']['failed'] >= 1 and u['requests']['unknown'] == 0 and not [r for r in origin.requests if r.method == 'POST']
+
+
+@pytest.mark.parametrize('greet', ['stall', 'hello-stall'])
+def test_handshakes_that_stall(daemon, origin, greet):
+    """tls_timeout ends them: 504 connection_timeout."""
+    origin.greet = greet
+    d = daemon(upstream('ex', origin, tls_timeout='300ms'))
+    own_error(d.get('/ex/x'), 504, 'connection_timeout', 'no')
+    origin.greet = None
+    unharmed(d, origin)
+
+
+@pytest.mark.parametrize('tls', [True, False])
+def test_an_answer_before_the_request(daemon, origins, tls):
+    """Bytes that come with the line, unasked, retire it before anybody's request rides on it; and not in a busy loop."""
+    origin = origins(tls=tls, first=b'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON')
+    d = daemon(upstream('ex', origin, min_idle=1))
+    time.sleep(0.6)
+    opened, closed = d.connections()['opened'], d.connections()['closed']
+    assert 1 <= closed['peer'] <= opened <= 8
+    origin.first = b''
+    eventually(lambda: d.connections()['idle'] == 1 and not any(li.open for li in origin.lines[:-1]))
+    no_answer_mixup(d)
+
+
+# ------------------------------------------------------------------------------------------------ the request
+
+@pytest.mark.parametrize('how', HOWS)
+@pytest.mark.parametrize('size', [1, 30])
+def test_lines_that_end_within_the_head(ex, origin, size, how):
+    """The origin leaves before it has read a whole head: no answer, and the order may have reached it."""
+    origin.at_head = (size, how)
+    own_error(ex.request('POST', '/ex/x', body=b'x'), 502, 'connection_terminated', ('yes', 'partial'))
+    origin.at_head = None
+    unharmed(ex, origin)
+
+
+@pytest.mark.parametrize('how', HOWS)
+@pytest.mark.parametrize('after', [0, 1000, 200_000])
+def test_lines_that_end_within_the_body(ex, origin, after, how):
+    """During an upload larger than anything that is kept."""
+    origin.on('/x', drop(how, after=after))
+    own_error(ex.request('POST', '/ex/x', body=b'x' * 400_000), 502, 'connection_terminated', ('yes', 'partial'))
+    unharmed(ex, origin)
+
+
+def test_an_origin_that_stops_reading(daemon, origin):
+    """It reads no more than its buffers: total_timeout ends the upload, and sent is partial."""
+    d = daemon(upstream('ex', origin, total_timeout='1s'))
+    origin.on('/x', deaf())
+    own_error(d.request('POST', '/ex/x', body=b'x' * 20_000_000, timeout=20), 504, 'http_response_timeout', 'partial')
+    unharmed(d, origin)
+
+
+# ------------------------------------------------------------------------------------- the answer, at each byte
+
+CHUNKED = (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n', b'5;e=1\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 11\r\n\r\n')
+LENGTH = (b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n', b'hello world')
+
+
+@pytest.mark.parametrize('how', HOWS)
+@pytest.mark.parametrize('head, body', [CHUNKED, LENGTH], ids=['chunked', 'length'])
+def test_answers_that_break_off(ex, origin, head, body, how):
+    """At every byte: within the head an error, within the body a short close, at the end all is well."""
+    whole = head + body
+    for at in range(len(whole) + 1):
+        origin.on('/x', raw(whole[:at], then=how))
+        if at < len(head):
+            nothing = at == 0
+            errors = 'connection_terminated' if nothing else 'http_response_incomplete'
+            r = own_error(ex.get('/ex/x'), 502, ('connection_terminated', errors) if how == 'reset' else errors, 'yes')
+            assert r['upstream'] == 'ex'
+        elif at < len(whole):
+            got = short(ex)
+            assert got in b'5\r\nhello\r\n6\r\n world\r\n0\r\n' or b'hello world'.startswith(got), f'{at}: {got!r}'
+        else:
+            assert ex.get('/ex/x').body == b'hello world'
+            eventually(lambda: ex.connections()['open'] == 0)
+    assert len(origin.lines) == len(whole) + 1
+    u = unharmed(ex, origin)
+    assert (u['requests']['failed'], u['requests']['retried']) == (len(whole), 0)
+    assert u['requests']['succeeded'] == 4 and u['requests']['total'] == len(whole) + 4
+
+
+@pytest.mark.parametrize('at', [0, 9, len(CHUNKED[0]) - 1, len(CHUNKED[0]), len(CHUNKED[0]) + 9, -3])
+def test_answers_that_stall(daemon, origin, at):
+    """Within the head 504, within the body (or the trailers) a short close."""
+    d = daemon(upstream('ex', origin, response_timeout='300ms', body_timeout='300ms'))
+    whole = b''.join(CHUNKED)
+
+    async def behave(x):
+        await x.line.send(whole[:at])
+        await hang()(x)
+    origin.on('/x', behave)
+    if 0 <= at < len(CHUNKED[0]):
+        own_error(d.get('/ex/x'), 504, 'http_response_timeout', 'yes')
+    else:
+        short(d)
+        assert d.upstream()['requests']['errors'] == {'connection_read_timeout': 1}
+    unharmed(d, origin)
+
+
+@pytest.mark.parametrize('start, error', [(b'', ('tls_protocol_error', 'connection_terminated')),
+                                          (b'HTTP/1.1 200', ('tls_protocol_error', 'connection_terminated',
+                                                                     'http_response_incomplete')),
+                                          (LENGTH[0] + b'hel', None)])
+def test_garbage_in_the_tls_stream(ex, origin, start, error):
+    """Bytes that are no TLS record, or not one of this session: what was decrypted before stands, nothing else does."""
+    async def behave(x):
+        await x.line.send(start)
+        await loop().sock_sendall(x.line.sock, b'\x17\x03\x03\x00\x20' + b'garbage!' * 4)
+        await x.pause(1)
+    origin.on('/x', behave)
+    if error:
+        own_error(ex.get('/ex/x'), 502, error, 'yes')
+    else:
+        assert short(ex) in (b'', b'h', b'he', b'hel')
+    unharmed(ex, origin)
+
+
+# ------------------------------------------------------------------------------------- answers framed by close
+
+@pytest.mark.parametrize('tls, how, whole', [(True, 'close', True), (True, 'cut', False), (True, 'reset', False),
+                                             (False, 'close', True), (False, 'reset', False)])
+@pytest.mark.parametrize('version', [b'1.0', b'1.1'])
+def test_close_delimited_answers(daemon, origins, tls, how, whole, version):
+    """Over TLS only close_notify vouches for the end (RFC 9112 9.8); without it the answer is an aborted one."""
+    origin = origins(tls=tls)
+    d = daemon(upstream('ex', origin))
+    origin.on('/x', raw(b'HTTP/%b 200 OK\r\nX-A: 1\r\n\r\n' % version, b'to the end', then=how))
+    with d.client() as c:
+        c.send(compose('GET', '/ex/x'))
+        if whole:
+            assert c.response().body == b'to the end'
+        else:
+            with pytest.raises(Closed) as e:
+                c.response()
+            assert c.head_seen and c.head_seen.status == 200 and b'0\r\n\r\n' not in e.value.got
+    u = unharmed(d, origin)
+    assert (u['requests']['succeeded'], u['requests']['failed']) == ((4, 0) if whole else (3, 1))
+    assert u['connections']['closed']['response' if whole else 'error'] == 1
+
+
+# -------------------------------------------------------------------------------------------------- bad framing
+
+OK = b'HTTP/1.1 200 OK\r\n'
+BAD_HEADS = {
+    'TE and CL': OK + b'Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    'CL and TE': OK + b'Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    'two CL': OK + b'Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello!',
+    'CL list': OK + b'Content-Length: 5, 6\r\n\r\nhello!',
+    'CL negative': OK + b'Content-Length: -5\r\n\r\nhello',
+    'CL plus': OK + b'Content-Length: +5\r\n\r\nhello',
+    'CL hex': OK + b'Content-Length: 0x5\r\n\r\nhello',
+    'CL empty': OK + b'Content-Length: \r\n\r\nhello',
+    'CL space': OK + b'Content-Length: 5 5\r\n\r\nhello',
+    'CL overflow': OK + b'Content-Length: 18446744073709551621\r\n\r\nhello',
+    'TE gzip': OK + b'Transfer-Encoding: gzip\r\n\r\nhello',
+    'TE gzip, chunked': OK + b'Transfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    'TE chunked twice': OK + b'Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    'TE chunked, identity': OK + b'Transfer-Encoding: chunked, identity\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    'TE in 1.0': b'HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n',
+    'obs-fold': OK + b'X-A: 1\r\n b\r\nContent-Length: 5\r\n\r\nhello',
+    'space before colon': OK + b'Content-Length : 5\r\n\r\nhello',
+    'no colon': OK + b'Content-Length 5\r\n\r\nhello',
+    'empty name': OK + b': 5\r\nContent-Length: 5\r\n\r\nhello',
+    'NUL in a value': OK + b'X-A: a\0b\r\nContent-Length: 5\r\n\r\nhello',
+    'bare CR in a value': OK + b'X-A: a\rb\r\nContent-Length: 5\r\n\r\nhello',
+    'bare LF': b'HTTP/1.1 200 OK\nContent-Length: 5\n\nhello',
+    'HTTP/0.9': b'<html>hello</html>',
+    'HTTP/0.9 status': b'HTTP/0.9 200 OK\r\nContent-Length: 5\r\n\r\nhello',
+    'HTTP/2.0': b'HTTP/2.0 200 OK\r\nContent-Length: 5\r\n\r\nhello',
+    'ICY': b'ICY 200 OK\r\nContent-Length: 5\r\n\r\nhello',
+    'status 20': b'HTTP/1.1 20 OK\r\nContent-Length: 5\r\n\r\nhello',
+    'status 2000': b'HTTP/1.1 2000 OK\r\nContent-Length: 5\r\n\r\nhello',
+    'status 099': b'HTTP/1.1 099 OK\r\nContent-Length: 5\r\n\r\nhello',
+    'status abc': b'HTTP/1.1 abc OK\r\nContent-Length: 5\r\n\r\nhello',
+    '101 unasked': b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+    'bare 101': b'HTTP/1.1 101 Switching Protocols\r\n\r\n',
+    '17 interim answers': b'HTTP/1.1 102 Processing\r\n\r\n' * 17 + OK + b'Content-Length: 5\r\n\r\nhello',
+}
+
+
+@pytest.mark.parametrize('then', ['keep', 'close'])
+@pytest.mark.parametrize('name', BAD_HEADS)
+def test_bad_heads(ex, origin, name, then):
+    """http_protocol_error, whatever the origin does next; nothing of it is relayed as an answer."""
+    origin.on('/x', raw(BAD_HEADS[name], then=then))
+    with ex.client() as c:
+        r = c.send(compose('POST', '/ex/x', body=b'x')).response('POST')
+        own_error(r, 502, 'http_protocol_error', 'yes')
+    eventually(lambda: not origin.lines[0].open)
+    u = unharmed(ex, origin)
+    assert u['requests']['errors'] == {'http_protocol_error': 1} and u['connections']['closed']['error'] == 1
+    assert u['requests']['status']['2xx'] == 3 and u['requests']['retried'] == 0
+
+
+def test_sixteen_interim_answers_pass(ex, origin):
+    """The control of the above; the client gets them all."""
+    origin.on('/x', raw(b'HTTP/1.1 102 Processing\r\n\r\n' * 16 + OK + b'Content-Length: 5\r\n\r\nhello'))
+    r = ex.get('/ex/x')
+    assert (r.status, r.body, [e.status for e in r.early]) == (200, b'hello', [102] * 16)
+    assert works(ex).get('x-line') == '1'
+
+
+BAD_CHUNKS = {
+    'size is no number': b'g\r\nhello\r\n0\r\n\r\n', 'size is negative': b'-5\r\nhello\r\n0\r\n\r\n', 'size has 0x': b'0x5\r\nhello\r\n0\r\n\r\n',
+    'size overflows': b'fffffffffffffffff\r\nhello', 'size is empty': b'\r\nhello\r\n0\r\n\r\n', 'size is too small': b'3\r\nhello\r\n0\r\n\r\n',
+    'bare LF': b'5\nhello\n0\n\n', 'bare CR in an extension': b'5;a\rb\r\nhello\r\n0\r\n\r\n', 'no last chunk': b'5\r\nhello\r\n',
+    'obs-fold in a trailer': b'5\r\nhello\r\n0\r\nX-A: 1\r\n b\r\n\r\n', 'a bad trailer': b'5\r\nhello\r\n0\r\nX A: 1\r\n\r\n'}
+
+
+@pytest.mark.parametrize('name', BAD_CHUNKS)
+def test_bad_chunks(ex, origin, name):
+    """The head is out already: the client's connection is closed short, without a last chunk."""
+    origin.on('/x', raw(OK + b'Transfer-Encoding: chunked\r\n\r\n', BAD_CHUNKS[name], then='close', gap=0.05))
+    assert not short(ex).endswith(b'0\r\n\r\n')
+    u = unharmed(ex, origin)
+    assert u['requests']['failed'] == 1 and u['connections']['closed']['error'] == 1
+
+
+@pytest.mark.parametrize('size, error', [(20_000, None), (40_000, 'http_response_header_section_size'),
+                                         (4_000_000, 'http_response_header_section_size')])
+@pytest.mark.parametrize('where', ['one field', 'many fields', 'reason'])
+def test_large_heads(ex, origin, size, error, where):
+    """max_header_size (32k) bounds answers too."""
+    filler = {'one field': b'X-A: %b\r\n' % (b'a' * size), 'many fields': b'X-A: aaaaaa\r\n' * (size // 13), 'reason': b''}[where]
+    reason = b'x' * size if where == 'reason' else b'OK'
+    origin.on('/x', raw(b'HTTP/1.1 200 %b\r\n%bContent-Length: 5\r\n\r\nhello' % (reason, filler)))
+    if not error:
+        assert ex.get('/ex/x').body == b'hello' and works(ex).get('x-line') == '1'
+        return
+    own_error(ex.get('/ex/x'), 502, error, 'yes')
+    unharmed(ex, origin)
+
+
+def test_endless_heads_cost_little(ex, origin):
+    """A head, interim answers or a chunk extension without end: all are cut off."""
+    origin.on('/head', flood(b'X-A: %b\r\n' % (b'a' * 8000), first=OK))
+    origin.on('/interim', flood(b'HTTP/1.1 102 Processing\r\nX: %b\r\n\r\n' % (b'a' * 8000)))
+    own_error(ex.get('/ex/head'), 502, 'http_response_header_section_size', 'yes')
+    own_error(ex.get('/ex/interim'), 502, ('http_protocol_error', 'http_response_header_section_size'), 'yes')
+    origin.on('/trailer', flood(b'X-A: %b\r\n' % (b'a' * 8000), first=OK + b'Transfer-Encoding: chunked\r\n\r\n0\r\n'))
+    short(ex, '/ex/trailer')
+    eventually(lambda: not origin.open)
+
+
+# ---------------------------------------------------------------------------------- answers with bytes too many
+
+TOO_MUCH = {
+    'after the length': ('GET', OK + b'Content-Length: 5\r\n\r\nhello' + b'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON', b'hello'),
+    'after the last chunk': ('GET', OK + b'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nPOISON', b'hello'),
+    '204 with a body': ('GET', b'HTTP/1.1 204 No Content\r\nContent-Length: 6\r\n\r\nPOISON', b''),
+    '304 with a body': ('GET', b'HTTP/1.1 304 Not Modified\r\nContent-Length: 6\r\n\r\nPOISON', b''),
+    'HEAD with a body': ('HEAD', OK + b'Content-Length: 6\r\n\r\nPOISON', b''),
+    'HEAD with chunks': ('HEAD', OK + b'Transfer-Encoding: chunked\r\n\r\n6\r\nPOISON\r\n0\r\n\r\n', b''),
+    'after nothing': ('GET', OK + b'Content-Length: 0\r\n\r\nPOISON', b''),
+    'a CRLF': ('GET', OK + b'Content-Length: 5\r\n\r\nhello\r\n', b'hello'),
+}
+
+
+@pytest.mark.parametrize('gap', [0, 0.05])
+@pytest.mark.parametrize('name', TOO_MUCH)
+def test_bytes_after_the_answer(ex, origin, name, gap):
+    """The answer stands; what follows is nobody's, and its line is not lent again."""
+    method, bytes_, body = TOO_MUCH[name]
+    cut = max(bytes_.rfind(b'POISON'), 0) or len(bytes_) - 2
+    origin.on('/x', raw(bytes_[:cut], bytes_[cut:], gap=gap))
+    with ex.client() as c:
+        r = c.request(method, '/ex/x')
+        assert r.status in (200, 204, 304) and r.body == body
+        eventually(lambda: origin.lines[0].closed_by == 'daemon')
+        after = c.request('POST', '/ex/after', body=b'x')
+        assert (after.status, after.text) == (200, '/after')
+    u = unharmed_on(ex, origin, lines=2)
+    assert u['requests']['failed'] == 0 and u['connections']['closed']['peer'] + u['connections']['closed']['response'] == 1
+
+
+def unharmed_on(d, origin, lines):
+    no_answer_mixup(d, count=3)
+    assert len(origin.lines) == lines and origin.lines[0].requests == 1
+    return d.upstream()
+
+
+@pytest.mark.parametrize('method, answer', [
+    ('HEAD', OK + b'Content-Length: 500\r\n\r\n'), ('HEAD', OK + b'Transfer-Encoding: chunked\r\n\r\n'), ('HEAD', OK + b'X: 1\r\n\r\n'),
+    ('GET', b'HTTP/1.1 204 No Content\r\n\r\n'), ('GET', b'HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n'),
+    ('GET', b'HTTP/1.1 304 Not Modified\r\n\r\n')])
+def test_answers_without_a_body_keep_their_line(ex, origin, method, answer):
+    """What their head says of a body is about another one."""
+    origin.on('/x', raw(answer))
+    with ex.client() as c:
+        for _ in range(3):
+            r = c.request(method, '/ex/x')
+            assert r.status in (200, 204, 304) and r.body == b''
+        assert c.get('/ex/y').text == '/y'
+    assert len(origin.lines) == 1
+
+
+@pytest.mark.parametrize('said', [b'Connection: close', b'Connection: Keep-Alive, CLOSE', b'Proxy-Connection: close'])
+def test_a_reset_right_after_a_whole_answer(ex, origin, said):
+    """A whole answer is a whole answer, however the line ends."""
+    for how in HOWS:
+        origin.on('/x', raw(OK + said + b'\r\nContent-Length: 5\r\n\r\nhello', then=how))
+        assert ex.get('/ex/x').body == b'hello'
+        eventually(lambda: ex.connections()['open'] == 0)
+    assert ex.upstream()['requests']['failed'] == 0
+
+
+def test_many_faults_leave_nothing_behind(ex, origin):
+    """After 200 answers of the worst kind, descriptors are where they were, and the pool is empty and well."""
+    works(ex)
+    origin.hang_up()
+    eventually(lambda: ex.connections()['open'] == 0)
+    before = ex.fds()
+    heads = list(BAD_HEADS.values())
+    for n in range(200):
+        origin.on('/x', raw(heads[n % len(heads)], then=('keep', 'close', 'reset')[n % 3]))
+        try:
+            ex.get('/ex/x')
+        except WireError:
+            pass
+    eventually(lambda: ex.connections()['open'] == 0)
+    eventually(lambda: ex.fds() <= before + 1)
+    works(ex)
+    assert ex.upstream()['requests']['active'] == 0
+
+
+def test_close_announced_in_an_answer_to_an_upload(ex, origin):
+    """The origin answers early and leaves: the answer comes through, the line does not come back."""
+    async def early(x):
+        await x.line.send(b'HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig')
+        await x.pause(0.1)
+        await finish(x, 'close')
+    origin.on('/x', early)
+    r = ex.request('POST', '/ex/x', body=b'x' * 3_000_000)
+    assert (r.status, r.body) == (413, b'big')
+    origin.on('/x', reply())
+    unharmed(ex, origin)

@@ -1,0 +1,117 @@
+#include "asker.h"
+
+#include <string.h>
+
+static bool ends_with(const struct text *t, const char *tail)
+{
+    size_t len = strlen(tail);
+    return t->len >= len && memcmp(t->at + t->len - len, tail, len) == 0;
+}
+
+void asker_note(struct text *heard, const char *word)
+{
+    text_add_str(heard, heard->len ? " " : "");
+    text_add_str(heard, word);
+}
+
+void asker_init(struct asker *a, struct text *heard)
+{
+    *a = (struct asker){.heard = heard};
+}
+
+void asker_cancel(struct asker *a)
+{
+    struct exchange *x = a->exchange;
+    a->exchange = NULL;
+    exchange_cancel(x);
+}
+
+static struct asker *self(void *owner)
+{
+    struct asker *a = owner;
+    CHECK(a->exchange != NULL); /* nothing comes after the end */
+    return a;
+}
+
+static void react(struct asker *a, enum asker_event event)
+{
+    if (a->pause_in == event)
+        exchange_pause(a->exchange);
+    if (a->cancel_in == event)
+        asker_cancel(a);
+}
+
+static void add_fields(struct text *to, const struct fields *fields)
+{
+    for (size_t i = 0; i < fields->count; i++)
+        text_printf(to, "%.*s=%.*s;", SPAN_ARG(fields->at[i].name), SPAN_ARG(fields->at[i].value));
+}
+
+static void add_head(struct asker *a, const char *word, const struct response *r)
+{
+    asker_note(a->heard, word);
+    text_printf(a->heard, " %u %.*s ", r->status, SPAN_ARG(r->reason));
+    add_fields(a->heard, &r->fields);
+}
+
+static void on_interim(void *owner, const struct response *r)
+{
+    struct asker *a = self(owner);
+    add_head(a, "interim", r);
+    react(a, ASKER_INTERIM);
+}
+
+static void on_head(void *owner, const struct response *r)
+{
+    struct asker *a = self(owner);
+    CHECK(a->status == 0);
+    a->status = r->status;
+    add_head(a, "head", r);
+    react(a, ASKER_HEAD);
+}
+
+static void on_body(void *owner, const char *data, size_t len)
+{
+    struct asker *a = self(owner);
+    CHECK(a->status != 0);
+    if (ends_with(a->heard, ")"))
+        a->heard->len--;
+    else
+        asker_note(a->heard, "body(");
+    text_add(a->heard, (struct span){data, len});
+    text_add_str(a->heard, ")");
+    a->body += len;
+    react(a, ASKER_BODY);
+}
+
+static void on_end(void *owner, const struct fields *trailers)
+{
+    struct asker *a = self(owner);
+    CHECK(a->status != 0 && trailers != NULL);
+    a->exchange = NULL;
+    a->ended++;
+    asker_note(a->heard, "end {");
+    add_fields(a->heard, trailers);
+    text_add_str(a->heard, "}");
+}
+
+static void on_failed(void *owner, const struct verdict *v)
+{
+    struct asker *a = self(owner);
+    a->exchange = NULL;
+    a->failed++;
+    a->verdict = *v;
+    asker_note(a->heard, "failed ");
+    text_printf(a->heard, "%s sent=%s%s", failure_name(v->error), sent_name(v->sent),
+                v->answered ? " answered" : "");
+}
+
+static void on_drain(void *owner)
+{
+    struct asker *a = self(owner);
+    a->drained++;
+    react(a, ASKER_DRAIN);
+}
+
+const struct exchange_events asker_events = {on_interim, on_head,   on_body,
+                                             on_end,     on_failed, on_drain};

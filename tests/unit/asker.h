@@ -1,0 +1,28 @@
+/* The one who asked, for tests of exchanges: writes down what it hears, and may
+ * cancel or pause inside a callback. Owned by the test. */
+#pragma once
+
+#include "base/text.h"
+#include "http/exchange.h"
+
+enum asker_event { ASKER_NONE, ASKER_INTERIM, ASKER_HEAD, ASKER_BODY, ASKER_DRAIN };
+
+struct asker {
+    struct exchange *exchange; /* NULL: it has ended, or was cancelled */
+    struct text *heard;        /* where it writes; may be shared with others */
+    enum asker_event cancel_in, pause_in;
+    unsigned ended, failed, drained;
+    unsigned status; /* of the head */
+    struct verdict verdict;
+    size_t body; /* bytes of it */
+};
+
+extern const struct exchange_events asker_events;
+
+/* "head 200 OK name=value;", "body(…)" for all pieces in a row, "end {…}",
+ * "failed http_protocol_error sent=yes answered", separated by a space. */
+void asker_init(struct asker *, struct text *heard);
+
+/* Adds a word of the test's own to what was heard. */
+void asker_note(struct text *heard, const char *word);
+void asker_cancel(struct asker *);
