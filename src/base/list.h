@@ -75,8 +75,8 @@ static inline struct link *list_next(const struct link *n)
 
 /* Walks the list; the current element may be removed inside the loop. */
 #define LIST_FOR(list, it, type, member)                                                           \
-    for (struct link *it##_l = (list)->head.next, *it##_n = it##_l->next;                          \
-         it##_l != &(list)->head; it##_l = it##_n, it##_n = it##_l->next)                          \
+    for (struct link *it##_l = (list)->head.next, *it##_n = it##_l->next; it##_l != &(list)->head; \
+         it##_l = it##_n, it##_n = it##_l->next)                                                   \
         for (type *it = container_of(it##_l, type, member); it != NULL; it = NULL)
 
 #define LIST_ENTRY(link, type, member) ((link) ? container_of(link, type, member) : NULL)

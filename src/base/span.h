@@ -46,7 +46,8 @@ static inline bool span_starts_nocase(struct span s, struct span prefix)
 /* What is left from `from` on (empty past the end). */
 static inline struct span span_from(struct span s, size_t from)
 {
-    return from >= s.len ? (struct span){s.at + s.len, 0} : (struct span){s.at + from, s.len - from};
+    return from >= s.len ? (struct span){s.at + s.len, 0}
+                         : (struct span){s.at + from, s.len - from};
 }
 
 static inline struct span span_first(struct span s, size_t len)

@@ -25,10 +25,8 @@ bool directive_in_defaults(const struct directive *d)
     case ROW_url:
     case ROW_listen:
     case ROW_connect_to:
-    case ROW_tls_name:
-        return false;
-    default:
-        return true;
+    case ROW_tls_name: return false;
+    default: return true;
     }
 }
 

@@ -82,10 +82,8 @@ bool endpoint_is_local(const struct config_address *address)
     const struct sockaddr_in *sin = (const struct sockaddr_in *)(const void *)&address->at;
     const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)(const void *)&address->at;
     switch (address->at.ss_family) {
-    case AF_UNIX:
-        return true;
-    case AF_INET:
-        return ntohl(sin->sin_addr.s_addr) >> 24 == 127;
+    case AF_UNIX: return true;
+    case AF_INET: return ntohl(sin->sin_addr.s_addr) >> 24 == 127;
     default:
         return IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr) ||
                (IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr) && sin6->sin6_addr.s6_addr[12] == 127);
@@ -131,11 +129,11 @@ bool cidr_read(const char *text, struct config_cidr *to, const char **why)
         return false;
     size_t count = ip_bytes(&to->network, &bytes);
     to->prefix = (unsigned)count * 8;
-    if (slash < all.len && (!prefix_read(span_from(all, slash + 1), &to->prefix) ||
-                            to->prefix > count * 8))
+    if (slash < all.len &&
+        (!prefix_read(span_from(all, slash + 1), &to->prefix) || to->prefix > count * 8))
         return false;
     for (size_t bit = to->prefix; bit < count * 8; bit++)
-        bytes[bit / 8] &= (uint8_t)~(0x80u >> (bit % 8));
+        bytes[bit / 8] &= (uint8_t) ~(0x80u >> (bit % 8));
     return true;
 }
 

@@ -17,15 +17,9 @@ static const struct unit counts[] = {{"", 1}};
 static const struct unit *units_of(enum directive_kind kind, size_t *count)
 {
     switch (kind) {
-    case KIND_DURATION:
-        *count = COUNT_OF(durations);
-        return durations;
-    case KIND_SIZE:
-        *count = COUNT_OF(sizes);
-        return sizes;
-    default:
-        *count = COUNT_OF(counts);
-        return counts;
+    case KIND_DURATION: *count = COUNT_OF(durations); return durations;
+    case KIND_SIZE: *count = COUNT_OF(sizes); return sizes;
+    default: *count = COUNT_OF(counts); return counts;
     }
 }
 

@@ -73,8 +73,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result)
     struct given *g = arena_alloc(reading->arena, sizeof *g);
     *g = (struct given){.directive = d, .line = cfg->line, .first = opt->nvalues == 1};
     g->text = arena_span(reading->arena, span_of(text)).at;
-    g->bad = !value_read(reading->arena, d, g->text, &field, why) ||
-             !value_usable(d, g->text, why);
+    g->bad = !value_read(reading->arena, d, g->text, &field, why) || !value_usable(d, g->text, why);
     if (g->bad)
         complain_of_value(g, why);
     *(struct given **)result = g;
@@ -158,8 +157,8 @@ static void make_options(cfg_opt_t *options, size_t first_row, size_t end_row)
 {
     for (size_t row = first_row; row < end_row; row++) {
         cfg_flag_t list = directive_is_list(&directives[row]) ? CFGF_LIST : 0;
-        cfg_opt_t option = CFG_PTR_CB(directives[row].name, NULL, CFGF_NODEFAULT | list, on_value,
-                                      on_dropped);
+        cfg_opt_t option =
+            CFG_PTR_CB(directives[row].name, NULL, CFGF_NODEFAULT | list, on_value, on_dropped);
         options[row - first_row] = option;
     }
 }

@@ -153,9 +153,7 @@ static void punctuation(struct scanner *s)
         s->line++;
         s->at++;
         break;
-    case '{':
-        open_brace(s);
-        break;
+    case '{': open_brace(s); break;
     case '}':
         if (s->depth > 0)
             s->depth--;
@@ -165,8 +163,7 @@ static void punctuation(struct scanner *s)
         s->after_equals = true;
         s->at++;
         break;
-    default:
-        s->at++;
+    default: s->at++;
     }
 }
 

@@ -7,7 +7,7 @@
 #include "base/arena.h"
 
 struct scan {
-    char *text; /* the same lines without comments, cut where the error is */
+    char *text;       /* the same lines without comments, cut where the error is */
     int *block_lines; /* where each block of the outermost level begins, in order */
     size_t block_count;
     char error[100]; /* empty: none */

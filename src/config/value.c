@@ -110,23 +110,21 @@ static bool name_read(struct arena *a, const struct directive *d, const char *te
     return true;
 }
 
-static bool text_read(struct arena *a, const struct directive *d, const char *text,
-                      const char **to, char *why)
+static bool text_read(struct arena *a, const struct directive *d, const char *text, const char **to,
+                      char *why)
 {
     struct host_origin ignored;
     const char *reason = "";
     *to = *text ? arena_span(a, span_of(text)).at : NULL;
     switch (directive_row(d)) {
-    case ROW_url:
-        return host_origin_read(a, text, &ignored, &reason) || deny(why, reason);
+    case ROW_url: return host_origin_read(a, text, &ignored, &reason) || deny(why, reason);
     case ROW_tls_name:
         *to = *text ? host_read(a, span_of(text)) : NULL;
         return *to || *text == '\0' || deny(why, "must be a plain host name or an IP address");
     case ROW_GLOBAL_access_log:
         return strcmp(text, "off") == 0 || strcmp(text, "stderr") == 0 || strchr(text, '/') ||
                deny(why, "must be off, stderr or a path with a /");
-    default:
-        return true;
+    default: return true;
     }
 }
 
@@ -165,27 +163,20 @@ bool value_read(struct arena *a, const struct directive *d, const char *text, vo
     bool good;
     switch (d->kind) {
     case KIND_DURATION:
-    case KIND_SIZE:
-        return quantity_read(d, text, field, why, VALUE_WHY_SIZE);
+    case KIND_SIZE: return quantity_read(d, text, field, why, VALUE_WHY_SIZE);
     case KIND_COUNT:
         good = quantity_read(d, text, &number, why, VALUE_WHY_SIZE);
         *(config_COUNT *)field = good ? (config_COUNT)number : 0;
         return good;
-    case KIND_BOOL:
-        return bool_read(text, field, why);
-    case KIND_TEXT:
-        return text_read(a, d, text, field, why);
-    case KIND_NAMES:
-        return name_read(a, d, text, field, why);
-    case KIND_ADDRESSES:
-        return addresses_read(a, text, field, why);
+    case KIND_BOOL: return bool_read(text, field, why);
+    case KIND_TEXT: return text_read(a, d, text, field, why);
+    case KIND_NAMES: return name_read(a, d, text, field, why);
+    case KIND_ADDRESSES: return addresses_read(a, text, field, why);
     case KIND_ADDRESS:
         memset(field, 0, sizeof(config_ADDRESS));
         return *text == '\0' || address_read(a, text, field, why);
-    case KIND_CIDRS:
-        return cidrs_read(a, text, field, why);
-    case KIND_CHOICE:
-        return choice_read(d, text, field, why);
+    case KIND_CIDRS: return cidrs_read(a, text, field, why);
+    case KIND_CHOICE: return choice_read(d, text, field, why);
     }
     return false;
 }
@@ -260,28 +251,14 @@ void value_print(const struct directive *d, const void *field, struct text *out)
 {
     switch (d->kind) {
     case KIND_DURATION:
-    case KIND_SIZE:
-        quantity_print(d->kind, *(const uint64_t *)field, out);
-        break;
-    case KIND_COUNT:
-        quantity_print(d->kind, *(const config_COUNT *)field, out);
-        break;
-    case KIND_BOOL:
-        text_add_str(out, *(const config_BOOL *)field ? "yes" : "no");
-        break;
-    case KIND_TEXT:
-        print_quoted(*(const config_TEXT *)field, out);
-        break;
-    case KIND_ADDRESS:
-        print_quoted(((const config_ADDRESS *)field)->text, out);
-        break;
-    case KIND_CHOICE:
-        text_add_str(out, choice_name(d, *(const config_CHOICE *)field));
-        break;
+    case KIND_SIZE: quantity_print(d->kind, *(const uint64_t *)field, out); break;
+    case KIND_COUNT: quantity_print(d->kind, *(const config_COUNT *)field, out); break;
+    case KIND_BOOL: text_add_str(out, *(const config_BOOL *)field ? "yes" : "no"); break;
+    case KIND_TEXT: print_quoted(*(const config_TEXT *)field, out); break;
+    case KIND_ADDRESS: print_quoted(((const config_ADDRESS *)field)->text, out); break;
+    case KIND_CHOICE: text_add_str(out, choice_name(d, *(const config_CHOICE *)field)); break;
     case KIND_NAMES:
     case KIND_ADDRESSES:
-    case KIND_CIDRS:
-        print_list(d, field, out);
-        break;
+    case KIND_CIDRS: print_list(d, field, out); break;
     }
 }

@@ -38,11 +38,12 @@ void client_become(struct client *c, enum client_state to)
     c->state = to;
 }
 
+/* Who does not read his answers is asked for no more requests. */
 bool client_listens(const struct client *c)
 {
     if (c->state == CLIENT_EXCHANGE)
         return !c->call->complete && !c->call->held && !c->call->ended && !c->call->refused;
-    return c->state == CLIENT_IDLE || c->state == CLIENT_HEAD;
+    return (c->state == CLIENT_IDLE && !c->backlogged) || c->state == CLIENT_HEAD;
 }
 
 void client_defer(struct client *c)
@@ -114,7 +115,7 @@ static void client_free(struct client *c)
 
 void client_drain(struct client *c)
 {
-    if (c->state == CLIENT_IDLE)
+    if (c->state == CLIENT_IDLE && c->kept.size == 0)
         client_leave(c);
 }
 
@@ -123,7 +124,10 @@ void client_drain(struct client *c)
 static enum client_wait wanted_wait(const struct client *c)
 {
     switch (c->state) {
-    case CLIENT_IDLE: return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_IDLE;
+    case CLIENT_IDLE:
+        if (c->kept.size && !c->backlogged)
+            return WAIT_TURN;
+        return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_IDLE;
     case CLIENT_HEAD: return WAIT_HEAD;
     case CLIENT_EXCHANGE:
         if (client_listens(c))
@@ -151,6 +155,7 @@ static void set_deadline(struct client *c, enum client_wait wait)
         c->taken = stream_taken(c->stream);
         deadline_in(&c->deadline, limits->body_timeout_ms);
         break;
+    case WAIT_TURN: deadline_in(&c->deadline, 0); break;
     }
 }
 
@@ -189,6 +194,8 @@ static void queue_expired(struct client *c)
         set_deadline(c, wanted_wait(c));
 }
 
+static void parse_kept(struct client *c);
+
 static void on_expired(struct deadline *d)
 {
     struct client *c = self(container_of(d, struct client, deadline));
@@ -198,16 +205,28 @@ static void on_expired(struct deadline *d)
     case WAIT_HEAD: refuse_late(c, "the request's head did not come in time"); break;
     case WAIT_BODY: body_expired(c); break;
     case WAIT_QUEUE: queue_expired(c); break;
+    case WAIT_TURN:
+        c->wait = WAIT_NONE;
+        parse_kept(c);
+        break;
     }
     client_arm(c);
 }
 
 /* -------------------------------------------------------------------- input */
 
+/* The rest of the request, and further ones, but none after the last. */
+static bool is_wanted(const struct client *c)
+{
+    const struct call *call = c->call;
+    if (c->state != CLIENT_EXCHANGE)
+        return c->state == CLIENT_IDLE;
+    return !call->ended && !call->refused && !(call->complete && call->last);
+}
+
 static void keep(struct client *c, const char *data, size_t len)
 {
-    bool wanted = c->state == CLIENT_EXCHANGE && !c->call->last && !c->call->ended;
-    if (!wanted || len == 0)
+    if (!is_wanted(c) || len == 0)
         return;
     buf_append(&c->kept, data, len);
     if (c->kept.size > KEEP_MAX && !c->reading_paused) {
@@ -221,7 +240,7 @@ static void on_data(void *owner, const char *data, size_t len)
     struct client *c = self(owner);
     size_t used = 0;
     c->last_input = loop_now(c->house->loop);
-    if (client_listens(c))
+    if (client_listens(c) && c->kept.size == 0)
         used = client_parse(c, data, len);
     keep(c, data + used, len - used);
     client_arm(c);
@@ -297,6 +316,7 @@ static void finish_call(struct client *c)
     }
 }
 
+/* Of pipelined requests each turn takes one (WAIT_TURN): who sends many waits himself. */
 static void run(struct task *t)
 {
     struct client *c = self(container_of(t, struct client, task));
@@ -307,7 +327,7 @@ static void run(struct task *t)
     client_flush(c);
     if (c->state == CLIENT_EXCHANGE && c->call->ended)
         finish_call(c);
-    if (c->state != CLIENT_CLOSED)
+    else if (c->state == CLIENT_EXCHANGE)
         parse_kept(c);
     client_arm(c);
 }

@@ -32,8 +32,8 @@ enum client_state {
 #undef X
 };
 
-/* What the one deadline is set for. */
-enum client_wait { WAIT_NONE, WAIT_IDLE, WAIT_HEAD, WAIT_BODY, WAIT_QUEUE };
+/* What the one deadline is set for. TURN: the next request is here already. */
+enum client_wait { WAIT_NONE, WAIT_IDLE, WAIT_HEAD, WAIT_BODY, WAIT_QUEUE, WAIT_TURN };
 
 /* One request and its answer. Allocated with the first byte of the request,
  * freed when both are complete, so that an idle connection costs little. */

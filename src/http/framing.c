@@ -1,9 +1,13 @@
 #include "http/framing.h"
 
+/* Every field is looked for in Connection's list: beyond this that would cost. */
+#define OPTIONS_MAX 100
+
 /* What a head says about its connection, gathered in one pass. */
 struct facts {
-    size_t hosts, codings, lengths; /* how many fields of that name */
-    struct span coding, length;     /* the last of them */
+    size_t hosts, codings, lengths;  /* how many fields of that name */
+    size_t options;                  /* of Connection, in all */
+    struct span coding, length;      /* the last of them */
     bool close, keep_alive, upgrade; /* options of Connection */
     bool old_keep_alive;             /* Proxy-Connection: keep-alive */
     bool websocket;                  /* listed in Upgrade */
@@ -42,6 +46,7 @@ static void note_connection(struct facts *facts, struct span value)
 {
     struct span option;
     while (span_next_element(&value, &option)) {
+        facts->options++;
         facts->close |= span_is_nocase(option, SPAN("close"));
         facts->keep_alive |= span_is_nocase(option, SPAN("keep-alive"));
         facts->upgrade |= span_is_nocase(option, SPAN("upgrade"));
@@ -51,9 +56,7 @@ static void note_connection(struct facts *facts, struct span value)
 static void note_field(struct facts *facts, const struct field *f)
 {
     switch (f->name.len) {
-    case 4:
-        facts->hosts += span_is_nocase(f->name, SPAN("Host"));
-        break;
+    case 4: facts->hosts += span_is_nocase(f->name, SPAN("Host")); break;
     case 6:
         if (span_is_nocase(f->name, SPAN("Expect")))
             facts->continues |= span_lists(f->value, SPAN("100-continue"));
@@ -192,6 +195,8 @@ bool framing_of_request(struct request *r, struct verdict *why)
         return refuse(why, 505, "an HTTP version other than 1.0 and 1.1");
     if (!gather(&facts, &r->fields))
         return refuse(why, 400, "a control character in a header field");
+    if (facts.options > OPTIONS_MAX)
+        return refuse(why, 400, "more than 100 options in Connection");
     if (facts.hosts > 1)
         return refuse(why, 400, "more than one Host");
     if (facts.hosts == 0 && r->minor == 1)
@@ -234,8 +239,7 @@ static bool frame_bodiless(struct response *r, const struct facts *facts, struct
     return true;
 }
 
-static bool frame_coded_response(struct response *r, const struct facts *facts,
-                                 struct verdict *why)
+static bool frame_coded_response(struct response *r, const struct facts *facts, struct verdict *why)
 {
     if (r->minor == 0)
         return protocol_error(why, "a Transfer-Encoding in HTTP/1.0");
@@ -272,6 +276,8 @@ bool framing_of_response(struct response *r, bool to_head, struct verdict *why)
         return protocol_error(why, "a status 101 that nobody asked for");
     if (!gather(&facts, &r->fields))
         return protocol_error(why, "a control character in a header field");
+    if (facts.options > OPTIONS_MAX)
+        return protocol_error(why, "more than 100 options in Connection");
     r->framing = FRAMING_NONE;
     r->has_length = false;
     r->length = 0;
@@ -291,10 +297,8 @@ static bool is_for_proxy(struct span name)
 static bool is_always_hop_by_hop(struct span name)
 {
     switch (name.len) {
-    case 2:
-        return span_is_nocase(name, SPAN("TE"));
-    case 7:
-        return span_is_nocase(name, SPAN("Upgrade"));
+    case 2: return span_is_nocase(name, SPAN("TE"));
+    case 7: return span_is_nocase(name, SPAN("Upgrade"));
     case 10:
         if (span_is_nocase(name, SPAN("Keep-Alive")) || span_is_nocase(name, SPAN("Connection")))
             return true;

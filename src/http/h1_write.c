@@ -74,8 +74,8 @@ void h1_write_request(struct text *t, struct span method, struct span target, st
                       const struct fields *fields, enum framing framing, uint64_t length)
 {
     CHECK(is_one_line(target) && is_one_line(host) && framing != FRAMING_CLOSE);
-    char *start = text_reserve(t, method.len + target.len + host.len + fields_size(fields) +
-                                      FIXED_ROOM);
+    char *start =
+        text_reserve(t, method.len + target.len + host.len + fields_size(fields) + FIXED_ROOM);
     char *p = put(start, method);
     *p++ = ' ';
     p = put(p, target);
@@ -98,8 +98,8 @@ void h1_write_response(struct text *t, const struct response *r, enum framing fr
                        struct span connection)
 {
     bool interim = r->status < 200 && r->status != 101;
-    char *start = text_reserve(t, r->reason.len + connection.len + fields_size(&r->fields) +
-                                      FIXED_ROOM);
+    char *start =
+        text_reserve(t, r->reason.len + connection.len + fields_size(&r->fields) + FIXED_ROOM);
     char *p = put(start, SPAN("HTTP/1.1 "));
     p = put_number(p, r->status);
     *p++ = ' ';

@@ -7,10 +7,10 @@
 
 struct head {
     struct arena *arena;
-    char *text;          /* all spans, one after the other */
+    char *text; /* all spans, one after the other */
     size_t len, room;
-    size_t limit;        /* bytes of text it may gather, 4 for each field's syntax included */
-    uint32_t *cuts;      /* ends: first line part(s), then name, value, name, value, … */
+    size_t limit;   /* bytes of text it may gather, 4 for each field's syntax included */
+    uint32_t *cuts; /* ends: first line part(s), then name, value, name, value, … */
     size_t cut_count, cut_room;
 };
 

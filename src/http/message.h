@@ -26,18 +26,18 @@ enum framing {
 struct request {
     struct arena *arena;
     struct span method;
-    struct span target; /* as received */
-    unsigned minor;     /* HTTP/1.minor */
+    struct span target;   /* as received */
+    unsigned minor;       /* HTTP/1.minor */
     struct fields fields; /* all of them, in order, as received */
     /* Set by framing_of_request(): */
     enum framing framing;
-    uint64_t length;     /* with FRAMING_LENGTH */
-    bool is_head;        /* HEAD: the answer has no body */
-    bool is_safe;        /* GET, HEAD, OPTIONS, TRACE (RFC 9110 9.2.1) */
-    bool is_order;       /* POST, PUT, PATCH, DELETE: what must never be sent twice */
+    uint64_t length; /* with FRAMING_LENGTH */
+    bool is_head;    /* HEAD: the answer has no body */
+    bool is_safe;    /* GET, HEAD, OPTIONS, TRACE (RFC 9110 9.2.1) */
+    bool is_order;   /* POST, PUT, PATCH, DELETE: what must never be sent twice */
     bool expects_continue;
-    bool keeps_alive;    /* RFC 9112 9.3 */
-    bool upgrades;       /* asks for websocket */
+    bool keeps_alive; /* RFC 9112 9.3 */
+    bool upgrades;    /* asks for websocket */
 };
 
 struct response {
@@ -47,7 +47,7 @@ struct response {
     struct fields fields; /* all, as received; a relayed one has only end-to-end fields */
     /* Set by framing_of_response(): */
     enum framing framing;
-    bool has_length;  /* `length` is to be told, though there may be no body (HEAD, 304) */
+    bool has_length; /* `length` is to be told, though there may be no body (HEAD, 304) */
     uint64_t length;
     bool keeps_alive;
 };

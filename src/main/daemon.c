@@ -60,7 +60,7 @@ static bool command(void *context, struct span upstream, enum pool_verb verb)
 {
     struct daemon *d = context;
     const struct upstream_config *u = config_find(d->config, upstream.at, upstream.len);
-    if (u)
+    if (u && !d->admin.draining)
         pool_command(pools_find(d->pools, u, NULL), verb);
     return u != NULL;
 }
@@ -321,5 +321,7 @@ int daemon_run(const char *path, bool optional, bool verbose)
         plan_clear(&plan);
         return EX_CONFIG;
     }
+    if (!verbose)
+        log_set_level((enum log_level)plan.config->log_level);
     return run(&d, &plan, path, optional);
 }

@@ -1,6 +1,6 @@
 #include "main/notify.h"
 
-#ifdef HAVE_LIBSYSTEMD
+#ifdef HAVE_SYSTEMD
 #include <inttypes.h>
 #include <systemd/sd-daemon.h>
 #include <time.h>

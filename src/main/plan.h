@@ -11,7 +11,7 @@
 struct plan {
     struct config *config; /* NULL: it was no good */
     struct tls_set *tls;
-    struct text errors;    /* one a line */
+    struct text errors; /* one a line */
 };
 
 /* Fills the plan; errors are gathered, never printed. False: there are some. */

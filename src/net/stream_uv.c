@@ -18,8 +18,8 @@ struct stream_uv {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } uv;
-    struct buf out;    /* what the kernel did not take at once */
-    size_t in_flight;  /* of it, handed to uv_write */
+    struct buf out;   /* what the kernel did not take at once */
+    size_t in_flight; /* of it, handed to uv_write */
     uv_write_t write;
     uv_shutdown_t shutdown;
     uv_connect_t connect;
@@ -161,17 +161,25 @@ static void queue_rest(struct stream_uv *u, const uv_buf_t *pieces, size_t count
     u->base.queued = u->out.size;
 }
 
+/* What an error kept back stays counted as queued, so that nobody takes it for sent. */
+static bool lose(struct stream_uv *u, const uv_buf_t *pieces, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        u->base.queued += pieces[i].len;
+    return true;
+}
+
 static bool uv_write_stream(struct stream *s, const uv_buf_t *pieces, size_t count)
 {
     struct stream_uv *u = self(s);
     size_t taken = 0;
     if (u->closing || u->error)
-        return true;
+        return lose(u, pieces, count);
     if (u->out.size == 0) {
         int n = uv_try_write(&u->uv.stream, pieces, (unsigned)count);
         if (n < 0 && n != UV_EAGAIN) {
             fail_later(u, n);
-            return true;
+            return lose(u, pieces, count);
         }
         taken = n > 0 ? (size_t)n : 0;
         s->taken += taken;

@@ -9,8 +9,7 @@ static bool begins_with_word(struct span s)
     case 'a': return span_starts_nocase(s, SPAN("auth"));
     case 'k': return span_starts_nocase(s, SPAN("key"));
     case 'p': return span_starts_nocase(s, SPAN("passphrase"));
-    case 's':
-        return span_starts_nocase(s, SPAN("sign")) || span_starts_nocase(s, SPAN("secret"));
+    case 's': return span_starts_nocase(s, SPAN("sign")) || span_starts_nocase(s, SPAN("secret"));
     case 't': return span_starts_nocase(s, SPAN("token"));
     default: return false;
     }

@@ -20,13 +20,13 @@ struct client_counts {
 struct record {
     const char *client;
     struct span method;
-    const char *upstream;     /* NULL: it never had one */
-    struct span target;       /* credentials redacted */
-    unsigned status;          /* 0: none was sent */
-    uint64_t bytes;           /* of the answer's body */
+    const char *upstream; /* NULL: it never had one */
+    struct span target;   /* credentials redacted */
+    unsigned status;      /* 0: none was sent */
+    uint64_t bytes;       /* of the answer's body */
     bool reused;
-    const char *protocol;     /* of the line; NULL: none */
-    enum failure error;       /* FAILURE_NONE: none of ours */
+    const char *protocol; /* of the line; NULL: none */
+    enum failure error;   /* FAILURE_NONE: none of ours */
     enum sent sent;
     uint64_t queue_us, dns_us, connect_us, tls_us, ttfb_us, total_us;
 };

@@ -106,8 +106,8 @@ struct response relay_response(const struct relay *v, const struct response *fro
     to.fields = (struct fields){0};
     for (size_t i = 0; i < from->fields.count; i++) {
         const struct field *f = &from->fields.at[i];
-        if (field_is_hop_by_hop(&from->fields, f) || hides_cors(v, f))
-            continue;
+        if (is_ours(f) || field_is_hop_by_hop(&from->fields, f) || hides_cors(v, f))
+            continue; /* Trunkline-Sent is said by this proxy alone */
         bool moves = is(f, SPAN("Location"));
         fields_add(&to.fields, a, f->name,
                    moves ? location_rewrite(a, v->config, v->route, v->is_private, f->value)

@@ -30,6 +30,6 @@ void tally_head(struct tally *, unsigned status);
 void tally_retried(struct tally *);
 
 /* How it ended; the first call counts. */
-void tally_succeed(struct tally *);                         /* a complete answer was relayed */
+void tally_succeed(struct tally *); /* a complete answer was relayed */
 void tally_fail(struct tally *, const struct verdict *, bool answered); /* an error of ours */
-void tally_leave(struct tally *, enum sent);                /* its client left */
+void tally_leave(struct tally *, enum sent);                            /* its client left */

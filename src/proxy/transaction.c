@@ -74,8 +74,8 @@ static void enter(struct transaction *t, enum state to)
     static const unsigned legal[] = {
         [STATE_GATHERING] = 1 << STATE_WAITING | 1 << STATE_REPLYING | 1 << STATE_OVER,
         [STATE_WAITING] = 1 << STATE_AWAITING | 1 << STATE_REPLYING | 1 << STATE_OVER,
-        [STATE_AWAITING] = 1 << STATE_WAITING | 1 << STATE_RELAYING | 1 << STATE_REPLYING |
-                           1 << STATE_OVER,
+        [STATE_AWAITING] =
+            1 << STATE_WAITING | 1 << STATE_RELAYING | 1 << STATE_REPLYING | 1 << STATE_OVER,
         [STATE_RELAYING] = 1 << STATE_OVER,
         [STATE_REPLYING] = 1 << STATE_OVER,
         [STATE_OVER] = 0,
@@ -326,7 +326,9 @@ static void on_end(void *owner, const struct fields *trailers)
  * a reused line that ended without a byte of an answer. */
 static bool may_try_again(const struct transaction *t, const struct verdict *v)
 {
-    if (!t->replayable || t->tries > t->settings->retries || loop_now(t->order.loop) >= t->total_at)
+    uint64_t now = loop_now(t->order.loop);
+    if (!t->replayable || t->tries > t->settings->retries || now >= t->total_at ||
+        now >= t->order_at)
         return false;
     if (v->sent == SENT_NO)
         return true;
@@ -563,8 +565,8 @@ static bool set_limits(struct transaction *t)
     if (f) {
         const char *text = arena_span(r->arena, f->value).at;
         if (!quantity_read(&directives[ROW_total_timeout], text, &asked, why, sizeof why)) {
-            t->failure = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO,
-                                      "Trunkline-Timeout: %.150s", why);
+            t->failure =
+                verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "Trunkline-Timeout: %.150s", why);
             return false;
         }
         if (asked && (!t->total_ms || asked < t->total_ms))

@@ -19,8 +19,8 @@ struct transaction_order {
     void *record_context;
     const struct request *request;
     const struct ingress *ingress;
-    const struct route *route;      /* NULL: none was found */
-    const struct verdict *refusal;  /* NULL: it goes to route's upstream */
+    const struct route *route;     /* NULL: none was found */
+    const struct verdict *refusal; /* NULL: it goes to route's upstream */
 };
 
 struct exchange *transaction_open(const struct transaction_order *, const struct exchange_events *,

@@ -39,8 +39,8 @@ struct conn {
     const struct conn_ops *ops;
     const struct conn_events *events;
     void *owner;
-    const char *protocol;          /* "http/1.1", "h2": for the access log */
-    struct upstream_stats *stats;  /* where bytes are counted */
+    const char *protocol;         /* "http/1.1", "h2": for the access log */
+    struct upstream_stats *stats; /* where bytes are counted */
 };
 
 /* Begins a request; it must have capacity. Small bodies may follow at once:

@@ -121,8 +121,8 @@ static void on_dialled(void *owner, struct stream *s, const struct dial_report *
         return;
     }
     struct line_connector *l = c->connector;
-    c->stream = stream_tls_open(l->env->loop, l->env->worker, l->tls, s, c->tls_name, alpn, &events,
-                                c);
+    c->stream =
+        stream_tls_open(l->env->loop, l->env->worker, l->tls, s, c->tls_name, alpn, &events, c);
     if (c->tls_timeout_ms)
         deadline_in(&c->deadline, c->tls_timeout_ms);
 }

@@ -11,14 +11,14 @@ struct h1_conn {
     unsigned magic;
     struct loop *loop;
     struct stream *stream;
-    bool gone, closed;   /* said so; closed by its owner */
-    bool dirty;          /* something came that no exchange had asked for */
+    bool gone, closed; /* said so; closed by its owner */
+    bool dirty;        /* something came that no exchange had asked for */
     struct h1_exchange *current;
-    struct text out;     /* a head waiting for its body */
+    struct text out; /* a head waiting for its body */
     struct task flush;
     enum close_reason why;
     const char *detail;
-    struct task settle;  /* the current exchange is over, or was given up */
+    struct task settle; /* the current exchange is over, or was given up */
     struct task grave;
 };
 
@@ -114,11 +114,8 @@ static void on_data(void *owner, const char *data, size_t len)
     const char *detail;
     struct h1_exchange *x = h->current;
     switch (h1_exchange_feed(x, data, len, &detail)) {
-    case H1_FEED_OK:
-        break;
-    case H1_FEED_STRAY:
-        h->dirty = true;
-        break;
+    case H1_FEED_OK: break;
+    case H1_FEED_STRAY: h->dirty = true; break;
     case H1_FEED_TOO_LARGE:
         if (h->current == x)
             fail(h, FAILURE_HTTP_RESPONSE_HEADER_SECTION_SIZE, detail);
@@ -206,7 +203,7 @@ static const struct h1_line line_calls = {
 /* --------------------------------------------------------------------- conn */
 
 static struct exchange *begin(struct conn *c, const struct conn_request *r,
-                             const struct exchange_events *events, void *owner)
+                              const struct exchange_events *events, void *owner)
 {
     struct h1_conn *h = self(c);
     CHECK(h->current == NULL && !h->gone && !h->dirty);

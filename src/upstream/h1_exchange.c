@@ -29,7 +29,7 @@ struct h1_exchange {
     struct response response;
     unsigned interim;
     bool is_head, began, has_head, complete, too_large;
-    bool over;  /* ended, failed or cancelled: says nothing more */
+    bool over; /* ended, failed or cancelled: says nothing more */
     struct verdict bad;
     struct task grave;
 };
@@ -92,17 +92,16 @@ static int on_cut(llhttp_t *parser)
     return HPE_OK;
 }
 
-static int refuse(struct h1_exchange *h, llhttp_t *parser, const char *why)
+static int refuse(struct h1_exchange *h, const char *why)
 {
     h->bad = verdict_make(FAILURE_HTTP_PROTOCOL_ERROR, SENT_YES, "%s", why);
-    llhttp_set_error_reason(parser, h->bad.detail);
     return HPE_USER;
 }
 
-static int take_interim(struct h1_exchange *h, llhttp_t *parser)
+static int take_interim(struct h1_exchange *h)
 {
     if (++h->interim > INTERIM_MAX)
-        return refuse(h, parser, "more than 16 interim answers");
+        return refuse(h, "more than 16 interim answers");
     h->base.base.events->on_interim(h->base.base.owner, &h->response);
     return go_on(h);
 }
@@ -115,14 +114,12 @@ static int on_headers_complete(llhttp_t *parser)
     r->reason = head_piece(&h->head, 0);
     r->fields = head_fields(&h->head, 1);
     if (parser->http_major != 1)
-        return refuse(h, parser, "the answer is not HTTP/1.x");
-    if (!framing_of_response(r, h->is_head, &h->bad)) {
-        llhttp_set_error_reason(parser, h->bad.detail);
+        return refuse(h, "the answer is not HTTP/1.x");
+    if (!framing_of_response(r, h->is_head, &h->bad))
         return HPE_USER;
-    }
     parser->upgrade = 0; /* an Upgrade field in an ordinary answer is only an offer */
     if (r->status < 200)
-        return take_interim(h, parser);
+        return take_interim(h);
     h->has_head = true;
     h->base.base.events->on_head(h->base.base.owner, r);
     head_start(&h->head, h->arena, h->header_limit);
@@ -177,7 +174,7 @@ enum h1_feed h1_exchange_feed(struct h1_exchange *h, const char *data, size_t le
         *detail = "the answer's head is larger than max_header_size";
         return H1_FEED_TOO_LARGE;
     }
-    *detail = llhttp_get_error_reason(&h->parser);
+    *detail = h->bad.error != FAILURE_NONE ? h->bad.detail : llhttp_get_error_reason(&h->parser);
     if (*detail == NULL || **detail == '\0')
         *detail = llhttp_errno_name(error);
     return H1_FEED_BAD;

@@ -12,11 +12,11 @@ struct h1_exchange;
 
 /* What it asks of its line. */
 struct h1_line {
-    void (*gather)(void *line, struct span);               /* goes out with what follows */
+    void (*gather)(void *line, struct span); /* goes out with what follows */
     bool (*write)(void *line, const char *data, size_t len);
     bool (*flush)(void *line);
-    void (*complete)(void *line);                          /* the response is */
-    void (*cancelled)(void *line, bool complete);          /* by the asker */
+    void (*complete)(void *line);                 /* the response is */
+    void (*cancelled)(void *line, bool complete); /* by the asker */
 };
 
 enum h1_feed {

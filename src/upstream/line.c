@@ -68,7 +68,8 @@ static void on_failed(void *owner, enum failure why, const char *detail)
 
 static uint64_t due_at(const struct line *l)
 {
-    uint64_t idle = l->rest_ms > UINT64_MAX - l->idle_since ? UINT64_MAX : l->idle_since + l->rest_ms;
+    uint64_t idle =
+        l->rest_ms > UINT64_MAX - l->idle_since ? UINT64_MAX : l->idle_since + l->rest_ms;
     return l->old_at && l->old_at < idle ? l->old_at : idle;
 }
 

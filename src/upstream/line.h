@@ -9,9 +9,9 @@
 struct line;
 
 struct line_events {
-    void (*on_up)(void *owner, struct line *);     /* it is established */
+    void (*on_up)(void *owner, struct line *); /* it is established */
     void (*on_failed)(void *owner, struct line *, enum failure, const char *detail);
-    void (*on_room)(void *owner, struct line *);   /* its exchange ended, it can carry another */
+    void (*on_room)(void *owner, struct line *); /* its exchange ended, it can carry another */
     void (*on_gone)(void *owner, struct line *, enum close_reason, const char *detail);
     void (*on_due)(void *owner, struct line *, enum close_reason); /* too old, or idle too long */
 };
@@ -41,7 +41,7 @@ bool line_is_quiet(struct line *); /* nothing unread; one system call */
 
 /* Takes it back as idle: on_due comes after `idle_ms`, or when it is too old. */
 void line_rest(struct line *, uint64_t idle_ms);
-bool line_is_old(const struct line *);    /* max_age has come */
+bool line_is_old(const struct line *); /* max_age has come */
 unsigned line_uses(const struct line *);
 uint64_t line_idle_ms(const struct line *);
 

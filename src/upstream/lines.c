@@ -65,6 +65,8 @@ static enum close_reason unfit(const struct lines *s, const struct line *l)
         return CLOSE_MAX_AGE;
     if (s->settings->max_requests && line_uses(l) >= s->settings->max_requests)
         return CLOSE_MAX_REQUESTS;
+    if (lines_open(s) > s->settings->max_connections)
+        return CLOSE_RECONNECT; /* it was lowered */
     if (s->connector->ops->is_gone(s->connector, &line_report(l)->peer))
         return CLOSE_DNS_CHANGE;
     return CLOSE_REASON_COUNT;
@@ -224,17 +226,25 @@ static bool is_safe(struct line *l)
 
 struct line *lines_take(struct lines *s, bool careful)
 {
-    struct line *l;
-    while ((l = line_of(list_first(&s->idle)))) {
+    struct line *l, *taken = NULL;
+    bool lost = false;
+    while (!taken && (l = line_of(list_first(&s->idle)))) {
         if (line_has_room(l) && !line_is_old(l) && (!careful || is_safe(l))) {
             list_remove(line_link(l));
             list_push_back(&s->busy, line_link(l));
             line_lend(l);
-            return l;
+            taken = l;
+            continue;
         }
-        retire(s, l, line_is_old(l) ? CLOSE_MAX_AGE : CLOSE_PEER, "found unfit when asked for");
+        bool old = line_is_old(l);
+        if (!old)
+            pace_floor(s, l);
+        retire(s, l, old ? CLOSE_MAX_AGE : CLOSE_PEER, "found unfit when asked for");
+        lost = true;
     }
-    return NULL;
+    if (lost)
+        lines_keep_floor(s);
+    return taken;
 }
 
 /* ------------------------------------------------------------------ changes */
@@ -265,6 +275,8 @@ void lines_configure(struct lines *s, const struct upstream_config *settings, bo
         lines_renew(s);
     while (s->idle.count > settings->max_idle)
         retire(s, line_of(list_last(&s->idle)), CLOSE_MAX_IDLE, "max_idle was lowered");
+    while (s->idle.count && lines_open(s) > settings->max_connections)
+        retire(s, line_of(list_last(&s->idle)), CLOSE_RECONNECT, "max_connections was lowered");
     lines_keep_floor(s);
 }
 

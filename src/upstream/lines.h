@@ -28,12 +28,12 @@ struct lines {
     struct list connecting, idle, busy;
     struct breaker breaker;
     struct idle_learn learn;
-    struct deadline retry; /* when dialling may be tried again */
-    uint64_t floor_at;     /* the floor is not filled up before (loop time, ms) */
+    struct deadline retry;  /* when dialling may be tried again */
+    uint64_t floor_at;      /* the floor is not filled up before (loop time, ms) */
     unsigned unused_losses; /* lines in a row that the origin ended before their first request */
     unsigned generation;
-    bool closing;          /* draining: no floor is kept, nothing rests */
-    bool floor_tried;      /* since start: min_idle lines came up, or one failed */
+    bool closing;     /* draining: no floor is kept, nothing rests */
+    bool floor_tried; /* since start: min_idle lines came up, or one failed */
 };
 
 /* Ready to dial. Everything is borrowed for its life. lines_end() closes all. */
@@ -57,7 +57,6 @@ void lines_keep_floor(struct lines *);
 
 /* Retires idle lines now and busy ones on their return. */
 void lines_renew(struct lines *);
-
 
 /* Retires idle lines whose address is gone from DNS. */
 void lines_check_addresses(struct lines *);

@@ -166,11 +166,13 @@ static void on_end(struct task *t)
         p->on_empty(p->owner, p);
 }
 
+/* The line may have been found unfit: then who waits needs another. */
 static void on_idle(void *owner)
 {
     struct pool *p = owner;
     MAGIC_CHECK(p, MAGIC);
     serve(p);
+    dial(p);
 }
 
 static void on_room(void *owner)
@@ -203,6 +205,14 @@ static void on_answer(void *owner)
     lines_check_addresses(&p->lines);
 }
 
+/* Whom a line that could still be opened will serve does not count as waiting. */
+static bool queue_is_full(const struct pool *p)
+{
+    size_t most = p->settings->max_connections, lines = established(p);
+    size_t room = most > lines ? most - lines : 0;
+    return p->waiters.count >= (size_t)p->settings->queue_limit + room;
+}
+
 struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_ms)
 {
     MAGIC_CHECK(p, MAGIC);
@@ -225,7 +235,7 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
         line = lines_take(&p->lines, w->is_order);
     if (line)
         return line;
-    if (p->waiters.count >= p->settings->queue_limit) {
+    if (queue_is_full(p)) {
         refuse_later(p, w,
                      verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO,
                                   "%zu requests wait already (queue_limit)", p->waiters.count));
@@ -362,19 +372,18 @@ void pool_command(struct pool *p, enum pool_verb verb)
         if (p->state == STATE_UP)
             enter(p, STATE_PAUSED);
         break;
-    case POOL_RESUME:
-        resume(p);
-        break;
+    case POOL_RESUME: resume(p); break;
     case POOL_RECONNECT:
         LOG(INFO, p->lines.object, "every line is to be replaced");
         lines_renew(&p->lines);
         break;
     case POOL_DRAIN:
         enter(p, STATE_DRAINING);
+        serve(p); /* it may have been paused */
+        dial(p);
         lines_drain(&p->lines);
         break;
-    case POOL_VERB_COUNT:
-        break;
+    case POOL_VERB_COUNT: break;
     }
 }
 

@@ -52,12 +52,12 @@ struct pool_waiter {
     struct deadline deadline;
     struct pool *pool;
     uint64_t since_us, until_ms;
-    bool is_order;        /* rides only on a line that was just found quiet */
-    struct task refusal;  /* a refusal found inside pool_acquire, told outside it */
+    bool is_order;       /* rides only on a line that was just found quiet */
+    struct task refusal; /* a refusal found inside pool_acquire, told outside it */
     struct verdict why;
     void *owner;
-    void (*on_line)(void *owner, struct line *);              /* lent */
-    void (*on_refused)(void *owner, const struct verdict *);  /* nothing was lent; sent = no */
+    void (*on_line)(void *owner, struct line *);             /* lent */
+    void (*on_refused)(void *owner, const struct verdict *); /* nothing was lent; sent = no */
 };
 
 /* Asks for a slot. Returns one lent at once if there is one, else NULL: then

@@ -154,6 +154,7 @@ static struct upstream_config unlisted_settings(const struct pools *p, char *hos
     u.host = host;
     u.secure = secure;
     u.port = port;
+    u.min_idle = 0; /* nobody asked for more of it */
     return u;
 }
 
@@ -161,8 +162,7 @@ static void apply_unlisted(struct pools *p)
 {
     for (struct link *k = list_first(&p->unlisted); k; k = list_next(k)) {
         struct entry *e = entry_of(k);
-        struct upstream_config now =
-            unlisted_settings(p, e->host, e->own.secure, e->own.port);
+        struct upstream_config now = unlisted_settings(p, e->host, e->own.secure, e->own.port);
         bool renew = !same_lines(&e->own, &now);
         e->own = now;
         connect_set_tls(pool_connector(e->pool), now.secure ? p->unlisted_tls : NULL);
@@ -175,19 +175,23 @@ static bool is_listed_now(const struct pools *p, const struct entry *e)
     return config_find_origin(p->snapshot, e->own.secure, e->host, strlen(e->host), e->own.port);
 }
 
-/* Room for one more: the one longest unused goes, if nothing is open on it. */
-static bool make_room(struct pools *p)
+static bool retire_unused(struct pools *p, bool with_lines)
 {
-    if (p->unlisted.count < POOLS_UNLISTED_MAX)
-        return true;
     for (struct link *k = list_first(&p->unlisted); k; k = list_next(k)) {
         struct entry *e = entry_of(k);
-        if (pool_requests(e->pool) == 0 && pool_lines(e->pool) == 0) {
+        if (pool_requests(e->pool) == 0 && (with_lines || pool_lines(e->pool) == 0)) {
             retire(p, e);
             return true;
         }
     }
     return false;
+}
+
+/* Room for one more: the one longest unused goes, rather one without lines. */
+static bool make_room(struct pools *p)
+{
+    return p->unlisted.count < POOLS_UNLISTED_MAX || retire_unused(p, false) ||
+           retire_unused(p, true);
 }
 
 static struct pool *find_unlisted(struct pools *p, const struct origin *o)
@@ -206,7 +210,6 @@ static struct pool *find_unlisted(struct pools *p, const struct origin *o)
     e = add(p, key, &p->unlisted);
     e->host = must_strndup(o->host.at, o->host.len);
     e->own = unlisted_settings(p, e->host, o->secure, o->port);
-    e->own.min_idle = 0;
     e->pool = make(p, &e->own, NULL, p->unlisted_tls);
     return e->pool;
 }

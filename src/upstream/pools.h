@@ -10,7 +10,7 @@
 
 struct pools;
 
-#define POOLS_UNLISTED_MAX 1024
+#define POOLS_UNLISTED_MAX 256
 
 /* `env` is borrowed for its life. */
 struct pools *pools_new(const struct connect_env *);

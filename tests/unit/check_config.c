@@ -68,8 +68,9 @@ END_TEST
 
 START_TEST(unknown_directives_are_named)
 {
-    static const char *const later[] = {"fresh", "stale_if_error", "coalesce", "preset", "rate",
-                                        "weight_header", "serialize_by", "shareable_headers"};
+    static const char *const later[] = {
+        "fresh", "stale_if_error", "coalesce",     "preset",
+        "rate",  "weight_header",  "serialize_by", "shareable_headers"};
     char text[100], expected[100];
     for (size_t i = 0; i < COUNT_OF(later); i++) {
         snprintf(text, sizeof text, "\nupstream a {\n%s = 1s\nbad = 1\n}", later[i]);
@@ -112,16 +113,17 @@ END_TEST
 
 START_TEST(names_of_upstreams_are_checked)
 {
-    static const char *const bad[] = {"Binance", "a.b", "a_b", "\"\"", "stats", "metrics",
-                                      "healthz", "upstreams", "http", "https", "ws", "wss",
-                                      "\"a b\""};
+    static const char *const bad[] = {"Binance", "a.b",     "a_b",       "\"\"", "stats",
+                                      "metrics", "healthz", "upstreams", "http", "https",
+                                      "ws",      "wss",     "\"a b\""};
     char text[200];
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         snprintf(text, sizeof text, "\nupstream %s\n{\nurl = https://a.example\n}\n", bad[i]);
         refuse_at(text, 2, "upstream '");
     }
     refuse_at("upstream aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa {"
-              "url = http://a }", 1, "longer than 63");
+              "url = http://a }",
+              1, "longer than 63");
     refuse("upstream a { url = https://a.example }\n\n"
            "upstream a {\n}\n"
            "upstream b {\nurl = https://A.EXAMPLE:443/\n}\n"

@@ -59,12 +59,28 @@ START_TEST(durations_have_units_and_fractions)
     static const struct {
         const char *text;
         uint64_t ms;
-    } good[] = {{"90", 90000},      {"90s", 90000},   {"100ms", 100},     {"0.5s", 500},
-                {"1.5", 1500},      {"2m", 120000},   {"1.25h", 4500000}, {"0.001s", 1},
+    } good[] = {{"90", 90000},          {"90s", 90000},   {"100ms", 100},     {"0.5s", 500},
+                {"1.5", 1500},          {"2m", 120000},   {"1.25h", 4500000}, {"0.001s", 1},
                 {"8760h", 31536000000}, {"\"7s\"", 7000}, {"0.05m", 3000}};
-    static const char *const bad[] = {
-        "-1", "1d", "s", ".5", "5.", "1.5ms", "0", "0.0s", "1e3", "0.0001s", "\"\"", "8761h", "1S",
-        "5;", "1.2.3", "0x10", "\" 1\"", "99999999999999999999h", "999999999999999999h"};
+    static const char *const bad[] = {"-1",
+                                      "1d",
+                                      "s",
+                                      ".5",
+                                      "5.",
+                                      "1.5ms",
+                                      "0",
+                                      "0.0s",
+                                      "1e3",
+                                      "0.0001s",
+                                      "\"\"",
+                                      "8761h",
+                                      "1S",
+                                      "5;",
+                                      "1.2.3",
+                                      "0x10",
+                                      "\" 1\"",
+                                      "99999999999999999999h",
+                                      "999999999999999999h"};
     char text[100];
     for (size_t i = 0; i < COUNT_OF(good); i++) {
         snprintf(text, sizeof text, "client_idle_timeout = %s", good[i].text);
@@ -128,15 +144,35 @@ END_TEST
 
 START_TEST(urls_are_plain_origins)
 {
-    static const char *const bad[] = {
-        "\"\"", "api.example", "ftp://a.example", "https://", "https:///", "https://a.example/x",
-        "https://a.example//", "https://a.example?x", "\"https://a.example/#x\"", "https://a b",
-        "https://a.example:0", "https://a.example:65536", "https://a.example:",
-        "https://a.example:8x", "https://a..example", "https://.a", "https://a.example..",
-        "https://1.2.3", "https://1.2.3.256", "https://[::1", "https://[::1]x", "https://::1",
-        "https://[fe80::1%eth0]", "https://a%41", "https://\303\244.example",
-        "https://0x7f000001.0x1.1", "\"https://a.example\\n\"", "https://01.2.3.4",
-        "https://[1.2.3.4]"};
+    static const char *const bad[] = {"\"\"",
+                                      "api.example",
+                                      "ftp://a.example",
+                                      "https://",
+                                      "https:///",
+                                      "https://a.example/x",
+                                      "https://a.example//",
+                                      "https://a.example?x",
+                                      "\"https://a.example/#x\"",
+                                      "https://a b",
+                                      "https://a.example:0",
+                                      "https://a.example:65536",
+                                      "https://a.example:",
+                                      "https://a.example:8x",
+                                      "https://a..example",
+                                      "https://.a",
+                                      "https://a.example..",
+                                      "https://1.2.3",
+                                      "https://1.2.3.256",
+                                      "https://[::1",
+                                      "https://[::1]x",
+                                      "https://::1",
+                                      "https://[fe80::1%eth0]",
+                                      "https://a%41",
+                                      "https://\303\244.example",
+                                      "https://0x7f000001.0x1.1",
+                                      "\"https://a.example\\n\"",
+                                      "https://01.2.3.4",
+                                      "https://[1.2.3.4]"};
     char text[200];
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         snprintf(text, sizeof text, "upstream a {\n\nurl = \"%s\" }", bad[i]);
@@ -208,15 +244,19 @@ START_TEST(files_named_must_be_readable)
     refuse_in_upstream("cert_file = \"/tmp\"", "cert_file = /tmp: is not a file");
     snprintf(text, sizeof text, "upstream a {\nurl = https://a\nkey_file = %s\n}", path);
     refuse(text, "t.conf:1: key_file needs cert_file\n");
-    snprintf(text, sizeof text, "defaults { cert_file = %s }\nupstream a {\nurl = https://a\n"
-             "key_file = %s ca_file = %s\n}", path, path, path);
+    snprintf(text, sizeof text,
+             "defaults { cert_file = %s }\nupstream a {\nurl = https://a\n"
+             "key_file = %s ca_file = %s\n}",
+             path, path, path);
     struct config *c = parse_good(text);
     ck_assert_str_eq(find(c, "a")->cert_file, path);
     ck_assert_str_eq(find(c, "a")->ca_file, path);
     ck_assert_ptr_null(c->defaults.key_file);
     config_unref(c);
-    snprintf(text, sizeof text, "defaults { ca_file = %s }\nupstream a {\nurl = https://a\n"
-             "ca_file = \"\"\n}", path);
+    snprintf(text, sizeof text,
+             "defaults { ca_file = %s }\nupstream a {\nurl = https://a\n"
+             "ca_file = \"\"\n}",
+             path);
     c = parse_good(text);
     ck_assert_ptr_null(find(c, "a")->ca_file);
     config_unref(c);

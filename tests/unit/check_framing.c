@@ -93,7 +93,10 @@ static const struct request_case {
     {"GET", HOST "X: \x7f\n", 1, 400, 0, 0},
     {"GET", HOST "X: 12345678\x1f\n", 1, 400, 0, 0},
     {"GET", HOST "X: tab\tand\x01\n", 1, 400, 0, 0},
-    {"GET", HOST "X: \x7f" "12345678901234567\n", 1, 400, 0, 0},
+    {"GET",
+     HOST "X: \x7f"
+          "12345678901234567\n",
+     1, 400, 0, 0},
 };
 
 START_TEST(request_is_framed)
@@ -318,13 +321,26 @@ START_TEST(hop_by_hop_fields_go_no_further)
         const char *name;
         bool stripped;
     } cases[] = {
-        {"Connection", true},     {"keep-alive", true},       {"TE", true},
-        {"Upgrade", true},        {"Transfer-Encoding", true}, {"HTTP2-Settings", true},
-        {"content-length", true}, {"Proxy-Connection", true}, {"proxy-authorization", true},
-        {"Proxy-Foo", true},      {"X-Listed", true},         {"x-also", true},
-        {"Proxy-Status", false},  {"Proxy", false},           {"Trailer", false},
-        {"Content-Type", false},  {"X-Listed-Not", false},    {"close", true},
-        {"P", false},             {"Upgrade-Insecure-Requests", false},
+        {"Connection", true},
+        {"keep-alive", true},
+        {"TE", true},
+        {"Upgrade", true},
+        {"Transfer-Encoding", true},
+        {"HTTP2-Settings", true},
+        {"content-length", true},
+        {"Proxy-Connection", true},
+        {"proxy-authorization", true},
+        {"Proxy-Foo", true},
+        {"X-Listed", true},
+        {"x-also", true},
+        {"Proxy-Status", false},
+        {"Proxy", false},
+        {"Trailer", false},
+        {"Content-Type", false},
+        {"X-Listed-Not", false},
+        {"close", true},
+        {"P", false},
+        {"Upgrade-Insecure-Requests", false},
     };
     struct arena *arena = arena_new();
     struct fields all = fields_of(arena, "Connection: close, x-listed\nConnection: X-Also\n");

@@ -499,8 +499,21 @@ END_TEST
 /* ------------------------------------------------------------ cancelling */
 
 enum moment {
-    OPENED, FLUSHED, IN_REQUEST_BODY, FULL, AFTER_INTERIM, AFTER_HEAD, IN_BODY, PAUSED, COMPLETE,
-    COMPLETE_AND_STRAY, IN_ON_INTERIM, IN_ON_HEAD, IN_ON_BODY, IN_ON_DRAIN, MOMENTS
+    OPENED,
+    FLUSHED,
+    IN_REQUEST_BODY,
+    FULL,
+    AFTER_INTERIM,
+    AFTER_HEAD,
+    IN_BODY,
+    PAUSED,
+    COMPLETE,
+    COMPLETE_AND_STRAY,
+    IN_ON_INTERIM,
+    IN_ON_HEAD,
+    IN_ON_BODY,
+    IN_ON_DRAIN,
+    MOMENTS
 };
 
 static void reach_sending(enum moment m)
@@ -520,9 +533,8 @@ static void reach_sending(enum moment m)
 
 static void reach(enum moment m)
 {
-    static const enum asker_event inside[MOMENTS] = {[IN_ON_INTERIM] = ASKER_INTERIM,
-                                                     [IN_ON_HEAD] = ASKER_HEAD,
-                                                     [IN_ON_BODY] = ASKER_BODY};
+    static const enum asker_event inside[MOMENTS] = {
+        [IN_ON_INTERIM] = ASKER_INTERIM, [IN_ON_HEAD] = ASKER_HEAD, [IN_ON_BODY] = ASKER_BODY};
     if (m <= FULL || m == IN_ON_DRAIN) {
         reach_sending(m);
         return;

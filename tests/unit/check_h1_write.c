@@ -56,8 +56,8 @@ END_TEST
 START_TEST(responses_without_body)
 {
     struct text t = {0};
-    struct response r = {.status = 304, .reason = SPAN("Not Modified"), .has_length = true,
-                         .length = 77};
+    struct response r = {
+        .status = 304, .reason = SPAN("Not Modified"), .has_length = true, .length = 77};
     h1_write_response(&t, &r, FRAMING_NONE, SPAN(""));
     is_written(&t, "HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\n\r\n");
     r = (struct response){.status = 204, .reason = SPAN("No Content")};
@@ -108,8 +108,8 @@ START_TEST(large_heads_are_appended)
     text_add_str(&t, "before");
     h1_write_request(&t, SPAN("GET"), SPAN("/"), SPAN("h"), &fields, FRAMING_NONE, 0);
     ck_assert(span_starts(text_span(&t), SPAN("beforeGET / HTTP/1.1\r\nHost: h\r\nBig: vvv")));
-    ck_assert_uint_eq(t.len, strlen("beforeGET / HTTP/1.1\r\nHost: h\r\nBig: \r\n\r\n") +
-                                 sizeof big);
+    ck_assert_uint_eq(t.len,
+                      strlen("beforeGET / HTTP/1.1\r\nHost: h\r\nBig: \r\n\r\n") + sizeof big);
     text_free(&t);
 }
 END_TEST

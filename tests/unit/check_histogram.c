@@ -16,8 +16,7 @@ END_TEST
 
 START_TEST(one_value_is_every_percentile)
 {
-    static const uint64_t values[] = {0,    1,    63,   64,        127,    128,
-                                      1000, 8191, 8192, 123456789, HOUR_US};
+    static const uint64_t values[] = {0, 1, 63, 64, 127, 128, 1000, 8191, 8192, 123456789, HOUR_US};
     for (size_t i = 0; i < COUNT_OF(values); i++) {
         struct histogram h = {0};
         histogram_add(&h, values[i]);

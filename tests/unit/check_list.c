@@ -30,7 +30,7 @@ START_TEST(order_and_count)
 {
     fill();
     int next = 0;
-    LIST_FOR(&list, item, struct item, link)
+    LIST_FOR (&list, item, struct item, link)
         ck_assert_int_eq(item->number, next++);
     ck_assert_int_eq(next, 5);
     ck_assert_uint_eq(list.count, 5);
@@ -47,7 +47,7 @@ START_TEST(empty_list)
     ck_assert_ptr_null(list_first(&list));
     ck_assert_ptr_null(list_last(&list));
     ck_assert_ptr_null(first_of(&list));
-    LIST_FOR(&list, item, struct item, link)
+    LIST_FOR (&list, item, struct item, link)
         ck_abort_msg("%d", item->number);
 }
 END_TEST
@@ -73,7 +73,7 @@ END_TEST
 START_TEST(current_may_be_removed)
 {
     fill();
-    LIST_FOR(&list, item, struct item, link)
+    LIST_FOR (&list, item, struct item, link)
         if (item->number % 2 == 0)
             list_remove(&item->link);
     ck_assert_uint_eq(list.count, 2);

@@ -45,16 +45,17 @@ static struct request *request_accepting(const char *accept)
 
 START_TEST(text_is_the_rule)
 {
-    struct verdict v = verdict_make(FAILURE_HTTP_RESPONSE_TIMEOUT, SENT_YES,
-                                    "no response head within 9s");
+    struct verdict v =
+        verdict_make(FAILURE_HTTP_RESPONSE_TIMEOUT, SENT_YES, "no response head within 9s");
     struct span body;
-    struct response *r = reply_error(arena, request_accepting(NULL), &v, "kraken",
-                                     "api.kraken.com:443", &body);
+    struct response *r =
+        reply_error(arena, request_accepting(NULL), &v, "kraken", "api.kraken.com:443", &body);
     ck_assert_uint_eq(r->status, 504);
     is_text(r->reason, "Gateway Timeout");
     has_field(r, "Content-Type", "text/plain; charset=utf-8");
-    has_field(r, "Proxy-Status", "trunkline; error=http_response_timeout; "
-                                 "next-hop=\"api.kraken.com:443\"; details=\"sent=yes\"");
+    has_field(r, "Proxy-Status",
+              "trunkline; error=http_response_timeout; "
+              "next-hop=\"api.kraken.com:443\"; details=\"sent=yes\"");
     has_field(r, "Trunkline-Sent", "yes");
     has_field(r, "Cache-Control", "no-store");
     has_field(r, "X-Content-Type-Options", "nosniff");
@@ -72,8 +73,8 @@ START_TEST(json_for_who_names_it)
 {
     struct verdict v = verdict_make(FAILURE_CONNECTION_TERMINATED, SENT_PARTIAL, "he said \"no\"");
     struct span body;
-    struct response *r = reply_error(arena, request_accepting("application/json"), &v, "okx", NULL,
-                                     &body);
+    struct response *r =
+        reply_error(arena, request_accepting("application/json"), &v, "okx", NULL, &body);
     ck_assert_uint_eq(r->status, 502);
     has_field(r, "Content-Type", "application/json");
     has_field(r, "Proxy-Status",
@@ -146,8 +147,9 @@ START_TEST(hostile_words_are_tamed)
     struct span body;
     struct response *r = reply_error(arena, NULL, &v, "b\nc", "h\"\\\r\n\xc3\xa9:443", &body);
     is_text(body, "trunkline: http_request_error; upstream=b?c; sent=no\na??X: y?? \"q\"\n");
-    has_field(r, "Proxy-Status", "trunkline; error=http_request_error; "
-                                 "next-hop=\"h\\\"\\\\????:443\"; details=\"sent=no\"");
+    has_field(r, "Proxy-Status",
+              "trunkline; error=http_request_error; "
+              "next-hop=\"h\\\"\\\\????:443\"; details=\"sent=no\"");
     (void)reply_error(arena, request_accepting("application/json"), &v, NULL, NULL, &body);
     is_text(body, "{\"error\":\"http_request_error\",\"detail\":\"a??X: y?? \\\"q\\\"\","
                   "\"upstream\":\"\",\"sent\":\"no\"}\n");

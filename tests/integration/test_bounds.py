@@ -1,0 +1,182 @@
+"""Section 9: what thousands of clients and requests may cost."""
+import socket
+import time
+
+import pytest
+
+from lib import wire
+from lib.behaviour import Gate
+from lib.daemon import PATIENCE, sanitized, upstream
+from lib.promise import own_error, works
+from lib.wire import WireError, background, compose, eventually, parallel
+
+memory_counts = pytest.mark.skipif(sanitized(), reason="a sanitizer's memory says nothing about the daemon's")
+
+
+def burst(d, count, clients=4):
+    """`count` requests of mixed kinds, pipelined by a few clients at once."""
+    kinds = [compose('GET', '/ex/a'), compose('POST', '/ex/b', body=b'x' * 2000), compose('HEAD', '/ex/c'), compose('GET', '/nobody/x'),
+             compose('POST', '/ex/d', [('Transfer-Encoding', 'chunked')]) + wire.chunked(b'abc', b'd' * 500)]
+    methods = ['GET', 'POST', 'HEAD', 'GET', 'POST']
+
+    def client(_):
+        with d.client(20 * PATIENCE) as c:
+            for _ in range(count // clients // 20):
+                c.send(b''.join(kinds) * 4)
+                for n in range(20):
+                    assert c.response(methods[n % 5]).status in (200, 404)
+    parallel(clients, client)
+
+
+@pytest.mark.limit(120)
+def test_ten_thousand_requests_leave_nothing_behind(ex, origin):
+    """Descriptors are exactly where they were; memory too, but for a little fragmentation."""
+    async def plain(x):
+        await x.read_body()
+        await x.line.send(b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % (0 if x.req.method == 'HEAD' else 5) + (
+            b'' if x.req.method == 'HEAD' else b'hello'))
+        origin.requests.clear()         # 10,000 of them are not needed
+    origin.default = plain
+    burst(ex, 2000)
+    eventually(lambda: ex.connections()['active'] == 0)
+    ex.stats()
+    rss, fds = ex.rss_kib(), ex.fds()
+    burst(ex, 10_000)
+    ex.stats()
+    eventually(lambda: ex.fds() <= fds)
+    assert ex.upstream()['requests']['total'] == 12_000 * 4 // 5 and len(origin.lines) <= 4
+    if not sanitized():
+        assert ex.rss_kib() - rss < 1024, f'{rss} KiB before, {ex.rss_kib()} KiB after'
+
+
+@pytest.mark.limit(120)
+def test_a_thousand_connections_leave_nothing_behind(daemon, origin):
+    """Lines and clients that come and go: the same."""
+    d = daemon(upstream('ex', origin, max_requests=1))
+
+    def client(_):
+        for n in range(100):
+            works(d, timeout=20)
+    parallel(4, client)
+    eventually(lambda: d.connections()['open'] == 0)
+    rss, fds = d.rss_kib(), d.fds()
+    parallel(4, client)
+    eventually(lambda: d.connections()['open'] == 0)
+    eventually(lambda: d.fds() <= fds)
+    assert d.connections()['opened'] == 800
+    if not sanitized():
+        assert d.rss_kib() - rss < 1024, f'{rss} KiB before, {d.rss_kib()} KiB after'
+
+
+def crowd(d, count):
+    clients = []
+    for _ in range(count):
+        s = socket.socket()
+        s.connect(d.where)
+        clients.append(s)
+    return clients
+
+
+@memory_counts
+@pytest.mark.limit(120)
+def test_idle_clients_are_cheap(daemon, origin):
+    """4,096 of them cost under 8 KiB each, whether or not they ever asked something; and then all are served."""
+    d = daemon(upstream('ex', origin), max_clients=5000)
+    works(d)
+    before = d.rss_kib()
+    clients = crowd(d, 4096)
+    eventually(lambda: d.stats()['clients']['open'] >= 4096, 20)
+    fresh = (d.rss_kib() - before) / 4096
+    for at in range(0, 2048, 128):
+        for s in clients[at:at + 128]:
+            s.sendall(compose('GET', '/ex/x'))
+        for s in clients[at:at + 128]:
+            s.settimeout(20)
+            assert s.recv(4096).startswith(b'HTTP/1.1 200')
+    used = (d.rss_kib() - before) / 4096
+    assert fresh < 8 and used < 8, f'{fresh:.1f} KiB each, {used:.1f} KiB once half of them had asked'
+    with d.client() as c:
+        assert c.get('/ex/y').took < 0.5
+    for s in clients:
+        s.close()
+    eventually(lambda: d.stats()['clients']['open'] <= 2, 20)
+
+
+def test_clients_beyond_max_clients(daemon, origin):
+    """Get 503 and are closed; those inside are not disturbed; a place that comes free is given again."""
+    d = daemon(upstream('ex', origin), max_clients=10)
+    inside = [d.client() for _ in range(10)]
+    for c in inside:
+        assert c.get('/ex/x').status == 200
+    for n in range(30):
+        with d.client() as c:
+            r = own_error(c.send(compose('GET', '/ex/y')).response(), 503, 'connection_limit_reached', 'no')
+            assert r['upstream'] in ('', '-', 'ex') and c.eof()
+    assert all(c.get('/ex/x').status == 200 for c in inside)
+    inside.pop().close()
+
+    def place():
+        try:
+            return d.get('/ex/z').status == 200
+        except WireError:
+            return False
+    eventually(place)
+    assert d.stats()['clients']['rejected'] >= 30
+    assert '/y' not in origin.paths()
+
+
+def test_silent_clients_do_not_hold_a_place_for_good(daemon, origin):
+    """client_header_timeout and client_idle_timeout see to that."""
+    d = daemon(upstream('ex', origin), max_clients=20, client_header_timeout='300ms', client_idle_timeout='400ms')
+    began = [d.client() for _ in range(10)]
+    idle = [d.client() for _ in range(9)]
+    for c in began:
+        c.send(b'GET /ex/x HTTP/1.1\r\nHost')
+    assert all(c.response(timeout=5 * PATIENCE).status == 408 for c in began)
+    assert all(c.eof(5 * PATIENCE) for c in idle)
+    works(d)
+
+
+def test_a_crowd_behind_few_lines(daemon, origin):
+    """400 at once over two lines: first come, first served, none lost."""
+    d = daemon(upstream('ex', origin, max_connections=2, queue_timeout='30s', total_timeout='30s'))
+    gate = Gate()
+    origin.on('/hold', gate)
+    held = [background(lambda: d.get('/ex/hold', timeout=30)) for _ in range(2)]
+    eventually(lambda: gate.waiting == 2)
+    clients = [d.client(30 * PATIENCE) for _ in range(400)]
+    for n, c in enumerate(clients):
+        c.send(compose('GET', f'/ex/{n}'))
+    eventually(lambda: d.upstream()['queue']['waiting'] == 400, 10 * PATIENCE)
+    gate.release()
+    assert [c.response().text for c in clients] == [f'/{n}' for n in range(400)]
+    assert all(h.result(10).status == 200 for h in held) and len(origin.lines) == 2
+
+
+@pytest.mark.slow
+def test_many_hosts_without_a_block(daemon):
+    """Rows for hosts nobody listed are bounded, or go away; the daemon lives on."""
+    d = daemon(upstream('ex', '127.0.0.1:9'), hosts=''.join(f'127.0.0.1 h{n}.test\n' for n in range(3000)))
+    before = d.rss_kib()
+    with d.client(20) as c:
+        for n in range(3000):
+            own_error(c.get(f'http://h{n}.test/x'), (403, 503), ('destination_ip_prohibited', 'connection_limit_reached'), 'no')
+    if not sanitized():
+        assert d.rss_kib() - before < 64 * 1024
+    assert d.get('/healthz').status == 200
+
+
+def test_heads_that_trickle_in(daemon, origin):
+    """500 clients that send a byte now and then: the others are as quick as ever."""
+    d = daemon(upstream('ex', origin), client_header_timeout='20s')
+    clients = crowd(d, 500)
+    head, worst = compose('GET', '/ex/never', [('X-Padding', 'x' * 100)]), 0
+    with d.client() as c:
+        for n in range(10):
+            for s in clients:
+                s.send(head[n:n + 1])
+            worst = max(worst, c.get('/ex/x').took)
+            time.sleep(0.05)
+    for s in clients:
+        s.close()
+    assert worst < 0.5 * PATIENCE and set(origin.paths()) == {'/x'}

@@ -1,0 +1,348 @@
+"""Operating: the command line, configuration errors, reload, drain, log files."""
+import os
+import re
+import signal
+import threading
+import time
+
+import pytest
+
+from lib import wire
+from lib.behaviour import Gate, flood, reply
+from lib.daemon import PATIENCE, cli, free_port, upstream
+from lib.promise import own_error, works
+from lib.wire import Closed, WireError, background, compose, eventually, refuses
+
+
+# ----------------------------------------------------------------------------------------------- command line
+
+def test_version_and_help():
+    """--version names the libraries; --help is usage; each command has its own."""
+    out = cli('--version')
+    assert out.returncode == 0 and re.match(r'trunkline \d+\.\d+', out.stdout)
+    for library in ('libuv', 'llhttp', 'c-ares'):
+        assert library in out.stdout.lower(), out.stdout
+    assert 'mbed' in out.stdout.lower()
+    for args in (['--help'], ['check', '--help'], ['config', '--help'], ['stats', '--help']):
+        out = cli(*args)
+        assert out.returncode == 0 and 'sage' in out.stdout and not out.stderr, args
+
+
+@pytest.mark.parametrize('args', [['--nonsense'], ['nonsense'], ['check', '--nonsense'], ['-c'], ['stats', '--url']])
+def test_wrong_usage(args):
+    """One line on stderr, exit 64."""
+    out = cli(*args)
+    assert out.returncode == 64 and not out.stdout and len(out.stderr.strip().splitlines()) == 1, out
+
+
+GOOD = 'listen = {"127.0.0.1:1"}\nupstream ex {\n    url = "https://exchange.test"\n    max_connections = 5\n}\n'
+BAD = {
+    'unknown directive': ('listen = {"127.0.0.1:1"}\nnonsense = 1\n', 2), 'unknown in a block': (GOOD.replace('max_connections', 'max_nonsense'), 4),
+    'bad duration': ('drain_timeout = 5x\n', 1), 'bad size': ('max_clients = 5\n\ncache_size = 1q\n', 3), 'bad address': ('listen = {"localhost"}\n', 1),
+    'bad url': (GOOD.replace('https://exchange.test', 'ftp://exchange.test'), 3), 'url with a path': (GOOD.replace('.test"', '.test/x"'), 3),
+    'no url': ('upstream ex {\n}\n', 1), 'twice by name': (GOOD + GOOD.split('\n', 1)[1].replace('exchange.test', 'other.test'), 6),
+    'twice by origin': (GOOD + GOOD.split('\n', 1)[1].replace('upstream ex', 'upstream ey'), None), 'reserved name': (GOOD.replace('ex {', 'stats {'), 2),
+    'bad name': (GOOD.replace('ex {', 'EX {'), 2), 'a syntax error': ('listen = \n\n}\n', None), 'open to all': ('listen = {"0.0.0.0:1"}\n', 1),
+    'long unix path': ('listen = {"unix:/%s"}\n' % ('x' * 120), 1), 'connect_to a name': (GOOD.replace('max_connections = 5', 'connect_to = "a.test:1"'), 4),
+    'missing ca_file': (GOOD.replace('max_connections = 5', 'ca_file = "/nowhere.pem"'), None),
+}
+
+
+@pytest.mark.parametrize('name', BAD)
+def test_bad_configurations(tmp_path, name):
+    """check and the daemon both name FILE:LINE on stderr and exit 78; nothing starts."""
+    text, line = BAD[name]
+    file = tmp_path / 'bad.conf'
+    file.write_text(text)
+    for args in (['check', '-c', file], ['-c', file], ['config', '-c', file]):
+        out = cli(*args)
+        assert out.returncode == 78, f'{args}: {out}'
+        assert re.search(re.escape(str(file)) + (f':{line}: .+' if line else r':\d+: .+'), out.stderr), out.stderr
+
+
+def test_check_and_config(tmp_path):
+    """`ok` on stdout; the effective configuration reads back to the same."""
+    file, again = tmp_path / 'good.conf', tmp_path / 'again.conf'
+    file.write_text(GOOD + 'defaults {\n    idle_timeout = 90s\n}\nupstream two {\n    url = "https://two.test"\n    credential_params = {"a${b}c", "d\\\\e"}\n}\n')
+    out = cli('check', '-c', file)
+    assert (out.returncode, out.stdout.strip(), out.stderr) == (0, f'{file}: ok', '')
+    first = cli('config', '-c', file)
+    assert first.returncode == 0 and 'max_connections = 5' in first.stdout
+    again.write_text(first.stdout)
+    second = cli('config', '-c', again)
+    assert second.returncode == 0 and second.stdout == first.stdout
+    assert cli('check', '-c', tmp_path / 'missing').returncode == 78
+
+
+def test_several_errors_at_once(tmp_path):
+    """Each error found is told."""
+    file = tmp_path / 'bad.conf'
+    file.write_text('drain_timeout = 5x\nmax_clients = -1\n')
+    assert len(re.findall(r':\d+: ', cli('check', '-c', file).stderr)) == 2
+
+
+def test_stats_command(ex, origin, tmp_path):
+    """A table for people, --json for programs; one clear line when nobody is there."""
+    works(ex)
+    out = ex.cli('stats')
+    assert out.returncode == 0 and re.search(r'^ex\b', out.stdout, re.M), out.stdout
+    import json
+    out = cli('stats', '--json', '--url', ex.url)
+    assert json.loads(out.stdout)['upstreams'][0]['requests']['total'] == 1
+    out = cli('stats', '--url', f'http://127.0.0.1:{free_port()}')
+    assert out.returncode not in (0, 64) and len(out.stderr.strip().splitlines()) == 1 and not out.stdout
+
+
+def test_a_second_daemon_on_the_port(ex, daemon):
+    """Exits 69 with one clear line; the first is not disturbed."""
+    d = daemon(listen=[f'127.0.0.1:{ex.port}'], wait=False)
+    assert d.wait(10 * PATIENCE) == 69
+    lines = d.stderr.strip().splitlines()
+    assert len([line for line in lines if 'in use' in line]) == 1 and str(ex.port) in lines[-1]
+    works(ex)
+
+
+# ----------------------------------------------------------------------------------------------------- reload
+
+@pytest.mark.parametrize('text, line', [('nonsense = 1\n', 1), ('listen = {"127.0.0.1:%d"}\nupstream ex {\n    url = "ftp://x"\n}\n', 3), ('}\n', None)])
+def test_a_bad_file_is_refused_whole(ex, origin, text, line):
+    """FILE:LINE stands in the log, the old configuration keeps serving on its old lines."""
+    works(ex)
+    ex.reload(text=text % ex.port if '%d' in text else text)
+    where = re.escape(str(ex.conf_path)) + (f':{line}: ' if line else r':\d+: ')
+    eventually(lambda: re.search(where, ex.stderr))
+    works(ex)
+    assert len(origin.lines) == 1 and ex.upstream()['origin'] == 'https://exchange.test:443'
+    ex.reload(upstream('ex', origin), upstream('other', origin, host='kraken.test'))
+    eventually(lambda: ex.get('/other/x').status == 200)
+
+
+def test_reload_keeps_what_did_not_change(daemon, origins):
+    """Unchanged pools keep lines and counters, changed ones get new lines, removed ones are 404, added ones serve."""
+    kept, changed, gone, new = (origins() for _ in range(4))
+    d = daemon(upstream('kept', kept), upstream('changed', changed, host='kraken.test'), upstream('gone', gone, host='a.exchange.test'))
+    for name in ('kept', 'changed', 'gone'):
+        works(d, f'/{name}/x')
+    before = d.upstream('kept')
+    d.reload(upstream('kept', kept), upstream('changed', changed, host='kraken.test', tls_min='1.3', max_connections=3),
+             upstream('new', new, host='b.exchange.test'))
+    eventually(lambda: d.get('/new/x').status == 200)
+    eventually(lambda: not gone.open)
+    assert gone.lines[0].notified
+    for _ in range(3):
+        works(d, '/kept/y'), works(d, '/changed/y')
+    after = d.upstream('kept')
+    assert len(kept.lines) == 1 and after['connections']['opened'] == before['connections']['opened'] == 1
+    assert after['requests']['total'] == before['requests']['total'] + 3
+    assert len(changed.lines) == 2 and not changed.lines[0].open
+    r = d.get('/gone/x')
+    assert own_error(r, 404, 'http_request_error', 'no') and 'kept' in r.text and 'new' in r.text
+    assert [u['name'] for u in d.stats()['upstreams'] if u['listed']] == ['kept', 'changed', 'new']
+
+
+def test_limits_that_change_keep_the_lines(daemon, origin):
+    """What says nothing on how a line is made does not end it, or only politely."""
+    d = daemon(upstream('ex', origin, response_timeout='5s'))
+    works(d)
+    d.reload(upstream('ex', origin, response_timeout='300ms'))
+    eventually(lambda: 'reloaded' in d.stderr)
+    origin.on('/hold', Gate())
+    r = d.get('/ex/hold', timeout=10)
+    assert own_error(r, 504, 'http_response_timeout', 'yes') and r.took < 2 * PATIENCE
+    assert len(origin.lines) == 1
+    works(d)
+
+
+def test_requests_under_way_keep_their_configuration(daemon, origin):
+    """A request begun before the reload ends as it began, though its upstream is gone."""
+    d = daemon(upstream('ex', origin))
+    gate = Gate()
+    origin.on('/hold', gate)
+    held = background(lambda: d.get('/ex/hold', timeout=20))
+    eventually(lambda: gate.waiting == 1)
+    d.reload(upstream('other', origin, host='kraken.test'))
+    eventually(lambda: d.get('/other/x').status == 200)
+    assert d.get('/ex/x').status == 404
+    gate.release()
+    assert held.result(10).text == '/hold'
+    eventually(lambda: not origin.lines[0].open)
+
+
+def test_listeners_come_and_go(daemon, origin):
+    """Of trunkline and of upstreams; clients of an old listener keep their connection."""
+    one, two, three = free_port(), free_port(), free_port()
+    d = daemon(upstream('ex', origin, listen=[f'127.0.0.1:{two}']))
+    old = wire.Client(two)
+    assert old.get('/a').text == '/a'
+    d.reload(upstream('ex', origin, listen=[f'127.0.0.1:{three}']), listen=[f'127.0.0.1:{d.port}', f'127.0.0.1:{one}'])
+    eventually(lambda: not refuses(three) and not refuses(one))
+    eventually(lambda: refuses(two))
+    assert wire.Client(three).get('/b').text == '/b' and wire.Client(one).get('/ex/c').text == '/c'
+    assert old.get('/d').text == '/d'
+    works(d)
+
+
+def test_no_request_is_lost_by_reloads(daemon, origin):
+    """Four clients at full speed, orders among it, while the file is reloaded twenty times."""
+    d = daemon(upstream('ex', origin))
+    done, bad, count = threading.Event(), [], [0] * 4
+
+    def client(which):
+        with d.client(10 * PATIENCE) as c:
+            while not done.is_set():
+                n = count[which] = count[which] + 1
+                try:
+                    r = c.request('POST' if n % 2 else 'GET', f'/ex/{which}-{n}', body=b'x' * (n % 2))
+                    if r.text != f'/{which}-{n}':
+                        bad.append(r)
+                except WireError as e:
+                    bad.append(e)
+                    return
+    clients = [background(lambda which=which: client(which)) for which in range(4)]
+    for n in range(20):
+        d.reload(upstream('ex', origin, max_connections=4 + n % 3, tls_min='1.3' if n % 2 else '1.2'),
+                 *([upstream('other', origin, host='kraken.test')] if n % 4 == 0 else []))
+        time.sleep(0.05)
+    done.set()
+    for c in clients:
+        c.result(10)
+    assert not bad and min(count) > 5, bad[:3]
+    assert d.upstream()['requests']['failed'] == 0 and d.upstream()['requests']['total'] == sum(count)
+
+
+# ------------------------------------------------------------------------------------------------------ drain
+
+def test_drain(daemon, origin):
+    """SIGTERM: what is under way completes, idle lines go with close_notify, new connections are refused, exit 0."""
+    d = daemon(upstream('ex', origin, min_idle=2))
+    eventually(lambda: len(origin.open) == 2)
+    gate = Gate()
+    origin.on('/hold', gate)
+    idle, busy = d.client(), d.client(20)
+    assert idle.get('/ex/x').status == 200
+    busy.send(compose('POST', '/ex/hold', body=b'x'))
+    eventually(lambda: gate.waiting == 1)
+    d.kill(signal.SIGTERM)
+    eventually(lambda: refuses(d.where))
+    assert idle.eof(), 'an idle client is kept'
+    eventually(lambda: len(origin.open) == 1)
+    assert all(li.notified for li in origin.lines if not li.open)
+    assert d.alive()
+    gate.release()
+    r = busy.response('POST')
+    assert r.text == '/hold' and not r.keeps and busy.eof()
+    assert d.wait(10 * PATIENCE) == 0
+    eventually(lambda: not origin.open)
+    assert all(li.notified for li in origin.lines), 'a line was closed without close_notify'
+
+
+def test_drain_says_so_on_open_connections(daemon, origin):
+    """A pipelined /healthz behind a held request gives 503 draining."""
+    d = daemon(upstream('ex', origin))
+    gate = Gate()
+    origin.on('/hold', gate)
+    with d.client(20) as c:
+        c.send(compose('GET', '/ex/hold'))
+        eventually(lambda: gate.waiting == 1)
+        d.kill(signal.SIGTERM)
+        eventually(lambda: refuses(d.where))
+        gate.release()
+        assert c.response().status == 200
+    assert d.wait(10 * PATIENCE) == 0
+
+
+def test_drain_timeout(daemon, origin):
+    """Bounds it; the exit is clean all the same."""
+    d = daemon(upstream('ex', origin), drain_timeout='400ms')
+    gate = Gate()
+    origin.on('/hold', gate)
+    with d.client(20) as c:
+        c.send(compose('GET', '/ex/hold'))
+        eventually(lambda: gate.waiting == 1)
+        began = time.monotonic()
+        assert d.stop() == 0 and 0.3 < time.monotonic() - began < 3 * PATIENCE
+
+
+def test_a_second_sigterm_hastens(daemon, origin):
+    """In the middle of transfers of all kinds."""
+    d = daemon(upstream('ex', origin))
+    origin.on('/down', flood(b'y' * 65536, first=b'HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n'))
+    gate = Gate()
+    origin.on('/hold', gate)
+    down, held, up = d.client(), d.client(), d.client(0.5)
+    down.send(compose('GET', '/ex/down'))
+    held.send(compose('GET', '/ex/hold'))
+    up.send(compose('POST', '/ex/up', [('Content-Length', '99999999')]) + b'z' * 1_000_000)
+    eventually(lambda: d.connections()['active'] == 3)
+    d.kill(signal.SIGTERM)
+    eventually(lambda: refuses(d.where))
+    time.sleep(0.3)
+    assert d.alive()
+    began = time.monotonic()
+    assert d.stop() == 0 and time.monotonic() - began < 3 * PATIENCE
+
+
+def test_sigint_is_sigterm(ex, origin):
+    """Control-C."""
+    works(ex)
+    assert ex.stop(signal.SIGINT) == 0
+    eventually(lambda: not origin.open)
+    assert origin.lines[0].notified
+
+
+def test_a_download_survives_the_drain(daemon, origin):
+    """A body that takes its time is not cut by SIGTERM."""
+    d = daemon(upstream('ex', origin))
+    origin.on('/x', reply(body=b'y' * 10_000, pieces=10, gap=0.05))
+    with d.client(20) as c:
+        c.send(compose('GET', '/ex/x'))
+        c.head()
+        d.kill(signal.SIGTERM)
+        got = len(c.buffer)
+        try:
+            while True:
+                c.buffer.clear()
+                c.more()
+                got += len(c.buffer)
+        except Closed:
+            pass
+        assert got == 10_000
+    assert d.wait(10 * PATIENCE) == 0
+
+
+# ------------------------------------------------------------------------------------------------------- logs
+
+@pytest.mark.parametrize('reason', ['sigusr1', 'reload'])
+def test_the_access_log_is_reopened(daemon, origin, tmp_path, reason):
+    """After a rotation nothing is lost: every request is in one of the two files, once."""
+    log = tmp_path / 'access.log'
+    d = daemon(upstream('ex', origin), access_log=str(log))
+    for n in range(20):
+        works(d, f'/ex/n{n}-')
+        if n == 10:
+            os.rename(log, tmp_path / 'access.log.1')
+            d.kill(signal.SIGUSR1 if reason == 'sigusr1' else signal.SIGHUP)
+    eventually(log.exists)
+    works(d, '/ex/last')
+    eventually(lambda: '/last' in log.read_text())
+    both = (tmp_path / 'access.log.1').read_text() + log.read_text()
+    assert all(both.count(f'/n{n}-') == 1 for n in range(20)) and both.count('\n') == 21
+
+
+def test_an_access_log_that_cannot_be_written(daemon, origin, tmp_path):
+    """Is told at the start, or in the log; requests do not suffer."""
+    d = daemon(upstream('ex', origin), access_log=str(tmp_path / 'no' / 'folder' / 'log'), wait=False)
+    eventually(lambda: not d.alive() or not refuses(d.where), 10 * PATIENCE)
+    if d.alive():
+        works(d)
+    assert 'log' in d.stderr
+
+
+def test_log_levels(daemon, origin):
+    """error is silent on a good day; debug tells of each request; a secret is in neither."""
+    for level, most in (('error', 0), ('debug', 100_000)):
+        d = daemon(upstream('ex', origin), log_level=level)
+        d.get('/ex/x?signature=GEHEIM', [('X-MBX-APIKEY', 'GEHEIM'), ('Authorization', 'Bearer GEHEIM')])
+        d.stop()
+        assert len(d.stderr) <= most and 'GEHEIM' not in d.stderr, d.stderr[:500]
+    assert 'ex' in d.stderr

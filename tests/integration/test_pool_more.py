@@ -1,0 +1,286 @@
+"""The pool's promises in numbers, the circuit breaker, and whom it may connect to."""
+import time
+
+import pytest
+
+from lib.behaviour import Gate, drop, reply
+from lib.daemon import PATIENCE, free_port, upstream
+from lib.dns import FakeDns
+from lib.promise import own_error, works
+from lib.wire import Client, background, compose, eventually, parallel
+
+
+# ---------------------------------------------------------------------------------------------------- figures
+
+@pytest.mark.parametrize('minimum', [0, 3])
+def test_a_hundred_over_five(daemon, origin, minimum):
+    """100 concurrent requests over max_connections = 5 open exactly 5, cold or warm."""
+    d = daemon(upstream('ex', origin, max_connections=5, min_idle=minimum))
+    gate = Gate()
+    origin.default = gate
+    clients = [d.client(20 * PATIENCE) for _ in range(100)]
+    for n, c in enumerate(clients):
+        c.send(compose('GET', f'/ex/{n}'))
+    eventually(lambda: gate.waiting == 5)
+    eventually(lambda: d.upstream()['queue']['waiting'] == 95)
+    gate.release()
+    assert [c.response().text for c in clients] == [f'/{n}' for n in range(100)]
+    c = d.connections()
+    assert len(origin.lines) == 5 and (c['opened'], c['handshakes'], c['reused']) == (5, 5, 95)
+    assert d.upstream()['queue']['waiting'] == 0
+
+
+@pytest.mark.parametrize('tls', [True, False])
+def test_a_thousand_in_a_row(daemon, origins, tls):
+    """1,000 sequential requests open 1, over one client connection or a thousand, orders and all."""
+    origin = origins(tls=tls)
+    d = daemon(upstream('ex', origin))
+    with d.client() as c:
+        for n in range(500):
+            assert c.request('POST' if n % 5 == 0 else 'GET', f'/ex/{n}', body=b'x' * (n % 5 == 0)).text == f'/{n}'
+    for n in range(500):
+        assert d.get(f'/ex/{n}').text == f'/{n}'
+    c = d.connections()
+    assert len(origin.lines) == 1 and (c['opened'], c['reused'], c['handshakes']) == (1, 999, int(tls))
+
+
+def test_the_floor_holds_under_load(daemon, origin):
+    """min_idle lines are there before, during and after work, and never more than max_connections."""
+    d = daemon(upstream('ex', origin, min_idle=4, max_connections=6, max_idle=4))
+    eventually(lambda: len(origin.open) == 4)
+    parallel(20, lambda n: d.get(f'/ex/{n}', timeout=20))
+    eventually(lambda: len(origin.open) == 4)
+    for line in origin.open[:2]:
+        origin.hang_up('cut', only=line.number)
+    eventually(lambda: len(origin.open) == 4)
+    c = d.connections()
+    assert c['open'] == 4 and c['opened'] == len(origin.lines) == c['open'] + sum(c['closed'].values())
+
+
+def test_an_origin_that_closes_every_line_at_once(daemon, origin):
+    """With min_idle the daemon does not spin: it goes slower and slower, and is there when the origin is."""
+    d = daemon(upstream('ex', origin, min_idle=2))
+    eventually(lambda: len(origin.open) == 2)
+    end, told = time.monotonic() + 1.5, 0
+    while time.monotonic() < end:
+        origin.hang_up('reset')
+        told += 1
+        time.sleep(0.01)
+    assert len(origin.lines) <= 40, f'{len(origin.lines)} lines in 1.5 s'
+    eventually(lambda: len(origin.open) == 2, 8)
+    works(d)
+
+
+# ---------------------------------------------------------------------------------------------------- breaker
+
+def test_the_circuit_opens_and_closes(daemon, origins):
+    """Five refusals open it; then 503 at once with Retry-After and not one more SYN; a probe after the delay closes it."""
+    port = free_port()
+    d = daemon(upstream('ex', f'127.0.0.1:{port}', breaker_min='1s', breaker_max='1s'))
+    for n in range(5):
+        own_error(d.request('POST', f'/ex/{n}', body=b'x'), 502, 'connection_refused', 'no')
+    u = d.upstream()
+    assert u['breaker'] == 'open' and u['state'] == 'open' and u['connections']['failed'] == 5
+    opened = time.monotonic()
+    for n in range(20):
+        r = d.get('/ex/x')
+        own_error(r, 503, 'destination_unavailable', 'no')
+        assert r.number('retry-after') in (1, 2) and r.took < 0.2 * PATIENCE
+        if time.monotonic() - opened > 0.6:
+            break
+    assert d.connections()['failed'] == 5
+    origin = origins(port=port)
+    eventually(lambda: d.get('/ex/y').status == 200, 4, every=0.05)
+    waited = time.monotonic() - opened
+    assert 0.7 <= waited <= 2 * PATIENCE, f'closed after {waited:.2f}s'
+    assert d.upstream()['breaker'] == 'closed' and d.upstream()['state'] == 'up' and len(origin.lines) == 1
+
+
+def test_one_probe_at_a_time(daemon, origin):
+    """Half open, one connection is tried; who comes meanwhile is refused, and backoff doubles when it fails."""
+    origin.greet = 'reset'
+    d = daemon(upstream('ex', origin, breaker_failures=2, breaker_min='300ms', breaker_max='5s', tls_timeout='5s'))
+    for _ in range(2):
+        assert d.get('/ex/x').status == 502
+    assert d.upstream()['breaker'] == 'open'
+    origin.greet = 0.6          # a slow one, but good
+    time.sleep(0.5)
+    before = len(origin.lines)
+    calls = [background(lambda: d.get('/ex/x', timeout=20)) for _ in range(10)]
+    statuses = sorted(c.result(20).status for c in calls)
+    assert 200 in statuses and set(statuses) <= {200, 503}, statuses
+    first = len([li for li in origin.lines[before:] if li.opened - origin.lines[before].opened < 0.3])
+    assert first == 1, f'{first} probes at once'
+    eventually(lambda: d.upstream()['breaker'] == 'closed')
+
+
+def test_the_circuit_guards_dialling_only(daemon, origin):
+    """Open lines serve on while it is open."""
+    d = daemon(upstream('ex', origin, breaker_failures=1, breaker_min='20s', breaker_max='20s', max_connections=4))
+    works(d)
+    gate = Gate()
+    origin.on('/hold', gate)
+    held = background(lambda: d.get('/ex/hold', timeout=30))
+    eventually(lambda: gate.waiting == 1)
+    origin.greet = 'close'
+    calls = [background(lambda: d.get('/ex/x', timeout=30)) for _ in range(3)]
+    eventually(lambda: d.upstream()['breaker'] == 'open')
+    gate.release()
+    assert held.result(10).status == 200
+    assert {c.result(10).status for c in calls} <= {200, 502, 503}
+    for n in range(5):
+        assert d.get(f'/ex/{n}').text == f'/{n}'
+    assert d.upstream()['breaker'] == 'open' and [li.number for li in origin.open] == [1]
+
+
+def test_answers_do_not_open_the_circuit(ex, origin):
+    """500s, broken answers and ended lines are no failures to connect."""
+    origin.on('/500', reply(500))
+    origin.on('/drop', drop('close'))
+    for _ in range(10):
+        assert ex.get('/ex/500').status == 500 and ex.request('POST', '/ex/drop').status == 502
+    assert ex.upstream()['breaker'] == 'closed'
+    works(ex)
+
+
+# ----------------------------------------------------------------------------------------------- whom to dial
+
+def test_the_hosts_file(daemon, origins):
+    """Is respected, before any name server is asked."""
+    origin = origins(address='127.0.0.31')
+    with FakeDns({'exchange.test': ['127.0.0.32']}) as names:
+        d = daemon(upstream('ex', None, host=f'exchange.test:{origin.port}'), names=names, hosts='127.0.0.31 exchange.test\n')
+        works(d)
+        assert len(origin.requests) == 1 and not names.queries('exchange.test')
+
+
+@pytest.mark.parametrize('bad', ['refused', 'silent'])
+def test_happy_eyeballs(daemon, origins, bad):
+    """Both families are tried, the next address is not kept waiting by a bad one (RFC 8305)."""
+    origin = origins(address='127.0.0.33')
+    hosts = f'{"::1" if bad == "refused" else "100::1"} exchange.test\n127.0.0.33 exchange.test\n'
+    d = daemon(upstream('ex', None, host=f'exchange.test:{origin.port}'), hosts=hosts)
+    r = works(d, timeout=10)
+    assert r.took < 2 * PATIENCE and len(origin.requests) == 1
+
+
+def test_ipv6(daemon, origins):
+    """An origin, a listener and a literal of IPv6."""
+    origin = origins(address='::1')
+    port = free_port('::1')
+    daemon(upstream('ex', None, host=f'localhost:{origin.port}'), upstream('six', origin, host='kraken.test'),
+           listen=[f'[::1]:{port}'], hosts='::1 localhost\n')
+    with Client(('::1', port)) as c:
+        assert c.request('GET', '/ex/a', host=f'[::1]:{port}').text == '/a'
+        assert c.request('GET', '/six/b', host=f'[::1]:{port}').text == '/b'
+        own_error(c.request('GET', 'http://[::1]:8443/x', host='a'), 403, 'destination_ip_prohibited', 'no')
+    assert [li.sni for li in origin.lines] == ['localhost', 'kraken.test']
+
+
+PRIVATE = ['127.0.0.1', '127.9.9.9', '10.0.0.1', '172.16.0.1', '172.31.255.255', '192.168.1.1', '169.254.169.254', '100.64.0.1', '0.0.0.0',
+           '224.0.0.1', '255.255.255.255']
+
+
+@pytest.mark.parametrize('address', PRIVATE)
+def test_unlisted_names_of_private_addresses(daemon, address):
+    """403 destination_ip_prohibited, checked on the address dialled; cloud metadata above all."""
+    with FakeDns({'evil.test': [address]}) as names:
+        d = daemon(upstream('ex', '127.0.0.1:9'), names=names)
+        for target in ('http://evil.test/x', '/https://evil.test/x', '/?url=https%3A%2F%2Fevil.test%2Fx'):
+            own_error(d.get(target), 403, 'destination_ip_prohibited', 'no')
+
+
+@pytest.mark.parametrize('host', ['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '[fe80::1]', '[fc00::1]', '[::]', '10.1.2.3', '169.254.169.254',
+                                  '[::ffff:10.0.0.1]', '[64:ff9b::7f00:1]', '[ff02::1]'])
+def test_unlisted_private_literals(daemon, host):
+    """The same without a name."""
+    d = daemon(upstream('ex', '127.0.0.1:9'))
+    own_error(d.get(f'http://{host}:8443/x'), 403, 'destination_ip_prohibited', 'no')
+
+
+def test_mixed_answers_of_a_name(daemon, origins):
+    """If a name has a private address among others, that one is never dialled."""
+    origin = origins(address='127.0.0.34')
+    with FakeDns({'evil.test': ['127.0.0.34', '192.0.2.1']}) as names:
+        d = daemon(upstream('ex', '127.0.0.1:9'), names=names, defaults={'connect_timeout': '400ms', 'total_timeout': '1s'})
+        r = d.get(f'http://evil.test:{origin.port}/x')
+        own_error(r, (403, 502, 504), ('destination_ip_prohibited', 'connection_timeout', 'connection_refused', 'connection_terminated',
+                                       'http_response_timeout'), 'no')
+        assert not origin.lines
+
+
+def test_listed_names_may_go_anywhere(daemon, origins):
+    """A block is the operator's word."""
+    origin = origins(address='127.0.0.35')
+    with FakeDns({'exchange.test': ['127.0.0.35']}) as names:
+        d = daemon(upstream('ex', None, host=f'exchange.test:{origin.port}'), names=names)
+        assert works(d).status == 200 and d.get(f'http://exchange.test:{origin.port}/x').text == '/x'
+
+
+def test_unlisted_deny(daemon, origin):
+    """unlisted = deny: 403 http_request_denied for all but the listed, and no name is asked for."""
+    with FakeDns({'other.test': ['192.0.2.1']}) as names:
+        d = daemon(upstream('ex', origin), names=names, unlisted='deny')
+        for target in ('http://other.test/x', '/https://other.test/x', 'https://192.0.2.1/x', '/wss://other.test/x'):
+            own_error(d.get(target), 403, 'http_request_denied', 'no')
+        assert not names.asked
+        assert d.get('http://exchange.test/x').text == '/x'
+
+
+# ------------------------------------------------------------------------------------------------------ loops
+
+@pytest.mark.parametrize('target', ['http://127.0.0.1:{port}/stats', '/http://127.0.0.1:{port}/x', '/https://localhost:{port}/x'])
+def test_loops_by_address(daemon, origin, target):
+    """A request to trunkline's own listener is 502 proxy_loop_detected, or refused before that as private."""
+    d = daemon(upstream('ex', origin))
+    own_error(d.get(target.format(port=d.port)), (502, 403), ('proxy_loop_detected', 'destination_ip_prohibited'), 'no')
+
+
+def test_loops_through_a_block(daemon):
+    """An upstream that is trunkline itself: found by address or by Via, after one turn at most."""
+    port = free_port()
+    d = daemon(f'upstream ex {{\n    url = "http://exchange.test"\n    connect_to = "127.0.0.1:{port}"\n}}\n', listen=[f'127.0.0.1:{port}'])
+    r = d.get('/ex/x')
+    assert r.status in (502, 403), r.body
+    assert d.upstream()['requests']['total'] <= 2
+
+
+def test_loops_by_via(ex, origin):
+    """Its own Via; another's passes."""
+    own_error(ex.get('/ex/x', [('Via', '1.1 squid, 1.1 trunkline')]), 502, 'proxy_loop_detected', 'no')
+    assert ex.get('/ex/y', [('Via', '1.1 squid')]).text == '/y'
+    assert origin.requests[0].get('via').startswith('1.1 squid') and origin.paths() == ['/y']
+
+
+# ----------------------------------------------------------------------------------------------- unix sockets
+
+def test_unix_both_ways(daemon, origins, tmp_path):
+    """A unix listener, and an upstream behind a unix socket; the Host rule does not hold there."""
+    import socket
+    import threading
+    path = tmp_path / 'o.sock'
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(path))
+    server.listen()
+    seen = []
+
+    def serve():
+        while True:
+            try:
+                s, _ = server.accept()
+            except OSError:
+                return
+            while data := s.recv(65536):
+                seen.append(data)
+                s.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi')
+    threading.Thread(target=serve, daemon=True).start()
+    d = daemon(f'upstream ex {{\n    url = "http://exchange.test"\n    connect_to = "unix:{path}"\n}}\n', listen=[f'unix:{tmp_path}/t.sock'])
+    for n in range(3):
+        assert d.get('/ex/x').body == b'hi'
+    with d.client() as c:
+        assert c.request('GET', '/y', host='exchange.test').body == b'hi'
+    own_error(d.get('/nobody/x'), 404, 'http_request_error', 'no')
+    assert len(seen) == 4 and b'\r\nHost: exchange.test\r\n' in seen[0] and d.connections()['opened'] == 1
+    d.stop()
+    server.close()
+    assert not (tmp_path / 't.sock').exists(), 'its socket is left behind'

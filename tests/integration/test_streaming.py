@@ -1,0 +1,456 @@
+"""Messages on their way: pipelining, framing both ways, interim answers, and back-pressure."""
+import hashlib
+import statistics
+import threading
+import time
+
+import pytest
+
+from lib.behaviour import Gate, deaf, finish, flood, raw, reply
+from lib.daemon import PATIENCE, sanitized, upstream
+from lib.promise import own_error, settle, works
+from lib.wire import Closed, Slow, background, chunked, compose, eventually
+
+memory_counts = pytest.mark.skipif(sanitized(), reason="a sanitizer's memory says nothing about the daemon's")
+
+
+# ----------------------------------------------------------------------------------------------- pipelining
+
+def test_pipelined_requests_are_answered_in_order(ex, origin):
+    """Though the first takes longest; framing of all kinds in between."""
+    origin.on('/0', reply(delay=0.2))
+    origin.on('/3', reply(framing='chunked', pieces=3))
+    origin.on('/4', reply(204))
+    with ex.client() as c:
+        c.send(b''.join([compose('GET', '/ex/0'), compose('POST', '/ex/1', body=b'a' * 3000), compose('HEAD', '/ex/2'),
+                         compose('POST', '/ex/3', [('Transfer-Encoding', 'chunked')]) + chunked(b'ab', b'c' * 5000), compose('GET', '/ex/4'),
+                         compose('GET', '/healthz'), compose('GET', '/nobody/x'), compose('GET', '/ex/5')]))
+        assert c.response().text == '/0' and c.response().text == '/1'
+        assert c.response('HEAD').get('content-length') == '2'
+        assert c.response().text == '/3' and c.response().status == 204
+        assert c.response().text.strip() == 'ok' and c.response().status == 404
+        assert c.response().text == '/5'
+    assert origin.paths() == [f'/{n}' for n in range(6)] and origin.requests[3].body == b'ab' + b'c' * 5000
+
+
+def test_a_long_pipeline(ex, origin):
+    """2,000 requests sent before one answer is read: all answered, in order, over one line."""
+    count = 2000
+    with ex.client(30) as c:
+        sender = background(lambda: c.send(b''.join(compose('GET', f'/ex/{n}') for n in range(count))))
+        for n in range(count):
+            assert c.response().text == f'/{n}'
+        sender.result(10)
+    assert len(origin.lines) == 1
+
+
+def test_a_pipeline_ends_with_close(ex, origin):
+    """What is sent behind a request with Connection: close is not executed."""
+    with ex.client() as c:
+        c.send(compose('GET', '/ex/a') + compose('GET', '/ex/b', [('Connection', 'close')]) + compose('GET', '/ex/c'))
+        assert c.response().text == '/a'
+        last = c.response()
+        assert last.text == '/b' and not last.keeps and settle(c) == b''
+    assert origin.paths() == ['/a', '/b']
+
+
+def test_one_byte_at_a_time(ex, origin):
+    """Heads and chunks may arrive in any pieces."""
+    with ex.client() as c:
+        c.send(compose('POST', '/ex/a', [('Transfer-Encoding', 'chunked')]) + b'5;x=y\r\nhello\r\n0\r\nX-T: 1\r\n\r\n' + compose('GET', '/ex/b'),
+               gap=0.0002)
+        assert c.response().text == '/a' and c.response().text == '/b'
+    assert origin.requests[0].body == b'hello' and origin.requests[0].trailers == [('X-T', '1')]
+
+
+# -------------------------------------------------------------------------------------------------- framing
+
+def test_chunked_both_ways_with_trailers(ex, origin):
+    """Bytes, trailers and the Trailer field; an origin that is asked for them says so by TE."""
+    origin.on('/x', reply(body=lambda q: q.body, framing='chunked', pieces=7, trailers=[('X-Sum', '10'), ('Set-Cookie', 'a=b')]))
+    body = bytes(range(256)) * 100
+    with ex.client() as c:
+        for _ in range(3):
+            c.send(compose('POST', '/ex/x', [('Transfer-Encoding', 'chunked'), ('TE', 'trailers'), ('Trailer', 'X-In')])
+                   + chunked(body[:1], body[1:9000], body[9000:])[:-2] + b'X-In: 1\r\n\r\n')
+            r = c.response()
+            assert r.body == body and r.framing == 'chunked' and r.trailers == [('X-Sum', '10')]
+    assert all(q.body == body and q.trailers == [('X-In', '1')] and q.get('te') == 'trailers' for q in origin.requests)
+    assert len(origin.lines) == 1
+
+
+@pytest.mark.parametrize('framing', ['length', 'chunked', 'close'])
+@pytest.mark.parametrize('keep', [True, False])
+def test_http10_clients(ex, origin, framing, keep):
+    """Get no chunks, whatever the origin sends; keep-alive only if they ask and the length is known."""
+    origin.on('/x', reply(body=b'hello world', framing=framing, pieces=2, early=[(103, [('Link', '<a>')])]))
+    with ex.client() as c:
+        c.send(b'GET /ex/x HTTP/1.0\r\nHost: localhost\r\n%b\r\n' % (b'Connection: keep-alive\r\n' if keep else b''))
+        r = c.response()
+        assert r.body == b'hello world' and not r.get('transfer-encoding') and r.early == []
+        if keep and framing == 'length':
+            assert r.keeps and c.send(b'GET /ex/y HTTP/1.0\r\nHost: localhost\r\n\r\n').response().text == '/y'
+        else:
+            assert not r.keeps and c.eof()
+
+
+def test_http10_without_host(ex, origin):
+    """HTTP/1.0 knew no Host; a named path needs none."""
+    with ex.client() as c:
+        assert c.send(b'GET /ex/x HTTP/1.0\r\n\r\n').response().text == '/x'
+
+
+@pytest.mark.parametrize('how', [dict(framing='length'), dict(framing='chunked', pieces=50), dict(framing='close'), dict(close='announced')])
+@pytest.mark.parametrize('size', [0, 1, 16384, 65536, 3_000_000])
+def test_bodies_arrive_whole(ex, origin, size, how):
+    """Of any size in any framing; the client's connection survives all of them."""
+    body = hashlib.sha256(b'%d' % size).digest() * (size // 32 + 1)
+    origin.on('/x', reply(body=body[:size], **how))
+    with ex.client(10) as c:
+        for _ in range(2):
+            assert c.request('POST', '/ex/x', body=body[:size]).body == body[:size]
+        assert c.get('/ex/y').text == '/y'
+    assert [q.body for q in origin.requests[:2]] == [body[:size]] * 2
+
+
+@pytest.mark.parametrize('status', [204, 304])
+def test_no_body_means_none(ex, origin, status):
+    """204 and 304 end with their head, for pipelining clients too."""
+    origin.on('/x', reply(status, b'', [('ETag', '"a"')]))
+    with ex.client() as c:
+        c.send(compose('GET', '/ex/x') * 3 + compose('GET', '/ex/y'))
+        assert [c.response().status for _ in range(3)] == [status] * 3 and c.response().text == '/y'
+    assert len(origin.lines) == 1
+
+
+def test_head_says_what_get_would(ex, origin):
+    """Content-Length of a HEAD passes through; chunked has none; the connection stays."""
+    origin.on('/a', reply(body=b'x' * 12345))
+    origin.on('/b', reply(body=b'x' * 12345, framing='chunked'))
+    with ex.client() as c:
+        assert c.request('HEAD', '/ex/a').get('content-length') == '12345'
+        r = c.request('HEAD', '/ex/b')
+        assert r.status == 200 and r.body == b'' and r.get('content-length') is None
+        assert c.get('/ex/c').text == '/c'
+    assert len(origin.lines) == 1
+
+
+# ---------------------------------------------------------------------------------------------- expectations
+
+EXPECT = [('Expect', '100-continue'), ('Content-Length', '5')]
+
+
+def test_expect_continue(ex, origin):
+    """An origin that says 100 is relayed; the body follows then."""
+    with ex.client() as c:
+        c.send(compose('POST', '/ex/x', EXPECT))
+        assert c.head().status == 100
+        assert c.send(b'hello').response('POST').text == '/x'
+        assert c.get('/ex/y').text == '/y'
+    assert origin.requests[0].body == b'hello' and origin.requests[0].get('expect') == '100-continue'
+
+
+def test_expect_continue_without_waiting(ex, origin):
+    """A client need not wait for the 100, nor an origin send one."""
+    origin.answer_expect = False
+    with ex.client() as c:
+        r = c.send(compose('POST', '/ex/x', EXPECT) + b'hello').response('POST')
+        assert (r.status, r.early) == (200, []) and c.get('/ex/y').text == '/y'
+    assert origin.requests[0].body == b'hello'
+
+
+@pytest.mark.parametrize('status', [413, 417, 401])
+@pytest.mark.parametrize('sends', [True, False])
+def test_expect_is_refused_at_once(ex, origin, status, sends):
+    """The final answer comes instead of the 100; whether or not the client sends its body, nothing is mixed up."""
+    async def refuse(x):
+        await x.respond(status, [], b'no', close='announced')
+    origin.answer_expect = False
+    origin.on('/x', refuse)
+    with ex.client() as c:
+        r = c.send(compose('POST', '/ex/x', EXPECT)).response('POST')
+        assert (r.status, r.body, r.early) == (status, b'no', [])
+        if sends:
+            c.send(b'hello')
+        try:
+            assert c.get('/ex/y').text == '/y'      # a client that kept its body to itself cannot go on
+        except (Closed, Slow):
+            assert not sends or not r.keeps
+    works(ex)
+    assert set(origin.paths()) <= {'/x', '/y', '/control'}
+
+
+def test_an_unknown_expectation(ex, origin):
+    """Is 417, or no more than relayed; never a hang."""
+    r = ex.request('POST', '/ex/x', [('Expect', 'miracles')], b'x')
+    assert r.status in (200, 400, 417)
+
+
+def test_interim_answers_are_relayed_as_they_come(ex, origin):
+    """103 is there before the answer; several pass in order with their fields."""
+    gate = Gate(reply())
+    async def behave(x):
+        await x.line.send(b'HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n')
+        await x.line.send(b'HTTP/1.1 102 Processing\r\n\r\n')
+        await gate(x)
+    origin.on('/x', behave)
+    with ex.client() as c:
+        c.send(compose('GET', '/ex/x'))
+        first, second = c.head(), c.head()
+        assert (first.status, first.get('link'), second.status) == (103, '<a>', 102)
+        gate.release()
+        assert c.response().text == '/x'
+    assert ex.upstream()['requests']['status']['1xx'] == 2 and ex.upstream()['requests']['total'] == 1
+
+
+def test_an_early_answer_to_an_upload(ex, origin):
+    """Reaches the client while it still sends; the line is not used again, the client's connection is well or closed."""
+    async def behave(x):
+        await x.line.more()
+        await x.respond(413, [], b'too large', close=False)
+        while True:
+            await x.line.more()
+    origin.on('/x', behave)
+    with ex.client() as c:
+        c.send(compose('POST', '/ex/x', [('Content-Length', '5000000')]) + b'x' * 100_000)
+        r = c.response('POST')
+        assert (r.status, r.body) == (413, b'too large')
+    eventually(lambda: ex.connections()['active'] == 0, 10)
+    assert works(ex).get('x-line') == '2'
+
+
+def test_a_client_that_half_closes(ex, origin):
+    """Its request stands, and it gets its answer... or is taken for gone: but never half of one."""
+    import socket
+    origin.on('/x', reply(delay=0.1))
+    with ex.client() as c:
+        c.send(compose('GET', '/ex/x'))
+        c.sock.shutdown(socket.SHUT_WR)
+        try:
+            assert c.response().text == '/x'
+        except Closed as e:
+            assert e.got == b''
+    eventually(lambda: ex.connections()['active'] == 0)
+    works(ex)
+
+
+# --------------------------------------------------------------------------------------------- back-pressure
+
+def growth(d, before):
+    return (d.rss_kib() - before) / 1024
+
+
+def sip(c, size, pause=0.0):
+    """Reads `size` bytes of a body, pausing after every 64 KiB; the most it ever got at once is of no matter."""
+    got = len(c.buffer)
+    c.buffer.clear()
+    while got < size:
+        got += len(c.sock.recv(65536))
+        time.sleep(pause)
+    return got
+
+
+def settled(d):
+    """The daemon's memory once it has served a little of everything."""
+    for n in range(50):
+        d.request('POST', f'/ex/warm{n}', body=b'x' * 100_000)
+    return d.rss_kib()
+
+
+@memory_counts
+def test_a_download_through_a_slow_client(ex, origin):
+    """The origin is held back: 20 MiB of an endless body at a slow pace grow memory by under 2 MiB."""
+    before = settled(ex)
+    origin.on('/x', flood(b'y' * 65536, first=b'HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n'))
+    peak = 0
+    with ex.client(10, rcvbuf=65536) as c:
+        c.send(compose('GET', '/ex/x'))
+        assert c.head().status == 200
+        for _ in range(20):
+            sip(c, 1 << 20, pause=0.002)
+            peak = max(peak, growth(ex, before))
+        time.sleep(0.3)             # and none at all for a while
+        line = origin.lines[-1]
+        written = line.written
+        time.sleep(0.3)
+        assert line.written - written < 1 << 20, 'the origin is not held back'
+        peak = max(peak, growth(ex, before))
+    assert peak < 2, f'grew by {peak:.1f} MiB'
+    eventually(lambda: not line.open)
+
+
+@memory_counts
+@pytest.mark.slow
+@pytest.mark.limit(150)
+def test_a_gibibyte_through_a_slow_client(daemon, origins):
+    """1 GiB arrives whole, from a plain origin; memory grows by under 2 MiB."""
+    origin = origins(tls=False)
+    d = daemon(upstream('ex', origin))
+    before, size, piece = settled(d), 1 << 30, b'y' * (1 << 20)
+    origin.on('/x', flood(piece, count=size // len(piece), first=b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % size))
+    got, peak, space = 0, 0, bytearray(1 << 18)
+    with d.client(10) as c:
+        c.send(compose('GET', '/ex/x'))
+        assert c.head().status == 200
+        got += len(c.buffer)
+        for turn in range(1 << 30):
+            if got == size:
+                break
+            got += (read := c.sock.recv_into(space))
+            assert read, f'closed after {got} bytes'
+            if turn % 256 == 0:
+                peak = max(peak, growth(d, before))
+                time.sleep(0.01)
+    assert peak < 2, f'grew by {peak:.1f} MiB'
+    eventually(lambda: d.connections()['idle'] == 1)
+
+
+@memory_counts
+def test_an_upload_to_a_slow_origin(ex, origin):
+    """The client is held back as well."""
+    async def slow(x):
+        got = 0
+        while got < 20 << 20:
+            await x.line.more()
+            got += len(x.line.buffer)
+            x.line.buffer.clear()
+            if got >> 20 != (got - 16384) >> 20:
+                await x.pause(0.002)
+        await deaf()(x)
+    origin.on('/x', slow)
+    before, sent = settled(ex), [0]
+    c = ex.client(2)
+    c.send(compose('POST', '/ex/x', [('Content-Length', '1099511627776')]))
+
+    def push():
+        try:
+            while True:
+                sent[0] += c.sock.send(b'z' * 65536)
+        except OSError:
+            pass
+    threading.Thread(target=push, daemon=True).start()
+    eventually(lambda: sent[0] > 20 << 20, 30)
+    peak, last = 0, -1
+    while last != sent[0]:          # until nothing moves any more
+        last = sent[0]
+        time.sleep(0.3)
+        peak = max(peak, growth(ex, before))
+    assert sent[0] < 60 << 20, 'the client is not held back'
+    assert peak < 2, f'grew by {peak:.1f} MiB'
+    c.close()
+
+
+def test_a_slow_client_keeps_its_body_clock_still(daemon, origin):
+    """body_timeout does not run while the client does not read."""
+    d = daemon(upstream('ex', origin, body_timeout='300ms'))
+    size = 8 << 20
+    origin.on('/x', reply(body=b'y' * size))
+    with d.client(10, rcvbuf=65536) as c:
+        c.send(compose('GET', '/ex/x'))
+        c.head()
+        time.sleep(1)
+        assert sip(c, size) == size
+    assert d.upstream()['requests']['failed'] == 0
+
+
+def test_slow_clients_delay_nobody(ex, origin):
+    """With ten downloads that nobody reads, and ten uploads that nobody reads, others are as quick as before."""
+    def median():
+        with ex.client() as c:
+            return statistics.median(c.get(f'/ex/{n}').took for n in range(60))
+    alone = median()
+    held = []
+    origin.on('/down', flood(b'y' * 65536, first=b'HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n'))
+    origin.on('/up', deaf())
+    for _ in range(7):
+        down, up = ex.client(rcvbuf=4096), ex.client(0.5)
+        down.send(compose('GET', '/ex/down'))
+        up.send(compose('POST', '/ex/up', [('Content-Length', '1099511627776')]) + b'z' * 4_000_000)
+        held += [down, up]
+    eventually(lambda: ex.connections()['active'] == 14)
+    time.sleep(0.5)
+    loaded = median()
+    assert loaded < alone * 3 + 0.02 * PATIENCE, f'{loaded * 1000:.1f} ms, alone {alone * 1000:.1f} ms'
+    for c in held:
+        c.close()
+    eventually(lambda: ex.connections()['active'] == 0)
+
+
+def test_endings_in_mid_body_free_everything(ex, origin):
+    """Clients that leave in every phase: nothing stays active, no descriptor stays open."""
+    origin.on('/down', flood(b'y' * 65536, first=b'HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n'))
+    origin.on('/wait', Gate())
+    works(ex)
+    before = ex.fds()
+    pieces = [compose('GET', '/ex/down'), compose('GET', '/ex/wait'), compose('POST', '/ex/x', [('Content-Length', '10')]) + b'abc',
+              compose('POST', '/ex/x', [('Content-Length', '1000000')]) + b'z' * 100_000, b'GET /ex/x HTTP/1.1\r\nHo', b'',
+              compose('POST', '/ex/x', [('Transfer-Encoding', 'chunked')]) + b'5\r\nab', compose('GET', '/ex/down') + compose('GET', '/ex/down')]
+    for n in range(48):
+        c = ex.client()
+        c.send(pieces[n % len(pieces)])
+        time.sleep(0.005)
+        c.close() if n % 3 else c.abort()
+    eventually(lambda: ex.connections()['active'] == 0 and ex.upstream()['requests']['active'] == 0)
+    ex.connections()
+    origin.hang_up()
+    eventually(lambda: ex.fds() <= before)
+    works(ex)
+
+
+def test_upload_and_answer_at_once(ex, origin):
+    """An origin that echoes as it reads: both directions flow at the same time."""
+    async def echo(x):
+        await x.line.send(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
+        left = int(x.req.get('content-length'))
+        while left:
+            if not x.line.buffer:
+                await x.line.more()
+            piece = bytes(x.line.buffer)
+            x.line.buffer.clear()
+            left -= len(piece)
+            await x.line.send(b'%x\r\n%b\r\n' % (len(piece), piece))
+        await x.line.send(b'0\r\n\r\n')
+        x.req.complete = True
+    origin.on('/x', echo)
+    body = bytes(range(251)) * 20_000
+    with ex.client(15) as c:
+        sender = background(lambda: c.send(compose('POST', '/ex/x', body=body)))
+        assert c.response('POST').body == body
+        sender.result(5)
+
+
+def test_an_answer_that_ends_before_the_upload(ex, origin):
+    """Until-close, in the middle of an upload: the client has its answer, the line is gone."""
+    async def behave(x):
+        await x.line.more()
+        await x.line.send(b'HTTP/1.1 403 Forbidden\r\n\r\nno')
+        await finish(x, 'close')
+    origin.on('/x', behave)
+    with ex.client() as c:
+        c.send(compose('POST', '/ex/x', [('Content-Length', '5000000')]) + b'x' * 100_000)
+        try:
+            r = c.response('POST')
+            assert (r.status, r.body) == (403, b'no')
+        except Closed:
+            assert c.head_seen and c.head_seen.status == 403
+    eventually(lambda: ex.connections()['open'] == 0)
+    works(ex)
+
+
+def test_raw_bytes_pass(ex, origin):
+    """Fields of obs-text and odd reasons are relayed as they are; bytes of a body too."""
+    origin.on('/x', raw(b'HTTP/1.1 299 Odd  reason\r\nX-A: \xe4\xf6\r\nContent-Length: 256\r\n\r\n' + bytes(range(256))))
+    r = ex.get('/ex/x', [('X-B', 'ä')])
+    assert (r.status, r.get('x-a'), r.body) == (299, 'äö', bytes(range(256))) and origin.requests[0].get('x-b') == 'ä'
+
+
+def test_total_timeout_ends_an_upload(daemon, origin):
+    """Before a head: 504 though the client still sends."""
+    d = daemon(upstream('ex', origin, total_timeout='500ms'))
+    async def behave(x):
+        while True:
+            await x.line.more()
+    origin.on('/x', behave)
+    with d.client() as c:
+        c.send(compose('POST', '/ex/x', [('Content-Length', '100000000')]) + b'x' * 200_000)
+        own_error(c.response('POST'), (504, 408), ('http_response_timeout', 'http_request_error'), ('partial', 'yes'))

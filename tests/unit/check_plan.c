@@ -1,0 +1,175 @@
+#include <check.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "main/plan.h"
+
+static struct loop *loop;
+static struct worker *worker;
+static struct reload *reload;
+static char path[80];
+static unsigned plans;
+static bool good;
+static char first_name[20], errors[300];
+
+static void write_file(const char *text)
+{
+    FILE *f = fopen(path, "w");
+    ck_assert_ptr_nonnull(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+static void on_plan(void *owner, struct plan *p)
+{
+    ck_assert_ptr_eq(owner, &plans);
+    plans++;
+    good = p->config != NULL;
+    ck_assert_int_eq(good, p->tls != NULL);
+    snprintf(errors, sizeof errors, "%s", p->errors.len ? p->errors.at : "");
+    first_name[0] = '\0';
+    if (good && p->config->upstream_count)
+        snprintf(first_name, sizeof first_name, "%s", p->config->upstreams[0]->name);
+}
+
+#define FILE_OF(name)                                                                              \
+    "defaults { tls_verify = no }\nupstream " name " { url = \"http://a.example\" }\n"
+
+static void begin(void)
+{
+    tls_start();
+    snprintf(path, sizeof path, "/tmp/check_plan.%d", (int)getpid());
+    write_file(FILE_OF("one"));
+    plans = 0;
+    loop = loop_new();
+    worker = worker_new(loop);
+    reload = reload_new(worker, path, false, on_plan, &plans);
+}
+
+static void finish(void)
+{
+    if (reload)
+        reload_free(reload);
+    reload = NULL;
+    worker_free(worker);
+    loop_run(loop);
+    loop_free(loop);
+    unlink(path);
+}
+
+static void wait_for(unsigned count)
+{
+    while (plans < count)
+        loop_turn(loop, true);
+}
+
+START_TEST(test_making)
+{
+    struct plan p;
+    begin();
+    ck_assert(plan_make(&p, path, false));
+    ck_assert(p.config && p.tls && p.errors.len == 0);
+    plan_clear(&p);
+    ck_assert(p.config == NULL && p.tls == NULL);
+    plan_clear(&p);
+    write_file("upstream one {\nurl = \"gopher://a\"\n}\nmax_clients = x\n");
+    ck_assert(!plan_make(&p, path, false));
+    ck_assert(p.config == NULL && p.tls == NULL);
+    ck_assert_ptr_nonnull(strstr(p.errors.at, ":2: "));
+    ck_assert_int_eq(p.errors.at[p.errors.len - 1], '\n');
+    plan_clear(&p);
+    write_file("upstream one {\nurl = \"https://a.example\"\nca_file = \"/nowhere/ca.pem\"\n}\n");
+    ck_assert(!plan_make(&p, path, false)); /* good syntax, but of no use */
+    ck_assert_ptr_nonnull(strstr(p.errors.at, "/nowhere/ca.pem"));
+    plan_clear(&p);
+    unlink(path);
+    ck_assert(!plan_make(&p, path, false));
+    plan_clear(&p);
+    ck_assert(plan_make(&p, path, true)); /* the built-in defaults */
+    plan_clear(&p);
+    finish();
+}
+END_TEST
+
+START_TEST(test_reload)
+{
+    begin();
+    reload_ask(reload);
+    ck_assert_uint_eq(plans, 0); /* never from inside */
+    wait_for(1);
+    ck_assert(good);
+    ck_assert_str_eq(first_name, "one");
+    write_file("max_clients = many\n");
+    reload_ask(reload);
+    wait_for(2);
+    ck_assert(!good);
+    ck_assert_ptr_nonnull(strstr(errors, ":1: "));
+    finish();
+}
+END_TEST
+
+/* What is asked for while one is made is made after it, once, from the file as
+ * it is by then. */
+START_TEST(test_asked_again)
+{
+    begin();
+    reload_ask(reload);
+    write_file(FILE_OF("two"));
+    reload_ask(reload);
+    reload_ask(reload);
+    wait_for(2);
+    ck_assert_str_eq(first_name, "two");
+    for (int i = 0; i < 50; i++) {
+        usleep(1000);
+        loop_turn(loop, false);
+    }
+    ck_assert_uint_eq(plans, 2);
+    finish();
+}
+END_TEST
+
+START_TEST(test_freed_while_running)
+{
+    begin();
+    reload_ask(reload);
+    if (_i == 1)
+        reload_ask(reload);
+    if (_i == 2) {
+        reload_ask(reload);
+        usleep(20000); /* the thread is done with it, the loop has not heard */
+    }
+    reload_free(reload);
+    reload = NULL;
+    finish();
+    ck_assert_uint_eq(plans, 0);
+}
+END_TEST
+
+START_TEST(test_freed_unused)
+{
+    begin();
+    finish();
+    begin();
+    reload_ask(reload);
+    wait_for(1);
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("plan");
+    TCase *c = tcase_create("all");
+    tcase_set_timeout(c, 60);
+    tcase_add_test(c, test_making);
+    tcase_add_test(c, test_reload);
+    tcase_add_test(c, test_asked_again);
+    tcase_add_loop_test(c, test_freed_while_running, 0, 3);
+    tcase_add_test(c, test_freed_unused);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,184 @@
+#include <check.h>
+
+#include "proxy/tally.h"
+
+static struct totals totals;
+static struct upstream_stats stats;
+static const struct request get = {.method = {"GET", 3}},
+                            post = {.method = {"POST", 4}, .is_order = true};
+
+static void begin(void)
+{
+    totals = (struct totals){0};
+    stats = (struct upstream_stats){0};
+}
+
+static void finish(void)
+{
+    stats_free(&stats);
+}
+
+static struct tally start(const struct request *r)
+{
+    struct tally t;
+    tally_begin(&t, &totals, r, "unix");
+    tally_upstream(&t, &stats, "a");
+    return t;
+}
+
+static void lend(struct tally *t, bool reused)
+{
+    struct line_facts facts = {reused, 10, 20, 30, "http/1.1"};
+    tally_waits(t);
+    tally_lent(t, &facts);
+}
+
+START_TEST(test_success)
+{
+    struct tally t = start(&get);
+    ck_assert_uint_eq(totals.active, 1);
+    lend(&t, false);
+    tally_interim(&t);
+    tally_head(&t, 204);
+    tally_succeed(&t);
+    ck_assert_uint_eq(totals.active, 0);
+    ck_assert_uint_eq(totals.succeeded, 1);
+    ck_assert_uint_eq(stats.succeeded, 1);
+    ck_assert_uint_eq(stats.status[0], 1);
+    ck_assert_uint_eq(stats.status[1], 1);
+    ck_assert_uint_eq(stats.total.count, 1);
+    ck_assert_uint_eq(stats.ttfb.count, 1);
+    ck_assert_uint_eq(stats.queue.count, 1);
+    ck_assert_str_eq(t.record.upstream, "a");
+    ck_assert_uint_eq(t.record.status, 204);
+    ck_assert_int_eq(t.record.sent, SENT_YES);
+    ck_assert_uint_eq(t.record.dns_us + t.record.connect_us + t.record.tls_us, 60);
+}
+END_TEST
+
+/* What opening the line took is told of the request that waited for it alone. */
+START_TEST(test_reused)
+{
+    struct tally t = start(&get);
+    lend(&t, true);
+    ck_assert(t.record.reused);
+    ck_assert_uint_eq(t.record.dns_us + t.record.connect_us + t.record.tls_us, 0);
+    tally_leave(&t, SENT_NO);
+}
+END_TEST
+
+/* The first end counts, whatever comes after. */
+START_TEST(test_once)
+{
+    struct verdict v = verdict_make(FAILURE_CONNECTION_REFUSED, SENT_NO, "x");
+    struct tally t = start(&get);
+    tally_fail(&t, &v, false);
+    tally_fail(&t, &v, false);
+    tally_succeed(&t);
+    tally_leave(&t, SENT_YES);
+    ck_assert_uint_eq(totals.active, 0);
+    ck_assert_uint_eq(totals.failed, 1);
+    ck_assert_uint_eq(totals.succeeded + totals.abandoned, 0);
+    ck_assert_uint_eq(stats.failed, 1);
+    ck_assert_uint_eq(stats.errors[FAILURE_CONNECTION_REFUSED], 1);
+    ck_assert_uint_eq(stats.status[4], 1);
+    ck_assert_uint_eq(t.record.status, 502);
+}
+END_TEST
+
+START_TEST(test_server_error)
+{
+    struct tally t = start(&post);
+    lend(&t, true);
+    tally_head(&t, 503);
+    tally_succeed(&t);
+    ck_assert_uint_eq(stats.failed, 1);
+    ck_assert_uint_eq(stats.succeeded, 0);
+    ck_assert_uint_eq(stats.unknown, 1);
+    ck_assert_uint_eq(stats.total.count, 1); /* it is a complete answer all the same */
+    t = start(&get);
+    lend(&t, true);
+    tally_head(&t, 500);
+    tally_succeed(&t);
+    ck_assert_uint_eq(stats.unknown, 1); /* only orders have a fate */
+}
+END_TEST
+
+/* Aborted after the head: its status was counted, our error beside it. */
+START_TEST(test_aborted)
+{
+    struct verdict v = verdict_make(FAILURE_HTTP_RESPONSE_INCOMPLETE, SENT_YES, "x");
+    struct tally t = start(&get);
+    lend(&t, true);
+    tally_head(&t, 200);
+    tally_fail(&t, &v, true);
+    ck_assert_uint_eq(t.record.status, 200);
+    ck_assert_int_eq(t.record.error, FAILURE_HTTP_RESPONSE_INCOMPLETE);
+    ck_assert_uint_eq(stats.status[1], 1);
+    ck_assert_uint_eq(stats.status[4], 0);
+    ck_assert_uint_eq(stats.failed, 1);
+    ck_assert_uint_eq(stats.total.count, 0);
+}
+END_TEST
+
+static const struct {
+    const struct request *request;
+    enum sent sent;
+    unsigned unknown;
+} fates[] = {
+    {&get, SENT_NO, 0},  {&get, SENT_PARTIAL, 0},  {&get, SENT_YES, 0},
+    {&post, SENT_NO, 0}, {&post, SENT_PARTIAL, 1}, {&post, SENT_YES, 1},
+};
+
+START_TEST(test_fates)
+{
+    struct verdict v = verdict_make(FAILURE_CONNECTION_TERMINATED, fates[_i].sent, "x");
+    struct tally t = start(fates[_i].request);
+    tally_fail(&t, &v, false);
+    ck_assert_uint_eq(stats.unknown, fates[_i].unknown);
+    ck_assert_int_eq(t.record.sent, fates[_i].sent);
+    t = start(fates[_i].request);
+    tally_leave(&t, fates[_i].sent);
+    ck_assert_uint_eq(stats.unknown, 2 * fates[_i].unknown);
+    ck_assert_uint_eq(stats.abandoned, fates[_i].sent == SENT_NO);
+    ck_assert_uint_eq(totals.abandoned, fates[_i].sent == SENT_NO);
+    ck_assert_uint_eq(stats.failed, 1U + (fates[_i].sent != SENT_NO));
+}
+END_TEST
+
+/* One that never had an upstream counts in the totals. */
+START_TEST(test_no_upstream)
+{
+    struct verdict v = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "x");
+    struct tally t;
+    v.status = 414;
+    tally_begin(&t, &totals, &post, "unix");
+    tally_fail(&t, &v, false);
+    ck_assert_uint_eq(t.record.status, 414);
+    ck_assert_uint_eq(totals.failed, 1);
+    ck_assert_ptr_null(t.record.upstream);
+    tally_begin(&t, &totals, &post, "unix");
+    tally_leave(&t, SENT_NO);
+    ck_assert_uint_eq(totals.abandoned, 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("tally");
+    TCase *c = tcase_create("all");
+    tcase_add_checked_fixture(c, begin, finish);
+    tcase_add_test(c, test_success);
+    tcase_add_test(c, test_reused);
+    tcase_add_test(c, test_once);
+    tcase_add_test(c, test_server_error);
+    tcase_add_test(c, test_aborted);
+    tcase_add_loop_test(c, test_fates, 0, (int)COUNT_OF(fates));
+    tcase_add_test(c, test_no_upstream);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

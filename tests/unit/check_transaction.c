@@ -1,0 +1,470 @@
+/* A request's way through the proxy, to an origin on loopback: what may be sent
+ * again and what never, every deadline, every state its client can leave in. */
+#include <check.h>
+
+#include "config_fixture.h"
+#include "transaction_fixture.h"
+
+/* One good request: the next one finds its line. */
+static void warm_up(void)
+{
+    struct asking a;
+    enum origin_manner manner = origin.manner;
+    const char *answer = origin.answer;
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = OK;
+    ask_whole(&a, "GET", "");
+    UNTIL(a.asker.ended);
+    clear(&a);
+    origin.manner = manner;
+    origin.answer = answer;
+    origin.requests = 0;
+}
+
+/* ------------------------------------------------------------ never twice */
+
+#define KEY "Authorization: k\r\n"
+
+static const struct {
+    const char *directives, *method, *fields;
+    bool reused;
+    enum origin_manner manner;
+    const char *answer;
+    unsigned requests; /* that reached the origin */
+    const char *error, *sent;
+} nevers[] = {
+    /* (c): harmless, on a reused line, no byte of an answer: once more, on a fresh line */
+    {"", "GET", "", true, ORIGIN_RESETS, "", 2, "connection_terminated", "yes"},
+    {"", "HEAD", "", true, ORIGIN_CLOSES, "", 2, "connection_terminated", "yes"},
+    {"", "OPTIONS", "", true, ORIGIN_RESETS, "", 2, "connection_terminated", "yes"},
+    {"retries = 0", "GET", "", true, ORIGIN_RESETS, "", 1, "connection_terminated", "yes"},
+    {"retry_private = yes", "GET", KEY, true, ORIGIN_RESETS, "", 2, "connection_terminated", "yes"},
+    /* not on a fresh line, not after a byte, not with a credential, never an order */
+    {"", "GET", "", false, ORIGIN_RESETS, "", 1, "connection_terminated", "yes"},
+    {"", "GET", "", true, ORIGIN_CLOSES, "HTTP/1.1 2", 1, "http_response_incomplete", "yes"},
+    {"", "GET", "", true, ORIGIN_ANSWERS, "SSH-2.0\r\n\r\n", 1, "http_protocol_error", "yes"},
+    {"", "GET", KEY, true, ORIGIN_RESETS, "", 1, "connection_terminated", "yes"},
+    {"", "GET", "X-My-Token: t\r\n", true, ORIGIN_RESETS, "", 1, "connection_terminated", "yes"},
+    {"", "POST", "", true, ORIGIN_RESETS, "", 1, "connection_terminated", "yes"},
+    {"", "POST", "", true, ORIGIN_CLOSES, "", 1, "connection_terminated", "yes"},
+    {"", "PUT", "", true, ORIGIN_RESETS, "", 1, "connection_terminated", "yes"},
+    {"", "PATCH", "", true, ORIGIN_RESETS, "", 1, "connection_terminated", "yes"},
+    {"", "DELETE", "", true, ORIGIN_RESETS, "", 1, "connection_terminated", "yes"},
+    {"", "DELETE", "", false, ORIGIN_RESETS, "", 1, "connection_terminated", "yes"},
+    {"retry_private = yes", "POST", KEY, true, ORIGIN_RESETS, "", 1, "connection_terminated",
+     "yes"},
+    {"", "M-SEARCH", "", true, ORIGIN_RESETS, "", 1, "connection_terminated", "yes"},
+};
+
+START_TEST(test_never_twice)
+{
+    struct asking a;
+    char part[80];
+    begin(nevers[_i].directives);
+    if (nevers[_i].reused)
+        warm_up();
+    origin.manner = nevers[_i].manner;
+    origin.answer = nevers[_i].answer;
+    uint64_t failed = look().stats->failed;
+    ask_whole(&a, nevers[_i].method, nevers[_i].fields);
+    UNTIL(a.asker.ended + a.asker.failed);
+    for (int i = 0; i < 20; i++)
+        loop_turn(loop, false);
+    ck_assert_uint_eq(origin.requests, nevers[_i].requests);
+    ck_assert_uint_eq(a.asker.status, 502);
+    ck_assert_uint_eq(look().stats->failed, failed + 1);
+    ck_assert_uint_eq(look().stats->retried, nevers[_i].requests - 1);
+    ck_assert_uint_eq(look().stats->unknown, a.request.is_order);
+    ck_assert(heard_part(&a, nevers[_i].error));
+    snprintf(part, sizeof part, "Trunkline-Sent=%s;", nevers[_i].sent);
+    ck_assert_msg(heard_part(&a, part), "%s", a.heard.at);
+    ck_assert_int_eq(last_record.sent, SENT_YES);
+    clear(&a);
+    finish();
+}
+END_TEST
+
+/* (a): the kernel refused the write whole, so that even an order may go again. */
+START_TEST(test_nothing_was_sent)
+{
+    static const char *const methods[] = {"GET", "POST", "DELETE"};
+    struct asking a;
+    begin("min_idle = 1");
+    UNTIL(look().idle == 1 && origin.accepted == 1);
+    plain_origin_close(&origin, 0, true);
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = OK;
+    ask_whole(&a, methods[_i], ""); /* before the loop can see the reset */
+    UNTIL(a.asker.ended);
+    ck_assert_uint_eq(a.asker.status, 200);
+    ck_assert_uint_eq(origin.requests, 1);
+    ck_assert_uint_eq(look().stats->retried, 1);
+    clear(&a);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------ bodies */
+
+START_TEST(test_small_body_is_gathered)
+{
+    struct asking a;
+    begin("");
+    ask(&a, "POST", "Content-Length: 5\r\n");
+    ck_assert(exchange_body(a.asker.exchange, "he", 2));
+    for (int i = 0; i < 20; i++)
+        loop_turn(loop, false);
+    ck_assert_uint_eq(look().connecting + look().idle + look().active, 0); /* costs no line */
+    ck_assert(exchange_body(a.asker.exchange, "llo", 3));
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = OK;
+    conclude(&a);
+    UNTIL(a.asker.ended);
+    ck_assert_ptr_nonnull(strstr(origin.last.at, "\r\n\r\nhello"));
+    clear(&a);
+    finish();
+}
+END_TEST
+
+/* A large one streams from the start; a byte of it may have left. */
+START_TEST(test_large_body_streams)
+{
+    static char piece[40000];
+    struct asking a;
+    begin("");
+    memset(piece, 'x', sizeof piece);
+    ask(&a, "POST", "Content-Length: 200000\r\n");
+    UNTIL(origin.last.len > 20);
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = OK;
+    for (int i = 0; i < 5; i++) {
+        (void)!exchange_body(a.asker.exchange, piece, sizeof piece);
+        loop_turn(loop, false);
+    }
+    conclude(&a);
+    UNTIL(a.asker.ended);
+    ck_assert_uint_eq(a.asker.status, 200);
+    ck_assert_uint_gt(origin.last.len, 200000);
+    clear(&a);
+    ask(&a, "POST", "Content-Length: 200000\r\n"); /* on the reused line, which breaks */
+    (void)!exchange_body(a.asker.exchange, piece, sizeof piece);
+    UNTIL(origin.last.len > 100 && origin.last.len < 200000);
+    plain_origin_close(&origin, 0, true);
+    UNTIL(a.asker.ended);
+    ck_assert(heard_part(&a, "Trunkline-Sent=partial;"));
+    ck_assert_uint_eq(look().stats->retried, 0);
+    ck_assert_uint_eq(look().stats->unknown, 1);
+    clear(&a);
+    finish();
+}
+END_TEST
+
+/* The client's body cannot be sent on (it was malformed, say). */
+START_TEST(test_refused_within_body)
+{
+    struct asking a;
+    struct verdict why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "no good");
+    begin("");
+    ask(&a, "POST", "Transfer-Encoding: chunked\r\n");
+    UNTIL(origin.last.len > 20);
+    exchange_refuse(a.asker.exchange, &why);
+    UNTIL(a.asker.ended);
+    ck_assert_uint_eq(a.asker.status, 400);
+    ck_assert(heard_part(&a, "Trunkline-Sent=partial;"));
+    clear(&a);
+    ask(&a, "POST", "Content-Length: 5\r\n");
+    exchange_refuse(a.asker.exchange, &why);
+    asker_cancel(&a.asker); /* leaves before it could hear */
+    clear(&a);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------ deadlines */
+
+static void is_answered(struct asking *a, unsigned status, const char *error, const char *sent)
+{
+    char part[80];
+    UNTIL(a->asker.ended);
+    snprintf(part, sizeof part, "Trunkline-Sent=%s;", sent);
+    ck_assert_uint_eq(a->asker.status, status);
+    ck_assert_msg(heard_part(a, part), "%s", a->heard.at);
+    ck_assert_msg(heard_part(a, error), "%s", a->heard.at);
+    clear(a);
+}
+
+START_TEST(test_body_too_late)
+{
+    struct asking a;
+    begin("total_timeout = 3s");
+    ask(&a, "POST", "Content-Length: 5\r\n");
+    loop_skip(loop, 2900);
+    ck_assert_uint_eq(a.asker.status, 0);
+    loop_skip(loop, 200);
+    is_answered(&a, 408, "http_request_error", "no");
+    finish();
+}
+END_TEST
+
+START_TEST(test_order_wait)
+{
+    struct asking first, get, post;
+    begin("max_connections = 1");
+    ask_whole(&first, "GET", "");
+    UNTIL(origin.requests == 1);
+    ask_whole(&post, "POST", "");
+    ask_whole(&get, "GET", "");
+    loop_skip(loop, 1100);
+    ck_assert_uint_eq(get.asker.status, 0);
+    is_answered(&post, 503, "connection_limit_reached", "no");
+    ck_assert_uint_eq(look().stats->unknown, 0);
+    loop_skip(loop, 4100);
+    is_answered(&get, 503, "connection_limit_reached", "no");
+    loop_skip(loop, 4000);
+    is_answered(&first, 504, "http_response_timeout", "yes");
+    ck_assert_uint_eq(look().stats->closed[CLOSE_ERROR], 1);
+    finish();
+}
+END_TEST
+
+START_TEST(test_response_timeout)
+{
+    struct asking a;
+    begin("response_timeout = 2s\ntotal_timeout = 1m");
+    ask_whole(&a, "POST", "");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, "HTTP/1.1 102 Wait\r\n\r\n");
+    UNTIL(heard_part(&a, "interim 102"));
+    loop_skip(loop, 2100);
+    is_answered(&a, 504, "http_response_timeout", "yes");
+    ck_assert_uint_eq(look().stats->unknown, 1);
+    ck_assert_uint_eq(look().stats->errors[FAILURE_HTTP_RESPONSE_TIMEOUT], 1);
+    finish();
+}
+END_TEST
+
+START_TEST(test_trunkline_timeout)
+{
+    struct asking a;
+    begin("");
+    ask_whole(&a, "GET", "Trunkline-Timeout: 800ms\r\n");
+    UNTIL(origin.requests == 1);
+    ck_assert_ptr_null(strstr(origin.last.at, "Trunkline"));
+    loop_skip(loop, 900);
+    is_answered(&a, 504, "within 800ms", "yes");
+    ask_whole(&a, "GET", "Trunkline-Timeout: 1h\r\n"); /* shortens, never lengthens */
+    UNTIL(origin.requests == 2);
+    loop_skip(loop, 9100);
+    is_answered(&a, 504, "within 9s", "yes");
+    ask_whole(&a, "GET", "Trunkline-Timeout: soon\r\n");
+    is_answered(&a, 400, "http_request_error", "no");
+    ck_assert_uint_eq(origin.requests, 2);
+    finish();
+}
+END_TEST
+
+static void begin_body(struct asking *a, const char *directives)
+{
+    begin(directives);
+    ask_whole(a, "GET", "");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nh");
+    UNTIL(a->asker.body == 1);
+}
+
+START_TEST(test_body_timeout)
+{
+    struct asking a;
+    begin_body(&a, "body_timeout = 3s");
+    loop_skip(loop, 2000);
+    plain_origin_say(&origin, 0, "i");
+    UNTIL(a.asker.body == 2);
+    loop_skip(loop, 2000);
+    exchange_pause(a.asker.exchange); /* the clock stands still */
+    loop_skip(loop, 60000);
+    ck_assert_uint_eq(a.asker.failed, 0);
+    exchange_resume(a.asker.exchange);
+    loop_skip(loop, 2000);
+    ck_assert_uint_eq(a.asker.failed, 0);
+    loop_skip(loop, 1100);
+    ck_assert_uint_eq(a.asker.failed, 1);
+    ck_assert_int_eq(a.asker.verdict.error, FAILURE_CONNECTION_READ_TIMEOUT);
+    ck_assert_uint_eq(look().stats->errors[FAILURE_CONNECTION_READ_TIMEOUT], 1);
+    ck_assert_uint_eq(look().stats->failed, 1);
+    clear(&a);
+    finish();
+}
+END_TEST
+
+START_TEST(test_transfer_timeout)
+{
+    struct asking a;
+    begin_body(&a, "transfer_timeout = 20s\nbody_timeout = 30s");
+    exchange_pause(a.asker.exchange);
+    loop_skip(loop, 19000);
+    ck_assert_uint_eq(a.asker.failed, 0);
+    loop_skip(loop, 1100);
+    ck_assert_int_eq(a.asker.verdict.error, FAILURE_CONNECTION_READ_TIMEOUT);
+    clear(&a);
+    finish();
+}
+END_TEST
+
+START_TEST(test_cut_short)
+{
+    struct asking a;
+    begin_body(&a, "");
+    plain_origin_close(&origin, 0, false);
+    UNTIL(a.asker.failed);
+    ck_assert_int_eq(a.asker.verdict.error, FAILURE_HTTP_RESPONSE_INCOMPLETE);
+    ck_assert_uint_eq(last_record.status, 200);
+    ck_assert_uint_eq(last_record.bytes, 1);
+    ck_assert_uint_eq(look().stats->failed, 1);
+    clear(&a);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------ leaving */
+
+enum moment {
+    AT_ONCE,
+    GATHERING,
+    CONNECTING,
+    QUEUED,
+    SENT,
+    IN_INTERIM,
+    IN_HEAD,
+    IN_BODY,
+    REFUSED,
+    IN_REFUSAL,
+    MOMENTS
+};
+
+static const char *const outcomes[MOMENTS] = {
+    [AT_ONCE] = "abandoned",  [GATHERING] = "abandoned", [CONNECTING] = "abandoned",
+    [QUEUED] = "abandoned",   [SENT] = "failed",         [IN_INTERIM] = "failed",
+    [IN_HEAD] = "failed",     [IN_BODY] = "failed",      [REFUSED] = "abandoned",
+    [IN_REFUSAL] = "refused",
+};
+
+static void reach(struct asking *a, enum moment m)
+{
+    static const enum asker_event inside[MOMENTS] = {[IN_INTERIM] = ASKER_INTERIM,
+                                                     [IN_HEAD] = ASKER_HEAD,
+                                                     [IN_BODY] = ASKER_BODY,
+                                                     [IN_REFUSAL] = ASKER_HEAD};
+    bool refused = m == REFUSED || m == IN_REFUSAL;
+    ask(a, "POST",
+        refused ? "Trunkline-Timeout: x\r\nContent-Length: 5\r\n" : "Content-Length: 5\r\n");
+    a->asker.cancel_in = inside[m];
+    if (m == AT_ONCE || m == REFUSED)
+        return;
+    ck_assert(exchange_body(a->asker.exchange, "hello", 5));
+    if (m == GATHERING)
+        return;
+    conclude(a);
+    if (m == CONNECTING || m == QUEUED)
+        return;
+    if (!refused)
+        UNTIL(origin.requests == 1);
+    if (m == SENT)
+        return;
+    plain_origin_say(&origin, 0, "HTTP/1.1 102 P\r\n\r\n" OK);
+    UNTIL(a->asker.exchange == NULL);
+}
+
+START_TEST(test_leaving)
+{
+    struct asking a, other;
+    begin("max_connections = 1");
+    if (_i == QUEUED) {
+        ask_whole(&other, "GET", "");
+        UNTIL(origin.requests == 1);
+    }
+    reach(&a, (enum moment)_i);
+    if (a.asker.exchange)
+        asker_cancel(&a.asker);
+    const struct upstream_stats *s = look().stats;
+    bool abandoned = strcmp(outcomes[_i], "abandoned") == 0;
+    ck_assert_uint_eq(s->abandoned, abandoned);
+    ck_assert_uint_eq(s->failed, !abandoned);
+    ck_assert_uint_eq(s->succeeded, 0);
+    ck_assert_uint_eq(s->unknown, strcmp(outcomes[_i], "failed") == 0);
+    ck_assert_uint_eq(records, 1);
+    ck_assert_uint_eq(pools_requests(pools), _i == QUEUED);
+    ck_assert_uint_eq(proxy_totals(proxy)->active, _i == QUEUED);
+    for (int i = 0; i < 20; i++)
+        loop_turn(loop, false);
+    if (_i == QUEUED)
+        asker_cancel(&other.asker);
+    ck_assert_uint_eq(origin.requests, _i >= QUEUED && _i <= IN_BODY);
+    clear(&a);
+    if (_i == QUEUED)
+        clear(&other);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------ numbers */
+
+START_TEST(test_statuses)
+{
+    struct asking a;
+    begin("");
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = OK;
+    ask_whole(&a, "POST", "");
+    UNTIL(a.asker.ended);
+    clear(&a);
+    ck_assert_uint_eq(look().stats->succeeded, 1);
+    ck_assert(!last_record.reused && last_record.status == 200 && last_record.bytes == 2);
+    origin.answer = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
+    ask_whole(&a, "GET", "");
+    UNTIL(a.asker.ended);
+    clear(&a);
+    ck_assert_uint_eq(look().stats->succeeded, 2);
+    ck_assert(last_record.reused);
+    origin.answer = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
+    ask_whole(&a, "POST", "");
+    UNTIL(a.asker.ended);
+    clear(&a);
+    const struct upstream_stats *s = look().stats;
+    ck_assert_uint_eq(s->failed, 1);
+    ck_assert_uint_eq(s->unknown, 1);
+    ck_assert_uint_eq(s->status[1], 1);
+    ck_assert_uint_eq(s->status[3], 1);
+    ck_assert_uint_eq(s->status[4], 1);
+    ck_assert_uint_eq(s->total.count, 3);
+    ck_assert_uint_eq(s->opened, 1);
+    ck_assert_uint_eq(s->reused, 2);
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("transaction");
+    TCase *c = tcase_create("all");
+    tcase_set_timeout(c, 60);
+    tcase_add_loop_test(c, test_never_twice, 0, (int)COUNT_OF(nevers));
+    tcase_add_loop_test(c, test_nothing_was_sent, 0, 3);
+    tcase_add_test(c, test_small_body_is_gathered);
+    tcase_add_test(c, test_large_body_streams);
+    tcase_add_test(c, test_refused_within_body);
+    tcase_add_test(c, test_body_too_late);
+    tcase_add_test(c, test_order_wait);
+    tcase_add_test(c, test_response_timeout);
+    tcase_add_test(c, test_trunkline_timeout);
+    tcase_add_test(c, test_body_timeout);
+    tcase_add_test(c, test_transfer_timeout);
+    tcase_add_test(c, test_cut_short);
+    tcase_add_loop_test(c, test_leaving, 0, MOMENTS);
+    tcase_add_test(c, test_statuses);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

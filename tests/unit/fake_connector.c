@@ -1,0 +1,162 @@
+#include "fake_connector.h"
+
+#include <netinet/in.h>
+
+struct connecting {
+    struct link link;
+    struct fake_connector *connector;
+    const struct connect_events *events;
+    void *owner;
+};
+
+static struct fake_connector *self(struct connector *c)
+{
+    return container_of(c, struct fake_connector, base);
+}
+
+/* ------------------------------------------------------------------- conns */
+
+static struct fake_conn *conn_self(struct conn *c)
+{
+    return container_of(c, struct fake_conn, base);
+}
+
+static struct exchange *conn_begin(struct conn *c, const struct conn_request *r,
+                                   const struct exchange_events *events, void *owner)
+{
+    struct fake_conn *f = conn_self(c);
+    (void)r;
+    CHECK(!f->busy);
+    f->busy = true;
+    f->exchange = (struct exchange){.events = events, .owner = owner};
+    return &f->exchange;
+}
+
+static size_t conn_room(const struct conn *c)
+{
+    return container_of(c, const struct fake_conn, base)->busy ? 0 : 1;
+}
+
+static bool conn_quiet(struct conn *c)
+{
+    return !conn_self(c)->unquiet;
+}
+
+static void conn_end(struct conn *c)
+{
+    struct fake_conn *f = conn_self(c);
+    f->connector->closed++;
+    list_remove(&f->link);
+    free(f);
+}
+
+struct fake_conn *fake_conn_of(struct exchange *x)
+{
+    return container_of(x, struct fake_conn, exchange);
+}
+
+struct fake_conn *fake_conn_at(struct fake_connector *c, size_t n)
+{
+    struct link *k = list_first(&c->lines);
+    while (n--)
+        k = list_next(k);
+    return container_of(k, struct fake_conn, link);
+}
+
+void fake_conn_room(struct fake_conn *f)
+{
+    CHECK(f->busy);
+    f->busy = false;
+    f->base.events->on_room(f->base.owner);
+}
+
+void fake_conn_gone(struct fake_conn *f, enum close_reason why)
+{
+    f->busy = true; /* takes nothing more */
+    f->base.events->on_gone(f->base.owner, why, "the test says so");
+}
+
+/* ------------------------------------------------------------------- dials */
+
+static struct connecting *start(struct connector *c, const struct upstream_config *u,
+                                const struct connect_events *events, void *owner)
+{
+    struct connecting *d = NEW(struct connecting);
+    (void)u;
+    *d = (struct connecting){.connector = self(c), .events = events, .owner = owner};
+    list_push_back(&d->connector->dials, &d->link);
+    d->connector->started++;
+    return d;
+}
+
+static void cancel(struct connecting *d)
+{
+    d->connector->cancelled++;
+    list_remove(&d->link);
+    free(d);
+}
+
+static struct connecting take_dial(struct fake_connector *c)
+{
+    struct connecting *d = LIST_ENTRY(list_first(&c->dials), struct connecting, link);
+    CHECK(d != NULL);
+    struct connecting taken = *d;
+    list_remove(&d->link);
+    free(d);
+    return taken;
+}
+
+struct fake_conn *fake_connect(struct fake_connector *c)
+{
+    static const struct conn_ops ops = {conn_begin, conn_room, conn_quiet, conn_end};
+    struct connecting d = take_dial(c);
+    struct fake_conn *f = NEW(struct fake_conn);
+    f->base = (struct conn){.ops = &ops, .protocol = "http/1.1"};
+    f->connector = c;
+    f->number = ++c->opened;
+    list_push_back(&c->lines, &f->link);
+    struct connect_report report = {.connect_us = 5};
+    struct sockaddr_in *peer = (struct sockaddr_in *)&report.peer;
+    *peer = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)f->number)};
+    d.events->on_connected(d.owner, &f->base, &report);
+    return f;
+}
+
+void fake_refuse(struct fake_connector *c, enum failure why)
+{
+    struct connecting d = take_dial(c);
+    d.events->on_failed(d.owner, why, "the test says so");
+}
+
+/* --------------------------------------------------------------- connector */
+
+static void watch(struct connector *c, const struct upstream_config *u, void *owner)
+{
+    (void)u;
+    self(c)->watcher = owner;
+}
+
+static bool is_gone(struct connector *c, const struct sockaddr_storage *peer)
+{
+    return ntohs(((const struct sockaddr_in *)peer)->sin_port) < self(c)->gone_below;
+}
+
+static void end(struct connector *c)
+{
+    struct fake_connector *f = self(c);
+    CHECK(f->dials.count == 0 && f->lines.count == 0 && f->watcher == NULL);
+    if (f->freed)
+        *f->freed = true;
+    free(f);
+}
+
+struct fake_connector *fake_connector_new(bool *freed)
+{
+    static const struct connector_ops ops = {start, cancel, watch, is_gone, end};
+    struct fake_connector *c = NEW(struct fake_connector);
+    c->base.ops = &ops;
+    c->freed = freed;
+    list_init(&c->dials);
+    list_init(&c->lines);
+    return c;
+}
