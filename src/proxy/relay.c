@@ -1,6 +1,7 @@
 #include "proxy/relay.h"
 
 #include "base/text.h"
+#include "config/quantity.h"
 #include "http/framing.h"
 #include "proxy/credentials.h"
 #include "proxy/guard.h"
@@ -36,6 +37,18 @@ static bool hops_left(const struct field *f, unsigned *hops)
     }
     *hops = n;
     return f->value.len > 0;
+}
+
+bool relay_timeout(const struct request *r, uint64_t *ms, struct verdict *why)
+{
+    const struct field *f = fields_find(&r->fields, SPAN("Trunkline-Timeout"));
+    char words[150];
+    *ms = 0;
+    if (f == NULL || quantity_read(&directives[ROW_total_timeout],
+                                   arena_span(r->arena, f->value).at, ms, words, sizeof words))
+        return true;
+    *why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "Trunkline-Timeout: %s", words);
+    return false;
 }
 
 bool relay_ends_here(const struct request *r)

@@ -29,6 +29,9 @@ struct response relay_response(const struct relay *, const struct response *,
 /* A trailer section on its way, either direction (RFC 9110 6.5.1). */
 struct fields relay_trailers(struct arena *, const struct fields *);
 
+/* What Trunkline-Timeout asks for, in ms; 0: nothing. False: it is no duration. */
+bool relay_timeout(const struct request *, uint64_t *ms, struct verdict *why) MUST_CHECK;
+
 /* TRACE and OPTIONS with Max-Forwards: 0 are answered here (RFC 9110 7.6.2). */
 bool relay_ends_here(const struct request *);
 

@@ -1,6 +1,7 @@
 #include "proxy/tally.h"
 
 #include "net/loop.h"
+#include "proxy/credentials.h"
 
 static void end(struct tally *t)
 {
@@ -128,4 +129,14 @@ void tally_leave(struct tally *t, enum sent sent)
     t->totals->abandoned++;
     if (t->stats)
         t->stats->abandoned++;
+}
+
+void tally_tell(struct tally *t, proxy_on_record *on_record, void *context,
+                const struct config_names *credential_params, struct span target)
+{
+    struct text redacted = {0};
+    redact_target(&redacted, credential_params, target);
+    t->record.target = text_span(&redacted);
+    on_record(context, &t->record);
+    text_free(&redacted);
 }

@@ -29,6 +29,10 @@ void tally_interim(struct tally *);
 void tally_head(struct tally *, unsigned status);
 void tally_retried(struct tally *);
 
+/* Tells the record at its end; credentials in `target` are redacted first. */
+void tally_tell(struct tally *, proxy_on_record *, void *context,
+                const struct config_names *credential_params, struct span target);
+
 /* How it ended; the first call counts. */
 void tally_succeed(struct tally *); /* a complete answer was relayed */
 void tally_fail(struct tally *, const struct verdict *, bool answered); /* an error of ours */

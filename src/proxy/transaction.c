@@ -2,7 +2,6 @@
 
 #include "base/duration.h"
 #include "base/log.h"
-#include "config/quantity.h"
 #include "http/reply.h"
 #include "proxy/credentials.h"
 #include "proxy/relay.h"
@@ -71,16 +70,8 @@ static void enter(struct transaction *t, enum state to)
         STATES(STATE)
 #undef STATE
     };
-    static const unsigned legal[] = {
-        [STATE_GATHERING] = 1 << STATE_WAITING | 1 << STATE_REPLYING | 1 << STATE_OVER,
-        [STATE_WAITING] = 1 << STATE_AWAITING | 1 << STATE_REPLYING | 1 << STATE_OVER,
-        [STATE_AWAITING] =
-            1 << STATE_WAITING | 1 << STATE_RELAYING | 1 << STATE_REPLYING | 1 << STATE_OVER,
-        [STATE_RELAYING] = 1 << STATE_OVER,
-        [STATE_REPLYING] = 1 << STATE_OVER,
-        [STATE_OVER] = 0,
-    };
-    CHECK(legal[t->state] & 1U << to);
+    bool again = t->state == STATE_AWAITING && to == STATE_WAITING;
+    CHECK((to > t->state || again) && !(t->state == STATE_RELAYING && to == STATE_REPLYING));
     LOG(DEBUG, t->order.ingress->client, "request to %s: %s, now %s",
         t->pool ? pool_origin(t->pool)->name : "-", names[t->state], names[to]);
     t->state = to;
@@ -136,22 +127,13 @@ static void let_go(struct transaction *t)
     t->try = NULL;
 }
 
-static void tell_record(struct transaction *t)
-{
-    struct text target = {0};
-    const struct upstream_config *u = t->settings ? t->settings : &t->order.config->defaults;
-    redact_target(&target, &u->credential_params,
-                  t->pool ? t->route.path : t->order.request->target);
-    t->tally.record.target = text_span(&target);
-    t->order.on_record(t->order.record_context, &t->tally.record);
-    text_free(&target);
-}
-
 /* Its numbers are final: told to the log, and its place in the pool given up. */
 static void conclude(struct transaction *t)
 {
+    const struct upstream_config *u = t->settings ? t->settings : &t->order.config->defaults;
     if (t->order.on_record)
-        tell_record(t);
+        tally_tell(&t->tally, t->order.on_record, t->order.record_context, &u->credential_params,
+                   t->pool ? t->route.path : t->order.request->target);
     if (t->pool)
         pool_leave(t->pool, &t->in_pool);
     t->pool = NULL;
@@ -557,22 +539,13 @@ static void go_on(struct task *task)
 /* Trunkline-Timeout shortens total_timeout, never lengthens it. */
 static bool set_limits(struct transaction *t)
 {
-    const struct request *r = t->order.request;
-    const struct field *f = fields_find(&r->fields, SPAN("Trunkline-Timeout"));
-    uint64_t asked, now = loop_now(t->order.loop);
-    char why[200];
+    uint64_t asked;
+    if (!relay_timeout(t->order.request, &asked, &t->failure))
+        return false;
     t->total_ms = t->settings->total_timeout;
-    if (f) {
-        const char *text = arena_span(r->arena, f->value).at;
-        if (!quantity_read(&directives[ROW_total_timeout], text, &asked, why, sizeof why)) {
-            t->failure =
-                verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "Trunkline-Timeout: %.150s", why);
-            return false;
-        }
-        if (asked && (!t->total_ms || asked < t->total_ms))
-            t->total_ms = asked;
-    }
-    t->total_at = t->total_ms ? now + t->total_ms : UINT64_MAX;
+    if (asked && (!t->total_ms || asked < t->total_ms))
+        t->total_ms = asked;
+    t->total_at = after(t, t->total_ms);
     t->transfer_at = after(t, t->settings->transfer_timeout);
     return true;
 }
