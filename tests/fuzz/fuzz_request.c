@@ -34,6 +34,18 @@ static void feed(struct loop *loop, struct fake_stream *stream, const char *at, 
     }
 }
 
+/* Kept requests are taken one a turn: until nothing has moved for a few. */
+static void settle(struct loop *loop, const struct fake_stream *stream)
+{
+    size_t written = stream->written.len;
+    for (int still = 0; still < 4; still++) {
+        loop_turn(loop, false);
+        if (stream->written.len != written)
+            still = 0;
+        written = stream->written.len;
+    }
+}
+
 static void run(struct outcome *o, const char *at, size_t len, size_t step, bool slow)
 {
     static const struct ingress ingress = {.client = "fuzz"};
@@ -48,6 +60,7 @@ static void run(struct outcome *o, const char *at, size_t len, size_t step, bool
     struct clients *clients = clients_new(loop, linger, &handler.handler, &limits);
     clients_accept(clients, &stream.base, &ingress);
     feed(loop, &stream, at, len, step);
+    settle(loop, &stream);
     *o = (struct outcome){.opened = handler.opened,
                           .refused = handler.refused,
                           .status = handler.refused_status,
