@@ -50,6 +50,7 @@ static const struct {
     {ROW_transfer_timeout, 0, YEAR},
     {ROW_order_wait, 0, YEAR},
     {ROW_retries, 0, 100},
+    {ROW_burst, 0, 1000000},
     {ROW_breaker_failures, 1, 1000000},
 };
 

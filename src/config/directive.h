@@ -15,6 +15,7 @@ enum directive_kind {
     KIND_ADDRESSES,
     KIND_ADDRESS,
     KIND_CIDRS,
+    KIND_RATE,
     KIND_CHOICE
 };
 

@@ -88,6 +88,20 @@ bool quantity_read(const struct directive *d, const char *text, uint64_t *number
     return false;
 }
 
+#define RATE_MAX_COUNT 1000000
+#define RATE_MAX_MS (24 * UINT64_C(3600000))
+
+bool quantity_read_rate(const char *text, unsigned *count, uint64_t *per_ms)
+{
+    uint64_t pieces, ignored;
+    if (!take_digits(&text, &pieces, &ignored) || *text != '/' || pieces < 1 ||
+        pieces > RATE_MAX_COUNT || !read_number(KIND_DURATION, text + 1, per_ms) || *per_ms < 1 ||
+        *per_ms > RATE_MAX_MS)
+        return false;
+    *count = (unsigned)pieces;
+    return true;
+}
+
 void quantity_print(enum directive_kind kind, uint64_t number, struct text *out)
 {
     size_t count, i = 0;

@@ -29,6 +29,8 @@ static const struct choice {
     {ROW_http2, "auto", HTTP2_AUTO},
     {ROW_http2, "never", HTTP2_NEVER},
     {ROW_http2, "always", HTTP2_ALWAYS},
+    {ROW_on_limit, "wait", ON_LIMIT_WAIT},
+    {ROW_on_limit, "refuse", ON_LIMIT_REFUSE},
     {ROW_tls_min, "1.2", 12},
     {ROW_tls_min, "1.3", 13},
 };
@@ -118,6 +120,9 @@ static bool text_read(struct arena *a, const struct directive *d, const char *te
     *to = *text ? arena_span(a, span_of(text)).at : NULL;
     switch (directive_row(d)) {
     case ROW_url: return host_origin_read(a, text, &ignored, &reason) || deny(why, reason);
+    case ROW_weight_header:
+    case ROW_serialize_by:
+        return *text == '\0' || is_token(text) || deny(why, "must be the name of a header");
     case ROW_tls_name:
         *to = *text ? host_read(a, span_of(text)) : NULL;
         return *to || *text == '\0' || deny(why, "must be a plain host name or an IP address");
@@ -156,6 +161,13 @@ static bool cidrs_read(struct arena *a, const char *text, struct config_cidrs *t
     return true;
 }
 
+static bool rate_read(const char *text, struct config_rate *to, char *why)
+{
+    *to = (struct config_rate){0};
+    return *text == '\0' || quantity_read_rate(text, &to->count, &to->per_ms) ||
+           deny(why, "must be COUNT/DURATION, such as \"1200/1m\" (a day at most)");
+}
+
 bool value_read(struct arena *a, const struct directive *d, const char *text, void *field,
                 char why[VALUE_WHY_SIZE])
 {
@@ -176,6 +188,7 @@ bool value_read(struct arena *a, const struct directive *d, const char *text, vo
         memset(field, 0, sizeof(config_ADDRESS));
         return *text == '\0' || address_read(a, text, field, why);
     case KIND_CIDRS: return cidrs_read(a, text, field, why);
+    case KIND_RATE: return rate_read(text, field, why);
     case KIND_CHOICE: return choice_read(d, text, field, why);
     }
     return false;
@@ -247,6 +260,17 @@ static void print_list(const struct directive *d, const void *field, struct text
     text_add_str(out, "}");
 }
 
+static void print_rate(const struct config_rate *rate, struct text *out)
+{
+    text_add_str(out, "\"");
+    if (rate->count) {
+        text_add_number(out, rate->count);
+        text_add_str(out, "/");
+        quantity_print(KIND_DURATION, rate->per_ms, out);
+    }
+    text_add_str(out, "\"");
+}
+
 void value_print(const struct directive *d, const void *field, struct text *out)
 {
     switch (d->kind) {
@@ -256,6 +280,7 @@ void value_print(const struct directive *d, const void *field, struct text *out)
     case KIND_BOOL: text_add_str(out, *(const config_BOOL *)field ? "yes" : "no"); break;
     case KIND_TEXT: print_quoted(*(const config_TEXT *)field, out); break;
     case KIND_ADDRESS: print_quoted(((const config_ADDRESS *)field)->text, out); break;
+    case KIND_RATE: print_rate(field, out); break;
     case KIND_CHOICE: text_add_str(out, choice_name(d, *(const config_CHOICE *)field)); break;
     case KIND_NAMES:
     case KIND_ADDRESSES:

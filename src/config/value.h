@@ -32,5 +32,6 @@ union value_field {
     config_ADDRESSES addresses;
     config_ADDRESS address;
     config_CIDRS cidrs;
+    config_RATE rate;
     config_CHOICE choice;
 };

@@ -127,14 +127,21 @@ static json_t *queue_json(const struct pool_view *v)
     return o;
 }
 
+static json_t *limits_json(const struct gate_view *g)
+{
+    json_t *o = json_object();
+    set(o, "rate_held", count_json(g->rate_held));
+    set(o, "rate_refused", count_json(g->rate_refused));
+    set(o, "weight_used", g->weight_used < 0 ? json_null() : json_integer(g->weight_used));
+    set(o, "held_ms", count_json(g->held_ms));
+    return o;
+}
+
 /* Keys of what this version does not do yet tell the truth: none so far. */
 static void set_unused(json_t *upstream)
 {
     set(upstream, "cache",
         json_pack("{s:i,s:i,s:i,s:i}", "hits", 0, "misses", 0, "stale", 0, "collapsed", 0));
-    set(upstream, "limits",
-        json_pack("{s:i,s:i,s:n,s:i}", "rate_held", 0, "rate_refused", 0, "weight_used", "held_ms",
-                  0));
 }
 
 json_t *upstream_json(const struct pool_view *v)
@@ -157,6 +164,7 @@ json_t *upstream_json(const struct pool_view *v)
     set(json_object_get(o, "requests"), "errors", errors_json(s));
     set(o, "latency_ms", latency_json(s));
     set_unused(o);
+    set(o, "limits", limits_json(&v->gate));
     set(o, "breaker", json_string(v->breaker));
     set(o, "learned_idle_ms",
         v->learned_idle_ms < 0 ? json_null() : json_integer(v->learned_idle_ms));

@@ -14,6 +14,11 @@ bool credential_name(const struct config_names *, struct span name);
  * decoded once), or a client certificate? Such a request is private. */
 bool request_is_private(const struct upstream_config *, const struct fields *, struct span path);
 
+/* A hash of the value of its first credential, so that requests of one key can be
+ * told from others' (Retry-After holds them alone). Never 0. */
+uint64_t request_credential(const struct upstream_config *, const struct fields *,
+                            struct span path);
+
 /* Appends a target with the values of credential parameters as "***". Names are
  * looked at decoded, nested encodings too (a whole URL inside a parameter);
  * when in doubt more is hidden, never less. Control bytes come out escaped. */

@@ -1,9 +1,7 @@
-/* One request on its way through the proxy, from its head to the last byte of
- * its answer: waits for a line, tries, tries again where that cannot do harm,
- * relays the answer or says what went wrong and whether the request can have
- * reached the exchange. An exchange to the client side; frees itself.
- * Gathering (a small body), waiting (for a line), awaiting (the answer's head),
- * relaying (its body), replying (an error of ours), over. */
+/* One request of a client at the proxy, from its head to the last byte of its
+ * answer: has it fetched, relays the answer or says what went wrong and whether
+ * the request can have reached the exchange. Counts it, once. An exchange to the
+ * client side; frees itself. Asking, relaying, replying (an error of ours), over. */
 #pragma once
 
 #include "proxy/proxy.h"

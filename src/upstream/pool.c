@@ -22,6 +22,9 @@ struct pool {
     struct lines lines;
     struct list waiters;  /* for a line, first come first served */
     struct list requests; /* all under way, with a line or without */
+    struct list fetches;  /* what goes on for them */
+    struct gate *gate;
+    struct turns *turns;
     struct upstream_stats stats;
     struct task end;
     void (*on_empty)(void *owner, struct pool *);
@@ -154,7 +157,7 @@ static void dial(struct pool *p)
 
 static void check_empty(struct pool *p)
 {
-    if (p->state == STATE_RETIRED && p->requests.count == 0)
+    if (p->state == STATE_RETIRED && p->requests.count + p->fetches.count == 0)
         loop_defer(p->loop, &p->end);
 }
 
@@ -162,7 +165,7 @@ static void on_end(struct task *t)
 {
     struct pool *p = container_of(t, struct pool, end);
     MAGIC_CHECK(p, MAGIC);
-    if (p->requests.count == 0)
+    if (p->requests.count + p->fetches.count == 0)
         p->on_empty(p->owner, p);
 }
 
@@ -275,6 +278,29 @@ void pool_leave(struct pool *p, struct link *request)
     check_empty(p);
 }
 
+void pool_hold(struct pool *p, struct link *fetch)
+{
+    MAGIC_CHECK(p, MAGIC);
+    list_push_back(&p->fetches, fetch);
+}
+
+void pool_release(struct pool *p, struct link *fetch)
+{
+    MAGIC_CHECK(p, MAGIC);
+    list_remove(fetch);
+    check_empty(p);
+}
+
+struct gate *pool_gate(struct pool *p)
+{
+    return p->gate;
+}
+
+struct turns *pool_turns(struct pool *p)
+{
+    return p->turns;
+}
+
 struct pool *pool_new(struct loop *loop, struct connector *connector, struct config *snapshot,
                       const struct upstream_config *settings, const struct pool_origin *origin,
                       void (*on_empty)(void *owner, struct pool *), void *owner)
@@ -293,6 +319,9 @@ struct pool *pool_new(struct loop *loop, struct connector *connector, struct con
     p->owner = owner;
     list_init(&p->waiters);
     list_init(&p->requests);
+    list_init(&p->fetches);
+    p->gate = gate_new(loop, settings);
+    p->turns = turns_new(loop);
     task_init(&p->end, on_end);
     connector->on_answer = on_answer;
     lines_init(&p->lines, loop, connector, settings, origin->name, &p->stats, &events, p);
@@ -303,8 +332,10 @@ struct pool *pool_new(struct loop *loop, struct connector *connector, struct con
 void pool_free(struct pool *p)
 {
     MAGIC_CHECK(p, MAGIC);
-    CHECK(p->requests.count == 0 && p->waiters.count == 0);
+    CHECK(p->requests.count + p->fetches.count + p->waiters.count == 0);
     task_forget(&p->end);
+    gate_free(p->gate);
+    turns_free(p->turns);
     lines_end(&p->lines);
     p->connector->ops->watch(p->connector, p->settings, NULL);
     p->connector->ops->free(p->connector);
@@ -326,6 +357,7 @@ void pool_configure(struct pool *p, struct config *snapshot, const struct upstre
     p->snapshot = config_ref(snapshot);
     p->settings = settings;
     lines_configure(&p->lines, settings, renew);
+    gate_configure(p->gate, settings);
     dial(p);
     config_unref(old);
 }
@@ -392,11 +424,17 @@ void pool_command(struct pool *p, enum pool_verb verb)
 void pool_describe(const struct pool *p, struct pool_view *view)
 {
     MAGIC_CHECK(p, MAGIC);
+    struct gate_view gate;
+    gate_describe(p->gate, &gate);
+    bool is_up = p->state == STATE_UP;
     const char *breaker = breaker_state(&p->lines.breaker, p->lines.connecting.count);
     *view = (struct pool_view){
         .name = p->origin.name,
         .origin = p->origin.origin,
-        .state = p->state == STATE_UP && p->lines.breaker.open ? "open" : state_names[p->state],
+        .state = is_up && p->lines.breaker.open ? "open"
+                 : is_up && gate.held_ms        ? "held"
+                                                : state_names[p->state],
+        .gate = gate,
         .breaker = breaker,
         .listed = p->origin.listed,
         .tls_verify = p->settings->tls_verify,

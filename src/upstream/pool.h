@@ -7,9 +7,11 @@
 
 #include "base/failure.h"
 #include "config/config.h"
+#include "upstream/gate.h"
 #include "upstream/lines.h"
 #include "upstream/pool_verb.h"
 #include "upstream/stats.h"
+#include "upstream/turns.h"
 
 struct pool;
 
@@ -72,12 +74,20 @@ void pool_forget(struct pool_waiter *);
 void pool_enter(struct pool *, struct link *request);
 void pool_leave(struct pool *, struct link *request);
 
+/* Likewise of what goes on for requests (a fetch may outlast the one that began it). */
+void pool_hold(struct pool *, struct link *fetch);
+void pool_release(struct pool *, struct link *fetch);
+
+struct gate *pool_gate(struct pool *);   /* its budget with the exchange */
+struct turns *pool_turns(struct pool *); /* serialize_by */
+
 /* What /stats shows of it beside its counters; strings live until the loop turns. */
 struct pool_view {
     const char *name, *origin, *state, *breaker;
     bool listed, tls_verify;
     size_t idle, active, connecting, waiting, requests;
     int64_t learned_idle_ms; /* -1: nothing learned */
+    struct gate_view gate;
     const struct upstream_stats *stats;
 };
 void pool_describe(const struct pool *, struct pool_view *);

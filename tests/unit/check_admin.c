@@ -91,13 +91,16 @@ static void setup(void)
                                       .waiting = 5,
                                       .requests = 7,
                                       .learned_idle_ms = -1,
+                                      .gate = {.weight_used = -1},
                                       .stats = &counted};
-    rows[1].view = (struct pool_view){.name = "stranger.test",
-                                      .origin = "https://stranger.test:443",
-                                      .state = "open",
-                                      .breaker = "open",
-                                      .learned_idle_ms = 54000,
-                                      .stats = &untouched};
+    rows[1].view = (struct pool_view){
+        .name = "stranger.test",
+        .origin = "https://stranger.test:443",
+        .state = "open",
+        .breaker = "open",
+        .learned_idle_ms = 54000,
+        .gate = {.rate_held = 3, .rate_refused = 2, .weight_used = 4980, .held_ms = 1500},
+        .stats = &untouched};
     pools = (struct pools){rows, 2};
     totals = (struct totals){.active = 1, .succeeded = 118, .failed = 1, .abandoned = 3};
     admin = (struct admin){.loop = loop,
@@ -271,6 +274,10 @@ START_TEST(identity_tells_the_truth)
     ck_assert(json_is_false(at(u, "listed")));
     ck_assert_str_eq(word(u, "breaker"), "open");
     ck_assert_double_eq(number(u, "learned_idle_ms"), 54000);
+    ck_assert_double_eq(number(u, "limits.rate_held"), 3);
+    ck_assert_double_eq(number(u, "limits.rate_refused"), 2);
+    ck_assert_double_eq(number(u, "limits.weight_used"), 4980);
+    ck_assert_double_eq(number(u, "limits.held_ms"), 1500);
     json_decref(o);
 }
 END_TEST

@@ -69,8 +69,8 @@ END_TEST
 START_TEST(unknown_directives_are_named)
 {
     static const char *const later[] = {
-        "fresh", "stale_if_error", "coalesce",     "preset",
-        "rate",  "weight_header",  "serialize_by", "shareable_headers"};
+        "fresh",          "stale_if_error", "coalesce",         "preset",
+        "stale_if_error", "error_prefix",   "cache_max_object", "shareable_headers"};
     char text[100], expected[100];
     for (size_t i = 0; i < COUNT_OF(later); i++) {
         snprintf(text, sizeof text, "\nupstream a {\n%s = 1s\nbad = 1\n}", later[i]);

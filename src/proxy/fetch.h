@@ -1,0 +1,31 @@
+/* One request on its way to its origin: waits for its turn, at the gate, for a
+ * line; tries; tries again where that cannot do harm (the never-twice rule, SPEC
+ * 4); says what went wrong and whether the request can have reached the exchange.
+ * An exchange whose events are raw, as the origin gave them; failures come as
+ * on_failed, before the head too. Owned by who opened it until it ends, frees
+ * itself. Gathering (a small body), queueing (for its turn), gated, waiting (for
+ * a line), awaiting (the answer's head), receiving (its body), over. */
+#pragma once
+
+#include "proxy/tally.h"
+#include "upstream/pool.h"
+
+/* What it points to lives as long as the fetch. */
+struct fetch_order {
+    struct loop *loop;
+    struct pool *pool;
+    const struct upstream_config *settings;
+    struct tally *tally;
+    struct conn_request request;
+    bool is_safe, is_order; /* as in struct request */
+    bool is_private;
+    uint64_t credential; /* see gate.h */
+    struct span turn;    /* value of serialize_by; len 0: none */
+    uint64_t total_ms;   /* until the head, from now; 0: no limit */
+};
+
+struct exchange *fetch_open(const struct fetch_order *, const struct exchange_events *,
+                            void *owner);
+
+/* How much of the request can have reached the origin by now. */
+enum sent fetch_sent(const struct exchange *);

@@ -1,0 +1,62 @@
+#include "upstream/holds.h"
+
+void holds_init(struct holds *h)
+{
+    *h = (struct holds){.weight = -1};
+}
+
+static void forget_lapsed(struct holds *h, uint64_t now_ms)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < h->alone_count; i++)
+        if (h->alone[i].until_ms > now_ms)
+            h->alone[kept++] = h->alone[i];
+    h->alone_count = kept;
+}
+
+/* Where this credential's pause is, or may go. */
+static struct pause *place_of(struct holds *h, uint64_t credential)
+{
+    struct pause *soonest = &h->alone[0];
+    for (size_t i = 0; i < h->alone_count; i++) {
+        if (h->alone[i].credential == credential)
+            return &h->alone[i];
+        if (h->alone[i].until_ms < soonest->until_ms)
+            soonest = &h->alone[i];
+    }
+    if (h->alone_count == HOLDS_CREDENTIALS)
+        return soonest;
+    h->alone[h->alone_count] = (struct pause){0};
+    return &h->alone[h->alone_count++];
+}
+
+void holds_pause(struct holds *h, const struct pause *asked, uint64_t now_ms)
+{
+    struct pause *p = &h->everybody;
+    if (asked->credential) {
+        forget_lapsed(h, now_ms);
+        p = place_of(h, asked->credential);
+    }
+    if (p->credential != asked->credential || p->until_ms < asked->until_ms)
+        *p = *asked;
+}
+
+const struct pause *holds_find(const struct holds *h, uint64_t credential, uint64_t now_ms)
+{
+    const struct pause *latest = &h->everybody;
+    for (size_t i = 0; credential && i < h->alone_count; i++)
+        if (h->alone[i].credential == credential && h->alone[i].until_ms > latest->until_ms)
+            latest = &h->alone[i];
+    return latest->until_ms > now_ms ? latest : NULL;
+}
+
+void holds_weigh(struct holds *h, int64_t weight, uint64_t now_ms, uint64_t left_ms)
+{
+    h->weight = weight;
+    h->weight_until_ms = now_ms + left_ms;
+}
+
+int64_t holds_weight(const struct holds *h, uint64_t now_ms)
+{
+    return h->weight > 0 && now_ms >= h->weight_until_ms ? 0 : h->weight;
+}

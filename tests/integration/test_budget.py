@@ -1,0 +1,185 @@
+"""Several bots share one budget: rate, weight, Retry-After, and one request at a time for each key."""
+import time
+
+import pytest
+
+from lib.behaviour import Gate, reply
+from lib.daemon import upstream
+from lib.promise import own_error, works
+from lib.wire import background, compose, eventually, parallel
+
+KEY = [('API-Key', 'k3y-of-one')]
+OTHER = [('API-Key', 'k3y-of-two')]
+
+
+def times(origin):
+    return [r.time for r in origin.requests]
+
+
+# ------------------------------------------------------------------------------------------------------- rate
+
+def test_rate_is_kept_over_all_clients(daemon, origin):
+    """However many ask at once, no window sees more than burst + rate; and all are answered."""
+    d = daemon(upstream('ex', origin, rate='20/1s', burst=5, total_timeout='60s'))
+    answers = parallel(25, lambda n: d.get(f'/ex/{n}', timeout=30))
+    assert {a.status for a in answers} == {200}
+    seen = times(origin)
+    for n, began in enumerate(seen):
+        within = [t for t in seen[n:] if t - began < 0.5]
+        assert len(within) <= 5 + 10 + 2, f'{len(within)} within half a second'
+    assert seen[-1] - seen[0] >= 0.8
+    limits = d.upstream()['limits']
+    assert limits['rate_held'] >= 15 and limits['rate_refused'] == 0
+
+
+def test_refuse_answers_at_once(daemon, origin):
+    """on_limit = refuse: 429 with Retry-After, and nothing of it reaches the origin."""
+    d = daemon(upstream('ex', origin, rate='2/1m', on_limit='refuse'))
+    works(d), works(d)
+    r = d.get('/ex/third')
+    own_error(r, 429, 'http_request_denied', 'no')
+    assert 1 <= r.number('retry-after') <= 30 and r.took < 1
+    assert '/third' not in origin.paths()
+    assert d.upstream()['limits']['rate_refused'] == 1
+
+
+def test_what_cannot_be_in_time_is_refused_at_once(daemon, origin):
+    """The next token comes in 30 s, the request has 9: it is not kept waiting for nothing."""
+    d = daemon(upstream('ex', origin, rate='2/1m'))
+    works(d), works(d)
+    r = d.get('/ex/late')
+    own_error(r, 429, 'http_request_denied', 'no')
+    assert r.took < 1 and '/late' not in origin.paths()
+
+
+def test_orders_go_ahead_of_quotes(daemon, origin):
+    """Quotes wait at the gate; the order that came last goes first."""
+    d = daemon(upstream('ex', origin, rate='2/1s', burst=1, total_timeout='60s', order_wait='30s'))
+    works(d)
+    quotes = [background(lambda n=n: d.get(f'/ex/quote{n}', timeout=30)) for n in range(3)]
+    eventually(lambda: d.upstream()['limits']['rate_held'] >= 3)
+    assert d.request('POST', '/ex/order', body=b'x', timeout=30).status == 200
+    assert all(q.result(30).status == 200 for q in quotes)
+    assert origin.paths().index('/order') <= 2
+
+
+# -------------------------------------------------------------------------------------------------- Retry-After
+
+@pytest.mark.parametrize('status, headers', [(418, []), (418, KEY), (429, [])])
+def test_the_upstream_is_left_alone(daemon, origin, status, headers):
+    """418, or 429 to a public request: nothing reaches the origin until Retry-After is over, orders neither."""
+    d = daemon(upstream('ex', origin))
+    origin.on('/banned', reply(status, headers=[('Retry-After', '2')]))
+    began = time.monotonic()
+    assert d.get('/ex/banned', headers).status == status
+    u = d.upstream()
+    assert u['state'] == 'held' and 0 < u['limits']['held_ms'] <= 2000
+    order = d.request('POST', '/ex/order', body=b'x')
+    own_error(order, 429, 'http_request_denied', 'no')
+    assert order.took < 1 and 1 <= order.number('retry-after') <= 2
+    r = d.get('/ex/quote')
+    assert r.status == 200
+    assert origin.requests[-1].target == '/quote' and origin.requests[-1].time - began >= 1.9
+    assert origin.paths() == ['/banned', '/quote'] and d.upstream()['state'] == 'up'
+
+
+def test_a_private_429_holds_its_key_alone(daemon, origin):
+    """The bot that overdid it waits; the other one, and the public, do not."""
+    d = daemon(upstream('ex', origin))
+    origin.on('/banned', reply(429, headers=[('Retry-After', '2')]))
+    began = time.monotonic()
+    assert d.get('/ex/banned', KEY).status == 429
+    assert works(d, '/ex/public').took < 1 and works(d, '/ex/other', headers=OTHER).took < 1
+    assert d.get('/ex/mine', KEY).status == 200
+    assert origin.requests[-1].target == '/mine' and origin.requests[-1].time - began >= 1.9
+
+
+def test_retry_after_can_be_switched_off(daemon, origin):
+    d = daemon(upstream('ex', origin, retry_after=False))
+    origin.on('/banned', reply(418, headers=[('Retry-After', '30')]))
+    assert d.get('/ex/banned').status == 418
+    assert works(d).took < 2 and d.upstream()['state'] == 'up'
+
+
+# ------------------------------------------------------------------------------------------------------- weight
+
+def test_weight_is_learned_and_kept(daemon, origin):
+    """From 80 % public requests are held, from 90 % private ones, orders never."""
+    if time.time() % 60 > 45:
+        time.sleep(61 - time.time() % 60)       # the hold lasts to the full minute: leave it some
+    d = daemon(upstream('ex', origin, weight_header='X-MBX-USED-WEIGHT-1M', weight_limit=6000))
+    origin.on('/a', reply(headers=[('X-MBX-USED-WEIGHT-1M', '4799')]), reply(headers=[('X-MBX-USED-WEIGHT-1M', '4800')]))
+    origin.on('/b', reply(headers=[('X-MBX-USED-WEIGHT-1M', '5400')]))
+    assert d.upstream()['limits']['weight_used'] is None
+    works(d, '/ex/a'), works(d, '/ex/a')
+    assert d.upstream()['limits']['weight_used'] == 4800
+    own_error(d.get('/ex/a', [('Trunkline-Timeout', '500ms')]), 429, 'http_request_denied', 'no')
+    works(d, '/ex/b', headers=KEY)
+    own_error(d.get('/ex/b', [*KEY, ('Trunkline-Timeout', '500ms')]), 429, 'http_request_denied', 'no')
+    assert d.request('POST', '/ex/order', KEY, b'x').status == 200
+    assert origin.paths() == ['/a', '/a', '/b', '/order']
+
+
+# ------------------------------------------------------------------------------------------------- serialize_by
+
+def test_one_at_a_time_and_in_order(daemon, origin):
+    """Requests of one key never overlap and keep their order, though each has a client connection of its own."""
+    d = daemon(upstream('ex', origin, serialize_by='API-Key', order_wait='30s', serialize_timeout='30s', total_timeout='60s'))
+    running, most = [0], [0]
+
+    async def behave(x):
+        await x.read_body()
+        running[0] += 1
+        most[0] = max(most[0], running[0])
+        await x.pause(0.03)
+        running[0] -= 1
+        await reply()(x)
+    origin.default = behave
+    clients = [d.client(30) for _ in range(10)]
+    for n, c in enumerate(clients):
+        c.send(compose('POST', f'/ex/nonce{n}', KEY, b'x'))
+        eventually(lambda: d.upstream()['requests']['active'] == n + 1 or len(origin.requests) > n)
+    assert [c.response('POST').status for c in clients] == [200] * 10
+    assert origin.paths() == [f'/nonce{n}' for n in range(10)] and most[0] == 1
+
+
+def test_others_are_not_held_up(daemon, origin):
+    """Another key, and requests without one, pass by."""
+    d = daemon(upstream('ex', origin, serialize_by='API-Key'))
+    gate = Gate()
+    origin.on('/slow', gate)
+    slow = background(lambda: d.request('POST', '/ex/slow', KEY, b'x'))
+    eventually(lambda: gate.waiting == 1)
+    assert works(d, '/ex/other', headers=OTHER).took < 1 and works(d, '/ex/public').took < 1
+    gate.release()
+    assert slow.result(10).status == 200
+
+
+def test_nobody_waits_for_ever(daemon, origin):
+    """After serialize_timeout: 429, unsent; and who leaves while waiting is forgotten."""
+    d = daemon(upstream('ex', origin, serialize_by='API-Key', serialize_timeout='400ms', order_wait='30s'))
+    gate = Gate()
+    origin.on('/slow', gate)
+    slow = background(lambda: d.request('POST', '/ex/slow', KEY, b'x'))
+    eventually(lambda: gate.waiting == 1)
+    gone = d.client()
+    gone.send(compose('POST', '/ex/gone', KEY, b'x'))
+    eventually(lambda: d.upstream()['requests']['active'] == 2)
+    gone.abort()
+    eventually(lambda: d.upstream()['requests']['active'] == 1)
+    r = d.request('POST', '/ex/late', KEY, b'x')
+    own_error(r, 429, 'http_request_denied', 'no')
+    assert 0.2 <= r.took <= 3
+    gate.release()
+    assert slow.result(10).status == 200
+    works(d, '/ex/after', headers=KEY)
+    assert origin.paths() == ['/slow', '/after'] and d.upstream()['requests']['abandoned'] == 1
+
+
+def test_keys_are_in_no_log(daemon, origin):
+    d = daemon(upstream('ex', origin, serialize_by='API-Key', rate='2/1m', on_limit='refuse'), log_level='debug', access_log='stderr')
+    origin.on('/banned', reply(429, headers=[('Retry-After', '2')]))
+    for _ in range(3):
+        d.get('/ex/banned', KEY)
+    eventually(lambda: 'banned' in d.stderr)
+    assert 'k3y-of-one' not in d.stderr and 'k3y-of-one' not in d.get('/stats').text

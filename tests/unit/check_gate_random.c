@@ -1,0 +1,225 @@
+/* The rate gate under a random life, against plain rules: never more than burst
+ * + rate·t in any window, first come first served within a class, nobody sent
+ * while held or too late, nobody waiting without a reason, one event each. */
+#include "gate_fixture.h"
+
+#include <stdlib.h>
+
+#define ASKERS 40
+#define STEPS 1500
+#define CREDENTIALS 4 /* 0: none */
+
+struct life {
+    struct asker a;
+    uint64_t until, seq;
+};
+
+static struct life lives[ASKERS];
+static uint64_t seq;
+static uint64_t passes[STEPS * 2]; /* when */
+static size_t passed;
+static uint64_t shut[CREDENTIALS]; /* until when; 0: everybody */
+static int64_t weight;
+static uint64_t weight_until;
+static uint64_t waited, sent_later;
+
+static unsigned drawn(unsigned below)
+{
+    return (unsigned)random() % below;
+}
+
+/* ---------------------------------------------------------------- the rules */
+
+static bool must_wait(const struct gate_waiter *w)
+{
+    uint64_t now = loop_now(loop);
+    int64_t most = (int64_t)settings.weight_limit * (w->is_private ? 90 : 80) / 100;
+    if (settings.retry_after && (now < shut[0] || now < shut[w->credential]))
+        return true;
+    return !w->is_order && settings.weight_limit && now < weight_until && weight >= most;
+}
+
+/* Could be sent now, if there is a token. One whose refusal is on its way could not. */
+static bool is_ready(const struct life *l)
+{
+    return l->a.waits && deadline_is_set(&l->a.w.deadline) && l->until > loop_now(loop) &&
+           !must_wait(&l->a.w);
+}
+
+/* Not one that came before it, and no order if it is none, was passed over. */
+static void check_order(const struct life *l)
+{
+    for (size_t i = 0; i < ASKERS; i++) {
+        const struct life *o = &lives[i];
+        if (o == l || !is_ready(o))
+            continue;
+        ck_assert(o->a.w.is_order <= l->a.w.is_order);
+        ck_assert(o->a.w.is_order < l->a.w.is_order || o->seq > l->seq);
+    }
+}
+
+static void check_windows(void)
+{
+    const struct config_rate *r = &settings.rate;
+    uint64_t burst = settings.burst ? settings.burst : r->count;
+    for (size_t i = 0; r->count && i < passed; i++)
+        for (size_t j = i; j < passed; j++)
+            ck_assert_uint_le((j - i + 1) * r->per_ms,
+                              burst * r->per_ms + (passes[j] - passes[i]) * r->count);
+}
+
+/* All tokens that have come are used, if somebody could use them: as many passed
+ * as the rate allows, counted from any point where the bucket was full. */
+static bool has_token(void)
+{
+    double per = (double)settings.rate.per_ms, count = settings.rate.count;
+    double most = settings.burst ? settings.burst : settings.rate.count, level = most;
+    if (settings.rate.count == 0)
+        return true;
+    for (size_t i = 0; i <= passed; i++) {
+        uint64_t to = i < passed ? passes[i] : loop_now(loop);
+        if (i) {
+            level += (double)(to - passes[i - 1]) * count / per;
+            level = level < most ? level : most;
+        }
+        level -= i < passed;
+    }
+    return level > 1.001;
+}
+
+static void check_nobody_idles(void)
+{
+    bool token = has_token();
+    for (size_t i = 0; i < ASKERS; i++)
+        ck_assert(!token || !is_ready(&lives[i]));
+}
+
+/* ----------------------------------------------------------------- the life */
+
+static void sent(struct life *l)
+{
+    ck_assert(!must_wait(&l->a.w));
+    check_order(l);
+    ck_assert_uint_lt(passed, COUNT_OF(passes));
+    passes[passed++] = loop_now(loop);
+}
+
+static void on_sent(struct asker *a)
+{
+    struct life *l = container_of(a, struct life, a);
+    ck_assert_uint_lt(loop_now(loop), l->until);
+    sent_later++;
+    sent(l);
+    if (drawn(4) == 0) {
+        struct life *o = &lives[drawn(ASKERS)];
+        if (o->a.waits)
+            forget(&o->a);
+    }
+}
+
+static void ask_anew(struct life *l)
+{
+    uint64_t credential = drawn(CREDENTIALS), wait = drawn(3) ? drawn(4000) : 100000;
+    if (l->a.waits)
+        return;
+    l->a = asker(drawn(4) == 0, credential);
+    l->a.w.is_private = credential != 0;
+    l->a.then = on_sent;
+    l->until = loop_now(loop) + wait;
+    l->seq = ++seq;
+    if (ask(&l->a, wait)) {
+        sent(l);
+        return;
+    }
+    if (deadline_is_set(&l->a.w.deadline))
+        waited++;
+}
+
+static void learn_anything(void)
+{
+    char retry_after[20] = "", used[20] = "";
+    struct gate_answer a = {.status = drawn(3) ? 429 : 418, .now_s = 1700000040 + drawn(60)};
+    uint64_t seconds = drawn(4), now = loop_now(loop);
+    if (drawn(2)) {
+        a.credential = drawn(CREDENTIALS);
+        a.is_private = a.credential != 0;
+        snprintf(retry_after, sizeof retry_after, "%u", (unsigned)seconds);
+        uint64_t *until = &shut[a.status == 418 ? 0 : a.credential];
+        if (seconds && *until < now + seconds * 1000)
+            *until = now + seconds * 1000;
+    } else {
+        weight = drawn((unsigned)settings.weight_limit + 1);
+        weight_until = now + (uint64_t)(60 - a.now_s % 60) * 1000;
+        snprintf(used, sizeof used, "%u", (unsigned)weight);
+    }
+    a.retry_after = span_of(retry_after);
+    a.weight = span_of(used);
+    learn(&a);
+}
+
+static void step(void)
+{
+    struct life *l = &lives[drawn(ASKERS)];
+    unsigned what = drawn(100);
+    if (what < 60)
+        ask_anew(l);
+    else if (what < 65)
+        forget(&l->a);
+    else if (what < 67)
+        learn_anything();
+    else
+        pass_time(drawn(2) ? drawn(20) : drawn(700));
+    if (what >= 67)
+        check_nobody_idles();
+}
+
+static void end_all(void)
+{
+    for (int i = 0; i < 200; i++)
+        pass_time(1000);
+    for (size_t i = 0; i < ASKERS; i++)
+        ck_assert(!lives[i].a.waits);
+}
+
+static const struct {
+    unsigned count, burst, weight_limit;
+    uint64_t per_ms;
+} budgets[] = {{0, 0, 0, 0},      {0, 0, 100, 0}, {5, 0, 0, 1000},    {7, 1, 1000, 3000},
+               {50, 3, 50, 1000}, {1, 4, 0, 333}, {1000, 10, 0, 999}, {3, 30, 200, 60000}};
+
+START_TEST(test_random_life)
+{
+    begin(budgets[_i].count, budgets[_i].per_ms, budgets[_i].burst);
+    settings.weight_limit = budgets[_i].weight_limit;
+    memset(lives, 0, sizeof lives);
+    memset(shut, 0, sizeof shut);
+    passed = 0;
+    waited = sent_later = weight_until = 0;
+    srandom((unsigned)_i + 1);
+    for (int i = 0; i < STEPS; i++)
+        step();
+    end_all();
+    check_windows();
+    struct gate_view v;
+    gate_describe(gate, &v);
+    ck_assert_uint_eq(v.rate_held, waited);
+    ck_assert_uint_eq(v.rate_refused, events - sent_later);
+    ck_assert_uint_gt(v.rate_refused + v.rate_held, 10);
+    ck_assert_uint_gt(passed, 10);
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("gate_random");
+    TCase *c = tcase_create("all");
+    tcase_set_timeout(c, 120);
+    tcase_add_loop_test(c, test_random_life, 0, (int)COUNT_OF(budgets));
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
