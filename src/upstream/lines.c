@@ -218,10 +218,13 @@ void lines_keep_floor(struct lines *s)
         continue;
 }
 
-/* On a line just opened TLS 1.3 tickets may still be unread. */
-static bool is_safe(struct line *l)
+/* What lies unread on a line would be taken for the answer, or is its end. A line
+ * that came back in this very millisecond has just been read: only orders ask
+ * again. On a line just opened TLS 1.3 tickets may still be unread. */
+static bool is_safe(struct line *l, bool careful)
 {
-    return (line_uses(l) == 0 && line_idle_ms(l) < FRESH_MS) || line_is_quiet(l);
+    return (!careful && line_idle_ms(l) == 0) ||
+           (line_uses(l) == 0 && line_idle_ms(l) < FRESH_MS) || line_is_quiet(l);
 }
 
 struct line *lines_take(struct lines *s, bool careful)
@@ -229,7 +232,7 @@ struct line *lines_take(struct lines *s, bool careful)
     struct line *l, *taken = NULL;
     bool lost = false;
     while (!taken && (l = line_of(list_first(&s->idle)))) {
-        if (line_has_room(l) && !line_is_old(l) && (!careful || is_safe(l))) {
+        if (line_has_room(l) && !line_is_old(l) && is_safe(l, careful)) {
             list_remove(line_link(l));
             list_push_back(&s->busy, line_link(l));
             line_lend(l);

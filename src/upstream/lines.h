@@ -44,8 +44,9 @@ void lines_end(struct lines *);
 
 size_t lines_open(const struct lines *);
 
-/* The newest idle line, lent; NULL if there is none. With `careful` only one
- * that has nothing unread (others are retired on the way). */
+/* The newest idle line, lent; NULL if there is none. One that has something
+ * unread is retired on the way; with `careful` the kernel is asked even of a line
+ * that came back just now. */
 struct line *lines_take(struct lines *, bool careful);
 
 /* Dials one more, if cap and breaker allow. `urgent`: somebody waits and no

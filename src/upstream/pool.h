@@ -54,7 +54,7 @@ struct pool_waiter {
     struct deadline deadline;
     struct pool *pool;
     uint64_t since_us, until_ms;
-    bool is_order;       /* rides only on a line that was just found quiet */
+    bool is_order;       /* rides only on a line found quiet at this moment */
     struct task refusal; /* a refusal found inside pool_acquire, told outside it */
     struct verdict why;
     void *owner;

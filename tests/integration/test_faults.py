@@ -1,10 +1,12 @@
 """Origins that fail: at every point of handshake, request and answer, and in every way of framing. The client gets the
 right error or a short close, the line is never used again, and the next request is none the worse."""
+import os
+import signal
 import time
 
 import pytest
 
-from lib.behaviour import deaf, drop, finish, flood, hang, raw, reply
+from lib.behaviour import Gate, deaf, drop, finish, flood, hang, raw, reply
 from lib.daemon import PATIENCE, upstream
 from lib.line import loop
 from lib.promise import no_answer_mixup, own_error, works
@@ -189,6 +191,28 @@ def test_close_delimited_answers(daemon, origins, tls, how, whole, version):
     u = unharmed(d, origin)
     assert (u['requests']['succeeded'], u['requests']['failed']) == ((4, 0) if whole else (3, 1))
     assert u['connections']['closed']['response' if whole else 'error'] == 1
+
+
+def test_a_reset_read_together_with_the_body(daemon, origins):
+    """Head, body and RST lie there when the daemon looks: it must not take the hang-up for the body's end."""
+    origin = origins(tls=False)
+    d = daemon(upstream('ex', origin))
+    gate = Gate(raw(b'HTTP/1.1 200 OK\r\n\r\n', b'to the end', then='reset'))
+    origin.on('/x', gate)
+    with d.client() as c:
+        c.send(compose('GET', '/ex/x'))
+        eventually(lambda: gate.waiting == 1)
+        os.kill(d.pid, signal.SIGSTOP)
+        try:
+            gate.release()
+            eventually(lambda: not origin.lines[0].open)
+            time.sleep(0.02)
+        finally:
+            os.kill(d.pid, signal.SIGCONT)
+        with pytest.raises(Closed) as e:
+            c.response()
+        assert b'0\r\n\r\n' not in e.value.got
+    assert unharmed(d, origin)['requests']['failed'] == 1
 
 
 # -------------------------------------------------------------------------------------------------- bad framing

@@ -271,20 +271,43 @@ def test_an_order_does_not_go_out_on_a_line_that_has_ended(ex, origin, who, how)
     assert ex.upstream()['requests']['failed'] == 0
 
 
-def test_stray_bytes_are_not_an_orders_answer(ex, origin):
-    """An answer that lay there before the order was sent is not its own."""
+def test_what_never_left_is_said_not_to_have(daemon, origins):
+    """A line is dead before the request is written on it: sent=no, or sent again though `retries` is spent on nothing."""
+    origin = origins(tls=False)
+    d = daemon(upstream('ex', origin, retries=0))
+    for n in range(6):
+        works(d)
+        with d.client() as c:
+            c.get('/healthz')
+            os.kill(d.pid, signal.SIGSTOP)
+            try:
+                c.send(compose('GET', f'/ex/order?{n}'))
+                time.sleep(0.02)
+                origin.hang_up('reset')
+                time.sleep(0.02)
+            finally:
+                os.kill(d.pid, signal.SIGCONT)
+            r = c.response()
+        if r.status != 200:
+            own_error(r, 502, 'connection_terminated', 'no')
+        is_true(origin, n, 'no' if r.status != 200 else 'yes')
+
+
+@pytest.mark.parametrize('method', ['POST', 'GET'])
+def test_stray_bytes_are_nobodys_answer(ex, origin, method):
+    """An answer that lay there before the request was sent is not its own."""
     for n in range(6):
         works(ex)
         with ex.client() as c:
             c.get('/healthz')
             os.kill(ex.pid, signal.SIGSTOP)
             try:
-                c.send(order(n))
+                c.send(order(n) if method == 'POST' else compose('GET', f'/ex/order?{n}'))
                 time.sleep(0.02)
                 origin.blurt(b'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON')
             finally:
                 os.kill(ex.pid, signal.SIGCONT)
-            r = c.response('POST')
+            r = c.response(method)
         assert r.status == 200 and r.text == f'/order?{n}'
 
 
