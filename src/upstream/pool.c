@@ -147,9 +147,10 @@ static void refuse_behind_breaker(struct pool *p)
     }
 }
 
+/* Idle lines count too: a paused pool's wait for its waiters. */
 static void dial(struct pool *p)
 {
-    while (p->lines.connecting.count < p->waiters.count &&
+    while (p->lines.connecting.count + p->lines.idle.count < p->waiters.count &&
            lines_dial(&p->lines, established(p) == 0))
         continue;
     refuse_behind_breaker(p);

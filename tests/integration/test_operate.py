@@ -346,3 +346,32 @@ def test_log_levels(daemon, origin):
         d.stop()
         assert len(d.stderr) <= most and 'GEHEIM' not in d.stderr, d.stderr[:500]
     assert 'ex' in d.stderr
+
+
+def test_pause_keeps_a_request_waiting_on_few_lines(daemon, origin):
+    """What comes while paused waits, opens no more lines than it needs, and goes on with resume."""
+    d = daemon(upstream('ex', origin))
+    works(d)
+    assert d.verb('pause').status == 204 and d.upstream()['state'] == 'paused'
+    own_error(d.get('/ex/late', [('Trunkline-Timeout', '300ms')]), 503, 'destination_unavailable', 'no')
+    calls = [background(lambda n=n: d.get(f'/ex/{n}')) for n in range(3)]
+    eventually(lambda: d.upstream()['queue']['waiting'] == 3)
+    time.sleep(0.2)
+    assert d.connections()['open'] <= 3 and '/late' not in origin.paths()
+    assert d.verb('resume').status == 204
+    assert all(c.result(5).status == 200 for c in calls) and d.connections()['opened'] <= 3
+
+
+def test_drain_and_reconnect_of_an_upstream(daemon, origin):
+    """drain answers new requests 503 until resume; reconnect replaces the lines."""
+    d = daemon(upstream('ex', origin))
+    works(d)
+    assert d.verb('drain').status == 204 and d.upstream()['state'] == 'draining'
+    own_error(d.get('/ex/a'), 503, 'destination_unavailable', 'no')
+    assert d.connections()['closed']['drain'] == 1
+    assert d.verb('resume').status == 204
+    works(d)
+    assert d.verb('reconnect').status == 204
+    works(d)
+    c = d.connections()
+    assert c['closed']['reconnect'] == 1 and c['opened'] == 3

@@ -170,6 +170,9 @@ class Daemon:
     def connections(self, name='ex'):
         return self.upstream(name)['connections']
 
+    def verb(self, verb, name='ex'):
+        return self.request('POST', f'/upstreams/{name}/{verb}')
+
     def cli(self, *args, **kw):
         return cli(*args, '-c', self.conf_path, **kw)
 
