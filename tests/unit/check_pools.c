@@ -1,0 +1,360 @@
+/* The map of pools: what a reload keeps and what it ends, and the bound on hosts
+ * without an upstream block. Lines, where there are any, go to a loopback origin. */
+#include <check.h>
+#include <stdio.h>
+
+#include "base/log.h"
+#include "config_fixture.h"
+#include "plain_origin.h"
+#include "upstream/pools.h"
+
+#define PATIENCE_US (5 * 1000 * 1000)
+
+#define UNTIL(condition)                                                                           \
+    do {                                                                                           \
+        uint64_t give_up_ = clock_us() + PATIENCE_US;                                              \
+        while (!(condition)) {                                                                     \
+            ck_assert_msg(clock_us() < give_up_, "never: %s", #condition);                         \
+            loop_turn(loop, false);                                                                \
+        }                                                                                          \
+    } while (0)
+
+static struct loop *loop;
+static struct plain_origin origin;
+static struct connect_env env;
+static struct config *config;
+static struct pools *pools;
+
+static enum failure permit(void *context, bool listed, const struct sockaddr *address)
+{
+    (void)context;
+    (void)listed;
+    (void)address;
+    return FAILURE_NONE;
+}
+
+/* The pools of this text from now on; "PORT" in it is the origin's. */
+static void apply(const char *text)
+{
+    struct text whole = {0};
+    struct config *old = config;
+    if (strstr(text, "defaults") == NULL)
+        text_add_str(&whole, "defaults { tls_verify = no }\n");
+    for (const char *at; (at = strstr(text, "PORT")); text = at + 4) {
+        text_add(&whole, (struct span){text, (size_t)(at - text)});
+        text_add_number(&whole, origin.port);
+    }
+    text_add_str(&whole, text);
+    config = parse_good(whole.at);
+    text_free(&whole);
+    struct tls_set *tls = tls_set_new(config, complain, &complaints);
+    ck_assert_ptr_nonnull(tls);
+    pools_apply(pools, config, tls);
+    tls_set_free(tls);
+    config_unref(old);
+}
+
+static void begin(const char *text)
+{
+    log_set_level(LOG_LEVEL_ERROR);
+    tls_start();
+    loop = loop_new();
+    plain_origin_start(&origin, loop);
+    env = (struct connect_env){.loop = loop, .permit = permit};
+    pools = pools_new(&env);
+    config = NULL;
+    apply(text);
+}
+
+static void finish(void)
+{
+    pools_free(pools);
+    config_unref(config);
+    plain_origin_end(&origin);
+    loop_run(loop);
+    loop_free(loop);
+    forget();
+}
+
+static struct pool *listed(const char *name)
+{
+    const struct upstream_config *u = find(config, name);
+    ck_assert_ptr_nonnull(u);
+    return pools_find(pools, u, NULL);
+}
+
+static struct pool *unlisted_at(const char *host, bool secure, uint16_t port)
+{
+    struct origin o = {.secure = secure, .host = span_of(host), .port = port};
+    return pools_find(pools, NULL, &o);
+}
+
+static struct pool *unlisted(const char *host)
+{
+    return unlisted_at(host, true, 443);
+}
+
+static struct pool_view look(const struct pool *p)
+{
+    struct pool_view v;
+    pool_describe(p, &v);
+    return v;
+}
+
+static void add_name(void *context, const struct pool *p)
+{
+    text_add_str(context, look(p).name);
+    text_add_str(context, " ");
+}
+
+static void names_are(const char *expected)
+{
+    struct text names = {0};
+    text_add_str(&names, "");
+    pools_each(pools, add_name, &names);
+    ck_assert_str_eq(names.at, expected);
+    text_free(&names);
+}
+
+#define UP(name, more)                                                                             \
+    "upstream " name " {\nurl = \"http://" name                                                    \
+    ".example\"\nconnect_to = \"127.0.0.1:PORT\"\n" more "\n}\n"
+
+/* ------------------------------------------------------------ reloading */
+
+START_TEST(test_unchanged)
+{
+    begin(UP("a", "min_idle = 1"));
+    struct pool *a = listed("a");
+    ck_assert(!pools_floor_tried(pools));
+    UNTIL(look(a).idle == 1);
+    ck_assert(pools_floor_tried(pools));
+    apply(UP("a", "min_idle = 1"));
+    ck_assert_ptr_eq(listed("a"), a);
+    apply(UP("b", "") UP("a", "min_idle = 1\nmax_connections = 3\nresponse_timeout = 1s"));
+    ck_assert_ptr_eq(listed("a"), a);
+    ck_assert_uint_eq(pool_settings(a)->max_connections, 3);
+    ck_assert_uint_eq(look(a).idle, 1);
+    ck_assert_uint_eq(look(a).stats->opened, 1);
+    names_are("b a ");
+    finish();
+}
+END_TEST
+
+/* What decides how a line is opened has changed: the pool stays, its lines go. */
+START_TEST(test_renewed)
+{
+    static const char *const changes[] = {
+        "upstream a {\nurl = \"http://a.example\"\nconnect_to = \"127.0.0.2:PORT\"\n}\n",
+        UP("a", "tls_name = \"b.example\""), UP("a", "tls_min = 1.3"), UP("a", "tls_verify = yes")};
+    begin(UP("a", "min_idle = 1"));
+    struct pool *a = listed("a");
+    UNTIL(look(a).idle == 1);
+    apply(changes[_i]);
+    ck_assert_ptr_eq(listed("a"), a);
+    ck_assert_uint_eq(look(a).idle, 0);
+    ck_assert_uint_eq(look(a).stats->closed[CLOSE_RECONNECT], 1);
+    finish();
+}
+END_TEST
+
+START_TEST(test_gone)
+{
+    struct link request = {0};
+    begin(UP("a", "min_idle = 1") UP("b", ""));
+    struct pool *a = listed("a");
+    UNTIL(look(a).idle == 1);
+    pool_enter(a, &request);
+    apply(UP("b", ""));
+    names_are("b ");
+    ck_assert_uint_eq(pool_lines(a), 0);
+    ck_assert_uint_eq(pools_requests(pools), 1); /* it ends with its last request */
+    loop_turn(loop, false);
+    ck_assert_str_eq(look(a).state, "draining");
+    apply(UP("b", "") UP("a", "")); /* of that name again: another pool */
+    ck_assert_ptr_ne(listed("a"), a);
+    pool_leave(a, &request);
+    ck_assert_uint_eq(pools_requests(pools), 0);
+    loop_turn(loop, false); /* freed here: ASan would tell if it were used again */
+    names_are("b a ");
+    finish();
+}
+END_TEST
+
+/* Freed with the rest, if nobody is left to turn the loop. */
+START_TEST(test_gone_at_the_end)
+{
+    begin(UP("a", ""));
+    apply("");
+    names_are("");
+    finish();
+}
+END_TEST
+
+START_TEST(test_other_origin)
+{
+    begin(UP("a", ""));
+    struct pool *a = listed("a");
+    apply("upstream a {\nurl = \"http://other.example\"\n}\n");
+    ck_assert_ptr_ne(listed("a"), a);
+    ck_assert_str_eq(look(listed("a")).origin, "http://other.example:80");
+    names_are("a ");
+    loop_turn(loop, false);
+    finish();
+}
+END_TEST
+
+START_TEST(test_names)
+{
+    begin("upstream six {\nurl = \"https://[2001:db8::1]:8443\"\n}\n"
+          "upstream four {\nurl = \"http://192.0.2.1\"\n}\n");
+    const struct pool_origin *o = pool_origin(listed("six"));
+    ck_assert_str_eq(o->origin, "https://[2001:db8::1]:8443");
+    ck_assert_str_eq(o->authority, "[2001:db8::1]:8443");
+    ck_assert_str_eq(o->next_hop, "[2001:db8::1]:8443");
+    ck_assert(o->listed);
+    o = pool_origin(listed("four"));
+    ck_assert_str_eq(o->authority, "192.0.2.1");
+    ck_assert_str_eq(o->next_hop, "192.0.2.1:80");
+    finish();
+}
+END_TEST
+
+START_TEST(test_drain)
+{
+    begin(UP("a", "min_idle = 2"));
+    UNTIL(look(listed("a")).idle == 2);
+    pools_drain(pools);
+    ck_assert_uint_eq(pool_lines(listed("a")), 0);
+    ck_assert_uint_eq(look(listed("a")).stats->closed[CLOSE_DRAIN], 2);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------ unlisted hosts */
+
+START_TEST(test_one_pool_an_origin)
+{
+    begin("");
+    struct pool *p = unlisted("x.example");
+    ck_assert_ptr_eq(unlisted("x.example"), p);
+    ck_assert_ptr_ne(unlisted("y.example"), p);
+    ck_assert_ptr_ne(unlisted_at("x.example", true, 8443), p);
+    ck_assert_ptr_ne(unlisted_at("x.example", false, 443), p);
+    const struct pool_origin *o = pool_origin(p);
+    ck_assert_str_eq(o->name, "x.example");
+    ck_assert_str_eq(o->origin, "https://x.example:443");
+    ck_assert(!o->listed);
+    finish();
+}
+END_TEST
+
+START_TEST(test_unlisted_reloads)
+{
+    struct link request = {0};
+    begin(UP("a", ""));
+    struct pool *x = unlisted("x.example"), *y = unlisted("y.example");
+    pool_enter(y, &request);
+    apply(UP("a", "") "defaults {\ntls_verify = no\nmin_idle = 2\nmax_connections = 7\n}\n");
+    ck_assert_ptr_eq(unlisted("x.example"), x);
+    ck_assert_uint_eq(pool_settings(x)->max_connections, 7);
+    ck_assert_str_eq(pool_settings(x)->host, "x.example");
+    ck_assert_uint_eq(pool_lines(x), 0); /* min_idle is for upstream blocks */
+    apply(UP("a", "") "upstream y {\nurl = \"https://y.example\"\n}\n");
+    ck_assert_ptr_ne(listed("y"), y);
+    names_are("a y x.example ");
+    ck_assert_uint_eq(pools_requests(pools), 1);
+    pool_leave(y, &request);
+    loop_turn(loop, false);
+    finish();
+}
+END_TEST
+
+static struct pool *numbered(unsigned n)
+{
+    char host[40];
+    snprintf(host, sizeof host, "h%u.example", n);
+    return unlisted(host);
+}
+
+static void count(void *context, const struct pool *p)
+{
+    (void)p;
+    ++*(unsigned *)context;
+}
+
+static unsigned count_pools(void)
+{
+    unsigned n = 0;
+    pools_each(pools, count, &n);
+    return n;
+}
+
+/* The one longest unused makes room, if no request is on it. */
+START_TEST(test_bound)
+{
+    static struct link requests[POOLS_UNLISTED_MAX];
+    begin("");
+    for (unsigned i = 0; i < POOLS_UNLISTED_MAX; i++)
+        ck_assert_ptr_nonnull(numbered(i));
+    struct pool *first = numbered(0); /* now used last */
+    pool_enter(numbered(1), &requests[1]);
+    for (unsigned i = 3; i < POOLS_UNLISTED_MAX; i++)
+        (void)!numbered(i);
+    (void)!numbered(0);
+    ck_assert_ptr_nonnull(numbered(1000)); /* in place of 2: 1 is busy */
+    ck_assert_uint_eq(count_pools(), POOLS_UNLISTED_MAX);
+    loop_turn(loop, false);
+    ck_assert_ptr_eq(numbered(0), first);
+    pool_leave(numbered(1), &requests[1]);
+    loop_turn(loop, false);
+    for (unsigned i = 0; i < POOLS_UNLISTED_MAX; i++)
+        pool_enter(numbered(2000 + i), &requests[i]); /* each pushes an idle one out */
+    ck_assert_uint_eq(count_pools(), POOLS_UNLISTED_MAX);
+    ck_assert_ptr_null(numbered(5000)); /* all are in use */
+    ck_assert_ptr_nonnull(numbered(2007));
+    for (unsigned i = 0; i < POOLS_UNLISTED_MAX; i++)
+        pool_leave(numbered(2000 + i), &requests[i]);
+    ck_assert_ptr_nonnull(numbered(5000));
+    ck_assert_uint_eq(pools_requests(pools), 0);
+    finish();
+}
+END_TEST
+
+START_TEST(test_long_host)
+{
+    char host[300];
+    begin("");
+    memset(host, 'a', sizeof host);
+    host[253] = '\0';
+    ck_assert_ptr_nonnull(unlisted(host));
+    host[253] = 'a';
+    host[254] = '\0';
+    ck_assert_ptr_null(unlisted(host));
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("pools");
+    TCase *c = tcase_create("all");
+    tcase_set_timeout(c, 60);
+    tcase_add_test(c, test_unchanged);
+    tcase_add_loop_test(c, test_renewed, 0, 4);
+    tcase_add_test(c, test_gone);
+    tcase_add_test(c, test_gone_at_the_end);
+    tcase_add_test(c, test_other_origin);
+    tcase_add_test(c, test_names);
+    tcase_add_test(c, test_drain);
+    tcase_add_test(c, test_one_pool_an_origin);
+    tcase_add_test(c, test_unlisted_reloads);
+    tcase_add_test(c, test_bound);
+    tcase_add_test(c, test_long_host);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
