@@ -1,0 +1,155 @@
+/* Many requests at random over a bad origin, with clients that leave and pause:
+ * whatever happens, each has one end, and all numbers agree. */
+#include <check.h>
+
+#include "config_fixture.h"
+#include "transaction_fixture.h"
+
+#define ASKERS 30
+#define ROUNDS 6000
+
+static struct asking askers[ASKERS];
+static bool used[ASKERS], paused[ASKERS];
+static unsigned begun, answered, failed, left;
+
+static const char *const answers[] = {
+    OK,
+    "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n",
+    "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nT: v\r\n\r\n",
+    "HTTP/1.1 102 P\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh",
+    "HTTP/1.1 200 OK\r\n\r\nto the end",
+    "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhixx",
+    "garbage\r\n",
+    "",
+};
+
+static void change_origin(void)
+{
+    origin.manner =
+        random() % 3 ? ORIGIN_ANSWERS : (enum origin_manner)(ORIGIN_WAITS + random() % 4);
+    origin.answer = answers[random() % 2 ? 0 : (size_t)random() % COUNT_OF(answers)];
+}
+
+static void reap(size_t i)
+{
+    struct asking *a = &askers[i];
+    if (!used[i] || a->asker.exchange)
+        return;
+    ck_assert_uint_le(a->asker.ended + a->asker.failed, 1);
+    answered += a->asker.ended;
+    failed += a->asker.failed;
+    left += !a->asker.ended && !a->asker.failed;
+    clear(a);
+    used[i] = paused[i] = false;
+}
+
+static void start(size_t i)
+{
+    static const char *const methods[] = {"GET", "GET", "HEAD", "POST", "DELETE"};
+    const char *method = methods[(size_t)random() % COUNT_OF(methods)];
+    used[i] = true;
+    begun++;
+    if (random() % 8 == 0)
+        ask(&askers[i], "POST", "Transfer-Encoding: chunked\r\n"); /* never quite whole */
+    else
+        ask_whole(&askers[i], method, random() % 4 ? "" : "Authorization: k\r\n");
+    askers[i].asker.cancel_in = random() % 10 ? ASKER_NONE : (enum asker_event)(random() % 5);
+}
+
+static void go_on(size_t i)
+{
+    struct asking *a = &askers[i];
+    switch (random() % 6) {
+    case 0: asker_cancel(&a->asker); break;
+    case 1:
+        exchange_pause(a->asker.exchange);
+        paused[i] = true;
+        break;
+    case 2:
+        if (!a->finished)
+            (void)!exchange_body(a->asker.exchange, "more", 4);
+        break;
+    case 3:
+        if (!a->finished)
+            conclude(a);
+        break;
+    default:
+        if (paused[i])
+            exchange_resume(a->asker.exchange);
+        paused[i] = false;
+    }
+}
+
+static void check_numbers(void)
+{
+    const struct totals *t = proxy_totals(proxy);
+    const struct upstream_stats *s = look().stats;
+    unsigned active = 0;
+    for (size_t i = 0; i < ASKERS; i++)
+        active += used[i] && askers[i].asker.exchange;
+    ck_assert_uint_eq(t->active, active);
+    ck_assert_uint_eq(pools_requests(pools), active);
+    ck_assert_uint_eq(records, begun - active);
+    ck_assert_uint_eq(t->succeeded + t->failed + t->abandoned, records);
+    ck_assert_uint_eq(s->succeeded, t->succeeded);
+    ck_assert_uint_eq(s->failed, t->failed);
+    ck_assert_uint_eq(s->abandoned, t->abandoned);
+    struct pool_view v = look();
+    uint64_t closed = 0;
+    for (size_t i = 0; i < CLOSE_REASON_COUNT; i++)
+        closed += s->closed[i];
+    ck_assert_uint_eq(s->opened, v.idle + v.active + closed);
+    ck_assert_uint_le(v.idle + v.active + v.connecting, 4);
+    ck_assert_uint_le(v.active, active);
+}
+
+START_TEST(test_storm)
+{
+    begin("max_connections = 4\nmin_idle = 1\nretries = 2\nmax_requests = 20\n"
+          "queue_timeout = 3s\nbody_timeout = 4s\nresponse_timeout = 3s\nbreaker_failures = 3");
+    srandom(11 + (unsigned)_i);
+    for (int round = 0; round < ROUNDS; round++) {
+        size_t i = (size_t)random() % ASKERS;
+        if (random() % 12 == 0)
+            change_origin();
+        if (!used[i])
+            start(i);
+        else if (askers[i].asker.exchange && random() % 4 == 0)
+            go_on(i);
+        if (random() % 50 == 0)
+            plain_origin_close(&origin, (unsigned)random() % ORIGIN_LINES, random() % 2);
+        if (random() % 12 == 0)
+            loop_skip(loop, (uint64_t)random() % 900);
+        loop_turn(loop, false);
+        for (size_t n = 0; n < ASKERS; n++)
+            reap(n);
+        check_numbers();
+    }
+    for (size_t i = 0; i < ASKERS; i++) {
+        if (used[i] && askers[i].asker.exchange)
+            asker_cancel(&askers[i].asker);
+        reap(i);
+    }
+    check_numbers();
+    ck_assert_uint_gt(answered, ROUNDS / 30);
+    ck_assert_uint_gt(failed, 0);
+    ck_assert_uint_gt(left, ROUNDS / 100);
+    ck_assert_uint_gt(look().stats->reused, 0);
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("transaction_storm");
+    TCase *c = tcase_create("all");
+    tcase_set_timeout(c, 60);
+    tcase_add_loop_test(c, test_storm, 0, 6);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failures = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failures ? 1 : 0;
+}
