@@ -49,7 +49,8 @@ static inline bool exchange_body(struct exchange *x, const char *data, size_t le
     return x->ops->body(x, data, len);
 }
 
-/* The request is complete. Called for every request, with no body too. */
+/* The request is complete. Called for every request, with no body too; `trailers`
+ * may be empty, of a chunked request never NULL. */
 static inline void exchange_finish(struct exchange *x, const struct fields *trailers)
 {
     x->ops->finish(x, trailers);

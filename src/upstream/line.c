@@ -124,19 +124,9 @@ struct line *line_of(struct link *link)
     return LIST_ENTRY(link, struct line, link);
 }
 
-void *line_owner(const struct line *l)
-{
-    return l->owner;
-}
-
 const struct connect_report *line_report(const struct line *l)
 {
     return &l->report;
-}
-
-bool line_is_up(const struct line *l)
-{
-    return l->conn != NULL;
 }
 
 unsigned line_generation(const struct line *l)

@@ -27,10 +27,8 @@ struct line *line_new(struct loop *, struct connector *, const struct upstream_c
                       struct upstream_stats *, const struct line_events *, void *owner);
 struct link *line_link(struct line *);
 struct line *line_of(struct link *); /* the line of a link, NULL of NULL */
-void *line_owner(const struct line *);
 
 const struct connect_report *line_report(const struct line *);
-bool line_is_up(const struct line *);
 unsigned line_generation(const struct line *); /* a mark for its owner's use */
 void line_set_generation(struct line *, unsigned);
 
