@@ -133,16 +133,16 @@ void access_line(struct text *to, enum config_log_format format, const struct ti
     else
         add_none(&l, "status");
     add_number(&l, "bytes", r->bytes);
-    add_bool(&l, "reused", r->reused);
-    add_word(&l, "protocol", r->protocol);
+    add_bool(&l, "reused", r->trip.reused);
+    add_word(&l, "protocol", r->trip.protocol);
     add_none(&l, "cache"); /* nothing is stored by this version */
     add_word(&l, "error", r->error == FAILURE_NONE ? NULL : failure_name(r->error));
     add_word(&l, "sent", sent_name(r->sent));
-    add_ms(&l, "queue_ms", r->queue_us);
-    add_ms(&l, "dns_ms", r->dns_us);
-    add_ms(&l, "connect_ms", r->connect_us);
-    add_ms(&l, "tls_ms", r->tls_us);
-    add_ms(&l, "ttfb_ms", r->ttfb_us);
+    add_ms(&l, "queue_ms", r->trip.queue_us);
+    add_ms(&l, "dns_ms", r->trip.dns_us);
+    add_ms(&l, "connect_ms", r->trip.connect_us);
+    add_ms(&l, "tls_ms", r->trip.tls_us);
+    add_ms(&l, "ttfb_ms", r->trip.ttfb_us);
     add_ms(&l, "total_ms", r->total_us);
     text_add(to, l.json ? SPAN("}\n") : SPAN("\n"));
 }

@@ -241,7 +241,7 @@ static void on_head(void *owner, const struct response *r)
 {
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
-    tally_head(f->order.tally, r->status);
+    trip_answered(f->order.trip, pool_stats(f->order.pool));
     learn(f, r);
     enter(f, STATE_RECEIVING);
     f->active_at = loop_now(f->order.loop);
@@ -288,7 +288,7 @@ static void on_failed(void *owner, const struct verdict *v)
         fail(f, v);
         return;
     }
-    tally_retried(f->order.tally);
+    pool_stats(f->order.pool)->retried++;
     if (v->sent == SENT_NO)
         acquire(f);
     else
@@ -338,7 +338,7 @@ static void try_on(struct fetch *f, struct line *line)
                                                   on_end,     on_failed, on_drain};
     struct line_facts facts;
     line_describe(line, &facts);
-    tally_lent(f->order.tally, &facts);
+    trip_lent(f->order.trip, pool_stats(f->order.pool), &facts);
     f->reused = facts.reused;
     f->tries++;
     f->response_at = UINT64_MAX;
@@ -407,7 +407,7 @@ static void on_turn(void *owner)
 static void take_turn(struct fetch *f)
 {
     enter(f, STATE_QUEUEING);
-    tally_waits(f->order.tally);
+    trip_waits(f->order.trip);
     if (f->order.is_order)
         f->order_at = after(f, f->order.settings->order_wait);
     if (f->order.turn.len == 0) {

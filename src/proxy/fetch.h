@@ -7,7 +7,7 @@
  * a line), awaiting (the answer's head), receiving (its body), over. */
 #pragma once
 
-#include "proxy/tally.h"
+#include "proxy/trip.h"
 #include "upstream/pool.h"
 
 /* What it points to lives as long as the fetch. */
@@ -15,7 +15,7 @@ struct fetch_order {
     struct loop *loop;
     struct pool *pool;
     const struct upstream_config *settings;
-    struct tally *tally;
+    struct trip *trip; /* where it tells of its way */
     struct conn_request request;
     bool is_safe, is_order; /* as in struct request */
     bool is_private;

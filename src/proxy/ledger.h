@@ -4,7 +4,7 @@
 
 #include "base/failure.h"
 #include "base/span.h"
-#include "upstream/stats.h"
+#include "proxy/trip.h"
 
 struct totals {
     size_t active; /* requests under way */
@@ -24,9 +24,8 @@ struct record {
     struct span target;   /* credentials redacted */
     unsigned status;      /* 0: none was sent */
     uint64_t bytes;       /* of the answer's body */
-    bool reused;
-    const char *protocol; /* of the line; NULL: none */
-    enum failure error;   /* FAILURE_NONE: none of ours */
+    struct trip trip;
+    enum failure error; /* FAILURE_NONE: none of ours */
     enum sent sent;
-    uint64_t queue_us, dns_us, connect_us, tls_us, ttfb_us, total_us;
+    uint64_t total_us;
 };

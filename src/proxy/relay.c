@@ -102,17 +102,17 @@ static bool hides_cors(const struct relay *v, const struct field *f)
            span_starts_nocase(f->name, SPAN("Access-Control-Allow-"));
 }
 
-static void add_server_timing(struct fields *to, struct arena *a, const struct relay_times *t)
+static void add_server_timing(struct fields *to, struct arena *a, const struct trip *t)
 {
     char *value = arena_printf(
         a, "queue;dur=%.3f, dns;dur=%.3f, connect;dur=%.3f, tls;dur=%.3f, ttfb;dur=%.3f",
-        (double)t->queue / 1e3, (double)t->dns / 1e3, (double)t->connect / 1e3,
-        (double)t->tls / 1e3, (double)t->ttfb / 1e3);
+        (double)t->queue_us / 1e3, (double)t->dns_us / 1e3, (double)t->connect_us / 1e3,
+        (double)t->tls_us / 1e3, (double)t->ttfb_us / 1e3);
     fields_add(to, a, SPAN("Server-Timing"), span_of(value));
 }
 
 struct response relay_response(const struct relay *v, const struct response *from,
-                               const struct relay_times *times)
+                               const struct trip *trip)
 {
     struct arena *a = v->request->arena;
     struct response to = *from;
@@ -131,7 +131,7 @@ struct response relay_response(const struct relay *v, const struct response *fro
     if (from->status < 200)
         return to;
     if (v->settings->server_timing)
-        add_server_timing(&to.fields, a, times);
+        add_server_timing(&to.fields, a, trip);
     if (fields_find(&v->request->fields, SPAN("Sec-Fetch-Dest")))
         fields_add(&to.fields, a, SPAN("Content-Security-Policy"), SPAN("sandbox"));
     return to;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "proxy/route.h"
+#include "proxy/trip.h"
 
 /* All that these decisions look at. */
 struct relay {
@@ -18,13 +19,8 @@ struct relay {
 /* The fields that go to the origin, without Host and framing. */
 struct fields relay_request(const struct relay *);
 
-struct relay_times { /* µs; for Server-Timing */
-    uint64_t queue, dns, connect, tls, ttfb;
-};
-
-/* The head that goes to the client. */
-struct response relay_response(const struct relay *, const struct response *,
-                               const struct relay_times *);
+/* The head that goes to the client; `trip` is for Server-Timing. */
+struct response relay_response(const struct relay *, const struct response *, const struct trip *);
 
 /* A trailer section on its way, either direction (RFC 9110 6.5.1). */
 struct fields relay_trailers(struct arena *, const struct fields *);

@@ -44,26 +44,6 @@ void tally_upstream(struct tally *t, struct upstream_stats *stats, const char *n
     t->record.upstream = name;
 }
 
-void tally_waits(struct tally *t)
-{
-    t->waiting_us = clock_us();
-}
-
-/* Phases add up: what a fresh line took to open is not told as queue again. */
-void tally_lent(struct tally *t, const struct line_facts *facts)
-{
-    struct record *r = &t->record;
-    t->lent_us = clock_us();
-    r->reused = facts->reused;
-    r->protocol = facts->protocol;
-    r->dns_us = facts->reused ? 0 : facts->dns_us;
-    r->connect_us = facts->reused ? 0 : facts->connect_us;
-    r->tls_us = facts->reused ? 0 : facts->tls_us;
-    uint64_t waited = t->lent_us - t->waiting_us, opening = r->dns_us + r->connect_us + r->tls_us;
-    r->queue_us = waited > opening ? waited - opening : 0;
-    histogram_add(&t->stats->queue, t->record.queue_us);
-}
-
 void tally_interim(struct tally *t)
 {
     count_status(t, 100);
@@ -73,14 +53,7 @@ void tally_head(struct tally *t, unsigned status)
 {
     t->record.status = status;
     t->record.sent = SENT_YES;
-    t->record.ttfb_us = clock_us() - t->lent_us;
-    histogram_add(&t->stats->ttfb, t->record.ttfb_us);
     count_status(t, status);
-}
-
-void tally_retried(struct tally *t)
-{
-    t->stats->retried++;
 }
 
 void tally_succeed(struct tally *t)

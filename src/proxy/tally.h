@@ -11,7 +11,7 @@ struct tally {
     struct upstream_stats *stats; /* NULL: no upstream */
     bool is_order;
     bool ended;
-    uint64_t began_us, waiting_us, lent_us; /* clock_us() */
+    uint64_t began_us; /* clock_us() */
     struct record record;
 };
 
@@ -20,14 +20,9 @@ void tally_begin(struct tally *, struct totals *, const struct request *, const 
 /* Its upstream is known. */
 void tally_upstream(struct tally *, struct upstream_stats *, const char *name);
 
-/* It begins to wait for a line; it got one. */
-void tally_waits(struct tally *);
-void tally_lent(struct tally *, const struct line_facts *);
-
-/* An interim answer; the head of the final one; the request is sent again. */
+/* An interim answer; the head of the final one. */
 void tally_interim(struct tally *);
 void tally_head(struct tally *, unsigned status);
-void tally_retried(struct tally *);
 
 /* Tells the record at its end; credentials in `target` are redacted first. */
 void tally_tell(struct tally *, proxy_on_record *, void *context,

@@ -149,9 +149,7 @@ static void fail(struct transaction *t)
 
 static struct response relayed(struct transaction *t, const struct response *from)
 {
-    const struct record *r = &t->tally.record;
-    struct relay_times times = {r->queue_us, r->dns_us, r->connect_us, r->tls_us, r->ttfb_us};
-    return relay_response(&t->relay, from, &times);
+    return relay_response(&t->relay, from, &t->tally.record.trip);
 }
 
 static void on_interim(void *owner, const struct response *from)
@@ -168,6 +166,7 @@ static void on_head(void *owner, const struct response *from)
     struct transaction *t = owner;
     MAGIC_CHECK(t, MAGIC);
     enter(t, STATE_RELAYING);
+    tally_head(&t->tally, from->status);
     struct response to = relayed(t, from);
     t->base.events->on_head(t->base.owner, &to);
 }
@@ -303,7 +302,7 @@ static void begin_fetch(struct transaction *t, uint64_t total_ms)
         .loop = t->order.loop,
         .pool = t->pool,
         .settings = t->settings,
-        .tally = &t->tally,
+        .trip = &t->tally.record.trip,
         .request = {.method = r->method,
                     .target = t->route.path,
                     .authority = span_of(pool_origin(t->pool)->authority),

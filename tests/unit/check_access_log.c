@@ -30,14 +30,14 @@ static void setup(void)
                              .target = SPAN("/api?symbol=BTC"),
                              .status = 200,
                              .bytes = 250,
-                             .reused = true,
-                             .protocol = "http/1.1",
                              .sent = SENT_YES,
-                             .queue_us = 1,
-                             .dns_us = 20,
-                             .connect_us = 300,
-                             .tls_us = 4000,
-                             .ttfb_us = 50000,
+                             .trip = {.reused = true,
+                                      .protocol = "http/1.1",
+                                      .queue_us = 1,
+                                      .dns_us = 20,
+                                      .connect_us = 300,
+                                      .tls_us = 4000,
+                                      .ttfb_us = 50000},
                              .total_us = 1234567};
 }
 

@@ -72,7 +72,8 @@ static void goes_out(const char *fields, const char *expected)
 
 static void comes_back(const char *fields, const char *expected)
 {
-    struct relay_times times = {1000, 2000, 3000, 4000, 5500};
+    struct trip trip = {
+        .queue_us = 1000, .dns_us = 2000, .connect_us = 3000, .tls_us = 4000, .ttfb_us = 5500};
     struct response from = {.status = 200,
                             .reason = SPAN("OK"),
                             .minor = 1,
@@ -80,7 +81,7 @@ static void comes_back(const char *fields, const char *expected)
                             .framing = FRAMING_LENGTH,
                             .length = 7};
     struct relay v = relay_of();
-    struct response to = relay_response(&v, &from, &times);
+    struct response to = relay_response(&v, &from, &trip);
     ck_assert_str_eq(text_of(&to.fields), expected);
     ck_assert(to.status == 200 && to.length == 7 && to.framing == FRAMING_LENGTH);
 }
@@ -192,12 +193,12 @@ END_TEST
 
 START_TEST(test_interim)
 {
-    struct relay_times times = {0};
+    struct trip trip = {0};
     struct response from = {.status = 103, .minor = 1, .fields = fields_of("Link: x\nUpgrade: y")};
     request.fields = fields_of("Sec-Fetch-Dest: document");
     route.listed = find(config, "bare");
     struct relay v = relay_of();
-    struct response to = relay_response(&v, &from, &times);
+    struct response to = relay_response(&v, &from, &trip);
     ck_assert_str_eq(text_of(&to.fields), "Link: x");
 }
 END_TEST

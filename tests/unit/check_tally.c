@@ -26,18 +26,10 @@ static struct tally start(const struct request *r)
     return t;
 }
 
-static void lend(struct tally *t, bool reused)
-{
-    struct line_facts facts = {reused, 10, 20, 30, "http/1.1"};
-    tally_waits(t);
-    tally_lent(t, &facts);
-}
-
 START_TEST(test_success)
 {
     struct tally t = start(&get);
     ck_assert_uint_eq(totals.active, 1);
-    lend(&t, false);
     tally_interim(&t);
     tally_head(&t, 204);
     tally_succeed(&t);
@@ -47,23 +39,9 @@ START_TEST(test_success)
     ck_assert_uint_eq(stats.status[0], 1);
     ck_assert_uint_eq(stats.status[1], 1);
     ck_assert_uint_eq(stats.total.count, 1);
-    ck_assert_uint_eq(stats.ttfb.count, 1);
-    ck_assert_uint_eq(stats.queue.count, 1);
     ck_assert_str_eq(t.record.upstream, "a");
     ck_assert_uint_eq(t.record.status, 204);
     ck_assert_int_eq(t.record.sent, SENT_YES);
-    ck_assert_uint_eq(t.record.dns_us + t.record.connect_us + t.record.tls_us, 60);
-}
-END_TEST
-
-/* What opening the line took is told of the request that waited for it alone. */
-START_TEST(test_reused)
-{
-    struct tally t = start(&get);
-    lend(&t, true);
-    ck_assert(t.record.reused);
-    ck_assert_uint_eq(t.record.dns_us + t.record.connect_us + t.record.tls_us, 0);
-    tally_leave(&t, SENT_NO);
 }
 END_TEST
 
@@ -89,7 +67,6 @@ END_TEST
 START_TEST(test_server_error)
 {
     struct tally t = start(&post);
-    lend(&t, true);
     tally_head(&t, 503);
     tally_succeed(&t);
     ck_assert_uint_eq(stats.failed, 1);
@@ -97,7 +74,6 @@ START_TEST(test_server_error)
     ck_assert_uint_eq(stats.unknown, 1);
     ck_assert_uint_eq(stats.total.count, 1); /* it is a complete answer all the same */
     t = start(&get);
-    lend(&t, true);
     tally_head(&t, 500);
     tally_succeed(&t);
     ck_assert_uint_eq(stats.unknown, 1); /* only orders have a fate */
@@ -109,7 +85,6 @@ START_TEST(test_aborted)
 {
     struct verdict v = verdict_make(FAILURE_HTTP_RESPONSE_INCOMPLETE, SENT_YES, "x");
     struct tally t = start(&get);
-    lend(&t, true);
     tally_head(&t, 200);
     tally_fail(&t, &v, true);
     ck_assert_uint_eq(t.record.status, 200);
@@ -169,7 +144,6 @@ int main(void)
     TCase *c = tcase_create("all");
     tcase_add_checked_fixture(c, begin, finish);
     tcase_add_test(c, test_success);
-    tcase_add_test(c, test_reused);
     tcase_add_test(c, test_once);
     tcase_add_test(c, test_server_error);
     tcase_add_test(c, test_aborted);
