@@ -418,13 +418,13 @@ START_TEST(test_statuses)
     UNTIL(a.asker.ended);
     clear(&a);
     ck_assert_uint_eq(look().stats->succeeded, 1);
-    ck_assert(!last_record.reused && last_record.status == 200 && last_record.bytes == 2);
+    ck_assert(!last_record.trip.reused && last_record.status == 200 && last_record.bytes == 2);
     origin.answer = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
     ask_whole(&a, "GET", "");
     UNTIL(a.asker.ended);
     clear(&a);
     ck_assert_uint_eq(look().stats->succeeded, 2);
-    ck_assert(last_record.reused);
+    ck_assert(last_record.trip.reused);
     origin.answer = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
     ask_whole(&a, "POST", "");
     UNTIL(a.asker.ended);
