@@ -15,9 +15,10 @@ _trunkline() {
     case ${COMP_WORDS[1]} in
     check | config) ;;
     stats) options='-c --url --json --help' ;;
+    pause | resume | reconnect | drain) options='-c --url --help' ;;
     *)
         options='-c -v --help --version'
-        [ "$COMP_CWORD" -gt 1 ] || options="check config stats $options"
+        [ "$COMP_CWORD" -gt 1 ] || options="check config stats pause resume reconnect drain $options"
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

@@ -184,8 +184,11 @@ static struct exchange *open_verb(const struct page *p, struct span name, struct
     if (!p->ingress->is_loopback)
         return refuse_with(p, FAILURE_HTTP_REQUEST_DENIED, 403,
                            "verbs are for callers on this machine");
-    if (!p->admin->command(p->admin->context, name, known))
+    enum admin_outcome outcome = p->admin->command(p->admin->context, name, known);
+    if (outcome == ADMIN_UNKNOWN)
         return refuse_with(p, FAILURE_HTTP_REQUEST_ERROR, 404, "no upstream of that name");
+    if (outcome == ADMIN_DRAINING)
+        return refuse_with(p, FAILURE_DESTINATION_UNAVAILABLE, 503, "trunkline is shutting down");
     struct response *r = make_head(p, 204, 0);
     r->has_length = false;
     r->framing = FRAMING_NONE;
@@ -203,13 +206,17 @@ static struct exchange *open_server(const struct page *p)
     return answer(p, r, SPAN(""));
 }
 
-/* /upstreams/NAME/VERB */
+/* /upstreams/NAME/VERB, or /upstreams/VERB: then the name is empty. */
 static bool is_verb(struct span path, struct span *name, struct span *verb)
 {
     if (!span_starts(path, SPAN("/upstreams/")))
         return false;
     struct span rest = span_from(path, sizeof "/upstreams/" - 1);
     size_t slash = span_find(rest, '/');
+    *name = span_first(rest, 0);
+    *verb = rest;
+    if (slash == rest.len)
+        return pool_verb_of(rest) != POOL_VERB_COUNT;
     *name = span_first(rest, slash);
     *verb = span_from(rest, slash + 1);
     return slash > 0 && verb->len > 0 && span_find(*verb, '/') == verb->len;

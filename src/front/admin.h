@@ -9,13 +9,17 @@
 #include "proxy/route.h"
 #include "upstream/pools.h"
 
+/* What became of a verb. */
+enum admin_outcome { ADMIN_DONE, ADMIN_UNKNOWN, ADMIN_DRAINING };
+
 struct admin {
     struct loop *loop;
     const struct pools *pools;
     const struct totals *totals;
     void (*count_clients)(void *context, struct client_counts *);
-    /* Does it to the upstream of that name; false: there is none. */
-    bool (*command)(void *context, struct span upstream, enum pool_verb);
+    /* Does it to the upstream of that name, or (empty) to all of them: a drain of
+     * all is the daemon's. DRAINING: it ends already, and takes no verb. */
+    enum admin_outcome (*command)(void *context, struct span upstream, enum pool_verb);
     void *context;
     const char *config_path;
     uint64_t started_us;
@@ -23,8 +27,8 @@ struct admin {
 };
 
 /* Answers a request that route_request() found to be for a page: 200, 404 with
- * the known paths, or 405 with Allow; 204 to a verb, which only callers on this
- * machine may use (403). */
+ * the known paths, or 405 with Allow; 204 to a verb (/upstreams/NAME/VERB, or
+ * /upstreams/VERB for all), which only callers on this machine may use (403). */
 struct exchange *admin_open(struct admin *, const struct request *, const struct ingress *,
                             const struct route *, const struct exchange_events *, void *owner);
 

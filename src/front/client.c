@@ -113,9 +113,9 @@ static void client_free(struct client *c)
     free(c);
 }
 
-void client_drain(struct client *c)
+void client_dismiss(struct client *c)
 {
-    if (c->state == CLIENT_IDLE && c->kept.size == 0)
+    if (c->state == CLIENT_IDLE && c->kept.size == 0 && stream_is_quiet(c->stream))
         client_leave(c);
 }
 

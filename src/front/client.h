@@ -46,7 +46,9 @@ void clients_reject(struct clients *, struct stream *);
 /* open = membership; accepted and rejected since start. */
 void clients_count(const struct clients *, size_t *open, uint64_t *accepted, uint64_t *rejected);
 
-/* Begins to drain: idle connections close, the others after their answer
- * (which says Connection: close). clients_free closes all at once. */
+/* Begins to drain: each connection closes after its next answer (which says
+ * Connection: close). Those that are idle stay until clients_dismiss(), so that a
+ * request on its way is answered. clients_free closes all at once. */
 void clients_drain(struct clients *);
+void clients_dismiss(struct clients *);
 void clients_free(struct clients *);

@@ -93,7 +93,9 @@ void client_close(struct client *, const char *why);
 
 /* Nothing more will be answered: what is written goes out, then linger. */
 void client_leave(struct client *);
-void client_drain(struct client *);
+
+/* It leaves if it is between two requests, with none on its way. */
+void client_dismiss(struct client *);
 
 /* ---- client_parse.c */
 void client_call_new(struct client *);

@@ -69,8 +69,12 @@ void clients_count(const struct clients *house, size_t *open, uint64_t *accepted
 void clients_drain(struct clients *house)
 {
     house->draining = true;
+}
+
+void clients_dismiss(struct clients *house)
+{
     LIST_FOR (&house->open, c, struct client, link)
-        client_drain(c);
+        client_dismiss(c);
 }
 
 void clients_free(struct clients *house)

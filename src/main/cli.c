@@ -15,6 +15,7 @@
 #include "main/daemon.h"
 #include "main/fetch.h"
 #include "main/stats_table.h"
+#include "main/verbs.h"
 
 #define DEFAULT_PATH SYSCONFDIR "/trunkline/trunkline.conf"
 #define DEFAULT_URL "http://127.0.0.1:8642"
@@ -23,11 +24,12 @@ struct command {
     const char *name; /* NULL: no command, the daemon itself */
     int (*run)(int argc, char **argv, const struct command *);
     const char *usage;
+    bool takes_upstream; /* one argument beside the options */
 };
 
 /* What the options said. */
 struct options {
-    const char *path, *url; /* NULL: not given */
+    const char *path, *url, *upstream; /* NULL: not given */
     bool verbose, json;
     int exit_code; /* -1: go on */
 };
@@ -85,6 +87,8 @@ static struct options read_options(const struct command *c, int argc, char **arg
         default: o.exit_code = wrong_option(c, argv, found);
         }
     }
+    if (o.exit_code < 0 && c->takes_upstream && optind < argc)
+        o.upstream = argv[optind++];
     if (o.exit_code < 0 && optind < argc)
         o.exit_code = misused(c, "unexpected argument", argv[optind]);
     return o;
@@ -110,7 +114,7 @@ static void complain(void *context, const char *message)
 
 static int run_check(int argc, char **argv, const struct command *c)
 {
-    struct options o = read_options(c, argc, argv, "+:c:h", file_options);
+    struct options o = read_options(c, argc, argv, ":c:h", file_options);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
     const char *path = o.path ? o.path : DEFAULT_PATH;
@@ -124,7 +128,7 @@ static int run_check(int argc, char **argv, const struct command *c)
 
 static int run_config(int argc, char **argv, const struct command *c)
 {
-    struct options o = read_options(c, argc, argv, "+:c:h", file_options);
+    struct options o = read_options(c, argc, argv, ":c:h", file_options);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
     struct config *config =
@@ -158,6 +162,21 @@ static int url_of_file(const char *path, struct text *url)
     return exit_code;
 }
 
+/* Where to find the daemon, as the options have it; an exit code. */
+static int url_of_daemon(const struct options *o, const struct command *c, struct text *url)
+{
+    int exit_code = EX_OK;
+    if (o->path && o->url)
+        return misused(c, "with -c there is no", "--url");
+    if (o->path)
+        exit_code = url_of_file(o->path, url);
+    else
+        text_add_str(url, o->url ? o->url : DEFAULT_URL);
+    if (exit_code == EX_OK && !fetch_understands(url->at))
+        exit_code = misused(c, "neither http://HOST:PORT nor unix:/path:", url->at);
+    return exit_code;
+}
+
 static int show_stats(const char *url, bool json)
 {
     char why[200];
@@ -182,24 +201,39 @@ static int run_stats(int argc, char **argv, const struct command *c)
                                           {"url", required_argument, NULL, 'u'},
                                           {"json", no_argument, NULL, 'j'},
                                           {0}};
-    struct options o = read_options(c, argc, argv, "+:c:h", names);
+    struct options o = read_options(c, argc, argv, ":c:h", names);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
-    if (o.path && o.url)
-        return misused(c, "with -c there is no", "--url");
     struct text url = {0};
-    int exit_code = EX_OK;
-    if (o.path)
-        exit_code = url_of_file(o.path, &url);
-    else
-        text_add_str(&url, o.url ? o.url : DEFAULT_URL);
-    if (exit_code == EX_OK && !fetch_understands(url.at))
-        exit_code = misused(c, "neither http://HOST:PORT nor unix:/path:", url.at);
+    int exit_code = url_of_daemon(&o, c, &url);
     if (exit_code == EX_OK)
         exit_code = show_stats(url.at, o.json);
     text_free(&url);
     return exit_code;
 }
+
+static int run_verb(int argc, char **argv, const struct command *c)
+{
+    static const struct option names[] = {
+        {"help", no_argument, NULL, 'h'}, {"url", required_argument, NULL, 'u'}, {0}};
+    struct options o = read_options(c, argc, argv, ":c:h", names);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    if (o.upstream && !verb_takes(o.upstream))
+        return misused(c, "no upstream is named", o.upstream);
+    struct text url = {0};
+    int exit_code = url_of_daemon(&o, c, &url);
+    if (exit_code == EX_OK)
+        exit_code = end_of_output(verb_say(url.at, c->name, o.upstream));
+    text_free(&url);
+    return exit_code;
+}
+
+#define WHERE_IT_IS                                                                                \
+    "  --url URL  where it listens: http://HOST:PORT or unix:/path (" DEFAULT_URL ")\n"            \
+    "  -c FILE    take the first address its configuration listens on\n"
+#define VERB_USAGE(verb, meaning)                                                                  \
+    "Usage: trunkline " verb " [UPSTREAM] [--url URL | -c FILE]\n" meaning WHERE_IT_IS
 
 static const struct command commands[] = {
     {NULL, run_daemon,
@@ -207,27 +241,43 @@ static const struct command commands[] = {
      "       trunkline check [-c FILE]\n"
      "       trunkline config [-c FILE]\n"
      "       trunkline stats [--url URL | -c FILE] [--json]\n"
+     "       trunkline pause|resume|reconnect|drain [UPSTREAM] [--url URL | -c FILE]\n"
      "Keeps TLS lines to exchanges open and lends them to local programs.\n"
      "\n"
      "Without a command it runs in the foreground and logs to stderr.\n"
      "  -c FILE    the configuration (" DEFAULT_PATH ")\n"
      "  -v         log everything, as log_level = debug\n"
      "  --help     this text; COMMAND --help tells more\n"
-     "  --version  the version, and those of its libraries\n"},
+     "  --version  the version, and those of its libraries\n",
+     false},
     {"check", run_check,
      "Usage: trunkline check [-c FILE]\n"
      "Reads the configuration and prints \"FILE: ok\", or what is wrong with it.\n"
-     "  -c FILE    the configuration (" DEFAULT_PATH ")\n"},
+     "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
+     false},
     {"config", run_config,
      "Usage: trunkline config [-c FILE]\n"
      "Prints every directive with its value, in the syntax of the file.\n"
-     "  -c FILE    the configuration (" DEFAULT_PATH ")\n"},
+     "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
+     false},
     {"stats", run_stats,
      "Usage: trunkline stats [--url URL | -c FILE] [--json]\n"
-     "Shows the pools of a running daemon.\n"
-     "  --url URL  where it listens: http://HOST:PORT or unix:/path (" DEFAULT_URL ")\n"
-     "  -c FILE    take the first address its configuration listens on\n"
-     "  --json     the document as it is, rather than a table\n"},
+     "Shows the pools of a running daemon.\n" WHERE_IT_IS
+     "  --json     the document as it is, rather than a table\n",
+     false},
+    {"pause", run_verb,
+     VERB_USAGE("pause", "Lets what runs finish and holds what comes, at an upstream or at all.\n"),
+     true},
+    {"resume", run_verb, VERB_USAGE("resume", "Ends pause and drain, of an upstream or of all.\n"),
+     true},
+    {"reconnect", run_verb,
+     VERB_USAGE("reconnect", "Replaces every line as it falls idle, of an upstream or of all.\n"),
+     true},
+    {"drain", run_verb,
+     VERB_USAGE("drain",
+                "Finishes what runs, closes the lines and refuses what comes until resume;\n"
+                "without a name: drains the daemon, which then ends, as by SIGTERM.\n"),
+     true},
 };
 
 int cli_main(int argc, char **argv)

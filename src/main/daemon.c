@@ -16,6 +16,7 @@
 
 #define POLL_MS 10
 #define FLOOR_PATIENCE_MS 10000
+#define GOODBYE_MS 300 /* a drain's, to clients between two requests */
 
 struct daemon {
     bool verbose;
@@ -34,8 +35,9 @@ struct daemon {
     struct config *config;
     struct signals *signals;
     struct reload *reload;
-    struct deadline poll; /* until it is ready; later, until it is drained */
-    uint64_t patience_at;
+    struct task drain;
+    struct deadline poll;             /* until it is ready; later, until it is drained */
+    uint64_t patience_at, goodbye_at; /* 0: said */
 };
 
 /* ------------------------------------------------------------- what it lends */
@@ -56,13 +58,21 @@ static void count_clients(void *context, struct client_counts *counts)
     clients_count(d->clients, &counts->open, &counts->accepted, &counts->rejected);
 }
 
-static bool command(void *context, struct span upstream, enum pool_verb verb)
+static enum admin_outcome command(void *context, struct span upstream, enum pool_verb verb)
 {
     struct daemon *d = context;
     const struct upstream_config *u = config_find(d->config, upstream.at, upstream.len);
-    if (u && !d->admin.draining)
+    if (upstream.len && u == NULL)
+        return ADMIN_UNKNOWN;
+    if (d->admin.draining)
+        return ADMIN_DRAINING;
+    if (u)
         pool_command(pools_find(d->pools, u, NULL), verb);
-    return u != NULL;
+    else if (verb == POOL_DRAIN)
+        loop_defer(d->loop, &d->drain); /* not from inside the request that asks for it */
+    else
+        pools_command(d->pools, verb);
+    return ADMIN_DONE;
 }
 
 static void on_record(void *context, const struct record *record)
@@ -194,6 +204,18 @@ static size_t clients_open(const struct daemon *d)
     return open;
 }
 
+/* Clients keep their connections for one more request, whose answer says that it
+ * was the last: a connection closed while a request is on its way loses it. So
+ * the lines stay until then too. */
+static void say_goodbye(struct daemon *d, bool now)
+{
+    if (d->goodbye_at == 0 || (!now && loop_now(d->loop) < d->goodbye_at))
+        return;
+    d->goodbye_at = 0;
+    pools_drain(d->pools);
+    clients_dismiss(d->clients);
+}
+
 static void on_poll(struct deadline *timer)
 {
     struct daemon *d = container_of(timer, struct daemon, poll);
@@ -205,6 +227,7 @@ static void on_poll(struct deadline *timer)
             deadline_in(&d->poll, POLL_MS);
         return;
     }
+    say_goodbye(d, false);
     if (out_of_patience)
         LOG(WARN, "daemon", "%zu requests did not end within drain_timeout",
             proxy_totals(d->proxy)->active);
@@ -226,10 +249,18 @@ static void drain(struct daemon *d)
     notify_stopping();
     d->admin.draining = true;
     listeners_close(d->listeners);
-    pools_drain(d->pools);
     clients_drain(d->clients);
     d->patience_at = loop_now(d->loop) + d->config->drain_timeout;
+    d->goodbye_at = loop_now(d->loop) + GOODBYE_MS;
+    say_goodbye(d, clients_open(d) == 0);
     deadline_in(&d->poll, 0);
+}
+
+static void drain_asked(struct task *t)
+{
+    struct daemon *d = container_of(t, struct daemon, drain);
+    if (!d->admin.draining)
+        drain(d);
 }
 
 static void on_signal(void *owner, int number)
@@ -265,6 +296,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
     d->listeners = listeners_new(d->loop, d->clients);
     d->signals = signals_new(d->loop, on_signal, d);
     d->reload = reload_new(d->worker, path, optional, on_reloaded, d);
+    task_init(&d->drain, drain_asked);
     deadline_init(&d->poll, d->loop, on_poll);
 }
 

@@ -122,12 +122,16 @@ static int on_complete(llhttp_t *parser)
     return HPE_PAUSED;
 }
 
-static bool send_request(int fd, const char *url, const char *path)
+/* An error comes as JSON: its words are to be found in it. */
+static bool send_request(int fd, const char *url, const char *method, const char *path)
 {
     struct span host = is_unix(url) ? SPAN("localhost") : authority_of(url);
     struct text head = {0};
-    text_printf(&head, "GET %s HTTP/1.1\r\nHost: %.*s\r\nConnection: close\r\n\r\n", path,
-                SPAN_ARG(host));
+    text_printf(&head,
+                "%s %s HTTP/1.1\r\nHost: %.*s\r\nAccept: application/json\r\n"
+                "Connection: close\r\n%s\r\n",
+                method, path, SPAN_ARG(host),
+                strcmp(method, "POST") == 0 ? "Content-Length: 0\r\n" : "");
     bool all = send(fd, head.at, head.len, MSG_NOSIGNAL) == (ssize_t)head.len;
     text_free(&head);
     return all;
@@ -169,10 +173,11 @@ static bool read_answer(int fd, struct fetch *f, const char **why)
     return true;
 }
 
-bool fetch_page(const char *url, const char *path, struct text *page, char *error, size_t size)
+unsigned fetch_ask(const char *url, const char *method, const char *path, struct text *body,
+                   char *error, size_t size)
 {
     const char *why = NULL;
-    struct fetch f = {.page = page};
+    struct fetch f = {.page = body};
     llhttp_settings_t settings;
     llhttp_settings_init(&settings);
     settings.on_body = on_body;
@@ -182,14 +187,20 @@ bool fetch_page(const char *url, const char *path, struct text *page, char *erro
 
     int fd = dial_url(url, error, size);
     if (fd < 0)
-        return false;
-    if (!send_request(fd, url, path))
+        return 0;
+    if (!send_request(fd, url, method, path))
         why = strerror(errno);
     bool answered = why == NULL && read_answer(fd, &f, &why);
     close(fd);
     if (!answered)
         snprintf(error, size, "%s", why);
-    else if (f.parser.status_code != 200)
-        snprintf(error, size, "%s answered with status %u", path, (unsigned)f.parser.status_code);
-    return answered && f.parser.status_code == 200;
+    return answered ? f.parser.status_code : 0;
+}
+
+bool fetch_page(const char *url, const char *path, struct text *page, char *error, size_t size)
+{
+    unsigned status = fetch_ask(url, "GET", path, page, error, size);
+    if (status != 0 && status != 200)
+        snprintf(error, size, "%s answered with status %u", path, status);
+    return status == 200;
 }

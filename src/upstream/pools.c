@@ -19,6 +19,7 @@ struct pools {
     const struct connect_env *env;
     struct config *snapshot;
     struct tls_context *unlisted_tls;
+    bool paused; /* all, and those that come later */
     struct entry *map;
     struct list listed;   /* in the configuration's order */
     struct list unlisted; /* used last at the back */
@@ -98,8 +99,11 @@ static struct pool *make(struct pools *p, const struct upstream_config *u, const
     name_origin(u, &names);
     struct pool_origin origin = {name ? name : names.authority, names.origin, names.authority,
                                  names.next_hop, name != NULL};
-    return pool_new(p->env->loop, connect_new(p->env, u->secure ? tls : NULL, name != NULL),
-                    p->snapshot, u, &origin, on_empty, p);
+    struct connector *connector = connect_new(p->env, u->secure ? tls : NULL, name != NULL);
+    struct pool *pool = pool_new(p->env->loop, connector, p->snapshot, u, &origin, on_empty, p);
+    if (p->paused)
+        pool_command(pool, POOL_PAUSE);
+    return pool;
 }
 
 static bool same_text(const char *a, const char *b)
@@ -300,6 +304,20 @@ void pools_drain(struct pools *p)
 {
     drain_all(&p->listed);
     drain_all(&p->unlisted);
+}
+
+static void command_all(const struct list *entries, enum pool_verb verb)
+{
+    for (struct link *k = list_first(entries); k; k = list_next(k))
+        pool_command(entry_of(k)->pool, verb);
+}
+
+void pools_command(struct pools *p, enum pool_verb verb)
+{
+    if (verb == POOL_PAUSE || verb == POOL_RESUME)
+        p->paused = verb == POOL_PAUSE;
+    command_all(&p->listed, verb);
+    command_all(&p->unlisted, verb);
 }
 
 static void free_all(struct list *entries)

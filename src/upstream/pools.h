@@ -33,5 +33,8 @@ bool pools_floor_tried(const struct pools *); /* of each pool: see pool.h */
 size_t pools_requests(const struct pools *);  /* under way on all */
 void pools_drain(struct pools *);
 
+/* An operator's verb to all of them, and (a pause) to those that come later. */
+void pools_command(struct pools *, enum pool_verb);
+
 /* Closes everything. No request may be under way. */
 void pools_free(struct pools *);

@@ -362,6 +362,64 @@ def test_pause_keeps_a_request_waiting_on_few_lines(daemon, origin):
     assert all(c.result(5).status == 200 for c in calls) and d.connections()['opened'] <= 3
 
 
+def test_verbs_as_commands(daemon, origin, tmp_path):
+    """The four verbs over TCP, a unix socket and -c; the answer names what became of it; what is refused is one line and 69."""
+    d = daemon(upstream('ex', origin), upstream('two', origin, host='two.test'), listen=[f'unix:{tmp_path}/s', f'127.0.0.1:{free_port()}'])
+    works(d)
+    out = d.cli('pause', 'ex')
+    assert (out.returncode, out.stdout, out.stderr) == (0, 'ex: paused, 0 active, 0 waiting, 1 lines open\n', '')
+    assert d.upstream()['state'] == 'paused' and d.upstream('two')['state'] == 'up'
+    waits = background(lambda: d.get('/ex/late'))
+    eventually(lambda: d.upstream()['queue']['waiting'] == 1)
+    assert cli('resume', '--url', f'unix:{tmp_path}/s').stdout.startswith('ex: up, ')
+    assert waits.result(5).status == 200
+    assert cli('pause', '--url', f'unix:{tmp_path}/s').stdout.splitlines()[1].startswith('two: paused, ')
+    assert d.cli('resume').returncode == 0
+    opened = d.connections()['opened']
+    assert d.cli('reconnect', 'ex').returncode == 0
+    works(d)
+    assert d.connections()['opened'] == opened + 1
+    assert 'ex: draining, ' in d.cli('drain', 'ex').stdout
+    own_error(d.get('/ex/x'), 503, 'destination_unavailable', 'no')
+    out = d.cli('resume', 'nosuch')
+    assert out.returncode == 69 and not out.stdout and out.stderr.count('\n') == 1 and 'no upstream of that name' in out.stderr
+
+
+def test_drain_without_a_name_ends_the_daemon(daemon, origin):
+    """As SIGTERM: what is under way completes, exit 0; the verbs are refused meanwhile."""
+    d = daemon(upstream('ex', origin))
+    gate = Gate()
+    origin.on('/hold', gate)
+    busy, kept = d.client(20), d.client(20)
+    busy.send(compose('POST', '/ex/hold', body=b'x'))
+    kept.send(compose('GET', '/ex/hold') + compose('POST', '/upstreams/ex/pause'))
+    eventually(lambda: gate.waiting == 2)
+    out = d.cli('drain')
+    assert out.returncode == 0 and 'drains' in out.stdout, out
+    eventually(lambda: refuses(d.where))
+    assert d.alive()
+    gate.release()
+    assert busy.response('POST').text == '/hold' and not kept.response().keeps
+    assert d.wait(10 * PATIENCE) == 0
+    assert cli('pause', '--url', d.url).returncode == 69
+
+
+def test_a_drain_answers_clients_between_two_requests(daemon, origin):
+    """A kept connection whose next request comes right after SIGTERM gets its answer, then closes: none is lost."""
+    d = daemon(upstream('ex', origin))
+    clients = [d.client(10) for _ in range(20)]
+    for c in clients:
+        assert c.get('/ex/x').status == 200
+    d.kill(signal.SIGTERM)
+    eventually(lambda: refuses(d.where))
+    for c in clients:
+        c.send(compose('POST', '/ex/order', body=b'x'))
+    for c in clients:
+        r = c.response('POST')
+        assert r.status == 200 and not r.keeps and c.eof()
+    assert d.wait(10 * PATIENCE) == 0
+
+
 def test_drain_and_reconnect_of_an_upstream(daemon, origin):
     """drain answers new requests 503 until resume; reconnect replaces the lines."""
     d = daemon(upstream('ex', origin))

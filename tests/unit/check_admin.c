@@ -42,13 +42,18 @@ static void count_clients(void *context, struct client_counts *c)
 
 static int commanded = -1;
 
-static bool command(void *context, struct span upstream, enum pool_verb verb)
+static bool commanded_all;
+
+static enum admin_outcome command(void *context, struct span upstream, enum pool_verb verb)
 {
     ck_assert_ptr_eq(context, &admin);
-    if (!span_is(upstream, SPAN("binance")))
-        return false;
+    if (admin.draining)
+        return ADMIN_DRAINING;
+    if (upstream.len && !span_is(upstream, SPAN("binance")))
+        return ADMIN_UNKNOWN;
     commanded = verb;
-    return true;
+    commanded_all = upstream.len == 0;
+    return ADMIN_DONE;
 }
 
 static void fill_stats(struct upstream_stats *s)
@@ -401,8 +406,26 @@ START_TEST(verbs_are_for_callers_on_this_machine)
     expect("POST", "/upstreams/nosuch/drain", 404, "Trunkline-Sent: no\n", "no upstream");
     local.is_loopback = false;
     expect("POST", "/upstreams/binance/resume", 403, "Trunkline-Sent: no\n", "this machine");
+    expect("POST", "/upstreams/drain", 403, "Trunkline-Sent: no\n", "this machine");
     local.is_loopback = true;
     ck_assert_int_eq(commanded, POOL_PAUSE);
+    ck_assert(!commanded_all);
+    admin.draining = true;
+    expect("POST", "/upstreams/binance/resume", 503, "Trunkline-Sent: no\n", "shutting down");
+}
+END_TEST
+
+/* A name that is missing is not one that is empty. */
+START_TEST(verbs_without_a_name_mean_all)
+{
+    expect("POST", "/upstreams/drain", 204, "", "");
+    ck_assert(commanded_all && commanded == POOL_DRAIN);
+    expect("GET", "/upstreams/resume", 405, "Allow: POST\n", "");
+    commanded_all = false;
+    expect("POST", "/upstreams//pause", 404, "", "known: ");
+    expect("POST", "/upstreams/explode", 404, "", "known: ");
+    expect("POST", "/upstreams/binance/", 404, "", "known: ");
+    ck_assert(!commanded_all);
 }
 END_TEST
 
@@ -464,6 +487,7 @@ static Suite *suite(void)
     tcase_add_test(t, health);
     tcase_add_test(t, methods_are_told);
     tcase_add_test(t, verbs_are_for_callers_on_this_machine);
+    tcase_add_test(t, verbs_without_a_name_mean_all);
     tcase_add_test(t, unknown_paths_name_the_known_ones);
     tcase_add_test(t, names_that_do_not_fit_are_left_out_whole);
     suite_add_tcase(s, t);

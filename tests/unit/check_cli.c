@@ -132,6 +132,11 @@ START_TEST(bad_usage_is_one_line_and_64)
     fails("stats --url http://", EX_USAGE, "http://");
     fails("stats --url http://u@h/", EX_USAGE, "http://u@h/");
     fails("stats --url http://h/path", EX_USAGE, "http://h/path");
+    fails("stats binance", EX_USAGE, "unexpected argument 'binance'");
+    fails("pause a b", EX_USAGE, "unexpected argument 'b'");
+    fails("pause ../stats", EX_USAGE, "no upstream is named '../stats'");
+    fails("drain --json", EX_USAGE, "see trunkline drain --help");
+    fails("resume a -c /x --url http://h", EX_USAGE, "--url");
 }
 END_TEST
 
@@ -141,6 +146,8 @@ START_TEST(help_and_version)
     prints("check --help", "Usage: trunkline check");
     prints("config --help", "Usage: trunkline config");
     prints("stats --help", "--json");
+    prints("pause --help", "Usage: trunkline pause [UPSTREAM] [--url URL | -c FILE]\n");
+    prints("drain --help", "drains the daemon");
     prints("--version", "trunkline " PACKAGE_VERSION "\n");
     static const char *const libraries[] = {"libuv 1.",  "llhttp 9.",  "mbedTLS 3.",
                                             "c-ares 1.", "jansson 2.", "libconfuse 3."};
@@ -355,6 +362,34 @@ START_TEST(a_daemon_that_cannot_be_asked_is_69)
 }
 END_TEST
 
+static const char *verb_call(const struct server *s, const char *verb)
+{
+    static char line[200];
+    snprintf(line, sizeof line, "%s --url http://127.0.0.1:%u", verb, s->port);
+    return line;
+}
+
+START_TEST(verbs_say_what_became_of_it)
+{
+    struct server s;
+    start(&s, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    prints(verb_call(&s, "pause binance"), "binance: pause: done\n"); /* no /stats: no details */
+    prints(verb_call(&s, "resume"), "all: resume: done\n");
+    prints(verb_call(&s, "drain"), "the daemon drains and ends\n");
+    ck_assert_ptr_nonnull(strstr(s.request, "POST /upstreams/drain HTTP/1.1\r\nHost: 127.0.0.1:"));
+    ck_assert_ptr_nonnull(strstr(s.request, "\r\nContent-Length: 0\r\n"));
+    stop(&s);
+    start(&s, "HTTP/1.1 404 Not Found\r\n\r\n{\"detail\":\"no upstream of that name\"}");
+    fails(verb_call(&s, "drain nosuch"), EX_UNAVAILABLE, "drain: no upstream of that name");
+    ck_assert_ptr_nonnull(strstr(s.request, "POST /upstreams/nosuch/drain HTTP/1.1\r\n"));
+    stop(&s);
+    start(&s, "HTTP/1.1 503 Not Now\r\n\r\nnot JSON");
+    fails(verb_call(&s, "pause"), EX_UNAVAILABLE, "pause: answered with status 503");
+    stop(&s);
+    fails(verb_call(&s, "reconnect"), EX_UNAVAILABLE, "Connection refused");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("cli");
@@ -371,6 +406,7 @@ static Suite *suite(void)
     tcase_add_test(t, stats_as_json);
     tcase_add_test(t, stats_of_the_file_s_first_address);
     tcase_add_test(t, a_daemon_that_cannot_be_asked_is_69);
+    tcase_add_test(t, verbs_say_what_became_of_it);
     suite_add_tcase(s, t);
     return s;
 }

@@ -341,9 +341,27 @@ END_TEST
 
 START_TEST(test_drain)
 {
-    begin(); /* idle: at once */
+    begin(); /* idle: when it is dismissed */
     clients_drain(clients);
+    ck_assert(is_open());
+    clients_dismiss(clients);
     ck_assert(!is_open());
+    finish();
+    begin(); /* idle: a request that comes before is answered, and the last */
+    clients_drain(clients);
+    say(GET);
+    clients_dismiss(clients);
+    ck_assert(is_open());
+    fake_head(&handler, 204, FRAMING_NONE, 0);
+    fake_end(&handler);
+    turn();
+    ck_assert(has("Connection: close\r\n") && !is_open());
+    finish();
+    begin(); /* idle, but a request has arrived that nobody read yet */
+    clients_drain(clients);
+    stream.loud = true;
+    clients_dismiss(clients);
+    ck_assert(is_open());
     finish();
     begin(); /* under way: its answer says so */
     say(GET GET);

@@ -231,6 +231,25 @@ START_TEST(test_drain)
 }
 END_TEST
 
+/* A pause of all is one of those that come later too, until all resume. */
+START_TEST(test_verbs_to_all)
+{
+    begin(UP("a", "") UP("b", ""));
+    struct pool *x = unlisted("x.example");
+    pools_command(pools, POOL_PAUSE);
+    apply(UP("a", "") UP("b", "") UP("c", ""));
+    ck_assert_str_eq(look(listed("a")).state, "paused");
+    ck_assert_str_eq(look(listed("c")).state, "paused");
+    ck_assert_str_eq(look(x).state, "paused");
+    ck_assert_str_eq(look(unlisted("y.example")).state, "paused");
+    pools_command(pools, POOL_RESUME);
+    ck_assert_str_eq(look(listed("b")).state, "up");
+    ck_assert_str_eq(look(x).state, "up");
+    ck_assert_str_eq(look(unlisted("z.example")).state, "up");
+    finish();
+}
+END_TEST
+
 /* ------------------------------------------------------------ unlisted hosts */
 
 START_TEST(test_one_pool_an_origin)
@@ -347,6 +366,7 @@ int main(void)
     tcase_add_test(c, test_other_origin);
     tcase_add_test(c, test_names);
     tcase_add_test(c, test_drain);
+    tcase_add_test(c, test_verbs_to_all);
     tcase_add_test(c, test_one_pool_an_origin);
     tcase_add_test(c, test_unlisted_reloads);
     tcase_add_test(c, test_bound);

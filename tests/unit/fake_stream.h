@@ -10,6 +10,7 @@ struct fake_stream {
     struct text written; /* all of it, queued or not */
     unsigned writes;     /* calls */
     bool stuck;          /* takes nothing: what is written is queued */
+    bool loud;           /* something has arrived that nobody read yet */
     bool full, paused, shut, closed, reset, ended;
 };
 
