@@ -13,7 +13,7 @@
 #include "net/address.h"
 #include "net/stream_uv.h"
 
-#define BACKLOG 1024
+#define BACKLOG 4096 /* a restart behind systemd's sockets is to lose none */
 #define SOCKET_MODE 0660
 #define COMPLAIN_EVERY_MS 60000
 
@@ -110,6 +110,8 @@ bool door_answers(const struct door *d, const struct sockaddr *addr)
     const struct sockaddr *a = unmapped(addr, &four), *own = address_of(d);
     if (same(own, a))
         return true;
+    if (d->takes_ipv4 && a->sa_family == AF_INET && port_of(own) == port_of(a))
+        return is_wildcard(own) && is_of_this_host(a);
     if (own->sa_family != a->sa_family || own->sa_family == AF_UNIX || port_of(own) != port_of(a))
         return false;
     return is_wildcard(own) ? is_of_this_host(a) : is_wildcard(a) && is_loopback(own);
@@ -163,6 +165,18 @@ static void complain(const struct door *d, int error)
     LOG(ERROR, d->address.text, "cannot accept: %s", uv_strerror(error));
 }
 
+/* An IPv4 client of a socket that takes both kinds is one all the same. */
+static bool find_peer(const struct stream *s, struct sockaddr_storage *peer)
+{
+    struct sockaddr_storage found;
+    struct sockaddr_in four;
+    if (!stream_uv_peer(s, &found))
+        return false;
+    const struct sockaddr *a = unmapped((const struct sockaddr *)&found, &four);
+    memcpy(peer, a, a->sa_family == AF_INET ? sizeof four : sizeof found);
+    return true;
+}
+
 static void on_connection(uv_stream_t *handle, int status)
 {
     struct door *d = handle->data;
@@ -174,10 +188,10 @@ static void on_connection(uv_stream_t *handle, int status)
     struct stream *stream = stream_uv_accept(d->loop, handle);
     if (stream == NULL)
         complain(d, UV_EMFILE);
-    else if (!is_unix(&d->address) && !stream_uv_peer(stream, &peer))
+    else if (!is_unix(&d->address) && !find_peer(stream, &peer))
         stream_close(stream); /* it is gone already */
     else
-        d->visit(d->owner, d, stream, &peer);
+        d->events->on_visit(d->owner, d, stream, &peer);
 }
 
 /* -------------------------------------------------------------------- opening */
@@ -188,36 +202,88 @@ static int bind_tcp(struct door *d)
     return uv_tcp_bind(&d->uv.tcp, a, a->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
 }
 
-static int start(struct door *d)
+static int init(struct door *d)
 {
     bool pipe = is_unix(&d->address);
     int error = pipe ? uv_pipe_init(loop_uv(d->loop), &d->uv.pipe, 0)
                      : uv_tcp_init(loop_uv(d->loop), &d->uv.tcp);
-    CHECK(error == 0);
     d->uv.handle.data = d;
-    error = pipe ? bind_unix(d) : bind_tcp(d);
-    if (error == 0)
-        error = uv_listen(&d->uv.stream, BACKLOG, on_connection);
     return error;
 }
 
-struct door *door_open(struct loop *loop, const struct config_address *address, void *owner,
-                       void (*visit)(void *, struct door *, struct stream *,
-                                     const struct sockaddr_storage *),
-                       char *error, size_t size)
+static int bind_or_open(struct door *d, int given)
+{
+    bool pipe = is_unix(&d->address);
+    if (given >= 0)
+        return pipe ? uv_pipe_open(&d->uv.pipe, given) : uv_tcp_open(&d->uv.tcp, given);
+    return pipe ? bind_unix(d) : bind_tcp(d);
+}
+
+/* Binds, or takes the socket that was given; then listens. */
+static struct door *start(struct loop *loop, const struct config_address *address, int given,
+                          const struct door_events *events, void *owner, char *error, size_t size)
 {
     struct door *d = NEW(struct door);
     d->loop = loop;
     d->address = *address;
     d->address.text = must_strdup(address->text);
+    d->given = given >= 0;
+    d->events = events;
     d->owner = owner;
-    d->visit = visit;
-    int status = start(d);
+    CHECK(init(d) == 0);
+    int status = bind_or_open(d, given);
+    if (status == 0)
+        status = uv_listen(&d->uv.stream, BACKLOG, on_connection);
     if (status == 0)
         return d;
     snprintf(error, size, "listen %s: %s", address->text, uv_strerror(status));
     door_close(d);
     return NULL;
+}
+
+struct door *door_open(struct loop *loop, const struct config_address *address,
+                       const struct door_events *events, void *owner, char *error, size_t size)
+{
+    return start(loop, address, -1, events, owner, error, size);
+}
+
+/* An address in the abstract namespace begins with a zero (unix(7)). */
+static void name_address(struct config_address *a, char text[ADDRESS_TEXT])
+{
+    address_format(&a->at, text);
+    if (is_unix(a) && a->len > offsetof(struct sockaddr_un, sun_path) && *path_of(a) == '\0')
+        snprintf(text, ADDRESS_TEXT, "unix:@%.*s",
+                 (int)(a->len - offsetof(struct sockaddr_un, sun_path) - 1), path_of(a) + 1);
+    a->text = text;
+}
+
+static int socket_option(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    return getsockopt(fd, level, name, &value, &len) == 0 ? value : -1;
+}
+
+struct door *door_adopt(struct loop *loop, int fd, const struct door_events *events, void *owner,
+                        char *error, size_t size)
+{
+    char text[ADDRESS_TEXT];
+    struct config_address a = {.len = sizeof a.at};
+    bool listens = socket_option(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 &&
+                   socket_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+                   getsockname(fd, (struct sockaddr *)&a.at, &a.len) == 0;
+    if (!listens || (a.at.ss_family != AF_INET && a.at.ss_family != AF_INET6 && !is_unix(&a))) {
+        snprintf(error, size, "descriptor %d: not a listening TCP or unix socket", fd);
+        close(fd);
+        return NULL;
+    }
+    name_address(&a, text);
+    bool takes_ipv4 =
+        a.at.ss_family == AF_INET6 && socket_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
+    struct door *d = start(loop, &a, fd, events, owner, error, size);
+    if (d)
+        d->takes_ipv4 = takes_ipv4;
+    return d;
 }
 
 static void on_closed(uv_handle_t *handle)
@@ -228,7 +294,7 @@ static void on_closed(uv_handle_t *handle)
     free(d);
 }
 
-/* libuv unlinks the path it has bound. */
+/* libuv unlinks the path it has bound, not one that was given. */
 void door_close(struct door *d)
 {
     list_remove(&d->link);

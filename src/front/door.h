@@ -9,14 +9,24 @@
 #include "net/loop.h"
 #include "net/stream.h"
 
+struct door;
+
+struct door_events {
+    /* A connection, and where it comes from (AF_UNIX: no more is known). */
+    void (*on_visit)(void *owner, struct door *, struct stream *,
+                     const struct sockaddr_storage *peer);
+};
+
 struct door {
     struct link link;
     struct loop *loop;
     struct config_address address; /* its text is the door's own */
     char *upstream;                /* whose requests come in here; NULL: the daemon's */
     bool wanted;                   /* by the configuration being applied */
+    bool given;                    /* not bound by us: stays whatever is configured */
+    bool takes_ipv4;               /* an IPv6 socket that takes both */
+    const struct door_events *events;
     void *owner;
-    void (*visit)(void *owner, struct door *, struct stream *, const struct sockaddr_storage *peer);
     union {
         uv_handle_t handle;
         uv_stream_t stream;
@@ -26,14 +36,16 @@ struct door {
 };
 
 /* Listens. NULL with words in `error` if that fails. A unix socket gets mode
- * 0660: who may connect is said by its group. `visit` gets each connection, and
- * where it comes from (AF_UNIX: no more is known). */
-struct door *door_open(struct loop *, const struct config_address *, void *owner,
-                       void (*visit)(void *, struct door *, struct stream *,
-                                     const struct sockaddr_storage *),
-                       char *error, size_t size);
+ * 0660: who may connect is said by its group. */
+struct door *door_open(struct loop *, const struct config_address *, const struct door_events *,
+                       void *owner, char *error, size_t size);
 
-/* Stops accepting; unlinks a unix socket. The pointer is dead. */
+/* Accepts on a socket that listens already (and owns it from here on, also if it
+ * fails): a TCP or unix one. */
+struct door *door_adopt(struct loop *, int fd, const struct door_events *, void *owner, char *error,
+                        size_t size);
+
+/* Stops accepting; unlinks a unix socket that was not given. The pointer is dead. */
 void door_close(struct door *);
 
 /* Is this the address it is open on? */

@@ -14,6 +14,7 @@ struct listeners {
     struct list doors;
     struct config_cidr *allowed;
     size_t allowed_count;
+    bool given; /* sockets that take the place of `listen` */
 };
 
 /* -------------------------------------------------------------- who may come */
@@ -77,6 +78,8 @@ static void visit(void *owner, struct door *door, struct stream *stream,
     clients_reject(l->clients, stream);
 }
 
+static const struct door_events door_events = {visit};
+
 /* ------------------------------------------------------------------- applying */
 
 static struct door *find(const struct listeners *l, const struct config_address *address)
@@ -102,7 +105,7 @@ static bool want(struct listeners *l, const struct config_address *address, stru
             return false;
         }
     if (d == NULL) {
-        d = door_open(l->loop, address, l, visit, error, size);
+        d = door_open(l->loop, address, &door_events, l, error, size);
         if (d == NULL)
             return false;
         list_push_back(opened, &d->link);
@@ -120,21 +123,19 @@ static bool want_all(struct listeners *l, const struct config_addresses *address
     return true;
 }
 
-static void name(struct listeners *l, const struct config_addresses *addresses,
-                 const char *upstream)
+static void name_door(struct door *d, const char *upstream)
 {
-    for (size_t i = 0; i < addresses->count; i++) {
-        struct door *d = find(l, &addresses->at[i]);
-        free(d->upstream);
-        d->upstream = upstream ? must_strdup(upstream) : NULL;
-    }
+    free(d->upstream);
+    d->upstream = upstream ? must_strdup(upstream) : NULL;
 }
 
 static void name_all(struct listeners *l, const struct config *config)
 {
-    name(l, &config->listen, NULL);
+    LIST_FOR (&l->doors, d, struct door, link)
+        name_door(d, NULL);
     for (size_t i = 0; i < config->upstream_count; i++)
-        name(l, &config->upstreams[i]->listen, config->upstreams[i]->name);
+        for (size_t k = 0; k < config->upstreams[i]->listen.count; k++)
+            name_door(find(l, &config->upstreams[i]->listen.at[k]), config->upstreams[i]->name);
 }
 
 static void copy_allowed(struct listeners *l, const struct config_cidrs *from)
@@ -149,7 +150,7 @@ static void copy_allowed(struct listeners *l, const struct config_cidrs *from)
 static void keep_wanted(struct listeners *l, struct list *opened)
 {
     LIST_FOR (&l->doors, d, struct door, link)
-        if (!d->wanted)
+        if (!d->wanted && !d->given)
             door_close(d);
     LIST_FOR (opened, d, struct door, link) {
         list_remove(&d->link);
@@ -164,7 +165,7 @@ bool listeners_apply(struct listeners *l, const struct config *config, char *err
     list_init(&opened);
     LIST_FOR (&l->doors, d, struct door, link)
         d->wanted = false;
-    bool good = want_all(l, &config->listen, &opened, error, size);
+    bool good = l->given || want_all(l, &config->listen, &opened, error, size);
     for (size_t i = 0; good && i < config->upstream_count; i++)
         good = want_all(l, &config->upstreams[i]->listen, &opened, error, size);
     if (!good) {
@@ -175,6 +176,17 @@ bool listeners_apply(struct listeners *l, const struct config *config, char *err
     keep_wanted(l, &opened);
     name_all(l, config);
     copy_allowed(l, &config->allow_clients);
+    return true;
+}
+
+bool listeners_adopt(struct listeners *l, int fd, char *error, size_t size)
+{
+    struct door *d = door_adopt(l->loop, fd, &door_events, l, error, size);
+    if (d == NULL)
+        return false;
+    list_push_back(&l->doors, &d->link);
+    l->given = true;
+    LOG(INFO, d->address.text, "listening (socket activation)");
     return true;
 }
 

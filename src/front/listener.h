@@ -16,6 +16,12 @@ struct listeners *listeners_new(struct loop *, struct clients *);
 bool listeners_apply(struct listeners *, const struct config *, char *error,
                      size_t size) MUST_CHECK;
 
+/* Takes a listening socket that somebody else made; it is closed if it is no good
+ * (false, with words). To be called before the first listeners_apply(): from then
+ * on the `listen` of the configuration is not opened, and an upstream's own only
+ * where no such socket has the address. They stay until listeners_close(). */
+bool listeners_adopt(struct listeners *, int fd, char *error, size_t size) MUST_CHECK;
+
 /* Is this address one of ours? (A request that would come back to us.) */
 bool listeners_own(const struct listeners *, const struct sockaddr *);
 

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "front/access_log.h"
+#include "front/activation.h"
 #include "front/desk.h"
 #include "front/listener.h"
 #include "main/notify.h"
@@ -318,6 +319,15 @@ static void destroy(struct daemon *d)
     loop_free(d->loop);
 }
 
+static bool adopt(struct daemon *d)
+{
+    char error[300];
+    bool good = activation_adopt(d->listeners, error, sizeof error);
+    if (!good)
+        log_write(LOG_LEVEL_ERROR, "daemon", "%s", error);
+    return good;
+}
+
 static int run(struct daemon *d, struct plan *plan, const char *path, bool optional)
 {
     d->loop = loop_new();
@@ -327,7 +337,7 @@ static int run(struct daemon *d, struct plan *plan, const char *path, bool optio
         return EX_OSERR;
     }
     build(d, plan->config, path, optional);
-    bool good = apply(d, plan);
+    bool good = adopt(d) && apply(d, plan);
     plan_clear(plan);
     if (good) {
         LOG(INFO, "daemon", "trunkline %s, %zu upstreams, configuration %s", PACKAGE_VERSION,

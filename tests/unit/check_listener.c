@@ -300,6 +300,91 @@ START_TEST(test_own)
 }
 END_TEST
 
+/* A socket that somebody else made listen there. */
+static int given(struct config_address *a)
+{
+    int fd = socket_at(a);
+    ck_assert_int_eq(bind(fd, (struct sockaddr *)&a->at, a->len), 0);
+    ck_assert_int_eq(listen(fd, 5), 0);
+    return fd;
+}
+
+START_TEST(test_adopted)
+{
+    begin();
+    struct config_address at = tcp("127.0.0.1", free_port()), path = unix_socket("s"),
+                          other = tcp("127.0.0.1", free_port()),
+                          own = tcp("127.0.0.1", free_port());
+    int kept = given(&at); /* systemd's own descriptor */
+    ck_assert(listeners_adopt(listeners, dup(kept), error, sizeof error));
+    ck_assert(listeners_adopt(listeners, given(&path), error, sizeof error));
+    ck_assert(apply_all(&other, 1));
+    ck_assert_int_eq(call(&other), -1); /* `listen` is overridden */
+    ck_assert(strstr(ask(&at, "/one"), "GET /one ") != NULL);
+    ck_assert(strstr(ask(&path, "/two"), "GET /two ") != NULL);
+    struct config_address owns[] = {at, own};
+    struct upstream_config kraken = {.name = "kraken", .listen = {owns, 2}};
+    struct upstream_config *upstreams[] = {&kraken};
+    struct config config = {.listen = {&other, 1}, .upstreams = upstreams, .upstream_count = 1};
+    ck_assert(listeners_apply(listeners, &config, error, sizeof error));
+    ask(&at, "/");
+    ck_assert_str_eq(handler.upstream, "kraken");
+    ask(&own, "/");
+    ck_assert_str_eq(handler.upstream, "kraken");
+    ask(&path, "/");
+    ck_assert_str_eq(handler.upstream, "");
+    ck_assert(apply_all(&other, 1)); /* they stay, its own goes, and so does the name */
+    ask(&at, "/");
+    ck_assert_str_eq(handler.upstream, "");
+    loop_turn(loop, false);
+    ck_assert_int_eq(call(&own), -1);
+    ck_assert(listeners_own(listeners, (const struct sockaddr *)&at.at));
+    listeners_close(listeners);
+    loop_turn(loop, false);
+    int waits = call(&at); /* whoever has the descriptor too still listens */
+    ck_assert_int_ge(waits, 0);
+    close(waits);
+    close(kept);
+    ck_assert_int_eq(unlink(((struct sockaddr_un *)&path.at)->sun_path),
+                     0); /* not ours to remove */
+    finish();
+}
+END_TEST
+
+START_TEST(test_adopted_for_both_families)
+{
+    begin();
+    struct config_address at = tcp("::", free_port());
+    uint16_t port = ntohs(((struct sockaddr_in6 *)&at.at)->sin6_port);
+    struct config_address four = tcp("127.0.0.1", port), six = tcp("::1", port),
+                          far = tcp("192.0.2.1", port);
+    ck_assert(listeners_adopt(listeners, given(&at), error, sizeof error));
+    ck_assert(apply_all(NULL, 0));
+    ck_assert(strstr(ask(&four, "/"), "200") != NULL); /* no allow_clients: it is loopback */
+    ck_assert(handler.ingress.is_loopback);
+    ck_assert_int_eq(strncmp(handler.ingress.client, "127.0.0.1:", 10), 0);
+    ck_assert(strstr(ask(&six, "/"), "200") != NULL);
+    ck_assert(listeners_own(listeners, (const struct sockaddr *)&four.at));
+    ck_assert(listeners_own(listeners, (const struct sockaddr *)&six.at));
+    ck_assert(!listeners_own(listeners, (const struct sockaddr *)&far.at));
+    finish();
+}
+END_TEST
+
+START_TEST(test_not_to_be_adopted)
+{
+    begin();
+    int pipes[2];
+    ck_assert_int_eq(pipe(pipes), 0);
+    ck_assert(!listeners_adopt(listeners, pipes[0], error, sizeof error));
+    ck_assert_ptr_nonnull(strstr(error, "not a listening TCP or unix socket"));
+    close(pipes[1]);
+    ck_assert(!listeners_adopt(listeners, socket(AF_INET, SOCK_DGRAM, 0), error, sizeof error));
+    ck_assert(!listeners_adopt(listeners, socket(AF_INET, SOCK_STREAM, 0), error, sizeof error));
+    finish();
+}
+END_TEST
+
 /* This machine's own address that is not loopback stands for a stranger. */
 static bool stranger(struct config_address *a, uint16_t port)
 {
@@ -374,6 +459,9 @@ int main(void)
     tcase_add_test(all, test_reload);
     tcase_add_test(all, test_ingress);
     tcase_add_test(all, test_own);
+    tcase_add_test(all, test_adopted);
+    tcase_add_test(all, test_adopted_for_both_families);
+    tcase_add_test(all, test_not_to_be_adopted);
     tcase_add_test(all, test_allow_clients);
     tcase_add_test(all, test_answer_survives_unread_input);
     suite_add_tcase(s, all);
