@@ -15,7 +15,7 @@ struct dns *dns_new(struct loop *, uint64_t min_ttl_ms, uint64_t max_ttl_ms);
 void dns_set_ttl(struct dns *, uint64_t min_ttl_ms, uint64_t max_ttl_ms);
 
 /* Asks these name servers ("IP:PORT,…", IPv6 in brackets) instead of those of
- * resolv.conf, dns_reload() or not: for tests and `doctor`. False and a line in
+ * resolv.conf, dns_reload() or not: for tests. False and a line in
  * the log, and nothing changed, if they cannot be read. */
 bool dns_set_servers(struct dns *, const char *servers) MUST_CHECK;
 

@@ -17,6 +17,8 @@ struct tls_report {
     const char *version, *alpn; /* "TLSv1.3"; NULL: no ALPN; as long as the stream */
     bool resumed;
     uint64_t handshake_us;
+    int64_t valid_from_s, valid_until_s; /* since 1970, of the certificate of the origin's
+                                            chain that expires first; 0: resumed */
 };
 
 struct tls_events {

@@ -4,6 +4,7 @@
 #include <mbedtls/error.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define MAGIC 0x746c7368
 
@@ -27,12 +28,36 @@ static bool names_address(const mbedtls_x509_crt *cert, const unsigned char *ip,
     return false;
 }
 
+static int64_t seconds(const mbedtls_x509_time *t)
+{
+    struct tm tm = {
+        .tm_sec = t->sec,
+        .tm_min = t->min,
+        .tm_hour = t->hour,
+        .tm_mday = t->day,
+        .tm_mon = t->mon - 1,
+        .tm_year = t->year - 1900,
+    };
+    return timegm(&tm);
+}
+
+/* The whole chain is verified, so that it ends with the first that expires. */
+static void note_validity(struct tls_handshake *h, const mbedtls_x509_crt *cert)
+{
+    int64_t until_s = seconds(&cert->valid_to);
+    if (h->valid_until_s && until_s >= h->valid_until_s)
+        return;
+    h->valid_until_s = until_s;
+    h->valid_from_s = seconds(&cert->valid_from);
+}
+
 /* mbedTLS calls this in full handshakes only. It is not told names that are
  * addresses (it would send them as SNI), so those are compared here. */
 static int on_verify(void *context, mbedtls_x509_crt *cert, int depth, uint32_t *flags)
 {
     struct tls_handshake *h = self(context);
     h->verified = true;
+    note_validity(h, cert);
     if (depth == 0 && h->ip_len && !names_address(cert, h->ip, h->ip_len))
         *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
     return 0;

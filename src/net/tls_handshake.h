@@ -17,9 +17,10 @@ struct tls_handshake {
     struct buf in, out;
     int result; /* of the last step: 0 done, MBEDTLS_ERR_SSL_WANT_READ, or an error */
     bool begun, heard;
-    bool is_foreign;     /* what came first is no TLS record */
-    unsigned char alert; /* of the origin, in the clear; 0: none (RFC 8446 6) */
-    bool verified;       /* a certificate was looked at: not a resumed session */
+    bool is_foreign;                     /* what came first is no TLS record */
+    unsigned char alert;                 /* of the origin, in the clear; 0: none (RFC 8446 6) */
+    bool verified;                       /* a certificate was looked at: not a resumed session */
+    int64_t valid_from_s, valid_until_s; /* of the certificate that expires first */
     bool ticket_is_kept;
     char *name;
     unsigned char ip[16];        /* the name, if it is a literal */

@@ -81,6 +81,10 @@ static void on_secured(void *owner, struct stream *s, const struct tls_report *r
     MAGIC_CHECK(c, CONNECTING_MAGIC);
     c->report.tls_us = r->handshake_us;
     c->report.resumed = r->resumed;
+    c->report.tls_version = r->version;
+    c->report.alpn = r->alpn;
+    c->report.valid_from_s = r->valid_from_s;
+    c->report.valid_until_s = r->valid_until_s;
     if (r->alpn && strcmp(r->alpn, "http/1.1") != 0)
         fail(c, FAILURE_TLS_PROTOCOL_ERROR, "the origin chose a protocol it was not offered");
     else

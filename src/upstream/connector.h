@@ -13,6 +13,8 @@ struct connect_report {
     struct sockaddr_storage peer; /* AF_UNSPEC: a unix socket */
     uint64_t dns_us, connect_us, tls_us;
     bool secure, resumed;
+    const char *tls_version, *alpn;      /* as long as the line; NULL: no TLS, nothing chosen */
+    int64_t valid_from_s, valid_until_s; /* see struct tls_report */
 };
 
 struct connect_events {
