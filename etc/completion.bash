@@ -13,12 +13,12 @@ _trunkline() {
         ;;
     esac
     case ${COMP_WORDS[1]} in
-    check | config) ;;
+    check | config | doctor) ;;
     stats) options='-c --url --json --help' ;;
     pause | resume | reconnect | drain) options='-c --url --help' ;;
     *)
         options='-c -v --help --version'
-        [ "$COMP_CWORD" -gt 1 ] || options="check config stats pause resume reconnect drain $options"
+        [ "$COMP_CWORD" -gt 1 ] || options="check config stats pause resume reconnect drain doctor $options"
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

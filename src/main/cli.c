@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "main/daemon.h"
+#include "main/doctor.h"
 #include "main/fetch.h"
 #include "main/stats_table.h"
 #include "main/verbs.h"
@@ -229,6 +230,14 @@ static int run_verb(int argc, char **argv, const struct command *c)
     return exit_code;
 }
 
+static int run_doctor(int argc, char **argv, const struct command *c)
+{
+    struct options o = read_options(c, argc, argv, ":c:h", file_options);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    return end_of_output(doctor_run(o.path ? o.path : DEFAULT_PATH, o.path == NULL, o.upstream));
+}
+
 #define WHERE_IT_IS                                                                                \
     "  --url URL  where it listens: http://HOST:PORT or unix:/path (" DEFAULT_URL ")\n"            \
     "  -c FILE    take the first address its configuration listens on\n"
@@ -242,6 +251,7 @@ static const struct command commands[] = {
      "       trunkline config [-c FILE]\n"
      "       trunkline stats [--url URL | -c FILE] [--json]\n"
      "       trunkline pause|resume|reconnect|drain [UPSTREAM] [--url URL | -c FILE]\n"
+     "       trunkline doctor [UPSTREAM] [-c FILE]\n"
      "Keeps TLS lines to exchanges open and lends them to local programs.\n"
      "\n"
      "Without a command it runs in the foreground and logs to stderr.\n"
@@ -277,6 +287,12 @@ static const struct command commands[] = {
      VERB_USAGE("drain",
                 "Finishes what runs, closes the lines and refuses what comes until resume;\n"
                 "without a name: drains the daemon, which then ends, as by SIGTERM.\n"),
+     true},
+    {"doctor", run_doctor,
+     "Usage: trunkline doctor [UPSTREAM] [-c FILE]\n"
+     "Looks once at each exchange, or at one: addresses, TLS, certificate, times, clock,\n"
+     "weight used. Exits 1 if one is not well, and says why.\n"
+     "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
      true},
 };
 

@@ -125,6 +125,7 @@ START_TEST(bad_usage_is_one_line_and_64)
     fails("check --nonsense", EX_USAGE, "see trunkline check --help");
     fails("check a b", EX_USAGE, "unexpected argument 'a'");
     fails("config -v", EX_USAGE, "unknown option '-v'");
+    fails("doctor a b", EX_USAGE, "unexpected argument 'b'");
     fails("stats --watch", EX_USAGE, "unknown option '--watch'");
     fails("stats --url", EX_USAGE, "a value is missing after '--url'");
     fails("stats --url http://a -c /x", EX_USAGE, "--url");
@@ -148,6 +149,7 @@ START_TEST(help_and_version)
     prints("stats --help", "--json");
     prints("pause --help", "Usage: trunkline pause [UPSTREAM] [--url URL | -c FILE]\n");
     prints("drain --help", "drains the daemon");
+    prints("doctor --help", "Usage: trunkline doctor [UPSTREAM]");
     prints("--version", "trunkline " PACKAGE_VERSION "\n");
     static const char *const libraries[] = {"libuv 1.",  "llhttp 9.",  "mbedTLS 3.",
                                             "c-ares 1.", "jansson 2.", "libconfuse 3."};

@@ -1,0 +1,40 @@
+/* One look at one upstream, as the daemon would reach it: resolves its name,
+ * opens a line (dial, TLS, ALPN), asks for one small public page, and writes down
+ * what it saw. Owned by whoever began it. Resolving, connecting, asking, then
+ * over; always over within CHECKUP_PATIENCE_MS. */
+#pragma once
+
+#include "upstream/connect.h"
+
+#define CHECKUP_PATIENCE_MS 15000
+
+struct checkup;
+
+struct checkup_facts {
+    char addresses[400];  /* all of them, "IP:PORT, …"; the list may be cut */
+    enum failure failure; /* FAILURE_NONE: it answered */
+    char detail[200];     /* words for the failure */
+    bool connected;       /* what follows is known: */
+    bool secure;
+    char peer[128];                 /* the address that was taken; "": a unix socket */
+    char tls_version[16], alpn[16]; /* "": no TLS; nothing chosen */
+    uint64_t dns_us, connect_us, tls_us;
+    int64_t valid_from_s, valid_until_s; /* see struct tls_report */
+    const char *path;                    /* what was asked for; known_path: it ought to exist */
+    bool known_path;
+    unsigned status;               /* 0: no answer */
+    int64_t asked_ms, answered_ms; /* since 1970, by our clock */
+    uint64_t answer_us;            /* from the request to the answer's head */
+    bool has_date, has_weight;     /* did the answer tell: */
+    int64_t date_s;                /* the time there, cut to a second */
+    int64_t weight;                /* used up, as weight_header says */
+};
+
+/* Begins. `done` comes once, later. All that is given must outlive it. */
+struct checkup *checkup_start(const struct connect_env *, struct tls_context *,
+                              const struct upstream_config *, void (*done)(void *owner),
+                              void *owner);
+const struct checkup_facts *checkup_facts(const struct checkup *);
+
+/* At any time; the loop must turn once more after. */
+void checkup_free(struct checkup *);

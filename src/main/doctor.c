@@ -1,0 +1,126 @@
+#include "main/doctor.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "base/log.h"
+#include "main/diagnosis.h"
+#include "main/plan.h"
+
+#define NOT_WELL 1
+
+struct doctor {
+    struct plan plan;
+    struct connect_env env;
+    size_t count, waiting; /* upstreams, checkups that are not over */
+    struct checkup **at;   /* by the upstream's place; NULL: not looked at */
+};
+
+/* Who asks goes anywhere: these are the operator's own upstreams. */
+static enum failure permit(void *context, bool listed, const struct sockaddr *address)
+{
+    (void)context, (void)listed, (void)address;
+    return FAILURE_NONE;
+}
+
+static void on_done(void *owner)
+{
+    struct doctor *d = owner;
+    if (--d->waiting == 0)
+        loop_stop(d->env.loop);
+}
+
+static bool is_wanted(const struct upstream_config *u, const char *only)
+{
+    return only == NULL || strcmp(u->name, only) == 0;
+}
+
+static void look(struct doctor *d, const char *only)
+{
+    const struct config *c = d->plan.config;
+    for (size_t i = 0; i < d->count; i++) {
+        if (!is_wanted(c->upstreams[i], only))
+            continue;
+        d->waiting++;
+        d->at[i] =
+            checkup_start(&d->env, tls_set_upstream(d->plan.tls, i), c->upstreams[i], on_done, d);
+    }
+    loop_run(d->env.loop);
+}
+
+static int tell(const struct doctor *d)
+{
+    struct text page = {0};
+    bool all_well = true;
+    for (size_t i = 0; i < d->count; i++) {
+        if (d->at[i] == NULL)
+            continue;
+        if (page.len)
+            text_add_str(&page, "\n");
+        all_well &= diagnose(d->plan.config->upstreams[i], checkup_facts(d->at[i]), &page);
+    }
+    fwrite(page.at, 1, page.len, stdout);
+    text_free(&page);
+    return all_well ? EX_OK : NOT_WELL;
+}
+
+static void clean_up(struct doctor *d)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (d->at[i])
+            checkup_free(d->at[i]);
+    loop_turn(d->env.loop, false);
+    dns_free(d->env.dns);
+    worker_free(d->env.worker);
+    loop_free(d->env.loop);
+    free(d->at);
+}
+
+static int examine(struct doctor *d, const char *only)
+{
+    const struct config *c = d->plan.config;
+    struct loop *loop = loop_new();
+    struct dns *dns = dns_new(loop, c->dns_min_ttl, c->dns_max_ttl);
+    if (dns == NULL) {
+        loop_free(loop);
+        return EX_OSERR;
+    }
+    d->env = (struct connect_env){loop, dns, worker_new(loop), permit, NULL};
+    d->at = must_calloc(d->count, sizeof *d->at);
+    look(d, only);
+    int exit_code = tell(d);
+    clean_up(d);
+    return exit_code;
+}
+
+static int check_call(const struct config *c, const char *only)
+{
+    if (c->upstream_count == 0) {
+        fprintf(stderr, "trunkline: %s: there is no upstream to look at\n",
+                *c->path ? c->path : "the built-in configuration");
+        return EX_CONFIG;
+    }
+    if (only && config_find(c, only, strlen(only)) == NULL) {
+        fprintf(stderr, "trunkline: %s has no upstream '%s'\n", c->path, only);
+        return EX_USAGE;
+    }
+    return EX_OK;
+}
+
+int doctor_run(const char *path, bool optional, const char *only)
+{
+    struct doctor d = {0};
+    tls_start();
+    signal(SIGPIPE, SIG_IGN);
+    log_set_level(LOG_LEVEL_ERROR);
+    bool good = plan_make(&d.plan, path, optional);
+    fwrite(d.plan.errors.at, 1, d.plan.errors.len, stderr);
+    int exit_code = good ? check_call(d.plan.config, only) : EX_CONFIG;
+    if (exit_code == EX_OK) {
+        d.count = d.plan.config->upstream_count;
+        exit_code = examine(&d, only);
+    }
+    plan_clear(&d.plan);
+    return exit_code;
+}
