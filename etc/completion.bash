@@ -8,7 +8,12 @@ _trunkline() {
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         return
         ;;
-    --url)
+    --dir)
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -d -- "$word")
+        return
+        ;;
+    --url | --host)
         return
         ;;
     esac
@@ -16,9 +21,10 @@ _trunkline() {
     check | config | doctor) ;;
     stats) options='-c --url --json --help' ;;
     pause | resume | reconnect | drain) options='-c --url --help' ;;
+    ca) [ "$COMP_CWORD" -eq 2 ] && options='init --help' || options='--dir --host --help' ;;
     *)
         options='-c -v --help --version'
-        [ "$COMP_CWORD" -gt 1 ] || options="check config stats pause resume reconnect drain doctor $options"
+        [ "$COMP_CWORD" -gt 1 ] || options="check config stats pause resume reconnect drain doctor ca $options"
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

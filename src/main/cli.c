@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "main/ca_init.h"
 #include "main/daemon.h"
 #include "main/doctor.h"
 #include "main/fetch.h"
@@ -244,6 +245,11 @@ static int run_doctor(int argc, char **argv, const struct command *c)
 #define VERB_USAGE(verb, meaning)                                                                  \
     "Usage: trunkline " verb " [UPSTREAM] [--url URL | -c FILE]\n" meaning WHERE_IT_IS
 
+static int run_ca(int argc, char **argv, const struct command *c)
+{
+    return ca_init(argc, argv, c->usage);
+}
+
 static const struct command commands[] = {
     {NULL, run_daemon,
      "Usage: trunkline [-c FILE] [-v]\n"
@@ -252,6 +258,7 @@ static const struct command commands[] = {
      "       trunkline stats [--url URL | -c FILE] [--json]\n"
      "       trunkline pause|resume|reconnect|drain [UPSTREAM] [--url URL | -c FILE]\n"
      "       trunkline doctor [UPSTREAM] [-c FILE]\n"
+     "       trunkline ca init --dir DIR --host NAME ...\n"
      "Keeps TLS lines to exchanges open and lends them to local programs.\n"
      "\n"
      "Without a command it runs in the foreground and logs to stderr.\n"
@@ -294,6 +301,12 @@ static const struct command commands[] = {
      "weight used. Exits 1 if one is not well, and says why.\n"
      "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
      true},
+    {"ca", run_ca,
+     "Usage: trunkline ca init --dir DIR --host NAME [--host NAME]...\n"
+     "Makes the local CA for connect = intercept: DIR/ca.pem and DIR/ca.key.\n"
+     "  --dir DIR    where to; made if it is not there. Nothing is overwritten\n"
+     "  --host NAME  a host that it can vouch for, with its subdomains\n",
+     false},
 };
 
 int cli_main(int argc, char **argv)

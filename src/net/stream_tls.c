@@ -187,7 +187,7 @@ static void fail_by_lower(struct stream_tls *s)
     if (s->lower_end == STREAM_RESET)
         snprintf(words, sizeof words, "%s during the TLS handshake", s->lower_why);
     else
-        snprintf(words, sizeof words, "origin closed during the TLS handshake");
+        snprintf(words, sizeof words, "%s closed during the TLS handshake", s->handshake.peer);
     fail(s, FAILURE_CONNECTION_TERMINATED, words);
 }
 
@@ -435,10 +435,10 @@ static const struct stream_ops ops = {
     .close = tls_close,
 };
 
-struct stream *stream_tls_open(struct loop *loop, struct worker *worker,
-                               struct tls_context *context, struct stream *lower, const char *name,
-                               const char *const *alpn, const struct tls_events *events,
-                               void *owner)
+static struct stream_tls *begin(struct loop *loop, struct worker *worker,
+                                struct tls_context *context, struct stream *lower, const char *name,
+                                const char *const *alpn, const struct tls_events *events,
+                                void *owner)
 {
     struct stream_tls *s = NEW(struct stream_tls);
     MAGIC_INIT(s, MAGIC);
@@ -454,6 +454,30 @@ struct stream *stream_tls_open(struct loop *loop, struct worker *worker,
     s->step = (struct job){.work = step, .done = step_done};
     task_init(&s->task, run_task);
     stream_bind(lower, &lower_events, s);
+    return s;
+}
+
+struct stream *stream_tls_open(struct loop *loop, struct worker *worker,
+                               struct tls_context *context, struct stream *lower, const char *name,
+                               const char *const *alpn, const struct tls_events *events,
+                               void *owner)
+{
+    struct stream_tls *s = begin(loop, worker, context, lower, name, alpn, events, owner);
     step_later(s);
+    return &s->base;
+}
+
+/* A server has nothing to do before it hears of the client. */
+struct stream *stream_tls_accept(struct loop *loop, struct worker *worker,
+                                 struct tls_context *context, struct stream *lower,
+                                 struct span first, const char *const *alpn,
+                                 const struct tls_events *events, void *owner)
+{
+    struct stream_tls *s = begin(loop, worker, context, lower, NULL, alpn, events, owner);
+    buf_append(&s->handshake.in, first.at, first.len);
+    if (first.len)
+        step_later(s);
+    else
+        stream_resume(lower);
     return &s->base;
 }

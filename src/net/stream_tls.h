@@ -1,4 +1,4 @@
-/* A client's TLS over any stream, by mbedTLS. Handshake steps run on the
+/* TLS over any stream, by mbedTLS, as client or as server. Handshake steps run on the
  * worker; one that waits for the network holds no place there. Owns the stream
  * below. Handshaking → secured → ended; a stream like any other once secured:
  * before on_secured, and after on_failed, it may only be closed.
@@ -9,6 +9,7 @@
 #pragma once
 
 #include "base/failure.h"
+#include "base/span.h"
 #include "net/stream.h"
 #include "net/tls_context.h"
 #include "net/worker.h"
@@ -34,3 +35,10 @@ struct tls_events {
 struct stream *stream_tls_open(struct loop *, struct worker *, struct tls_context *,
                                struct stream *lower, const char *name, const char *const *alpn,
                                const struct tls_events *, void *owner);
+
+/* Likewise as the server, by a context of tls_context_serve(). `first` is what
+ * came from the client already (copied). A client that offers ALPN without any
+ * of ours is refused (RFC 7301 3.2), one that offers none is not. */
+struct stream *stream_tls_accept(struct loop *, struct worker *, struct tls_context *,
+                                 struct stream *lower, struct span first, const char *const *alpn,
+                                 const struct tls_events *, void *owner);

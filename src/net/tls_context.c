@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/span.h"
+#include "net/ca.h"
 #include "net/tls_session.h"
 
 /* One configuration per ALPN list: mbedTLS keeps the list there. */
@@ -22,6 +24,7 @@ struct variant {
 
 struct tls_context {
     unsigned refs;
+    char *serves; /* a server's: its host; else NULL */
     bool verify, tls13_only, has_cert;
     mbedtls_x509_crt *anchors;    /* the system's, or its own */
     mbedtls_x509_crt own_anchors; /* of ca_file; empty when nothing is verified */
@@ -150,21 +153,42 @@ static bool read_trust(struct tls_context *c, const struct tls_settings *with, c
     return (c->anchors = system_anchors(error, size)) != NULL;
 }
 
-struct tls_context *tls_context_new(const struct tls_settings *with, char *error, size_t size)
+static struct tls_context *new_context(void)
 {
     struct tls_context *c = NEW(struct tls_context);
     c->refs = 1;
-    c->verify = with->verify;
-    c->tls13_only = with->tls13_only;
     mbedtls_x509_crt_init(&c->own_anchors);
     mbedtls_x509_crt_init(&c->cert);
     mbedtls_pk_init(&c->key);
     tls_sessions_init(&c->sessions);
+    return c;
+}
+
+struct tls_context *tls_context_new(const struct tls_settings *with, char *error, size_t size)
+{
+    struct tls_context *c = new_context();
+    c->verify = with->verify;
+    c->tls13_only = with->tls13_only;
     if (read_trust(c, with, error, size) &&
         (with->cert_file == NULL || read_identity(c, with, error, size)))
         return c;
     tls_context_unref(c);
     return NULL;
+}
+
+struct tls_context *tls_context_serve(const char *host, struct leaf *leaf)
+{
+    struct tls_context *c = new_context();
+    c->serves = must_strdup(host);
+    c->cert = leaf->cert;
+    c->key = leaf->key;
+    c->has_cert = true;
+    return c;
+}
+
+bool tls_context_is_server(const struct tls_context *c)
+{
+    return c->serves != NULL;
 }
 
 struct tls_context *tls_context_ref(struct tls_context *c)
@@ -196,6 +220,7 @@ void tls_context_unref(struct tls_context *c)
     mbedtls_pk_free(&c->key);
     mbedtls_x509_crt_free(&c->cert);
     mbedtls_x509_crt_free(&c->own_anchors);
+    free(c->serves);
     free(c);
 }
 
@@ -229,13 +254,37 @@ static void set_trust(struct tls_context *c, mbedtls_ssl_config *config)
     mbedtls_ssl_conf_ca_chain(config, c->anchors, NULL);
     mbedtls_ssl_conf_authmode(config, c->verify ? MBEDTLS_SSL_VERIFY_REQUIRED
                                                 : MBEDTLS_SSL_VERIFY_OPTIONAL);
-    if (c->has_cert)
-        CHECK(mbedtls_ssl_conf_own_cert(config, &c->cert, &c->key) == 0);
+    mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
+        config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+    mbedtls_ssl_conf_tls13_key_exchange_modes(config,
+                                              MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ALL);
 }
 
-static void set_protocol(const struct tls_context *c, mbedtls_ssl_config *config)
+/* An error makes mbedTLS send the alert unrecognized_name. */
+static int on_server_name(void *context, mbedtls_ssl_context *ssl, const unsigned char *name,
+                          size_t len)
 {
-    CHECK(mbedtls_ssl_config_defaults(config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
+    const struct tls_context *c = context;
+    struct span asked = {(const char *)name, len};
+    (void)ssl;
+    if (len && asked.at[len - 1] == '.')
+        asked.len--;
+    return span_is_nocase(asked, span_of(c->serves)) ? 0 : MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME;
+}
+
+static void set_service(struct tls_context *c, mbedtls_ssl_config *config)
+{
+    mbedtls_ssl_conf_authmode(config, MBEDTLS_SSL_VERIFY_NONE);
+    mbedtls_ssl_conf_sni(config, on_server_name, c);
+    mbedtls_ssl_conf_tls13_key_exchange_modes(config,
+                                              MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
+}
+
+static void set_protocol(struct tls_context *c, mbedtls_ssl_config *config)
+{
+    int side = c->serves ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT;
+    CHECK(mbedtls_ssl_config_defaults(config, side, MBEDTLS_SSL_TRANSPORT_STREAM,
                                       MBEDTLS_SSL_PRESET_DEFAULT) == 0);
     mbedtls_ssl_conf_min_tls_version(config, c->tls13_only ? MBEDTLS_SSL_VERSION_TLS1_3
                                                            : MBEDTLS_SSL_VERSION_TLS1_2);
@@ -244,11 +293,8 @@ static void set_protocol(const struct tls_context *c, mbedtls_ssl_config *config
     mbedtls_ssl_conf_ciphersuites(config, ciphers);
     mbedtls_ssl_conf_groups(config, groups);
     mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
-    mbedtls_ssl_conf_session_tickets(config, MBEDTLS_SSL_SESSION_TICKETS_ENABLED);
-    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(
-        config, MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
-    mbedtls_ssl_conf_tls13_key_exchange_modes(config,
-                                              MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ALL);
+    if (c->has_cert)
+        CHECK(mbedtls_ssl_conf_own_cert(config, &c->cert, &c->key) == 0);
 }
 
 const struct mbedtls_ssl_config *tls_context_config(struct tls_context *c, const char *const *alpn)
@@ -259,7 +305,10 @@ const struct mbedtls_ssl_config *tls_context_config(struct tls_context *c, const
     struct variant *v = NEW(struct variant);
     mbedtls_ssl_config_init(&v->config);
     set_protocol(c, &v->config);
-    set_trust(c, &v->config);
+    if (c->serves)
+        set_service(c, &v->config);
+    else
+        set_trust(c, &v->config);
     if (alpn) {
         v->alpn = copy_list(alpn);
         CHECK(mbedtls_ssl_conf_alpn_protocols(&v->config, v->alpn) == 0);

@@ -1,5 +1,6 @@
 /* What the TLS lines of one upstream have in common: trust anchors, client
- * certificate, protocol bounds, ALPN, and the last session, for resumption.
+ * certificate, protocol bounds, ALPN, and the last session, for resumption. Or,
+ * on the other side, what the clients of one intercepted host are shown.
  * Reference-counted (an upstream and its lines hold one each; the counts are
  * the loop's). Building one reads files and may take milliseconds: do it at
  * start or on the worker. */
@@ -23,6 +24,13 @@ void tls_start(void);
 
 /* NULL with words in `error` ("ca_file /x: cannot be read: …"). */
 struct tls_context *tls_context_new(const struct tls_settings *, char *error, size_t size);
+
+/* A server's, for one host: shows this leaf, which it takes over. A client that
+ * names another host (SNI, RFC 6066 3) is refused; sessions are not resumed. */
+struct leaf;
+struct tls_context *tls_context_serve(const char *host, struct leaf *);
+bool tls_context_is_server(const struct tls_context *);
+
 struct tls_context *tls_context_ref(struct tls_context *);
 void tls_context_unref(struct tls_context *);
 

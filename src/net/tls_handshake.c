@@ -109,6 +109,8 @@ static int begin(struct tls_handshake *h)
     if (error)
         return error;
     mbedtls_ssl_set_bio(&h->ssl, h, on_send, on_receive, NULL);
+    if (h->name == NULL)
+        return 0;
     mbedtls_ssl_set_verify(&h->ssl, on_verify, h);
     error = mbedtls_ssl_set_hostname(&h->ssl, h->ip_len ? NULL : h->name);
     if (error == 0 && h->offered)
@@ -123,7 +125,8 @@ void tls_handshake_step(struct tls_handshake *h)
     look(h);
     if (h->result == 0)
         h->result = mbedtls_ssl_handshake(&h->ssl);
-    if (h->result == 0 && mbedtls_ssl_get_version_number(&h->ssl) == MBEDTLS_SSL_VERSION_TLS1_2)
+    if (h->result == 0 && h->name &&
+        mbedtls_ssl_get_version_number(&h->ssl) == MBEDTLS_SSL_VERSION_TLS1_2)
         h->gained = tls_session_export(&h->ssl);
 }
 
@@ -131,7 +134,7 @@ void tls_handshake_step(struct tls_handshake *h)
 
 bool tls_handshake_is_resumed(const struct tls_handshake *h)
 {
-    return !h->verified;
+    return h->name && !h->verified;
 }
 
 /* A session that was refused, or led to a failure (the origin may no longer
@@ -139,6 +142,8 @@ bool tls_handshake_is_resumed(const struct tls_handshake *h)
 void tls_handshake_settle(struct tls_handshake *h)
 {
     struct tls_sessions *sessions = tls_context_sessions(h->context);
+    if (h->name == NULL)
+        return;
     if (h->offered && (h->result != 0 || h->verified))
         tls_sessions_drop(sessions, h->name, h->offered);
     if (h->gained)
@@ -195,29 +200,37 @@ enum failure tls_handshake_explain(const struct tls_handshake *h, char *words, s
     if (is_refused && mbedtls_x509_crt_verify_info(words, size, "", flags) > 0)
         make_one_line(words);
     else if (h->is_foreign)
-        snprintf(words, size, "what the origin sent is not TLS");
+        snprintf(words, size, "what the %s sent is not TLS", h->peer);
     else if (h->result == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE && h->alert)
-        snprintf(words, size, "origin sent alert %u (%s)", h->alert, alert_name(h->alert));
+        snprintf(words, size, "%s sent alert %u (%s)", h->peer, h->alert, alert_name(h->alert));
     else
         mbedtls_strerror(h->result, words, size);
     return is_certificate_error(h->result) ? FAILURE_TLS_CERTIFICATE_ERROR
                                            : FAILURE_TLS_PROTOCOL_ERROR;
 }
 
-void tls_handshake_init(struct tls_handshake *h, struct tls_context *context, const char *name,
-                        const char *const *alpn)
+static void name_origin(struct tls_handshake *h, const char *name)
 {
-    *h = (struct tls_handshake){0};
-    MAGIC_INIT(h, MAGIC);
-    mbedtls_ssl_init(&h->ssl);
-    h->result = MBEDTLS_ERR_SSL_WANT_READ;
     h->name = must_strdup(name);
     h->ip_len = inet_pton(AF_INET, name, h->ip) == 1    ? 4
                 : inet_pton(AF_INET6, name, h->ip) == 1 ? 16
                                                         : 0;
+    h->offered = tls_sessions_find(tls_context_sessions(h->context), name);
+}
+
+void tls_handshake_init(struct tls_handshake *h, struct tls_context *context, const char *name,
+                        const char *const *alpn)
+{
+    CHECK((name == NULL) == tls_context_is_server(context));
+    *h = (struct tls_handshake){0};
+    MAGIC_INIT(h, MAGIC);
+    mbedtls_ssl_init(&h->ssl);
+    h->result = MBEDTLS_ERR_SSL_WANT_READ;
     h->context = tls_context_ref(context);
     h->config = tls_context_config(context, alpn);
-    h->offered = tls_sessions_find(tls_context_sessions(context), name);
+    h->peer = name ? "origin" : "client";
+    if (name)
+        name_origin(h, name);
 }
 
 void tls_handshake_free(struct tls_handshake *h)

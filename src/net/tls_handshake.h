@@ -1,4 +1,4 @@
-/* A client's TLS handshake over memory: what came in `in`, what is to go out in
+/* One side's TLS handshake over memory: what came in `in`, what is to go out in
  * `out`. Its steps run on the worker; whoever owns it feeds and flushes between
  * steps, on the loop. Lives inside its stream, which goes on using `ssl` once
  * the handshake is done. Waiting (wants to read) → done or failed. */
@@ -17,12 +17,13 @@ struct tls_handshake {
     struct buf in, out;
     int result; /* of the last step: 0 done, MBEDTLS_ERR_SSL_WANT_READ, or an error */
     bool begun, heard;
-    bool is_foreign;                     /* what came first is no TLS record */
-    unsigned char alert;                 /* of the origin, in the clear; 0: none (RFC 8446 6) */
-    bool verified;                       /* a certificate was looked at: not a resumed session */
+    bool is_foreign;     /* what came first is no TLS record */
+    unsigned char alert; /* of the peer, in the clear; 0: none (RFC 8446 6) */
+    bool verified;       /* a certificate was looked at (by a client always, unless it resumed) */
     int64_t valid_from_s, valid_until_s; /* of the certificate that expires first */
     bool ticket_is_kept;
-    char *name;
+    const char *peer;            /* "origin" or "client" */
+    char *name;                  /* of the origin; NULL: we are the server */
     unsigned char ip[16];        /* the name, if it is a literal */
     size_t ip_len;               /* 0, 4 or 16 */
     struct tls_context *context; /* one reference */
@@ -31,6 +32,7 @@ struct tls_handshake {
     struct tls_session *gained;  /* TLS 1.2: the new one */
 };
 
+/* `name` is NULL if, and only if, the context is a server's. */
 void tls_handshake_init(struct tls_handshake *, struct tls_context *, const char *name,
                         const char *const *alpn);
 

@@ -1,0 +1,204 @@
+#include "main/ca_init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <mbedtls/platform_util.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "config/host.h"
+#include "net/ca.h"
+#include "net/tls_context.h"
+
+#define DIR_MODE 0755
+#define CERT_MODE 0644
+#define KEY_MODE 0600
+
+/* What the options said. */
+struct wish {
+    const char *dir; /* NULL: not given */
+    const char **hosts;
+    size_t host_count;
+    struct arena *arena; /* holds the names */
+};
+
+static int misused(const char *what, const char *which)
+{
+    fprintf(stderr, "trunkline: %s '%s'; see trunkline ca --help\n", what, which);
+    return EX_USAGE;
+}
+
+/* ------------------------------------------------------------------- options */
+
+/* NULL, or what is wrong. Whoever may vouch for a top-level domain may vouch for
+ * half the world. */
+static const char *wrong_host(const char *given, const char *name)
+{
+    if (given[0] == '*' || given[0] == '.')
+        return "subdomains are included: name the host alone, not";
+    if (name == NULL)
+        return "not a host name:";
+    if (strspn(name, "0123456789.") == strlen(name))
+        return "not a name but an address, for which the CA cannot vouch:";
+    if (strchr(name, '.') == NULL && strcmp(name, "localhost") != 0)
+        return "would cover a whole top-level domain:";
+    return NULL;
+}
+
+static int add_host(struct wish *w, const char *given)
+{
+    const char *name = host_name_read(w->arena, span_of(given));
+    const char *why = wrong_host(given, name);
+    if (why)
+        return misused(why, given);
+    for (size_t i = 0; i < w->host_count; i++)
+        if (strcmp(w->hosts[i], name) == 0)
+            return EX_OK;
+    w->hosts = must_realloc(w->hosts, (w->host_count + 1) * sizeof *w->hosts);
+    w->hosts[w->host_count++] = name;
+    return EX_OK;
+}
+
+/* EX_OK: go on; else, or after --help, the exit code is `*exit_code`. */
+static bool read_options(struct wish *w, int argc, char **argv, const char *usage, int *exit_code)
+{
+    static const struct option names[] = {{"dir", required_argument, NULL, 'd'},
+                                          {"host", required_argument, NULL, 'n'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {0}};
+    int found;
+    *exit_code = EX_OK;
+    optind = 0;
+    while (*exit_code == EX_OK && (found = getopt_long(argc, argv, "+:h", names, NULL)) != -1) {
+        switch (found) {
+        case 'd': w->dir = optarg; break;
+        case 'n': *exit_code = add_host(w, optarg); break;
+        case 'h': printf("%s", usage); return false;
+        case ':': *exit_code = misused("a value is missing after", argv[optind - 1]); break;
+        default: *exit_code = misused("unknown option", argv[optind - 1]);
+        }
+    }
+    if (*exit_code == EX_OK && optind < argc)
+        *exit_code = misused("unexpected argument", argv[optind]);
+    else if (*exit_code == EX_OK && w->dir == NULL)
+        *exit_code = misused("an option is missing:", "--dir");
+    else if (*exit_code == EX_OK && w->host_count == 0)
+        *exit_code = misused("an option is missing:", "--host");
+    return *exit_code == EX_OK;
+}
+
+/* --------------------------------------------------------------------- files */
+
+/* Made anew, or not at all; the mode is that whatever the umask is. */
+static bool write_file(const char *path, mode_t mode, const struct text *content)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0) {
+        fprintf(stderr, "trunkline: %s: %m%s\n", path,
+                errno == EEXIST ? "; it is not overwritten" : "");
+        return false;
+    }
+    bool good = write(fd, content->at, content->len) == (ssize_t)content->len &&
+                fchmod(fd, mode) == 0 && fsync(fd) == 0;
+    if (!good)
+        fprintf(stderr, "trunkline: %s: cannot be written: %m\n", path);
+    close(fd);
+    if (!good)
+        unlink(path);
+    return good;
+}
+
+/* The key first: a certificate without one is of no use, and looks whole. */
+static bool write_files(const char *cert_path, const struct text *cert, const char *key_path,
+                        const struct text *key)
+{
+    if (access(cert_path, F_OK) == 0) {
+        fprintf(stderr, "trunkline: %s: File exists; it is not overwritten\n", cert_path);
+        return false;
+    }
+    if (!write_file(key_path, KEY_MODE, key))
+        return false;
+    if (write_file(cert_path, CERT_MODE, cert))
+        return true;
+    unlink(key_path);
+    return false;
+}
+
+static void tell(const struct wish *w, const char *cert, const char *key)
+{
+    printf("%s\n%s (its key: for trunkline alone)\n\nIt can vouch for these, with their "
+           "subdomains, and for nothing else:",
+           cert, key);
+    for (size_t i = 0; i < w->host_count; i++)
+        printf(" %s", w->hosts[i]);
+    printf("\n\nIn trunkline.conf, above the upstream blocks of these hosts:\n"
+           "    connect = intercept\n"
+           "    ca_cert = \"%s\"\n"
+           "    ca_key  = \"%s\"\n\n"
+           "For each program, beside HTTPS_PROXY=http://127.0.0.1:8642:\n"
+           "    NODE_EXTRA_CA_CERTS=%s    Node\n"
+           "    REQUESTS_CA_BUNDLE=%s     Python's requests\n"
+           "    SSL_CERT_FILE=%s          Python's ssl (httpx, aiohttp, urllib), OpenSSL\n"
+           "    curl --cacert %s\n"
+           "All but the first take the place of the system's bundle. A program that also calls "
+           "other\nhosts needs both in one file:\n"
+           "    cat /etc/ssl/certs/ca-certificates.crt %s >bundle.pem\n",
+           cert, key, cert, cert, cert, cert, cert);
+}
+
+static int make(const struct wish *w)
+{
+    char error[160];
+    struct text cert = {0}, key = {0};
+    if (!ca_make(w->hosts, w->host_count, &cert, &key, error, sizeof error)) {
+        fprintf(stderr, "trunkline: no CA could be made: %s\n", error);
+        return EX_SOFTWARE;
+    }
+    if (mkdir(w->dir, DIR_MODE) != 0 && errno != EEXIST) {
+        fprintf(stderr, "trunkline: %s: %m\n", w->dir);
+        return EX_CANTCREAT;
+    }
+    char *dir = realpath(w->dir, NULL);
+    const char *root = dir ? dir : w->dir;
+    const char *cert_path = arena_printf(w->arena, "%s/ca.pem", root);
+    const char *key_path = arena_printf(w->arena, "%s/ca.key", root);
+    bool good = write_files(cert_path, &cert, key_path, &key);
+    if (good)
+        tell(w, cert_path, key_path);
+    mbedtls_platform_zeroize(key.at, key.room);
+    text_free(&cert);
+    text_free(&key);
+    free(dir);
+    return good ? EX_OK : EX_CANTCREAT;
+}
+
+static int init(int argc, char **argv, const char *usage)
+{
+    struct wish w = {.arena = arena_new()};
+    int exit_code;
+    if (read_options(&w, argc, argv, usage, &exit_code)) {
+        tls_start();
+        exit_code = make(&w);
+    }
+    free(w.hosts);
+    arena_free(w.arena);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_code;
+    fprintf(stderr, "trunkline: cannot write: %m\n");
+    return EX_IOERR;
+}
+
+int ca_init(int argc, char **argv, const char *usage)
+{
+    if (argc >= 2 && strcmp(argv[1], "init") == 0)
+        return init(argc - 1, argv + 1, usage);
+    if (argc >= 2 && strcmp(argv[1], "--help") == 0)
+        return init(argc, argv, usage);
+    return argc >= 2 ? misused("unknown command", argv[1])
+                     : misused("a command is missing after", "ca");
+}

@@ -1,0 +1,409 @@
+#include "net/ca.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <mbedtls/error.h>
+#include <mbedtls/oid.h>
+#include <mbedtls/pem.h>
+#include <mbedtls/platform_util.h>
+#include <mbedtls/psa_util.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "net/certificate.h"
+#include "net/name_constraints.h"
+
+#define HOUR (time_t)3600
+#define DAY (24 * HOUR)
+
+#define CA_DAYS 1826 /* its key lies on a disk, and its users have to be told of the next one */
+#define LEAF_DAYS 7
+#define RENEW_DAYS 5 /* a client's clock may be days ahead */
+#define EARLIER HOUR /* or behind */
+
+#define PEM_SIZE 4096
+#define FILE_SIZE_MAX (256 * 1024)
+#define COMMON_NAME_MAX 64 /* RFC 5280 A.1, ub-common-name */
+
+#define PEM_CERT_BEGIN "-----BEGIN CERTIFICATE-----"
+#define PEM_CERT_END "-----END CERTIFICATE-----"
+
+struct ca {
+    unsigned refs;
+    mbedtls_x509_crt cert;
+    mbedtls_pk_context key;
+    struct name_constraints names;
+    time_t until;
+    bool key_is_exposed;
+    char subject[512];
+};
+
+/* -------------------------------------------------------------------- making */
+
+/* Two CAs never share a name: clients look an issuer up by it. */
+static int make_ca_name(char *name, size_t size)
+{
+    unsigned char mark[4];
+    int error = mbedtls_psa_get_random(MBEDTLS_PSA_RANDOM_STATE, mark, sizeof mark);
+    snprintf(name, size, "O=trunkline, CN=trunkline local CA %02x%02x%02x%02x", mark[0], mark[1],
+             mark[2], mark[3]);
+    return error;
+}
+
+static int make_ca_cert(mbedtls_pk_context *key, const char *const *hosts, size_t count,
+                        struct text *der)
+{
+    char name[80];
+    struct text constraints = {0};
+    time_t now = time(NULL);
+    int error = make_ca_name(name, sizeof name);
+    name_constraints_write(hosts, count, &constraints);
+    struct certificate c = {.subject = name,
+                            .issuer = name,
+                            .key = key,
+                            .issuer_key = key,
+                            .from = now - EARLIER,
+                            .until = now + CA_DAYS * DAY,
+                            .constraints = text_span(&constraints)};
+    if (error == 0)
+        error = certificate_write(&c, der);
+    text_free(&constraints);
+    return error;
+}
+
+static int add_pem(const struct text *der, struct text *pem)
+{
+    size_t len;
+    size_t room = der->len * 2 + sizeof PEM_CERT_BEGIN + sizeof PEM_CERT_END + 2;
+    char *to = text_reserve(pem, room);
+    int error = mbedtls_pem_write_buffer(PEM_CERT_BEGIN "\n", PEM_CERT_END "\n",
+                                         (const unsigned char *)der->at, der->len,
+                                         (unsigned char *)to, room, &len);
+    if (error == 0)
+        text_added(pem, len - 1); /* it counts the NUL */
+    return error;
+}
+
+static int add_key(const mbedtls_pk_context *key, struct text *pem)
+{
+    char buffer[PEM_SIZE];
+    int error = mbedtls_pk_write_key_pem(key, (unsigned char *)buffer, sizeof buffer);
+    if (error == 0)
+        text_add_str(pem, buffer);
+    mbedtls_platform_zeroize(buffer, sizeof buffer);
+    return error;
+}
+
+bool ca_make(const char *const *hosts, size_t count, struct text *cert, struct text *key_pem,
+             char *words, size_t size)
+{
+    mbedtls_pk_context key;
+    struct text der = {0};
+    mbedtls_pk_init(&key);
+    int error = certificate_make_key(&key);
+    if (error == 0)
+        error = make_ca_cert(&key, hosts, count, &der);
+    if (error == 0)
+        error = add_pem(&der, cert);
+    if (error == 0)
+        error = add_key(&key, key_pem);
+    if (error)
+        mbedtls_strerror(error, words, size);
+    text_free(&der);
+    mbedtls_pk_free(&key);
+    return error == 0;
+}
+
+/* ------------------------------------------------------------------- signing */
+
+static int sign(struct ca *ca, const char *host, struct leaf *leaf)
+{
+    char subject[128];
+    struct text der = {0};
+    time_t now = time(NULL), until = now + LEAF_DAYS * DAY;
+    bool fits = strlen(host) <= COMMON_NAME_MAX;
+    mbedtls_x509_crt_init(&leaf->cert);
+    mbedtls_pk_init(&leaf->key);
+    leaf->renew_at = now + RENEW_DAYS * DAY;
+    snprintf(subject, sizeof subject, "O=trunkline%s%s", fits ? ", CN=" : "", fits ? host : "");
+    struct certificate c = {.subject = subject,
+                            .issuer = ca->subject,
+                            .key = &leaf->key,
+                            .issuer_key = &ca->key,
+                            .from = now - EARLIER,
+                            .until = until < ca->until ? until : ca->until,
+                            .host = host};
+    int error = certificate_make_key(&leaf->key);
+    if (error == 0)
+        error = certificate_write(&c, &der);
+    if (error == 0)
+        error = mbedtls_x509_crt_parse_der(&leaf->cert, (const unsigned char *)der.at, der.len);
+    text_free(&der);
+    return error;
+}
+
+int ca_sign(struct ca *ca, const char *host, struct leaf *leaf)
+{
+    CHECK(ca_may_sign(ca, host));
+    return sign(ca, host, leaf);
+}
+
+void leaf_free(struct leaf *leaf)
+{
+    mbedtls_x509_crt_free(&leaf->cert);
+    mbedtls_pk_free(&leaf->key);
+}
+
+/* ------------------------------------------------------------------- reading */
+
+static bool deny_cert(struct ca_error *e, const char *words)
+{
+    e->in_key = false;
+    snprintf(e->words, sizeof e->words, "%s", words);
+    return false;
+}
+
+static bool deny_code(struct ca_error *e, bool in_key, int code)
+{
+    char words[160];
+    mbedtls_strerror(code, words, sizeof words);
+    e->in_key = in_key;
+    snprintf(e->words, sizeof e->words, "cannot be read: %s", words);
+    return false;
+}
+
+struct extensions {
+    struct ca *ca;
+    const char *why; /* the constraints are no good; NULL: nothing of the kind */
+};
+
+/* mbedTLS asks about each extension it does not know. */
+static int on_extension(void *context, const mbedtls_x509_crt *cert, const mbedtls_x509_buf *oid,
+                        int critical, const unsigned char *p, const unsigned char *end)
+{
+    struct extensions *x = context;
+    struct span value = {(const char *)p, (size_t)(end - p)};
+    (void)cert;
+    if (MBEDTLS_OID_CMP(MBEDTLS_OID_NAME_CONSTRAINTS, oid) != 0)
+        return critical ? MBEDTLS_ERR_X509_INVALID_EXTENSIONS : 0;
+    x->why = "it has name constraints twice";
+    if (x->ca->names.permitted_count || x->ca->names.excluded_count ||
+        !name_constraints_read(&x->ca->names, value, &x->why))
+        return MBEDTLS_ERR_X509_INVALID_EXTENSIONS;
+    x->why = NULL;
+    return 0;
+}
+
+static bool read_cert(struct ca *ca, const char *pem, struct ca_error *e)
+{
+    struct extensions x = {.ca = ca};
+    mbedtls_pem_context decoded;
+    size_t used, len;
+    mbedtls_pem_init(&decoded);
+    int error = mbedtls_pem_read_buffer(&decoded, PEM_CERT_BEGIN, PEM_CERT_END,
+                                        (const unsigned char *)pem, NULL, 0, &used);
+    if (error == 0) {
+        const unsigned char *der = mbedtls_pem_get_buffer(&decoded, &len);
+        error = mbedtls_x509_crt_parse_der_with_ext_cb(&ca->cert, der, len, 1, on_extension, &x);
+    }
+    mbedtls_pem_free(&decoded);
+    if (x.why)
+        return deny_cert(e, x.why);
+    return error == 0 || deny_code(e, false, error);
+}
+
+static bool read_key(struct ca *ca, struct span pem, struct ca_error *e)
+{
+    int error = mbedtls_pk_parse_key(&ca->key, (const unsigned char *)pem.at, pem.len + 1, NULL, 0,
+                                     mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
+    if (error)
+        return deny_code(e, true, error);
+    if (mbedtls_pk_check_pair(&ca->cert.pk, &ca->key, mbedtls_psa_get_random,
+                              MBEDTLS_PSA_RANDOM_STATE) == 0)
+        return true;
+    e->in_key = true;
+    snprintf(e->words, sizeof e->words, "is not the key of ca_cert");
+    return false;
+}
+
+static time_t time_of(const mbedtls_x509_time *t)
+{
+    struct tm tm = {.tm_year = t->year - 1900,
+                    .tm_mon = t->mon - 1,
+                    .tm_mday = t->day,
+                    .tm_hour = t->hour,
+                    .tm_min = t->min,
+                    .tm_sec = t->sec};
+    return timegm(&tm);
+}
+
+static bool check_cert(struct ca *ca, struct ca_error *e)
+{
+    const mbedtls_x509_crt *c = &ca->cert;
+    if (mbedtls_x509_crt_get_ca_istrue(c) != 1)
+        return deny_cert(e, "is not the certificate of a CA");
+    if (mbedtls_x509_crt_check_key_usage(c, MBEDTLS_X509_KU_KEY_CERT_SIGN) != 0 ||
+        mbedtls_x509_crt_check_extended_key_usage(c, MBEDTLS_OID_SERVER_AUTH,
+                                                  MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)) != 0)
+        return deny_cert(e, "may not be used to sign servers' certificates");
+    if (mbedtls_x509_time_is_past(&c->valid_to) || mbedtls_x509_time_is_future(&c->valid_from))
+        return deny_cert(e, "is out of date");
+    if (ca->names.permitted_count == 0 || name_constraints_permit(&ca->names, ""))
+        return deny_cert(e, "could vouch for any host: it needs name constraints (trunkline ca "
+                            "init makes them)");
+    ca->until = time_of(&c->valid_to);
+    return true;
+}
+
+static bool same_bytes(const mbedtls_x509_buf *a, const mbedtls_x509_buf *b)
+{
+    return a->len == b->len && memcmp(a->p, b->p, a->len) == 0;
+}
+
+/* Will clients find this CA to be the leaf's issuer? Its name and key identifier
+ * are spelt anew, and may have been spelt otherwise. */
+static bool is_issuer(const struct ca *ca, const struct leaf *leaf)
+{
+    const mbedtls_x509_buf *id = &ca->cert.subject_key_id;
+    return same_bytes(&leaf->cert.issuer_raw, &ca->cert.subject_raw) &&
+           (id->len == 0 || same_bytes(&leaf->cert.authority_key_id.keyIdentifier, id));
+}
+
+static bool try_to_sign(struct ca *ca, struct ca_error *e)
+{
+    struct leaf leaf;
+    if (mbedtls_x509_dn_gets(ca->subject, sizeof ca->subject, &ca->cert.subject) <= 0)
+        return deny_cert(e, "has a name of an unusual kind");
+    bool signs = sign(ca, "trial.invalid", &leaf) == 0;
+    bool good = signs && is_issuer(ca, &leaf);
+    leaf_free(&leaf);
+    return good || deny_cert(e, signs ? "has a name or key identifier of an unusual kind"
+                                      : "is of a kind that cannot sign here");
+}
+
+static struct ca *new_ca(void)
+{
+    struct ca *ca = NEW(struct ca);
+    ca->refs = 1;
+    mbedtls_x509_crt_init(&ca->cert);
+    mbedtls_pk_init(&ca->key);
+    return ca;
+}
+
+/* mbedTLS wants the NUL, and stops at it. */
+struct ca *ca_parse(struct span cert_pem, struct span key_pem, struct ca_error *e)
+{
+    struct ca *ca = new_ca();
+    struct text cert = {0}, key = {0};
+    text_add(&cert, cert_pem);
+    text_add_str(&cert, "\n");
+    text_add(&key, key_pem);
+    text_add_str(&key, "\n");
+    bool good = read_cert(ca, cert.at, e) && check_cert(ca, e) &&
+                read_key(ca, text_span(&key), e) && try_to_sign(ca, e);
+    mbedtls_platform_zeroize(key.at, key.len);
+    text_free(&cert);
+    text_free(&key);
+    if (good)
+        return ca;
+    ca_unref(ca);
+    return NULL;
+}
+
+/* 0, or why not. */
+static int read_file(const char *path, struct text *to, mode_t *mode)
+{
+    struct stat st;
+    FILE *in = fopen(path, "re");
+    if (in == NULL)
+        return errno;
+    size_t n = fread(text_reserve(to, FILE_SIZE_MAX), 1, FILE_SIZE_MAX, in);
+    text_added(to, n);
+    int error = ferror(in) || fstat(fileno(in), &st) != 0 ? errno : n < FILE_SIZE_MAX ? 0 : EFBIG;
+    fclose(in);
+    if (error == 0)
+        *mode = st.st_mode;
+    return error;
+}
+
+static bool read_files(const char *cert_file, const char *key_file, struct text *cert,
+                       struct text *key, mode_t *key_mode, struct ca_error *e)
+{
+    int error = read_file(cert_file, cert, key_mode);
+    e->in_key = error == 0;
+    if (error == 0)
+        error = read_file(key_file, key, key_mode);
+    errno = error;
+    if (error)
+        snprintf(e->words, sizeof e->words, "%m");
+    return error == 0;
+}
+
+static void name_file(struct ca_error *e, const char *cert_file, const char *key_file)
+{
+    struct ca_error bare = *e;
+    snprintf(e->words, sizeof e->words, "%s %.150s: %.130s", e->in_key ? "ca_key" : "ca_cert",
+             e->in_key ? key_file : cert_file, bare.words);
+}
+
+struct ca *ca_load(const char *cert_file, const char *key_file, struct ca_error *e)
+{
+    struct text cert = {0}, key = {0};
+    struct ca *ca = NULL;
+    mode_t key_mode = 0;
+    if (read_files(cert_file, key_file, &cert, &key, &key_mode, e))
+        ca = ca_parse(text_span(&cert), text_span(&key), e);
+    if (ca)
+        ca->key_is_exposed = (key_mode & ~(mode_t)0640 & 0777) != 0;
+    else
+        name_file(e, cert_file, key_file);
+    if (key.at)
+        mbedtls_platform_zeroize(key.at, key.room);
+    text_free(&cert);
+    text_free(&key);
+    return ca;
+}
+
+struct ca *ca_ref(struct ca *ca)
+{
+    ca->refs++;
+    return ca;
+}
+
+void ca_unref(struct ca *ca)
+{
+    if (ca == NULL || --ca->refs)
+        return;
+    mbedtls_x509_crt_free(&ca->cert);
+    mbedtls_pk_free(&ca->key);
+    name_constraints_free(&ca->names);
+    free(ca);
+}
+
+/* ------------------------------------------------------------------- looking */
+
+static bool is_address(const char *host)
+{
+    unsigned char ip[sizeof(struct in6_addr)];
+    return inet_pton(AF_INET, host, ip) == 1 || inet_pton(AF_INET6, host, ip) == 1;
+}
+
+bool ca_may_sign(const struct ca *ca, const char *host)
+{
+    return !is_address(host) && name_constraints_permit(&ca->names, host) && time(NULL) < ca->until;
+}
+
+bool ca_key_is_exposed(const struct ca *ca)
+{
+    return ca->key_is_exposed;
+}
+
+time_t ca_until(const struct ca *ca)
+{
+    return ca->until;
+}
+
+bool ca_is(const struct ca *ca, const struct ca *other)
+{
+    return same_bytes(&ca->cert.raw, &other->cert.raw);
+}

@@ -1,0 +1,23 @@
+/* Writes X.509 certificates (RFC 5280), EC P-256 keys and what signs them: the
+ * CA's own, and those it signs. Owned by nobody: functions over mbedTLS. They
+ * take milliseconds; at run time they belong on the worker. */
+#pragma once
+
+#include <mbedtls/x509_crt.h>
+#include <time.h>
+
+#include "base/text.h"
+
+struct certificate {
+    const char *subject, *issuer; /* "O=trunkline, CN=…" as mbedTLS reads it */
+    mbedtls_pk_context *key, *issuer_key;
+    time_t from, until;
+    const char *host;        /* of a leaf, its one DNS name; NULL: a CA, with */
+    struct span constraints; /* the DER of its name constraints */
+};
+
+/* Appends the DER, with a random serial. 0 or mbedTLS's error. */
+int certificate_write(const struct certificate *, struct text *der) MUST_CHECK;
+
+/* Makes a new key in `key`, which the caller inits and frees. Likewise. */
+int certificate_make_key(mbedtls_pk_context *key) MUST_CHECK;

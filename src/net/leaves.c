@@ -1,0 +1,223 @@
+#include "net/leaves.h"
+
+#include <mbedtls/error.h>
+#include <string.h>
+
+/* MINTING: the job is with the worker. READY: `context` can be used. FAILED:
+ * those who wait are told why, then it is forgotten. */
+enum entry_state { ENTRY_MINTING, ENTRY_READY, ENTRY_FAILED };
+
+struct entry {
+    struct link link;
+    struct leaves *house; /* NULL: freed while it was being minted */
+    enum entry_state state;
+    struct list waits;
+    struct job job;
+    struct task task; /* tells those who wait */
+    struct ca *ca;    /* of the job, or the one that signed it; one reference */
+    struct leaf leaf; /* of the job */
+    int error;        /* of the job */
+    time_t renew_at;
+    struct tls_context *context; /* READY: one reference */
+    char host[];
+};
+
+struct leaves {
+    struct loop *loop;
+    struct worker *worker;
+    struct ca *ca;
+    struct list entries; /* used last first */
+};
+
+static void forget(struct entry *e)
+{
+    CHECK(e->waits.count == 0 && e->state != ENTRY_MINTING);
+    list_remove(&e->link);
+    task_forget(&e->task);
+    if (e->context)
+        tls_context_unref(e->context);
+    ca_unref(e->ca);
+    free(e);
+}
+
+/* ------------------------------------------------------------------- minting */
+
+static void work(struct job *job)
+{
+    struct entry *e = container_of(job, struct entry, job);
+    e->error = ca_sign(e->ca, e->host, &e->leaf);
+}
+
+static void mint(struct entry *e)
+{
+    struct leaves *l = e->house;
+    ca_unref(e->ca);
+    e->ca = ca_ref(l->ca);
+    if (e->context)
+        tls_context_unref(e->context);
+    e->context = NULL;
+    e->state = ENTRY_MINTING;
+    worker_submit(l->worker, &e->job);
+}
+
+static void settle(struct entry *e)
+{
+    if (e->error == 0) {
+        e->renew_at = e->leaf.renew_at;
+        e->context = tls_context_serve(e->host, &e->leaf);
+    } else {
+        leaf_free(&e->leaf);
+    }
+    e->state = e->error ? ENTRY_FAILED : ENTRY_READY;
+    loop_defer(e->house->loop, &e->task);
+}
+
+static bool is_current(const struct entry *e)
+{
+    return e->house->ca && ca_is(e->ca, e->house->ca);
+}
+
+/* A reload may have put another CA in place meanwhile. */
+static void done(struct job *job)
+{
+    struct entry *e = container_of(job, struct entry, job);
+    if (e->house && is_current(e)) {
+        settle(e);
+        return;
+    }
+    leaf_free(&e->leaf);
+    e->error = MBEDTLS_ERR_X509_FATAL_ERROR;
+    e->state = ENTRY_FAILED;
+    if (e->house == NULL)
+        forget(e);
+    else if (leaves_may_sign(e->house, e->host))
+        mint(e);
+    else
+        loop_defer(e->house->loop, &e->task);
+}
+
+/* ------------------------------------------------------------------- telling */
+
+static void tell(struct task *task)
+{
+    struct entry *e = container_of(task, struct entry, task);
+    struct tls_context *context;
+    bool failed = e->state == ENTRY_FAILED;
+    char why[160] = "";
+    struct link *first;
+    if (e->state == ENTRY_MINTING) /* again, since the task was set */
+        return;
+    if (failed)
+        mbedtls_strerror(e->error, why, sizeof why);
+    context = e->context ? tls_context_ref(e->context) : NULL;
+    while ((first = list_first(&e->waits)) != NULL) {
+        struct leaf_wait *w = container_of(first, struct leaf_wait, link);
+        list_remove(first);
+        w->done(w, context, why);
+    }
+    if (context)
+        tls_context_unref(context);
+    if (failed)
+        forget(e);
+}
+
+static struct entry *find(struct leaves *l, const char *host)
+{
+    LIST_FOR (&l->entries, e, struct entry, link)
+        if (strcmp(e->host, host) == 0)
+            return e;
+    return NULL;
+}
+
+/* Those that somebody waits for stay. */
+static void make_room(struct leaves *l)
+{
+    struct link *last = list_last(&l->entries);
+    struct entry *e = LIST_ENTRY(last, struct entry, link);
+    if (l->entries.count >= LEAVES_MAX && e->state == ENTRY_READY && e->waits.count == 0)
+        forget(e);
+}
+
+static struct entry *add(struct leaves *l, const char *host)
+{
+    size_t size = strlen(host) + 1;
+    make_room(l);
+    struct entry *e = must_calloc(1, sizeof *e + size);
+    memcpy(e->host, host, size);
+    e->house = l;
+    e->job = (struct job){.work = work, .done = done};
+    task_init(&e->task, tell);
+    list_init(&e->waits);
+    list_push_front(&l->entries, &e->link);
+    mint(e);
+    return e;
+}
+
+void leaves_ask(struct leaves *l, const char *host, struct leaf_wait *w)
+{
+    struct entry *e = find(l, host);
+    CHECK(leaves_may_sign(l, host));
+    if (e == NULL)
+        e = add(l, host);
+    else if (e->state == ENTRY_READY && (time(NULL) >= e->renew_at || !is_current(e)))
+        mint(e);
+    else if (e->state != ENTRY_MINTING)
+        loop_defer(l->loop, &e->task);
+    list_remove(&e->link);
+    list_push_front(&l->entries, &e->link);
+    list_push_back(&e->waits, &w->link);
+}
+
+void leaves_forget(struct leaf_wait *w)
+{
+    list_remove(&w->link);
+}
+
+/* ---------------------------------------------------------------------- house */
+
+struct leaves *leaves_new(struct loop *loop, struct worker *worker)
+{
+    struct leaves *l = NEW(struct leaves);
+    l->loop = loop;
+    l->worker = worker;
+    list_init(&l->entries);
+    return l;
+}
+
+/* Those about to be told are told of what there was. */
+void leaves_use(struct leaves *l, struct ca *ca)
+{
+    struct ca *old = l->ca;
+    l->ca = ca ? ca_ref(ca) : NULL;
+    ca_unref(old);
+    LIST_FOR (&l->entries, e, struct entry, link)
+        if (e->state == ENTRY_READY && e->waits.count == 0 && !is_current(e))
+            forget(e);
+}
+
+bool leaves_may_sign(const struct leaves *l, const char *host)
+{
+    return l->ca && ca_may_sign(l->ca, host);
+}
+
+size_t leaves_count(const struct leaves *l)
+{
+    return l->entries.count;
+}
+
+void leaves_free(struct leaves *l)
+{
+    if (l == NULL)
+        return;
+    LIST_FOR (&l->entries, e, struct entry, link) {
+        CHECK(e->waits.count == 0);
+        list_remove(&e->link);
+        e->house = NULL;
+        if (e->state == ENTRY_MINTING && !worker_forget(l->worker, &e->job))
+            continue; /* done() frees it */
+        e->state = ENTRY_FAILED;
+        forget(e);
+    }
+    ca_unref(l->ca);
+    free(l);
+}
