@@ -55,15 +55,34 @@ uint64_t histogram_percentile(const struct histogram *h, double share)
     return h->max_us;
 }
 
-uint64_t histogram_at_most(const struct histogram *h, uint64_t us)
+void histogram_cumulate(const struct histogram *h, const uint64_t *bounds_us, uint64_t *counts,
+                        size_t count)
 {
-    if (us >= h->max_us)
-        return h->count;
-    size_t last = bucket_of(us);
     uint64_t seen = 0;
-    for (size_t i = 0; i <= last; i++)
-        seen += h->buckets[i];
-    return seen;
+    size_t next = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (bounds_us[i] >= h->max_us) {
+            counts[i] = h->count;
+            continue;
+        }
+        for (size_t last = bucket_of(bounds_us[i]); next <= last; next++)
+            seen += h->buckets[next];
+        counts[i] = seen;
+    }
+}
+
+void histogram_add_all(struct histogram *h, const struct histogram *from)
+{
+    if (from->count == 0)
+        return;
+    if (h->buckets == NULL)
+        h->buckets = must_calloc(BUCKETS, sizeof *h->buckets);
+    for (size_t i = 0; i < BUCKETS; i++)
+        h->buckets[i] += from->buckets[i];
+    h->count += from->count;
+    h->sum_us += from->sum_us;
+    if (from->max_us > h->max_us)
+        h->max_us = from->max_us;
 }
 
 void histogram_free(struct histogram *h)

@@ -16,6 +16,11 @@ void histogram_add(struct histogram *, uint64_t us);
  * end of its bucket but never above the maximum; 0 when empty. */
 uint64_t histogram_percentile(const struct histogram *, double share);
 
-/* How many values are at most `us`, or share its bucket (for cumulative buckets). */
-uint64_t histogram_at_most(const struct histogram *, uint64_t us);
+/* How many values are at most each of these ascending bounds, or share its bucket
+ * (for cumulative buckets). */
+void histogram_cumulate(const struct histogram *, const uint64_t *bounds_us, uint64_t *counts,
+                        size_t count);
+
+/* Adds all values of another one. */
+void histogram_add_all(struct histogram *, const struct histogram *from);
 void histogram_free(struct histogram *);

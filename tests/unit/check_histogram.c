@@ -5,11 +5,18 @@
 
 #define HOUR_US (3600ull * 1000 * 1000)
 
+static uint64_t at_most(const struct histogram *h, uint64_t us)
+{
+    uint64_t count;
+    histogram_cumulate(h, &us, &count, 1);
+    return count;
+}
+
 START_TEST(empty)
 {
     struct histogram h = {0};
     ck_assert_uint_eq(histogram_percentile(&h, 0.5), 0);
-    ck_assert_uint_eq(histogram_at_most(&h, 1000), 0);
+    ck_assert_uint_eq(at_most(&h, 1000), 0);
     histogram_free(&h);
 }
 END_TEST
@@ -66,19 +73,57 @@ START_TEST(cumulative_counts_grow_to_all)
     struct histogram h = {0};
     for (uint64_t us = 1; us <= 10000; us++)
         histogram_add(&h, us);
-    ck_assert_uint_eq(histogram_at_most(&h, 0), 0);
-    ck_assert_uint_eq(histogram_at_most(&h, 100), 100);
+    ck_assert_uint_eq(at_most(&h, 0), 0);
+    ck_assert_uint_eq(at_most(&h, 100), 100);
     uint64_t last = 0;
     for (uint64_t us = 1; us < 12000; us += 7) {
-        uint64_t n = histogram_at_most(&h, us);
+        uint64_t n = at_most(&h, us);
         ck_assert_uint_ge(n, last);
         ck_assert_uint_ge(n, us < 10000 ? us : 10000);
         ck_assert_double_le((double)n, (double)us * 1.02);
         last = n;
     }
-    ck_assert_uint_eq(histogram_at_most(&h, 10000), 10000);
-    ck_assert_uint_eq(histogram_at_most(&h, UINT64_MAX), 10000);
+    ck_assert_uint_eq(at_most(&h, 10000), 10000);
+    ck_assert_uint_eq(at_most(&h, UINT64_MAX), 10000);
     histogram_free(&h);
+}
+END_TEST
+
+START_TEST(many_bounds_in_one_walk)
+{
+    static const uint64_t bounds[] = {0, 100, 101, 2500, 9999, 10000, HOUR_US};
+    uint64_t counts[COUNT_OF(bounds)];
+    struct histogram h = {0};
+    histogram_cumulate(&h, bounds, counts, COUNT_OF(bounds));
+    for (size_t i = 0; i < COUNT_OF(bounds); i++)
+        ck_assert_uint_eq(counts[i], 0);
+    for (uint64_t us = 1; us <= 10000; us++)
+        histogram_add(&h, us);
+    histogram_cumulate(&h, bounds, counts, COUNT_OF(bounds));
+    for (size_t i = 0; i < COUNT_OF(bounds); i++)
+        ck_assert_uint_eq(counts[i], at_most(&h, bounds[i]));
+    histogram_free(&h);
+}
+END_TEST
+
+START_TEST(adding_all_of_another)
+{
+    struct histogram a = {0}, b = {0};
+    histogram_add_all(&a, &b);
+    ck_assert_ptr_null(a.buckets);
+    histogram_add(&b, 50);
+    histogram_add(&b, 7000);
+    histogram_add_all(&a, &b);
+    histogram_add(&a, 60);
+    histogram_add_all(&a, &b);
+    ck_assert_uint_eq(a.count, 5);
+    ck_assert_uint_eq(a.sum_us, 2 * 7050 + 60);
+    ck_assert_uint_eq(a.max_us, 7000);
+    ck_assert_uint_eq(at_most(&a, 50), 2);
+    ck_assert_uint_eq(at_most(&a, 60), 3);
+    ck_assert_uint_eq(b.count, 2);
+    histogram_free(&a);
+    histogram_free(&b);
 }
 END_TEST
 
@@ -102,6 +147,8 @@ int main(void)
     tcase_add_test(values, buckets_are_narrow);
     tcase_add_test(values, percentiles_of_many);
     tcase_add_test(values, cumulative_counts_grow_to_all);
+    tcase_add_test(values, many_bounds_in_one_walk);
+    tcase_add_test(values, adding_all_of_another);
     tcase_add_test(values, more_than_an_hour_is_an_hour);
     suite_add_tcase(suite, values);
     SRunner *runner = srunner_create(suite);
