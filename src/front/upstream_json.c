@@ -50,11 +50,8 @@ static void set_path(json_t *upstream, const char *path, uint64_t n)
 
 static void set_counters(json_t *upstream, const struct upstream_stats *s)
 {
-#define COUNTER(member, path, meaning) set_path(upstream, path, s->member);
-#define PHASE(member, key, meaning)
+#define COUNTER(member, path, metric, label, meaning) set_path(upstream, path, s->member);
 #include "upstream/stats.def"
-#undef COUNTER
-#undef PHASE
 }
 
 static json_t *connections_json(const struct pool_view *v)
@@ -111,11 +108,8 @@ static json_t *histogram_json(const struct histogram *h)
 static json_t *latency_json(const struct upstream_stats *s)
 {
     json_t *o = json_object();
-#define COUNTER(member, path, meaning)
 #define PHASE(member, key, meaning) set(o, key, histogram_json(&s->member));
 #include "upstream/stats.def"
-#undef COUNTER
-#undef PHASE
     return o;
 }
 
@@ -137,13 +131,6 @@ static json_t *limits_json(const struct gate_view *g)
     return o;
 }
 
-/* Keys of what this version does not do yet tell the truth: none so far. */
-static void set_unused(json_t *upstream)
-{
-    set(upstream, "cache",
-        json_pack("{s:i,s:i,s:i,s:i}", "hits", 0, "misses", 0, "stale", 0, "collapsed", 0));
-}
-
 json_t *upstream_json(const struct pool_view *v)
 {
     const struct upstream_stats *s = v->stats;
@@ -158,12 +145,12 @@ json_t *upstream_json(const struct pool_view *v)
     set(o, "queue", queue_json(v));
     set(o, "requests", requests_json(v->requests, s->succeeded, s->failed, s->abandoned));
     set(o, "bytes", json_object());
+    set(o, "latency_ms", latency_json(s));
+    set(o, "cache", json_object());
     set_counters(o, s);
     set(json_object_get(o, "connections"), "closed", closed_json(s));
     set(json_object_get(o, "requests"), "status", status_json(s));
     set(json_object_get(o, "requests"), "errors", errors_json(s));
-    set(o, "latency_ms", latency_json(s));
-    set_unused(o);
     set(o, "limits", limits_json(&v->gate));
     set(o, "breaker", json_string(v->breaker));
     set(o, "learned_idle_ms",

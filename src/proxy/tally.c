@@ -8,6 +8,8 @@ static void end(struct tally *t)
     t->ended = true;
     t->totals->active--;
     t->record.total_us = clock_us() - t->began_us;
+    if (t->stats)
+        t->stats->ended[t->record.status < 600 ? t->record.status / 100 : 5]++;
 }
 
 static void count_status(struct tally *t, unsigned status)
@@ -75,13 +77,13 @@ void tally_fail(struct tally *t, const struct verdict *v, bool answered)
 {
     if (t->ended)
         return;
-    end(t);
-    t->record.error = v->error;
-    t->record.sent = v->sent;
     if (!answered) {
         t->record.status = (unsigned)verdict_status(v);
         count_status(t, t->record.status);
     }
+    end(t);
+    t->record.error = v->error;
+    t->record.sent = v->sent;
     count_failed(t);
     count_unknown(t, v->sent);
     if (t->stats)

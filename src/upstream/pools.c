@@ -5,12 +5,14 @@
 #include <uthash.h>
 
 #include "base/log.h"
+#include "upstream/pool_sum.h"
 
 struct entry {
     char *key; /* "binance", or "https://host:443" of an unlisted one */
     struct pool *pool;
     struct upstream_config own; /* settings of an unlisted one, besides the snapshot's */
-    char *host;                 /* of `own` */
+    char *host;                 /* of `own`; NULL: a listed one */
+    bool is_named;              /* has a label of its own in metrics */
     struct link link;           /* in pools->listed, ->unlisted or ->retired */
     UT_hash_handle hh;          /* by key, unless retired */
 };
@@ -24,6 +26,8 @@ struct pools {
     struct list listed;   /* in the configuration's order */
     struct list unlisted; /* used last at the back */
     struct list retired;
+    size_t named;         /* unlisted ones that ever got a label of their own */
+    struct pool_sum gone; /* what unlisted ones had counted that are gone */
 };
 
 static struct entry *entry_of(struct link *link)
@@ -38,8 +42,12 @@ static struct entry *find(const struct pools *p, const char *key)
     return e;
 }
 
-static void forget(struct entry *e)
+static void forget(struct pools *p, struct entry *e)
 {
+    struct pool_view view;
+    pool_describe(e->pool, &view);
+    if (e->host)
+        pool_sum_add(&p->gone, &view);
     list_remove(&e->link);
     pool_free(e->pool);
     free(e->key);
@@ -52,7 +60,7 @@ static void on_empty(void *owner, struct pool *pool)
     struct pools *p = owner;
     for (struct link *k = list_first(&p->retired); k; k = list_next(k)) {
         if (entry_of(k)->pool == pool) {
-            forget(entry_of(k));
+            forget(p, entry_of(k));
             return;
         }
     }
@@ -214,6 +222,8 @@ static struct pool *find_unlisted(struct pools *p, const struct origin *o)
     e = add(p, key, &p->unlisted);
     e->host = must_strndup(o->host.at, o->host.len);
     e->own = unlisted_settings(p, e->host, o->secure, o->port);
+    e->is_named = p->named < POOLS_NAMED_MAX;
+    p->named += e->is_named;
     e->pool = make(p, &e->own, NULL, p->unlisted_tls);
     return e->pool;
 }
@@ -273,6 +283,49 @@ void pools_each(const struct pools *p, void (*visit)(void *context, const struct
         visit(context, entry_of(k)->pool);
 }
 
+/* A label that is taken (by an upstream, or because it means the rest) is not given
+ * to a host as well. */
+static bool has_label(const struct pools *p, const struct entry *e, const struct pool_view *view)
+{
+    return e->is_named && strcmp(view->name, POOLS_OTHER) != 0 && !find(p, view->name);
+}
+
+static void tell_unlisted(const struct pools *p, struct pool_sum *rest, pools_visit *visit,
+                          void *context)
+{
+    struct pool_view view;
+    for (struct link *k = list_first(&p->unlisted); k; k = list_next(k)) {
+        pool_describe(entry_of(k)->pool, &view);
+        if (has_label(p, entry_of(k), &view))
+            visit(context, &view);
+        else
+            pool_sum_add(rest, &view);
+    }
+    for (struct link *k = list_first(&p->retired); k; k = list_next(k)) {
+        pool_describe(entry_of(k)->pool, &view);
+        if (entry_of(k)->host)
+            pool_sum_add(rest, &view);
+    }
+}
+
+void pools_each_named(const struct pools *p, pools_visit *visit, void *context)
+{
+    struct pool_sum rest = {0};
+    struct pool_view view;
+    for (struct link *k = list_first(&p->listed); k; k = list_next(k)) {
+        pool_describe(entry_of(k)->pool, &view);
+        visit(context, &view);
+    }
+    view = pool_sum_view(&p->gone, POOLS_OTHER);
+    if (p->gone.count)
+        pool_sum_add(&rest, &view);
+    tell_unlisted(p, &rest, visit, context);
+    view = pool_sum_view(&rest, find(p, POOLS_OTHER) ? "other hosts" : POOLS_OTHER);
+    if (rest.count)
+        visit(context, &view);
+    pool_sum_clear(&rest);
+}
+
 static size_t requests_of(const struct list *entries)
 {
     size_t count = 0;
@@ -320,19 +373,20 @@ void pools_command(struct pools *p, enum pool_verb verb)
     command_all(&p->unlisted, verb);
 }
 
-static void free_all(struct list *entries)
+static void free_all(struct pools *p, struct list *entries)
 {
     struct link *k;
     while ((k = list_first(entries)))
-        forget(entry_of(k));
+        forget(p, entry_of(k));
 }
 
 void pools_free(struct pools *p)
 {
     HASH_CLEAR(hh, p->map);
-    free_all(&p->listed);
-    free_all(&p->unlisted);
-    free_all(&p->retired);
+    free_all(p, &p->listed);
+    free_all(p, &p->unlisted);
+    free_all(p, &p->retired);
+    pool_sum_clear(&p->gone);
     if (p->unlisted_tls)
         tls_context_unref(p->unlisted_tls);
     config_unref(p->snapshot);

@@ -29,6 +29,15 @@ struct pool *pools_find(struct pools *, const struct upstream_config *listed,
 void pools_each(const struct pools *, void (*visit)(void *context, const struct pool *),
                 void *context);
 
+/* Tells what each shows, under names of which there are few however many hosts
+ * come: all listed ones; the first POOLS_NAMED_MAX unlisted hosts; and, once there
+ * is any, POOLS_OTHER: the sum of all others, with those that are gone, so that
+ * no sum of counters ever falls. Views live for the call. */
+#define POOLS_NAMED_MAX 256
+#define POOLS_OTHER "other"
+typedef void pools_visit(void *context, const struct pool_view *);
+void pools_each_named(const struct pools *, pools_visit *, void *context);
+
 bool pools_floor_tried(const struct pools *); /* of each pool: see pool.h */
 size_t pools_requests(const struct pools *);  /* under way on all */
 void pools_drain(struct pools *);

@@ -1,5 +1,5 @@
 /* What is counted of one upstream. Owned by its pool; counters only grow.
- * stats.def has a row for each: /stats and its documentation come from there. */
+ * stats.def has a row for each: /stats, /metrics and their documentation come from there. */
 #pragma once
 
 #include "base/failure.h"
@@ -15,18 +15,20 @@ enum close_reason {
 const char *close_reason_name(enum close_reason); /* "idle_timeout" */
 
 struct upstream_stats {
-#define COUNTER(member, path, meaning) uint64_t member;
+#define COUNTER(member, path, metric, label, meaning) uint64_t member;
 #define PHASE(member, key, meaning) struct histogram member;
 #include "upstream/stats.def"
-#undef COUNTER
-#undef PHASE
     uint64_t closed[CLOSE_REASON_COUNT];
     uint64_t status[5]; /* 1xx … 5xx of final and interim answers */
+    uint64_t ended[6];  /* requests at their end: without an answer's head, 1xx … 5xx */
     uint64_t errors[FAILURE_COUNT];
     uint64_t max_wait_us; /* longest wait for a line */
 };
 
 void stats_free(struct upstream_stats *);
+
+/* Adds what another one counted (max_wait_us: the longer of both). */
+void stats_add(struct upstream_stats *, const struct upstream_stats *from);
 
 /* What a request tells of itself at its end (also the access log's line). */
 enum outcome { OUTCOME_SUCCEEDED, OUTCOME_FAILED, OUTCOME_ABANDONED };

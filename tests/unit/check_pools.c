@@ -340,6 +340,87 @@ START_TEST(test_bound)
 }
 END_TEST
 
+/* ------------------------------------------------------------- names in metrics */
+
+struct labels {
+    struct text names;
+    unsigned count;
+    uint64_t sum, other; /* of `succeeded` */
+};
+
+static void add_label(void *context, const struct pool_view *v)
+{
+    struct labels *l = context;
+    l->count++;
+    l->sum += v->stats->succeeded;
+    if (strcmp(v->name, POOLS_OTHER) == 0)
+        l->other = v->stats->succeeded;
+    text_add_str(&l->names, v->name);
+    text_add_str(&l->names, " ");
+}
+
+static void labels_are(const char *expected)
+{
+    struct labels l = {0};
+    text_add_str(&l.names, "");
+    pools_each_named(pools, add_label, &l);
+    ck_assert_str_eq(l.names.at, expected);
+    text_free(&l.names);
+}
+
+static void sums_are(unsigned labels, uint64_t sum, uint64_t other)
+{
+    struct labels l = {0};
+    pools_each_named(pools, add_label, &l);
+    ck_assert_uint_eq(l.count, labels);
+    ck_assert_uint_eq(l.sum, sum);
+    ck_assert_uint_eq(l.other, other);
+    text_free(&l.names);
+}
+
+START_TEST(test_labels)
+{
+    begin(UP("a", "") UP("b", ""));
+    labels_are("a b ");
+    (void)!unlisted("x.example");
+    labels_are("a b x.example ");
+    (void)!unlisted("b"); /* two series of one name are an error in Prometheus */
+    pool_stats(unlisted("b"))->succeeded = 3;
+    labels_are("a b x.example other ");
+    sums_are(4, 3, 3);
+    (void)!unlisted("other");
+    labels_are("a b x.example other ");
+    apply(UP("other", ""));
+    labels_are("other x.example b other hosts ");
+    finish();
+}
+END_TEST
+
+/* However many hosts come and go: so many names, and no sum falls. */
+START_TEST(test_labels_are_few)
+{
+    begin(UP("a", ""));
+    for (unsigned i = 0; i < POOLS_UNLISTED_MAX; i++)
+        pool_stats(numbered(i))->succeeded = 1;
+    sums_are(1 + POOLS_NAMED_MAX, POOLS_NAMED_MAX, 0);
+    for (unsigned i = 0; i < 300; i++) {
+        pool_stats(numbered(1000 + i))->succeeded = 1;
+        struct labels l = {0};
+        pools_each_named(pools, add_label, &l);
+        ck_assert_uint_eq(l.sum, POOLS_NAMED_MAX + i + 1);
+        ck_assert_uint_le(l.count, 2 + POOLS_NAMED_MAX);
+        text_free(&l.names);
+        if (i % 3 == 0)
+            loop_turn(loop, false); /* those gone are freed */
+    }
+    loop_turn(loop, false);
+    sums_are(2, POOLS_NAMED_MAX + 300, POOLS_NAMED_MAX + 300); /* no name is given twice */
+    (void)!numbered(0);
+    sums_are(2, POOLS_NAMED_MAX + 300, POOLS_NAMED_MAX + 300);
+    finish();
+}
+END_TEST
+
 START_TEST(test_long_host)
 {
     char host[300];
@@ -370,6 +451,8 @@ int main(void)
     tcase_add_test(c, test_one_pool_an_origin);
     tcase_add_test(c, test_unlisted_reloads);
     tcase_add_test(c, test_bound);
+    tcase_add_test(c, test_labels);
+    tcase_add_test(c, test_labels_are_few);
     tcase_add_test(c, test_long_host);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

@@ -26,12 +26,43 @@ START_TEST(histograms_are_freed)
 }
 END_TEST
 
+START_TEST(another_is_added)
+{
+    struct upstream_stats a = {0}, b = {0};
+    uint64_t n = 1;
+#define COUNTER(member, path, metric, label, meaning) b.member = n++;
+#define PHASE(member, key, meaning) histogram_add(&b.member, n++);
+#include "upstream/stats.def"
+    b.closed[CLOSE_DRAIN] = n++;
+    b.status[4] = n++;
+    b.ended[5] = n++;
+    b.errors[FAILURE_COUNT - 1] = n++;
+    b.max_wait_us = n;
+    stats_add(&a, &b);
+    stats_add(&a, &b);
+    n = 1;
+#define COUNTER(member, path, metric, label, meaning) ck_assert_uint_eq(a.member, 2 * n++);
+#define PHASE(member, key, meaning)                                                                \
+    ck_assert_uint_eq(a.member.count, 2);                                                          \
+    ck_assert_uint_eq(a.member.sum_us, 2 * n++);
+#include "upstream/stats.def"
+    ck_assert_uint_eq(a.closed[CLOSE_DRAIN], 2 * n++);
+    ck_assert_uint_eq(a.status[4], 2 * n++);
+    ck_assert_uint_eq(a.ended[5], 2 * n++);
+    ck_assert_uint_eq(a.errors[FAILURE_COUNT - 1], 2 * n++);
+    ck_assert_uint_eq(a.max_wait_us, n);
+    stats_free(&a);
+    stats_free(&b);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stats");
     TCase *all = tcase_create("all");
     tcase_add_test(all, reasons_have_names);
     tcase_add_test(all, histograms_are_freed);
+    tcase_add_test(all, another_is_added);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

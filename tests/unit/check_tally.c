@@ -38,6 +38,7 @@ START_TEST(test_success)
     ck_assert_uint_eq(stats.succeeded, 1);
     ck_assert_uint_eq(stats.status[0], 1);
     ck_assert_uint_eq(stats.status[1], 1);
+    ck_assert_uint_eq(stats.ended[2], 1);
     ck_assert_uint_eq(stats.total.count, 1);
     ck_assert_str_eq(t.record.upstream, "a");
     ck_assert_uint_eq(t.record.status, 204);
@@ -61,6 +62,7 @@ START_TEST(test_once)
     ck_assert_uint_eq(stats.errors[FAILURE_CONNECTION_REFUSED], 1);
     ck_assert_uint_eq(stats.status[4], 1);
     ck_assert_uint_eq(t.record.status, 502);
+    ck_assert_uint_eq(stats.ended[5], 1);
 }
 END_TEST
 
@@ -121,6 +123,26 @@ START_TEST(test_fates)
 }
 END_TEST
 
+/* Each request ends in one class of `ended`, with whatever status it came to. */
+START_TEST(test_ended)
+{
+    static const unsigned statuses[] = {101, 200, 304, 404, 500, 999},
+                          classes[] = {1, 2, 3, 4, 5, 5};
+    struct tally t = start(&get);
+    tally_leave(&t, SENT_NO);
+    ck_assert_uint_eq(stats.ended[0], 1);
+    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+        t = start(&get);
+        uint64_t before = stats.ended[classes[i]];
+        tally_head(&t, statuses[i]);
+        ck_assert_uint_eq(stats.ended[classes[i]], before);
+        tally_succeed(&t);
+        ck_assert_uint_eq(stats.ended[classes[i]], before + 1);
+    }
+    ck_assert_uint_eq(stats.ended[0], 1);
+}
+END_TEST
+
 /* One that never had an upstream counts in the totals. */
 START_TEST(test_no_upstream)
 {
@@ -148,6 +170,7 @@ int main(void)
     tcase_add_test(c, test_server_error);
     tcase_add_test(c, test_aborted);
     tcase_add_loop_test(c, test_fates, 0, (int)COUNT_OF(fates));
+    tcase_add_test(c, test_ended);
     tcase_add_test(c, test_no_upstream);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
