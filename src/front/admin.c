@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "front/metrics.h"
 #include "front/upstream_json.h"
 #include "http/reply.h"
 
@@ -130,6 +131,17 @@ static struct exchange *send_stats(const struct page *p)
     return send_page(p, 200, SPAN("application/json"), body);
 }
 
+static struct exchange *send_metrics(const struct page *p)
+{
+    struct text page = {0};
+    struct metrics m = {.pools = p->admin->pools, .draining = p->admin->draining};
+    p->admin->count_clients(p->admin->context, &m.clients);
+    metrics_write(&page, &m);
+    struct span body = arena_span(p->request->arena, text_span(&page));
+    text_free(&page);
+    return send_page(p, 200, SPAN("text/plain; version=0.0.4; charset=utf-8"), body);
+}
+
 static struct exchange *send_health(const struct page *p)
 {
     struct span type = SPAN("text/plain; charset=utf-8");
@@ -157,7 +169,7 @@ static void add_name(void *context, const struct pool *p)
 
 static struct exchange *refuse_path(const struct page *p)
 {
-    struct known k = {.names = "/stats, /healthz"};
+    struct known k = {.names = "/stats, /metrics, /healthz"};
     k.len = strlen(k.names);
     pools_each(p->admin->pools, add_name, &k);
     struct verdict why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "known: %s", k.names);
@@ -248,6 +260,8 @@ struct exchange *admin_open(struct admin *a, const struct request *request,
         return refuse_method(&p, SPAN("GET, HEAD"));
     if (span_is(path, SPAN("/stats")))
         return send_stats(&p);
+    if (span_is(path, SPAN("/metrics")))
+        return send_metrics(&p);
     if (span_is(path, SPAN("/healthz")))
         return send_health(&p);
     return refuse_path(&p);

@@ -1,4 +1,4 @@
-/* The pages of trunkline itself: /stats, /healthz and an operator's verbs. Reads;
+/* The pages of trunkline itself: /stats, /metrics, /healthz and an operator's verbs. Reads;
  * what changes anything is handed to main, its owner. */
 #pragma once
 

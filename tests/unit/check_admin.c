@@ -22,6 +22,12 @@ void pools_each(const struct pools *p, void (*visit)(void *, const struct pool *
         visit(context, &p->at[i]);
 }
 
+void pools_each_named(const struct pools *p, pools_visit *visit, void *context)
+{
+    for (size_t i = 0; i < p->count; i++)
+        visit(context, &p->at[i].view);
+}
+
 void pool_describe(const struct pool *p, struct pool_view *view)
 {
     *view = p->view;
@@ -59,11 +65,9 @@ static enum admin_outcome command(void *context, struct span upstream, enum pool
 static void fill_stats(struct upstream_stats *s)
 {
     uint64_t n = 100;
-#define COUNTER(member, path, meaning) s->member = n++;
+#define COUNTER(member, path, metric, label, meaning) s->member = n++;
 #define PHASE(member, key, meaning) histogram_add(&s->member, n++);
 #include "upstream/stats.def"
-#undef COUNTER
-#undef PHASE
     s->succeeded = 6;
     s->failed = 2;
     s->abandoned = 1;
@@ -205,12 +209,11 @@ END_TEST
 START_TEST(values_are_those_counted)
 {
     json_t *o = parse_stats(), *u = at(o, "upstreams.0");
-#define COUNTER(member, path, meaning) ck_assert_double_eq(number(u, path), (double)counted.member);
+#define COUNTER(member, path, metric, label, meaning)                                              \
+    ck_assert_double_eq(number(u, path), (double)counted.member);
 #define PHASE(member, key, meaning)                                                                \
     ck_assert_double_eq(number(u, "latency_ms." key ".count"), (double)counted.member.count);
 #include "upstream/stats.def"
-#undef COUNTER
-#undef PHASE
     ck_assert_double_eq(number(u, "connections.closed.idle_timeout"), 200);
     ck_assert_double_eq(number(u, "connections.closed.drain"), 209);
     ck_assert_double_eq(number(u, "requests.status.5xx"), 304);
@@ -371,6 +374,14 @@ START_TEST(stats_page)
 }
 END_TEST
 
+START_TEST(metrics_page)
+{
+    expect("GET", "/metrics", 200, "Content-Type: text/plain; version=0.0.4; charset=utf-8\n",
+           "\ntrunkline_requests_total{upstream=\"binance\",status=\"2xx\"} 0\n");
+    expect("GET", "/metrics?x", 200, "Cache-Control: no-store\n", "\ntrunkline_clients_open 3\n");
+}
+END_TEST
+
 START_TEST(head_has_the_length_and_no_body)
 {
     struct answer head = ask("HEAD", "/healthz");
@@ -382,6 +393,9 @@ START_TEST(head_has_the_length_and_no_body)
     ck_assert(head.length > 500 && head.body.len == 0);
     text_free(&head.body);
     head = ask("HEAD", "/metrics");
+    ck_assert(head.status == 200 && head.length > 500 && head.body.len == 0);
+    text_free(&head.body);
+    head = ask("HEAD", "/nothing");
     ck_assert(head.status == 404 && head.length > 0 && head.body.len == 0);
     text_free(&head.body);
 }
@@ -444,11 +458,11 @@ END_TEST
 START_TEST(unknown_paths_name_the_known_ones)
 {
     static const char *const paths[] = {
-        "/",          "/metrics",           "/nothing",          "/stats/",
+        "/",          "/metrics/",          "/nothing",          "/stats/",
         "/upstreams", "/upstreams/binance", "/upstreams//pause", "/upstreams/a/b/c"};
     for (size_t i = 0; i < COUNT_OF(paths); i++)
         expect("GET", paths[i], 404, "Proxy-Status: trunkline; error=http_request_error",
-               "known: /stats, /healthz, /binance\n");
+               "known: /stats, /metrics, /healthz, /binance\n");
 }
 END_TEST
 
@@ -483,6 +497,7 @@ static Suite *suite(void)
     tcase_add_test(t, identity_tells_the_truth);
     tcase_add_test(t, a_path_that_is_not_utf8_is_no_disaster);
     tcase_add_test(t, stats_page);
+    tcase_add_test(t, metrics_page);
     tcase_add_test(t, head_has_the_length_and_no_body);
     tcase_add_test(t, health);
     tcase_add_test(t, methods_are_told);
