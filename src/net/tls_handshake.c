@@ -177,6 +177,8 @@ static const char *alert_name(unsigned char alert)
     switch (alert) {
     case MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE: return "handshake_failure";
     case MBEDTLS_SSL_ALERT_MSG_BAD_CERT: return "bad_certificate";
+    case MBEDTLS_SSL_ALERT_MSG_CERT_UNKNOWN: return "certificate_unknown";
+    case MBEDTLS_SSL_ALERT_MSG_UNKNOWN_CA: return "unknown_ca";
     case MBEDTLS_SSL_ALERT_MSG_ACCESS_DENIED: return "access_denied";
     case MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION: return "protocol_version";
     case MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR: return "internal_error";
@@ -201,8 +203,10 @@ enum failure tls_handshake_explain(const struct tls_handshake *h, char *words, s
         make_one_line(words);
     else if (h->is_foreign)
         snprintf(words, size, "what the %s sent is not TLS", h->peer);
-    else if (h->result == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE && h->alert)
+    else if (h->alert) /* OpenSSL sends it in the clear where mbedTLS awaits ciphertext */
         snprintf(words, size, "%s sent alert %u (%s)", h->peer, h->alert, alert_name(h->alert));
+    else if (h->result == MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME)
+        snprintf(words, size, "the client asks for another host (SNI) than it is connected to");
     else
         mbedtls_strerror(h->result, words, size);
     return is_certificate_error(h->result) ? FAILURE_TLS_CERTIFICATE_ERROR
