@@ -1,0 +1,327 @@
+/* Asks any number of exchanges for their best bid and ask, all at once through
+ * trunkline, and prints what could be bought at one and sold at another with
+ * something left once both fees are paid. An example: it only looks. */
+#include <getopt.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "examples/asker.h"
+#include "examples/report.h"
+
+#define ALIASES_MAX 8
+#define OPPORTUNITIES_MAX 32
+#define GRACE_MS 100 /* for libcurl to say itself that an exchange was too slow */
+#define CLEAR_SCREEN "\033[H\033[2J"
+
+struct scanner {
+    const char *proxy;
+    unsigned timeout_ms, max_age_ms, every_ms; /* every_ms 0: one look */
+    unsigned long looks;                       /* to make; 0: no end */
+    bool json;
+    struct decimal least_percent;
+    const char *fees[ALIASES_MAX], *aliases[ALIASES_MAX]; /* "NAME=VALUE", as given */
+    size_t fee_count, alias_count;
+    struct venue *venues;
+    struct asker *askers;
+    size_t count;
+    CURLM *multi;
+};
+
+static const char usage[] =
+    "Usage: arbscan [OPTION…] EXCHANGE[@UPSTREAM]:SYMBOL…\n"
+    "Looks for what is cheaper at one exchange than at another, net of fees.\n"
+    "  EXCHANGE   binance, kraken or coinbase: whose dialect is spoken\n"
+    "  UPSTREAM   trunkline's name for where to ask; without it, the exchange's own host\n"
+    "  SYMBOL     in its own words: BTCUSDT, XBTUSD, BTC-USD\n"
+    "\n"
+    "  --proxy URL         trunkline (http://127.0.0.1:8642)\n"
+    "  --fee NAME=PERCENT  what a taker pays there (binance 0.1, kraken 0.4, coinbase 0.6)\n"
+    "  --same USDT=USD     take the one asset for the other\n"
+    "  --least PERCENT     show no smaller opportunity (0)\n"
+    "  --timeout MS        how long an exchange may take to answer (1000)\n"
+    "  --max-age MS        an older quote is not traded on (3000)\n"
+    "  --watch[=SECONDS]   look again and again (1)\n"
+    "  --count N           with --watch: end after N looks\n"
+    "  --json              one line of JSON a look, rather than a table\n";
+
+/* ------------------------------------------------------------------- arguments */
+
+static bool misused(const char *what, const char *which)
+{
+    fprintf(stderr, "arbscan: %s '%s'; see arbscan --help\n", what, which);
+    return false;
+}
+
+/* A positive number with up to three decimals, times 1000. */
+static bool read_thousandths(const char *text, unsigned *to)
+{
+    struct decimal d, thousand = {1000, 0};
+    if (!decimal_read(span_of(text), &d) || !decimal_multiply(d, thousand, &d))
+        return false;
+    d = decimal_floor(d, 0);
+    *to = (unsigned)d.units;
+    return d.units > 0 && d.units < 86400 * 1000;
+}
+
+static bool read_ms(const char *text, unsigned *to)
+{
+    struct decimal d;
+    if (!decimal_read(span_of(text), &d) || d.places)
+        return false;
+    *to = (unsigned)d.units;
+    return d.units > 0 && d.units < 86400 * 1000;
+}
+
+static bool keep(const char **kept, size_t *count, const char *text)
+{
+    if (*count == ALIASES_MAX || strchr(text, '=') == NULL)
+        return false;
+    kept[(*count)++] = text;
+    return true;
+}
+
+static bool read_option(struct scanner *s, int found)
+{
+    struct decimal number;
+    switch (found) {
+    case 'p': s->proxy = optarg; return true;
+    case 'f': return keep(s->fees, &s->fee_count, optarg);
+    case 's': return keep(s->aliases, &s->alias_count, optarg);
+    case 'l': return decimal_read(span_of(optarg), &s->least_percent);
+    case 't': return read_ms(optarg, &s->timeout_ms);
+    case 'm': return read_ms(optarg, &s->max_age_ms);
+    case 'w': return read_thousandths(optarg ? optarg : "1", &s->every_ms);
+    case 'c':
+        if (!decimal_read(span_of(optarg), &number) || number.places || number.units <= 0)
+            return false;
+        s->looks = (unsigned long)number.units;
+        return true;
+    default: s->json = true; return true;
+    }
+}
+
+/* "NAME=PERCENT" for that name, else the exchange's usual fee. */
+static bool find_fee(const struct scanner *s, struct venue *v)
+{
+    struct span fee = span_of(v->kind->fee);
+    for (size_t i = 0; i < s->fee_count; i++) {
+        struct span given = span_of(s->fees[i]);
+        size_t equals = span_find(given, '=');
+        if (span_is(span_first(given, equals), span_of(v->name)))
+            fee = span_from(given, equals + 1);
+    }
+    return decimal_read(fee, &v->fee) && v->fee.places <= 6 && decimal_sign(v->fee) >= 0;
+}
+
+/* "EXCHANGE[@UPSTREAM]:SYMBOL". */
+static bool read_venue(struct scanner *s, const char *text, struct venue *v, struct asker *a)
+{
+    struct span all = span_of(text);
+    size_t colon = span_find(all, ':');
+    struct span where = span_first(all, colon), symbol = span_from(all, colon + 1);
+    size_t at = span_find(where, '@');
+    struct span kind = span_first(where, at), upstream = span_from(where, at + 1);
+    *v = (struct venue){.kind = exchange_find(kind), .symbol = symbol};
+    if (v->kind == NULL)
+        return misused("no exchange is named in", text);
+    if (!pair_read(symbol, &v->quote.pair) || span_find(symbol, '/') < symbol.len)
+        return misused("no symbol is", text);
+    snprintf(v->name, sizeof v->name, "%.*s", SPAN_ARG(upstream.len ? upstream : kind));
+    if (!find_fee(s, v))
+        return misused("no fee is given for", v->name);
+    struct text base = {0};
+    text_printf(&base, "%s/%s%s", s->proxy, upstream.len ? "" : "https://",
+                upstream.len ? v->name : v->kind->host);
+    asker_init(a, v, base.at, s->timeout_ms);
+    text_free(&base);
+    return true;
+}
+
+static const struct option names[] = {
+    {"proxy", required_argument, NULL, 'p'},
+    {"fee", required_argument, NULL, 'f'},
+    {"same", required_argument, NULL, 's'},
+    {"least", required_argument, NULL, 'l'},
+    {"timeout", required_argument, NULL, 't'},
+    {"max-age", required_argument, NULL, 'm'},
+    {"watch", optional_argument, NULL, 'w'},
+    {"count", required_argument, NULL, 'c'},
+    {"json", no_argument, NULL, 'j'},
+    {"help", no_argument, NULL, 'h'},
+    {0},
+};
+
+/* An exit code, or -1: go on. */
+static int read_arguments(struct scanner *s, int argc, char **argv)
+{
+    int found, index = 0;
+    while ((found = getopt_long(argc, argv, "", names, &index)) != -1) {
+        if (found == '?') /* getopt has said why */
+            return EX_USAGE;
+        if (found == 'h')
+            return printf("%s", usage) < 0 ? EX_IOERR : EX_OK;
+        if (!read_option(s, found)) {
+            misused("no good value", optarg);
+            return EX_USAGE;
+        }
+    }
+    if (optind == argc) {
+        misused("no exchange is given", "");
+        return EX_USAGE;
+    }
+    s->venues = must_calloc((size_t)(argc - optind), sizeof *s->venues);
+    s->askers = must_calloc((size_t)(argc - optind), sizeof *s->askers);
+    for (; optind < argc; optind++, s->count++)
+        if (!read_venue(s, argv[optind], &s->venues[s->count], &s->askers[s->count]))
+            return EX_USAGE;
+    return -1;
+}
+
+/* --------------------------------------------------------------------- looking */
+
+static void replace_aliases(const struct scanner *s, struct pair *p)
+{
+    for (size_t i = 0; i < s->alias_count; i++) {
+        char from[PAIR_ASSET_SIZE];
+        struct span given = span_of(s->aliases[i]);
+        size_t equals = span_find(given, '=');
+        snprintf(from, sizeof from, "%.*s", (int)equals, given.at);
+        pair_replace(p, from, given.at + equals + 1);
+    }
+}
+
+static void print(const struct scanner *s, const struct text *page)
+{
+    if (s->every_ms && !s->json && isatty(STDOUT_FILENO))
+        fputs(CLEAR_SCREEN, stdout);
+    fwrite(page->at, 1, page->len, stdout);
+    if (s->every_ms && !s->json)
+        putchar('\n');
+    fflush(stdout);
+}
+
+static void report(const struct scanner *s)
+{
+    struct opportunity found[OPPORTUNITIES_MAX];
+    struct timespec now;
+    struct text page = {0};
+    for (size_t i = 0; i < s->count; i++) {
+        asker_judge(&s->askers[i], s->max_age_ms);
+        replace_aliases(s, &s->venues[i].quote.pair);
+    }
+    struct findings f = {
+        .venues = s->venues,
+        .venue_count = s->count,
+        .opportunities = found,
+        .opportunity_count = scan(s->venues, s->count, s->least_percent, found, OPPORTUNITIES_MAX),
+    };
+    clock_gettime(CLOCK_REALTIME, &now);
+    if (s->json)
+        report_json(&f, (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000, &page);
+    else
+        report_table(&f, &page);
+    print(s, &page);
+    text_free(&page);
+}
+
+static void collect(struct scanner *s)
+{
+    CURLMsg *m;
+    int left;
+    while ((m = curl_multi_info_read(s->multi, &left)) != NULL) {
+        void *asker;
+        CURLcode result = m->data.result;
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &asker);
+        asker_finish(asker, s->multi, result);
+    }
+}
+
+/* One that failed the last time is not waited for. */
+static bool is_any_awaited(const struct scanner *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->askers[i].asking && s->venues[i].state != VENUE_FAILED)
+            return true;
+    return false;
+}
+
+/* Lets what is under way go on until then, or until all that are awaited answered. */
+static void run_until(struct scanner *s, uint64_t until_ms, bool or_answered)
+{
+    int running;
+    for (;;) {
+        curl_multi_perform(s->multi, &running);
+        collect(s);
+        uint64_t now = now_ms();
+        if (now >= until_ms || (or_answered && !is_any_awaited(s)))
+            return;
+        uint64_t wait = until_ms - now;
+        curl_multi_poll(s->multi, NULL, 0, wait < 1000 ? (int)wait : 1000, NULL);
+    }
+}
+
+/* Every exchange at its own pace: one that still has not answered is not asked
+ * anew, and keeps nobody waiting. */
+static void ask_all(struct scanner *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (!s->askers[i].asking)
+            asker_start(&s->askers[i], s->multi);
+}
+
+static bool has_answer(const struct scanner *s)
+{
+    for (size_t i = 0; i < s->count; i++)
+        if (s->venues[i].answered)
+            return true;
+    return false;
+}
+
+static int look(struct scanner *s)
+{
+    uint64_t next = now_ms();
+    for (unsigned long n = 1;; n++) {
+        uint64_t patience = now_ms() + s->timeout_ms + GRACE_MS;
+        next += s->every_ms;
+        ask_all(s);
+        run_until(s, s->every_ms && next < patience ? next : patience, true);
+        report(s);
+        if (ferror(stdout))
+            return EX_IOERR;
+        if (s->every_ms == 0 || n == s->looks)
+            break;
+        run_until(s, next, false);
+    }
+    return has_answer(s) ? EX_OK : EX_UNAVAILABLE;
+}
+
+static void clear(struct scanner *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->askers[i].asking)
+            curl_multi_remove_handle(s->multi, s->askers[i].easy);
+        asker_clear(&s->askers[i]);
+    }
+    curl_multi_cleanup(s->multi);
+    curl_global_cleanup();
+    free(s->askers);
+    free(s->venues);
+}
+
+int main(int argc, char **argv)
+{
+    struct scanner s = {
+        .proxy = "http://127.0.0.1:8642",
+        .timeout_ms = 1000,
+        .max_age_ms = 3000,
+    };
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    s.multi = curl_multi_init();
+    int exit_code = read_arguments(&s, argc, argv);
+    if (exit_code < 0)
+        exit_code = look(&s);
+    clear(&s);
+    return exit_code;
+}
