@@ -15,6 +15,7 @@ enum directive_kind {
     KIND_ADDRESSES,
     KIND_ADDRESS,
     KIND_CIDRS,
+    KIND_PORTS,
     KIND_RATE,
     KIND_CHOICE
 };
@@ -53,7 +54,8 @@ static inline enum directive_row directive_row(const struct directive *d)
 /* Does it take {a, b}? */
 static inline bool directive_is_list(const struct directive *d)
 {
-    return d->kind == KIND_NAMES || d->kind == KIND_ADDRESSES || d->kind == KIND_CIDRS;
+    return d->kind == KIND_NAMES || d->kind == KIND_ADDRESSES || d->kind == KIND_CIDRS ||
+           d->kind == KIND_PORTS;
 }
 
 /* May it stand in defaults {}? What makes one upstream differ from another may not. */

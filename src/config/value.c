@@ -20,6 +20,8 @@ static const struct choice {
 } choices[] = {
     {ROW_GLOBAL_unlisted, "allow", UNLISTED_ALLOW},
     {ROW_GLOBAL_unlisted, "deny", UNLISTED_DENY},
+    {ROW_GLOBAL_connect, "tunnel", CONNECT_TUNNEL},
+    {ROW_GLOBAL_connect, "deny", CONNECT_DENY},
     {ROW_GLOBAL_log_level, "error", LOG_LEVEL_ERROR},
     {ROW_GLOBAL_log_level, "warn", LOG_LEVEL_WARN},
     {ROW_GLOBAL_log_level, "info", LOG_LEVEL_INFO},
@@ -161,6 +163,18 @@ static bool cidrs_read(struct arena *a, const char *text, struct config_cidrs *t
     return true;
 }
 
+static bool ports_read(struct arena *a, const char *text, struct config_ports *to, char *why)
+{
+    unsigned long port = 0;
+    if (*text && strlen(text) <= 5 && text[strspn(text, "0123456789")] == '\0')
+        port = strtoul(text, NULL, 10);
+    if (port == 0 || port > UINT16_MAX)
+        return deny(why, "must be a port from 1 to 65535");
+    to->at = arena_grow(a, to->at, to->count * sizeof *to->at, (to->count + 1) * sizeof *to->at);
+    to->at[to->count++] = (uint16_t)port;
+    return true;
+}
+
 static bool rate_read(const char *text, struct config_rate *to, char *why)
 {
     *to = (struct config_rate){0};
@@ -188,6 +202,7 @@ bool value_read(struct arena *a, const struct directive *d, const char *text, vo
         memset(field, 0, sizeof(config_ADDRESS));
         return *text == '\0' || address_read(a, text, field, why);
     case KIND_CIDRS: return cidrs_read(a, text, field, why);
+    case KIND_PORTS: return ports_read(a, text, field, why);
     case KIND_RATE: return rate_read(text, field, why);
     case KIND_CHOICE: return choice_read(d, text, field, why);
     }
@@ -248,6 +263,12 @@ static void print_cidrs(const struct config_cidrs *cidrs, struct text *out)
     }
 }
 
+static void print_ports(const struct config_ports *ports, struct text *out)
+{
+    for (size_t i = 0; i < ports->count; i++)
+        text_printf(out, i ? ", %u" : "%u", (unsigned)ports->at[i]);
+}
+
 static void print_list(const struct directive *d, const void *field, struct text *out)
 {
     text_add_str(out, "{");
@@ -255,6 +276,8 @@ static void print_list(const struct directive *d, const void *field, struct text
         print_names(field, out);
     else if (d->kind == KIND_ADDRESSES)
         print_addresses(field, out);
+    else if (d->kind == KIND_PORTS)
+        print_ports(field, out);
     else
         print_cidrs(field, out);
     text_add_str(out, "}");
@@ -284,6 +307,7 @@ void value_print(const struct directive *d, const void *field, struct text *out)
     case KIND_CHOICE: text_add_str(out, choice_name(d, *(const config_CHOICE *)field)); break;
     case KIND_NAMES:
     case KIND_ADDRESSES:
-    case KIND_CIDRS: print_list(d, field, out); break;
+    case KIND_CIDRS:
+    case KIND_PORTS: print_list(d, field, out); break;
     }
 }

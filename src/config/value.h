@@ -32,6 +32,7 @@ union value_field {
     config_ADDRESSES addresses;
     config_ADDRESS address;
     config_CIDRS cidrs;
+    config_PORTS ports;
     config_RATE rate;
     config_CHOICE choice;
 };

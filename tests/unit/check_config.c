@@ -77,7 +77,7 @@ START_TEST(unknown_directives_are_named)
         snprintf(expected, sizeof expected, "t.conf:3: unknown directive '%s'\n", later[i]);
         refuse(text, expected);
     }
-    refuse("connect = deny", "t.conf:1: unknown directive 'connect'\n");
+    refuse("conect = deny", "t.conf:1: unknown directive 'conect'\n");
     refuse("upstream a { max_clients = 1 }", "t.conf:1: unknown directive 'max_clients'\n");
     refuse("min_idle = 1", "t.conf:1: unknown directive 'min_idle'\n");
     refuse("upstream a {\nurl = http://a\n}\n\"upstream=a|min_idle\" = 5",
