@@ -1,7 +1,7 @@
 /* One request and its response, seen by the one who asked. The same interface
  * whether it runs on an HTTP/1.1 line, or is an error, a page or a stored
  * answer: the client side cannot tell which.
- * Whoever opened it owns it until it ends: by on_end, by on_failed, or by
+ * Whoever opened it owns it until it ends: by on_end, on_failed, on_switch, or by
  * exchange_cancel(). After any of these the pointer is dead; the implementation
  * frees itself. No event comes from inside the call that opened it. */
 #pragma once
@@ -10,6 +10,15 @@
 #include "http/message.h"
 
 struct exchange;
+struct tunnel;
+
+/* What a connection turns into by a 101, or by a 2xx to CONNECT. */
+struct switched {
+    struct tunnel *tunnel; /* to relay through, yours now; NULL: nothing was dialled yet */
+    bool looks;            /* first at what the client sends: it may be HTTP, to be parsed on */
+    struct span host;      /* with `looks`, what CONNECT named; borrowed until return */
+    uint16_t port;
+};
 
 struct exchange_events {
     /* An interim response (1xx other than 101); any number. Borrowed. */
@@ -25,6 +34,9 @@ struct exchange_events {
     void (*on_failed)(void *owner, const struct verdict *);
     /* More of the request's body is welcome after exchange_body() was false. */
     void (*on_drain)(void *owner);
+    /* Instead of on_head, and the end: the answer is this head alone (101, or 2xx
+     * to CONNECT), and what follows on the connection is no HTTP/1.x message. */
+    void (*on_switch)(void *owner, const struct response *, const struct switched *);
 };
 
 struct exchange_ops {

@@ -287,6 +287,23 @@ bool framing_of_response(struct response *r, bool to_head, struct verdict *why)
     return frame_response(r, &facts, why);
 }
 
+bool framing_of_switch(struct response *r, struct verdict *why)
+{
+    struct facts facts;
+    if (r->minor != 1)
+        return protocol_error(why, "a status 101 in HTTP/1.0");
+    if (!gather(&facts, &r->fields))
+        return protocol_error(why, "a control character in a header field");
+    if (!facts.upgrade || !facts.websocket)
+        return protocol_error(why, "a status 101 without Upgrade: websocket");
+    if (facts.codings || facts.lengths)
+        return protocol_error(why, "a body in a status 101");
+    r->framing = FRAMING_NONE;
+    r->has_length = r->keeps_alive = false;
+    r->length = 0;
+    return true;
+}
+
 /* Proxy-* is said to this proxy, but for Proxy-Status, which is for everybody
  * behind it (RFC 9209 2). */
 static bool is_for_proxy(struct span name)

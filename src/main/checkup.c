@@ -185,8 +185,12 @@ static void choose_page(struct checkup *c)
 
 static void ask(struct checkup *c)
 {
-    static const struct exchange_events events = {on_interim,         on_head, on_body, on_end,
-                                                  on_exchange_failed, on_drain};
+    static const struct exchange_events events = {.on_interim = on_interim,
+                                                  .on_head = on_head,
+                                                  .on_body = on_body,
+                                                  .on_end = on_end,
+                                                  .on_failed = on_exchange_failed,
+                                                  .on_drain = on_drain};
     static const struct fields none;
     const struct upstream_config *u = c->upstream;
     struct origin origin = {.secure = u->secure, .host = span_of(u->host), .port = u->port};

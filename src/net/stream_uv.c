@@ -301,8 +301,10 @@ struct stream *stream_uv_accept(struct loop *l, uv_stream_t *listening)
         uv_close_stream(&u->base, false);
         return NULL;
     }
-    if (!is_pipe)
+    if (!is_pipe) {
         uv_tcp_nodelay(&u->uv.tcp, 1);
+        uv_tcp_keepalive(&u->uv.tcp, 1, KEEPALIVE_S); /* a tunnel has no other timer */
+    }
     return &u->base;
 }
 

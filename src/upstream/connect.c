@@ -146,6 +146,22 @@ static enum failure permit(void *context, const struct sockaddr *address)
     return l->env->permit(l->env->context, l->listed, address);
 }
 
+static struct dial *dial(struct connector *base, const struct upstream_config *u,
+                         const struct dial_events *events, void *owner)
+{
+    struct line_connector *l = self(base);
+    struct dial_target target = {
+        .host = u->host,
+        .port = u->port,
+        .connect_to = u->connect_to.len ? &u->connect_to.at : NULL,
+        .dns_timeout_ms = u->dns_timeout,
+        .connect_timeout_ms = u->connect_timeout,
+        .permit = permit,
+        .permit_context = l,
+    };
+    return dial_start(l->env->loop, l->env->dns, &target, events, owner);
+}
+
 static struct connecting *start(struct connector *base, const struct upstream_config *u,
                                 const struct connect_events *events, void *owner)
 {
@@ -162,16 +178,9 @@ static struct connecting *start(struct connector *base, const struct upstream_co
     c->owner = owner;
     deadline_init(&c->deadline, l->env->loop, on_tls_timeout);
     task_init(&c->grave, bury);
-    struct dial_target target = {
-        .host = c->host,
-        .port = u->port,
-        .connect_to = u->connect_to.len ? &u->connect_to.at : NULL,
-        .dns_timeout_ms = u->dns_timeout,
-        .connect_timeout_ms = u->connect_timeout,
-        .permit = permit,
-        .permit_context = l,
-    };
-    c->dial = dial_start(l->env->loop, l->env->dns, &target, &dial_events, c);
+    struct upstream_config own = *u;
+    own.host = c->host;
+    c->dial = dial(base, &own, &dial_events, c);
     return c;
 }
 
@@ -223,7 +232,7 @@ static void free_connector(struct connector *base)
 
 struct connector *connect_new(const struct connect_env *env, struct tls_context *tls, bool listed)
 {
-    static const struct connector_ops ops = {start, cancel, watch, is_gone, free_connector};
+    static const struct connector_ops ops = {start, cancel, dial, watch, is_gone, free_connector};
     struct line_connector *l = NEW(struct line_connector);
     l->base.ops = &ops;
     l->magic = MAGIC;

@@ -31,6 +31,10 @@ struct connector_ops {
     struct connecting *(*start)(struct connector *, const struct upstream_config *,
                                 const struct connect_events *, void *owner);
     void (*cancel)(struct connecting *);
+    /* The TCP connection alone, for a tunnel, with the same rules. `u->host` is
+     * borrowed until the dial's end. */
+    struct dial *(*dial)(struct connector *, const struct upstream_config *u,
+                         const struct dial_events *, void *owner);
     /* Keeps the upstream's addresses fresh and tells on_answer of new answers,
      * as long as the last `owner` given is not NULL. Cheap to repeat. */
     void (*watch)(struct connector *, const struct upstream_config *, void *owner);

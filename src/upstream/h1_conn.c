@@ -124,6 +124,7 @@ static void on_data(void *owner, const char *data, size_t len)
         if (h->current == x)
             fail(h, FAILURE_HTTP_PROTOCOL_ERROR, detail);
         break;
+    case H1_FEED_SWITCHED: h1_exchange_switch(x); break;
     }
 }
 
@@ -192,12 +193,26 @@ static bool write_flush(void *owner)
     return flush(owner, NULL, 0);
 }
 
+/* Its stream goes on without it. */
+static struct stream *surrender(void *owner)
+{
+    struct h1_conn *h = owner;
+    struct stream *stream = h->stream;
+    stream_pause(stream);
+    stream_bind(stream, NULL, NULL);
+    h->stream = NULL;
+    h->current = NULL;
+    go(h, CLOSE_RESPONSE, "it was upgraded");
+    return stream;
+}
+
 static const struct h1_line line_calls = {
     .gather = gather,
     .write = write_body,
     .flush = write_flush,
     .complete = exchange_complete,
     .cancelled = exchange_cancelled,
+    .surrender = surrender,
 };
 
 /* --------------------------------------------------------------------- conn */
@@ -249,7 +264,8 @@ static void close_conn(struct conn *c)
     }
     task_forget(&h->settle);
     task_forget(&h->flush);
-    stream_close(h->stream);
+    if (h->stream)
+        stream_close(h->stream);
     loop_defer(h->loop, &h->grave);
 }
 

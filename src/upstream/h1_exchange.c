@@ -28,8 +28,10 @@ struct h1_exchange {
     size_t header_limit;
     struct response response;
     unsigned interim;
-    bool is_head, began, has_head, complete, too_large;
-    bool over; /* ended, failed or cancelled: says nothing more */
+    bool is_head, upgrades, began, has_head, complete, too_large;
+    bool switched;     /* a 101 has come, as asked for */
+    struct span ahead; /* what came behind it */
+    bool over;         /* ended, failed or cancelled: says nothing more */
     struct verdict bad;
     struct task grave;
 };
@@ -115,6 +117,10 @@ static int on_headers_complete(llhttp_t *parser)
     r->fields = head_fields(&h->head, 1);
     if (parser->http_major != 1)
         return refuse(h, "the answer is not HTTP/1.x");
+    if (r->status == 101 && h->upgrades) { /* llhttp stops behind it */
+        h->switched = framing_of_switch(r, &h->bad);
+        return h->switched ? HPE_OK : HPE_USER;
+    }
     if (!framing_of_response(r, h->is_head, &h->bad))
         return HPE_USER;
     parser->upgrade = 0; /* an Upgrade field in an ordinary answer is only an offer */
@@ -139,7 +145,7 @@ static int on_message_complete(llhttp_t *parser)
 {
     struct h1_exchange *h = of(parser);
     if (!h->has_head)
-        return HPE_OK; /* an interim one */
+        return HPE_OK; /* an interim one, or a 101 */
     h->complete = true;
     h->line->complete(h->owner);
     return HPE_PAUSED;
@@ -168,6 +174,11 @@ enum h1_feed h1_exchange_feed(struct h1_exchange *h, const char *data, size_t le
     llhttp_errno_t error = llhttp_execute(&h->parser, data, len);
     if (h->over || error == HPE_OK)
         return H1_FEED_OK;
+    if (error == HPE_PAUSED_UPGRADE && h->switched) {
+        h->ahead =
+            span_from((struct span){data, len}, (size_t)(llhttp_get_error_pos(&h->parser) - data));
+        return H1_FEED_SWITCHED;
+    }
     if (error == HPE_PAUSED && h->complete)
         return llhttp_get_error_pos(&h->parser) < data + len ? H1_FEED_STRAY : H1_FEED_OK;
     if (h->too_large) {
@@ -272,6 +283,24 @@ static void cancel(struct exchange *x)
         finish_life(h);
 }
 
+static struct stream *take(struct conn_exchange *x, struct span *ahead)
+{
+    struct h1_exchange *h = self(&x->base);
+    CHECK(h->switched && !h->over);
+    struct stream *stream = h->line->surrender(h->owner);
+    *ahead = h->ahead;
+    h->stream = NULL;
+    finish_life(h);
+    return stream;
+}
+
+void h1_exchange_switch(struct h1_exchange *h)
+{
+    MAGIC_CHECK(h, MAGIC);
+    h->base.base.events->on_head(h->base.base.owner, &h->response);
+    CHECK(h->over);
+}
+
 void h1_exchange_drained(struct h1_exchange *h)
 {
     MAGIC_CHECK(h, MAGIC);
@@ -333,12 +362,14 @@ struct h1_exchange *h1_exchange_new(struct loop *l, struct stream *s, const stru
     h->magic = MAGIC;
     h->base.base.ops = &ops;
     h->base.sent = sent_now;
+    h->base.take = take;
     h->loop = l;
     h->stream = s;
     h->line = line;
     h->owner = owner;
     h->framing = r->framing;
     h->is_head = r->is_head;
+    h->upgrades = r->upgrades;
     h->header_limit = r->header_limit;
     h->taken_before = stream_taken(s);
     h->arena = arena_new();

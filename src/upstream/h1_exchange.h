@@ -17,13 +17,15 @@ struct h1_line {
     bool (*flush)(void *line);
     void (*complete)(void *line);                 /* the response is */
     void (*cancelled)(void *line, bool complete); /* by the asker */
+    struct stream *(*surrender)(void *line);      /* HTTP is over on it; the exchange too */
 };
 
 enum h1_feed {
     H1_FEED_OK,
     H1_FEED_STRAY,     /* bytes came behind the complete response */
     H1_FEED_TOO_LARGE, /* its head is */
-    H1_FEED_BAD        /* not HTTP, or not unambiguous */
+    H1_FEED_BAD,       /* not HTTP, or not unambiguous */
+    H1_FEED_SWITCHED   /* a 101 as asked for: to be told */
 };
 
 struct h1_exchange *h1_exchange_new(struct loop *, struct stream *, const struct h1_line *,
@@ -33,6 +35,9 @@ struct exchange *h1_exchange_base(struct h1_exchange *);
 /* Bytes of the response; emits events. `detail`: words for BAD and TOO_LARGE. */
 enum h1_feed h1_exchange_feed(struct h1_exchange *, const char *data, size_t len,
                               const char **detail);
+
+/* Tells of the 101: the asker takes the stream, or cancels. */
+void h1_exchange_switch(struct h1_exchange *);
 
 /* The stream ended. True if that completes the response, or it was complete;
  * else why it failed. `orderly`: with FIN, on TLS with close_notify. */

@@ -23,6 +23,8 @@ struct pool {
     struct list waiters;  /* for a line, first come first served */
     struct list requests; /* all under way, with a line or without */
     struct list fetches;  /* what goes on for them */
+    struct list tunnels;
+    bool bypass_warned;
     struct gate *gate;
     struct turns *turns;
     struct upstream_stats stats;
@@ -292,6 +294,39 @@ void pool_release(struct pool *p, struct link *fetch)
     check_empty(p);
 }
 
+void pool_add_tunnel(struct pool *p, struct link *tunnel)
+{
+    MAGIC_CHECK(p, MAGIC);
+    list_push_back(&p->tunnels, tunnel);
+    p->stats.tunnels_total++;
+}
+
+void pool_remove_tunnel(struct pool *p, struct link *tunnel)
+{
+    MAGIC_CHECK(p, MAGIC);
+    list_remove(tunnel);
+}
+
+bool pool_admits(const struct pool *p, struct verdict *why)
+{
+    if (p->state == STATE_PAUSED)
+        *why = unavailable(p, "the upstream is paused");
+    else if (p->state == STATE_DRAINING)
+        *why = unavailable(p, "the upstream is draining");
+    else
+        return true;
+    return false;
+}
+
+void pool_warn_bypassed(struct pool *p)
+{
+    p->stats.tunnels_bypassing++;
+    if (p->bypass_warned)
+        return;
+    p->bypass_warned = true;
+    LOG(WARN, p->lines.object, "a client tunnels to it by CONNECT: what is inside is not pooled");
+}
+
 struct gate *pool_gate(struct pool *p)
 {
     return p->gate;
@@ -321,6 +356,7 @@ struct pool *pool_new(struct loop *loop, struct connector *connector, struct con
     list_init(&p->waiters);
     list_init(&p->requests);
     list_init(&p->fetches);
+    list_init(&p->tunnels);
     p->gate = gate_new(loop, settings);
     p->turns = turns_new(loop);
     task_init(&p->end, on_end);
@@ -444,6 +480,7 @@ void pool_describe(const struct pool *p, struct pool_view *view)
         .connecting = p->lines.connecting.count,
         .waiting = p->waiters.count,
         .requests = p->requests.count,
+        .tunnels = p->tunnels.count,
         .learned_idle_ms = lines_learned_ms(&p->lines),
         .stats = &p->stats,
     };

@@ -78,6 +78,17 @@ void pool_leave(struct pool *, struct link *request);
 void pool_hold(struct pool *, struct link *fetch);
 void pool_release(struct pool *, struct link *fetch);
 
+/* A tunnel to the origin, counted while it is open; what holds the pool is a hold. */
+void pool_add_tunnel(struct pool *, struct link *tunnel);
+void pool_remove_tunnel(struct pool *, struct link *tunnel);
+
+/* May what needs no line of the pool (CONNECT, an upgrade) be begun now? It does not
+ * wait: paused and draining refuse it. */
+bool pool_admits(const struct pool *, struct verdict *why) MUST_CHECK;
+
+/* A client goes past the pool, to an origin it was configured for: warned of once. */
+void pool_warn_bypassed(struct pool *);
+
 struct gate *pool_gate(struct pool *);   /* its budget with the exchange */
 struct turns *pool_turns(struct pool *); /* serialize_by */
 
@@ -85,7 +96,7 @@ struct turns *pool_turns(struct pool *); /* serialize_by */
 struct pool_view {
     const char *name, *origin, *state, *breaker;
     bool listed, tls_verify;
-    size_t idle, active, connecting, waiting, requests;
+    size_t idle, active, connecting, waiting, requests, tunnels;
     int64_t learned_idle_ms; /* -1: nothing learned */
     struct gate_view gate;
     const struct upstream_stats *stats;

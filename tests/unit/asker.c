@@ -113,5 +113,21 @@ static void on_drain(void *owner)
     react(a, ASKER_DRAIN);
 }
 
-const struct exchange_events asker_events = {on_interim, on_head,   on_body,
-                                             on_end,     on_failed, on_drain};
+static void on_switch(void *owner, const struct response *r, const struct switched *to)
+{
+    struct asker *a = self(owner);
+    CHECK(a->status == 0);
+    a->exchange = NULL;
+    a->status = r->status;
+    a->switched++;
+    a->tunnel = to->tunnel;
+    add_head(a, "switch", r);
+}
+
+const struct exchange_events asker_events = {.on_interim = on_interim,
+                                             .on_head = on_head,
+                                             .on_body = on_body,
+                                             .on_end = on_end,
+                                             .on_failed = on_failed,
+                                             .on_drain = on_drain,
+                                             .on_switch = on_switch};

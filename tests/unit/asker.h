@@ -11,8 +11,9 @@ struct asker {
     struct exchange *exchange; /* NULL: it has ended, or was cancelled */
     struct text *heard;        /* where it writes; may be shared with others */
     enum asker_event cancel_in, pause_in;
-    unsigned ended, failed, drained;
-    unsigned status; /* of the head */
+    unsigned ended, failed, drained, switched;
+    struct tunnel *tunnel; /* of the switch; the test's to close */
+    unsigned status;       /* of the head */
     struct verdict verdict;
     size_t body; /* bytes of it */
 };

@@ -152,7 +152,7 @@ static void end(struct connector *c)
 
 struct fake_connector *fake_connector_new(bool *freed)
 {
-    static const struct connector_ops ops = {start, cancel, watch, is_gone, end};
+    static const struct connector_ops ops = {start, cancel, NULL, watch, is_gone, end};
     struct fake_connector *c = NEW(struct fake_connector);
     c->base.ops = &ops;
     c->freed = freed;

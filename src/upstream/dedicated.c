@@ -1,0 +1,61 @@
+#include "upstream/dedicated.h"
+
+void dedicated_close(struct dedicated *d)
+{
+    struct line *line = d->line;
+    d->line = NULL;
+    task_forget(&d->refusal);
+    if (line)
+        line_close(line);
+}
+
+static void on_refusal(struct task *task)
+{
+    struct dedicated *d = container_of(task, struct dedicated, refusal);
+    d->on_failed(d->owner, &d->why);
+}
+
+static void on_up(void *owner, struct line *line)
+{
+    struct dedicated *d = owner;
+    line_lend(line);
+    d->on_line(d->owner, line);
+}
+
+static void on_failed(void *owner, struct line *line, enum failure why, const char *detail)
+{
+    struct dedicated *d = owner;
+    struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
+    (void)line;
+    dedicated_close(d);
+    d->on_failed(d->owner, &v);
+}
+
+/* Its one exchange has ended, or was given up. */
+static void on_room(void *owner, struct line *line)
+{
+    (void)line;
+    dedicated_close(owner);
+}
+
+static void on_gone(void *owner, struct line *line, enum close_reason why, const char *detail)
+{
+    (void)line, (void)why, (void)detail;
+    dedicated_close(owner);
+}
+
+/* It never rests, so that nothing is ever due. */
+void dedicated_open(struct dedicated *d, struct loop *loop, struct pool *pool)
+{
+    static const struct line_events events = {
+        .on_up = on_up, .on_failed = on_failed, .on_room = on_room, .on_gone = on_gone};
+    CHECK(d->line == NULL);
+    task_init(&d->refusal, on_refusal);
+    if (!pool_admits(pool, &d->why)) {
+        loop_defer(loop, &d->refusal);
+        return;
+    }
+    d->settings = *pool_settings(pool);
+    d->settings.http2 = HTTP2_NEVER;
+    d->line = line_new(loop, pool_connector(pool), &d->settings, pool_stats(pool), &events, d);
+}

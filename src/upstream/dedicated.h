@@ -1,0 +1,25 @@
+/* A line outside the pool, for the one request that asks for an upgrade: it
+ * speaks HTTP/1.1 whatever else the origin could, counts in no number of lines,
+ * and carries nothing after. Embedded in its owner, who closes it. Connecting,
+ * lent, or gone. */
+#pragma once
+
+#include "upstream/pool.h"
+
+struct dedicated {
+    struct line *line; /* NULL: none, or gone */
+    struct upstream_config settings;
+    struct task refusal; /* the pool admits nothing now: told outside dedicated_open */
+    struct verdict why;
+    void *owner;
+    void (*on_line)(void *owner, struct line *); /* lent: to be used at once, by line_open() */
+    void (*on_failed)(void *owner, const struct verdict *); /* there is none; sent = no */
+};
+
+/* Begins to dial the pool's origin, where its owner has set the three; exactly
+ * one of the events comes later, unless dedicated_close(). */
+void dedicated_open(struct dedicated *, struct loop *, struct pool *);
+
+/* Closes what there is, or nothing; no event comes after. The exchange on it must have ended
+ * or been cancelled. */
+void dedicated_close(struct dedicated *);
