@@ -28,7 +28,9 @@ void client_become(struct client *c, enum client_state to)
     static const unsigned legal[] = {
         [CLIENT_IDLE] = TO(HEAD) | TO(LEAVING) | TO(CLOSED),
         [CLIENT_HEAD] = TO(EXCHANGE) | TO(LEAVING) | TO(CLOSED),
-        [CLIENT_EXCHANGE] = TO(IDLE) | TO(LEAVING) | TO(CLOSED),
+        [CLIENT_EXCHANGE] = TO(IDLE) | TO(LOOKING) | TO(LEAVING) | TO(CLOSED),
+        [CLIENT_LOOKING] = TO(IDLE) | TO(TUNNEL) | TO(LEAVING) | TO(CLOSED),
+        [CLIENT_TUNNEL] = TO(CLOSED),
         [CLIENT_LEAVING] = TO(CLOSED),
         [CLIENT_CLOSED] = 0,
     };
@@ -53,6 +55,13 @@ void client_defer(struct client *c)
 
 /* ------------------------------------------------------------------- ending */
 
+static void drop_tunnel(struct client *c)
+{
+    if (c->tunnel)
+        tunnel_close(c->tunnel);
+    c->tunnel = NULL;
+}
+
 /* Off the house and off its deadline; the task frees it. */
 static void detach(struct client *c)
 {
@@ -60,6 +69,7 @@ static void detach(struct client *c)
     deadline_stop(&c->deadline);
     list_remove(&c->link);
     c->stream = NULL;
+    drop_tunnel(c);
     client_defer(c);
 }
 
@@ -81,6 +91,8 @@ void client_close(struct client *c, const char *why)
     bool looks_whole = c->call && c->call->failed && c->call->framing == FRAMING_CLOSE;
     detach(c);
     cancel_exchange(c);
+    if (stream == NULL)
+        return;
     if (looks_whole)
         stream_reset(stream);
     else
@@ -91,6 +103,7 @@ void client_close(struct client *c, const char *why)
 void client_leave(struct client *c)
 {
     cancel_exchange(c);
+    drop_tunnel(c);
     client_flush(c);
     if (c->backlogged) {
         if (c->state != CLIENT_LEAVING)
@@ -109,13 +122,15 @@ static void client_free(struct client *c)
     buf_clear(&c->kept);
     task_forget(&c->task);
     free((char *)c->ingress.upstream);
+    free((char *)c->ingress.tunnel);
     c->magic = 0;
     free(c);
 }
 
 void client_dismiss(struct client *c)
 {
-    if (c->state == CLIENT_IDLE && c->kept.size == 0 && stream_is_quiet(c->stream))
+    bool rests = c->state == CLIENT_IDLE || c->state == CLIENT_LOOKING;
+    if (rests && c->kept.size == 0 && stream_is_quiet(c->stream))
         client_leave(c);
 }
 
@@ -129,11 +144,13 @@ static enum client_wait wanted_wait(const struct client *c)
             return WAIT_TURN;
         return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_IDLE;
     case CLIENT_HEAD: return WAIT_HEAD;
+    case CLIENT_LOOKING: return WAIT_IDLE;
     case CLIENT_EXCHANGE:
         if (client_listens(c))
             return WAIT_BODY;
         return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_NONE;
     case CLIENT_LEAVING: return WAIT_QUEUE;
+    case CLIENT_TUNNEL:
     case CLIENT_CLOSED: break;
     }
     return WAIT_NONE;
@@ -194,8 +211,6 @@ static void queue_expired(struct client *c)
         set_deadline(c, wanted_wait(c));
 }
 
-static void parse_kept(struct client *c);
-
 static void on_expired(struct deadline *d)
 {
     struct client *c = self(container_of(d, struct client, deadline));
@@ -207,7 +222,7 @@ static void on_expired(struct deadline *d)
     case WAIT_QUEUE: queue_expired(c); break;
     case WAIT_TURN:
         c->wait = WAIT_NONE;
-        parse_kept(c);
+        client_go_on(c);
         break;
     }
     client_arm(c);
@@ -220,8 +235,9 @@ static bool is_wanted(const struct client *c)
 {
     const struct call *call = c->call;
     if (c->state != CLIENT_EXCHANGE)
-        return c->state == CLIENT_IDLE;
-    return !call->ended && !call->refused && !(call->complete && call->last);
+        return c->state == CLIENT_IDLE || c->state == CLIENT_LOOKING;
+    bool is_last = call->complete && call->last && !call->may_switch;
+    return !call->ended && !call->refused && !is_last;
 }
 
 static void keep(struct client *c, const char *data, size_t len)
@@ -243,12 +259,14 @@ static void on_data(void *owner, const char *data, size_t len)
     if (client_listens(c) && c->kept.size == 0)
         used = client_parse(c, data, len);
     keep(c, data + used, len - used);
+    if (c->state == CLIENT_LOOKING)
+        client_look(c);
     client_arm(c);
 }
 
 /* Parses what was kept; with nothing kept too, as a parser that was paused at
  * the last byte of a body has not told the request's end yet. */
-static void parse_kept(struct client *c)
+void client_go_on(struct client *c)
 {
     const char *at;
     size_t len;
@@ -328,7 +346,7 @@ static void run(struct task *t)
     if (c->state == CLIENT_EXCHANGE && c->call->ended)
         finish_call(c);
     else if (c->state == CLIENT_EXCHANGE)
-        parse_kept(c);
+        client_go_on(c);
     client_arm(c);
 }
 

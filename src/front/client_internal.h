@@ -1,6 +1,7 @@
 /* What the files of the client side share: the connection (client.c), the call
- * in progress on it (client_parse.c reads it, client_write.c answers it), and
- * the house of all connections (clients.c). Nobody else includes this. */
+ * in progress on it (client_parse.c reads it, client_write.c answers it), what
+ * becomes of it after CONNECT or an upgrade (client_switch.c), and the house of
+ * all connections (clients.c). Nobody else includes this. */
 #pragma once
 
 #include <llhttp.h>
@@ -10,6 +11,7 @@
 #include "base/text.h"
 #include "front/client.h"
 #include "http/head.h"
+#include "proxy/tunnel.h"
 
 struct clients {
     struct loop *loop;
@@ -22,9 +24,11 @@ struct clients {
 };
 
 /* IDLE: between requests. HEAD: a byte of a request has come. EXCHANGE: its
- * head is complete, its answer is not. LEAVING: the last answer is written, the
- * client still reads it. CLOSED: freed by the task. */
-#define CLIENT_STATES(X) X(IDLE) X(HEAD) X(EXCHANGE) X(LEAVING) X(CLOSED)
+ * head is complete, its answer is not. LOOKING: CONNECT was answered with 200, and
+ * what comes first inside will tell whether it is HTTP. TUNNEL: its stream is the
+ * tunnel's. LEAVING: the last answer is written, the client still reads it.
+ * CLOSED: freed by the task. */
+#define CLIENT_STATES(X) X(IDLE) X(HEAD) X(EXCHANGE) X(LOOKING) X(TUNNEL) X(LEAVING) X(CLOSED)
 
 enum client_state {
 #define X(name) CLIENT_##name,
@@ -52,6 +56,7 @@ struct call {
     bool held;                    /* the exchange wants no more of the body now */
     bool head_out, ended, failed; /* of the answer */
     bool last;                    /* the connection ends with it */
+    bool may_switch;              /* CONNECT or an upgrade: what follows may be no HTTP */
     bool paused;                  /* the exchange was told to hold */
     enum framing framing;         /* of the answer, for this client */
     uint64_t left;                /* of it, with FRAMING_LENGTH */
@@ -65,7 +70,8 @@ struct client {
     bool reading_paused; /* too much was sent ahead */
     struct link link;    /* in the house */
     struct clients *house;
-    struct stream *stream;
+    struct stream *stream; /* NULL: closed, or the tunnel's */
+    struct tunnel *tunnel; /* from the answer to CONNECT or an upgrade on */
     struct call *call;
     struct buf kept; /* received, not to be parsed yet */
     struct deadline deadline;
@@ -96,6 +102,17 @@ void client_leave(struct client *);
 
 /* It leaves if it is between two requests, with none on its way. */
 void client_dismiss(struct client *);
+
+/* Parses what was kept, as far as that is possible now. */
+void client_go_on(struct client *);
+
+/* ---- client_switch.c */
+
+/* The answer was the last of HTTP, or is said to be. Frees the call. */
+void client_switch(struct client *, const struct switched *);
+
+/* LOOKING: decides, if a byte has come. */
+void client_look(struct client *);
 
 /* ---- client_parse.c */
 void client_call_new(struct client *);

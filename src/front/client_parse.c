@@ -117,8 +117,8 @@ static void fill_request(struct call *call)
     r->is_head = span_is(r->method, SPAN("HEAD")); /* if framing refuses it, too */
 }
 
-/* Neither CONNECT nor Upgrade changes how we parse on: the handler refuses
- * them, and after CONNECT the connection ends with the answer. */
+/* Neither CONNECT nor Upgrade changes how llhttp parses on: it is paused at the
+ * request's end, and what follows waits for the answer. */
 static int on_headers_complete(llhttp_t *p)
 {
     struct client *c = client_of(p);
@@ -132,7 +132,8 @@ static int on_headers_complete(llhttp_t *p)
         return -1;
     }
     head_start(&call->trailers, call->arena, c->house->limits.max_header_size);
-    call->last = !call->request.keeps_alive || p->method == HTTP_CONNECT;
+    call->last = !call->request.keeps_alive;
+    call->may_switch = p->method == HTTP_CONNECT || call->request.upgrades;
     client_become(c, CLIENT_EXCHANGE);
     call->exchange =
         handler->open(handler->self, &call->request, &c->ingress, &client_answer_events, c);

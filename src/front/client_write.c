@@ -68,11 +68,14 @@ static enum framing framing_for(const struct call *call, const struct response *
     return call->request.minor ? FRAMING_CHUNKED : FRAMING_CLOSE;
 }
 
-/* RFC 9112 9.6: the rest of a body nobody reads would be taken for a request. */
+/* RFC 9112 9.6: the rest of a body nobody reads would be taken for a request, and
+ * so would what a refused CONNECT was followed by. */
 static bool is_last(const struct client *c)
 {
     const struct call *call = c->call;
-    return call->last || !call->complete || c->house->draining || call->framing == FRAMING_CLOSE;
+    bool refused_connect = span_is(call->request.method, SPAN("CONNECT"));
+    return call->last || !call->complete || c->house->draining || refused_connect ||
+           call->framing == FRAMING_CLOSE;
 }
 
 static struct span connection_of(const struct call *call)
@@ -98,6 +101,17 @@ static void on_head(void *owner, const struct response *response)
     call->last = is_last(c);
     h1_write_response(&call->out, &r, call->framing, connection_of(call));
     client_defer(c);
+}
+
+/* The answer is complete with this head, and so is HTTP on this connection. */
+static void on_switch(void *owner, const struct response *head, const struct switched *to)
+{
+    struct client *c = owner;
+    CHECK(!c->call->head_out && c->call->complete);
+    c->call->exchange = NULL;
+    h1_write_response(&c->call->out, head, FRAMING_NONE, SPAN(""));
+    client_flush(c);
+    client_switch(c, to);
 }
 
 static void on_interim(void *owner, const struct response *response)
@@ -217,4 +231,5 @@ const struct exchange_events client_answer_events = {.on_interim = on_interim,
                                                      .on_body = on_body,
                                                      .on_end = on_end,
                                                      .on_failed = on_failed,
-                                                     .on_drain = on_drain};
+                                                     .on_drain = on_drain,
+                                                     .on_switch = on_switch};

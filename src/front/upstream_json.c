@@ -141,7 +141,7 @@ json_t *upstream_json(const struct pool_view *v)
     set(o, "tls_verify", json_boolean(v->tls_verify));
     set(o, "state", json_string(v->state));
     set(o, "connections", connections_json(v));
-    set(o, "tunnels", json_pack("{s:i}", "open", 0));
+    set(o, "tunnels", json_pack("{s:I}", "open", (json_int_t)v->tunnels));
     set(o, "queue", queue_json(v));
     set(o, "requests", requests_json(v->requests, s->succeeded, s->failed, s->abandoned));
     set(o, "bytes", json_object());

@@ -9,5 +9,7 @@ struct ingress {
     bool is_unix;         /* a unix socket: no browser can reach it */
     bool is_loopback;     /* the client is on this machine (unix included) */
     uint16_t port;        /* the listener's own, 0 on a unix socket */
-    char client[64];      /* "127.0.0.1:51234", "[::1]:51234" or "unix" */
+    const char *tunnel;   /* inside a tunnel: the host that CONNECT named; else NULL */
+    uint16_t tunnel_port;
+    char client[64]; /* "127.0.0.1:51234", "[::1]:51234" or "unix" */
 };

@@ -195,11 +195,15 @@ static void add_warnings(struct text *out, json_t *upstreams)
     size_t row;
     json_t *u;
     json_array_foreach (upstreams, row, u) {
-        if (!json_is_false(at_path(u, "tls_verify")))
-            continue;
         char name[CELL_SIZE];
+        double bypassing = number_at(u, "tunnels.bypassing");
         format_string(name, at_path(u, "name"));
-        text_printf(out, "warning: %s: tls_verify = no: anyone could answer in its name\n", name);
+        if (json_is_false(at_path(u, "tls_verify")))
+            text_printf(out, "warning: %s: tls_verify = no: anyone could answer in its name\n",
+                        name);
+        if (bypassing > 0)
+            text_printf(out, "warning: %s: %.0f tunnels by CONNECT went past the pool\n", name,
+                        bypassing);
     }
 }
 

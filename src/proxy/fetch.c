@@ -5,6 +5,8 @@
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "proxy/tunnel.h"
+#include "upstream/dedicated.h"
 
 #define MAGIC 0x66657463
 #define REPLAY_MAX (64 * 1024)
@@ -34,7 +36,8 @@ struct fetch {
     struct turn turn;
     struct gate_waiter gated;
     struct pool_waiter waiter;
-    struct exchange *try; /* on a line; NULL: none now */
+    struct dedicated dedicated; /* for an upgrade, instead of a line of the pool */
+    struct exchange *try;       /* on a line; NULL: none now */
     unsigned tries;
 
     struct text body; /* the request's so far, as long as it can be replayed */
@@ -124,6 +127,7 @@ static void let_go(struct fetch *f)
     if (f->try)
         exchange_cancel(f->try);
     f->try = NULL;
+    dedicated_close(&f->dedicated);
     enter(f, STATE_OVER);
     pool_release(f->order.pool, &f->in_pool);
     loop_defer(f->order.loop, &f->grave);
@@ -166,6 +170,10 @@ static struct verdict too_late(const struct fetch *f)
                             whole ? "not transferred within %s" : "no byte of the body within %s",
                             limit);
     }
+    if (f->state == STATE_WAITING) {
+        duration_text(limit, f->order.total_ms);
+        return verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_NO, "no connection within %s", limit);
+    }
     duration_text(limit, now >= f->transfer_at ? u->transfer_timeout
                          : now < f->total_at   ? u->response_timeout
                                                : f->order.total_ms);
@@ -195,7 +203,7 @@ static void on_deadline(struct deadline *d)
 {
     struct fetch *f = container_of(d, struct fetch, deadline);
     MAGIC_CHECK(f, MAGIC);
-    bool own = f->state == STATE_GATHERING || f->state >= STATE_AWAITING;
+    bool own = f->state == STATE_GATHERING || f->state >= STATE_AWAITING || f->dedicated.line;
     if (!own) /* who it waits for has its own deadline for it */
         return;
     if (is_late(f)) {
@@ -237,12 +245,28 @@ static void learn(struct fetch *f, const struct response *r)
     gate_learn(pool_gate(f->order.pool), &answer);
 }
 
+/* The tunnel holds the pool before the fetch lets go of it. */
+static void switch_over(struct fetch *f, const struct response *r)
+{
+    struct span ahead;
+    struct stream *stream = conn_exchange_take(f->try, &ahead);
+    f->try = NULL;
+    struct switched to = {
+        .tunnel = tunnel_new(f->order.loop, f->order.pool, TUNNEL_UPGRADE, stream, ahead)};
+    let_go(f);
+    f->base.events->on_switch(f->base.owner, r, &to);
+}
+
 static void on_head(void *owner, const struct response *r)
 {
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
     trip_answered(f->order.trip, pool_stats(f->order.pool));
     learn(f, r);
+    if (r->status == 101) {
+        switch_over(f, r);
+        return;
+    }
     enter(f, STATE_RECEIVING);
     f->active_at = loop_now(f->order.loop);
     set_deadline(f);
@@ -334,8 +358,12 @@ static void send_gathered(struct fetch *f)
 
 static void try_on(struct fetch *f, struct line *line)
 {
-    static const struct exchange_events events = {on_interim, on_head,   on_body,
-                                                  on_end,     on_failed, on_drain};
+    static const struct exchange_events events = {.on_interim = on_interim,
+                                                  .on_head = on_head,
+                                                  .on_body = on_body,
+                                                  .on_end = on_end,
+                                                  .on_failed = on_failed,
+                                                  .on_drain = on_drain};
     struct line_facts facts;
     line_describe(line, &facts);
     trip_lent(f->order.trip, pool_stats(f->order.pool), &facts);
@@ -368,6 +396,14 @@ static void on_refused(void *owner, const struct verdict *why)
 static void acquire(struct fetch *f)
 {
     enter(f, STATE_WAITING);
+    if (f->order.request.upgrades) {
+        f->dedicated.owner = f;
+        f->dedicated.on_line = on_line;
+        f->dedicated.on_failed = on_refused;
+        dedicated_open(&f->dedicated, f->order.loop, f->order.pool);
+        set_deadline(f);
+        return;
+    }
     f->waiter.is_order = f->order.is_order || f->order.is_private;
     f->waiter.owner = f;
     f->waiter.on_line = on_line;

@@ -94,15 +94,9 @@ struct exchange *proxy_open(struct proxy *p, const struct request *r, const stru
                             const struct route *route, const struct exchange_events *events,
                             void *owner)
 {
-    struct verdict why;
     if (relay_ends_here(r))
         return answer_here(p, r, in, route, events, owner);
-    if (!r->upgrades && !route->websocket)
-        return begin(p, r, in, route, NULL, events, owner);
-    why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO,
-                       "this version does not relay WebSocket and other upgrades");
-    why.status = 501;
-    return begin(p, r, in, route, &why, events, owner);
+    return begin(p, r, in, route, NULL, events, owner);
 }
 
 struct exchange *proxy_refuse(struct proxy *p, const struct request *r, const struct ingress *in,

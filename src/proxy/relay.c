@@ -86,7 +86,10 @@ struct fields relay_request(const struct relay *v)
         fields_add(&to, r->arena, f->name,
                    is(f, SPAN("Max-Forwards")) ? one_hop_less(r, f) : f->value);
     }
-    if (fields_list(&r->fields, SPAN("TE"), SPAN("trailers"))) {
+    if (r->upgrades) {
+        fields_add(&to, r->arena, SPAN("Connection"), SPAN("Upgrade"));
+        fields_add(&to, r->arena, SPAN("Upgrade"), SPAN("websocket"));
+    } else if (fields_list(&r->fields, SPAN("TE"), SPAN("trailers"))) {
         fields_add(&to, r->arena, SPAN("TE"), SPAN("trailers"));
         fields_add(&to, r->arena, SPAN("Connection"), SPAN("TE"));
     }

@@ -40,12 +40,17 @@ static const struct upstream_config *find_origin(const struct config *c, bool se
     return config_find_origin(c, secure, host.at, host.len, port);
 }
 
+static bool is_usual(uint16_t port)
+{
+    return port == 0 || port == 80 || port == 443;
+}
+
 /* The upstream of a host named with http or without a scheme: port 0, 80 and 443
  * mean https on 443, else a plain one; any other port, TLS before plain. */
 static const struct upstream_config *find_either(const struct config *c, struct span host,
                                                  uint16_t port)
 {
-    bool usual = port == 0 || port == 80 || port == 443;
+    bool usual = is_usual(port);
     const struct upstream_config *u = find_origin(c, true, host, usual ? 443 : port);
     if (!u && usual)
         u = find_origin(c, false, host, 80);
@@ -191,16 +196,11 @@ static void route_target(const struct config *c, const struct request *q, struct
         return refuse_unknown(c, q->target, r);
     if (t.form == TARGET_ASTERISK)
         return to_page(r, t.path);
-    if (t.form == TARGET_AUTHORITY) {
-        r->form = FORM_CONNECT;
-        return refuse(r, 501, "CONNECT is not supported by this version");
-    }
     r->form = t.form == TARGET_ABSOLUTE_HTTP    ? FORM_ABSOLUTE_HTTP
               : t.form == TARGET_ABSOLUTE_HTTPS ? FORM_ABSOLUTE_HTTPS
                                                 : FORM_PREFIX;
     r->kind = ROUTE_UPSTREAM;
     r->spelling = t.spelling;
-    r->websocket = t.websocket;
     r->listed = t.written_http ? find_either(c, t.origin.host, t.origin.port)
                                : find_origin(c, true, t.origin.host, t.origin.port);
     if (r->listed)
@@ -225,6 +225,89 @@ static bool route_untouched(const struct config *c, const struct ingress *in,
     return named != NULL;
 }
 
+/* ----------------------------------------------------------------------- CONNECT */
+
+static void deny(struct route *r, const char *detail)
+{
+    r->kind = ROUTE_REFUSED;
+    r->why = verdict_make(FAILURE_HTTP_REQUEST_DENIED, SENT_NO, "%s", detail);
+}
+
+static bool connect_reaches(const struct config *c, uint16_t port)
+{
+    for (size_t i = 0; i < c->connect_ports.count; i++)
+        if (c->connect_ports.at[i] == port)
+            return true;
+    return false;
+}
+
+/* Port 80 is for the plain HTTP that some clients tunnel: never dialled. */
+static void route_connect(const struct config *c, const struct request *q, struct route *r)
+{
+    struct target t;
+    if (!target_parse(q->arena, q->method, q->target, &t, &r->why))
+        return;
+    r->form = FORM_CONNECT;
+    if (c->connect == CONNECT_DENY)
+        return deny(r, "CONNECT is not allowed here (connect = deny)");
+    r->answers_first = t.origin.port == 80;
+    if (!r->answers_first && !connect_reaches(c, t.origin.port))
+        return deny(r, "CONNECT to this port is not allowed (connect_ports)");
+    r->kind = ROUTE_UPSTREAM;
+    r->origin = t.origin;
+    r->path = q->target;
+    if (r->answers_first) {
+        r->listed = find_either(c, t.origin.host, t.origin.port);
+        return;
+    }
+    r->listed = find_origin(c, true, t.origin.host, t.origin.port);
+    if (!r->listed && (r->listed = find_origin(c, false, t.origin.host, t.origin.port)))
+        r->origin.secure = false;
+}
+
+static bool is_tunnels_own(const struct ingress *in, struct span host, uint16_t port)
+{
+    return span_is(host, span_of(in->tunnel)) &&
+           (port == in->tunnel_port || (is_usual(port) && is_usual(in->tunnel_port)));
+}
+
+/* The same authority, or none at all (HTTP/1.0), in Host. */
+static bool has_own_host(const struct ingress *in, const struct request *q)
+{
+    struct span host;
+    uint16_t port;
+    bool ip;
+    const struct field *f = fields_find(&q->fields, SPAN("Host"));
+    if (!f || f->value.len == 0)
+        return true;
+    return authority_parse(q->arena, f->value, &host, &port, &ip) && is_tunnels_own(in, host, port);
+}
+
+/* Plain HTTP inside a tunnel goes to what CONNECT named and nowhere else: pages,
+ * prefixes and names do not apply (SPEC 10). */
+static void route_inside(const struct config *c, const struct ingress *in, const struct request *q,
+                         struct route *r)
+{
+    struct target t = {.path = q->target};
+    bool is_path = q->target.len && q->target.at[0] == '/' && target_is_clean(q->target);
+    r->form = FORM_CONNECT;
+    if (span_is(q->method, SPAN("CONNECT")))
+        return deny(r, "CONNECT inside a tunnel");
+    if (!is_path && !target_parse(q->arena, q->method, q->target, &t, &r->why))
+        return;
+    bool absolute = t.form == TARGET_ABSOLUTE_HTTP || t.form == TARGET_ABSOLUTE_HTTPS;
+    if ((absolute && !is_tunnels_own(in, t.origin.host, t.origin.port)) || !has_own_host(in, q))
+        return deny(r, "a tunnel leads to the host that CONNECT named, and nowhere else");
+    struct span host = span_of(in->tunnel);
+    r->kind = ROUTE_UPSTREAM;
+    r->path = t.path;
+    r->origin = (struct origin){true, is_ip(in->tunnel), host,
+                                is_usual(in->tunnel_port) ? 443 : in->tunnel_port};
+    r->listed = find_either(c, host, in->tunnel_port);
+    if (r->listed)
+        to_listed(r, FORM_CONNECT, r->listed, t.path);
+}
+
 void route_request(const struct config *c, const struct ingress *in, const struct request *q,
                    struct route *r)
 {
@@ -232,10 +315,12 @@ void route_request(const struct config *c, const struct ingress *in, const struc
     *r = (struct route){.kind = ROUTE_REFUSED, .path = SPAN("/")};
     if (!read_host(c, in, q, &named))
         return refuse(r, 400, "the Host field is neither a plain name nor an IP address");
+    if (in->tunnel)
+        return route_inside(c, in, q, r);
+    if (span_is(q->method, SPAN("CONNECT")))
+        return route_connect(c, q, r);
     bool path = q->target.len && q->target.at[0] == '/' && target_is_clean(q->target);
     bool asterisk = span_is(q->target, SPAN("*")) && span_is(q->method, SPAN("OPTIONS"));
-    if (span_is(q->method, SPAN("CONNECT")))
-        return route_target(c, q, r);
     if ((path || asterisk) && route_untouched(c, in, q, named, r))
         return;
     if (path && is_page(q->target))

@@ -20,7 +20,7 @@ enum route_form { /* as SPEC 3 lists them; decides how Location is rewritten */
                   FORM_NAMED_PATH,
                   FORM_NAMED_HOST,
                   FORM_OWN_PORT,
-                  FORM_CONNECT
+                  FORM_CONNECT /* CONNECT itself, and what is said inside a tunnel */
 };
 
 struct route {
@@ -30,7 +30,7 @@ struct route {
     struct origin origin;                 /* with its real scheme: http:// upstreams stay plain */
     struct span path;                     /* untouched; never empty; of a page too */
     struct span spelling;                 /* FORM_PREFIX: "/https://", "/https:/", "/https/" */
-    bool websocket;
+    bool answers_first; /* of CONNECT: nothing is dialled before it is known what is inside */
     struct verdict why;
 };
 

@@ -6,7 +6,8 @@
 static void end(struct tally *t)
 {
     t->ended = true;
-    t->totals->active--;
+    if (!t->is_connect)
+        t->totals->active--;
     t->record.total_us = clock_us() - t->began_us;
     if (t->stats)
         t->stats->ended[t->record.status < 600 ? t->record.status / 100 : 5]++;
@@ -35,9 +36,11 @@ void tally_begin(struct tally *t, struct totals *totals, const struct request *r
                  const char *client)
 {
     *t = (struct tally){.totals = totals, .is_order = r->is_order, .began_us = clock_us()};
+    t->is_connect = span_is(r->method, SPAN("CONNECT"));
     t->record.client = client;
     t->record.method = r->method;
-    totals->active++;
+    if (!t->is_connect)
+        totals->active++;
 }
 
 void tally_upstream(struct tally *t, struct upstream_stats *stats, const char *name)
@@ -71,6 +74,17 @@ void tally_succeed(struct tally *t)
     }
     t->totals->succeeded++;
     t->stats->succeeded++;
+}
+
+void tally_switch(struct tally *t, unsigned status)
+{
+    if (t->is_connect) {
+        end(t);
+        t->record.status = status;
+        return;
+    }
+    tally_head(t, status);
+    tally_succeed(t);
 }
 
 void tally_fail(struct tally *t, const struct verdict *v, bool answered)

@@ -10,6 +10,7 @@ struct tally {
     struct totals *totals;
     struct upstream_stats *stats; /* NULL: no upstream */
     bool is_order;
+    bool is_connect; /* not a request, unless it fails */
     bool ended;
     uint64_t began_us; /* clock_us() */
     struct record record;
@@ -29,6 +30,7 @@ void tally_tell(struct tally *, proxy_on_record *, void *context,
                 const struct config_names *credential_params, struct span target);
 
 /* How it ended; the first call counts. */
-void tally_succeed(struct tally *); /* a complete answer was relayed */
+void tally_switch(struct tally *, unsigned status); /* the connection is a tunnel now */
+void tally_succeed(struct tally *);                 /* a complete answer was relayed */
 void tally_fail(struct tally *, const struct verdict *, bool answered); /* an error of ours */
 void tally_leave(struct tally *, enum sent);                            /* its client left */

@@ -4,6 +4,7 @@
 #include "http/reply.h"
 #include "proxy/credentials.h"
 #include "proxy/fetch.h"
+#include "proxy/passage.h"
 #include "proxy/relay.h"
 #include "proxy/tally.h"
 
@@ -33,7 +34,7 @@ struct transaction {
     struct tally tally;
     struct pool *pool;
     struct link in_pool;
-    struct exchange *fetch; /* NULL: none, or ended */
+    struct exchange *fetch; /* or, of a CONNECT, its passage; NULL: none, or ended */
     struct task next;       /* tells our own answer or failure */
     struct task grave;
 };
@@ -208,7 +209,26 @@ static void on_drain(void *owner)
     t->base.events->on_drain(t->base.owner);
 }
 
+/* The head of a 101 is the handshake of what follows: it goes as it came. */
+static void on_switch(void *owner, const struct response *head, const struct switched *to)
+{
+    struct transaction *t = owner;
+    MAGIC_CHECK(t, MAGIC);
+    t->fetch = NULL;
+    task_forget(&t->next);
+    tally_switch(&t->tally, head->status);
+    conclude(t);
+    be_over(t);
+    t->base.events->on_switch(t->base.owner, head, to);
+}
+
 /* ----------------------------------------------------- asked by the client side */
+
+/* A CONNECT sends nothing of its own. */
+static enum sent sent_now(const struct transaction *t)
+{
+    return t->fetch && !t->tally.is_connect ? fetch_sent(t->fetch) : SENT_NO;
+}
 
 static bool body(struct exchange *x, const char *data, size_t len)
 {
@@ -242,7 +262,7 @@ static void cancel(struct exchange *x)
 {
     struct transaction *t = self(x);
     CHECK(t->state != STATE_OVER);
-    enum sent sent = t->fetch ? fetch_sent(t->fetch) : SENT_NO;
+    enum sent sent = sent_now(t);
     bool concluded = t->tally.ended;
     let_go(t);
     if (!concluded) {
@@ -259,7 +279,7 @@ static void spoil(struct exchange *x, const struct verdict *why)
     if (t->state > STATE_RELAYING || t->failure.error != FAILURE_NONE)
         return;
     t->failure = *why;
-    t->failure.sent = t->fetch ? fetch_sent(t->fetch) : SENT_NO;
+    t->failure.sent = sent_now(t);
     let_go(t);
     loop_defer(t->order.loop, &t->next);
 }
@@ -271,7 +291,12 @@ static void on_next(struct task *task)
 {
     struct transaction *t = container_of(task, struct transaction, next);
     MAGIC_CHECK(t, MAGIC);
-    fail(t);
+    if (t->failure.error != FAILURE_NONE) {
+        fail(t);
+        return;
+    }
+    struct switched to = passage_switched(&t->route.origin, NULL);
+    on_switch(t, &passage_answer, &to);
 }
 
 /* Trunkline-Timeout shortens total_timeout, never lengthens it. */
@@ -293,10 +318,16 @@ static struct span turn_of(const struct transaction *t)
     return f ? f->value : (struct span){0};
 }
 
+static const struct exchange_events fetch_events = {.on_interim = on_interim,
+                                                    .on_head = on_head,
+                                                    .on_body = on_body,
+                                                    .on_end = on_end,
+                                                    .on_failed = on_failed,
+                                                    .on_drain = on_drain,
+                                                    .on_switch = on_switch};
+
 static void begin_fetch(struct transaction *t, uint64_t total_ms)
 {
-    static const struct exchange_events events = {on_interim, on_head,   on_body,
-                                                  on_end,     on_failed, on_drain};
     const struct request *r = t->order.request;
     struct fetch_order order = {
         .loop = t->order.loop,
@@ -311,6 +342,7 @@ static void begin_fetch(struct transaction *t, uint64_t total_ms)
                     .length = r->length,
                     .is_head = r->is_head,
                     .expects_continue = r->expects_continue,
+                    .upgrades = r->upgrades,
                     .header_limit = t->order.config->max_header_size},
         .is_safe = r->is_safe,
         .is_order = r->is_order,
@@ -320,7 +352,7 @@ static void begin_fetch(struct transaction *t, uint64_t total_ms)
         .turn = turn_of(t),
         .total_ms = total_ms,
     };
-    t->fetch = fetch_open(&order, &events, t);
+    t->fetch = fetch_open(&order, &fetch_events, t);
 }
 
 static void find_pool(struct transaction *t)
@@ -336,9 +368,16 @@ static void find_pool(struct transaction *t)
                                   "too many hosts without an upstream block are in use");
         return;
     }
-    pool_enter(t->pool, &t->in_pool);
+    if (t->tally.is_connect) /* no request */
+        pool_hold(t->pool, &t->in_pool);
+    else
+        pool_enter(t->pool, &t->in_pool);
     tally_upstream(&t->tally, pool_stats(t->pool), pool_origin(t->pool)->name);
-    if (o->refusal == NULL && find_limit(t, &total_ms))
+    if (o->refusal || !find_limit(t, &total_ms))
+        return;
+    if (t->tally.is_connect)
+        t->fetch = passage_open(o->loop, t->pool, &t->route.origin, total_ms, &fetch_events, t);
+    else
         begin_fetch(t, total_ms);
 }
 
@@ -358,10 +397,11 @@ struct exchange *transaction_open(const struct transaction_order *o,
         t->failure = *o->refusal;
     if (o->route) {
         t->route = *o->route;
-        if (t->route.kind == ROUTE_UPSTREAM && (o->refusal == NULL || t->route.listed))
+        if (t->route.kind == ROUTE_UPSTREAM && !t->route.answers_first &&
+            (o->refusal == NULL || t->route.listed))
             find_pool(t);
     }
-    if (t->failure.error != FAILURE_NONE)
+    if (t->failure.error != FAILURE_NONE || t->route.answers_first)
         loop_defer(o->loop, &t->next);
     return &t->base;
 }

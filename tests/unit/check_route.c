@@ -29,9 +29,11 @@ static struct route route(const char *method, const char *target, const char *ho
 /* "page /stats", "404", or "form upstream origin path". */
 static const char *told(const struct route *r)
 {
-    static const char *const forms[] = {"http", "https", "prefix", "named", "host", "own"};
+    static const char *const forms[] = {"http", "https", "prefix", "named",
+                                        "host", "own",   "connect"};
     if (r->kind == ROUTE_REFUSED) {
-        ck_assert_int_eq(r->why.error, FAILURE_HTTP_REQUEST_ERROR);
+        ck_assert_int_eq(r->why.error, verdict_status(&r->why) == 403 ? FAILURE_HTTP_REQUEST_DENIED
+                                                                      : FAILURE_HTTP_REQUEST_ERROR);
         ck_assert(r->why.detail[0]);
         return arena_printf(arena, "%d", verdict_status(&r->why));
     }
@@ -41,6 +43,13 @@ static const char *told(const struct route *r)
     return arena_printf(arena, "%s %s %s%.*s %.*s", forms[r->form],
                         r->listed ? r->listed->name : "-",
                         r->origin.secure ? "tls:" : "plain:", SPAN_ARG(at), SPAN_ARG(r->path));
+}
+
+static int refusal(const char *method, const char *target, const char *host)
+{
+    struct route r = route(method, target, host);
+    ck_assert_int_eq(r.kind, ROUTE_REFUSED);
+    return verdict_status(&r.why);
 }
 
 struct row {
@@ -118,8 +127,6 @@ START_TEST(forms_with_an_origin)
         {"*", SELF, "400"},
     };
     ALL("GET", rows);
-    ck_assert(route("GET", "/wss://exchange.test/a", SELF).websocket);
-    ck_assert(!route("GET", "/https://exchange.test/a", SELF).websocket);
     struct route r = route("GET", "/https:/exchange.test/a", SELF);
     ck_assert(span_is(r.spelling, SPAN("/https:/")));
 }
@@ -203,16 +210,69 @@ START_TEST(an_own_port_takes_every_path)
 }
 END_TEST
 
-START_TEST(connect_is_refused)
+START_TEST(connect_names_an_authority)
 {
     static const struct row rows[] = {
-        {"exchange.test:443", "x", "501"},
-        {"exchange.test:443", NULL, "501"},
+        {"exchange.test:443", "x", "connect ex tls:exchange.test:443 exchange.test:443"},
+        {"Exchange.TEST.:443", NULL, "connect ex tls:exchange.test:443 Exchange.TEST.:443"},
+        {"exchange.test:8443", "x", "connect alt tls:exchange.test:8443 exchange.test:8443"},
+        {"odd.test:8080", "x", "connect odd plain:odd.test:8080 odd.test:8080"},
+        {"other.test:443", "x", "connect - tls:other.test:443 other.test:443"},
+        {"exchange.test:80", "x", "connect ex tls:exchange.test:80 exchange.test:80"},
+        {"other.test:80", "x", "connect - tls:other.test:80 other.test:80"},
+        {"[::1]:443", "x", "connect - tls:[::1]:443 [::1]:443"},
+        {"other.test:22", "x", "403"},
         {"exchange.test", "x", "400"},
+        {"user@exchange.test:443", "x", "400"},
+        {"exchange.test:443", "@", "400"},
         {"/a", "ex.localhost", "400"},
     };
     ALL("CONNECT", rows);
-    ck_assert_int_eq(route("CONNECT", "h.test:443", NULL).form, FORM_CONNECT);
+    ck_assert(route("CONNECT", "other.test:80", NULL).answers_first);
+    ck_assert(!route("CONNECT", "other.test:443", NULL).answers_first);
+    config->connect = CONNECT_DENY;
+    ck_assert_int_eq(refusal("CONNECT", "exchange.test:443", "x"), 403);
+    ck_assert_int_eq(refusal("CONNECT", "exchange.test:80", "x"), 403);
+}
+END_TEST
+
+/* What is said inside goes to the tunnel's own authority, whatever else it would
+ * mean outside. */
+START_TEST(a_tunnel_leads_to_one_host)
+{
+    static const struct row rows[] = {
+        {"/stats", "exchange.test", "connect ex tls:exchange.test:443 /stats"},
+        {"/", "exchange.test:80", "connect ex tls:exchange.test:443 /"},
+        {"/kr/a", "exchange.test:443", "connect ex tls:exchange.test:443 /kr/a"},
+        {"/https://other.test/", NULL, "connect ex tls:exchange.test:443 /https://other.test/"},
+        {"http://exchange.test/a?b", "exchange.test", "connect ex tls:exchange.test:443 /a?b"},
+        {"https://exchange.test/a", "exchange.test", "connect ex tls:exchange.test:443 /a"},
+        {"/a", "other.test", "403"},
+        {"/a", "exchange.test:8443", "403"},
+        {"/a", "ex.localhost", "403"},
+        {"/a", "localhost:8642", "403"},
+        {"http://other.test/a", "exchange.test", "403"},
+        {"http://exchange.test:8443/a", "exchange.test", "403"},
+        {"ftp://exchange.test/", "exchange.test", "400"},
+        {"/a", "user@exchange.test", "400"},
+    };
+    ingress.tunnel = "exchange.test";
+    ingress.tunnel_port = 80;
+    ALL("GET", rows);
+    ck_assert_int_eq(refusal("CONNECT", "exchange.test:443", NULL), 403);
+    struct route r = route("OPTIONS", "*", "exchange.test");
+    ck_assert_str_eq(told(&r), "connect ex tls:exchange.test:443 *");
+    ingress.tunnel = "other.test";
+    r = route("GET", "/a", "other.test");
+    ck_assert_str_eq(told(&r), "connect - tls:other.test:443 /a");
+    ingress.tunnel = "plain.test";
+    r = route("GET", "/a", "plain.test");
+    ck_assert_str_eq(told(&r), "connect plain plain:plain.test:80 /a");
+    ingress.tunnel = "exchange.test";
+    ingress.tunnel_port = 8443;
+    r = route("GET", "/a", "exchange.test:8443");
+    ck_assert_str_eq(told(&r), "connect alt tls:exchange.test:8443 /a");
+    ck_assert_int_eq(refusal("GET", "/a", "exchange.test"), 403);
 }
 END_TEST
 
@@ -245,7 +305,8 @@ int main(void)
     tcase_add_test(t, hosts_name_upstreams);
     tcase_add_test(t, own_names_stay_our_own);
     tcase_add_test(t, an_own_port_takes_every_path);
-    tcase_add_test(t, connect_is_refused);
+    tcase_add_test(t, connect_names_an_authority);
+    tcase_add_test(t, a_tunnel_leads_to_one_host);
     tcase_add_test(t, unknown_names_tell_the_known);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);

@@ -136,6 +136,7 @@ static struct exchange *open_exchange(void *owner, const struct request *request
     struct fake_exchange *x = NEW(struct fake_exchange);
     h->ingress = *in;
     snprintf(h->upstream, sizeof h->upstream, "%s", in->upstream ? in->upstream : "");
+    snprintf(h->tunnel, sizeof h->tunnel, "%s", in->tunnel ? in->tunnel : "");
     x->exchange = (struct exchange){&ops, events, asker};
     x->handler = h;
     x->request = request;
@@ -214,6 +215,15 @@ void fake_drain(struct fake_handler *h)
 {
     h->last->held = false;
     h->last->exchange.events->on_drain(h->last->exchange.owner);
+}
+
+void fake_switch(struct fake_handler *h, unsigned status, const struct switched *to)
+{
+    struct response r = {.status = status, .reason = SPAN("Fine"), .minor = 1};
+    struct fake_exchange *x = h->last;
+    h->ended++;
+    x->exchange.events->on_switch(x->exchange.owner, &r, to);
+    let_go(x);
 }
 
 const struct request *fake_request(const struct fake_handler *h)

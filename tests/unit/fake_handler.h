@@ -22,6 +22,7 @@ struct fake_handler {
     bool refused_with_request;
     struct ingress ingress; /* of the last request */
     char upstream[32];      /* and its upstream's name */
+    char tunnel[32];        /* and the host of the tunnel it came in */
     struct text body;       /* received by all exchanges */
 };
 
@@ -35,4 +36,5 @@ void fake_body(struct fake_handler *, const char *data, size_t len);
 void fake_end(struct fake_handler *);
 void fake_fail(struct fake_handler *);
 void fake_drain(struct fake_handler *);
+void fake_switch(struct fake_handler *, unsigned status, const struct switched *);
 const struct request *fake_request(const struct fake_handler *);

@@ -1,0 +1,169 @@
+#include "proxy/passage.h"
+
+#include "base/duration.h"
+#include "proxy/tunnel.h"
+
+#define MAGIC 0x70617373
+
+struct passage {
+    struct exchange base;
+    unsigned magic;
+    bool over;
+    struct loop *loop;
+    struct pool *pool;
+    struct link held;
+    const struct origin *authority;
+    struct upstream_config settings; /* its host is our own copy */
+    struct dial *dial;
+    uint64_t total_ms;
+    struct deadline deadline;
+    struct task refusal; /* found inside passage_open */
+    struct verdict why;
+    struct task grave;
+};
+
+const struct response passage_answer = {
+    .status = 200,
+    .reason = {"Connection established", sizeof "Connection established" - 1},
+    .minor = 1,
+    .framing = FRAMING_NONE,
+};
+
+struct switched passage_switched(const struct origin *authority, struct tunnel *tunnel)
+{
+    return (struct switched){.tunnel = tunnel,
+                             .looks = authority->port == 80 || authority->port == 443,
+                             .host = authority->host,
+                             .port = authority->port};
+}
+
+static struct passage *self(struct exchange *x)
+{
+    struct passage *p = container_of(x, struct passage, base);
+    MAGIC_CHECK(p, MAGIC);
+    return p;
+}
+
+static void bury(struct task *task)
+{
+    struct passage *p = container_of(task, struct passage, grave);
+    free((char *)p->settings.host);
+    p->magic = 0;
+    free(p);
+}
+
+static void let_go(struct passage *p)
+{
+    p->over = true;
+    deadline_stop(&p->deadline);
+    task_forget(&p->refusal);
+    if (p->dial)
+        dial_cancel(p->dial);
+    p->dial = NULL;
+    pool_release(p->pool, &p->held);
+    loop_defer(p->loop, &p->grave);
+}
+
+/* Called from events, never from within the asker's call. */
+static void fail(struct passage *p, const struct verdict *why)
+{
+    struct verdict v = *why;
+    let_go(p);
+    p->base.events->on_failed(p->base.owner, &v);
+}
+
+static void on_refusal(struct task *task)
+{
+    struct passage *p = container_of(task, struct passage, refusal);
+    fail(p, &p->why);
+}
+
+/* The tunnel holds the pool before the passage lets go of it. */
+static void on_connected(void *owner, struct stream *stream, const struct dial_report *report)
+{
+    struct passage *p = owner;
+    MAGIC_CHECK(p, MAGIC);
+    (void)report;
+    p->dial = NULL;
+    struct tunnel *tunnel = tunnel_new(p->loop, p->pool, TUNNEL_CONNECT, stream, (struct span){0});
+    struct switched to = passage_switched(p->authority, tunnel);
+    let_go(p);
+    p->base.events->on_switch(p->base.owner, &passage_answer, &to);
+}
+
+static void on_dial_failed(void *owner, enum failure why, const char *detail)
+{
+    struct passage *p = owner;
+    MAGIC_CHECK(p, MAGIC);
+    struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
+    p->dial = NULL;
+    fail(p, &v);
+}
+
+static void on_deadline(struct deadline *d)
+{
+    struct passage *p = container_of(d, struct passage, deadline);
+    char limit[DURATION_TEXT_SIZE];
+    struct verdict v = verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_NO, "no connection within %s",
+                                    duration_text(limit, p->total_ms));
+    fail(p, &v);
+}
+
+/* CONNECT has no body, and its answer here none either. */
+static bool body(struct exchange *x, const char *data, size_t len)
+{
+    (void)data, (void)len;
+    (void)self(x);
+    return true;
+}
+
+static void finish(struct exchange *x, const struct fields *trailers)
+{
+    (void)trailers;
+    (void)self(x);
+}
+
+static void hold(struct exchange *x)
+{
+    (void)self(x);
+}
+
+static void cancel(struct exchange *x)
+{
+    struct passage *p = self(x);
+    CHECK(!p->over);
+    let_go(p);
+}
+
+static void dial(struct passage *p)
+{
+    static const struct dial_events events = {on_connected, on_dial_failed};
+    struct connector *c = pool_connector(p->pool);
+    p->settings = *pool_settings(p->pool);
+    p->settings.host = must_strdup(p->settings.host);
+    p->dial = c->ops->dial(c, &p->settings, &events, p);
+    if (p->total_ms)
+        deadline_in(&p->deadline, p->total_ms);
+}
+
+struct exchange *passage_open(struct loop *loop, struct pool *pool, const struct origin *authority,
+                              uint64_t total_ms, const struct exchange_events *events, void *owner)
+{
+    static const struct exchange_ops ops = {body, finish, hold, hold, cancel, NULL};
+    struct passage *p = NEW(struct passage);
+    p->base = (struct exchange){&ops, events, owner};
+    p->magic = MAGIC;
+    p->loop = loop;
+    p->pool = pool;
+    p->authority = authority;
+    p->total_ms = total_ms;
+    deadline_init(&p->deadline, loop, on_deadline);
+    task_init(&p->refusal, on_refusal);
+    task_init(&p->grave, bury);
+    pool_hold(pool, &p->held);
+    if (pool_admits(pool, &p->why))
+        dial(p);
+    else
+        loop_defer(loop, &p->refusal);
+    return &p->base;
+}

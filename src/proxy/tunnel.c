@@ -1,0 +1,251 @@
+#include "proxy/tunnel.h"
+
+#include "base/log.h"
+
+#define MAGIC 0x74756e6c
+#define HALF_OPEN_MS 60000 /* one side has ended, and the other moves no byte */
+
+/* One direction's source: what comes from it goes to the other. */
+struct side {
+    struct tunnel *tunnel;
+    struct stream *stream;
+    struct side *other;
+    uint64_t *bytes; /* where what it sends is counted */
+    bool ended;      /* nothing more comes from it */
+};
+
+struct tunnel {
+    unsigned magic;
+    enum tunnel_kind kind;
+    struct loop *loop;
+    struct pool *pool;
+    struct link held, counted;
+    struct side client, origin;
+    struct buf early; /* of the origin, before the client joined */
+    struct lingering *linger;
+    const struct tunnel_events *events; /* NULL: over */
+    void *owner;
+    uint64_t moved; /* bytes, when the deadline was set */
+    struct deadline half_open;
+    struct task grave;
+};
+
+static struct side *self(void *owner)
+{
+    struct side *s = owner;
+    MAGIC_CHECK(s->tunnel, MAGIC);
+    return s;
+}
+
+static bool is_joined(const struct tunnel *t)
+{
+    return t->client.stream != NULL;
+}
+
+/* -------------------------------------------------------------------- its end */
+
+static void bury(struct task *task)
+{
+    struct tunnel *t = container_of(task, struct tunnel, grave);
+    buf_clear(&t->early);
+    t->magic = 0;
+    free(t);
+}
+
+/* What is on its way to a reader may still arrive, unless the other side broke:
+ * then it must not look whole. */
+static void close_side(struct tunnel *t, struct side *s, bool broken)
+{
+    struct stream *stream = s->stream;
+    s->stream = NULL;
+    if (stream == NULL)
+        return;
+    if (broken)
+        stream_reset(stream);
+    else if (t->linger && stream_queued(stream))
+        linger_take(t->linger, stream);
+    else
+        stream_close(stream);
+}
+
+static void end(struct tunnel *t, bool broken)
+{
+    t->events = NULL;
+    deadline_stop(&t->half_open);
+    close_side(t, &t->client, broken);
+    close_side(t, &t->origin, broken);
+    pool_remove_tunnel(t->pool, &t->counted);
+    pool_release(t->pool, &t->held);
+    loop_defer(t->loop, &t->grave);
+}
+
+/* Called from events of the streams, never from within the owner's call. */
+static void be_over(struct tunnel *t, bool broken, const char *why)
+{
+    const struct tunnel_events *events = t->events;
+    LOG(DEBUG, pool_origin(t->pool)->name, "tunnel over: %s", why);
+    end(t, broken);
+    events->on_over(t->owner);
+}
+
+void tunnel_close(struct tunnel *t)
+{
+    MAGIC_CHECK(t, MAGIC);
+    end(t, false);
+}
+
+/* ------------------------------------------------------------------ half-open */
+
+static uint64_t moved(const struct tunnel *t)
+{
+    uint64_t sum = 0;
+    if (t->client.stream)
+        sum += stream_taken(t->client.stream);
+    return sum + stream_taken(t->origin.stream);
+}
+
+static void on_half_open(struct deadline *d)
+{
+    struct tunnel *t = container_of(d, struct tunnel, half_open);
+    MAGIC_CHECK(t, MAGIC);
+    if (moved(t) == t->moved) {
+        be_over(t, false, "half-open and silent");
+        return;
+    }
+    t->moved = moved(t);
+    deadline_in(d, HALF_OPEN_MS);
+}
+
+/* --------------------------------------------------------------------- relaying */
+
+static void pass(struct side *s, const char *data, size_t len)
+{
+    uv_buf_t piece = uv_buf_init((char *)data, (unsigned)len);
+    if (!stream_write(s->other->stream, &piece, 1))
+        stream_pause(s->stream);
+}
+
+static void tell_origin(struct tunnel *t)
+{
+    stream_pause(t->origin.stream);
+    if (t->events)
+        t->events->on_origin(t->owner);
+}
+
+static void on_data(void *owner, const char *data, size_t len)
+{
+    struct side *s = self(owner);
+    *s->bytes += len;
+    if (is_joined(s->tunnel)) {
+        pass(s, data, len);
+        return;
+    }
+    buf_append(&s->tunnel->early, data, len);
+    tell_origin(s->tunnel);
+}
+
+/* A FIN goes on as a FIN; a reset breaks the whole. TLS without close_notify is
+ * common where the protocol inside has an end of its own. */
+static void on_end(void *owner, enum stream_end how, const char *why)
+{
+    struct side *s = self(owner);
+    struct tunnel *t = s->tunnel;
+    s->ended = true;
+    if (!is_joined(t)) {
+        tell_origin(t);
+        return;
+    }
+    if (how == STREAM_RESET) {
+        be_over(t, true, why);
+        return;
+    }
+    stream_shutdown(s->other->stream);
+    if (s->other->ended) {
+        be_over(t, false, why);
+        return;
+    }
+    t->moved = moved(t);
+    deadline_in(&t->half_open, HALF_OPEN_MS);
+}
+
+/* There is room on this side again, so the other is read on. */
+static void on_drain(void *owner)
+{
+    struct side *s = self(owner);
+    if (s->other->stream && !s->other->ended)
+        stream_resume(s->other->stream);
+}
+
+static const struct stream_events side_events = {
+    .on_data = on_data, .on_end = on_end, .on_drain = on_drain};
+
+/* -------------------------------------------------------------------- its life */
+
+struct tunnel *tunnel_new(struct loop *loop, struct pool *pool, enum tunnel_kind kind,
+                          struct stream *origin, struct span ahead)
+{
+    struct tunnel *t = NEW(struct tunnel);
+    MAGIC_INIT(t, MAGIC);
+    t->kind = kind;
+    t->loop = loop;
+    t->pool = pool;
+    struct upstream_stats *stats = pool_stats(pool);
+    t->client = (struct side){.tunnel = t, .other = &t->origin, .bytes = &stats->bytes_sent};
+    t->origin = (struct side){.tunnel = t, .other = &t->client, .bytes = &stats->bytes_received};
+    t->origin.stream = origin;
+    buf_append(&t->early, ahead.at, ahead.len);
+    deadline_init(&t->half_open, loop, on_half_open);
+    task_init(&t->grave, bury);
+    pool_hold(pool, &t->held);
+    stream_bind(origin, &side_events, &t->origin);
+    return t;
+}
+
+void tunnel_wait(struct tunnel *t, const struct tunnel_events *events, void *owner)
+{
+    MAGIC_CHECK(t, MAGIC);
+    t->events = events;
+    t->owner = owner;
+    stream_resume(t->origin.stream);
+}
+
+/* What each side had sent already goes to the other. */
+static void pass_early(struct side *s, struct buf *early)
+{
+    const char *at;
+    size_t len;
+    bool more = true;
+    while ((len = buf_front(early, &at))) {
+        uv_buf_t piece = uv_buf_init((char *)at, (unsigned)len);
+        more = stream_write(s->other->stream, &piece, 1);
+        buf_consume(early, len);
+    }
+    if (more && !s->ended)
+        stream_resume(s->stream);
+    else
+        stream_pause(s->stream);
+}
+
+/* An end that came before is passed on at once; the client's cannot have. */
+void tunnel_join(struct tunnel *t, struct stream *client, struct buf *ahead,
+                 struct lingering *linger, const struct tunnel_events *events, void *owner)
+{
+    MAGIC_CHECK(t, MAGIC);
+    CHECK(!is_joined(t));
+    t->events = events;
+    t->owner = owner;
+    t->linger = linger;
+    t->client.stream = client;
+    stream_bind(client, &side_events, &t->client);
+    pool_add_tunnel(t->pool, &t->counted);
+    if (t->kind == TUNNEL_CONNECT && pool_origin(t->pool)->listed)
+        pool_warn_bypassed(t->pool);
+    *t->client.bytes += ahead->size;
+    pass_early(&t->client, ahead);
+    pass_early(&t->origin, &t->early);
+    if (!t->origin.ended)
+        return;
+    stream_shutdown(client);
+    t->moved = moved(t);
+    deadline_in(&t->half_open, HALF_OPEN_MS);
+}

@@ -1,0 +1,40 @@
+/* Raw bytes both ways between a client and an origin, after CONNECT (RFC 9110
+ * 9.3.6) or an upgrade (RFC 6455): with back-pressure and half-close, and with
+ * no timer as long as both sides are open. Owned by whoever took it from
+ * on_switch, until it is over. Waiting (the origin's side alone, which it listens
+ * to), joined, over. */
+#pragma once
+
+#include "base/buf.h"
+#include "net/linger.h"
+#include "upstream/pool.h"
+
+struct tunnel;
+
+struct tunnel_events {
+    /* While it waits: the origin spoke first, or has ended. Once. */
+    void (*on_origin)(void *owner);
+    /* Once joined: both sides have ended or one broke, and all is closed. The
+     * pointer is dead. */
+    void (*on_over)(void *owner);
+};
+
+enum tunnel_kind { TUNNEL_CONNECT, TUNNEL_UPGRADE };
+
+/* Takes the stream over, paused; `ahead` is what it had read and counted. Holds the
+ * pool, in whose statistics its bytes are counted. */
+struct tunnel *tunnel_new(struct loop *, struct pool *, enum tunnel_kind, struct stream *origin,
+                          struct span ahead);
+
+/* Listens to the origin from now on. */
+void tunnel_wait(struct tunnel *, const struct tunnel_events *, void *owner);
+
+/* Takes the client's stream over and relays, beginning with what it had read
+ * (`ahead` is emptied). It counts as a tunnel from here on, and a CONNECT to an
+ * upstream of the configuration as one that goes past its pool. Answers still in a
+ * queue at the end are left to `lingering`. */
+void tunnel_join(struct tunnel *, struct stream *client, struct buf *ahead, struct lingering *,
+                 const struct tunnel_events *, void *owner);
+
+/* Closes whatever it has; no event comes after. */
+void tunnel_close(struct tunnel *);

@@ -1,0 +1,291 @@
+/* A relay between two streams: bytes, back-pressure, half-close, resets, and its
+ * end in every state. */
+#include <check.h>
+
+#include "config_fixture.h"
+
+#include "fake_stream.h"
+#include "pool_fixture.h"
+#include "proxy/tunnel.h"
+
+#define MEGABYTE ((size_t)1024 * 1024)
+
+static struct lingering *linger;
+static struct fake_stream client, origin;
+static struct tunnel *tunnel;
+static struct buf ahead;
+static unsigned spoke, over;
+static enum tunnel_kind kind;
+
+static void on_origin(void *owner)
+{
+    ck_assert_ptr_eq(owner, &spoke);
+    spoke++;
+}
+
+static void on_over(void *owner)
+{
+    ck_assert_ptr_eq(owner, &spoke);
+    tunnel = NULL;
+    over++;
+}
+
+static const struct tunnel_events events = {on_origin, on_over};
+
+static void open_tunnel(const char *read_ahead)
+{
+    begin("");
+    linger = linger_new(loop);
+    fake_stream_init(&client);
+    fake_stream_init(&origin);
+    spoke = over = 0;
+    tunnel = tunnel_new(loop, pool, kind, &origin.base, span_of(read_ahead));
+}
+
+static void join_with(const char *said)
+{
+    buf_append(&ahead, said, strlen(said));
+    tunnel_join(tunnel, &client.base, &ahead, linger, &events, &spoke);
+    ck_assert_uint_eq(ahead.size, 0);
+}
+
+static void joined(void)
+{
+    open_tunnel("");
+    join_with("");
+}
+
+static void close_all(void)
+{
+    if (tunnel)
+        tunnel_close(tunnel);
+    tunnel = NULL;
+    ck_assert_uint_eq(look().tunnels, 0);
+    if (client.base.ops && !client.closed && client.base.owner == NULL)
+        stream_close(&client.base); /* it never joined */
+    linger_free(linger);
+    loop_turn(loop, false);
+    fake_stream_free(&client);
+    fake_stream_free(&origin);
+    finish();
+}
+
+static void wrote(const struct fake_stream *s, const char *text)
+{
+    ck_assert_str_eq(s->written.len ? s->written.at : "", text);
+}
+
+START_TEST(bytes_go_both_ways)
+{
+    joined();
+    ck_assert(fake_stream_feed(&client, "ping", 4));
+    ck_assert(fake_stream_feed(&origin, "pong!", 5));
+    wrote(&origin, "ping");
+    wrote(&client, "pong!");
+    ck_assert_uint_eq(look().tunnels, 1);
+    ck_assert_uint_eq(look().stats->tunnels_total, 1);
+    ck_assert_uint_eq(look().stats->bytes_sent, 4);
+    ck_assert_uint_eq(look().stats->bytes_received, 5);
+    ck_assert_uint_eq(look().requests, 0);
+    close_all();
+}
+END_TEST
+
+/* Only CONNECT could have been pooled. */
+START_TEST(what_goes_past_the_pool_is_counted)
+{
+    kind = _i ? TUNNEL_CONNECT : TUNNEL_UPGRADE;
+    open_tunnel("");
+    tunnel_wait(tunnel, &events, &spoke);
+    ck_assert_uint_eq(look().stats->tunnels_bypassing, 0);
+    join_with("");
+    ck_assert_uint_eq(look().stats->tunnels_bypassing, _i);
+    close_all();
+}
+END_TEST
+
+START_TEST(what_was_read_ahead_comes_first)
+{
+    open_tunnel("101's tail");
+    join_with("client's own");
+    ck_assert(fake_stream_feed(&origin, "+more", 5));
+    ck_assert(fake_stream_feed(&client, "+more", 5));
+    wrote(&client, "101's tail+more");
+    wrote(&origin, "client's own+more");
+    ck_assert_uint_eq(look().stats->bytes_sent, 17);
+    ck_assert_uint_eq(look().stats->bytes_received, 5); /* the tail was counted by its line */
+    close_all();
+}
+END_TEST
+
+START_TEST(an_origin_may_speak_first)
+{
+    open_tunnel("");
+    tunnel_wait(tunnel, &events, &spoke);
+    ck_assert_uint_eq(look().tunnels, 0); /* it might be HTTP yet */
+    ck_assert(fake_stream_feed(&origin, "220 hello", 9));
+    ck_assert_uint_eq(spoke, 1);
+    ck_assert(origin.paused);
+    join_with("");
+    wrote(&client, "220 hello");
+    ck_assert(!origin.paused && !client.paused);
+    close_all();
+}
+END_TEST
+
+START_TEST(an_origin_may_end_before_the_client_spoke)
+{
+    open_tunnel("");
+    tunnel_wait(tunnel, &events, &spoke);
+    fake_stream_end(&origin, STREAM_EOF);
+    ck_assert_uint_eq(spoke, 1);
+    join_with("hello?");
+    wrote(&origin, "hello?");
+    ck_assert(client.shut);
+    fake_stream_end(&client, STREAM_EOF);
+    ck_assert_uint_eq(over, 1);
+    close_all();
+}
+END_TEST
+
+/* The side whose reader is slow is read no more, the other goes on. */
+START_TEST(back_pressure)
+{
+    struct fake_stream *from = _i ? &origin : &client, *to = _i ? &client : &origin;
+    char *much = calloc(1, MEGABYTE);
+    joined();
+    to->stuck = true;
+    ck_assert(fake_stream_feed(from, much, STREAM_HIGH));
+    ck_assert(!from->paused);
+    ck_assert(fake_stream_feed(from, much, 1));
+    ck_assert(from->paused && !to->paused);
+    ck_assert(!fake_stream_feed(from, much, 1));
+    ck_assert(fake_stream_feed(to, "back", 4));
+    wrote(from, "back");
+    fake_stream_take(to, STREAM_HIGH - STREAM_LOW);
+    ck_assert(from->paused);
+    fake_stream_take(to, MEGABYTE);
+    ck_assert(!from->paused);
+    free(much);
+    close_all();
+}
+END_TEST
+
+START_TEST(a_half_close_goes_on_as_one)
+{
+    struct fake_stream *first = _i ? &origin : &client, *second = _i ? &client : &origin;
+    joined();
+    fake_stream_end(first, _i ? STREAM_CUT : STREAM_EOF);
+    ck_assert(second->shut && !first->shut && over == 0);
+    ck_assert(fake_stream_feed(second, "the rest", 8));
+    wrote(first, "the rest");
+    fake_stream_end(second, STREAM_EOF);
+    ck_assert_uint_eq(over, 1);
+    ck_assert(first->closed && second->closed && !first->reset && !second->reset);
+    close_all();
+}
+END_TEST
+
+/* What a reader has not taken yet is left to the lingering. */
+START_TEST(the_last_bytes_arrive)
+{
+    joined();
+    client.stuck = true;
+    ck_assert(fake_stream_feed(&origin, "the end", 7));
+    fake_stream_end(&client, STREAM_EOF);
+    fake_stream_end(&origin, STREAM_EOF);
+    ck_assert_uint_eq(over, 1);
+    ck_assert(origin.closed && !client.closed && client.shut);
+    ck_assert_uint_eq(linger_count(linger), 1);
+    close_all();
+}
+END_TEST
+
+START_TEST(a_reset_breaks_both)
+{
+    joined();
+    fake_stream_end(_i ? &origin : &client, STREAM_RESET);
+    ck_assert_uint_eq(over, 1);
+    ck_assert(client.reset && origin.reset);
+    close_all();
+}
+END_TEST
+
+/* Open tunnels have no timer at all; half-open ones end when nothing moves. */
+START_TEST(only_half_open_ones_are_timed)
+{
+    joined();
+    loop_skip(loop, 24 * 3600 * 1000);
+    ck_assert(tunnel && !client.closed);
+    fake_stream_end(&origin, STREAM_EOF);
+    for (int i = 0; i < 5; i++) {
+        loop_skip(loop, 59000);
+        ck_assert(fake_stream_feed(&client, "still here", 10));
+    }
+    ck_assert_uint_eq(over, 0);
+    loop_skip(loop, 61000);
+    loop_skip(loop, 61000);
+    ck_assert_uint_eq(over, 1);
+    close_all();
+}
+END_TEST
+
+START_TEST(it_ends_in_every_state)
+{
+    open_tunnel("ahead");
+    if (_i > 0)
+        tunnel_wait(tunnel, &events, &spoke);
+    if (_i == 2)
+        ck_assert(fake_stream_feed(&origin, "x", 1));
+    if (_i == 3)
+        fake_stream_end(&origin, STREAM_RESET);
+    if (_i > 3)
+        join_with("y");
+    if (_i == 5)
+        fake_stream_end(&client, STREAM_EOF);
+    tunnel_close(tunnel);
+    tunnel = NULL;
+    ck_assert(origin.closed);
+    ck_assert_uint_eq(over, 0);
+    close_all();
+}
+END_TEST
+
+/* Gone from the configuration, a pool lasts as long as its tunnels. */
+START_TEST(it_holds_its_pool)
+{
+    joined();
+    pool_retire(pool);
+    loop_turn(loop, false);
+    ck_assert(!emptied);
+    tunnel_close(tunnel);
+    tunnel = NULL;
+    loop_turn(loop, false);
+    ck_assert(emptied);
+    close_all();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("tunnel");
+    TCase *t = tcase_create("tunnel");
+    tcase_add_test(t, bytes_go_both_ways);
+    tcase_add_loop_test(t, what_goes_past_the_pool_is_counted, 0, 2);
+    tcase_add_test(t, what_was_read_ahead_comes_first);
+    tcase_add_test(t, an_origin_may_speak_first);
+    tcase_add_test(t, an_origin_may_end_before_the_client_spoke);
+    tcase_add_loop_test(t, back_pressure, 0, 2);
+    tcase_add_loop_test(t, a_half_close_goes_on_as_one, 0, 2);
+    tcase_add_test(t, the_last_bytes_arrive);
+    tcase_add_loop_test(t, a_reset_breaks_both, 0, 2);
+    tcase_add_test(t, only_half_open_ones_are_timed);
+    tcase_add_loop_test(t, it_ends_in_every_state, 0, 6);
+    tcase_add_test(t, it_holds_its_pool);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
