@@ -3,8 +3,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static enum log_level threshold = LOG_LEVEL_INFO;
+static bool for_journal;
 
 void log_set_level(enum log_level level)
 {
@@ -16,11 +19,22 @@ bool log_enabled(enum log_level level)
     return level <= threshold;
 }
 
+void log_for_journal(void)
+{
+    struct stat st;
+    unsigned long long device, inode;
+    const char *stream = getenv("JOURNAL_STREAM");
+    for_journal = stream && sscanf(stream, "%llu:%llu", &device, &inode) == 2 &&
+                  fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
+}
+
 void log_write(enum log_level level, const char *object, const char *format, ...)
 {
     static const char *const names[] = {"error", "warn", "info", "debug"};
+    static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
     char line[1024];
-    int n = snprintf(line, sizeof line - 1, "%s %s: ", names[level], object);
+    int n = snprintf(line, sizeof line - 1, "%s%s %s: ", for_journal ? priorities[level] : "",
+                     names[level], object);
     if (n > 200)
         n = 200;
     va_list args;

@@ -11,6 +11,10 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 void log_set_level(enum log_level);
 bool log_enabled(enum log_level);
 
+/* Where stderr is systemd's journal ($JOURNAL_STREAM), lines begin with their
+ * priority, which it takes off (sd-daemon(3)). */
+void log_for_journal(void);
+
 /* Writes "LEVEL OBJECT: message\n" at once. `object` names what it is about
  * ("upstream binance", "client 17"). Control characters in the message come
  * out as '?', so that nobody can forge a line. */

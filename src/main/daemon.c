@@ -12,11 +12,13 @@
 #include "front/listener.h"
 #include "main/notify.h"
 #include "main/plan.h"
+#include "main/pulse.h"
 #include "main/signals.h"
 #include "proxy/guard.h"
 
 #define POLL_MS 10
 #define FLOOR_PATIENCE_MS 10000
+#define STOP_SPARE_MS 5000
 #define GOODBYE_MS 300 /* a drain's, to clients between two requests */
 
 struct daemon {
@@ -36,6 +38,7 @@ struct daemon {
     struct config *config;
     struct signals *signals;
     struct reload *reload;
+    struct pulse *pulse;
     struct task drain;
     struct deadline poll;             /* until it is ready; later, until it is drained */
     uint64_t patience_at, goodbye_at; /* 0: said */
@@ -114,6 +117,16 @@ static void warn(const struct config *c)
         LOG(WARN, "defaults", "tls_verify = no: unlisted hosts are not verified");
 }
 
+/* What ends the start also stands in `systemctl status`. */
+static void print_start_errors(const struct text *errors)
+{
+    struct span first = span_first(text_span(errors), span_find(text_span(errors), '\n'));
+    char status[300];
+    snprintf(status, sizeof status, "%.*s", SPAN_ARG(first));
+    notify_status(status, false);
+    print_errors(errors);
+}
+
 /* Descriptors for all clients and lines: raised as far as allowed. */
 static void raise_descriptors(const struct config *c)
 {
@@ -187,6 +200,7 @@ static void on_reloaded(void *owner, struct plan *plan)
         LOG(ERROR, "daemon", "reload refused: the old configuration keeps running");
     }
     notify_ready();
+    pulse_beat(d->pulse);
 }
 
 /* -------------------------------------------------------------------- its life */
@@ -203,6 +217,13 @@ static size_t clients_open(const struct daemon *d)
     uint64_t accepted, rejected;
     clients_count(d->clients, &open, &accepted, &rejected);
     return open;
+}
+
+static void begin(struct daemon *d)
+{
+    notify_ready();
+    pulse_beat(d->pulse);
+    LOG(INFO, "daemon", "ready");
 }
 
 /* Clients keep their connections for one more request, whose answer says that it
@@ -223,7 +244,7 @@ static void on_poll(struct deadline *timer)
     bool out_of_patience = loop_now(d->loop) >= d->patience_at;
     if (!d->admin.draining) {
         if (pools_floor_tried(d->pools) || out_of_patience)
-            notify_ready();
+            begin(d);
         else
             deadline_in(&d->poll, POLL_MS);
         return;
@@ -247,8 +268,9 @@ static void drain(struct daemon *d)
         return;
     }
     LOG(INFO, "daemon", "draining: %zu requests under way", proxy_totals(d->proxy)->active);
-    notify_stopping();
+    notify_stopping(d->config->drain_timeout + STOP_SPARE_MS);
     d->admin.draining = true;
+    pulse_beat(d->pulse);
     listeners_close(d->listeners);
     clients_drain(d->clients);
     d->patience_at = loop_now(d->loop) + d->config->drain_timeout;
@@ -297,6 +319,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
     d->listeners = listeners_new(d->loop, d->clients);
     d->signals = signals_new(d->loop, on_signal, d);
     d->reload = reload_new(d->worker, path, optional, on_reloaded, d);
+    d->pulse = pulse_new(d->loop, &d->admin);
     task_init(&d->drain, drain_asked);
     deadline_init(&d->poll, d->loop, on_poll);
 }
@@ -305,6 +328,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
 static void destroy(struct daemon *d)
 {
     signals_free(d->signals);
+    pulse_free(d->pulse);
     listeners_free(d->listeners);
     clients_free(d->clients);
     linger_free(d->linger);
@@ -355,11 +379,12 @@ int daemon_run(const char *path, bool optional, bool verbose)
 {
     struct daemon d = {.verbose = verbose};
     struct plan plan;
+    log_for_journal();
     tls_start();
     if (verbose)
         log_set_level(LOG_LEVEL_DEBUG);
     if (!plan_make(&plan, path, optional)) {
-        print_errors(&plan.errors);
+        print_start_errors(&plan.errors);
         plan_clear(&plan);
         return EX_CONFIG;
     }

@@ -2,7 +2,6 @@
 import os
 import re
 import signal
-import sys
 import threading
 import time
 
@@ -101,38 +100,6 @@ def test_a_second_daemon_on_the_port(ex, daemon):
     lines = d.stderr.strip().splitlines()
     assert len([line for line in lines if 'in use' in line]) == 1 and str(ex.port) in lines[-1]
     works(ex)
-
-
-ACTIVATE = """
-import os, socket, sys
-places = [a.rpartition(':') for a in sys.argv[1].split(',')]
-made = [socket.create_server((a, int(p)), family=socket.AF_INET) if p.isdigit() else socket.socket(socket.AF_UNIX) for a, _, p in places]
-for n, (s, (_, _, path)) in enumerate(zip(made, places)):
-    if s.family == socket.AF_UNIX:
-        s.bind(path)
-        s.listen()
-    os.dup2(s.fileno(), 100 + n)
-for n in range(len(made)):
-    os.dup2(100 + n, 3 + n)
-os.environ.update(LISTEN_FDS=str(len(made)), LISTEN_PID=str(os.getpid()))
-os.execv(sys.argv[2], sys.argv[2:])
-"""
-
-
-def test_socket_activation(daemon, origin, tmp_path):
-    """Sockets handed over serve in place of `listen`, TCP and unix, an upstream's own among them; a reload leaves them alone."""
-    first, own, other = free_port(), free_port(), free_port()
-    given = f'127.0.0.1:{first},127.0.0.1:{own},unix:{tmp_path}/s'
-    d = daemon(upstream('ex', origin, listen=[f'127.0.0.1:{own}']), listen=[f'127.0.0.1:{first}', f'127.0.0.1:{other}'],
-               wrap=[sys.executable, '-c', ACTIVATE, given])
-    works(d)
-    assert wire.Client(('127.0.0.1', own), 5).get('/own').text == '/own'
-    assert wire.Client(f'{tmp_path}/s', 5).get('/ex/x').text == '/x'
-    assert refuses(('127.0.0.1', other))
-    d.reload(listen=[f'127.0.0.1:{other}'])
-    eventually(lambda: 'reloaded' in d.stderr)
-    assert refuses(('127.0.0.1', other)) and wire.Client(('127.0.0.1', first), 5).get('/ex/x').status == 200
-    assert d.stop() == 0 and (tmp_path / 's').exists(), 'the socket is its maker\'s'
 
 
 # ----------------------------------------------------------------------------------------------------- reload

@@ -4,6 +4,7 @@
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static int saved, ends[2];
@@ -71,6 +72,29 @@ START_TEST(lines_cannot_be_forged)
 }
 END_TEST
 
+START_TEST(lines_for_the_journal_have_a_priority)
+{
+    char stream[80];
+    struct stat st;
+    ck_assert_int_eq(fstat(STDERR_FILENO, &st), 0);
+    snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino + 1);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_for_journal();
+    LOG(INFO, "x", "elsewhere");
+    snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)st.st_dev, (uintmax_t)st.st_ino);
+    setenv("JOURNAL_STREAM", stream, 1);
+    log_for_journal();
+    LOG(ERROR, "x", "bad");
+    LOG(WARN, "x", "odd");
+    LOG(INFO, "x", "good");
+    unsetenv("JOURNAL_STREAM");
+    log_for_journal();
+    LOG(INFO, "x", "gone");
+    ck_assert_str_eq(logged(), "info x: elsewhere\n<3>error x: bad\n<4>warn x: odd\n"
+                               "<6>info x: good\ninfo x: gone\n");
+}
+END_TEST
+
 START_TEST(long_lines_are_cut)
 {
     char object[500];
@@ -95,6 +119,7 @@ int main(void)
     tcase_add_test(all, levels_are_kept);
     tcase_add_test(all, lines_cannot_be_forged);
     tcase_add_test(all, long_lines_are_cut);
+    tcase_add_test(all, lines_for_the_journal_have_a_priority);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

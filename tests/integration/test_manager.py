@@ -1,0 +1,104 @@
+"""What a service manager gives and hears: sockets, readiness, status, the watchdog."""
+import signal
+import socket
+import sys
+import time
+
+import pytest
+
+from lib import wire
+from lib.daemon import PATIENCE, free_port, upstream
+from lib.promise import works
+from lib.wire import eventually, refuses
+
+ACTIVATE = """
+import os, socket, sys
+places = [a.rpartition(':') for a in sys.argv[1].split(',')]
+made = [socket.create_server((a, int(p)), family=socket.AF_INET) if p.isdigit() else socket.socket(socket.AF_UNIX) for a, _, p in places]
+for n, (s, (_, _, path)) in enumerate(zip(made, places)):
+    if s.family == socket.AF_UNIX:
+        s.bind(path)
+        s.listen()
+    os.dup2(s.fileno(), 100 + n)
+for n in range(len(made)):
+    os.dup2(100 + n, 3 + n)
+os.environ.update(LISTEN_FDS=str(len(made)), LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_socket_activation(daemon, origin, tmp_path):
+    """Sockets handed over serve in place of `listen`, TCP and unix, an upstream's own among them; a reload leaves them alone."""
+    first, own, other = free_port(), free_port(), free_port()
+    given = f'127.0.0.1:{first},127.0.0.1:{own},unix:{tmp_path}/s'
+    d = daemon(upstream('ex', origin, listen=[f'127.0.0.1:{own}']), listen=[f'127.0.0.1:{first}', f'127.0.0.1:{other}'],
+               wrap=[sys.executable, '-c', ACTIVATE, given])
+    works(d)
+    assert wire.Client(('127.0.0.1', own), 5).get('/own').text == '/own'
+    assert wire.Client(f'{tmp_path}/s', 5).get('/ex/x').text == '/x'
+    assert refuses(('127.0.0.1', other))
+    d.reload(listen=[f'127.0.0.1:{other}'])
+    eventually(lambda: 'reloaded' in d.stderr)
+    assert refuses(('127.0.0.1', other)) and wire.Client(('127.0.0.1', first), 5).get('/ex/x').status == 200
+    assert d.stop() == 0 and (tmp_path / 's').exists(), 'the socket is its maker\'s'
+
+
+@pytest.fixture
+def manager(tmp_path):
+    """A service manager's end of $NOTIFY_SOCKET: .heard has each message, as a dict."""
+    class Manager(socket.socket):
+        heard = []
+
+        def listen_on(self, path):
+            self.bind(path)
+            self.setblocking(False)
+            self.env = {'NOTIFY_SOCKET': path}
+            return self
+
+        def __call__(self, key):
+            try:
+                while True:
+                    self.heard.append(dict(li.split('=', 1) for li in self.recv(4096).decode().splitlines()))
+            except BlockingIOError:
+                return [m[key] for m in self.heard if key in m]
+    with Manager(socket.AF_UNIX, socket.SOCK_DGRAM) as m:
+        yield m.listen_on(str(tmp_path / 'notify'))
+
+
+def test_what_the_service_manager_hears(daemon, origin, manager):
+    """READY once min_idle lines stand, a status of pools and requests, RELOADING and READY again, STOPPING with drain_timeout."""
+    d = daemon(upstream('ex', origin, min_idle=2), upstream('off', origin, host='kraken.test'), env=manager.env)
+    eventually(lambda: manager('READY'))
+    assert len(origin.open) >= 2 and not manager('WATCHDOG')
+    works(d)
+    assert d.verb('pause', 'off').status == 204
+    d.kill(signal.SIGHUP)
+    eventually(lambda: len(manager('READY')) == 2)
+    told = [m for m in manager.heard if 'RELOADING' in m or 'READY' in m]
+    assert list(told[1]) == ['RELOADING', 'MONOTONIC_USEC'] and abs(int(told[1]['MONOTONIC_USEC']) / 1e6 - time.monotonic()) < 60
+    status = manager('STATUS')[-1]
+    assert status == '1 of 2 upstreams up (off paused); 2 lines, 0 busy, 0 waiting; 1 requests, 0 active, 0 failed', status
+    assert d.stop() == 0
+    assert manager('STOPPING') == ['1'] and int(manager('EXTEND_TIMEOUT_USEC')[0]) == 35_000_000
+    assert manager('STATUS')[-1].startswith('draining; ')
+
+
+def test_the_watchdog_is_fed_while_the_loop_turns(daemon, origin, manager):
+    """Twice in each of its periods; not by a process that hangs."""
+    d = daemon(upstream('ex', origin), env={**manager.env, 'WATCHDOG_USEC': '400000'})
+    began = time.monotonic()
+    eventually(lambda: len(manager('WATCHDOG')) >= 6, 10 * PATIENCE)
+    assert time.monotonic() - began > 0.5
+    d.kill(signal.SIGSTOP)
+    fed = len(manager('WATCHDOG'))
+    time.sleep(0.6)
+    assert len(manager('WATCHDOG')) <= fed + 1
+    d.kill(signal.SIGCONT)
+    eventually(lambda: len(manager('WATCHDOG')) > fed + 2, 10 * PATIENCE)
+
+
+def test_a_start_that_fails_tells_its_status(daemon, manager):
+    """The first error of the configuration is what `systemctl status` shows."""
+    d = daemon('nonsense = 1\n', env=manager.env, wait=False)
+    assert d.wait(10 * PATIENCE) == 78
+    assert manager('STATUS') == [f"{d.conf_path}:2: unknown directive 'nonsense'"] and not manager('READY')

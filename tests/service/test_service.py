@@ -1,0 +1,189 @@
+"""trunkline as a service under a real systemd: install, enable, requests, reload, restart, crash, hang, stop."""
+import os
+import re
+import shutil
+import signal
+import time
+from collections import Counter
+
+import pytest
+
+from lib import certs, wire
+from lib.behaviour import Gate
+from lib.daemon import upstream
+from lib.origin import Origin
+from lib.wire import background, compose, eventually, refuses
+from service import CONF, WHERE, Load, run, systemctl
+
+UNITS = ('/lib/systemd/system/trunkline.service', '/lib/systemd/system/trunkline.socket')
+
+
+def test_units_are_sound_and_hardened():
+    """`verify` has nothing to say; the exposure is at most 1.5."""
+    out = run('systemd-analyze', 'verify', *UNITS)
+    assert not out.stdout and not out.stderr, out
+    out = run('systemd-analyze', 'security', '--no-pager', 'trunkline.service')
+    assert float(re.search(r'exposure level.*: ([\d.]+)', out.stdout)[1]) <= 1.5, out.stdout
+
+
+def test_it_serves(service):
+    """Enabled, it comes with the system. TCP and unix; `systemctl status` tells of pools and requests; nothing but what the unit allows is its own."""
+    systemctl('enable', '--now', 'trunkline.socket', 'trunkline.service')
+    assert systemctl('is-enabled', 'trunkline.socket', 'trunkline.service').stdout.split() == ['enabled', 'enabled']
+    assert service.get('/ex/x').text == '/x'
+    assert wire.Client('/run/trunkline.sock', 5).get('/ex/y').text == '/y'
+    assert service.show('ActiveState') == 'active' and service.show('NRestarts') == '0'
+    eventually(lambda: '1 of 1 upstreams up; 1 lines' in service.show('StatusText') and '2 requests' in service.show('StatusText'), 15)
+    status = open(f'/proc/{service.pid}/status').read()
+    assert re.search(r'^CapEff:\s+0+$', status, re.M) and re.search(r'^NoNewPrivs:\s+1$', status, re.M)
+    assert os.stat(f'/proc/{service.pid}').st_uid > 1000, 'it runs as a dynamic user'
+    assert 'error' not in service.journal()
+
+
+def without_loss(service, origin, act, times):
+    """Does it so often under 500 requests a second: none fails, no order is sent twice."""
+    service.start()
+    with Load() as load:
+        time.sleep(0.5)
+        for _ in range(times):
+            act()
+            time.sleep(0.4)
+    assert not load.failures, (len(load.failures), load.sent, load.failures[:5])
+    seen = Counter(r.target for r in origin.requests if r.method == 'POST')
+    assert load.sent > 100 and sorted(seen) == sorted(load.orders) and set(seen.values()) == {1}
+    print(f'{load.sent} requests')
+
+
+def test_reload_under_load(service, origin):
+    """systemctl reload loses no request."""
+    pid = []
+    without_loss(service, origin, lambda: (pid.append(service.pid), systemctl('reload', 'trunkline')), 4)
+    assert len(set(pid)) == 1 and service.journal().count('reloaded /etc') >= 4
+
+
+def test_restart_under_load(service, origin):
+    """systemctl restart loses none either: systemd keeps the sockets, the daemon answers what has come."""
+    pid = []
+    without_loss(service, origin, lambda: (pid.append(service.pid), systemctl('restart', 'trunkline')), 3)
+    assert len(set(pid)) == 3
+
+
+def test_stop_answers_what_is_under_way(service, origin):
+    """systemctl stop waits for the request in flight, and no longer."""
+    service.start('trunkline.service')
+    gate = Gate()
+    origin.on('/order', gate)
+    with wire.Client(WHERE, 20) as c:
+        c.send(compose('POST', '/ex/order', body=b'x'))
+        eventually(lambda: gate.waiting == 1)
+        stopped = background(lambda: systemctl('stop', 'trunkline'))
+        eventually(lambda: refuses(WHERE))
+        assert 'draining' in service.show('StatusText') and service.show('ActiveState') == 'deactivating'
+        gate.release()
+        assert c.response('POST').text == '/order'
+    stopped.result(20)
+    assert service.show('Result') == 'success' and service.show('ExecMainStatus') == '0'
+
+
+def test_a_second_sigterm_hastens(service, origin):
+    """`systemctl kill` while it drains ends it at once, cleanly."""
+    service.start('trunkline.service')
+    gate = Gate()
+    origin.on('/hold', gate)
+    with wire.Client(WHERE, 20) as c:
+        c.send(compose('GET', '/ex/hold'))
+        eventually(lambda: gate.waiting == 1)
+        systemctl('stop', '--no-block', 'trunkline')
+        eventually(lambda: refuses(WHERE))
+        systemctl('kill', '-s', 'TERM', 'trunkline')
+        eventually(lambda: service.show('ActiveState') == 'inactive')
+    assert service.show('Result') == 'success'
+
+
+def test_killed_it_is_back(service):
+    """kill -9: whoever calls meanwhile waits in the socket, about a second."""
+    service.start()
+    pid, began = service.pid, time.monotonic()
+    os.kill(pid, signal.SIGKILL)
+    assert service.get('/ex/x').text == '/x'
+    took = time.monotonic() - began
+    assert service.pid != pid and service.show('NRestarts') == '1' and took < 5, took
+    print(f'back after {took:.2f}s')
+
+
+def test_hung_it_is_restarted(service):
+    """kill -STOP: the watchdog is no longer fed, so systemd starts another."""
+    service.drop_in('[Service]\nWatchdogSec=1\n')
+    service.start()
+    pid = service.pid
+    time.sleep(2.5)
+    assert service.pid == pid, 'the watchdog is fed while the loop turns'
+    os.kill(pid, signal.SIGSTOP)
+    assert service.get('/ex/x').text == '/x'
+    assert service.pid != pid and service.show('NRestarts') == '1'
+    assert not run('coredumpctl', 'list', check=False).stdout if shutil.which('coredumpctl') else True
+
+
+def test_a_bad_file_at_reload(service):
+    """The reload fails, the journal has file and line, the old configuration keeps serving."""
+    service.start()
+    pid = service.pid
+    service.write(service.block + '\nnonsense = 1\n')
+    assert systemctl('reload', 'trunkline', check=False).returncode != 0
+    assert service.get('/ex/x').text == '/x' and service.pid == pid
+    line = len(service.block.splitlines()) + 2
+    assert f"{CONF}:{line}: unknown directive 'nonsense'" in service.journal()
+    os.kill(pid, signal.SIGHUP)         # past ExecReload's check, the daemon itself refuses it
+    eventually(lambda: 'the old configuration keeps running' in service.journal())
+    assert service.get('/ex/x').text == '/x'
+
+
+def test_a_bad_file_at_start(service):
+    """`systemctl status` shows the error; nothing tries again."""
+    service.write('listen = {"127.0.0.1:8642"}\nmax_clients = many\n')
+    assert systemctl('start', 'trunkline.service', check=False).returncode != 0
+    out = systemctl('status', 'trunkline.service', check=False).stdout
+    assert re.search(rf'Status: "{CONF}:2: .+"', out), out
+    assert service.show('NRestarts') == '0' and service.show('ExecMainStatus') == '78'
+
+
+def test_an_address_in_use(service):
+    """One clear line and 69."""
+    service.start('trunkline.socket')
+    out = run('/usr/bin/trunkline', '-c', str(CONF), check=False)
+    assert out.returncode == 69 and 'listen 127.0.0.1:8642: address already in use' in out.stderr.splitlines()[-1]
+
+
+def credentials_work():
+    """Does LoadCredential= reach a dynamic user here at all? (Not in every container.)"""
+    return run('systemd-run', '-q', '--wait', '--pipe', '-p', 'DynamicUser=yes', '-p', 'LoadCredential=x:/etc/passwd', 'sh', '-c',
+               'cat $CREDENTIALS_DIRECTORY/x', check=False).returncode == 0
+
+
+@pytest.mark.parametrize('way', ['credential', 'group'])
+def test_a_client_key_that_not_everybody_reads(service, way):
+    """Handed over by LoadCredential, or readable for a group of the service's."""
+    if way == 'credential' and not credentials_work():
+        pytest.skip('LoadCredential= does not work in this sandbox')
+    cert, key = CONF.with_name('client.crt'), CONF.with_name('client.key')
+    with Origin(client_ca=certs.CA) as o:
+        for to in (cert, key):
+            shutil.copy(certs.FOLDER / f'good{to.suffix}', to)
+        cert.chmod(0o644)
+        key.chmod(0o600 if way == 'credential' else 0o640)
+        shutil.chown(key, 'root', 'games')
+        key_file = '${CREDENTIALS_DIRECTORY}/client.key' if way == 'credential' else key
+        service.write(upstream('ex', o, ca_file=str(service.ca), cert_file=str(cert)).replace('}', f'    key_file = "{key_file}"\n}}'))
+        service.drop_in('[Service]\n' + (f'LoadCredential=client.key:{key}\n' if way == 'credential' else 'SupplementaryGroups=games\n'))
+        service.start()
+        assert service.get('/ex/x').text == '/x'
+
+
+def test_listen_of_the_configuration(service):
+    """Without the socket unit `listen` holds: a path in the runtime folder too, and it is gone with the service."""
+    service.write('listen = {"127.0.0.1:8642", "unix:/run/trunkline/s"}\naccess_log = "/var/log/trunkline/access.log"\n' + service.block)
+    service.start('trunkline.service')
+    assert service.get('/ex/x').text == '/x' and wire.Client('/run/trunkline/s', 5).get('/ex/y').text == '/y'
+    eventually(lambda: '/y' in open('/var/log/trunkline/access.log').read())
+    systemctl('stop', 'trunkline')
+    assert refuses(WHERE) and not os.path.exists('/run/trunkline/s')
