@@ -7,6 +7,7 @@ import signal
 import pytest
 
 from lib.daemon import PATIENCE, Daemon, upstream
+from lib.demo import Demo
 from lib.origin import Origin
 
 LIMIT = int(os.environ.get('INTEGRATION_TIMEOUT', '60')) * PATIENCE
@@ -88,6 +89,19 @@ def daemon(tmp_path):
             except AssertionError as e:
                 failures.append(str(e))
     assert not failures, failures
+
+
+@pytest.fixture
+def demo(tmp_path, daemon):
+    """demo(directive=value) starts the demo exchanges and a daemon before them."""
+    started = []
+
+    def start(**settings):
+        started.append(Demo(tmp_path, daemon, **settings))
+        return started[-1]
+    yield start
+    for d in started:
+        d.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,24 @@
+/* A number of requests for one URL, made by so many clients at once with libcurl,
+ * and how long each took. A client asks, reads to the end, asks again; it makes a
+ * new connection for each request, or keeps its own. Plain values. */
+#pragma once
+
+#include "base/histogram.h"
+
+struct load {
+    const char *url;
+    const char *connect_to; /* "HOST:PORT" to dial for whatever the URL names, or NULL */
+    const char *ca_file;    /* trust anchors (PEM), or NULL: the system's */
+    bool fresh;             /* a new connection (and TLS session) for each request */
+    unsigned requests, clients;
+};
+
+struct load_result {
+    struct histogram latency; /* of those that were answered with 200 */
+    uint64_t wall_us, client_cpu_us;
+    unsigned errors, connections; /* requests that failed; connections that were made */
+    char error[160];              /* of the first that failed */
+};
+
+void load_run(const struct load *, struct load_result *);
+void load_result_clear(struct load_result *);

@@ -1,0 +1,60 @@
+"""bench/poolbench: four ways, alone and at once, with the handshakes that the origin itself counted."""
+import json
+import subprocess
+
+import pytest
+
+from lib import certs
+from lib.daemon import PATIENCE, free_port
+from lib.demo import program
+
+PROGRAM = program('bench/poolbench')
+URL = 'https://api.binance.com/api/v3/ticker/bookTicker?symbol=BTCUSDT'
+pytestmark = pytest.mark.skipif(not PROGRAM.exists(), reason='built without libcurl')
+
+
+def bench(d, *args, url=URL):
+    return subprocess.run([PROGRAM, '--proxy', d.daemon.url, '--connect-to', f'127.0.0.1:{d.ports["binance"]}', '--cacert', certs.CA,
+                           '-n', '12', '-c', '3', *args, url], capture_output=True, text=True, timeout=60 * PATIENCE)
+
+
+def test_four_ways_counted_at_the_origin(demo):
+    """New lines cost a handshake each, kept ones one a client, trunkline's none or few; figures agree with the origin's."""
+    d = demo()
+    out = bench(d, '--json', '--counts', d.folder / 'counts')
+    assert out.returncode == 0 and not out.stderr, out
+    runs = {(r['way'], r['clients']): r for r in json.loads(out.stdout)['runs']}
+    assert len(runs) == 8 and {c for _, c in runs} == {1, 3}
+    for (way, clients), r in runs.items():
+        assert r['requests'] == 12 and r['errors'] == 0 and r['handshakes_counted_by'] == 'origin'
+        assert 0 < r['median_ms'] <= r['p99_ms'] <= r['max_ms'] and r['per_s'] > 0 and r['client_cpu_s'] > 0
+        assert (r['proxy_cpu_s'] is not None) == way.startswith('trunkline') and (r['proxy_cpu_s'] or 1) > 0
+    assert [runs['direct_new', c]['handshakes'] for c in (1, 3)] == [12, 12]
+    assert runs['direct_kept', 1]['handshakes'] == 1 and 1 <= runs['direct_kept', 3]['handshakes'] <= 3
+    assert runs['trunkline_new', 1]['handshakes'] == runs['trunkline_kept', 1]['handshakes'] == 0     # min_idle = 1
+    assert runs['trunkline_new', 3]['handshakes'] + runs['trunkline_kept', 3]['handshakes'] <= 3
+    handshakes, requests = d.counts()['binance']
+    assert requests == 8 * 12 and handshakes == 1 + sum(r['handshakes'] for r in runs.values())
+
+
+def test_a_table_without_the_origins_counts(demo):
+    """Any URL will do: then the ends that made the connections count them."""
+    out = bench(demo(), '-c', '1')
+    assert out.returncode == 0 and not out.stderr, out
+    rows = [line.rsplit(None, 7) for line in out.stdout.splitlines()[2:]]
+    assert [(row[0].strip(), row[5]) for row in rows] == [('new TLS each time', '12'), ('own keep-alive', '1'),
+                                                          ('trunkline, new client', '0'), ('trunkline, kept alive', '0')]
+
+
+def test_failures_are_told(demo):
+    d = demo()
+    out = bench(d, url='https://api.binance.com/nothing')
+    assert out.returncode == 1 and out.stderr.count('12 requests failed, first by: status 404') == 8
+    out = subprocess.run([PROGRAM, '--proxy', f'http://127.0.0.1:{free_port()}', URL], capture_output=True, text=True)
+    assert out.returncode == 69 and 'onnection refused' in out.stderr and not out.stdout
+
+
+@pytest.mark.parametrize('args', [['http://x'], ['-n', '0', URL], ['-c', '-1', URL], ['-n', '5x', URL], [URL, 'more'], ['--nonsense']])
+def test_wrong_calls(args):
+    out = subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=10)
+    assert out.returncode == 64 and len(out.stderr.splitlines()) == 1 and not out.stdout, out
