@@ -115,7 +115,8 @@ int doctor_run(const char *path, bool optional, const char *only)
     signal(SIGPIPE, SIG_IGN);
     log_set_level(LOG_LEVEL_ERROR);
     bool good = plan_make(&d.plan, path, optional);
-    fwrite(d.plan.errors.at, 1, d.plan.errors.len, stderr);
+    if (d.plan.errors.len)
+        fputs(d.plan.errors.at, stderr);
     int exit_code = good ? check_call(d.plan.config, only) : EX_CONFIG;
     if (exit_code == EX_OK) {
         d.count = d.plan.config->upstream_count;
