@@ -1,0 +1,69 @@
+"""The package's life, in this order: install, edit the configuration, upgrade, remove, purge."""
+import os
+import pathlib
+import subprocess
+import urllib.request
+
+import pytest
+
+DEB = pathlib.Path(os.environ['TRUNKLINE_DEB'])
+POLICY = pathlib.Path('/usr/sbin/policy-rc.d')
+CONF = pathlib.Path('/etc/trunkline/trunkline.conf')
+
+
+def run(*command, check=True):
+    out = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=100,
+                         env={**os.environ, 'DEBIAN_FRONTEND': 'noninteractive', 'PATH': '/usr/sbin:/usr/bin:/sbin:/bin'})
+    assert not check or out.returncode == 0, f'{command}: {out.returncode}\n{out.stdout}{out.stderr}'
+    return out.stdout.strip()
+
+
+def show(key):
+    return run('systemctl', 'show', '-p', key, '--value', 'trunkline.service')
+
+
+def healthy():
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open('http://127.0.0.1:8642/healthz', timeout=10) as r:
+        return r.read() == b'ok\n'
+
+
+def test_install():
+    """Its dependencies are there, the service runs at once and comes with the system; the socket unit waits to be asked."""
+    POLICY.unlink(missing_ok=True)      # in containers it forbids every service to start
+    run('dpkg', '-i', DEB)
+    assert show('ActiveState') == 'active' and healthy()
+    assert run('systemctl', 'is-enabled', 'trunkline.service') == 'enabled'
+    assert run('systemctl', 'is-enabled', 'trunkline.socket', check=False) == 'disabled'
+    assert run('/usr/bin/trunkline', 'check').endswith(': ok')
+    assert 'not found' not in run('ldd', '/usr/bin/trunkline')
+    assert not run('dpkg', '--verify', 'trunkline')
+    depends = run('dpkg-query', '-W', '-f', '${Depends}', 'trunkline')
+    assert all(name in depends for name in ('ca-certificates', 'libmbedtls', 'libllhttp', 'libuv1', 'libsystemd0')), depends
+    for page in ('man8/trunkline.8.gz', 'man5/trunkline.conf.5.gz'):
+        assert pathlib.Path('/usr/share/man', page).exists()
+
+
+def test_upgrade_keeps_the_configuration(tmp_path):
+    """What the operator wrote stays, the package's new one lies beside it, the new daemon runs with the old settings."""
+    CONF.write_text('# mine\nlisten = {"127.0.0.1:8642"}\nmax_clients = 77\n')
+    tree, newer = tmp_path / 'tree', tmp_path / 'newer.deb'
+    run('dpkg-deb', '-R', DEB, tree)
+    control = tree / 'DEBIAN/control'
+    control.write_text(control.read_text().replace('\nVersion: ', '\nVersion: 9:'))
+    with open(tree / 'etc/trunkline/trunkline.conf', 'a') as f:
+        f.write('# a newer sample\n')
+    run('dpkg-deb', '-b', tree, newer)
+    before = show('MainPID')
+    run('dpkg', '--force-confold', '-i', newer)
+    assert CONF.read_text().startswith('# mine') and 'a newer sample' in CONF.with_name('trunkline.conf.dpkg-dist').read_text()
+    assert show('ActiveState') == 'active' and healthy() and show('MainPID') != before
+
+
+@pytest.mark.parametrize('how', ['remove', 'purge'])
+def test_it_goes(how):
+    """Removed, the service has stopped and the configuration stays; purged, nothing is left."""
+    run('dpkg', f'--{how}', 'trunkline')
+    assert show('ActiveState') == 'inactive' and not os.path.exists('/usr/bin/trunkline')
+    assert CONF.exists() == (how == 'remove')
+    if how == 'purge':
+        assert not any(map(os.path.lexists, ('/etc/trunkline', '/var/log/trunkline', '/var/log/private/trunkline')))
