@@ -38,11 +38,10 @@ static void join(struct client *c)
     tunnel_join(c->tunnel, stream, &c->kept, c->house->linger, &tunnel_events, c);
 }
 
-/* The connection to the origin, if there is one, was for nothing. */
 static void parse_on(struct client *c)
 {
     if (c->tunnel)
-        tunnel_close(c->tunnel);
+        tunnel_yield(c->tunnel);
     c->tunnel = NULL;
     client_become(c, CLIENT_IDLE);
     client_go_on(c);

@@ -26,6 +26,7 @@ struct dial {
     const struct dial_events *events;
     void *owner;
     struct task begin;
+    struct stream *adopted; /* instead of all that follows */
     struct dns_query query;
     struct dns_addresses addresses;
     size_t next;
@@ -55,6 +56,8 @@ static void dial_free(struct dial *d)
     deadline_stop(&d->head_start);
     LIST_FOR (&d->attempts, a, struct attempt, link)
         attempt_drop(a);
+    if (d->adopted)
+        stream_close(d->adopted);
     free(d->addresses.at);
     free(d);
 }
@@ -221,6 +224,18 @@ static void on_dns_failed(void *owner, enum failure why, const char *detail)
     fail(d);
 }
 
+static void hand_on(struct task *t)
+{
+    struct dial *d = container_of(t, struct dial, begin);
+    const struct dial_events *events = d->events;
+    void *owner = d->owner;
+    struct stream *stream = d->adopted;
+    struct dial_report report = d->report;
+    d->adopted = NULL;
+    dial_free(d);
+    events->on_connected(owner, stream, &report);
+}
+
 static void run_begin(struct task *t)
 {
     struct dial *d = container_of(t, struct dial, begin);
@@ -231,25 +246,41 @@ static void run_begin(struct task *t)
         connect_to_found(d, &found);
 }
 
-struct dial *dial_start(struct loop *loop, struct dns *dns, const struct dial_target *target,
-                        const struct dial_events *events, void *owner)
+static struct dial *dial_new(struct loop *loop, void (*begin)(struct task *),
+                             const struct dial_events *events, void *owner)
 {
     struct dial *d = NEW(struct dial);
     d->loop = loop;
-    d->dns = dns;
-    d->target = *target;
     d->events = events;
     d->owner = owner;
     d->began_us = clock_us();
     list_init(&d->attempts);
+    task_init(&d->begin, begin);
+    deadline_init(&d->limit, loop, on_limit);
+    deadline_init(&d->head_start, loop, on_head_start);
+    loop_defer(loop, &d->begin);
+    return d;
+}
+
+struct dial *dial_adopt(struct loop *loop, struct stream *stream, const struct dial_report *report,
+                        const struct dial_events *events, void *owner)
+{
+    struct dial *d = dial_new(loop, hand_on, events, owner);
+    d->adopted = stream;
+    d->report = *report;
+    return d;
+}
+
+struct dial *dial_start(struct loop *loop, struct dns *dns, const struct dial_target *target,
+                        const struct dial_events *events, void *owner)
+{
+    struct dial *d = dial_new(loop, run_begin, events, owner);
+    d->dns = dns;
+    d->target = *target;
     d->query.owner = d;
     d->query.on_found = on_found;
     d->query.on_failed = on_dns_failed;
-    task_init(&d->begin, run_begin);
-    deadline_init(&d->limit, loop, on_limit);
-    deadline_init(&d->head_start, loop, on_head_start);
     if (target->connect_to && target->connect_to->ss_family != AF_UNSPEC)
         take_addresses(d, target->connect_to, 1);
-    loop_defer(loop, &d->begin);
     return d;
 }

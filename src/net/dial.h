@@ -35,4 +35,8 @@ struct dial_events {
 /* Reports exactly one event, later, unless dial_cancel() is called first. */
 struct dial *dial_start(struct loop *, struct dns *, const struct dial_target *,
                         const struct dial_events *, void *owner);
-void dial_cancel(struct dial *);
+
+/* Likewise of a connection made before: it is handed on as if just dialled. */
+struct dial *dial_adopt(struct loop *, struct stream *, const struct dial_report *,
+                        const struct dial_events *, void *owner);
+void dial_cancel(struct dial *); /* closes what it has */

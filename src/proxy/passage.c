@@ -17,7 +17,7 @@ struct passage {
     struct dial *dial;
     uint64_t total_ms;
     struct deadline deadline;
-    struct task refusal; /* found inside passage_open */
+    struct task next; /* tells what was known inside passage_open */
     struct verdict why;
     struct task grave;
 };
@@ -29,10 +29,15 @@ const struct response passage_answer = {
     .framing = FRAMING_NONE,
 };
 
+static bool is_looked_into(const struct origin *authority)
+{
+    return authority->port == 80 || authority->port == 443;
+}
+
 struct switched passage_switched(const struct origin *authority, struct tunnel *tunnel)
 {
     return (struct switched){.tunnel = tunnel,
-                             .looks = authority->port == 80 || authority->port == 443,
+                             .looks = is_looked_into(authority),
                              .host = authority->host,
                              .port = authority->port};
 }
@@ -56,7 +61,7 @@ static void let_go(struct passage *p)
 {
     p->over = true;
     deadline_stop(&p->deadline);
-    task_forget(&p->refusal);
+    task_forget(&p->next);
     if (p->dial)
         dial_cancel(p->dial);
     p->dial = NULL;
@@ -72,23 +77,31 @@ static void fail(struct passage *p, const struct verdict *why)
     p->base.events->on_failed(p->base.owner, &v);
 }
 
-static void on_refusal(struct task *task)
+/* The tunnel holds the pool before the passage lets go of it. */
+static void switch_over(struct passage *p, struct tunnel *tunnel)
 {
-    struct passage *p = container_of(task, struct passage, refusal);
-    fail(p, &p->why);
+    struct switched to = passage_switched(p->authority, tunnel);
+    let_go(p);
+    p->base.events->on_switch(p->base.owner, &passage_answer, &to);
 }
 
-/* The tunnel holds the pool before the passage lets go of it. */
+static void on_next(struct task *task)
+{
+    struct passage *p = container_of(task, struct passage, next);
+    if (p->why.error != FAILURE_NONE)
+        fail(p, &p->why);
+    else
+        switch_over(p, tunnel_new(p->loop, p->pool, TUNNEL_CONNECT, NULL, (struct span){0}));
+}
+
 static void on_connected(void *owner, struct stream *stream, const struct dial_report *report)
 {
     struct passage *p = owner;
     MAGIC_CHECK(p, MAGIC);
-    (void)report;
     p->dial = NULL;
     struct tunnel *tunnel = tunnel_new(p->loop, p->pool, TUNNEL_CONNECT, stream, (struct span){0});
-    struct switched to = passage_switched(p->authority, tunnel);
-    let_go(p);
-    p->base.events->on_switch(p->base.owner, &passage_answer, &to);
+    tunnel_set_report(tunnel, report);
+    switch_over(p, tunnel);
 }
 
 static void on_dial_failed(void *owner, enum failure why, const char *detail)
@@ -158,12 +171,13 @@ struct exchange *passage_open(struct loop *loop, struct pool *pool, const struct
     p->authority = authority;
     p->total_ms = total_ms;
     deadline_init(&p->deadline, loop, on_deadline);
-    task_init(&p->refusal, on_refusal);
+    task_init(&p->next, on_next);
     task_init(&p->grave, bury);
     pool_hold(pool, &p->held);
-    if (pool_admits(pool, &p->why))
-        dial(p);
+    bool answers = !pool_admits(pool, &p->why) || (is_looked_into(authority) && pool_vouches(pool));
+    if (answers)
+        loop_defer(loop, &p->next);
     else
-        loop_defer(loop, &p->refusal);
+        dial(p);
     return &p->base;
 }

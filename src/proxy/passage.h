@@ -1,6 +1,8 @@
 /* The way of a CONNECT (RFC 9110 9.3.6): dials its origin, then hands a tunnel up,
- * so that a failure is an honest 5xx. An exchange that answers by on_switch, or by
- * on_failed. Owned by who opened it until then, frees itself. Dialling, over. */
+ * so that a failure is an honest 5xx. Where idle lines vouch for the origin, and it
+ * may yet be HTTP that comes, the tunnel dials once TLS does. An exchange that
+ * answers by on_switch, or by on_failed. Owned by who opened it until then, frees
+ * itself. Dialling, over. */
 #pragma once
 
 #include "http/exchange.h"

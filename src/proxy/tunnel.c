@@ -21,7 +21,11 @@ struct tunnel {
     struct pool *pool;
     struct link held, counted;
     struct side client, origin;
+    struct buf ahead; /* of the client, before it is relayed */
     struct buf early; /* of the origin, before the client joined */
+    struct dial_report report;
+    struct upstream_config settings; /* of the dial; its host is our own copy */
+    struct dial *dial;               /* since the client joined: the origin is awaited */
     struct lingering *linger;
     const struct tunnel_events *events; /* NULL: over */
     void *owner;
@@ -47,7 +51,9 @@ static bool is_joined(const struct tunnel *t)
 static void bury(struct task *task)
 {
     struct tunnel *t = container_of(task, struct tunnel, grave);
+    buf_clear(&t->ahead);
     buf_clear(&t->early);
+    free((char *)t->settings.host);
     t->magic = 0;
     free(t);
 }
@@ -72,6 +78,9 @@ static void end(struct tunnel *t, bool broken)
 {
     t->events = NULL;
     deadline_stop(&t->half_open);
+    if (t->dial)
+        dial_cancel(t->dial);
+    t->dial = NULL;
     close_side(t, &t->client, broken);
     close_side(t, &t->origin, broken);
     pool_remove_tunnel(t->pool, &t->counted);
@@ -91,6 +100,20 @@ static void be_over(struct tunnel *t, bool broken, const char *why)
 void tunnel_close(struct tunnel *t)
 {
     MAGIC_CHECK(t, MAGIC);
+    end(t, false);
+}
+
+void tunnel_yield(struct tunnel *t)
+{
+    MAGIC_CHECK(t, MAGIC);
+    struct stream *stream = t->origin.stream;
+    CHECK(!is_joined(t));
+    if (stream && t->kind == TUNNEL_CONNECT) {
+        t->origin.stream = NULL;
+        stream_pause(stream);
+        stream_bind(stream, NULL, NULL);
+        pool_adopt(t->pool, stream, &t->report);
+    }
     end(t, false);
 }
 
@@ -181,6 +204,12 @@ static const struct stream_events side_events = {
 
 /* -------------------------------------------------------------------- its life */
 
+static void set_origin(struct tunnel *t, struct stream *stream)
+{
+    t->origin.stream = stream;
+    stream_bind(stream, &side_events, &t->origin);
+}
+
 struct tunnel *tunnel_new(struct loop *loop, struct pool *pool, enum tunnel_kind kind,
                           struct stream *origin, struct span ahead)
 {
@@ -192,13 +221,19 @@ struct tunnel *tunnel_new(struct loop *loop, struct pool *pool, enum tunnel_kind
     struct upstream_stats *stats = pool_stats(pool);
     t->client = (struct side){.tunnel = t, .other = &t->origin, .bytes = &stats->bytes_sent};
     t->origin = (struct side){.tunnel = t, .other = &t->client, .bytes = &stats->bytes_received};
-    t->origin.stream = origin;
     buf_append(&t->early, ahead.at, ahead.len);
     deadline_init(&t->half_open, loop, on_half_open);
     task_init(&t->grave, bury);
     pool_hold(pool, &t->held);
-    stream_bind(origin, &side_events, &t->origin);
+    if (origin)
+        set_origin(t, origin);
     return t;
+}
+
+void tunnel_set_report(struct tunnel *t, const struct dial_report *report)
+{
+    MAGIC_CHECK(t, MAGIC);
+    t->report = *report;
 }
 
 void tunnel_wait(struct tunnel *t, const struct tunnel_events *events, void *owner)
@@ -206,7 +241,8 @@ void tunnel_wait(struct tunnel *t, const struct tunnel_events *events, void *own
     MAGIC_CHECK(t, MAGIC);
     t->events = events;
     t->owner = owner;
-    stream_resume(t->origin.stream);
+    if (t->origin.stream)
+        stream_resume(t->origin.stream);
 }
 
 /* What each side had sent already goes to the other. */
@@ -227,6 +263,48 @@ static void pass_early(struct side *s, struct buf *early)
 }
 
 /* An end that came before is passed on at once; the client's cannot have. */
+static void relay(struct tunnel *t)
+{
+    pass_early(&t->client, &t->ahead);
+    pass_early(&t->origin, &t->early);
+    if (!t->origin.ended)
+        return;
+    stream_shutdown(t->client.stream);
+    t->moved = moved(t);
+    deadline_in(&t->half_open, HALF_OPEN_MS);
+}
+
+static void on_connected(void *owner, struct stream *stream, const struct dial_report *report)
+{
+    struct tunnel *t = owner;
+    MAGIC_CHECK(t, MAGIC);
+    (void)report;
+    t->dial = NULL;
+    set_origin(t, stream);
+    relay(t);
+}
+
+static void on_dial_failed(void *owner, enum failure why, const char *detail)
+{
+    struct tunnel *t = owner;
+    MAGIC_CHECK(t, MAGIC);
+    t->dial = NULL;
+    LOG(INFO, pool_origin(t->pool)->name, "no connection for a tunnel: %s: %s", failure_name(why),
+        detail);
+    be_over(t, true, detail);
+}
+
+/* Meanwhile the client's stream stands still. */
+static void dial(struct tunnel *t)
+{
+    static const struct dial_events dial_events = {on_connected, on_dial_failed};
+    struct connector *c = pool_connector(t->pool);
+    t->settings = *pool_settings(t->pool);
+    t->settings.host = must_strdup(t->settings.host);
+    stream_pause(t->client.stream);
+    t->dial = c->ops->dial(c, &t->settings, &dial_events, t);
+}
+
 void tunnel_join(struct tunnel *t, struct stream *client, struct buf *ahead,
                  struct lingering *linger, const struct tunnel_events *events, void *owner)
 {
@@ -240,12 +318,11 @@ void tunnel_join(struct tunnel *t, struct stream *client, struct buf *ahead,
     pool_add_tunnel(t->pool, &t->counted);
     if (t->kind == TUNNEL_CONNECT && pool_origin(t->pool)->listed)
         pool_warn_bypassed(t->pool);
-    *t->client.bytes += ahead->size;
-    pass_early(&t->client, ahead);
-    pass_early(&t->origin, &t->early);
-    if (!t->origin.ended)
-        return;
-    stream_shutdown(client);
-    t->moved = moved(t);
-    deadline_in(&t->half_open, HALF_OPEN_MS);
+    t->ahead = *ahead;
+    *ahead = (struct buf){0};
+    *t->client.bytes += t->ahead.size;
+    if (t->origin.stream)
+        relay(t);
+    else
+        dial(t);
 }

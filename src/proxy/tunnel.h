@@ -2,7 +2,7 @@
  * 9.3.6) or an upgrade (RFC 6455): with back-pressure and half-close, and with
  * no timer as long as both sides are open. Owned by whoever took it from
  * on_switch, until it is over. Waiting (the origin's side alone, which it listens
- * to), joined, over. */
+ * to, or not even that), joined, over. */
 #pragma once
 
 #include "base/buf.h"
@@ -22,9 +22,13 @@ struct tunnel_events {
 enum tunnel_kind { TUNNEL_CONNECT, TUNNEL_UPGRADE };
 
 /* Takes the stream over, paused; `ahead` is what it had read and counted. Holds the
- * pool, in whose statistics its bytes are counted. */
+ * pool, in whose statistics its bytes are counted. NULL: the origin is dialled
+ * when the client joins; should that fail, the client's stream is reset. */
 struct tunnel *tunnel_new(struct loop *, struct pool *, enum tunnel_kind, struct stream *origin,
                           struct span ahead);
+
+/* How the stream was dialled, for a line made of it. */
+void tunnel_set_report(struct tunnel *, const struct dial_report *);
 
 /* Listens to the origin from now on. */
 void tunnel_wait(struct tunnel *, const struct tunnel_events *, void *owner);
@@ -35,6 +39,10 @@ void tunnel_wait(struct tunnel *, const struct tunnel_events *, void *owner);
  * queue at the end are left to `lingering`. */
 void tunnel_join(struct tunnel *, struct stream *client, struct buf *ahead, struct lingering *,
                  const struct tunnel_events *, void *owner);
+
+/* While it waits: it is not needed. What was dialled for it goes to the pool; no
+ * event comes after. */
+void tunnel_yield(struct tunnel *);
 
 /* Closes whatever it has; no event comes after. */
 void tunnel_close(struct tunnel *);

@@ -162,11 +162,11 @@ static struct dial *dial(struct connector *base, const struct upstream_config *u
     return dial_start(l->env->loop, l->env->dns, &target, events, owner);
 }
 
-static struct connecting *start(struct connector *base, const struct upstream_config *u,
-                                const struct connect_events *events, void *owner)
+static const struct dial_events dial_events = {on_dialled, on_dial_failed};
+
+static struct connecting *connecting_new(struct line_connector *l, const struct upstream_config *u,
+                                         const struct connect_events *events, void *owner)
 {
-    static const struct dial_events dial_events = {on_dialled, on_dial_failed};
-    struct line_connector *l = self(base);
     struct connecting *c = NEW(struct connecting);
     c->magic = CONNECTING_MAGIC;
     c->connector = l;
@@ -178,9 +178,25 @@ static struct connecting *start(struct connector *base, const struct upstream_co
     c->owner = owner;
     deadline_init(&c->deadline, l->env->loop, on_tls_timeout);
     task_init(&c->grave, bury);
+    return c;
+}
+
+static struct connecting *start(struct connector *base, const struct upstream_config *u,
+                                const struct connect_events *events, void *owner)
+{
+    struct connecting *c = connecting_new(self(base), u, events, owner);
     struct upstream_config own = *u;
     own.host = c->host;
     c->dial = dial(base, &own, &dial_events, c);
+    return c;
+}
+
+static struct connecting *adopt(struct connector *base, const struct upstream_config *u,
+                                struct stream *stream, const struct dial_report *report,
+                                const struct connect_events *events, void *owner)
+{
+    struct connecting *c = connecting_new(self(base), u, events, owner);
+    c->dial = dial_adopt(c->connector->env->loop, stream, report, &dial_events, c);
     return c;
 }
 
@@ -232,7 +248,8 @@ static void free_connector(struct connector *base)
 
 struct connector *connect_new(const struct connect_env *env, struct tls_context *tls, bool listed)
 {
-    static const struct connector_ops ops = {start, cancel, dial, watch, is_gone, free_connector};
+    static const struct connector_ops ops = {start, adopt,   cancel,        dial,
+                                             watch, is_gone, free_connector};
     struct line_connector *l = NEW(struct line_connector);
     l->base.ops = &ops;
     l->magic = MAGIC;

@@ -30,6 +30,10 @@ struct connector {
 struct connector_ops {
     struct connecting *(*start)(struct connector *, const struct upstream_config *,
                                 const struct connect_events *, void *owner);
+    /* Likewise, over a TCP connection that was dialled before, which is taken over. */
+    struct connecting *(*adopt)(struct connector *, const struct upstream_config *, struct stream *,
+                                const struct dial_report *, const struct connect_events *,
+                                void *owner);
     void (*cancel)(struct connecting *);
     /* The TCP connection alone, for a tunnel, with the same rules. `u->host` is
      * borrowed until the dial's end. */

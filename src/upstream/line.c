@@ -95,11 +95,12 @@ static void bury(struct task *t)
     free(l);
 }
 
-struct line *line_new(struct loop *loop, struct connector *connector,
-                      const struct upstream_config *settings, struct upstream_stats *stats,
-                      const struct line_events *events, void *owner)
+static const struct connect_events connect_events = {on_connected, on_failed};
+
+static struct line *create(struct loop *loop, struct connector *connector,
+                           const struct upstream_config *settings, struct upstream_stats *stats,
+                           const struct line_events *events, void *owner)
 {
-    static const struct connect_events connect_events = {on_connected, on_failed};
     struct line *l = NEW(struct line);
     l->magic = MAGIC;
     l->loop = loop;
@@ -110,7 +111,25 @@ struct line *line_new(struct loop *loop, struct connector *connector,
     l->max_age_ms = settings->max_age;
     deadline_init(&l->deadline, loop, on_due);
     task_init(&l->grave, bury);
+    return l;
+}
+
+struct line *line_new(struct loop *loop, struct connector *connector,
+                      const struct upstream_config *settings, struct upstream_stats *stats,
+                      const struct line_events *events, void *owner)
+{
+    struct line *l = create(loop, connector, settings, stats, events, owner);
     l->connecting = connector->ops->start(connector, settings, &connect_events, l);
+    return l;
+}
+
+struct line *line_adopt(struct loop *loop, struct connector *connector,
+                        const struct upstream_config *settings, struct upstream_stats *stats,
+                        const struct line_events *events, void *owner, struct stream *stream,
+                        const struct dial_report *report)
+{
+    struct line *l = create(loop, connector, settings, stats, events, owner);
+    l->connecting = connector->ops->adopt(connector, settings, stream, report, &connect_events, l);
     return l;
 }
 

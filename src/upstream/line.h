@@ -25,6 +25,11 @@ struct line_facts {
 /* Begins to dial. `link` is for its owner's lists. */
 struct line *line_new(struct loop *, struct connector *, const struct upstream_config *,
                       struct upstream_stats *, const struct line_events *, void *owner);
+
+/* Likewise over a TCP connection that was dialled before, which is taken over. */
+struct line *line_adopt(struct loop *, struct connector *, const struct upstream_config *,
+                        struct upstream_stats *, const struct line_events *, void *owner,
+                        struct stream *, const struct dial_report *);
 struct link *line_link(struct line *);
 struct line *line_of(struct link *); /* the line of a link, NULL of NULL */
 

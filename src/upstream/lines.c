@@ -182,12 +182,26 @@ static void on_retry(struct deadline *d)
 
 /* ------------------------------------------------------------------ opening */
 
-static void dial(struct lines *s)
+static const struct line_events line_events = {on_up, on_failed, on_line_room, on_gone, on_due};
+
+static void note_connecting(struct lines *s, struct line *l)
 {
-    static const struct line_events events = {on_up, on_failed, on_line_room, on_gone, on_due};
-    struct line *l = line_new(s->loop, s->connector, s->settings, s->stats, &events, s);
     line_set_generation(l, s->generation);
     list_push_back(&s->connecting, line_link(l));
+}
+
+static void dial(struct lines *s)
+{
+    note_connecting(s, line_new(s->loop, s->connector, s->settings, s->stats, &line_events, s));
+}
+
+void lines_adopt(struct lines *s, struct stream *stream, const struct dial_report *report)
+{
+    if (s->closing || lines_open(s) >= s->settings->max_connections)
+        stream_close(stream);
+    else
+        note_connecting(s, line_adopt(s->loop, s->connector, s->settings, s->stats, &line_events, s,
+                                      stream, report));
 }
 
 bool lines_dial(struct lines *s, bool urgent)

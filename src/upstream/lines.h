@@ -53,6 +53,10 @@ struct line *lines_take(struct lines *, bool careful);
  * line is established, so a recent failure is no reason to hold back. */
 bool lines_dial(struct lines *, bool urgent);
 
+/* Opens a line over a TCP connection that was dialled before, if the cap allows;
+ * takes it over in either case. */
+void lines_adopt(struct lines *, struct stream *, const struct dial_report *);
+
 /* Brings the number of open lines up to min_idle (after start, loss, reload). */
 void lines_keep_floor(struct lines *);
 

@@ -318,6 +318,20 @@ bool pool_admits(const struct pool *p, struct verdict *why)
     return false;
 }
 
+bool pool_vouches(const struct pool *p)
+{
+    return p->lines.idle.count > 0;
+}
+
+void pool_adopt(struct pool *p, struct stream *stream, const struct dial_report *report)
+{
+    MAGIC_CHECK(p, MAGIC);
+    if (p->state == STATE_UP)
+        lines_adopt(&p->lines, stream, report);
+    else
+        stream_close(stream);
+}
+
 void pool_warn_bypassed(struct pool *p)
 {
     p->stats.tunnels_bypassing++;

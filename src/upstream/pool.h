@@ -86,6 +86,13 @@ void pool_remove_tunnel(struct pool *, struct link *tunnel);
  * wait: paused and draining refuse it. */
 bool pool_admits(const struct pool *, struct verdict *why) MUST_CHECK;
 
+/* Is the origin known to be reached, since lines to it rest here? */
+bool pool_vouches(const struct pool *);
+
+/* A TCP connection to the origin was dialled for a tunnel that needs none: it becomes
+ * a line, if there is room. Taken over in either case. */
+void pool_adopt(struct pool *, struct stream *, const struct dial_report *);
+
 /* A client goes past the pool, to an origin it was configured for: warned of once. */
 void pool_warn_bypassed(struct pool *);
 

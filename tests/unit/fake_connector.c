@@ -89,6 +89,15 @@ static struct connecting *start(struct connector *c, const struct upstream_confi
     return d;
 }
 
+static struct connecting *adopt(struct connector *c, const struct upstream_config *u,
+                                struct stream *stream, const struct dial_report *report,
+                                const struct connect_events *events, void *owner)
+{
+    (void)report;
+    stream_close(stream);
+    return start(c, u, events, owner);
+}
+
 static void cancel(struct connecting *d)
 {
     d->connector->cancelled++;
@@ -152,7 +161,7 @@ static void end(struct connector *c)
 
 struct fake_connector *fake_connector_new(bool *freed)
 {
-    static const struct connector_ops ops = {start, cancel, NULL, watch, is_gone, end};
+    static const struct connector_ops ops = {start, adopt, cancel, NULL, watch, is_gone, end};
     struct fake_connector *c = NEW(struct fake_connector);
     c->base.ops = &ops;
     c->freed = freed;
