@@ -1,0 +1,416 @@
+"""CONNECT and WebSocket: bytes both ways, half-close, back-pressure, what is counted, and what is refused."""
+import base64
+import hashlib
+import os
+import signal
+import socket
+import struct
+import threading
+import time
+
+import pytest
+
+from lib import certs, wire
+from lib.behaviour import raw, reply
+from lib.daemon import PATIENCE, cli, free_port, upstream
+from lib.promise import own_error, works
+from lib.wire import Closed, background, eventually
+
+MIB = 1 << 20
+VOLUME = int(os.environ.get('TUNNEL_MIB', '48')) * MIB
+SPELLINGS = {
+    'HTTP/1.1': 'CONNECT {a} HTTP/1.1\r\nHost: {a}\r\n\r\n',
+    'requests, urllib': 'CONNECT {a} HTTP/1.0\r\n\r\n',
+    'Host lacks the port': 'CONNECT {a} HTTP/1.1\r\nHost: exchange.test\r\n\r\n',
+    'Connection: close': 'CONNECT {a} HTTP/1.1\r\nHost: {a}\r\nConnection: close\r\nProxy-Connection: close\r\n\r\n',
+    'an empty body': 'CONNECT {a} HTTP/1.1\r\nHost: {a}\r\nContent-Length: 0\r\nUser-Agent: Go\r\n\r\n',
+}
+
+
+def connect(d, authority='exchange.test:443', how='HTTP/1.1', **kw):
+    c = d.client(**kw)
+    r = c.send(SPELLINGS[how].format(a=authority)).response('CONNECT')
+    assert r.status == 200, r.body
+    assert not r.all('content-length') and not r.all('transfer-encoding')
+    return c
+
+
+def secure(c):
+    c.sock = certs.client_context().wrap_socket(c.sock, server_hostname='exchange.test')
+    return c
+
+
+class Peer:
+    """A bare TCP listener behind an upstream `raw` (https://raw.test:8443): what arrives there came through a tunnel."""
+
+    def __init__(self):
+        self.listener = socket.create_server(('127.0.0.1', 0))
+        self.address = '127.0.0.1:%d' % self.listener.getsockname()[1]
+
+    def accept(self):
+        self.listener.settimeout(10)
+        sock, _ = self.listener.accept()
+        sock.settimeout(30 * PATIENCE)
+        return sock
+
+
+@pytest.fixture
+def peer():
+    p = Peer()
+    yield p
+    p.listener.close()
+
+
+def raw_daemon(daemon, peer, **how):
+    return daemon(upstream('raw', peer.address, host='raw.test:8443'), connect_ports=[443, 8443], **how)
+
+
+def pair(d, peer, **kw):
+    """Both ends of a tunnel, as sockets."""
+    c = connect(d, 'raw.test:8443', **kw)
+    c.sock.settimeout(30 * PATIENCE)
+    return c.sock, peer.accept()
+
+
+# ------------------------------------------------------------------------------------------------ CONNECT
+
+@pytest.mark.parametrize('how', SPELLINGS)
+def test_every_spelling(ex, origin, how):
+    """As real clients write it; the bytes inside are the client's own, and nothing of it is a request or a line."""
+    c = secure(connect(ex, how=how))
+    for n in range(3):
+        assert c.get(f'/{n}', host='exchange.test').text == f'/{n}'
+    assert origin.paths() == ['/0', '/1', '/2'] and not origin.requests[0].get('via')
+    u = ex.upstream()
+    assert u['tunnels'] == {'open': 1, 'total': 1, 'bypassing': 1}
+    assert u['requests']['total'] == 0 and u['connections']['opened'] == 0
+    assert u['bytes']['sent'] > 300 and u['bytes']['received'] > 300
+    c.close()
+    eventually(lambda: ex.upstream()['tunnels']['open'] == 0)
+
+
+def test_a_tunnel_past_the_pool_is_warned_of_once(ex):
+    """In the log once, and in `trunkline stats`."""
+    for _ in range(3):
+        secure(connect(ex)).close()
+    assert ex.stderr.count('tunnels to it by CONNECT') == 1
+    assert 'warning: ex: 3 tunnels by CONNECT' in cli('stats', '--url', ex.url).stdout
+
+
+def refusal(d, authority):
+    with d.client() as c:
+        return c.send(SPELLINGS['HTTP/1.1'].format(a=authority)).response('CONNECT')
+
+
+def test_what_is_refused(daemon, origin):
+    """Ports, hosts and addresses, each with its own word, and counted as the failures they are."""
+    d = daemon(upstream('ex', origin), upstream('gone', f'127.0.0.1:{free_port()}', host='gone.test'))
+    own_error(refusal(d, 'exchange.test:22'), 403, 'http_request_denied', 'no')
+    own_error(refusal(d, '127.0.0.1:443'), 403, 'destination_ip_prohibited', 'no')
+    own_error(refusal(d, 'gone.test:443'), 502, 'connection_refused', 'no')
+    own_error(refusal(d, 'exchange.test'), 400, 'http_request_error', 'no')
+    assert d.upstream('gone')['requests']['errors'] == {'connection_refused': 1}
+    d = daemon(upstream('ex', origin), connect='deny')
+    own_error(refusal(d, 'exchange.test:443'), 403, 'http_request_denied', 'no')
+    own_error(refusal(d, 'exchange.test:80'), 403, 'http_request_denied', 'no')
+    d = daemon(upstream('ex', origin), unlisted='deny')
+    own_error(refusal(d, 'other.test:443'), 403, 'http_request_denied', 'no')
+    own_error(refusal(d, 'other.test:80'), 403, 'http_request_denied', 'no')
+    secure(connect(d)).close()
+
+
+def test_no_loop(daemon):
+    """A tunnel to trunkline itself is refused, even by connect_to."""
+    port = free_port()
+    d = daemon(upstream('me', f'127.0.0.1:{port}', host='me.test'), listen=[f'127.0.0.1:{port}'])
+    own_error(refusal(d, 'me.test:443'), 502, 'proxy_loop_detected', 'no')
+
+
+def test_half_close_both_ways(daemon, peer):
+    """Each side may end and still hear the other."""
+    d = raw_daemon(daemon, peer)
+    for first in (0, 1):
+        ends = pair(d, peer)
+        one, other = ends[first], ends[1 - first]
+        one.sendall(b'last words')
+        one.shutdown(socket.SHUT_WR)
+        assert other.recv(100) == b'last words' and other.recv(1) == b''
+        other.sendall(b'the rest' * 1000)
+        other.shutdown(socket.SHUT_WR)
+        got = b''
+        while piece := one.recv(65536):
+            got += piece
+        assert got == b'the rest' * 1000
+        one.close(), other.close()
+    eventually(lambda: d.upstream('raw')['tunnels'] == {'open': 0, 'total': 2, 'bypassing': 2})
+
+
+def test_a_reset_is_passed_on(daemon, peer):
+    """It must not look like an end."""
+    d = raw_daemon(daemon, peer)
+    for first in (0, 1):
+        ends = pair(d, peer)
+        ends[first].setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
+        ends[first].close()
+        with pytest.raises(ConnectionResetError):
+            ends[1 - first].recv(1)
+
+
+def test_the_origin_may_speak_first(daemon, peer):
+    """And then what the client says is no HTTP, whatever it looks like."""
+    d = daemon(upstream('raw', peer.address, host='raw.test'))
+    c = connect(d, 'raw.test:443')
+    far = peer.accept()
+    far.sendall(b'220 hello\r\n')
+    assert c.sock.recv(100) == b'220 hello\r\n'
+    c.send(b'GET / HTTP/1.1\r\n\r\n')
+    assert far.recv(100) == b'GET / HTTP/1.1\r\n\r\n'
+
+
+def pump(sock, size):
+    piece = bytes(MIB)
+    for _ in range(size // MIB):
+        sock.sendall(piece)
+    sock.shutdown(socket.SHUT_WR)
+
+
+def drink(sock):
+    got, room = 0, bytearray(MIB)
+    while n := sock.recv_into(room):
+        got += n
+    return got
+
+
+def test_much_both_ways_in_little_memory(daemon, peer):
+    """TUNNEL_MIB each way at once (1024 for the full measure): all of it, in bounded memory."""
+    d = raw_daemon(daemon, peer)
+    near, far = pair(d, peer)
+    before, most = d.rss_kib(), 0
+    work = [threading.Thread(target=pump, args=(s, VOLUME)) for s in (near, far)]
+    readers = [background(lambda s=s: drink(s)) for s in (near, far)]
+    for w in work:
+        w.start()
+    while any(w.is_alive() for w in work):
+        most = max(most, d.rss_kib())
+        time.sleep(0.02)
+    assert [r.result(60) for r in readers] == [VOLUME, VOLUME]
+    assert most - before < 4096 * PATIENCE, f'{before} KiB before, {most} KiB at most'
+    u = d.upstream('raw')
+    assert (u['bytes']['sent'], u['bytes']['received']) == (VOLUME, VOLUME)
+
+
+def test_a_reader_that_stops_holds_the_writer(daemon, peer):
+    """Back-pressure reaches the writer; memory stays, others are served."""
+    d = raw_daemon(daemon, peer)
+    near, far = pair(d, peer)
+    before = d.rss_kib()
+    far.settimeout(1)
+    with pytest.raises(TimeoutError):
+        for _ in range(64):
+            far.sendall(bytes(MIB))
+    assert d.rss_kib() - before < 4096 * PATIENCE
+    assert d.get('/healthz').status == 200
+    near.close(), far.close()
+
+
+def test_many_idle_tunnels_are_cheap(daemon, peer):
+    """Their bytes go through at once after a rest, and they cost little."""
+    d = raw_daemon(daemon, peer)
+    before, pairs = d.rss_kib(), [pair(d, peer) for _ in range(100)]
+    assert d.upstream('raw')['tunnels']['open'] == 100 and d.stats()['clients']['open'] >= 100
+    assert d.rss_kib() - before < 100 * 16 * PATIENCE
+    ticks = sum(map(int, open(f'/proc/{d.pid}/stat').read().split()[13:15]))
+    time.sleep(1)
+    assert sum(map(int, open(f'/proc/{d.pid}/stat').read().split()[13:15])) - ticks <= 2
+    near, far = pairs[50]
+    near.sendall(b'x')
+    assert far.recv(1) == b'x'
+    for ends in pairs:
+        ends[0].close(), ends[1].close()
+    eventually(lambda: d.upstream('raw')['tunnels']['open'] == 0)
+
+
+def test_a_drain_waits_for_tunnels(daemon, peer):
+    """SIGTERM lets them end, up to drain_timeout; then cuts."""
+    d = raw_daemon(daemon, peer)
+    near, far = pair(d, peer)
+    d.kill(signal.SIGTERM)
+    time.sleep(0.3)
+    near.sendall(b'still')
+    assert far.recv(10) == b'still' and d.alive()
+    near.close(), far.close()
+    assert d.wait() == 0
+    d = raw_daemon(daemon, peer, drain_timeout='500ms')
+    near, far = pair(d, peer)
+    d.kill(signal.SIGTERM)
+    assert far.recv(1) == b'' and d.wait() == 0
+
+
+def test_a_paused_upstream_refuses(ex):
+    """Neither CONNECT nor an upgrade waits; port 80 is plain HTTP, which does."""
+    ex.verb('pause')
+    own_error(refusal(ex, 'exchange.test:443'), 503, 'destination_unavailable', 'no')
+    own_error(ex.get('/ex/ws', WS), 503, 'destination_unavailable', 'no')
+    ex.verb('resume')
+    works(ex)
+
+
+# -------------------------------------------------------------------------------------- plain HTTP inside
+
+@pytest.mark.parametrize('port', [80, 443])
+@pytest.mark.parametrize('how', SPELLINGS)
+def test_plain_http_inside_is_pooled(ex, origin, how, port):
+    """Many requests a tunnel, many tunnels, one line; orders arrive whole."""
+    for _ in range(2):
+        with connect(ex, f'exchange.test:{port}', how) as c:
+            for n in range(5):
+                assert c.get(f'/stats?n=%2C{n}', host='exchange.test').text == f'/stats?n=%2C{n}'
+            r = c.request('POST', '/order?signature=a%2Fb', body=b'qty=1' * 9000, host=f'exchange.test:{port}')
+            assert r.status == 200 and origin.requests[-1].body == b'qty=1' * 9000
+    assert len(origin.lines) == 1 and origin.requests[0].get('host') == 'exchange.test'
+    u = ex.upstream()
+    assert u['tunnels']['total'] == 0 and u['requests']['succeeded'] == 12 and u['connections']['opened'] == 1
+
+
+def test_inside_there_is_one_place_to_go(ex, origin):
+    """Another Host or authority is 403, on a connection that serves on; names and browser rules mean nothing."""
+    with connect(ex, 'exchange.test:80') as c:
+        for target, host in [('/a', 'other.test'), ('http://other.test/a', 'exchange.test'), ('/a', 'localhost'), ('/a', 'exchange.test:8443')]:
+            own_error(c.get(target, host=host), 403, 'http_request_denied', 'no')
+        assert c.get('http://exchange.test/a', host='exchange.test').text == '/a'
+        assert c.get('/ex/a', [('Origin', 'https://site.test'), ('Sec-Fetch-Site', 'cross-site')], host='exchange.test').text == '/ex/a'
+    assert origin.paths() == ['/a', '/ex/a']
+
+
+def test_tls_in_port_80_is_closed(ex, origin):
+    """Nothing is dialled for it."""
+    with connect(ex, 'exchange.test:80') as c:
+        c.send(b'\x16\x03\x01\x00\x05hello')
+        assert c.eof()
+    assert not origin.lines
+    works(ex)
+
+
+def test_malformed_http_inside(ex, origin):
+    """It is answered as outside, and closed."""
+    with connect(ex, 'exchange.test:80') as c:
+        assert c.send(b'\x00\x01\x02\r\n\r\n').response().status == 400
+        assert c.eof()
+    assert not origin.requests
+
+
+# ---------------------------------------------------------------------------------------------- WebSocket
+
+KEY = 'dGhlIHNhbXBsZSBub25jZQ=='
+WS = [('Upgrade', 'websocket'), ('Connection', 'Upgrade'), ('Sec-WebSocket-Key', KEY), ('Sec-WebSocket-Version', '13'),
+      ('Sec-WebSocket-Protocol', 'feed'), ('Origin', '*')]
+ACCEPT = base64.b64encode(hashlib.sha1(KEY.encode() + b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest()).decode()
+SWITCHING = (f'HTTP/1.1 101 Switching Protocols\r\nupgrade: WebSocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {ACCEPT}\r\n'
+             'sec-websocket-protocol: feed\r\nX-Odd:  two  spaces \r\n\r\n').encode()
+
+
+def echoing(first=b''):
+    """Agrees to the upgrade, says `first` in the same breath, then echoes every byte until it hears "bye"."""
+    async def behave(x):
+        await x.line.send(SWITCHING + first)
+        while b'bye' not in x.line.buffer:
+            await x.line.more()
+            if b'bye' not in x.line.buffer:
+                echo = bytes(x.line.buffer)
+                x.line.buffer.clear()
+                await x.line.send(echo)
+        await x.line.close()
+    return behave
+
+
+def forms(d, own):
+    return {'named path': ('/ex/ws?s=%2C', None), 'wss prefix': ('/wss://exchange.test/ws?s=%2C', None),
+            'wss prefix, one slash': ('/wss:/exchange.test/ws?s=%2C', None), 'https prefix': ('/https://exchange.test/ws?s=%2C', None),
+            'ws': ('ws://exchange.test/ws?s=%2C', None), 'wss': ('wss://exchange.test/ws?s=%2C', None),
+            'encoded': ('/wss%3A%2F%2Fexchange.test%2Fws%3Fs%3D%252C', None), 'named host': ('/ws?s=%2C', f'ex.localhost:{d.port}'),
+            'own port': ('/ws?s=%2C', own), 'connect 80': ('/ws?s=%2C', 'exchange.test'), 'connect 443': ('/ws?s=%2C', 'exchange.test')}
+
+
+@pytest.mark.parametrize('form', ['named path', 'wss prefix', 'wss prefix, one slash', 'https prefix', 'ws', 'wss', 'encoded',
+                                  'named host', 'own port', 'connect 80', 'connect 443'])
+def test_websocket_in_every_form(daemon, origin, form):
+    """The handshake arrives as sent, the 101 as said, then every byte; a line of its own, never the pool's."""
+    own = free_port()
+    d = daemon(upstream('ex', origin, listen=[f'127.0.0.1:{own}']))
+    origin.on('/ws', echoing(b'\x81\x05first'))
+    target, host = forms(d, f'127.0.0.1:{own}')[form]
+    c = wire.Client(own) if form == 'own port' else connect(d, f'exchange.test:{form[8:]}') if form.startswith('connect') else d.client()
+    c.send(wire.compose('GET', target, WS, host=host or 'localhost') + b'early')
+    expected = SWITCHING.replace(b':  two  spaces ', b': two  spaces') + b'\x81\x05first' + b'early'
+    got = b''
+    while len(got) < len(expected):
+        got += c.sock.recv(65536)
+    assert got == expected
+    frames = bytes(range(256)) * 4096
+    background(lambda: c.sock.sendall(frames))
+    got = b''
+    while len(got) < len(frames):
+        got += c.sock.recv(65536)
+    assert got == frames
+    u = d.upstream()
+    assert u['tunnels'] == {'open': 1, 'total': 1, 'bypassing': 0}
+    assert u['connections']['open'] == (form == 'connect 443'), 'what CONNECT dialled is given to the pool'
+    assert u['requests']['succeeded'] == 1 and u['requests']['status']['1xx'] == 1
+    c.send(b'bye')
+    assert c.eof()
+    c.close()
+    eventually(lambda: d.upstream()['tunnels']['open'] == 0)
+    q = origin.requests[0]
+    assert (q.target, q.get('host'), q.get('sec-websocket-key'), q.get('sec-websocket-protocol')) == ('/ws?s=%2C', 'exchange.test', KEY, 'feed')
+    assert q.all('upgrade') == ['websocket'] and q.all('connection') == ['Upgrade'] and not q.get('origin')
+    assert origin.lines[-1].alpn == 'http/1.1'
+    works(d)
+
+
+def test_a_refused_upgrade_is_relayed(ex, origin):
+    """As an ordinary answer, and the connection serves on."""
+    origin.on('/ws', reply(403, b'not today', [('X-Reason', 'quota')]))
+    with ex.client() as c:
+        r = c.get('/ex/ws', WS)
+        assert (r.status, r.body, r.get('x-reason')) == (403, b'not today', 'quota')
+        assert c.get('/ex/a').text == '/a'
+    u = ex.upstream()
+    assert u['tunnels']['total'] == 0 and u['requests']['succeeded'] == 2 and u['connections']['opened'] == 1
+
+
+def test_a_handshake_that_fails(daemon, origin):
+    """No answer, a bad 101, or nobody there: errors of ours with the true verdict."""
+    d = daemon(upstream('ex', origin, response_timeout='500ms'), upstream('gone', f'127.0.0.1:{free_port()}', host='gone.test'))
+    origin.on('/odd', raw(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: tea\r\nConnection: Upgrade\r\n\r\n'))
+    origin.on('/mute', raw())
+    own_error(d.get('/ex/odd', WS), 502, 'http_protocol_error', 'yes')
+    own_error(d.get('/ex/mute', WS), 504, 'http_response_timeout', 'yes')
+    own_error(d.get('/gone/ws', WS), 502, 'connection_refused', 'no')
+    works(d)
+
+
+def test_websockets_do_not_take_lines(daemon, origin):
+    """max_connections is for the pool alone."""
+    d = daemon(upstream('ex', origin, max_connections=1))
+    origin.on('/ws', echoing())
+    feeds = [d.client() for _ in range(5)]
+    for c in feeds:
+        c.send(wire.compose('GET', '/ex/ws', WS, host='localhost'))
+        assert c.sock.recv(len(SWITCHING)).startswith(b'HTTP/1.1 101')
+    works(d)
+    assert d.upstream()['tunnels']['open'] == 5 and d.upstream()['connections']['open'] == 1
+    for c in feeds:
+        c.close()
+    eventually(lambda: d.upstream()['tunnels']['open'] == 0)
+
+
+def test_the_origin_cuts_a_feed(ex, origin):
+    """Its client sees the end."""
+    origin.on('/ws', echoing())
+    with ex.client() as c:
+        c.send(wire.compose('GET', '/ex/ws', WS, host='localhost'))
+        eventually(lambda: ex.upstream()['tunnels']['open'] == 1)
+        origin.hang_up('cut')
+        with pytest.raises((Closed, ConnectionResetError)):
+            while True:
+                c.more()
