@@ -1,5 +1,7 @@
 #include "base/histogram.h"
 
+#include <string.h>
+
 /* Values below STEPS have a bucket each; above, every power of two is cut
  * into STEPS buckets, each at most 1/64 of its value wide. */
 #define STEPS_BITS 6
@@ -83,6 +85,13 @@ void histogram_add_all(struct histogram *h, const struct histogram *from)
     h->sum_us += from->sum_us;
     if (from->max_us > h->max_us)
         h->max_us = from->max_us;
+}
+
+void histogram_clear(struct histogram *h)
+{
+    if (h->count)
+        memset(h->buckets, 0, BUCKETS * sizeof *h->buckets);
+    *h = (struct histogram){.buckets = h->buckets};
 }
 
 void histogram_free(struct histogram *h)

@@ -23,4 +23,6 @@ void histogram_cumulate(const struct histogram *, const uint64_t *bounds_us, uin
 
 /* Adds all values of another one. */
 void histogram_add_all(struct histogram *, const struct histogram *from);
+
+void histogram_clear(struct histogram *); /* empties it, keeps the memory */
 void histogram_free(struct histogram *);

@@ -208,6 +208,11 @@ static void add_waiting(struct series *s, const struct pool_view *v)
     sample(s, v, "", NULL, v->waiting);
 }
 
+static void add_tunnels(struct series *s, const struct pool_view *v)
+{
+    sample(s, v, "", NULL, v->tunnels);
+}
+
 static void add_state(struct series *s, const struct pool_view *v)
 {
     static const char *const states[] = {"up", "paused", "draining", "held", "open"};
@@ -252,6 +257,7 @@ static const struct {
     {"connections_closed_total", "counter", "Lines that ended, by reason.", add_closed},
     {"handshakes_total", "counter", "TLS handshakes completed.", add_handshakes},
     {"queue_waiting", "gauge", "Requests waiting for a line.", add_waiting},
+    {"tunnels_open", "gauge", "Tunnels and upgraded connections under way.", add_tunnels},
     {"upstream_state", "gauge", "1 for the state the upstream is in, 0 for the others.", add_state},
     {"rate_limited_total", "counter", "Requests that waited or were refused for rate.",
      add_limited},

@@ -5,10 +5,12 @@
 #include "base/failure.h"
 #include "base/span.h"
 #include "proxy/trip.h"
+#include "proxy/troubles.h"
 
 struct totals {
     size_t active; /* requests under way */
     uint64_t succeeded, failed, abandoned;
+    struct troubles troubles;
 };
 
 struct client_counts {

@@ -3,14 +3,27 @@
 #include "net/loop.h"
 #include "proxy/credentials.h"
 
+static uint64_t ended_us(const struct tally *t)
+{
+    return t->began_us + t->record.total_us;
+}
+
 static void end(struct tally *t)
 {
     t->ended = true;
     if (!t->is_connect)
         t->totals->active--;
     t->record.total_us = clock_us() - t->began_us;
-    if (t->stats)
-        t->stats->ended[t->record.status < 600 ? t->record.status / 100 : 5]++;
+}
+
+/* As a request, which a tunnel that was opened is not. */
+static void end_request(struct tally *t)
+{
+    end(t);
+    if (t->stats == NULL)
+        return;
+    t->stats->ended[t->record.status < 600 ? t->record.status / 100 : 5]++;
+    recent_ended(&t->stats->recent, ended_us(t));
 }
 
 static void count_status(struct tally *t, unsigned status)
@@ -22,8 +35,10 @@ static void count_status(struct tally *t, unsigned status)
 static void count_failed(struct tally *t)
 {
     t->totals->failed++;
-    if (t->stats)
-        t->stats->failed++;
+    if (t->stats == NULL)
+        return;
+    t->stats->failed++;
+    recent_failed(&t->stats->recent, ended_us(t));
 }
 
 static void count_unknown(struct tally *t, enum sent sent)
@@ -65,9 +80,11 @@ void tally_succeed(struct tally *t)
 {
     if (t->ended)
         return;
-    end(t);
+    end_request(t);
     histogram_add(&t->stats->total, t->record.total_us);
+    recent_answered(&t->stats->recent, ended_us(t), t->record.total_us);
     if (t->record.status >= 500) {
+        troubles_add_status(&t->totals->troubles, t->record.upstream, t->record.status, time(NULL));
         count_failed(t);
         count_unknown(t, SENT_YES);
         return;
@@ -95,11 +112,12 @@ void tally_fail(struct tally *t, const struct verdict *v, bool answered)
         t->record.status = (unsigned)verdict_status(v);
         count_status(t, t->record.status);
     }
-    end(t);
+    end_request(t);
     t->record.error = v->error;
     t->record.sent = v->sent;
     count_failed(t);
     count_unknown(t, v->sent);
+    troubles_add(&t->totals->troubles, t->record.upstream, v, t->record.status, time(NULL));
     if (t->stats)
         t->stats->errors[v->error]++;
 }
@@ -108,7 +126,7 @@ void tally_leave(struct tally *t, enum sent sent)
 {
     if (t->ended)
         return;
-    end(t);
+    end_request(t);
     t->record.sent = sent;
     if (sent != SENT_NO) {
         count_failed(t);

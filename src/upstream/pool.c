@@ -495,6 +495,7 @@ void pool_describe(const struct pool *p, struct pool_view *view)
         .waiting = p->waiters.count,
         .requests = p->requests.count,
         .tunnels = p->tunnels.count,
+        .max_connections = p->settings->max_connections,
         .learned_idle_ms = lines_learned_ms(&p->lines),
         .stats = &p->stats,
     };

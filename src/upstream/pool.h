@@ -104,6 +104,7 @@ struct pool_view {
     const char *name, *origin, *state, *breaker;
     bool listed, tls_verify;
     size_t idle, active, connecting, waiting, requests, tunnels;
+    size_t max_connections;
     int64_t learned_idle_ms; /* -1: nothing learned */
     struct gate_view gate;
     const struct upstream_stats *stats;

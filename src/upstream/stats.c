@@ -15,6 +15,7 @@ void stats_free(struct upstream_stats *s)
 {
 #define PHASE(member, key, meaning) histogram_free(&s->member);
 #include "upstream/stats.def"
+    recent_free(&s->recent);
 }
 
 static void add_all(uint64_t *to, const uint64_t *from, size_t count)

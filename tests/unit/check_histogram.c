@@ -122,6 +122,10 @@ START_TEST(adding_all_of_another)
     ck_assert_uint_eq(at_most(&a, 50), 2);
     ck_assert_uint_eq(at_most(&a, 60), 3);
     ck_assert_uint_eq(b.count, 2);
+    histogram_clear(&a);
+    ck_assert_uint_eq(a.count + a.sum_us + a.max_us, 0);
+    histogram_add(&a, 9);
+    ck_assert_uint_eq(histogram_percentile(&a, 0.99), 9);
     histogram_free(&a);
     histogram_free(&b);
 }

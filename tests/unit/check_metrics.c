@@ -30,6 +30,7 @@ static void setup(void)
                                      .connecting = 1,
                                      .waiting = 5,
                                      .requests = 7,
+                                     .tunnels = 6,
                                      .gate = {3, 2, 4980, 1500},
                                      .stats = &counted};
     pools.at[1] =
@@ -111,6 +112,7 @@ START_TEST(what_has_no_row)
     HAS("trunkline_connections{upstream=\"binance\",state=\"active\"} 2");
     HAS("trunkline_connections{upstream=\"binance\",state=\"connecting\"} 1");
     HAS("trunkline_queue_waiting{upstream=\"binance\"} 5");
+    HAS("trunkline_tunnels_open{upstream=\"binance\"} 6");
     HAS("trunkline_upstream_state{upstream=\"binance\",state=\"held\"} 1");
     HAS("trunkline_upstream_state{upstream=\"binance\",state=\"up\"} 0");
     HAS("trunkline_rate_limited_total{upstream=\"binance\",result=\"held\"} 3");

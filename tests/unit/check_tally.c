@@ -123,6 +123,44 @@ START_TEST(test_fates)
 }
 END_TEST
 
+/* A tunnel that was opened is no request; an upgrade is one. */
+START_TEST(test_switch)
+{
+    static const struct request connect = {.method = {"CONNECT", 7}};
+    struct tally t = start(&connect);
+    tally_switch(&t, 200);
+    ck_assert_uint_eq(stats.ended[0] + stats.ended[2] + stats.recent.open.ended, 0);
+    t = start(&get);
+    tally_switch(&t, 101);
+    ck_assert_uint_eq(stats.ended[1], 1);
+    ck_assert_uint_eq(stats.recent.open.ended, 1);
+    ck_assert_uint_eq(totals.active, 0);
+}
+END_TEST
+
+/* Failures are kept with their words, ours and the origin's. */
+START_TEST(test_troubles)
+{
+    struct verdict v = verdict_make(FAILURE_CONNECTION_REFUSED, SENT_NO, "nobody listens");
+    struct tally t = start(&get);
+    tally_fail(&t, &v, false);
+    t = start(&get);
+    tally_head(&t, 503);
+    tally_succeed(&t);
+    t = start(&get);
+    tally_head(&t, 404);
+    tally_succeed(&t);
+    ck_assert_uint_eq(totals.troubles.count, 2);
+    ck_assert_uint_eq(totals.troubles.at[0].status, 503);
+    ck_assert_str_eq(totals.troubles.at[1].words, "nobody listens");
+    ck_assert_str_eq(totals.troubles.at[1].upstream, "a");
+    ck_assert_uint_eq(totals.troubles.at[1].status, 502);
+    ck_assert_uint_eq(stats.recent.open.ended, 3);
+    ck_assert_uint_eq(stats.recent.open.failed, 2);
+    ck_assert_uint_eq(stats.recent.open.answered, 2);
+}
+END_TEST
+
 /* Each request ends in one class of `ended`, with whatever status it came to. */
 START_TEST(test_ended)
 {
@@ -170,6 +208,8 @@ int main(void)
     tcase_add_test(c, test_server_error);
     tcase_add_test(c, test_aborted);
     tcase_add_loop_test(c, test_fates, 0, (int)COUNT_OF(fates));
+    tcase_add_test(c, test_switch);
+    tcase_add_test(c, test_troubles);
     tcase_add_test(c, test_ended);
     tcase_add_test(c, test_no_upstream);
     suite_add_tcase(s, c);

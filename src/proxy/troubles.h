@@ -1,0 +1,32 @@
+/* The last failures, with their words, for people to read: our own errors and
+ * the origins' 5xx. Embedded in the daemon's totals; bounded: the same failure
+ * again only counts, and the oldest goes. */
+#pragma once
+
+#include <time.h>
+
+#include "base/failure.h"
+
+#define TROUBLES_MAX 20
+
+struct trouble {
+    char upstream[64];  /* cut; empty: it never had one */
+    enum failure error; /* FAILURE_NONE: the origin answered so */
+    unsigned status;    /* told to the client; 0: none */
+    enum sent sent;
+    char words[160];
+    uint64_t count;
+    time_t last; /* of these; wall clock */
+};
+
+struct troubles {
+    struct trouble at[TROUBLES_MAX]; /* the latest first */
+    size_t count;
+};
+
+/* `upstream` may be NULL. */
+void troubles_add(struct troubles *, const char *upstream, const struct verdict *, unsigned status,
+                  time_t now);
+
+/* The origin's own 5xx. */
+void troubles_add_status(struct troubles *, const char *upstream, unsigned status, time_t now);

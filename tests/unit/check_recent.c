@@ -1,0 +1,127 @@
+/* Five minutes in steps of five seconds: what falls into which, and what is forgotten. */
+#include "upstream/recent.h"
+
+#include <check.h>
+
+#define STEP RECENT_STEP_US
+
+static struct recent r;
+static struct recent_step steps[RECENT_STEPS];
+
+static void setup(void)
+{
+    r = (struct recent){0};
+}
+
+static void teardown(void)
+{
+    recent_free(&r);
+}
+
+/* How many ended in the step that is `back` steps before the last one. */
+static uint64_t ended(unsigned back)
+{
+    return steps[RECENT_STEPS - 1 - back].ended;
+}
+
+static uint64_t ended_in_all(void)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < RECENT_STEPS; i++)
+        sum += steps[i].ended;
+    return sum;
+}
+
+START_TEST(nothing_yet)
+{
+    recent_read(&r, 0, steps);
+    ck_assert_uint_eq(ended_in_all(), 0);
+    recent_read(&r, 1000 * STEP, steps);
+    ck_assert_uint_eq(ended_in_all(), 0);
+    ck_assert_uint_eq(steps[0].answered, 0);
+}
+END_TEST
+
+/* The open step is told once it is past, though nobody came since. */
+START_TEST(a_step_is_told_when_it_is_past)
+{
+    uint64_t now = 1000 * STEP + 1;
+    recent_ended(&r, now);
+    recent_answered(&r, now, 3000);
+    recent_ended(&r, now + 1);
+    recent_failed(&r, now + 1);
+    recent_read(&r, now + 2, steps);
+    ck_assert_uint_eq(ended_in_all(), 0);
+    recent_read(&r, now + STEP, steps);
+    ck_assert_uint_eq(ended(0), 2);
+    ck_assert_uint_eq(steps[RECENT_STEPS - 1].failed, 1);
+    ck_assert_uint_eq(steps[RECENT_STEPS - 1].answered, 1);
+    ck_assert_uint_eq(steps[RECENT_STEPS - 1].p50_us, 3000);
+    ck_assert_uint_eq(steps[RECENT_STEPS - 1].p99_us, 3000);
+    recent_read(&r, now + 4 * STEP, steps);
+    ck_assert_uint_eq(ended(3), 2);
+    ck_assert_uint_eq(ended_in_all(), 2);
+    recent_read(&r, now + RECENT_STEPS * STEP, steps);
+    ck_assert_uint_eq(steps[0].ended, 2);
+    recent_read(&r, now + (RECENT_STEPS + 1) * STEP, steps);
+    ck_assert_uint_eq(ended_in_all(), 0);
+}
+END_TEST
+
+/* Durations of one step say nothing in the next. */
+START_TEST(durations_are_of_their_step)
+{
+    uint64_t now = 77 * STEP;
+    for (unsigned i = 0; i < 98; i++)
+        recent_answered(&r, now, 1000);
+    recent_answered(&r, now, 500000);
+    recent_answered(&r, now, 500000);
+    recent_answered(&r, now + STEP, 20);
+    recent_read(&r, now + 2 * STEP, steps);
+    ck_assert_uint_eq(steps[RECENT_STEPS - 2].answered, 100);
+    ck_assert_uint_le(steps[RECENT_STEPS - 2].p50_us, 1020);
+    ck_assert_uint_ge(steps[RECENT_STEPS - 2].p99_us, 490000);
+    ck_assert_uint_eq(steps[RECENT_STEPS - 1].p99_us, 20);
+}
+END_TEST
+
+START_TEST(pauses_are_empty)
+{
+    uint64_t now = 500 * STEP;
+    for (unsigned i = 0; i < 200; i++)
+        recent_ended(&r, now + i * STEP);
+    now += 199 * STEP;
+    recent_read(&r, now, steps);
+    ck_assert_uint_eq(ended_in_all(), RECENT_STEPS);
+    recent_ended(&r, now + 3 * STEP); /* two steps of nothing */
+    recent_read(&r, now + 4 * STEP, steps);
+    ck_assert_uint_eq(ended(0), 1);
+    ck_assert_uint_eq(ended(1), 0);
+    ck_assert_uint_eq(ended(2), 0);
+    ck_assert_uint_eq(ended(3), 1);
+    ck_assert_uint_eq(ended_in_all(), RECENT_STEPS - 2);
+    recent_ended(&r, now + 1000 * STEP); /* longer than all it keeps */
+    recent_read(&r, now + 1001 * STEP, steps);
+    ck_assert_uint_eq(ended_in_all(), 1);
+    recent_ended(&r, now + 1000 * STEP + RECENT_STEPS * STEP);
+    recent_read(&r, now + 1001 * STEP + RECENT_STEPS * STEP, steps);
+    ck_assert_uint_eq(ended_in_all(), 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("recent");
+    TCase *t = tcase_create("steps");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, nothing_yet);
+    tcase_add_test(t, a_step_is_told_when_it_is_past);
+    tcase_add_test(t, durations_are_of_their_step);
+    tcase_add_test(t, pauses_are_empty);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
