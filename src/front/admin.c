@@ -4,7 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "front/dashboard.h"
 #include "front/metrics.h"
+#include "front/recent_json.h"
 #include "front/upstream_json.h"
 #include "http/reply.h"
 
@@ -24,18 +26,27 @@ static json_t *clients_json(const struct admin *a)
                      (json_int_t)c.accepted, "rejected", (json_int_t)c.rejected);
 }
 
+struct rows {
+    json_t *list;
+    bool recent;
+};
+
 static void add_upstream(void *context, const struct pool *p)
 {
+    struct rows *rows = context;
     struct pool_view view;
     pool_describe(p, &view);
-    CHECK(json_array_append_new(context, upstream_json(&view)) == 0);
+    json_t *row = upstream_json(&view);
+    if (rows->recent)
+        set(row, "recent", recent_json(&view.stats->recent, clock_us()));
+    CHECK(json_array_append_new(rows->list, row) == 0);
 }
 
-static json_t *upstreams_json(const struct admin *a)
+static json_t *upstreams_json(const struct admin *a, bool recent)
 {
-    json_t *list = json_array();
-    pools_each(a->pools, add_upstream, list);
-    return list;
+    struct rows rows = {json_array(), recent};
+    pools_each(a->pools, add_upstream, &rows);
+    return rows.list;
 }
 
 /* A path is bytes; JSON is UTF-8. */
@@ -45,7 +56,7 @@ static json_t *path_json(const char *path)
     return s ? s : json_string("(not UTF-8)");
 }
 
-char *admin_stats(const struct admin *a)
+char *admin_stats(const struct admin *a, bool recent)
 {
     const struct totals *t = a->totals;
     json_t *o = json_object();
@@ -58,7 +69,9 @@ char *admin_stats(const struct admin *a)
     set(o, "requests", requests_json(t->active, t->succeeded, t->failed, t->abandoned));
     set(o, "cache", json_pack("{s:i,s:i}", "entries", 0, "bytes", 0));
     set(o, "bots", json_object());
-    set(o, "upstreams", upstreams_json(a));
+    set(o, "upstreams", upstreams_json(a, recent));
+    if (recent)
+        set(o, "recent_errors", troubles_json(&t->troubles));
     char *document = json_dumps(o, STATS_FORMAT);
     CHECK(document != NULL);
     json_decref(o);
@@ -96,13 +109,20 @@ static struct exchange *answer(const struct page *p, const struct response *r, s
     return reply_open(p->admin->loop, r, body, p->events, p->owner);
 }
 
-static struct exchange *send_page(const struct page *p, unsigned status, struct span type,
-                                  struct span body)
+static struct response *make_page(const struct page *p, unsigned status, struct span type,
+                                  size_t length)
 {
-    struct response *r = make_head(p, status, body.len);
+    struct response *r = make_head(p, status, length);
     add_field(p, r, SPAN("Content-Type"), type);
     add_field(p, r, SPAN("Cache-Control"), SPAN("no-store"));
     add_field(p, r, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
+    return r;
+}
+
+static struct exchange *send_page(const struct page *p, unsigned status, struct span type,
+                                  struct span body)
+{
+    struct response *r = make_page(p, status, type, body.len);
     return answer(p, r, p->request->is_head ? SPAN("") : body);
 }
 
@@ -123,9 +143,9 @@ static struct exchange *refuse_method(const struct page *p, struct span allow)
     return refuse(p, &why, allow);
 }
 
-static struct exchange *send_stats(const struct page *p)
+static struct exchange *send_stats(const struct page *p, bool recent)
 {
-    char *document = admin_stats(p->admin);
+    char *document = admin_stats(p->admin, recent);
     struct span body = arena_span(p->request->arena, span_of(document));
     free(document);
     return send_page(p, 200, SPAN("application/json"), body);
@@ -140,6 +160,16 @@ static struct exchange *send_metrics(const struct page *p)
     struct span body = arena_span(p->request->arena, text_span(&page));
     text_free(&page);
     return send_page(p, 200, SPAN("text/plain; version=0.0.4; charset=utf-8"), body);
+}
+
+/* All that it may do is in the policy; nobody may frame it. */
+static struct exchange *send_dashboard(const struct page *p)
+{
+    struct span page = dashboard_page();
+    struct response *r = make_page(p, 200, SPAN("text/html; charset=utf-8"), page.len);
+    add_field(p, r, SPAN("Content-Security-Policy"), dashboard_policy(p->request->arena));
+    add_field(p, r, SPAN("Referrer-Policy"), SPAN("no-referrer"));
+    return answer(p, r, p->request->is_head ? SPAN("") : page);
 }
 
 static struct exchange *send_health(const struct page *p)
@@ -169,7 +199,7 @@ static void add_name(void *context, const struct pool *p)
 
 static struct exchange *refuse_path(const struct page *p)
 {
-    struct known k = {.names = "/stats, /metrics, /healthz"};
+    struct known k = {.names = "/, /stats, /metrics, /healthz"};
     k.len = strlen(k.names);
     pools_each(p->admin->pools, add_name, &k);
     struct verdict why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "known: %s", k.names);
@@ -250,6 +280,7 @@ struct exchange *admin_open(struct admin *a, const struct request *request,
         {"/stats", 6}, {"/healthz", 8}, {"/", 1}, {"/metrics", 8}};
     struct page p = {a, request, ingress, events, owner};
     struct span name, verb, path = span_first(route->path, span_find(route->path, '?'));
+    struct span query = span_from(route->path, path.len);
     if (span_is(path, SPAN("*")))
         return open_server(&p);
     if (is_verb(path, &name, &verb))
@@ -259,10 +290,10 @@ struct exchange *admin_open(struct admin *a, const struct request *request,
     if (!span_is(request->method, SPAN("GET")) && !request->is_head)
         return refuse_method(&p, SPAN("GET, HEAD"));
     if (span_is(path, SPAN("/stats")))
-        return send_stats(&p);
+        return send_stats(&p, span_is(query, SPAN("?recent")));
     if (span_is(path, SPAN("/metrics")))
         return send_metrics(&p);
     if (span_is(path, SPAN("/healthz")))
         return send_health(&p);
-    return refuse_path(&p);
+    return send_dashboard(&p);
 }

@@ -1,5 +1,5 @@
-/* The pages of trunkline itself: /stats, /metrics, /healthz and an operator's verbs. Reads;
- * what changes anything is handed to main, its owner. */
+/* The pages of trunkline itself: the dashboard, /stats, /metrics, /healthz and an
+ * operator's verbs. Reads; what changes anything is handed to main, its owner. */
 #pragma once
 
 #include "http/exchange.h"
@@ -32,5 +32,6 @@ struct admin {
 struct exchange *admin_open(struct admin *, const struct request *, const struct ingress *,
                             const struct route *, const struct exchange_events *, void *owner);
 
-/* The /stats document (malloc'ed, NUL-terminated). */
-char *admin_stats(const struct admin *);
+/* The /stats document (malloc'ed, NUL-terminated). `recent` adds the last five
+ * minutes of each upstream and the last failures (see recent_json.h). */
+char *admin_stats(const struct admin *, bool recent);

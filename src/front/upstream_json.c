@@ -61,6 +61,7 @@ static json_t *connections_json(const struct pool_view *v)
     set(o, "idle", count_json(v->idle));
     set(o, "active", count_json(v->active));
     set(o, "connecting", count_json(v->connecting));
+    set(o, "max", count_json(v->max_connections));
     return o;
 }
 

@@ -129,13 +129,18 @@ static void teardown(void)
     loop_free(loop);
 }
 
-static json_t *parse_stats(void)
+static json_t *parse(bool recent)
 {
-    char *document = admin_stats(&admin);
+    char *document = admin_stats(&admin, recent);
     json_t *o = json_loads(document, JSON_REJECT_DUPLICATES, NULL);
     ck_assert_msg(o != NULL, "not JSON: %s", document);
     free(document);
     return o;
+}
+
+static json_t *parse_stats(void)
+{
+    return parse(false);
 }
 
 static json_t *at(json_t *o, const char *path)
@@ -186,7 +191,7 @@ START_TEST(every_key_in_its_order)
              "name origin listed tls_verify state connections tunnels queue requests bytes "
              "latency_ms cache limits breaker learned_idle_ms");
     has_keys(u, "connections",
-             "open idle active connecting opened reused handshakes resumed "
+             "open idle active connecting max opened reused handshakes resumed "
              "http1 http2 failed closed");
     has_keys(u, "connections.closed",
              "idle_timeout max_age max_requests max_idle response peer "
@@ -302,7 +307,7 @@ END_TEST
 /* One answer, gathered. */
 struct answer {
     unsigned status;
-    char fields[600];
+    char fields[1200];
     struct text body;
     uint64_t length;
     bool ended;
@@ -371,6 +376,52 @@ START_TEST(stats_page)
     expect("GET", "/stats", 200, "Content-Type: application/json\n", "\"upstreams\":[{");
     expect("GET", "/stats?pretty=1", 200, "Cache-Control: no-store\n", "{\"version\":");
     expect("GET", "/stats", 200, "X-Content-Type-Options: nosniff\n", "}");
+}
+END_TEST
+
+/* Words of a peer come as JSON, whatever bytes they hold. */
+START_TEST(recent_stats)
+{
+    struct verdict v = verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_PARTIAL, "na\xefve \"words\"");
+    uint64_t before = clock_us() - RECENT_STEP_US;
+    recent_ended(&counted.recent, before);
+    recent_failed(&counted.recent, before);
+    recent_answered(&counted.recent, before, 2500);
+    troubles_add_status(&totals.troubles, NULL, 500, 9);
+    troubles_add(&totals.troubles, "binance", &v, 504, 10);
+    json_t *o = parse(true), *u = at(o, "upstreams.0.recent");
+    has_keys(o, "",
+             "version pid uptime_s draining config clients requests cache bots upstreams "
+             "recent_errors");
+    has_keys(u, "", "step_s ended failed p50_ms p99_ms");
+    ck_assert_uint_eq(json_array_size(at(u, "ended")), RECENT_STEPS);
+    ck_assert_double_eq(number(u, "ended.59") + number(u, "ended.58"), 1);
+    ck_assert_double_eq(number(u, "failed.59") + number(u, "failed.58"), 1);
+    ck_assert_double_eq(number(u, json_is_null(at(u, "p50_ms.59")) ? "p50_ms.58" : "p50_ms.59"),
+                        2.5);
+    ck_assert(json_is_null(at(u, "p99_ms.0")));
+    ck_assert_double_eq(number(o, "upstreams.1.recent.ended.59"), 0);
+    has_keys(o, "recent_errors.0", "at upstream error status sent detail count");
+    ck_assert_str_eq(word(o, "recent_errors.0.detail"), "na?ve \"words\"");
+    ck_assert_str_eq(word(o, "recent_errors.0.error"), "connection_timeout");
+    ck_assert_str_eq(word(o, "recent_errors.0.sent"), "partial");
+    ck_assert_double_eq(number(o, "recent_errors.0.status"), 504);
+    ck_assert(json_is_null(at(o, "recent_errors.1.upstream")));
+    ck_assert(json_is_null(at(o, "recent_errors.1.error")));
+    json_decref(o);
+    expect("GET", "/stats?recent", 200, "Cache-Control: no-store\n", "\"recent_errors\":[{");
+}
+END_TEST
+
+START_TEST(dashboard_page_is_served)
+{
+    expect("GET", "/", 200, "Content-Type: text/html; charset=utf-8\n", "<!DOCTYPE html>");
+    expect("GET", "/?x", 200, "Content-Security-Policy: default-src 'none'; script-src 'sha256-",
+           "");
+    expect("GET", "/", 200, "X-Content-Type-Options: nosniff\n", "</html>");
+    struct answer head = ask("HEAD", "/");
+    ck_assert(head.status == 200 && head.length > 10000 && head.body.len == 0);
+    text_free(&head.body);
 }
 END_TEST
 
@@ -458,11 +509,11 @@ END_TEST
 START_TEST(unknown_paths_name_the_known_ones)
 {
     static const char *const paths[] = {
-        "/",          "/metrics/",          "/nothing",          "/stats/",
+        "//",         "/metrics/",          "/nothing",          "/stats/",
         "/upstreams", "/upstreams/binance", "/upstreams//pause", "/upstreams/a/b/c"};
     for (size_t i = 0; i < COUNT_OF(paths); i++)
         expect("GET", paths[i], 404, "Proxy-Status: trunkline; error=http_request_error",
-               "known: /stats, /metrics, /healthz, /binance\n");
+               "known: /, /stats, /metrics, /healthz, /binance\n");
 }
 END_TEST
 
@@ -497,6 +548,8 @@ static Suite *suite(void)
     tcase_add_test(t, identity_tells_the_truth);
     tcase_add_test(t, a_path_that_is_not_utf8_is_no_disaster);
     tcase_add_test(t, stats_page);
+    tcase_add_test(t, recent_stats);
+    tcase_add_test(t, dashboard_page_is_served);
     tcase_add_test(t, metrics_page);
     tcase_add_test(t, head_has_the_length_and_no_body);
     tcase_add_test(t, health);

@@ -1,0 +1,192 @@
+"""The dashboard in a headless Chromium: what it shows is what /stats says, it lives, it breaks no policy of its own."""
+import os
+import pathlib
+import re
+import threading
+
+import pytest
+
+from lib import browser
+from lib.behaviour import Gate, drop
+from lib.daemon import PATIENCE, sanitized, upstream
+from lib.promise import works
+from lib.wire import WireError, background, eventually
+
+pytestmark = [pytest.mark.limit(120),
+              pytest.mark.skipif(browser.MISSING, reason=f'no {" nor ".join(browser.MISSING)} (Debian: apt install chromium chromium-driver)'),
+              pytest.mark.skipif(sanitized(), reason='once is enough: with the plain build')]
+SHOWN = 10 * PATIENCE       # how long the page may take to show what /stats says
+
+
+@pytest.fixture(scope='module')
+def chrome(tmp_path_factory):
+    b = browser.Browser(tmp_path_factory.mktemp('chromium'))
+    yield b
+    b.close()
+
+
+@pytest.fixture
+def page(chrome):
+    """page(daemon) opens its dashboard; at the end the console must have been silent."""
+    def show(d):
+        chrome.console()
+        chrome.open(d.url + '/')
+        eventually(lambda: 'process' in chrome.text('#daemon'), SHOWN)
+        return chrome
+    yield show
+    assert not chrome.console()
+
+
+def field(name, of='ex'):
+    return f'[data-upstream="{of}"] [data-field="{name}"]'
+
+
+def traffic(d, stop):
+    with d.client(20) as c:
+        n = 0
+        while not stop.is_set():
+            c.request('POST' if n % 5 == 0 else 'GET', f'/ex/{n}', body=b'x' * (n % 5 == 0))
+            n += 1
+    return n
+
+
+def test_numbers_agree_while_traffic_runs(page, daemon, origin):
+    """Between two looks at /stats that frame it, the page shows something in between; at rest, the same."""
+    d = daemon(upstream('ex', origin))
+    p, stop = page(d), threading.Event()
+    flow = background(lambda: traffic(d, stop))
+    seen = set()
+
+    def moved():
+        seen.add(p.number(field('total')))
+        assert seen and max(seen) <= d.upstream()['requests']['total']
+        return len(seen) >= 3
+    eventually(moved, 3 * SHOWN)
+    stop.set()
+    sent = flow.result(20)
+    u = d.upstream()
+    assert u['requests']['total'] == sent
+    eventually(lambda: p.number(field('total')) == sent, SHOWN)
+    assert p.number('#tiles [data-field="requests.total"]') == sent
+    assert p.number(field('connections.idle')) == u['connections']['idle'] and p.number(field('connections.active')) == 0
+    assert p.number(field('saved')) == sent - u['connections']['handshakes']
+    assert abs(p.number(field('reuse')) - 100 * u['connections']['reused'] / sent) < 0.02
+    assert p.text(field('success')) == '100 %' and p.text(field('state')) == 'up' and p.text(field('errors')) == 'none'
+    eventually(lambda: p.run('return document.querySelector(".p99").getAttribute("d")'), SHOWN)
+    assert 'p99' in p.run('return document.querySelector(".p99").parentNode.getAttribute("aria-label")')
+
+
+def test_the_picture_of_the_pool(page, daemon, origin):
+    """Lines that are busy, and who waits for one, against the cap."""
+    d, gate = daemon(upstream('ex', origin, max_connections=3)), Gate()
+    origin.on('/hold', gate)
+    p = page(d)
+    held = [background(lambda: d.get('/ex/hold', timeout=30)) for _ in range(5)]
+
+    def cells():
+        return p.run('return [...document.querySelectorAll(".pool .cell")].map(e => e.className.split(" ")[1])')
+    eventually(lambda: cells() == ['active'] * 3 + ['waiting'] * 2, SHOWN)
+    assert p.run('return document.querySelector(".pool").getAttribute("aria-label")') == \
+        '3 lines of 3 at most: 0 idle, 3 active, 0 connecting; 2 requests waiting'
+    gate.release()
+    assert all(h.result(20).status == 200 for h in held)
+    eventually(lambda: cells() == ['idle'] * 3, SHOWN)
+
+
+def test_pause_and_resume(page, daemon, origin):
+    """By mouse and by keyboard; the state follows, and so do requests."""
+    d = daemon(upstream('ex', origin))
+    p = page(d)
+    assert p.text('[data-upstream="ex"] button') == 'Pause'
+    p.click('[data-upstream="ex"] button')
+    eventually(lambda: d.upstream()['state'] == 'paused', SHOWN)
+    eventually(lambda: p.text(field('state')) == 'paused' and p.text('[data-upstream="ex"] button') == 'Resume', SHOWN)
+    waiting = background(lambda: d.get('/ex/x', timeout=30))
+    eventually(lambda: p.number(field('connections.waiting')) == 1, SHOWN)
+    p.press('\ue007')        # Enter: the button has kept the focus
+    eventually(lambda: d.upstream()['state'] == 'up', SHOWN)
+    assert waiting.result(20).status == 200
+    eventually(lambda: p.text(field('state')) == 'up', SHOWN)
+
+
+def test_errors_with_their_words(page, daemon, origin):
+    """Our own error and its verdict; what a peer wrote stays text."""
+    d = daemon(upstream('ex', origin))
+    origin.on('/lost', drop())
+    d.request('POST', '/ex/lost', body=b'x')
+    d.get('/ex/x', [('Host', '<img src=x onerror=alert(1)>')])
+    d.get('/https://10.1.2.3/')
+    p = page(d)
+    eventually(lambda: 'connection_terminated' in p.text('#errors'), SHOWN)
+    row = p.run('return [...document.querySelectorAll("#errors tr")].map(r => [...r.cells].map(c => c.textContent))')
+    found = {r[2]: r for r in row}
+    assert found['connection_terminated'][1] == 'ex' and found['connection_terminated'][3:5] == ['502', 'yes']
+    assert found['destination_ip_prohibited'][1] == '10.1.2.3' and found['destination_ip_prohibited'][6] == '1'
+    assert p.number(field('unknown')) == 1 and 'connection_terminated × 1' in p.text(field('errors'))
+    assert p.run('return document.querySelectorAll("img, td *").length') == 0
+
+
+def test_it_says_when_the_daemon_is_gone(page, daemon, origin):
+    """A banner, and the numbers stay; when it is back the page lives on by itself."""
+    d = daemon(upstream('ex', origin))
+    works(d)
+    p = page(d)
+    eventually(lambda: p.number(field('total')) == 1, SHOWN)
+    assert p.run('return document.getElementById("gone").hidden')
+    d.stop()
+    eventually(lambda: 'does not answer' in p.text('#gone'), SHOWN)
+    assert not p.run('return document.getElementById("gone").hidden') and p.number(field('total')) == 1
+    again = daemon(upstream('ex', origin), listen=[f'127.0.0.1:{d.port}'])
+    works(again), works(again)
+    eventually(lambda: p.run('return document.getElementById("gone").hidden') and p.number(field('total')) == 2, SHOWN)
+    lost = [line for line in p.console() if 'ERR_CONNECTION_REFUSED' not in line]
+    assert not lost     # the browser itself notes each refused connection
+
+
+def test_it_is_still_and_readable(page, daemon, origin):
+    """Nothing is rebuilt from look to look; names, landmarks and contrast are there in both themes."""
+    d = daemon(upstream('ex', origin), upstream('kr', origin, host='kraken.test'))
+    works(d)
+    p = page(d)
+    p.run('(window.marked = [...document.querySelectorAll("section")]).forEach(e => e.mark = 1)')
+    for _ in range(3):
+        works(d)
+    eventually(lambda: p.number(field('total')) == 4, SHOWN)
+    assert p.run('return marked.every(e => e.isConnected) && [...document.querySelectorAll("section")].every(e => e.mark)')
+    assert p.run('return [...document.querySelectorAll("button, [role=img], section")].every(e => e.getAttribute("aria-label") || e.getAttribute("aria-labelledby"))')
+    assert p.run('return document.documentElement.lang') == 'en'
+    shots = os.environ.get('DASHBOARD_SHOTS')
+    for theme in ('light', 'dark'):
+        p.theme(theme)
+        for what, least in (('body', 7), ('.soft', 4.5), ('.state', 4.5), ('.tiles b', 7), ('button', 7)):
+            assert contrast(p, what) >= least, f'{what} in the {theme} theme: {contrast(p, what):.1f}'
+        if shots:
+            p.screenshot(pathlib.Path(shots) / f'{theme}.png')
+
+
+def contrast(p, selector):
+    """WCAG 2.1 1.4.3: of an element's text against what lies behind it."""
+    colours = p.run('''
+        let e = document.querySelector(arguments[0]), ink = getComputedStyle(e).color, behind;
+        for (; e && /^rgba\\(0, 0, 0, 0\\)$|transparent/.test(behind = getComputedStyle(e).backgroundColor); e = e.parentElement);
+        return [ink, behind]''', selector)
+
+    def luminance(colour):
+        parts = [int(n) / 255 for n in re.findall(r'\d+', colour)[:3]]
+        r, g, b = (c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b
+    low, high = sorted(map(luminance, colours))
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_a_page_elsewhere_cannot_press_the_buttons(chrome, daemon, origin):
+    """Another site's script may neither read /stats nor pause; our own page is no frame of theirs."""
+    d, other = daemon(upstream('ex', origin)), daemon(upstream('ex', origin))
+    chrome.open(other.url.replace('127.0.0.1', 'localhost') + '/healthz')
+    for call in ('/stats', '/upstreams/ex/pause'):
+        said = chrome.run('''return fetch(arguments[0], {method: arguments[1]}).then(r => 'read ' + r.status).catch(() => 'refused')''',
+                          d.url + call, 'POST' if 'pause' in call else 'GET')
+        assert said == 'refused'
+    s = d.stats()
+    assert s['upstreams'][0]['state'] == 'up' and s['requests']['failed'] == 2     # they came, and were refused
+    chrome.console()

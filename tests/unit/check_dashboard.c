@@ -1,0 +1,87 @@
+/* The dashboard as it is sent: self-contained, and a policy that fits its text. */
+#include "front/dashboard.h"
+
+#include <check.h>
+#include <mbedtls/base64.h>
+#include <mbedtls/sha256.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct arena *arena;
+
+static void setup(void)
+{
+    arena = arena_new();
+}
+
+static void teardown(void)
+{
+    arena_free(arena);
+}
+
+START_TEST(the_page_is_whole)
+{
+    struct span page = dashboard_page();
+    ck_assert(span_starts(page, SPAN("<!DOCTYPE html>\n")));
+    ck_assert(page.len > 10000 && page.at[page.len - 1] == '\n');
+    ck_assert_ptr_nonnull(strstr(page.at, "</html>"));
+    ck_assert_ptr_nonnull(strstr(page.at, "\n'use strict';\n"));
+}
+END_TEST
+
+/* Nothing of it would be refused by its own policy, or goes elsewhere. */
+START_TEST(it_needs_nobody)
+{
+    static const char *const forbidden[] = {
+        "src=",  "style=",      "onclick",  "onload",    "innerHTML",     "@import",
+        "eval(", "javascript:", "https://", "outerHTML", "insertAdjacent"};
+    const char *page = dashboard_page().at;
+    for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++)
+        ck_assert_msg(strstr(page, forbidden[i]) == NULL, "the page has %s", forbidden[i]);
+    const char *address = strstr(page, "http://"); /* the name of SVG, which nobody fetches */
+    ck_assert_ptr_nonnull(address);
+    ck_assert_int_eq(strncmp(address, "http://www.w3.org/2000/svg'", 27), 0);
+    ck_assert_ptr_null(strstr(address + 1, "http://"));
+}
+END_TEST
+
+static void hash_is(const char *policy, const char *directive, const char *open, const char *close)
+{
+    unsigned char digest[32], base64[48], words[100];
+    size_t len;
+    const char *from = strstr(dashboard_page().at, open) + strlen(open);
+    mbedtls_sha256((const unsigned char *)from, (size_t)(strstr(from, close) - from), digest, 0);
+    mbedtls_base64_encode(base64, sizeof base64, &len, digest, sizeof digest);
+    snprintf((char *)words, sizeof words, "%s 'sha256-%s';", directive, base64);
+    ck_assert_msg(strstr(policy, (char *)words) != NULL, "no %s in %s", words, policy);
+}
+
+START_TEST(the_policy_names_script_and_style)
+{
+    struct span s = dashboard_policy(arena);
+    char policy[600] = "";
+    memcpy(policy, s.at, s.len);
+    ck_assert(span_starts(s, SPAN("default-src 'none'; ")));
+    hash_is(policy, "script-src", "<script>", "</script>");
+    hash_is(policy, "style-src", "<style>", "</style>");
+    ck_assert_ptr_nonnull(strstr(policy, "frame-ancestors 'none'"));
+    ck_assert_ptr_null(strstr(policy, "unsafe"));
+    ck_assert_ptr_null(strstr(policy, "*"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("dashboard");
+    TCase *t = tcase_create("page");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, the_page_is_whole);
+    tcase_add_test(t, it_needs_nobody);
+    tcase_add_test(t, the_policy_names_script_and_style);
+    suite_add_tcase(suite, t);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
