@@ -119,6 +119,8 @@ static struct config *build(const char *path, const struct file *f)
     c->defaults.line = f->defaults.line;
     fill(a, c, 0, GLOBAL_ROWS, globals, COUNT_OF(globals));
     fill(a, &c->defaults, GLOBAL_ROWS, ALL_ROWS, defaults, COUNT_OF(defaults));
+    c->ca_cert_line = block_line(&f->globals, ROW_GLOBAL_ca_cert);
+    c->ca_key_line = block_line(&f->globals, ROW_GLOBAL_ca_key);
     c->upstream_count = f->upstream_count;
     c->upstreams = arena_alloc(a, (f->upstream_count + 1) * sizeof *c->upstreams);
     for (size_t i = 0; i < f->upstream_count; i++)

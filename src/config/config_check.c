@@ -102,11 +102,24 @@ static void check_block(const struct file *f, const struct block *b,
         complaint_add(to, b->line, "key_file needs cert_file");
 }
 
+/* One without the other. */
+static void check_ca(const struct config *c, const struct file *f, struct complaints *to)
+{
+    if (block_is_bad(&f->globals, ROW_GLOBAL_ca_cert) ||
+        block_is_bad(&f->globals, ROW_GLOBAL_ca_key))
+        return;
+    if (c->ca_cert && !c->ca_key)
+        complaint_add(to, c->ca_cert_line, "ca_cert needs ca_key");
+    if (c->ca_key && !c->ca_cert)
+        complaint_add(to, c->ca_key_line, "ca_key needs ca_cert");
+}
+
 static void check_globals(const struct config *c, const struct file *f, struct complaints *to)
 {
     const struct block *b = &f->globals;
     int min = block_line(b, ROW_GLOBAL_dns_min_ttl), max = block_line(b, ROW_GLOBAL_dns_max_ttl);
     check_pair(f, b, c, ROW_GLOBAL_dns_min_ttl, ROW_GLOBAL_dns_max_ttl, min > max ? min : max, to);
+    check_ca(c, f, to);
 }
 
 /* Every address listened on so far, to find the second of two. */

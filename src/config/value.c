@@ -213,7 +213,9 @@ bool value_usable(const struct directive *d, const char *text, char why[VALUE_WH
 {
     enum directive_row row = directive_row(d);
     struct stat st;
-    if ((row != ROW_ca_file && row != ROW_cert_file && row != ROW_key_file) || *text == '\0')
+    bool is_file = row == ROW_ca_file || row == ROW_cert_file || row == ROW_key_file ||
+                   row == ROW_GLOBAL_ca_cert || row == ROW_GLOBAL_ca_key;
+    if (!is_file || *text == '\0')
         return true;
     if (stat(text, &st) != 0 || faccessat(AT_FDCWD, text, R_OK, AT_EACCESS) != 0) {
         snprintf(why, VALUE_WHY_SIZE, "%m");

@@ -16,6 +16,7 @@
 #include "main/daemon.h"
 #include "main/doctor.h"
 #include "main/fetch.h"
+#include "main/plan.h"
 #include "main/stats_table.h"
 #include "main/verbs.h"
 
@@ -120,10 +121,14 @@ static int run_check(int argc, char **argv, const struct command *c)
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
     const char *path = o.path ? o.path : DEFAULT_PATH;
-    struct config *config = config_load(path, false, complain, NULL);
-    if (config == NULL)
+    struct plan plan;
+    tls_start();
+    bool good = plan_make(&plan, path, false);
+    if (plan.errors.len)
+        fputs(plan.errors.at, stderr);
+    plan_clear(&plan);
+    if (!good)
         return EX_CONFIG;
-    config_unref(config);
     printf("%s: ok\n", path);
     return end_of_output(EX_OK);
 }

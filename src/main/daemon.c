@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sysexits.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "front/access_log.h"
@@ -14,9 +15,11 @@
 #include "main/plan.h"
 #include "main/pulse.h"
 #include "main/signals.h"
+#include "net/leaves.h"
 #include "proxy/guard.h"
 
 #define POLL_MS 10
+#define CA_ENDS_SOON (30 * 24 * 3600)
 #define FLOOR_PATIENCE_MS 10000
 #define STOP_SPARE_MS 5000
 #define GOODBYE_MS 300 /* a drain's, to clients between two requests */
@@ -32,6 +35,7 @@ struct daemon {
     struct admin admin;
     struct desk desk;
     struct lingering *linger;
+    struct leaves *leaves;
     struct clients *clients;
     struct listeners *listeners;
     struct access_log *access_log;
@@ -104,6 +108,18 @@ static void print_errors(const struct text *errors)
     }
 }
 
+static void warn_of_ca(const struct config *c, const struct ca *ca)
+{
+    char date[16];
+    struct tm tm;
+    time_t until = ca_until(ca);
+    strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&until, &tm));
+    if (ca_key_is_exposed(ca))
+        LOG(WARN, "ca_key", "%s: others may read or write it: chmod 0600 or 0640", c->ca_key);
+    if (until < time(NULL) + CA_ENDS_SOON)
+        LOG(WARN, "ca_cert", "%s: ends on %s; make another (trunkline ca init)", c->ca_cert, date);
+}
+
 static void warn(const struct config *c)
 {
     char object[80];
@@ -174,9 +190,12 @@ static bool apply(struct daemon *d, struct plan *plan)
     log_set_level(d->verbose ? LOG_LEVEL_DEBUG : (enum log_level)c->log_level);
     raise_descriptors(c);
     warn(c);
+    if (plan->ca)
+        warn_of_ca(c, plan->ca);
     struct client_limits limits = limits_of(c);
     clients_set_limits(d->clients, &limits);
     dns_set_ttl(d->dns, c->dns_min_ttl, c->dns_max_ttl);
+    leaves_use(d->leaves, plan->ca);
     pools_apply(d->pools, c, plan->tls);
     proxy_configure(d->proxy, c);
     proxy_record(d->proxy, access_log_is_on(log) ? on_record : NULL, d);
@@ -314,6 +333,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
                               .context = d,
                               .started_us = clock_us()};
     desk_init(&d->desk, d->proxy, &d->admin);
+    d->leaves = leaves_new(d->loop, d->worker);
     d->linger = linger_new(d->loop);
     d->clients = clients_new(d->loop, d->linger, &d->desk.handler, &limits);
     d->listeners = listeners_new(d->loop, d->clients);
@@ -332,6 +352,7 @@ static void destroy(struct daemon *d)
     listeners_free(d->listeners);
     clients_free(d->clients);
     linger_free(d->linger);
+    leaves_free(d->leaves);
     pools_free(d->pools);
     proxy_free(d->proxy);
     dns_free(d->dns);

@@ -1,5 +1,7 @@
 #include "main/plan.h"
 
+#include <stdio.h>
+
 struct reload {
     struct worker *worker;
     char *path;
@@ -17,16 +19,37 @@ static void complain(void *context, const char *message)
     text_add_str(errors, "\n");
 }
 
+static bool load_ca(struct plan *p)
+{
+    const struct config *c = p->config;
+    struct ca_error error;
+    char message[600];
+    if (c->ca_cert == NULL)
+        return true;
+    p->ca = ca_load(c->ca_cert, c->ca_key, &error);
+    if (p->ca)
+        return true;
+    snprintf(message, sizeof message, "%s:%d: %s", c->path,
+             error.in_key ? c->ca_key_line : c->ca_cert_line, error.words);
+    complain(&p->errors, message);
+    return false;
+}
+
 bool plan_make(struct plan *p, const char *path, bool optional)
 {
     *p = (struct plan){0};
     p->config = config_load(path, optional, complain, &p->errors);
     if (p->config)
         p->tls = tls_set_new(p->config, complain, &p->errors);
-    if (p->config && p->tls)
+    bool good = p->config && load_ca(p) && p->tls;
+    if (good)
         return true;
     config_unref(p->config);
+    tls_set_free(p->tls);
+    ca_unref(p->ca);
     p->config = NULL;
+    p->tls = NULL;
+    p->ca = NULL;
     return false;
 }
 
@@ -34,6 +57,7 @@ void plan_clear(struct plan *p)
 {
     config_unref(p->config);
     tls_set_free(p->tls);
+    ca_unref(p->ca);
     text_free(&p->errors);
     *p = (struct plan){0};
 }

@@ -5,12 +5,14 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "net/ca.h"
 #include "net/worker.h"
 #include "upstream/tls_set.h"
 
 struct plan {
     struct config *config; /* NULL: it was no good */
     struct tls_set *tls;
+    struct ca *ca;      /* for intercept; NULL: none */
     struct text errors; /* one a line */
 };
 

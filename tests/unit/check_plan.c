@@ -91,6 +91,61 @@ START_TEST(test_making)
 }
 END_TEST
 
+static void write_ca_config(const char *cert, const char *key)
+{
+    char text[400];
+    snprintf(text, sizeof text, "log_level = info\nca_cert = \"%s\"\nca_key = \"%s\"\n", cert, key);
+    write_file(text);
+}
+
+static void must_complain(int line, const char *words)
+{
+    char start[120];
+    struct plan p;
+    snprintf(start, sizeof start, "%s:%d: ", path, line);
+    ck_assert(!plan_make(&p, path, false));
+    ck_assert(p.config == NULL && p.tls == NULL && p.ca == NULL);
+    ck_assert_msg(strncmp(p.errors.at, start, strlen(start)) == 0, "%s", p.errors.at);
+    ck_assert_msg(strstr(p.errors.at, words) != NULL, "%s", p.errors.at);
+    plan_clear(&p);
+}
+
+START_TEST(test_ca)
+{
+    static const char *const host = "own.test";
+    char cert_path[100], key_path[100], why[160];
+    struct text cert = {0}, key = {0};
+    struct plan p;
+    begin();
+    snprintf(cert_path, sizeof cert_path, "%s.pem", path);
+    snprintf(key_path, sizeof key_path, "%s.key", path);
+    ck_assert(ca_make(&host, 1, &cert, &key, why, sizeof why));
+    FILE *c = fopen(cert_path, "w"), *k = fopen(key_path, "w");
+    ck_assert(c && k && fputs(cert.at, c) >= 0 && fputs(key.at, k) >= 0);
+    fclose(c), fclose(k);
+    write_ca_config(cert_path, key_path);
+    ck_assert_msg(plan_make(&p, path, false), "%s", p.errors.at);
+    ck_assert(p.ca && ca_may_sign(p.ca, "own.test"));
+    plan_clear(&p);
+    ck_assert(p.ca == NULL);
+    write_ca_config(key_path, key_path);
+    must_complain(2, "ca_cert ");
+    write_ca_config(cert_path, cert_path);
+    must_complain(3, "ca_key ");
+    write_ca_config(cert_path, "/nowhere/ca.key");
+    must_complain(3, "No such file");
+    write_file("ca_key = \"/etc/passwd\"\n");
+    must_complain(1, "ca_key needs ca_cert");
+    write_file("ca_cert = \"/etc/passwd\"\n");
+    must_complain(1, "ca_cert needs ca_key");
+    text_free(&cert);
+    text_free(&key);
+    unlink(cert_path);
+    unlink(key_path);
+    finish();
+}
+END_TEST
+
 START_TEST(test_reload)
 {
     begin();
@@ -162,6 +217,7 @@ int main(void)
     TCase *c = tcase_create("all");
     tcase_set_timeout(c, 60);
     tcase_add_test(c, test_making);
+    tcase_add_test(c, test_ca);
     tcase_add_test(c, test_reload);
     tcase_add_test(c, test_asked_again);
     tcase_add_loop_test(c, test_freed_while_running, 0, 3);
