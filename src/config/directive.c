@@ -42,6 +42,7 @@ static const struct {
     {ROW_GLOBAL_drain_timeout, 0, YEAR},
     {ROW_GLOBAL_dns_min_ttl, 0, YEAR},
     {ROW_max_connections, 1, 65535},
+    {ROW_max_streams, 1, 65535},
     {ROW_max_idle, 0, 65535},
     {ROW_min_idle, 0, 65535},
     {ROW_max_age, 0, YEAR},

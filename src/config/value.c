@@ -51,8 +51,6 @@ static bool choice_read(const struct directive *d, const char *text, int *value,
             continue;
         if (strcmp(c->name, text) == 0) {
             *value = c->value;
-            if (c->row == ROW_http2 && c->value == HTTP2_ALWAYS)
-                return deny(why, "this version speaks HTTP/1.1 to origins only");
             return true;
         }
         len += (size_t)snprintf(why + len, VALUE_WHY_SIZE - len, " %s", c->name);

@@ -62,6 +62,8 @@ static json_t *connections_json(const struct pool_view *v)
     set(o, "active", count_json(v->active));
     set(o, "connecting", count_json(v->connecting));
     set(o, "max", count_json(v->max_connections));
+    set(o, "streams", count_json(v->stats->streams));
+    set(o, "streams_peak", count_json(v->stats->streams_peak));
     return o;
 }
 

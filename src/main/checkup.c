@@ -206,7 +206,7 @@ static void ask(struct checkup *c)
     fields_add(&request.fields, c->arena, SPAN("Accept"), SPAN("*/*"));
     c->facts.asked_ms = wall_ms();
     c->asked_us = clock_us();
-    line_lend(c->line);
+    line_lend(c->line, false);
     c->exchange = line_open(c->line, &request, &events, c);
     exchange_finish(c->exchange, &none);
     if (u->response_timeout)
@@ -237,7 +237,7 @@ static void on_up(void *owner, struct line *l)
     if (c->over)
         return;
     note_line(&c->facts, line_report(l));
-    if (line_has_room(l))
+    if (line_room(l, 1))
         ask(c);
     else
         fail(c, FAILURE_CONNECTION_TERMINATED, "the line was gone as soon as it stood");
@@ -269,7 +269,7 @@ static void on_due(void *owner, struct line *l, enum close_reason why)
 
 static void connect_line(struct checkup *c)
 {
-    static const struct line_events events = {on_up, on_failed, on_room, on_gone, on_due};
+    static const struct line_events events = {on_up, on_failed, on_room, on_room, on_gone, on_due};
     c->line = line_new(c->env->loop, c->connector, c->upstream, &c->stats, &events, c);
 }
 

@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <llhttp.h>
 #include <mbedtls/version.h>
+#include <nghttp2/nghttp2.h>
 #include <stdio.h>
 #include <sysexits.h>
 #include <uv.h>
@@ -42,9 +43,11 @@ static int print_version(void)
     char mbedtls[16];
     mbedtls_version_get_string(mbedtls);
     printf("trunkline %s\n", PACKAGE_VERSION);
-    printf("libuv %s\nllhttp %d.%d.%d\nmbedTLS %s\nc-ares %s\njansson %s\nlibconfuse %s\n",
+    printf("libuv %s\nllhttp %d.%d.%d\nnghttp2 %s\nmbedTLS %s\nc-ares %s\njansson %s\n"
+           "libconfuse %s\n",
            uv_version_string(), LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH,
-           mbedtls, ares_version(NULL), jansson_version_str(), confuse_version);
+           nghttp2_version(0)->version_str, mbedtls, ares_version(NULL), jansson_version_str(),
+           confuse_version);
     return EX_OK;
 }
 

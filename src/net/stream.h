@@ -47,7 +47,8 @@ struct stream {
     const struct stream_events *events;
     void *owner;
     struct stream *below; /* a layer's own lower stream, which has the true counts; or NULL */
-    uint64_t taken;       /* see stream_taken(), stream_queued() */
+    uint64_t taken;       /* see stream_taken(), stream_queued(), stream_written() */
+    uint64_t written;
     size_t queued;
 };
 
@@ -66,6 +67,15 @@ static inline size_t stream_queued(const struct stream *s)
     while (s->below)
         s = s->below;
     return s->queued;
+}
+
+/* Bytes ever written, wherever they are now: what was written up to here is with
+ * the kernel once written - queued has come this far. */
+static inline uint64_t stream_written(const struct stream *s)
+{
+    while (s->below)
+        s = s->below;
+    return s->written;
 }
 
 /* Says who hears of it from now on. */

@@ -417,6 +417,7 @@ static void tls_close(struct stream *base, bool reset)
     if (s->state == TLS_SECURED && !s->broken && !reset && stream_queued(base) == 0)
         mbedtls_ssl_close_notify(&s->handshake.ssl);
     s->base.taken = stream_taken(base);
+    s->base.written = stream_written(base);
     s->base.below = NULL;
     become(s, TLS_CLOSED);
     base->events = NULL;

@@ -173,6 +173,8 @@ static bool uv_write_stream(struct stream *s, const uv_buf_t *pieces, size_t cou
 {
     struct stream_uv *u = self(s);
     size_t taken = 0;
+    for (size_t i = 0; i < count; i++)
+        s->written += pieces[i].len;
     if (u->closing || u->error)
         return lose(u, pieces, count);
     if (u->out.size == 0) {

@@ -1,4 +1,4 @@
-/* One established line to an origin, whatever HTTP it speaks: HTTP/1.1 today.
+/* One established line to an origin, whatever HTTP it speaks.
  * Owned by the pool's line. It carries as many exchanges at once as it has
  * capacity for; it is idle, busy or gone (said by on_gone; then only to be
  * closed). */
@@ -22,8 +22,12 @@ struct conn_request {
 };
 
 struct conn_events {
-    /* An exchange ended and left the line clean: there is room for another. */
+    /* There is more room: an exchange ended and left the line clean, the origin
+     * allows more of them, or a line in doubt has proved itself. */
     void (*on_room)(void *owner);
+    /* There is less room, or none, although nothing was opened: the origin
+     * allows fewer exchanges or says farewell, or the line is in doubt. */
+    void (*on_full)(void *owner);
     /* The line can carry nothing more; what was open on it has ended or
      * failed, or does so now. It is to be closed, for this reason. */
     void (*on_gone)(void *owner, enum close_reason why, const char *detail);
@@ -33,6 +37,7 @@ struct conn_ops {
     struct exchange *(*open)(struct conn *, const struct conn_request *,
                              const struct exchange_events *, void *owner);
     size_t (*capacity)(const struct conn *);
+    size_t (*load)(const struct conn *);
     bool (*is_quiet)(struct conn *);
     void (*close)(struct conn *);
 };
@@ -42,6 +47,8 @@ struct conn {
     const struct conn_events *events;
     void *owner;
     const char *protocol;         /* "http/1.1", "h2": for the access log */
+    bool shares;                  /* carries many exchanges at once */
+    size_t allowed;               /* so many, says the origin; 0: it has said nothing yet */
     struct upstream_stats *stats; /* where bytes are counted */
 };
 
@@ -53,10 +60,16 @@ static inline struct exchange *conn_open(struct conn *c, const struct conn_reque
     return c->ops->open(c, r, events, owner);
 }
 
-/* How many more exchanges it takes now; 0 when busy or gone. */
+/* How many more exchanges it takes now; 0 when busy, in doubt or gone. */
 static inline size_t conn_capacity(const struct conn *c)
 {
     return c->ops->capacity(c);
+}
+
+/* How many exchanges are open on it. */
+static inline size_t conn_load(const struct conn *c)
+{
+    return c->ops->load(c);
 }
 
 /* False if the origin sent something, or an end, that was not read yet. */

@@ -6,6 +6,7 @@
 #include "base/duration.h"
 #include "net/stream_tls.h"
 #include "upstream/h1_conn.h"
+#include "upstream/h2_conn.h"
 
 #define MAGIC 0x636e6374
 #define CONNECTING_MAGIC 0x636e6e67
@@ -26,6 +27,7 @@ struct connecting {
     char *host, *tls_name;
     uint64_t tls_timeout_ms;
     bool secure;
+    enum config_http2 http2;
     const struct connect_events *events;
     void *owner;
     struct dial *dial;     /* the first phase; or */
@@ -68,13 +70,17 @@ static void fail(struct connecting *c, enum failure why, const char *detail)
     c->events->on_failed(c->owner, why, detail);
 }
 
-static void succeed(struct connecting *c, struct stream *s)
+static void succeed(struct connecting *c, struct stream *s, bool speaks_http2)
 {
+    struct loop *loop = c->connector->env->loop;
     c->stream = NULL;
     finish(c);
-    c->events->on_connected(c->owner, h1_conn_new(c->connector->env->loop, s), &c->report);
+    c->events->on_connected(c->owner,
+                            speaks_http2 ? h2_conn_new(loop, s, c->secure) : h1_conn_new(loop, s),
+                            &c->report);
 }
 
+/* RFC 9113 3.2: an origin that chose nothing speaks HTTP/1.1. */
 static void on_secured(void *owner, struct stream *s, const struct tls_report *r)
 {
     struct connecting *c = owner;
@@ -85,10 +91,24 @@ static void on_secured(void *owner, struct stream *s, const struct tls_report *r
     c->report.alpn = r->alpn;
     c->report.valid_from_s = r->valid_from_s;
     c->report.valid_until_s = r->valid_until_s;
-    if (r->alpn && strcmp(r->alpn, "http/1.1") != 0)
+    bool is_http2 = r->alpn && strcmp(r->alpn, "h2") == 0;
+    bool is_http1 = !r->alpn || strcmp(r->alpn, "http/1.1") == 0;
+    if (is_http2 ? c->http2 == HTTP2_NEVER : !is_http1)
         fail(c, FAILURE_TLS_PROTOCOL_ERROR, "the origin chose a protocol it was not offered");
+    else if (is_http1 && c->http2 == HTTP2_ALWAYS)
+        fail(c, FAILURE_TLS_PROTOCOL_ERROR, "the origin does not speak HTTP/2 (http2 = always)");
     else
-        succeed(c, s);
+        succeed(c, s, is_http2);
+}
+
+static const char *const *offer(enum config_http2 http2)
+{
+    static const char *const offers[][3] = {
+        [HTTP2_AUTO] = {"h2", "http/1.1", NULL},
+        [HTTP2_NEVER] = {"http/1.1", NULL},
+        [HTTP2_ALWAYS] = {"h2", NULL},
+    };
+    return offers[http2];
 }
 
 static void on_tls_failed(void *owner, struct stream *s, enum failure why, const char *detail)
@@ -112,7 +132,6 @@ static void on_tls_timeout(struct deadline *d)
 static void on_dialled(void *owner, struct stream *s, const struct dial_report *r)
 {
     static const struct tls_events events = {on_secured, on_tls_failed};
-    static const char *const alpn[] = {"http/1.1", NULL};
     struct connecting *c = owner;
     MAGIC_CHECK(c, CONNECTING_MAGIC);
     c->dial = NULL;
@@ -120,13 +139,13 @@ static void on_dialled(void *owner, struct stream *s, const struct dial_report *
     c->report.dns_us = r->dns_us;
     c->report.connect_us = r->connect_us;
     c->report.secure = c->secure;
-    if (!c->secure) {
-        succeed(c, s);
+    if (!c->secure) { /* RFC 9113 3.3: prior knowledge */
+        succeed(c, s, c->http2 == HTTP2_ALWAYS);
         return;
     }
     struct line_connector *l = c->connector;
-    c->stream =
-        stream_tls_open(l->env->loop, l->env->worker, l->tls, s, c->tls_name, alpn, &events, c);
+    c->stream = stream_tls_open(l->env->loop, l->env->worker, l->tls, s, c->tls_name,
+                                offer(c->http2), &events, c);
     if (c->tls_timeout_ms)
         deadline_in(&c->deadline, c->tls_timeout_ms);
 }
@@ -174,6 +193,7 @@ static struct connecting *connecting_new(struct line_connector *l, const struct 
     c->tls_name = must_strdup(u->tls_name ? u->tls_name : u->host);
     c->tls_timeout_ms = u->tls_timeout;
     c->secure = u->secure;
+    c->http2 = (enum config_http2)u->http2;
     c->events = events;
     c->owner = owner;
     deadline_init(&c->deadline, l->env->loop, on_tls_timeout);

@@ -1,4 +1,4 @@
-/* The real connector: dial, then TLS, then HTTP/1.1 on the stream. The one place
+/* The real connector: dial, then TLS, then HTTP on the stream. The one place
  * where the outcome of ALPN is looked at. Owned by its pool. */
 #pragma once
 

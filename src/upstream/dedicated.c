@@ -18,7 +18,7 @@ static void on_refusal(struct task *task)
 static void on_up(void *owner, struct line *line)
 {
     struct dedicated *d = owner;
-    line_lend(line);
+    line_lend(line, true);
     d->on_line(d->owner, line);
 }
 

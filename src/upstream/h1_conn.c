@@ -238,6 +238,11 @@ static size_t capacity(const struct conn *c)
     return h->current == NULL && !h->gone && !h->dirty ? 1 : 0;
 }
 
+static size_t load(const struct conn *c)
+{
+    return container_of(c, const struct h1_conn, base)->current ? 1 : 0;
+}
+
 static bool is_quiet(struct conn *c)
 {
     return stream_is_quiet(self(c)->stream);
@@ -271,11 +276,11 @@ static void close_conn(struct conn *c)
 
 struct conn *h1_conn_new(struct loop *l, struct stream *s)
 {
-    static const struct conn_ops ops = {begin, capacity, is_quiet, close_conn};
+    static const struct conn_ops ops = {begin, capacity, load, is_quiet, close_conn};
     static const struct stream_events events = {on_data, on_end, on_drain};
     struct h1_conn *h = NEW(struct h1_conn);
     h->magic = MAGIC;
-    h->base = (struct conn){.ops = &ops, .protocol = "http/1.1"};
+    h->base = (struct conn){.ops = &ops, .protocol = "http/1.1", .allowed = 1};
     h->loop = l;
     h->stream = s;
     task_init(&h->settle, settle);

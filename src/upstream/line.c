@@ -16,6 +16,7 @@ struct line {
     uint64_t max_age_ms, old_at, idle_since, rest_ms; /* old_at 0: never */
     unsigned uses, generation;
     bool idle, closed;
+    bool alone; /* lent to one who shares it with nobody */
     struct deadline deadline;
     struct task grave;
 };
@@ -34,6 +35,13 @@ static void on_room(void *owner)
     l->events->on_room(l->owner, l);
 }
 
+static void on_full(void *owner)
+{
+    struct line *l = owner;
+    MAGIC_CHECK(l, MAGIC);
+    l->events->on_full(l->owner, l);
+}
+
 static void on_gone(void *owner, enum close_reason why, const char *detail)
 {
     struct line *l = owner;
@@ -43,7 +51,7 @@ static void on_gone(void *owner, enum close_reason why, const char *detail)
 
 static void on_connected(void *owner, struct conn *c, const struct connect_report *report)
 {
-    static const struct conn_events conn_events = {on_room, on_gone};
+    static const struct conn_events conn_events = {on_room, on_full, on_gone};
     struct line *l = owner;
     MAGIC_CHECK(l, MAGIC);
     l->connecting = NULL;
@@ -158,16 +166,38 @@ void line_set_generation(struct line *l, unsigned generation)
     l->generation = generation;
 }
 
-void line_lend(struct line *l)
+void line_lend(struct line *l, bool alone)
 {
     l->idle = false;
+    l->alone = alone;
     if (l->uses++)
         l->stats->reused++;
 }
 
-bool line_has_room(const struct line *l)
+size_t line_room(const struct line *l, size_t most)
 {
-    return l->conn && conn_capacity(l->conn) > 0;
+    if (l->conn == NULL || l->alone)
+        return 0;
+    size_t room = conn_capacity(l->conn), load = conn_load(l->conn);
+    if (!l->conn->shares)
+        return room;
+    size_t left = most > load ? most - load : 0;
+    return room < left ? room : left;
+}
+
+size_t line_load(const struct line *l)
+{
+    return l->conn ? conn_load(l->conn) : 0;
+}
+
+bool line_shares(const struct line *l)
+{
+    return l->conn && l->conn->shares;
+}
+
+size_t line_allowed(const struct line *l)
+{
+    return l->conn ? l->conn->allowed : 0;
 }
 
 bool line_is_quiet(struct line *l)
@@ -178,6 +208,7 @@ bool line_is_quiet(struct line *l)
 void line_rest(struct line *l, uint64_t idle_ms)
 {
     l->idle = true;
+    l->alone = false;
     l->idle_since = loop_now(l->loop);
     l->rest_ms = idle_ms;
     uint64_t due = due_at(l);

@@ -11,7 +11,8 @@ struct line;
 struct line_events {
     void (*on_up)(void *owner, struct line *); /* it is established */
     void (*on_failed)(void *owner, struct line *, enum failure, const char *detail);
-    void (*on_room)(void *owner, struct line *); /* its exchange ended, it can carry another */
+    void (*on_room)(void *owner, struct line *); /* an exchange ended, or it can carry more */
+    void (*on_full)(void *owner, struct line *); /* it can carry less, or nothing */
     void (*on_gone)(void *owner, struct line *, enum close_reason, const char *detail);
     void (*on_due)(void *owner, struct line *, enum close_reason); /* too old, or idle too long */
 };
@@ -37,10 +38,15 @@ const struct connect_report *line_report(const struct line *);
 unsigned line_generation(const struct line *); /* a mark for its owner's use */
 void line_set_generation(struct line *, unsigned);
 
-/* Lends it: one use is counted. Ask first if it can. */
-void line_lend(struct line *);
-bool line_has_room(const struct line *);
-bool line_is_quiet(struct line *); /* nothing unread; one system call */
+/* Lends it: one use is counted. `alone`: to nobody else until it rests again. */
+void line_lend(struct line *, bool alone);
+
+/* How many more it can carry, `most` at once if it shares; how many it carries. */
+size_t line_room(const struct line *, size_t most);
+size_t line_load(const struct line *);
+bool line_shares(const struct line *);    /* does it carry many at once? */
+size_t line_allowed(const struct line *); /* so many, says the origin; 0: not yet */
+bool line_is_quiet(struct line *);        /* nothing unread; one system call */
 
 /* Takes it back as idle: on_due comes after `idle_ms`, or when it is too old. */
 void line_rest(struct line *, uint64_t idle_ms);
@@ -48,7 +54,7 @@ bool line_is_old(const struct line *); /* max_age has come */
 unsigned line_uses(const struct line *);
 uint64_t line_idle_ms(const struct line *);
 
-/* The one exchange of a lent line; its end brings on_room or on_gone by itself. */
+/* The exchange for which it was lent; its end brings on_room or on_gone by itself. */
 struct exchange *line_open(struct line *, const struct conn_request *,
                            const struct exchange_events *, void *owner);
 void line_describe(const struct line *, struct line_facts *);

@@ -22,7 +22,7 @@ static void log_end(const struct lines *s, const struct line *l, const char *why
 
 size_t lines_open(const struct lines *s)
 {
-    return s->connecting.count + s->idle.count + s->busy.count;
+    return s->connecting.count + s->idle.count + s->shared.count + s->busy.count;
 }
 
 int64_t lines_learned_ms(const struct lines *s)
@@ -72,6 +72,20 @@ static enum close_reason unfit(const struct lines *s, const struct line *l)
     return CLOSE_REASON_COUNT;
 }
 
+static void move(struct line *l, struct list *to)
+{
+    list_remove(line_link(l));
+    list_push_back(to, line_link(l));
+}
+
+/* `most` of the origin's word, or of what its earlier lines allowed. */
+static size_t room_of(const struct lines *s, const struct line *l)
+{
+    size_t most =
+        line_allowed(l) ? s->settings->max_streams : prospect_streams(&s->prospect, s->settings);
+    return line_room(l, most);
+}
+
 static void retire_idle(struct lines *s, enum close_reason why, const char *detail)
 {
     struct line *l;
@@ -92,6 +106,27 @@ static void rest(struct lines *s, struct line *l)
         retire(s, line_of(list_last(&s->idle)), CLOSE_MAX_IDLE, "enough others are idle");
 }
 
+/* Where an established line belongs, now that its load or its room has changed.
+ * One that must not go on takes nothing more and ends with what it carries. */
+static void place(struct lines *s, struct line *l)
+{
+    enum close_reason why = unfit(s, l);
+    bool fits = why == CLOSE_REASON_COUNT;
+    if (line_shares(l))
+        prospect_learn(&s->prospect, true, line_allowed(l));
+    if (line_load(l) == 0) {
+        if (fits)
+            rest(s, l);
+        else
+            retire_and_tell(s, l, why, "on its return");
+        return;
+    }
+    bool has_room = fits && room_of(s, l) > 0;
+    move(l, has_room ? &s->shared : &s->busy);
+    if (has_room)
+        s->events->on_idle(s->owner);
+}
+
 /* ------------------------------------------------------------------- events */
 
 static void on_up(void *owner, struct line *l)
@@ -99,7 +134,11 @@ static void on_up(void *owner, struct line *l)
     struct lines *s = owner;
     const struct connect_report *r = line_report(l);
     s->stats->opened++;
-    s->stats->http1++;
+    if (line_shares(l))
+        s->stats->http2++;
+    else
+        s->stats->http1++;
+    prospect_learn(&s->prospect, line_shares(l), line_allowed(l));
     histogram_add(&s->stats->dns, r->dns_us);
     histogram_add(&s->stats->connect, r->connect_us);
     if (r->secure) {
@@ -111,11 +150,10 @@ static void on_up(void *owner, struct line *l)
         LOG(INFO, s->object, "a connection succeeded: the circuit is closed");
     breaker_succeeded(&s->breaker);
     deadline_stop(&s->retry);
-    s->floor_tried |= s->idle.count + s->busy.count + 1 >= s->settings->min_idle;
+    s->floor_tried |= lines_open(s) - s->connecting.count + 1 >= s->settings->min_idle;
     enum close_reason why = unfit(s, l);
     if (why != CLOSE_REASON_COUNT) {
-        list_remove(line_link(l));
-        list_push_back(&s->busy, line_link(l));
+        move(l, &s->busy);
         retire_and_tell(s, l, why, "it came up too late");
         return;
     }
@@ -135,17 +173,26 @@ static void on_failed(void *owner, struct line *l, enum failure why, const char 
         LOG(WARN, s->object, "%u connections in a row failed (%s): the circuit is open",
             s->breaker.failures, detail);
     deadline_at(&s->retry, s->breaker.retry_at);
+    prospect_failed(&s->prospect, loop_now(s->loop));
     s->events->on_failed(s->owner, why, detail);
 }
 
 static void on_line_room(void *owner, struct line *l)
 {
     struct lines *s = owner;
-    enum close_reason why = unfit(s, l);
-    if (why != CLOSE_REASON_COUNT)
-        retire_and_tell(s, l, why, "on its return");
-    else
-        rest(s, l);
+    if (line_link(l)->on != &s->idle) {
+        place(s, l);
+        return;
+    }
+    prospect_learn(&s->prospect, line_shares(l), line_allowed(l));
+    s->events->on_idle(s->owner);
+}
+
+static void on_full(void *owner, struct line *l)
+{
+    struct lines *s = owner;
+    if (line_link(l)->on == &s->shared)
+        place(s, l);
 }
 
 /* An origin that ends lines is given a moment before min_idle is filled up, and
@@ -180,9 +227,22 @@ static void on_retry(struct deadline *d)
     s->events->on_room(s->owner);
 }
 
+static void on_look(struct deadline *d)
+{
+    struct lines *s = container_of(d, struct lines, look);
+    s->events->on_idle(s->owner);
+}
+
+static void look_again(struct lines *s, uint64_t at)
+{
+    if (!deadline_is_set(&s->look) || at < s->look.due)
+        deadline_at(&s->look, at);
+}
+
 /* ------------------------------------------------------------------ opening */
 
-static const struct line_events line_events = {on_up, on_failed, on_line_room, on_gone, on_due};
+static const struct line_events line_events = {on_up,   on_failed, on_line_room,
+                                               on_full, on_gone,   on_due};
 
 static void note_connecting(struct lines *s, struct line *l)
 {
@@ -204,17 +264,37 @@ void lines_adopt(struct lines *s, struct stream *stream, const struct dial_repor
                                       stream, report));
 }
 
-bool lines_dial(struct lines *s, bool urgent)
+static bool may_dial(const struct lines *s, bool urgent)
 {
     uint64_t now = loop_now(s->loop);
     if (lines_open(s) >= s->settings->max_connections)
         return false;
     if (!breaker_allows(&s->breaker, now, s->connecting.count))
         return false;
-    if (!urgent && s->breaker.failures && now < s->breaker.retry_at)
+    return urgent || s->breaker.failures == 0 || now >= s->breaker.retry_at;
+}
+
+bool lines_dial(struct lines *s, bool urgent)
+{
+    if (!may_dial(s, urgent))
         return false;
     dial(s);
     return true;
+}
+
+size_t lines_coming(const struct lines *s)
+{
+    size_t more = s->breaker.open ? 1 : s->settings->max_connections - lines_open(s);
+    return s->connecting.count + (may_dial(s, false) ? more : 0);
+}
+
+size_t lines_wanted(struct lines *s, size_t waiters, size_t loners)
+{
+    size_t wanted = prospect_lines(&s->prospect, s->settings, waiters, loners);
+    if (wanted <= 1 || !prospect_holds(&s->prospect, loop_now(s->loop)))
+        return wanted;
+    look_again(s, s->prospect.hold_until);
+    return 1;
 }
 
 void lines_keep_floor(struct lines *s)
@@ -241,22 +321,63 @@ static bool is_safe(struct line *l, bool careful)
            (line_uses(l) == 0 && line_idle_ms(l) < FRESH_MS) || line_is_quiet(l);
 }
 
-struct line *lines_take(struct lines *s, bool careful)
+static struct line *lend(struct lines *s, struct line *l, bool alone)
 {
-    struct line *l, *taken = NULL;
-    bool lost = false;
-    while (!taken && (l = line_of(list_first(&s->idle)))) {
-        if (line_has_room(l) && !line_is_old(l) && is_safe(l, careful)) {
-            list_remove(line_link(l));
-            list_push_back(&s->busy, line_link(l));
-            line_lend(l);
-            taken = l;
+    size_t left = room_of(s, l) - 1, uses = line_uses(l) + 1;
+    bool is_last = s->settings->max_requests && uses >= s->settings->max_requests;
+    move(l, alone || is_last || left == 0 ? &s->busy : &s->shared);
+    line_lend(l, alone);
+    return l;
+}
+
+static struct line *take_least_loaded(struct lines *s)
+{
+    struct line *least_loaded = NULL;
+    for (struct link *k = list_first(&s->shared), *next; k; k = next) {
+        struct line *l = line_of(k);
+        next = list_next(k);
+        if (line_is_old(l))
+            move(l, &s->busy);
+        else if (room_of(s, l) == 0) /* it is about to say so */
             continue;
-        }
-        bool old = line_is_old(l);
-        if (!old)
+        else if (least_loaded == NULL || line_load(l) < line_load(least_loaded))
+            least_loaded = l;
+    }
+    return least_loaded ? lend(s, least_loaded, false) : NULL;
+}
+
+/* What is unread on a line that shares may be anything: it is known in a moment. */
+enum idle_state { IDLE_FIT, IDLE_LATER, IDLE_OLD, IDLE_UNFIT };
+
+static enum idle_state look_at(struct lines *s, struct line *l, bool careful)
+{
+    if (line_is_old(l))
+        return IDLE_OLD;
+    if (room_of(s, l) == 0)
+        return line_shares(l) ? IDLE_LATER : IDLE_UNFIT;
+    if (is_safe(l, careful))
+        return IDLE_FIT;
+    if (!line_shares(l))
+        return IDLE_UNFIT;
+    look_again(s, loop_now(s->loop) + 1);
+    return IDLE_LATER;
+}
+
+static struct line *take_idle(struct lines *s, const struct lines_wish *wish)
+{
+    struct line *taken = NULL;
+    bool lost = false;
+    for (struct link *k = list_first(&s->idle), *next; k && !taken; k = next) {
+        struct line *l = line_of(k);
+        next = list_next(k);
+        enum idle_state state = look_at(s, l, wish->careful);
+        if (state == IDLE_FIT)
+            taken = lend(s, l, wish->alone);
+        if (state == IDLE_FIT || state == IDLE_LATER)
+            continue;
+        if (state == IDLE_UNFIT)
             pace_floor(s, l);
-        retire(s, l, old ? CLOSE_MAX_AGE : CLOSE_PEER, "found unfit when asked for");
+        retire(s, l, state == IDLE_OLD ? CLOSE_MAX_AGE : CLOSE_PEER, "found unfit when asked for");
         lost = true;
     }
     if (lost)
@@ -264,12 +385,35 @@ struct line *lines_take(struct lines *s, bool careful)
     return taken;
 }
 
+struct line *lines_take(struct lines *s, const struct lines_wish *wish)
+{
+    struct line *l = NULL;
+    if (!wish->alone && s->idle.count < 2)
+        l = take_least_loaded(s);
+    if (l == NULL)
+        l = take_idle(s, wish);
+    if (l == NULL && wish->may_share)
+        l = take_least_loaded(s);
+    return l;
+}
+
+size_t lines_ready(const struct lines *s)
+{
+    size_t n = 0;
+    for (struct link *k = list_first(&s->idle); k; k = list_next(k))
+        n += room_of(s, line_of(k)) > 0;
+    return n;
+}
+
 /* ------------------------------------------------------------------ changes */
 
 void lines_renew(struct lines *s)
 {
+    struct line *l;
     s->generation++;
     retire_idle(s, CLOSE_RECONNECT, "renewed");
+    while ((l = line_of(list_first(&s->shared))))
+        move(l, &s->busy);
     lines_keep_floor(s);
     s->events->on_room(s->owner);
 }
@@ -281,19 +425,42 @@ void lines_check_addresses(struct lines *s)
         if (s->connector->ops->is_gone(s->connector, &line_report(line_of(k))->peer))
             retire(s, line_of(k), CLOSE_DNS_CHANGE, "the name has other addresses now");
     }
+    for (struct link *k = list_first(&s->shared), *next; k; k = next) {
+        next = list_next(k);
+        if (unfit(s, line_of(k)) != CLOSE_REASON_COUNT)
+            move(line_of(k), &s->busy);
+    }
     lines_keep_floor(s);
     s->events->on_room(s->owner);
+}
+
+/* Lines that carry something, by what they may carry now. */
+static void place_busy(struct lines *s)
+{
+    struct list *lists[] = {&s->shared, &s->busy};
+    for (size_t i = 0; i < COUNT_OF(lists); i++) {
+        for (struct link *k = list_first(lists[i]), *next; k; k = next) {
+            struct line *l = line_of(k);
+            next = list_next(k);
+            bool has_room = unfit(s, l) == CLOSE_REASON_COUNT && room_of(s, l) > 0;
+            if (line_load(l) && lists[i] != (has_room ? &s->shared : &s->busy))
+                move(l, has_room ? &s->shared : &s->busy);
+        }
+    }
 }
 
 void lines_configure(struct lines *s, const struct upstream_config *settings, bool renew)
 {
     s->settings = settings;
-    if (renew)
+    if (renew) {
+        prospect_init(&s->prospect, settings);
         lines_renew(s);
+    }
     while (s->idle.count > settings->max_idle)
         retire(s, line_of(list_last(&s->idle)), CLOSE_MAX_IDLE, "max_idle was lowered");
     while (s->idle.count && lines_open(s) > settings->max_connections)
         retire(s, line_of(list_last(&s->idle)), CLOSE_RECONNECT, "max_connections was lowered");
+    place_busy(s);
     lines_keep_floor(s);
 }
 
@@ -322,8 +489,11 @@ void lines_init(struct lines *s, struct loop *loop, struct connector *connector,
     snprintf(s->object, sizeof s->object, "upstream %s", name);
     list_init(&s->connecting);
     list_init(&s->idle);
+    list_init(&s->shared);
     list_init(&s->busy);
     deadline_init(&s->retry, loop, on_retry);
+    deadline_init(&s->look, loop, on_look);
+    prospect_init(&s->prospect, settings);
 }
 
 static void close_list(struct list *list)
@@ -339,7 +509,9 @@ void lines_end(struct lines *s)
 {
     s->closing = true;
     deadline_stop(&s->retry);
+    deadline_stop(&s->look);
     close_list(&s->connecting);
     close_list(&s->idle);
+    close_list(&s->shared);
     close_list(&s->busy);
 }

@@ -1,15 +1,18 @@
 /* All lines of one origin: opens them up to the cap, keeps min_idle of them
  * open, retires what is old, idle for long, or in doubt.
  * Owned by its pool. A line is on exactly one list: connecting, idle (newest
- * first) or busy; open is the sum, and never a second number. */
+ * first), shared (it carries some and has room for more) or busy; open is the
+ * sum, and never a second number. */
 #pragma once
 
 #include "upstream/breaker.h"
 #include "upstream/idle_learn.h"
 #include "upstream/line.h"
+#include "upstream/prospect.h"
 
 struct lines_events {
-    /* There is an idle line (a new one, or one that came back). */
+    /* There is an idle line (a new one, or one that came back), or one with room;
+     * or those who wait should ask again. */
     void (*on_idle)(void *owner);
     /* A dial came to nothing. */
     void (*on_failed)(void *owner, enum failure why, const char *detail);
@@ -25,10 +28,12 @@ struct lines {
     struct upstream_stats *stats;
     const struct lines_events *events;
     void *owner;
-    struct list connecting, idle, busy;
+    struct list connecting, idle, shared, busy;
     struct breaker breaker;
     struct idle_learn learn;
+    struct prospect prospect;
     struct deadline retry;  /* when dialling may be tried again */
+    struct deadline look;   /* when those who wait should ask again */
     uint64_t floor_at;      /* the floor is not filled up before (loop time, ms) */
     unsigned unused_losses; /* lines in a row that the origin ended before their first request */
     unsigned generation;
@@ -44,10 +49,24 @@ void lines_end(struct lines *);
 
 size_t lines_open(const struct lines *);
 
-/* The newest idle line, lent; NULL if there is none. One that has something
- * unread is retired on the way; with `careful` the kernel is asked even of a line
- * that came back just now. */
-struct line *lines_take(struct lines *, bool careful);
+/* Idle lines that could be lent, and lines that may yet come: those under way,
+ * and those that could be dialled now. */
+size_t lines_ready(const struct lines *);
+size_t lines_coming(const struct lines *);
+
+/* Lines that so many waiters need, of whom `loners` want one each. */
+size_t lines_wanted(struct lines *, size_t waiters, size_t loners);
+
+struct lines_wish {
+    bool careful;   /* the kernel is asked even of a line that came back just now */
+    bool alone;     /* on a line that carries nothing else, if there is one; */
+    bool may_share; /* otherwise on one with room */
+};
+
+/* A line, lent; NULL if there is none. The newest idle one, or the least loaded
+ * with room: one idle line is left for the next who wants one alone. One that has
+ * something unread is retired on the way, or (if it shares) left until it is read. */
+struct line *lines_take(struct lines *, const struct lines_wish *);
 
 /* Dials one more, if cap and breaker allow. `urgent`: somebody waits and no
  * line is established, so a recent failure is no reason to hold back. */

@@ -128,9 +128,9 @@ static bool same_address(const struct config_address *a, const struct config_add
 static bool same_lines(const struct upstream_config *a, const struct upstream_config *b)
 {
     return same_address(&a->connect_to, &b->connect_to) && a->tls_verify == b->tls_verify &&
-           a->tls_min == b->tls_min && same_text(a->tls_name, b->tls_name) &&
-           same_text(a->ca_file, b->ca_file) && same_text(a->cert_file, b->cert_file) &&
-           same_text(a->key_file, b->key_file);
+           a->tls_min == b->tls_min && a->http2 == b->http2 &&
+           same_text(a->tls_name, b->tls_name) && same_text(a->ca_file, b->ca_file) &&
+           same_text(a->cert_file, b->cert_file) && same_text(a->key_file, b->key_file);
 }
 
 static bool same_origin(const struct upstream_config *a, const struct upstream_config *b)

@@ -38,6 +38,12 @@ static void on_room(void *owner)
     CHECK(conn_capacity(r->conn) == 1);
 }
 
+static void on_full(void *owner)
+{
+    (void)owner;
+    CHECK(!"HTTP/1.1 lines have room for one or none");
+}
+
 static void on_gone(void *owner, enum close_reason why, const char *detail)
 {
     struct run *r = owner;
@@ -49,7 +55,7 @@ static void on_gone(void *owner, enum close_reason why, const char *detail)
 
 static void begin(struct run *r)
 {
-    static const struct conn_events events = {on_room, on_gone};
+    static const struct conn_events events = {on_room, on_full, on_gone};
     r->loop = loop_new();
     fake_stream_init(&r->stream);
     r->conn = h1_conn_new(r->loop, &r->stream.base);

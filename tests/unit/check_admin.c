@@ -191,7 +191,7 @@ START_TEST(every_key_in_its_order)
              "name origin listed tls_verify state connections tunnels queue requests bytes "
              "latency_ms cache limits breaker learned_idle_ms");
     has_keys(u, "connections",
-             "open idle active connecting max opened reused handshakes resumed "
+             "open idle active connecting max streams streams_peak opened reused handshakes resumed "
              "http1 http2 failed closed");
     has_keys(u, "connections.closed",
              "idle_timeout max_age max_requests max_idle response peer "

@@ -115,7 +115,7 @@ START_TEST(numbers_are_kept_in_their_range)
         {"connect_timeout = 0ms", "connect_timeout = 0ms: must be a duration"},
         {"via = maybe", "via = maybe: must be yes or no"},
         {"http2 = perhaps", "http2 = perhaps: must be one of auto never always"},
-        {"http2 = always", "http2 = always: this version speaks HTTP/1.1 to origins only"},
+        {"max_streams = 0", "max_streams = 0: must be a whole number from 1 to 65535"},
         {"tls_min = 1.1", "tls_min = 1.1: must be one of 1.2 1.3"},
         {"tls_name = \"a b\"", "tls_name = a b: must be a plain host name or an IP address"},
         {"connect_to = api.example:443", "must be IP:PORT, [IP6]:PORT or unix:/path"},

@@ -375,8 +375,8 @@ static void one_operation(void)
         if (line_maker->lines.count && random() % 3 == 0) {
             struct fake_conn *f =
                 fake_conn_at(line_maker, (size_t)random() % line_maker->lines.count);
-            f->unquiet |= !f->busy && random() % 2;
-            if (!f->busy && !f->unquiet)
+            f->unquiet |= f->load == 0 && random() % 2;
+            if (f->load == 0 && !f->unquiet)
                 fake_conn_gone(f, CLOSE_PEER);
         }
         break;

@@ -21,20 +21,28 @@ static struct fake_conn *conn_self(struct conn *c)
     return container_of(c, struct fake_conn, base);
 }
 
+static size_t conn_room(const struct conn *c)
+{
+    const struct fake_conn *f = container_of(c, const struct fake_conn, base);
+    return f->gone || f->doubted || f->load >= c->allowed ? 0 : c->allowed - f->load;
+}
+
+static size_t conn_carries(const struct conn *c)
+{
+    return container_of(c, const struct fake_conn, base)->load;
+}
+
 static struct exchange *conn_begin(struct conn *c, const struct conn_request *r,
                                    const struct exchange_events *events, void *owner)
 {
     struct fake_conn *f = conn_self(c);
     (void)r;
-    CHECK(!f->busy);
-    f->busy = true;
-    f->exchange = (struct exchange){.events = events, .owner = owner};
-    return &f->exchange;
-}
-
-static size_t conn_room(const struct conn *c)
-{
-    return container_of(c, const struct fake_conn, base)->busy ? 0 : 1;
+    CHECK(conn_room(c) > 0);
+    f->load++;
+    struct fake_exchange *x = &f->exchanges[f->begun++ % FAKE_STREAMS];
+    x->base = (struct exchange){.events = events, .owner = owner};
+    x->conn = f;
+    return &x->base;
 }
 
 static bool conn_quiet(struct conn *c)
@@ -52,7 +60,7 @@ static void conn_end(struct conn *c)
 
 struct fake_conn *fake_conn_of(struct exchange *x)
 {
-    return container_of(x, struct fake_conn, exchange);
+    return container_of(x, struct fake_exchange, base)->conn;
 }
 
 struct fake_conn *fake_conn_at(struct fake_connector *c, size_t n)
@@ -65,15 +73,36 @@ struct fake_conn *fake_conn_at(struct fake_connector *c, size_t n)
 
 void fake_conn_room(struct fake_conn *f)
 {
-    CHECK(f->busy);
-    f->busy = false;
+    CHECK(f->load > 0);
+    f->load--;
     f->base.events->on_room(f->base.owner);
 }
 
 void fake_conn_gone(struct fake_conn *f, enum close_reason why)
 {
-    f->busy = true; /* takes nothing more */
+    f->gone = true;
     f->base.events->on_gone(f->base.owner, why, "the test says so");
+}
+
+static void tell_room(struct fake_conn *f, bool more)
+{
+    if (more)
+        f->base.events->on_room(f->base.owner);
+    else
+        f->base.events->on_full(f->base.owner);
+}
+
+void fake_conn_allow(struct fake_conn *f, size_t allowed)
+{
+    bool more = allowed > f->base.allowed;
+    f->base.allowed = allowed;
+    tell_room(f, more);
+}
+
+void fake_conn_doubt(struct fake_conn *f, bool doubted)
+{
+    f->doubted = doubted;
+    tell_room(f, !doubted);
 }
 
 /* ------------------------------------------------------------------- dials */
@@ -115,12 +144,13 @@ static struct connecting take_dial(struct fake_connector *c)
     return taken;
 }
 
-struct fake_conn *fake_connect(struct fake_connector *c)
+static struct fake_conn *connect_as(struct fake_connector *c, struct conn base)
 {
-    static const struct conn_ops ops = {conn_begin, conn_room, conn_quiet, conn_end};
+    static const struct conn_ops ops = {conn_begin, conn_room, conn_carries, conn_quiet, conn_end};
     struct connecting d = take_dial(c);
     struct fake_conn *f = NEW(struct fake_conn);
-    f->base = (struct conn){.ops = &ops, .protocol = "http/1.1"};
+    f->base = base;
+    f->base.ops = &ops;
     f->connector = c;
     f->number = ++c->opened;
     list_push_back(&c->lines, &f->link);
@@ -129,6 +159,16 @@ struct fake_conn *fake_connect(struct fake_connector *c)
     *peer = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons((uint16_t)f->number)};
     d.events->on_connected(d.owner, &f->base, &report);
     return f;
+}
+
+struct fake_conn *fake_connect(struct fake_connector *c)
+{
+    return connect_as(c, (struct conn){.protocol = "http/1.1", .allowed = 1});
+}
+
+struct fake_conn *fake_connect_shared(struct fake_connector *c, size_t allowed)
+{
+    return connect_as(c, (struct conn){.protocol = "h2", .shares = true, .allowed = allowed});
 }
 
 void fake_refuse(struct fake_connector *c, enum failure why)

@@ -13,6 +13,7 @@ static bool fake_write(struct stream *s, const uv_buf_t *pieces, size_t count)
     for (size_t i = 0; i < count; i++) {
         text_add(&f->written, (struct span){pieces[i].base, pieces[i].len});
         s->queued += pieces[i].len;
+        s->written += pieces[i].len;
     }
     if (!f->stuck) {
         s->taken += s->queued;

@@ -26,6 +26,12 @@ static void on_room(void *owner)
     asker_note(&heard, "room");
 }
 
+static void on_full(void *owner)
+{
+    (void)owner;
+    ck_abort_msg("HTTP/1.1 lines have room for one or none");
+}
+
 static void on_gone(void *owner, enum close_reason why, const char *detail)
 {
     ck_assert_ptr_eq(owner, &stream);
@@ -41,7 +47,7 @@ static void on_gone(void *owner, enum close_reason why, const char *detail)
 
 static void begin(void)
 {
-    static const struct conn_events events = {on_room, on_gone};
+    static const struct conn_events events = {on_room, on_full, on_gone};
     loop = loop_new();
     fake_stream_init(&stream);
     stats = (struct upstream_stats){0};

@@ -39,7 +39,10 @@ static inline void begin(const char *directives)
     static const struct pool_origin origin = {"a", "https://a.example:443", "a.example",
                                               "a.example:443", true};
     struct text text = {0};
-    text_printf(&text, "upstream a {\nurl = \"https://a.example\"\n%s\n}\n", directives);
+    text_printf(&text,
+                "defaults {\nhttp2 = never\n}\n"
+                "upstream a {\nurl = \"https://a.example\"\n%s\n}\n",
+                directives);
     struct config *config = parse_good(text.at);
     text_free(&text);
     log_set_level(LOG_LEVEL_ERROR);
@@ -106,7 +109,7 @@ static inline void call_until(size_t i, bool is_order, uint64_t until_ms)
 {
     struct caller *c = &callers[i];
     ck_assert(!c->waits && c->conn == NULL);
-    c->waiter.is_order = is_order;
+    c->waiter.is_order = c->waiter.rides_alone = is_order;
     c->waiter.owner = c;
     c->waiter.on_line = on_line;
     c->waiter.on_refused = on_refused;

@@ -1,0 +1,465 @@
+#include "upstream/h2_conn.h"
+
+#include <stdio.h>
+
+#include "base/text.h"
+#include "upstream/bucket.h"
+#include "upstream/h2_session.h"
+
+#define MAGIC 0x68326332
+#define GATHER_MAX (16 * 1024) /* frames of many requests go out in one write */
+
+/* Frames that carry nothing, so many at once and so many a second: beyond, the
+ * origin floods us (CVE-2019-9512, 9515, 9518; CVE-2023-44487). */
+#define TALK_BURST 1000
+static const struct config_rate talk_rate = {100, 1000};
+
+struct h2_conn {
+    struct conn base;
+    unsigned magic;
+    struct loop *loop;
+    struct stream *stream;
+    struct h2_session session;
+    bool secure;
+    bool blocked;       /* the stream takes no more until on_drain */
+    bool ended;         /* it will bring no more */
+    bool gone, closed;  /* said so; closed by its owner */
+    bool leaving;       /* the origin said GOAWAY */
+    bool more, less;    /* room: to be told */
+    struct list open;   /* exchanges */
+    struct list ending; /* of them, whose last frame is in the write under way */
+    struct text out;    /* frames gathered for one write */
+    struct bucket talk;
+    uint64_t heard_at, asked_at; /* loop time, ms; asked_at 0: no PING is out */
+    bool doubted;                /* its answer is late */
+    struct deadline pulse;
+    enum close_reason why; /* of its end, once it is leaving */
+    char offence[120];
+    struct task flush, settle, grave;
+};
+
+static struct h2_conn *self(struct conn *c)
+{
+    struct h2_conn *h = container_of(c, struct h2_conn, base);
+    MAGIC_CHECK(h, MAGIC);
+    return h;
+}
+
+static struct h2_conn *of_line(void *line)
+{
+    struct h2_conn *h = line;
+    MAGIC_CHECK(h, MAGIC);
+    return h;
+}
+
+/* ------------------------------------------------------------------- ending */
+
+static void go(struct h2_conn *h, enum close_reason why, const char *detail)
+{
+    if (h->gone || h->closed)
+        return;
+    h->gone = true;
+    h->base.events->on_gone(h->base.owner, why, detail);
+}
+
+/* The pool hears of the line before askers hear of their exchanges, and neither
+ * from inside a call of nghttp2's. */
+static void settle(struct task *t)
+{
+    struct h2_conn *h = container_of(t, struct h2_conn, settle);
+    MAGIC_CHECK(h, MAGIC);
+    bool more = h->more, less = h->less;
+    h->more = h->less = false;
+    if (h->gone || h->closed)
+        return;
+    if (h->leaving && h->open.count == 0)
+        go(h, h->why, "the origin said GOAWAY");
+    else if (more)
+        h->base.events->on_room(h->base.owner);
+    else if (less)
+        h->base.events->on_full(h->base.owner);
+}
+
+static void has_room(struct h2_conn *h)
+{
+    h->more = true;
+    loop_defer(h->loop, &h->settle);
+}
+
+static void has_less(struct h2_conn *h)
+{
+    h->less = true;
+    loop_defer(h->loop, &h->settle);
+}
+
+static enum sent detach(struct h2_conn *h, struct h2_exchange *x)
+{
+    h->base.stats->streams--;
+    has_room(h);
+    return h2_exchange_detach(x);
+}
+
+static void fail(struct h2_exchange *x, enum failure why, enum sent sent, const char *detail)
+{
+    bool within = why == FAILURE_CONNECTION_TERMINATED && h2_exchange_began(x);
+    h2_exchange_fail(x, within ? FAILURE_HTTP_RESPONSE_INCOMPLETE : why, sent, detail);
+}
+
+/* The line is of no use any more, nor is what is open on it. What was sent of
+ * that is settled before the line can be closed. */
+static void break_down(struct h2_conn *h, enum failure why, const char *detail)
+{
+    struct h2_exchange *x;
+    bool is_idle = h->open.count == 0;
+    while ((x = h2_exchange_of(list_first(&h->open))))
+        fail(x, why, detach(h, x), detail);
+    task_forget(&h->flush);
+    go(h, is_idle && why == FAILURE_CONNECTION_TERMINATED ? CLOSE_PEER : CLOSE_ERROR, detail);
+}
+
+/* ------------------------------------------------------------------ writing */
+
+static void write_out(struct h2_conn *h)
+{
+    struct h2_exchange *x;
+    uv_buf_t piece = uv_buf_init(h->out.at, (unsigned)h->out.len);
+    h->base.stats->bytes_sent += h->out.len;
+    h->blocked = !stream_write(h->stream, &piece, 1);
+    text_clear(&h->out);
+    while ((x = h2_exchange_of_ending(list_first(&h->ending)))) {
+        list_remove(h2_exchange_ending(x));
+        h2_exchange_sent_all(x, stream_written(h->stream));
+    }
+}
+
+static bool gather(struct h2_conn *h)
+{
+    const char *at;
+    size_t len;
+    while (h->out.len < GATHER_MAX && (len = h2_session_drain(&h->session, &at)) > 0)
+        text_add(&h->out, (struct span){at, len});
+    return h->out.len > 0;
+}
+
+static void write_frames(struct h2_conn *h)
+{
+    while (!h->blocked && gather(h))
+        write_out(h);
+}
+
+/* Once a turn: what many exchanges have to say goes out together. */
+static void flush(struct task *t)
+{
+    struct h2_conn *h = container_of(t, struct h2_conn, flush);
+    MAGIC_CHECK(h, MAGIC);
+    write_frames(h);
+    if (h2_session_is_over(&h->session) && (h->open.count || !h->leaving))
+        break_down(h, FAILURE_HTTP_PROTOCOL_ERROR, h->offence);
+}
+
+static void flush_later(void *line)
+{
+    struct h2_conn *h = of_line(line);
+    if (!h->gone && !h->closed)
+        loop_defer(h->loop, &h->flush);
+}
+
+static void on_drain(void *owner)
+{
+    struct h2_conn *h = of_line(owner);
+    h->blocked = false;
+    flush_later(h);
+}
+
+/* ----------------------------------------------------- what nghttp2 heard */
+
+static void on_complete(void *line, struct h2_exchange *x)
+{
+    struct h2_conn *h = of_line(line);
+    int32_t id = h2_exchange_id(x);
+    nghttp2_session *session = h->session.nghttp2;
+    if (nghttp2_session_get_stream_local_close(session, id) != 1) /* RFC 9113 8.1 */
+        nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+    detach(h, x);
+    h2_exchange_end(x);
+}
+
+/* RFC 9113 8.7: a refused stream was not processed at all. One that was answered
+ * in part is not believed to be. */
+static void fail_refused(struct h2_conn *h, struct h2_exchange *x)
+{
+    detach(h, x);
+    h2_exchange_fail(x, FAILURE_CONNECTION_TERMINATED, SENT_NO,
+                     h->leaving ? "the origin said GOAWAY and left the request undone"
+                                : "the origin refused the stream");
+}
+
+static void fail_reset(struct h2_conn *h, struct h2_exchange *x, uint32_t code)
+{
+    char detail[80];
+    snprintf(detail, sizeof detail, "the origin reset the stream (%s)",
+             nghttp2_http2_strerror(code));
+    enum sent sent = detach(h, x);
+    fail(x, FAILURE_CONNECTION_TERMINATED, sent, detail);
+}
+
+static void on_closed(void *line, struct h2_exchange *x, uint32_t code, bool by_origin)
+{
+    struct h2_conn *h = of_line(line);
+    if (code == NGHTTP2_REFUSED_STREAM && !h2_exchange_began(x))
+        fail_refused(h, x);
+    else if (by_origin)
+        fail_reset(h, x, code);
+    else
+        h2_exchange_fail(x, FAILURE_HTTP_PROTOCOL_ERROR, detach(h, x), h->offence);
+}
+
+static void on_unsent(void *line, int32_t id)
+{
+    struct h2_conn *h = of_line(line);
+    for (struct link *k = list_first(&h->open); k; k = list_next(k)) {
+        struct h2_exchange *x = h2_exchange_of(k);
+        if (h2_exchange_id(x) != id)
+            continue;
+        fail_refused(h, x);
+        return;
+    }
+}
+
+static void on_sending(void *line, struct h2_exchange *x, bool is_last)
+{
+    struct h2_conn *h = of_line(line);
+    h2_exchange_sends(x, stream_written(h->stream));
+    if (is_last)
+        list_push_back(&h->ending, h2_exchange_ending(x));
+}
+
+static void on_settings(void *line)
+{
+    struct h2_conn *h = of_line(line);
+    size_t before = h->base.allowed;
+    h->base.allowed = h2_session_allowed(&h->session);
+    if (before == 0 || h->base.allowed > before)
+        has_room(h);
+    else if (h->base.allowed < before)
+        has_less(h);
+}
+
+static void on_goaway(void *line)
+{
+    struct h2_conn *h = of_line(line);
+    if (!h->leaving)
+        h->why = h->open.count ? CLOSE_RESPONSE : CLOSE_PEER;
+    h->leaving = true;
+    has_less(h);
+}
+
+static bool on_talk(void *line)
+{
+    struct h2_conn *h = of_line(line);
+    return bucket_take(&h->talk, loop_now(h->loop));
+}
+
+static void on_offence(void *line, const char *words)
+{
+    struct h2_conn *h = of_line(line);
+    snprintf(h->offence, sizeof h->offence, "%s", words);
+}
+
+static const struct h2_session_events session_events = {
+    .on_complete = on_complete,
+    .on_closed = on_closed,
+    .on_unsent = on_unsent,
+    .on_sending = on_sending,
+    .on_settings = on_settings,
+    .on_goaway = on_goaway,
+    .on_talk = on_talk,
+    .on_offence = on_offence,
+};
+
+/* ------------------------------------------------------------------ reading */
+
+/* Whatever comes proves the line, not only the answer to the PING. */
+static void take_proof(struct h2_conn *h)
+{
+    h->heard_at = loop_now(h->loop);
+    h->asked_at = 0;
+    if (!h->doubted)
+        return;
+    h->doubted = false;
+    has_room(h);
+}
+
+static void on_data(void *owner, const char *data, size_t len)
+{
+    struct h2_conn *h = of_line(owner);
+    h->base.stats->bytes_received += len;
+    if (h->gone || h->closed)
+        return;
+    take_proof(h);
+    if (h2_session_feed(&h->session, data, len)) {
+        flush_later(h);
+        return;
+    }
+    write_frames(h); /* the GOAWAY that says why */
+    break_down(h, FAILURE_HTTP_PROTOCOL_ERROR, h->offence);
+}
+
+static void on_end(void *owner, enum stream_end how, const char *why)
+{
+    struct h2_conn *h = of_line(owner);
+    h->ended = true;
+    if (h->leaving && h->open.count == 0)
+        go(h, h->why, why);
+    else
+        break_down(h, FAILURE_CONNECTION_TERMINATED,
+                   how == STREAM_RESET ? why : "the origin closed the connection");
+}
+
+/* ----------------------------------------------------------------- liveness */
+
+static uint64_t quiet_limit(const struct h2_conn *h)
+{
+    return h->open.count ? H2_BUSY_PING_MS : H2_IDLE_PING_MS;
+}
+
+static void ask(struct h2_conn *h)
+{
+    h->asked_at = loop_now(h->loop);
+    nghttp2_submit_ping(h->session.nghttp2, NGHTTP2_FLAG_NONE, NULL);
+    deadline_in(&h->pulse, H2_DOUBT_MS);
+    flush_later(h);
+}
+
+/* Never later than an idle line's next PING, since a busy one may fall idle. */
+static void watch(struct h2_conn *h)
+{
+    uint64_t due = h->heard_at + quiet_limit(h), soon = loop_now(h->loop) + H2_IDLE_PING_MS;
+    deadline_at(&h->pulse, due < soon ? due : soon);
+}
+
+static void on_pulse(struct deadline *d)
+{
+    struct h2_conn *h = container_of(d, struct h2_conn, pulse);
+    MAGIC_CHECK(h, MAGIC);
+    uint64_t now = loop_now(h->loop);
+    if (h->gone)
+        return;
+    if (h->asked_at && now >= h->asked_at + H2_PONG_MS) {
+        break_down(h, FAILURE_CONNECTION_TERMINATED, "a PING was not answered within 2s");
+    } else if (h->asked_at) {
+        h->doubted = true;
+        has_less(h);
+        deadline_at(&h->pulse, h->asked_at + H2_PONG_MS);
+    } else if (now >= h->heard_at + quiet_limit(h)) {
+        ask(h);
+    } else {
+        watch(h);
+    }
+}
+
+/* --------------------------------------------------------------------- conn */
+
+static void reset_stream(void *line, struct h2_exchange *x, uint32_t code)
+{
+    struct h2_conn *h = of_line(line);
+    nghttp2_submit_rst_stream(h->session.nghttp2, NGHTTP2_FLAG_NONE, h2_exchange_id(x), code);
+    h->base.stats->streams--;
+    has_room(h);
+    flush_later(h);
+}
+
+static const struct h2_line line_calls = {.flush = flush_later, .reset = reset_stream};
+
+static size_t capacity(const struct conn *c)
+{
+    const struct h2_conn *h = container_of(c, const struct h2_conn, base);
+    if (h->gone || h->closed || h->leaving || h->doubted || h->ended ||
+        !h2_session_takes_more(&h->session))
+        return 0;
+    size_t allowed = h2_session_allowed(&h->session);
+    return allowed > h->open.count ? allowed - h->open.count : 0;
+}
+
+static size_t load(const struct conn *c)
+{
+    return container_of(c, const struct h2_conn, base)->open.count;
+}
+
+static struct exchange *begin(struct conn *c, const struct conn_request *r,
+                              const struct exchange_events *events, void *owner)
+{
+    struct h2_conn *h = self(c);
+    CHECK(capacity(c) > 0);
+    struct h2_exchange *x =
+        h2_exchange_new(h->loop, &line_calls, h, h->session.nghttp2, h->stream, h->secure, r);
+    list_push_back(&h->open, h2_exchange_link(x));
+    h->base.stats->streams++;
+    if (h->base.stats->streams > h->base.stats->streams_peak)
+        h->base.stats->streams_peak = h->base.stats->streams;
+    flush_later(h);
+    struct exchange *base = h2_exchange_base(x);
+    base->events = events;
+    base->owner = owner;
+    return base;
+}
+
+static bool is_quiet(struct conn *c)
+{
+    return stream_is_quiet(self(c)->stream);
+}
+
+static void bury(struct task *t)
+{
+    struct h2_conn *h = container_of(t, struct h2_conn, grave);
+    h2_session_free(&h->session);
+    text_free(&h->out);
+    h->magic = 0;
+    free(h);
+}
+
+/* RFC 9113 6.8: who closes says so first, if he can at once. Never from inside a
+ * call of nghttp2's, since the pool hears of a line by tasks alone. */
+static void close_conn(struct conn *c)
+{
+    struct h2_conn *h = self(c);
+    if (h->closed)
+        return;
+    CHECK(h->gone || h->open.count == 0);
+    h->closed = true;
+    deadline_stop(&h->pulse);
+    task_forget(&h->settle);
+    task_forget(&h->flush);
+    if (!h->gone && !h->ended) {
+        nghttp2_session_terminate_session(h->session.nghttp2, NGHTTP2_NO_ERROR);
+        write_frames(h);
+    }
+    stream_close(h->stream);
+    loop_defer(h->loop, &h->grave);
+}
+
+struct conn *h2_conn_new(struct loop *l, struct stream *s, bool secure)
+{
+    static const struct conn_ops ops = {begin, capacity, load, is_quiet, close_conn};
+    static const struct stream_events events = {on_data, on_end, on_drain};
+    struct h2_conn *h = NEW(struct h2_conn);
+    h->magic = MAGIC;
+    h->base = (struct conn){.ops = &ops, .protocol = "h2", .shares = true};
+    h->loop = l;
+    h->stream = s;
+    h->secure = secure;
+    h->heard_at = loop_now(l);
+    list_init(&h->open);
+    list_init(&h->ending);
+    bucket_configure(&h->talk, &talk_rate, TALK_BURST, h->heard_at);
+    h2_session_init(&h->session, &session_events, h);
+    task_init(&h->flush, flush);
+    task_init(&h->settle, settle);
+    task_init(&h->grave, bury);
+    deadline_init(&h->pulse, l, on_pulse);
+    watch(h);
+    stream_bind(s, &events, h);
+    stream_resume(s);
+    loop_defer(l, &h->flush); /* the greeting */
+    return &h->base;
+}

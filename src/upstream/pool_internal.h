@@ -1,0 +1,38 @@
+/* What the files of the pool share: its life, verbs and figures (pool.c), and the
+ * queue of those who wait for a line (pool_queue.c). Nobody else includes this. */
+#pragma once
+
+#include "upstream/pool.h"
+
+#define POOL_MAGIC 0x706f6f6c
+
+enum pool_state { STATE_UP, STATE_PAUSED, STATE_DRAINING, STATE_RETIRED };
+
+struct pool {
+    unsigned magic;
+    enum pool_state state;
+    struct loop *loop;
+    struct config *snapshot;
+    const struct upstream_config *settings;
+    struct connector *connector;
+    struct pool_origin origin;
+    struct lines lines;
+    struct list waiters;  /* for a line, first come first served */
+    bool serving;         /* one of them is being told of his line */
+    struct list requests; /* all under way, with a line or without */
+    struct list fetches;  /* what goes on for them */
+    struct list tunnels;
+    bool bypass_warned;
+    struct gate *gate;
+    struct turns *turns;
+    struct upstream_stats stats;
+    struct task end;
+    void (*on_empty)(void *owner, struct pool *);
+    void *owner;
+};
+
+/* What lines tell the queue. */
+extern const struct lines_events pool_queue_events;
+
+/* Lends what can be lent, and dials for those who are left: after any change. */
+void pool_serve(struct pool *);

@@ -1,0 +1,315 @@
+#include <inttypes.h>
+
+#include "base/duration.h"
+#include "base/log.h"
+#include "upstream/pool_internal.h"
+
+static size_t established(const struct pool *p)
+{
+    return p->lines.idle.count + p->lines.shared.count + p->lines.busy.count;
+}
+
+/* ------------------------------------------------------------------ waiters */
+
+static struct pool_waiter *waiter_of(struct link *link)
+{
+    return LIST_ENTRY(link, struct pool_waiter, link);
+}
+
+static void note_wait(struct pool *p, const struct pool_waiter *w)
+{
+    uint64_t waited = clock_us() - w->since_us;
+    if (waited > p->stats.max_wait_us)
+        p->stats.max_wait_us = waited;
+}
+
+static void leave_queue(struct pool *p, struct pool_waiter *w)
+{
+    list_remove(&w->link);
+    deadline_stop(&w->deadline);
+    note_wait(p, w);
+}
+
+static void refuse(struct pool *p, struct pool_waiter *w, const struct verdict *why)
+{
+    leave_queue(p, w);
+    w->on_refused(w->owner, why);
+}
+
+static void on_refusal(struct task *t)
+{
+    struct pool_waiter *w = container_of(t, struct pool_waiter, refusal);
+    w->on_refused(w->owner, &w->why);
+}
+
+static void refuse_later(struct pool *p, struct pool_waiter *w, struct verdict why)
+{
+    w->why = why;
+    loop_defer(p->loop, &w->refusal);
+}
+
+/* How many waiters the lines under way will serve. */
+static size_t dialled_for(const struct pool *p)
+{
+    return p->lines.connecting.count * prospect_streams(&p->lines.prospect, p->settings);
+}
+
+/* A dial is under way for it: for as many as the connecting lines will carry, from
+ * the front of the queue. */
+static bool is_dialled_for(const struct pool *p, const struct pool_waiter *w)
+{
+    size_t place = 0;
+    for (struct link *k = list_first(&p->waiters); k && k != &w->link; k = list_next(k))
+        place++;
+    return place < dialled_for(p);
+}
+
+static struct verdict unavailable(const struct pool *p, const char *why)
+{
+    struct verdict v = verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "%s", why);
+    v.retry_after = breaker_retry_after(&p->lines.breaker, loop_now(p->loop));
+    return v;
+}
+
+static struct verdict waited_too_long(const struct pool *p, const struct pool_waiter *w)
+{
+    char waited[DURATION_TEXT_SIZE];
+    duration_text(waited, (clock_us() - w->since_us) / 1000);
+    if (p->state == STATE_PAUSED)
+        return unavailable(p, "the upstream is paused");
+    if (is_dialled_for(p, w))
+        return verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_NO, "no connection within %s", waited);
+    return verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO,
+                        "all %u connections are busy, none came free within %s",
+                        p->settings->max_connections, waited);
+}
+
+static void serve(struct pool *p);
+
+static uint64_t due_of(const struct pool_waiter *w)
+{
+    uint64_t timeout = w->pool->settings->queue_timeout;
+    uint64_t at = w->since_ms + timeout;
+    return timeout && at < w->until_ms ? at : w->until_ms;
+}
+
+/* queue_timeout is about lines that are all taken: one that is being dialled
+ * has its own timeouts, and only the request's own deadline beside them. */
+static void on_deadline(struct deadline *d)
+{
+    struct pool_waiter *w = container_of(d, struct pool_waiter, deadline);
+    struct pool *p = w->pool;
+    MAGIC_CHECK(p, POOL_MAGIC);
+    if (w->rides_alone && !w->settles) {
+        w->settles = true;
+        deadline_at(&w->deadline, due_of(w));
+        serve(p);
+        return;
+    }
+    if (loop_now(p->loop) < w->until_ms && is_dialled_for(p, w)) {
+        deadline_at(&w->deadline, w->until_ms);
+        return;
+    }
+    struct verdict why = waited_too_long(p, w);
+    refuse(p, w, &why);
+}
+
+/* ------------------------------------------------------------------ lending */
+
+/* Who wants a line of its own shares one only if none may come for it: `before`
+ * others hope for one too. */
+static bool hopes(const struct pool *p, const struct pool_waiter *w, size_t before)
+{
+    return w->rides_alone && !w->settles && before < lines_coming(&p->lines);
+}
+
+static struct line *take(struct pool *p, const struct pool_waiter *w, size_t before)
+{
+    const struct lines_wish wish = {w->is_order, w->rides_alone, !hopes(p, w, before)};
+    return lines_take(&p->lines, &wish);
+}
+
+/* The first in the queue who can have a line. Those that hope for one of their
+ * own keep nobody else from sharing what there is. */
+static struct pool_waiter *find_next(struct pool *p, struct line **line)
+{
+    size_t hoping = 0;
+    for (struct link *k = list_first(&p->waiters); k; k = list_next(k)) {
+        struct pool_waiter *w = waiter_of(k);
+        if ((*line = take(p, w, hoping)))
+            return w;
+        if (!hopes(p, w, hoping))
+            return NULL;
+        hoping++;
+    }
+    return NULL;
+}
+
+static void serve(struct pool *p)
+{
+    struct pool_waiter *w;
+    struct line *line;
+    while (p->state != STATE_PAUSED && !p->serving && (w = find_next(p, &line))) {
+        leave_queue(p, w);
+        p->serving = true; /* who comes meanwhile is last */
+        w->on_line(w->owner, line);
+        p->serving = false;
+    }
+}
+
+/* While the circuit is open and nothing is established, waiting is in vain for
+ * all but those a probe is under way for. */
+static void refuse_behind_breaker(struct pool *p)
+{
+    struct pool_waiter *w;
+    while (p->lines.breaker.open && established(p) == 0 && p->waiters.count > dialled_for(p) &&
+           (w = waiter_of(list_last(&p->waiters)))) {
+        struct verdict why = unavailable(p, "connecting failed too often; the circuit is open");
+        refuse(p, w, &why);
+    }
+}
+
+static size_t count_loners(const struct pool *p)
+{
+    size_t n = 0;
+    for (struct link *k = list_first(&p->waiters); k; k = list_next(k))
+        n += waiter_of(k)->rides_alone && !waiter_of(k)->settles;
+    return n;
+}
+
+/* Idle lines count too: a paused pool's wait for its waiters. */
+static void dial(struct pool *p)
+{
+    size_t wanted =
+        p->waiters.count ? lines_wanted(&p->lines, p->waiters.count, count_loners(p)) : 0;
+    while (p->lines.connecting.count + lines_ready(&p->lines) < wanted &&
+           lines_dial(&p->lines, established(p) == 0))
+        continue;
+    refuse_behind_breaker(p);
+}
+
+/* The line may have been found unfit: then who waits needs another. */
+void pool_serve(struct pool *p)
+{
+    serve(p);
+    dial(p);
+}
+
+static void on_idle(void *owner)
+{
+    struct pool *p = owner;
+    MAGIC_CHECK(p, POOL_MAGIC);
+    pool_serve(p);
+}
+
+static void on_room(void *owner)
+{
+    struct pool *p = owner;
+    MAGIC_CHECK(p, POOL_MAGIC);
+    dial(p);
+    bool open = lines_open(&p->lines) > 0;
+    p->connector->ops->watch(p->connector, p->settings, open ? p : NULL);
+}
+
+/* A failed dial fails those who waited for it; where lines are established, one
+ * of them will come free for them, or is shared. */
+static void on_failed(void *owner, enum failure why, const char *detail)
+{
+    struct pool *p = owner;
+    MAGIC_CHECK(p, POOL_MAGIC);
+    LOG(INFO, p->lines.object, "no connection: %s: %s", failure_name(why), detail);
+    struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
+    for (size_t n = prospect_streams(&p->lines.prospect, p->settings); n; n--)
+        if (established(p) == 0 && p->waiters.count > dialled_for(p))
+            refuse(p, waiter_of(list_first(&p->waiters)), &v);
+    serve(p);
+    on_room(p);
+}
+
+const struct lines_events pool_queue_events = {on_idle, on_failed, on_room};
+
+/* ------------------------------------------------------------------ asking */
+
+/* Whom a line that could still be opened will serve does not count as waiting. */
+static bool queue_is_full(const struct pool *p)
+{
+    size_t most = p->settings->max_connections, lines = established(p);
+    size_t room = most > lines ? most - lines : 0;
+    room *= prospect_streams(&p->lines.prospect, p->settings);
+    return p->waiters.count >= (size_t)p->settings->queue_limit + room;
+}
+
+/* A line that has room for more has nobody waiting for it but those who hope for
+ * one of their own. */
+static struct line *take_at_once(struct pool *p, const struct pool_waiter *w)
+{
+    if (p->state == STATE_PAUSED || p->serving)
+        return NULL;
+    if (p->waiters.count == 0)
+        return take(p, w, 0);
+    return w->rides_alone || p->lines.shared.count == 0 ? NULL : take(p, w, 0);
+}
+
+/* Orders give up hoping for a line of their own half-way. */
+static uint64_t first_due(const struct pool *p, const struct pool_waiter *w)
+{
+    uint64_t now = loop_now(p->loop), due = due_of(w);
+    return w->rides_alone && due > now ? now + (due - now) / 2 : due;
+}
+
+struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_ms)
+{
+    MAGIC_CHECK(p, POOL_MAGIC);
+    uint64_t now = loop_now(p->loop);
+    *w = (struct pool_waiter){.pool = p,
+                              .since_us = clock_us(),
+                              .since_ms = now,
+                              .until_ms = until_ms,
+                              .is_order = w->is_order,
+                              .rides_alone = w->rides_alone,
+                              .owner = w->owner,
+                              .on_line = w->on_line,
+                              .on_refused = w->on_refused};
+    task_init(&w->refusal, on_refusal);
+    deadline_init(&w->deadline, p->loop, on_deadline);
+    if (p->state == STATE_DRAINING) {
+        refuse_later(p, w, unavailable(p, "the upstream is draining"));
+        return NULL;
+    }
+    struct line *line = take_at_once(p, w);
+    if (line)
+        return line;
+    if (queue_is_full(p)) {
+        refuse_later(p, w,
+                     verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO,
+                                  "%zu requests wait already (queue_limit)", p->waiters.count));
+        return NULL;
+    }
+    if (p->lines.breaker.open && established(p) == 0 &&
+        !breaker_allows(&p->lines.breaker, now, p->lines.connecting.count)) {
+        refuse_later(p, w, unavailable(p, "connecting failed too often; the circuit is open"));
+        return NULL;
+    }
+    list_push_back(&p->waiters, &w->link);
+    deadline_at(&w->deadline, first_due(p, w));
+    dial(p);
+    return NULL;
+}
+
+void pool_forget(struct pool_waiter *w)
+{
+    task_forget(&w->refusal);
+    deadline_stop(&w->deadline);
+    list_remove(&w->link);
+}
+
+bool pool_admits(const struct pool *p, struct verdict *why)
+{
+    if (p->state == STATE_PAUSED)
+        *why = unavailable(p, "the upstream is paused");
+    else if (p->state == STATE_DRAINING)
+        *why = unavailable(p, "the upstream is draining");
+    else
+        return true;
+    return false;
+}

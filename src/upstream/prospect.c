@@ -1,0 +1,50 @@
+#include "upstream/prospect.h"
+
+/* As long as most handshakes take, the farthest origins' too. */
+#define HOLD_MS 500
+
+void prospect_init(struct prospect *p, const struct upstream_config *u)
+{
+    *p = (struct prospect){.kind = PROSPECT_UNKNOWN};
+    if (u->http2 == HTTP2_ALWAYS)
+        p->kind = PROSPECT_MANY;
+    else if (u->http2 == HTTP2_NEVER || !u->secure)
+        p->kind = PROSPECT_ONE;
+}
+
+void prospect_learn(struct prospect *p, bool shares, size_t allowed)
+{
+    p->kind = shares ? PROSPECT_MANY : PROSPECT_ONE;
+    if (allowed)
+        p->allowed = allowed;
+}
+
+void prospect_failed(struct prospect *p, uint64_t now_ms)
+{
+    p->hold_until = now_ms;
+}
+
+size_t prospect_streams(const struct prospect *p, const struct upstream_config *u)
+{
+    if (p->kind != PROSPECT_MANY)
+        return 1;
+    return p->allowed && p->allowed < u->max_streams ? p->allowed : u->max_streams;
+}
+
+size_t prospect_lines(const struct prospect *p, const struct upstream_config *u, size_t waiters,
+                      size_t loners)
+{
+    size_t each = prospect_streams(p, u);
+    if (each == 1)
+        return waiters;
+    return loners + (waiters - loners + each - 1) / each;
+}
+
+bool prospect_holds(struct prospect *p, uint64_t now_ms)
+{
+    if (p->kind != PROSPECT_UNKNOWN)
+        return false;
+    if (p->hold_until == 0)
+        p->hold_until = now_ms + HOLD_MS;
+    return now_ms < p->hold_until;
+}

@@ -1,0 +1,32 @@
+/* What the next line of an upstream will carry, as far as its earlier ones tell:
+ * one exchange at a time, or many (ALPN decides, RFC 7301). Embedded in `lines`.
+ * Unknown, one or many. While it is unknown a burst dials one line first, for it
+ * may carry all; but not for long, and not after a failure. */
+#pragma once
+
+#include "config/config.h"
+
+struct prospect {
+    enum { PROSPECT_UNKNOWN, PROSPECT_ONE, PROSPECT_MANY } kind;
+    size_t allowed;      /* by the origin, on its latest line; 0: it has not said */
+    uint64_t hold_until; /* loop time, ms; 0: nothing was dialled yet */
+};
+
+void prospect_init(struct prospect *, const struct upstream_config *);
+
+/* A line came up, or told what it allows. */
+void prospect_learn(struct prospect *, bool shares, size_t allowed);
+
+/* A dial came to nothing: whoever waits is not held back any longer. */
+void prospect_failed(struct prospect *, uint64_t now_ms);
+
+/* Exchanges that a new line will carry at once, at least 1. */
+size_t prospect_streams(const struct prospect *, const struct upstream_config *);
+
+/* Lines that so many waiters need, of whom `loners` want one each. */
+size_t prospect_lines(const struct prospect *, const struct upstream_config *, size_t waiters,
+                      size_t loners);
+
+/* Must those beyond the first line wait for what it turns out to be? Until
+ * hold_until, then. */
+bool prospect_holds(struct prospect *, uint64_t now_ms);

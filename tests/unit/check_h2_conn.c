@@ -1,0 +1,453 @@
+/* The HTTP/2 line with an nghttp2 server session at its other end: how requests
+ * and answers are mapped, what ends a stream and what the line, and what was sent.
+ * Windows, liveness and floods are in check_h2_limits.c. */
+#include "h2_fixture.h"
+
+#define HEAD_OK "head 200 OK "
+
+/* ----------------------------------------------------------------- requests */
+
+START_TEST(test_request)
+{
+    struct field fields[] = {
+        {SPAN("X-Upper"), SPAN("V")},         {SPAN("Connection"), SPAN("X-Mine")},
+        {SPAN("X-Mine"), SPAN("1")},          {SPAN("Keep-Alive"), SPAN("5")},
+        {SPAN("Cookie"), SPAN("a=1; b=2;c")}, {SPAN("TE"), SPAN("trailers")},
+        {SPAN("Host"), SPAN("other")},        {SPAN("Transfer-Encoding"), SPAN("chunked")},
+    };
+    meet();
+    struct conn_request r = request("GET", FRAMING_NONE, 0);
+    r.fields = (struct fields){fields, COUNT_OF(fields), 0};
+    open_as(0, &r);
+    exchange_finish(askers[0].exchange, NULL);
+    pump();
+    seen_is(
+        "[request 1 :method=GET; :scheme=https; :authority=h; :path=/a?b; x-upper=V; cookie=a=1; "
+        "cookie=b=2;c; te=trailers;][end 1]");
+    answer(1);
+    heard_is(0, HEAD_OK " body(hi) end {}");
+    line_is("room");
+    ck_assert_uint_eq(conn_capacity(conn), 100);
+    finish();
+}
+END_TEST
+
+START_TEST(test_bodies)
+{
+    struct field trailer[] = {{SPAN("X-Sum"), SPAN("7")}, {SPAN("Connection"), SPAN("x")}};
+    struct fields trailers = {trailer, 2, 0};
+    meet();
+    post(0, FRAMING_LENGTH, 4);
+    unsigned writes = stream.writes;
+    ck_assert(exchange_body(askers[0].exchange, "body", 4));
+    exchange_finish(askers[0].exchange, NULL);
+    pump();
+    ck_assert_uint_eq(stream.writes, writes + 1); /* head, body and end */
+    seen_is("[request 1 :method=POST; :scheme=https; :authority=h; :path=/a?b; content-length=4;]"
+            "[data 1 body][end 1]");
+    post(1, FRAMING_LENGTH, 0);
+    exchange_finish(askers[1].exchange, NULL);
+    pump();
+    seen_is("[request 3 :method=POST; :scheme=https; :authority=h; :path=/a?b; content-length=0;]"
+            "[end 3]");
+    post(2, FRAMING_CHUNKED, 0);
+    (void)!exchange_body(askers[2].exchange, "one", 3);
+    pump();
+    (void)!exchange_body(askers[2].exchange, "two", 3);
+    pump();
+    exchange_finish(askers[2].exchange, &trailers);
+    pump();
+    seen_is("[request 5 :method=POST; :scheme=https; :authority=h; :path=/a?b;][data 5 one]"
+            "[data 5 two][trailers 5 x-sum=7;][end 5]");
+    post(3, FRAMING_CHUNKED, 0);
+    exchange_finish(askers[3].exchange, &(struct fields){0});
+    pump();
+    seen_is("[request 7 :method=POST; :scheme=https; :authority=h; :path=/a?b;][end 7]");
+    finish();
+}
+END_TEST
+
+/* Frames of many requests go out in one write. */
+START_TEST(test_one_write_for_many)
+{
+    meet();
+    unsigned writes = stream.writes;
+    ask_all(50);
+    ck_assert_uint_le(stream.writes, writes + 2); /* and a word about settings, maybe */
+    ck_assert_uint_eq(stats.streams, 50);
+    for (int32_t i = 0; i < 50; i++)
+        answer(2 * (49 - i) + 1); /* in whatever order */
+    for (size_t i = 0; i < 50; i++)
+        heard_is(i, HEAD_OK " body(hi) end {}");
+    ck_assert_uint_eq(stats.streams, 0);
+    ck_assert_uint_eq(stats.streams_peak, 50);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------------ answers */
+
+START_TEST(test_answers)
+{
+    meet();
+    ask_all(9);
+    say_head(1, ":status=204;x=1;", true);
+    heard_is(0, "head 204 No Content x=1; end {}");
+    say_head(3, ":status=404;", true);
+    heard_is(1, "head 404 Not Found  end {}");
+    say_head(5, ":status=100;", false);
+    say_head(5, ":status=103;link=x;", false);
+    say_head(5, ":status=200;content-length=2;", false);
+    say(5, "hi", false);
+    say_head(5, "x-sum=7;y=;", true);
+    heard_is(2, "interim 100 Continue  interim 103 Early Hints link=x; " HEAD_OK
+                "content-length=2; body(hi) end {x-sum=7;y=;}");
+    say_head(7, ":status=200;set-cookie=a;set-cookie=b;", false);
+    say(7, "", true);
+    heard_is(3, HEAD_OK "set-cookie=a;set-cookie=b; end {}");
+    say_head(9, ":status=304;content-length=7;", true);
+    heard_is(4, "head 304 Not Modified content-length=7; end {}");
+    ck_assert_uint_eq(stats.streams, 4);
+    finish();
+    meet();
+    ask(0, "HEAD");
+    say_head(1, ":status=200;content-length=999;", true);
+    heard_is(0, HEAD_OK "content-length=999; end {}");
+    line_is("room");
+    finish();
+}
+END_TEST
+
+/* The stream alone pays for it (RFC 9113 8.1.1); the line lives on. */
+START_TEST(test_malformed_answers)
+{
+    static const char *const heads[] = {
+        ":status=200;connection=close;",
+        ":status=200;x=a\r\nb;",
+        ":status=200;transfer-encoding=chunked;",
+        ":status=101;",
+        "x=1;",
+        ":status=abc;",
+        ":status=200;content-length=2;content-length=3;",
+        ":status=200;content-length=x;",
+        ":status=200;:path=/;",
+        ":status=199;content-length=5;",
+        ":status=999;",
+    };
+    for (size_t i = 0; i < COUNT_OF(heads); i++) {
+        meet();
+        ask_all(2);
+        say_head(1, heads[i], false);
+        ck_assert_msg(strcmp(heard[0].at ? heard[0].at : "",
+                             "failed http_protocol_error sent=yes answered") == 0,
+                      "%s: %s", heads[i], heard[0].at);
+        answer(3);
+        heard_is(1, HEAD_OK " body(hi) end {}");
+        finish();
+    }
+}
+END_TEST
+
+/* nghttp2 writes no such names: as bytes (RFC 7541 6.2.2). */
+START_TEST(test_upper_case_name)
+{
+    meet();
+    ask_all(2);
+    say_frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, "\x88\x00\x01X\x01v", 6);
+    pump();
+    heard_is(0, "failed http_protocol_error sent=yes answered");
+    answer(3);
+    heard_is(1, HEAD_OK " body(hi) end {}");
+    finish();
+}
+END_TEST
+
+START_TEST(test_length_that_lies)
+{
+    meet();
+    ask_all(2);
+    say_head(1, ":status=200;content-length=10;", false);
+    say(1, "abc", true);
+    heard_is(0,
+             HEAD_OK "content-length=10; body(abc) failed http_protocol_error sent=yes answered");
+    say_head(3, ":status=200;content-length=2;", false);
+    say(3, "abc", false);
+    ck_assert_uint_eq(askers[1].failed, 1);
+    finish();
+}
+END_TEST
+
+START_TEST(test_limits_of_heads)
+{
+    char big[500];
+    snprintf(big, sizeof big, ":status=200;x=%0400d;", 0);
+    meet();
+    ask_all(3);
+    say_head(1, big, false);
+    heard_is(0, "failed http_response_header_section_size sent=yes answered");
+    for (int i = 0; i < 17; i++)
+        if (askers[1].exchange)
+            say_head(3, ":status=103;", false);
+    ck_assert_uint_eq(askers[1].failed, 1);
+    ck_assert_str_eq(failure_name(askers[1].verdict.error), "http_protocol_error");
+    answer(5);
+    heard_is(2, HEAD_OK " body(hi) end {}");
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------ ends of streams */
+
+START_TEST(test_resets)
+{
+    meet();
+    ask_all(5);
+    text_clear(&seen);
+    reset(1, NGHTTP2_REFUSED_STREAM);
+    heard_is(0, "failed connection_terminated sent=no");
+    reset(3, NGHTTP2_INTERNAL_ERROR);
+    heard_is(1, "failed connection_terminated sent=yes");
+    say_head(5, "200", false);
+    reset(5, NGHTTP2_CANCEL);
+    heard_is(2, HEAD_OK " failed http_response_incomplete sent=yes answered");
+    say_head(7, ":status=103;", false);
+    reset(7, NGHTTP2_REFUSED_STREAM); /* after an answer nobody believes that */
+    heard_is(3, "interim 103 Early Hints  failed http_response_incomplete sent=yes answered");
+    answer(9);
+    heard_is(4, HEAD_OK " body(hi) end {}");
+    ck_assert_uint_eq(conn_capacity(conn), 100);
+    finish();
+}
+END_TEST
+
+/* An answer that is whole before its request ends the request (RFC 9113 8.1). */
+START_TEST(test_early_answer)
+{
+    meet();
+    post(0, FRAMING_LENGTH, 100);
+    (void)!exchange_body(askers[0].exchange, "part", 4);
+    pump();
+    text_clear(&seen);
+    answer(1);
+    heard_is(0, HEAD_OK " body(hi) end {}");
+    seen_is("[reset 1 NO_ERROR]");
+    line_is("room");
+    finish();
+}
+END_TEST
+
+START_TEST(test_cancel)
+{
+    static const enum asker_event moments[] = {ASKER_NONE, ASKER_INTERIM, ASKER_HEAD, ASKER_BODY};
+    for (size_t i = 0; i < COUNT_OF(moments); i++) {
+        meet();
+        ask_all(2);
+        askers[0].cancel_in = moments[i];
+        text_clear(&seen);
+        if (moments[i] == ASKER_NONE)
+            asker_cancel(&askers[0]);
+        pump();
+        if (askers[0].exchange)
+            say_head(1, ":status=103;", false);
+        if (askers[0].exchange)
+            say_head(1, "200", false);
+        if (askers[0].exchange)
+            say(1, "hi", false);
+        ck_assert_ptr_null(askers[0].exchange);
+        seen_is("[reset 1 CANCEL]");
+        line_is("room");
+        answer(3);
+        heard_is(1, HEAD_OK " body(hi) end {}");
+        finish();
+    }
+}
+END_TEST
+
+/* Before its first frame has left, nothing of it leaves. */
+START_TEST(test_cancel_at_once)
+{
+    meet();
+    post(0, FRAMING_LENGTH, 4);
+    (void)!exchange_body(askers[0].exchange, "body", 4);
+    ck_assert_int_eq(conn_exchange_sent(askers[0].exchange), SENT_NO);
+    asker_cancel(&askers[0]);
+    pump();
+    ck_assert_ptr_null(strstr(seen.at, "request"));
+    line_is("room");
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------ ends of the line */
+
+START_TEST(test_goaway)
+{
+    meet();
+    ask_all(3);
+    say_head(1, "200", false);
+    leave(3, NGHTTP2_NO_ERROR);
+    heard_is(2, "failed connection_terminated sent=no"); /* above the last id */
+    ck_assert_uint_eq(conn_capacity(conn), 0);
+    say(1, "hi", true);
+    heard_is(0, HEAD_OK " body(hi) end {}");
+    ck_assert_ptr_null(strstr(line_heard.at, "gone"));
+    answer(3);
+    heard_is(1, HEAD_OK " body(hi) end {}");
+    ck_assert_ptr_nonnull(strstr(line_heard.at, "gone:response"));
+    finish();
+    meet();
+    leave(0, NGHTTP2_NO_ERROR);
+    line_is("gone:peer");
+    finish();
+}
+END_TEST
+
+/* A request that waits for its turn to leave when GOAWAY comes never leaves. */
+START_TEST(test_goaway_before_the_request)
+{
+    meet();
+    stream.stuck = true;
+    ask_all(1);
+    for (size_t i = 1; i < 3; i++) {
+        struct conn_request r = request("POST", FRAMING_NONE, 0);
+        open_as(i, &r);
+        exchange_finish(askers[i].exchange, NULL);
+    }
+    leave(0, NGHTTP2_NO_ERROR);
+    heard_is(0, "failed connection_terminated sent=no");
+    heard_is(1, "failed connection_terminated sent=no");
+    heard_is(2, "failed connection_terminated sent=no");
+    ck_assert_ptr_nonnull(strstr(line_heard.at, "gone:"));
+    finish();
+}
+END_TEST
+
+START_TEST(test_ends)
+{
+    static const enum stream_end hows[] = {STREAM_EOF, STREAM_CUT, STREAM_RESET};
+    for (size_t i = 0; i < COUNT_OF(hows); i++) {
+        meet();
+        ask_all(4);
+        say_head(3, "200", false);
+        say_head(5, ":status=103;", false);
+        answer(7);
+        text_clear(&line_heard);
+        fake_stream_end(&stream, hows[i]);
+        pump();
+        line_is("gone:error");
+        heard_is(0, "failed connection_terminated sent=yes");
+        heard_is(1, HEAD_OK " failed http_response_incomplete sent=yes answered");
+        heard_is(2, "interim 103 Early Hints  failed http_response_incomplete sent=yes answered");
+        heard_is(3, HEAD_OK " body(hi) end {}");
+        finish();
+        meet();
+        fake_stream_end(&stream, hows[i]);
+        line_is("gone:peer");
+        finish();
+    }
+}
+END_TEST
+
+START_TEST(test_not_http2)
+{
+    begin();
+    ask_all(1);
+    (void)!fake_stream_feed(&stream, SPAN("HTTP/1.1 400 Bad Request\r\n\r\n").at, 28);
+    pump();
+    line_is("gone:error");
+    heard_is(0, "failed http_protocol_error sent=yes");
+    finish();
+}
+END_TEST
+
+START_TEST(test_polite_close)
+{
+    meet();
+    conn_close(conn);
+    conn = NULL;
+    pump();
+    seen_is("[goaway NO_ERROR]");
+    ck_assert(stream.closed);
+    finish();
+}
+END_TEST
+
+/* --------------------------------------------------------------------- sent */
+
+/* By what the kernel took, of just this request. */
+START_TEST(test_sent)
+{
+    meet();
+    stream.stuck = true;
+    post(0, FRAMING_LENGTH, 50);
+    (void)!exchange_body(askers[0].exchange, "12345678901234567890123456789012345678901234567890",
+                         50);
+    exchange_finish(askers[0].exchange, NULL);
+    ck_assert_int_eq(conn_exchange_sent(askers[0].exchange), SENT_NO);
+    loop_turn(loop, false);
+    ck_assert_uint_gt(stream.base.queued, 50);
+    ck_assert_int_eq(conn_exchange_sent(askers[0].exchange), SENT_NO);
+    ask_all(0);
+    struct conn_request r = request("GET", FRAMING_NONE, 0);
+    open_as(1, &r);
+    exchange_finish(askers[1].exchange, NULL);
+    size_t first = stream.base.queued;
+    loop_turn(loop, false);
+    fake_stream_take(&stream, 1);
+    ck_assert_int_eq(conn_exchange_sent(askers[0].exchange), SENT_PARTIAL);
+    fake_stream_take(&stream, first - 1);
+    ck_assert_int_eq(conn_exchange_sent(askers[0].exchange), SENT_YES);
+    ck_assert_int_eq(conn_exchange_sent(askers[1].exchange), SENT_NO);
+    fake_stream_end(&stream, STREAM_RESET);
+    loop_turn(loop, false);
+    heard_is(0, "failed connection_terminated sent=yes");
+    heard_is(1, "failed connection_terminated sent=no");
+    finish();
+}
+END_TEST
+
+/* A body that is not complete is never "yes". */
+START_TEST(test_sent_in_part)
+{
+    meet();
+    post(0, FRAMING_LENGTH, 50);
+    (void)!exchange_body(askers[0].exchange, "1234567890", 10);
+    pump();
+    ck_assert_int_eq(conn_exchange_sent(askers[0].exchange), SENT_PARTIAL);
+    fake_stream_end(&stream, STREAM_EOF);
+    loop_turn(loop, false);
+    heard_is(0, "failed connection_terminated sent=partial");
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("h2_conn");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, test_request);
+    tcase_add_test(c, test_bodies);
+    tcase_add_test(c, test_one_write_for_many);
+    tcase_add_test(c, test_answers);
+    tcase_add_test(c, test_malformed_answers);
+    tcase_add_test(c, test_upper_case_name);
+    tcase_add_test(c, test_length_that_lies);
+    tcase_add_test(c, test_limits_of_heads);
+    tcase_add_test(c, test_resets);
+    tcase_add_test(c, test_early_answer);
+    tcase_add_test(c, test_cancel);
+    tcase_add_test(c, test_cancel_at_once);
+    tcase_add_test(c, test_goaway);
+    tcase_add_test(c, test_goaway_before_the_request);
+    tcase_add_test(c, test_ends);
+    tcase_add_test(c, test_not_http2);
+    tcase_add_test(c, test_polite_close);
+    tcase_add_test(c, test_sent);
+    tcase_add_test(c, test_sent_in_part);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

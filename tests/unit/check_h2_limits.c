@@ -1,0 +1,361 @@
+/* What keeps an HTTP/2 line bounded and alive: windows both ways, the origin's
+ * limit of streams, PINGs, and floods. */
+#include "h2_fixture.h"
+
+#define HEAD_OK "head 200 OK "
+
+static char bytes[4 << 20];
+
+/* ------------------------------------------------------------------ windows */
+
+/* Who does not read keeps a window of bytes from the origin, and nobody else. */
+START_TEST(test_slow_asker)
+{
+    meet();
+    ask_all(2);
+    exchange_pause(askers[0].exchange);
+    say_head(1, "200", false);
+    say_bytes(1, bytes, sizeof bytes, true);
+    ck_assert_uint_eq(askers[0].body, 0);
+    size_t held = sizeof bytes - body_left.len;
+    ck_assert_uint_eq(held, 256 * 1024);
+    answer(3);
+    heard_is(1, HEAD_OK " body(hi) end {}");
+    finish();
+}
+END_TEST
+
+START_TEST(test_slow_asker_reads_on)
+{
+    meet();
+    ask_all(1);
+    askers[0].pause_in = ASKER_BODY; /* after each piece */
+    say_head(1, "200", false);
+    say_bytes(1, bytes, 1 << 20, true);
+    unsigned rounds = 0;
+    while (askers[0].exchange && rounds++ < 1000) {
+        exchange_resume(askers[0].exchange);
+        pump();
+    }
+    ck_assert_uint_eq(askers[0].body, 1 << 20);
+    ck_assert_uint_eq(askers[0].ended, 1);
+    ck_assert_uint_gt(rounds, 10);
+    finish();
+}
+END_TEST
+
+/* What was held when the stream ended still comes, and the end after it. */
+START_TEST(test_held_beyond_the_end)
+{
+    meet();
+    ask_all(1);
+    exchange_pause(askers[0].exchange);
+    answer(1);
+    heard_is(0, HEAD_OK);
+    line_is("room"); /* the line is free by now */
+    ck_assert_uint_eq(stats.streams, 0);
+    conn_close(conn);
+    conn = NULL;
+    exchange_resume(askers[0].exchange);
+    loop_turn(loop, false);
+    heard_is(0, "body(hi) end {}");
+    finish();
+    meet();
+    ask_all(1);
+    exchange_pause(askers[0].exchange);
+    answer(1);
+    asker_cancel(&askers[0]);
+    finish();
+}
+END_TEST
+
+/* One who keeps up gets a wider window: the origin never waits long. */
+START_TEST(test_fast_asker)
+{
+    meet();
+    ask_all(1);
+    say_head(1, "200", false);
+    say_bytes(1, bytes, 300 << 10, false);
+    ck_assert_uint_eq(askers[0].body, 300 << 10);
+    pump();
+    ck_assert_int_ge(nghttp2_session_get_stream_remote_window_size(origin, 1), 700 << 10);
+    ck_assert_int_ge(nghttp2_session_get_remote_window_size(origin), 4 << 20);
+    finish();
+}
+END_TEST
+
+/* A body larger than the origin's windows is taken as they open; its sender is
+ * told to wait. */
+START_TEST(test_large_body)
+{
+    meet();
+    post(0, FRAMING_LENGTH, sizeof bytes);
+    deaf = true; /* no WINDOW_UPDATE */
+    bool more = true;
+    size_t given = 0;
+    while (more && given < sizeof bytes) {
+        more = exchange_body(askers[0].exchange, bytes, 16384);
+        given += 16384;
+        pump();
+    }
+    ck_assert(!more);
+    ck_assert_uint_le(given, 65535 + 256 * 1024 + 32768);
+    ck_assert_uint_eq(askers[0].drained, 0);
+    deaf = false;
+    pump();
+    ck_assert_uint_eq(askers[0].drained, 1);
+    while (given < sizeof bytes) {
+        (void)!exchange_body(askers[0].exchange, bytes, 16384);
+        given += 16384;
+        pump();
+    }
+    exchange_finish(askers[0].exchange, NULL);
+    pump();
+    ck_assert_ptr_nonnull(strstr(seen.at, "[end 1]"));
+    answer(1);
+    heard_is(0, HEAD_OK " body(hi) end {}");
+    finish();
+}
+END_TEST
+
+/* A stream that takes nothing: frames wait in the session, not in its queue. */
+START_TEST(test_full_stream)
+{
+    static char copies[32][16384];
+    meet();
+    stream.stuck = true;
+    for (size_t i = 0; i < ASKERS && i < 100; i++)
+        post(i, FRAMING_CHUNKED, 0);
+    for (size_t i = 0; i < 100; i++)
+        for (size_t k = 0; k < 4; k++)
+            (void)!exchange_body(askers[i].exchange, copies[k], 16384);
+    nghttp2_settings_entry wide = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20};
+    nghttp2_submit_settings(origin, NGHTTP2_FLAG_NONE, &wide, 1);
+    nghttp2_session_set_local_window_size(origin, NGHTTP2_FLAG_NONE, 0, 100 << 20);
+    pump();
+    ck_assert_uint_le(stream.base.queued, STREAM_HIGH + (64 << 10));
+    stream.stuck = false;
+    fake_stream_take(&stream, stream.base.queued);
+    for (size_t i = 0; i < 100; i++)
+        exchange_finish(askers[i].exchange, &(struct fields){0});
+    pump();
+    ck_assert_uint_eq(stats.bytes_sent > 100 * 4 * 16384, true);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------- the origin's limit */
+
+START_TEST(test_allowed)
+{
+    begin();
+    ck_assert_uint_eq(conn->allowed, 0);
+    allow(3);
+    pump();
+    line_is("room");
+    ck_assert_uint_eq(conn_capacity(conn), 3);
+    ask_all(2);
+    ck_assert_uint_eq(conn_capacity(conn), 1);
+    allow(1); /* fewer than are open */
+    pump();
+    line_is("full");
+    ck_assert_uint_eq(conn_capacity(conn), 0);
+    answer(1);
+    ck_assert_uint_eq(conn_capacity(conn), 0);
+    answer(3);
+    ck_assert_uint_eq(conn_capacity(conn), 1);
+    text_clear(&line_heard);
+    allow(200);
+    pump();
+    line_is("room");
+    ck_assert_uint_eq(conn_capacity(conn), 200);
+    finish();
+}
+END_TEST
+
+/* ----------------------------------------------------------------- liveness */
+
+START_TEST(test_idle_ping)
+{
+    meet();
+    loop_skip(loop, H2_IDLE_PING_MS - 100);
+    pump();
+    seen_is("");
+    loop_skip(loop, 200);
+    pump(); /* and answered */
+    seen_is("[ping]");
+    loop_skip(loop, 5000);
+    line_is("");
+    ck_assert_uint_eq(conn_capacity(conn), 100);
+    loop_skip(loop, 5200);
+    pump();
+    seen_is("[ping]");
+    finish();
+}
+END_TEST
+
+START_TEST(test_no_pong)
+{
+    meet();
+    deaf = true;
+    loop_skip(loop, H2_IDLE_PING_MS + 10);
+    pump();
+    seen_is("[ping]");
+    ck_assert_uint_eq(conn_capacity(conn), 100); /* no request waits for it */
+    loop_skip(loop, H2_DOUBT_MS + 10);
+    pump();
+    line_is("full");
+    ck_assert_uint_eq(conn_capacity(conn), 0);
+    loop_skip(loop, H2_PONG_MS - H2_DOUBT_MS);
+    pump();
+    line_is("gone:peer");
+    finish();
+    meet();
+    deaf = true;
+    loop_skip(loop, H2_IDLE_PING_MS + 10);
+    pump();
+    loop_skip(loop, H2_DOUBT_MS + 10);
+    pump();
+    line_is("full");
+    deaf = false;
+    pump(); /* late, but in time */
+    line_is("room");
+    ck_assert_uint_eq(conn_capacity(conn), 100);
+    finish();
+}
+END_TEST
+
+/* Streams that wait for long: the line is asked later, and they hear the truth. */
+START_TEST(test_busy_ping)
+{
+    meet();
+    ask_all(2);
+    say_head(3, "200", false);
+    text_clear(&seen);
+    loop_skip(loop, H2_IDLE_PING_MS + 100);
+    pump();
+    ck_assert_ptr_null(strstr(seen.at, "ping"));
+    deaf = true;
+    loop_skip(loop, H2_BUSY_PING_MS - H2_IDLE_PING_MS);
+    pump();
+    ck_assert_ptr_nonnull(strstr(seen.at, "ping"));
+    loop_skip(loop, H2_PONG_MS + 10);
+    loop_skip(loop, H2_PONG_MS + 10);
+    pump();
+    ck_assert_ptr_nonnull(strstr(line_heard.at, "gone:error"));
+    heard_is(0, "failed connection_terminated sent=yes");
+    heard_is(1, HEAD_OK " failed http_response_incomplete sent=yes answered");
+    finish();
+}
+END_TEST
+
+/* A line in use needs no proof. */
+START_TEST(test_no_ping_in_use)
+{
+    meet();
+    for (size_t i = 0; i < 20; i++) {
+        ask(i, "GET");
+        answer((int32_t)(2 * i + 1));
+        loop_skip(loop, 3000);
+    }
+    ck_assert_ptr_null(strstr(seen.at, "ping"));
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------------- floods */
+
+static void flood(uint8_t type, uint8_t flags, int32_t id, size_t len, unsigned most)
+{
+    static const char zeros[300];
+    meet();
+    ask_all(1);
+    text_clear(&line_heard);
+    unsigned n = 0;
+    while (conn && n < most) {
+        say_frame(type, flags, id, zeros, len);
+        n++;
+    }
+    ck_assert_msg(conn == NULL, "%u frames of type %u, and it bears them", n, type);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(askers[0].failed, 1);
+    ck_assert_int_eq(askers[0].verdict.sent, SENT_YES);
+    ck_assert_uint_lt(stream.written.len, 64 * 1024);
+    finish();
+}
+
+START_TEST(test_floods)
+{
+    flood(NGHTTP2_PING, 0, 0, 8, 1200);
+    flood(NGHTTP2_SETTINGS, 0, 0, 0, 1200);
+    flood(NGHTTP2_PRIORITY, 0, 1, 5, 1200);
+    flood(NGHTTP2_RST_STREAM, 0, 1, 4, 1200);
+    flood(NGHTTP2_PUSH_PROMISE, NGHTTP2_FLAG_END_HEADERS, 1, 4, 10);
+}
+END_TEST
+
+static void flood_after(const char *first, size_t first_len, uint8_t type, uint8_t flags,
+                        unsigned most)
+{
+    meet();
+    ask_all(1);
+    say_frame(NGHTTP2_HEADERS, (uint8_t)(type == NGHTTP2_DATA ? NGHTTP2_FLAG_END_HEADERS : 0), 1,
+              first, first_len);
+    unsigned n = 0;
+    while (conn && n++ < most)
+        say_frame(type, flags, 1, "\x88", type == NGHTTP2_DATA ? 0 : 1);
+    ck_assert_ptr_null(conn);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(askers[0].failed, 1);
+    finish();
+}
+
+/* \x88 is ":status: 200" of HPACK's static table (RFC 7541 A). */
+START_TEST(test_more_floods)
+{
+    flood_after("\x88", 1, NGHTTP2_DATA, 0, 1200);        /* empty DATA */
+    flood_after("\x88", 1, NGHTTP2_CONTINUATION, 0, 100); /* a head without end */
+}
+END_TEST
+
+/* Spread over time the same is fine: some origins PING a lot. */
+START_TEST(test_many_pings)
+{
+    static const char zeros[8];
+    meet();
+    for (int i = 0; i < 300; i++) {
+        for (int k = 0; k < 9; k++)
+            say_frame(NGHTTP2_PING, 0, 0, zeros, 8);
+        loop_skip(loop, 100);
+        pump();
+    }
+    ck_assert_ptr_nonnull(conn);
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("h2_limits");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, test_slow_asker);
+    tcase_add_test(c, test_slow_asker_reads_on);
+    tcase_add_test(c, test_held_beyond_the_end);
+    tcase_add_test(c, test_fast_asker);
+    tcase_add_test(c, test_large_body);
+    tcase_add_test(c, test_full_stream);
+    tcase_add_test(c, test_allowed);
+    tcase_add_test(c, test_idle_ping);
+    tcase_add_test(c, test_no_pong);
+    tcase_add_test(c, test_busy_ping);
+    tcase_add_test(c, test_no_ping_in_use);
+    tcase_add_test(c, test_floods);
+    tcase_add_test(c, test_more_floods);
+    tcase_add_test(c, test_many_pings);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,89 @@
+/* What the next line will carry, and how many lines that makes. */
+#include <check.h>
+
+#include "upstream/prospect.h"
+
+static struct upstream_config settings(enum config_http2 http2, bool secure)
+{
+    return (struct upstream_config){.http2 = (int)http2, .secure = secure, .max_streams = 100};
+}
+
+START_TEST(test_at_first)
+{
+    static const struct {
+        enum config_http2 http2;
+        bool secure;
+        int kind;
+    } cases[] = {
+        {HTTP2_AUTO, true, PROSPECT_UNKNOWN}, {HTTP2_AUTO, false, PROSPECT_ONE},
+        {HTTP2_NEVER, true, PROSPECT_ONE},    {HTTP2_NEVER, false, PROSPECT_ONE},
+        {HTTP2_ALWAYS, true, PROSPECT_MANY},  {HTTP2_ALWAYS, false, PROSPECT_MANY},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct prospect p;
+        struct upstream_config u = settings(cases[i].http2, cases[i].secure);
+        prospect_init(&p, &u);
+        ck_assert_int_eq((int)p.kind, cases[i].kind);
+    }
+}
+END_TEST
+
+START_TEST(test_lines)
+{
+    struct prospect p;
+    struct upstream_config u = settings(HTTP2_AUTO, true);
+    prospect_init(&p, &u);
+    ck_assert_uint_eq(prospect_lines(&p, &u, 50, 3), 50);
+    prospect_learn(&p, true, 0);
+    ck_assert_uint_eq(prospect_streams(&p, &u), 100);
+    ck_assert_uint_eq(prospect_lines(&p, &u, 0, 0), 0);
+    ck_assert_uint_eq(prospect_lines(&p, &u, 1, 0), 1);
+    ck_assert_uint_eq(prospect_lines(&p, &u, 100, 0), 1);
+    ck_assert_uint_eq(prospect_lines(&p, &u, 101, 0), 2);
+    ck_assert_uint_eq(prospect_lines(&p, &u, 101, 3), 4);
+    ck_assert_uint_eq(prospect_lines(&p, &u, 3, 3), 3);
+    prospect_learn(&p, true, 10);
+    ck_assert_uint_eq(prospect_streams(&p, &u), 10);
+    prospect_learn(&p, true, 0); /* a new line has said nothing yet: what the last one did */
+    ck_assert_uint_eq(prospect_streams(&p, &u), 10);
+    prospect_learn(&p, true, UINT32_MAX);
+    ck_assert_uint_eq(prospect_streams(&p, &u), 100);
+    prospect_learn(&p, false, 1);
+    ck_assert_uint_eq(prospect_lines(&p, &u, 50, 3), 50);
+}
+END_TEST
+
+START_TEST(test_holds)
+{
+    struct prospect p;
+    struct upstream_config u = settings(HTTP2_AUTO, true);
+    prospect_init(&p, &u);
+    ck_assert(prospect_holds(&p, 1000));
+    ck_assert(prospect_holds(&p, 1400));
+    ck_assert(!prospect_holds(&p, 2000)); /* for a moment, not for good */
+    ck_assert(!prospect_holds(&p, 9000));
+    prospect_init(&p, &u);
+    ck_assert(prospect_holds(&p, 1000));
+    prospect_failed(&p, 1100);
+    ck_assert(!prospect_holds(&p, 1100));
+    prospect_init(&p, &u);
+    ck_assert(prospect_holds(&p, 1000));
+    prospect_learn(&p, false, 1);
+    ck_assert(!prospect_holds(&p, 1001));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("prospect");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, test_at_first);
+    tcase_add_test(c, test_lines);
+    tcase_add_test(c, test_holds);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
