@@ -190,9 +190,10 @@ START_TEST(every_key_in_its_order)
     has_keys(u, "",
              "name origin listed tls_verify state connections tunnels queue requests bytes "
              "latency_ms cache limits breaker learned_idle_ms");
-    has_keys(u, "connections",
-             "open idle active connecting max streams streams_peak opened reused handshakes resumed "
-             "http1 http2 failed closed");
+    has_keys(
+        u, "connections",
+        "open idle active connecting max streams streams_peak opened reused handshakes resumed "
+        "http1 http2 failed closed");
     has_keys(u, "connections.closed",
              "idle_timeout max_age max_requests max_idle response peer "
              "error dns_change reconnect drain");
