@@ -41,6 +41,7 @@ static const struct {
     {ROW_GLOBAL_max_uri_size, 64, 16 * MEBIBYTE},
     {ROW_GLOBAL_drain_timeout, 0, YEAR},
     {ROW_GLOBAL_dns_min_ttl, 0, YEAR},
+    {ROW_GLOBAL_slow_log, 0, YEAR},
     {ROW_max_connections, 1, 65535},
     {ROW_max_streams, 1, 65535},
     {ROW_max_idle, 0, 65535},

@@ -11,6 +11,7 @@
 #include "front/activation.h"
 #include "front/desk.h"
 #include "front/listener.h"
+#include "front/slow_log.h"
 #include "main/notify.h"
 #include "main/plan.h"
 #include "main/pulse.h"
@@ -39,6 +40,7 @@ struct daemon {
     struct clients *clients;
     struct listeners *listeners;
     struct access_log *access_log;
+    struct slow_log slow_log;
     struct config *config;
     struct signals *signals;
     struct reload *reload;
@@ -87,6 +89,16 @@ static void on_record(void *context, const struct record *record)
 {
     struct daemon *d = context;
     access_log_write(d->access_log, record);
+    slow_log_look(&d->slow_log, record, clock_us());
+}
+
+/* Records cost, so that those are made that somebody reads. */
+static void set_records(struct daemon *d, const struct config *c)
+{
+    bool all = access_log_is_on(d->access_log);
+    d->slow_log.limit_us = c->slow_log * 1000;
+    proxy_record(d->proxy, all || c->slow_log ? on_record : NULL, all ? 0 : d->slow_log.limit_us,
+                 d);
 }
 
 static struct client_limits limits_of(const struct config *c)
@@ -198,7 +210,7 @@ static bool apply(struct daemon *d, struct plan *plan)
     leaves_use(d->leaves, plan->ca);
     pools_apply(d->pools, c, plan->tls);
     proxy_configure(d->proxy, c);
-    proxy_record(d->proxy, access_log_is_on(log) ? on_record : NULL, d);
+    set_records(d, c);
     d->admin.config_path = c->path;
     config_unref(old);
     return true;

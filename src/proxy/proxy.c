@@ -11,6 +11,7 @@ struct proxy {
     struct config *config;
     struct totals totals;
     proxy_on_record *on_record;
+    uint64_t record_least_us;
     void *context;
 };
 
@@ -22,9 +23,10 @@ struct proxy *proxy_new(struct loop *loop, struct pools *pools)
     return p;
 }
 
-void proxy_record(struct proxy *p, proxy_on_record *on_record, void *context)
+void proxy_record(struct proxy *p, proxy_on_record *on_record, uint64_t least_us, void *context)
 {
     p->on_record = on_record;
+    p->record_least_us = least_us;
     p->context = context;
 }
 
@@ -62,6 +64,7 @@ static struct exchange *begin(struct proxy *p, const struct request *r, const st
         .config = p->config,
         .totals = &p->totals,
         .on_record = p->on_record,
+        .record_least_us = p->record_least_us,
         .record_context = p->context,
         .request = r,
         .ingress = in,
@@ -113,6 +116,6 @@ void proxy_note_refusal(struct proxy *p, const struct request *r, const struct i
     struct tally t;
     tally_begin(&t, &p->totals, r ? r : &none, in->client);
     tally_fail(&t, why, false);
-    if (p->on_record)
+    if (p->on_record && t.record.total_us >= p->record_least_us)
         p->on_record(p->context, &t.record);
 }

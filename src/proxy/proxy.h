@@ -15,8 +15,9 @@ typedef void proxy_on_record(void *context, const struct record *);
 
 struct proxy *proxy_new(struct loop *, struct pools *);
 
-/* Who is told of records from now on; NULL: nobody, and none are made. */
-void proxy_record(struct proxy *, proxy_on_record *, void *context);
+/* Who is told of records from now on, of requests that took so long at least;
+ * NULL: nobody. None is made for nobody. */
+void proxy_record(struct proxy *, proxy_on_record *, uint64_t least_us, void *context);
 
 /* New requests pin this configuration from now on. */
 void proxy_configure(struct proxy *, struct config *);

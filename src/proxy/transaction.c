@@ -82,7 +82,7 @@ static void let_go(struct transaction *t)
 static void conclude(struct transaction *t)
 {
     const struct upstream_config *u = t->settings ? t->settings : &t->order.config->defaults;
-    if (t->order.on_record)
+    if (t->order.on_record && t->tally.record.total_us >= t->order.record_least_us)
         tally_tell(&t->tally, t->order.on_record, t->order.record_context, &u->credential_params,
                    t->pool ? t->route.path : t->order.request->target);
     if (t->pool)

@@ -14,6 +14,7 @@ struct transaction_order {
     struct config *config;
     struct totals *totals;
     proxy_on_record *on_record;
+    uint64_t record_least_us; /* shorter ones are not told */
     void *record_context;
     const struct request *request;
     const struct ingress *ingress;

@@ -22,6 +22,7 @@ START_TEST(an_empty_file_gives_the_documented_defaults)
     ck_assert_int_eq(c->log_level, LOG_LEVEL_INFO);
     ck_assert_str_eq(c->access_log, "off");
     ck_assert_int_eq(c->access_log_format, LOG_FORMAT_LOGFMT);
+    ck_assert_uint_eq(c->slow_log, 1000);
     ck_assert_ptr_null(d->name);
     ck_assert_ptr_null(d->url);
     ck_assert_ptr_null(d->ca_file);

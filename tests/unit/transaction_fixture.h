@@ -78,7 +78,7 @@ static inline void begin(const char *directives)
     pools_apply(pools, config, tls);
     proxy = proxy_new(loop, pools);
     proxy_configure(proxy, config);
-    proxy_record(proxy, on_record, NULL);
+    proxy_record(proxy, on_record, 0, NULL);
     records = 0;
 }
 

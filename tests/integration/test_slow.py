@@ -1,0 +1,65 @@
+"""Where the time went: the slow-request log, Server-Timing and the access log tell the same."""
+import json
+import re
+
+from lib.behaviour import Gate, raw, reply
+from lib.daemon import PATIENCE, upstream
+from lib.promise import works
+from lib.wire import background, eventually, parallel
+
+LINE = re.compile(r'^warn upstream (\S+): slow: ([\d.]+) s, of it (\w+) ([\d.]+) s: (\S+) (\S+) from (\S+), status (\d+), error (\S+), sent=(\w+)$', re.M)
+
+
+def slow(d, count=1):
+    """The lines' parts, once there are so many."""
+    eventually(lambda: len(LINE.findall(d.stderr)) >= count, 5 * PATIENCE)
+    return LINE.findall(d.stderr)
+
+
+def test_the_phase_that_was_slow(daemon, origin):
+    """Waiting for the head, for the body, for a line: each is named; quick requests are not told, secrets neither."""
+    d = daemon(upstream('ex', origin, max_connections=1), slow_log='400ms')
+    origin.on('/head', reply(delay=0.6))
+    origin.on('/body', raw(b'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n', b'abc', b'def', gap=0.4))
+    works(d)
+    d.get('/ex/head?signature=GEHEIM', [('X-MBX-APIKEY', 'GEHEIM')])
+    d.get('/ex/body')
+    head, body = slow(d, 2)
+    assert head[0] == 'ex' and head[2] == 'ttfb' and head[4] == 'GET' and head[7:] == ('200', '-', 'yes') and '/head' in head[5]
+    assert 0.55 < float(head[3]) <= float(head[1]) and body[2] == 'body'
+    gate = Gate()
+    origin.on('/hold', gate)
+    first = background(lambda: d.get('/ex/hold', timeout=20))
+    eventually(lambda: gate.waiting == 1)
+    second = background(lambda: d.get('/ex/behind', timeout=20))
+    eventually(lambda: d.upstream()['queue']['waiting'] == 1)
+    d.get('/ex/late', [('Trunkline-Timeout', '700ms')], timeout=20)
+    gate.release()
+    assert first.result(10).status == second.result(10).status == 200
+    told = {t[5].split('?')[0]: t for t in slow(d, 5)}
+    assert told['/behind'][2] == 'queue' and told['/late'][2] == 'queue' and told['/late'][8:] == ('connection_limit_reached', 'no')
+    assert '/control' not in told and 'GEHEIM' not in d.stderr
+
+
+def test_it_cannot_flood(daemon, origin):
+    """A hundred slow requests make twenty lines; 0 makes none."""
+    origin.default = reply(delay=0.15)
+    d, quiet = daemon(upstream('ex', origin, max_connections=50), slow_log='100ms'), daemon(upstream('ex', origin), slow_log='0')
+    parallel(50, lambda n: [d.get(f'/ex/{n}', timeout=20) for _ in range(2)])
+    works(quiet)
+    assert len(slow(d, 20)) <= 40 and 'slow' not in quiet.stderr
+
+
+def test_phases_agree(daemon, origin, tmp_path):
+    """Server-Timing of an answer, and the line of the access log: the same milliseconds."""
+    log = tmp_path / 'log'
+    d = daemon(upstream('ex', origin, server_timing=True), access_log=str(log), access_log_format='json')
+    origin.default = reply(delay=0.05)
+    headers = [r.get('server-timing') for r in (works(d), works(d))]
+    eventually(lambda: log.exists() and log.read_text().count('\n') == 2)
+    for header, line in zip(headers, map(json.loads, log.read_text().splitlines())):
+        told = {k: float(v) for k, v in re.findall(r'(\w+);dur=([\d.]+)', header)}
+        assert list(told) == ['queue', 'dns', 'connect', 'tls', 'ttfb']
+        assert all(abs(v - line[f'{k}_ms']) < 0.002 for k, v in told.items()), (header, line)
+        assert sum(told.values()) <= line['total_ms'] + 0.5 and told['ttfb'] >= 45
+    assert 'tls;dur=0.000' in headers[1] and 'tls;dur=0.000' not in headers[0]
