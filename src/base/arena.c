@@ -45,6 +45,14 @@ void arena_free(struct arena *a)
     }
 }
 
+size_t arena_size(const struct arena *a)
+{
+    size_t size = 0;
+    for (const struct block *b = a->newest; b; b = b->older)
+        size += sizeof *b + b->size;
+    return size;
+}
+
 static void *take(struct arena *a, size_t size)
 {
     CHECK(size < SIZE_MAX / 2);

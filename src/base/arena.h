@@ -13,6 +13,9 @@ struct arena *arena_new(void);
 /* Frees the arena and all that came from it. NULL is fine. */
 void arena_free(struct arena *);
 
+/* The bytes it takes, those not handed out yet included. */
+size_t arena_size(const struct arena *);
+
 /* `size` zeroed bytes, aligned for any type. Aborts when memory is out. */
 void *arena_alloc(struct arena *, size_t size) __attribute__((returns_nonnull));
 

@@ -59,6 +59,14 @@ void text_printf(struct text *t, const char *format, ...)
     text_added(t, (size_t)n);
 }
 
+void text_fit(struct text *t)
+{
+    if (t->room <= t->len + 1)
+        return;
+    t->room = t->len + 1;
+    t->at = must_realloc(t->at, t->room);
+}
+
 struct span text_span(const struct text *t)
 {
     return (struct span){t->at, t->len};

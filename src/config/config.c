@@ -12,6 +12,7 @@
 #include "config/config_check.h"
 #include "config/directive.h"
 #include "config/host.h"
+#include "config/preset.h"
 #include "config/read.h"
 #include "config/value.h"
 
@@ -24,6 +25,8 @@ struct snapshot {
     struct arena *arena; /* this struct is in it too */
     struct config config;
 };
+
+static const struct block no_block;
 
 static struct snapshot *snapshot_of(const struct config *c)
 {
@@ -75,10 +78,76 @@ static void fill(struct arena *a, void *base, size_t row, size_t end_row,
     }
 }
 
-static struct upstream_config *make_upstream(struct arena *a, const struct block *own,
-                                             const struct file *f, const struct file *builtin)
+/* What an upstream's blocks are looked up in, the first that has a directive wins. */
+struct sources {
+    const struct block *own, *preset, *defaults, *builtin;
+};
+
+static const struct block *find_path(const struct block *b, const char *prefix)
 {
-    const struct block *blocks[] = {own, &f->defaults, &builtin->defaults};
+    for (size_t i = 0; i < b->path_count; i++)
+        if (strcmp(b->paths[i]->name, prefix) == 0)
+            return b->paths[i];
+    return &no_block;
+}
+
+/* What a preset's path switches off (time endpoints) stays off, whatever the
+ * operator gives beside the preset, until he names that path himself. */
+static struct block switched_off(const struct block *path)
+{
+    struct block off = {.name = path->name};
+    for (size_t row = PATH_FIRST_ROW; row < PATH_END_ROW; row++) {
+        const struct given_list *l = &path->rows[row];
+        if (l->count && (strcmp(l->at[0]->text, "0") == 0 || strcmp(l->at[0]->text, "no") == 0))
+            off.rows[row] = *l;
+    }
+    return off;
+}
+
+static void add_path(struct arena *a, struct upstream_config *u, const struct sources *s,
+                     const char *prefix)
+{
+    const struct block *own = find_path(s->own, prefix), *preset = find_path(s->preset, prefix);
+    const struct block off = switched_off(preset);
+    const struct block *blocks[] = {own, &off, s->own, preset, s->preset, s->defaults, s->builtin};
+    struct upstream_config *settings = arena_alloc(a, sizeof *settings);
+    *settings = *u;
+    settings->paths = NULL;
+    settings->path_count = 0;
+    fill(a, settings, PATH_FIRST_ROW, PATH_END_ROW, blocks, COUNT_OF(blocks));
+    u->paths[u->path_count++] = (struct config_path){arena_span(a, span_of(prefix)).at, settings};
+}
+
+static void add_paths(struct arena *a, struct upstream_config *u, const struct sources *s)
+{
+    u->paths = arena_alloc(a, (s->own->path_count + s->preset->path_count + 1) * sizeof *u->paths);
+    for (size_t i = 0; i < s->own->path_count; i++)
+        add_path(a, u, s, s->own->paths[i]->name);
+    for (size_t i = 0; i < s->preset->path_count; i++)
+        if (find_path(s->own, s->preset->paths[i]->name) == &no_block)
+            add_path(a, u, s, s->preset->paths[i]->name);
+}
+
+/* A preset is read like a file, as the defaults are. */
+static const struct block *read_preset(struct arena *scratch, const struct block *own)
+{
+    const struct given_list *l = &own->rows[ROW_preset];
+    const char *text = l->count && !l->at[0]->bad ? preset_find(l->at[0]->text) : NULL;
+    struct complaints complaints = {.path = "preset"};
+    struct file f;
+    if (text == NULL)
+        return &no_block;
+    file_read(&f, scratch, span_of(text), &complaints);
+    CHECK(f.complete && !complaints.any && f.upstream_count == 1);
+    return f.upstreams[0];
+}
+
+static struct upstream_config *make_upstream(struct arena *a, struct arena *scratch,
+                                             const struct block *own, const struct file *f,
+                                             const struct file *builtin)
+{
+    const struct sources s = {own, read_preset(scratch, own), &f->defaults, &builtin->defaults};
+    const struct block *blocks[] = {s.own, s.preset, s.defaults, s.builtin};
     struct upstream_config *u = arena_alloc(a, sizeof *u);
     struct host_origin origin;
     const char *why;
@@ -90,6 +159,7 @@ static struct upstream_config *make_upstream(struct arena *a, const struct block
         u->host = origin.host;
         u->port = origin.port;
     }
+    add_paths(a, u, &s);
     return u;
 }
 
@@ -124,7 +194,7 @@ static struct config *build(const char *path, const struct file *f)
     c->upstream_count = f->upstream_count;
     c->upstreams = arena_alloc(a, (f->upstream_count + 1) * sizeof *c->upstreams);
     for (size_t i = 0; i < f->upstream_count; i++)
-        c->upstreams[i] = make_upstream(a, f->upstreams[i], f, &builtin);
+        c->upstreams[i] = make_upstream(a, scratch, f->upstreams[i], f, &builtin);
     arena_free(scratch);
     return c;
 }
@@ -216,4 +286,19 @@ const struct upstream_config *config_find_origin(const struct config *c, bool se
             return u;
     }
     return NULL;
+}
+
+const struct upstream_config *config_for_path(const struct upstream_config *u, const char *target,
+                                              size_t len)
+{
+    const struct upstream_config *found = u;
+    size_t longest = 0;
+    for (size_t i = 0; i < u->path_count; i++) {
+        struct span prefix = span_of(u->paths[i].prefix);
+        if (prefix.len >= longest && span_starts((struct span){target, len}, prefix)) {
+            found = u->paths[i].settings;
+            longest = prefix.len;
+        }
+    }
+    return found;
 }

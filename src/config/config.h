@@ -8,6 +8,8 @@
 
 #include "base/check.h"
 
+#define ERROR_PREFIX_MAX 256 /* bytes */
+
 struct config_names {
     const char **at;
     size_t count;
@@ -65,6 +67,12 @@ typedef struct config_ports config_PORTS;
 typedef struct config_rate config_RATE;
 typedef int config_CHOICE; /* of an enum above, or enum log_level, or 12/13 for tls_min */
 
+/* path "/PREFIX" { … }: the settings for targets that begin so. */
+struct config_path {
+    const char *prefix;
+    const struct upstream_config *settings; /* the upstream's, but for what the block sets */
+};
+
 struct upstream_config {
     const char *name; /* NULL in the defaults, which serve unlisted hosts */
     int line;
@@ -72,6 +80,8 @@ struct upstream_config {
     bool secure;
     const char *host; /* lower case, no trailing dot, IPv6 without brackets */
     uint16_t port;
+    struct config_path *paths; /* of a path's settings: none */
+    size_t path_count;
 #define UPSTREAM(kind, directive, value, meaning) config_##kind directive;
 #define GLOBAL(kind, directive, value, meaning)
 #include "config/config.def"
@@ -110,6 +120,11 @@ void config_unref(struct config *); /* NULL is fine */
 const struct upstream_config *config_find(const struct config *, const char *name, size_t len);
 const struct upstream_config *config_find_origin(const struct config *, bool secure,
                                                  const char *host, size_t len, uint16_t port);
+
+/* The settings for a target: those of the longest path block it begins with, or
+ * the upstream's own. */
+const struct upstream_config *config_for_path(const struct upstream_config *, const char *target,
+                                              size_t len);
 
 /* Every directive with its value in the file's own syntax, to `out`. */
 struct text;

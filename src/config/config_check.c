@@ -44,7 +44,7 @@ static void check_origin(const struct config *c, const struct file *f, size_t i,
 {
     const struct upstream_config *u = c->upstreams[i];
     const struct block *b = f->upstreams[i];
-    if (!b->rows[ROW_url].set)
+    if (!b->rows[ROW_url].set && !u->url && !block_is_bad(b, ROW_preset))
         complaint_add(to, b->line, "upstream '%.100s' has no url", b->name);
     for (size_t j = 0; u->host && j < i; j++) {
         const struct upstream_config *other = c->upstreams[j];
@@ -55,6 +55,30 @@ static void check_origin(const struct config *c, const struct file *f, size_t i,
                           other->name, other->line);
             return;
         }
+    }
+}
+
+static const char *wrong_prefix(const char *prefix)
+{
+    if (*prefix != '/')
+        return "does not begin with /";
+    for (const char *p = prefix; *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '#')
+            return "has characters that no target has";
+    return NULL;
+}
+
+static void check_paths(const struct block *b, struct complaints *to)
+{
+    for (size_t i = 0; i < b->path_count; i++) {
+        const struct block *path = b->paths[i];
+        const char *why = wrong_prefix(path->name);
+        if (why)
+            complaint_add(to, path->line, "path '%.100s' %s", path->name, why);
+        for (size_t j = 0; j < i; j++)
+            if (strcmp(b->paths[j]->name, path->name) == 0)
+                complaint_add(to, path->line, "path '%.100s' stands already at line %d", path->name,
+                              b->paths[j]->line);
     }
 }
 
@@ -167,6 +191,7 @@ void config_check(const struct config *c, const struct file *f, struct complaint
     for (size_t i = 0; i < f->upstream_count; i++) {
         check_name(f, i, to);
         check_origin(c, f, i, to);
+        check_paths(f->upstreams[i], to);
         check_block(f, f->upstreams[i], c->upstreams[i], to);
         check_listen(&l, &c->upstreams[i]->listen, &f->upstreams[i]->rows[ROW_listen]);
     }

@@ -23,6 +23,7 @@ bool directive_in_defaults(const struct directive *d)
 {
     switch (directive_row(d)) {
     case ROW_url:
+    case ROW_preset:
     case ROW_listen:
     case ROW_connect_to:
     case ROW_tls_name: return false;
@@ -40,6 +41,7 @@ static const struct {
     {ROW_GLOBAL_max_header_size, 256, 16 * MEBIBYTE},
     {ROW_GLOBAL_max_uri_size, 64, 16 * MEBIBYTE},
     {ROW_GLOBAL_drain_timeout, 0, YEAR},
+    {ROW_GLOBAL_cache_size, 0, 1024 * 1024 * MEBIBYTE},
     {ROW_GLOBAL_dns_min_ttl, 0, YEAR},
     {ROW_GLOBAL_slow_log, 0, YEAR},
     {ROW_max_connections, 1, 65535},
@@ -52,6 +54,9 @@ static const struct {
     {ROW_transfer_timeout, 0, YEAR},
     {ROW_order_wait, 0, YEAR},
     {ROW_retries, 0, 100},
+    {ROW_fresh, 0, YEAR},
+    {ROW_stale_if_error, 0, YEAR},
+    {ROW_cache_max_object, 1, 64 * MEBIBYTE},
     {ROW_burst, 0, 1000000},
     {ROW_breaker_failures, 1, 1000000},
 };

@@ -11,6 +11,18 @@ static void print_row(const struct directive *d, const void *base, const char *i
     text_add_str(out, "\n");
 }
 
+static void print_paths(const struct upstream_config *u, struct text *out)
+{
+    for (size_t i = 0; i < u->path_count; i++) {
+        text_add_str(out, "    path ");
+        value_print_quoted(u->paths[i].prefix, out);
+        text_add_str(out, " {\n");
+        for (size_t row = PATH_FIRST_ROW; row < PATH_END_ROW; row++)
+            print_row(&directives[row], u->paths[i].settings, "        ", out);
+        text_add_str(out, "    }\n");
+    }
+}
+
 void config_dump(const struct config *c, struct text *out)
 {
     for (size_t row = 0; row < GLOBAL_ROWS; row++)
@@ -24,6 +36,7 @@ void config_dump(const struct config *c, struct text *out)
         text_printf(out, "\nupstream %s {\n", c->upstreams[i]->name);
         for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
             print_row(&directives[row], c->upstreams[i], "    ", out);
+        print_paths(c->upstreams[i], out);
         text_add_str(out, "}\n");
     }
 }

@@ -12,7 +12,9 @@ struct reader {
     struct file *file;
     struct complaints *complaints;
     struct scan scan;
-    size_t blocks; /* how many have ended */
+    size_t blocks[SCAN_LEVELS]; /* how many have ended, by level */
+    struct block **paths;       /* of the upstream under way */
+    size_t path_count;
     bool parsing;
     bool stopped; /* libconfuse said why */
 };
@@ -39,15 +41,27 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
         complaint_add(reading->complaints, cfg->line, "%s", message);
 }
 
+struct rows {
+    size_t first, end;
+};
+
+static struct rows rows_of(const cfg_t *cfg)
+{
+    if (strcmp(cfg->name, "root") == 0)
+        return (struct rows){0, GLOBAL_ROWS};
+    if (strcmp(cfg->name, "path") == 0)
+        return (struct rows){PATH_FIRST_ROW, PATH_END_ROW};
+    return (struct rows){GLOBAL_ROWS, ALL_ROWS};
+}
+
 /* The row of one of a section's options, which stand in the table's order. A
  * name like "upstream=x|url" reaches into another section: no row. */
 static const struct directive *directive_of(const cfg_t *cfg, const cfg_opt_t *opt)
 {
-    bool root = strcmp(cfg->name, "root") == 0;
-    size_t count = root ? GLOBAL_ROWS : ALL_ROWS - GLOBAL_ROWS;
-    for (size_t i = 0; i < count; i++)
-        if (&cfg->opts[i] == opt)
-            return &directives[root ? i : GLOBAL_ROWS + i];
+    struct rows rows = rows_of(cfg);
+    for (size_t row = rows.first; row < rows.end; row++)
+        if (&cfg->opts[row - rows.first] == opt)
+            return &directives[row];
     return NULL;
 }
 
@@ -90,10 +104,11 @@ static void on_dropped(void *value)
 }
 
 /* Takes the values out of a section that has ended. */
-static void take_values(cfg_t *cfg, size_t first_row, size_t end_row, struct block *b)
+static void take_values(cfg_t *cfg, struct block *b)
 {
-    for (size_t row = first_row; row < end_row; row++) {
-        cfg_opt_t *opt = &cfg->opts[row - first_row];
+    struct rows rows = rows_of(cfg);
+    for (size_t row = rows.first; row < rows.end; row++) {
+        cfg_opt_t *opt = &cfg->opts[row - rows.first];
         struct given_list *l = &b->rows[row];
         l->set = (opt->flags & CFGF_MODIFIED) != 0;
         l->count = opt->nvalues;
@@ -113,23 +128,43 @@ static void take_defaults(cfg_t *section, int line)
         complaint_add(reading->complaints, line, "defaults stands already at line %d",
                       f->defaults.line);
     b->line = line;
-    take_values(section, GLOBAL_ROWS, ALL_ROWS, b);
+    take_values(section, b);
     for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
         if (b->rows[row].set && !directive_in_defaults(&directives[row]))
             complaint_add(reading->complaints, block_line(b, (enum directive_row)row),
                           "%s is for an upstream, not for defaults", directives[row].name);
 }
 
-static void take_upstream(cfg_t *section, int line)
+static void add_block(struct block ***to, size_t *count, struct block *b)
 {
-    struct file *f = reading->file;
-    size_t old = f->upstream_count * sizeof *f->upstreams;
+    size_t old = *count * sizeof b;
+    *to = arena_grow(reading->arena, *to, old, old + sizeof b);
+    (*to)[(*count)++] = b;
+}
+
+static struct block *take_titled(cfg_t *section, int line)
+{
     struct block *b = arena_alloc(reading->arena, sizeof *b);
     b->name = arena_span(reading->arena, span_of(section->title)).at;
     b->line = line;
-    take_values(section, GLOBAL_ROWS, ALL_ROWS, b);
-    f->upstreams = arena_grow(reading->arena, f->upstreams, old, old + sizeof b);
-    f->upstreams[f->upstream_count++] = b;
+    take_values(section, b);
+    return b;
+}
+
+/* A path ends before its upstream does. */
+static void take_path(cfg_t *section, int line)
+{
+    add_block(&reading->paths, &reading->path_count, take_titled(section, line));
+}
+
+static void take_upstream(cfg_t *section, int line)
+{
+    struct block *b = take_titled(section, line);
+    b->paths = reading->paths;
+    b->path_count = reading->path_count;
+    reading->paths = NULL;
+    reading->path_count = 0;
+    add_block(&reading->file->upstreams, &reading->file->upstream_count, b);
 }
 
 /* A block has ended. It is the one whose line was not zeroed before: of two
@@ -137,15 +172,18 @@ static void take_upstream(cfg_t *section, int line)
 static int on_block(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct reader *r = reading;
-    (void)cfg;
+    size_t level = strcmp(cfg->name, "root") == 0 ? 0 : 1;
+    const struct scan_lines *lines = &r->scan.blocks[level];
     for (unsigned i = 0; i < opt->nvalues; i++) {
         cfg_t *section = opt->values[i]->section;
         if (section->line == 0)
             continue;
-        int line = r->blocks < r->scan.block_count ? r->scan.block_lines[r->blocks] : section->line;
-        r->blocks++;
+        size_t n = r->blocks[level]++;
+        int line = n < lines->count ? lines->at[n] : section->line;
         section->line = 0;
-        if (opt->flags & CFGF_TITLE)
+        if (level == 1)
+            take_path(section, line);
+        else if (opt->flags & CFGF_TITLE)
             take_upstream(section, line);
         else
             take_defaults(section, line);
@@ -153,35 +191,45 @@ static int on_block(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
-static void make_options(cfg_opt_t *options, size_t first_row, size_t end_row)
+/* Returns where more may follow. */
+static cfg_opt_t *make_options(cfg_opt_t *options, size_t first_row, size_t end_row)
 {
     for (size_t row = first_row; row < end_row; row++) {
         cfg_flag_t list = directive_is_list(&directives[row]) ? CFGF_LIST : 0;
         cfg_opt_t option =
             CFG_PTR_CB(directives[row].name, NULL, CFGF_NODEFAULT | list, on_value, on_dropped);
-        options[row - first_row] = option;
+        *options++ = option;
     }
+    return options;
+}
+
+static cfg_opt_t *make_section(cfg_opt_t *options, const char *name, cfg_opt_t *inside,
+                               cfg_flag_t flags)
+{
+    cfg_opt_t option = CFG_SEC(name, inside, CFGF_MULTI | flags);
+    option.validcb = on_block;
+    *options++ = option;
+    return options;
 }
 
 static void parse(struct reader *r)
 {
-    cfg_opt_t in_block[ALL_ROWS - GLOBAL_ROWS + 1] = {CFG_END()};
+    cfg_opt_t in_path[PATH_END_ROW - PATH_FIRST_ROW + 1] = {CFG_END()};
+    cfg_opt_t in_defaults[ALL_ROWS - GLOBAL_ROWS + 1] = {CFG_END()};
+    cfg_opt_t in_upstream[ALL_ROWS - GLOBAL_ROWS + 2] = {CFG_END()};
     cfg_opt_t all[GLOBAL_ROWS + 3] = {CFG_END()};
-    cfg_opt_t blocks[] = {CFG_SEC("defaults", in_block, CFGF_MULTI),
-                          CFG_SEC("upstream", in_block, CFGF_MULTI | CFGF_TITLE)};
-    make_options(in_block, GLOBAL_ROWS, ALL_ROWS);
-    make_options(all, 0, GLOBAL_ROWS);
-    for (size_t i = 0; i < COUNT_OF(blocks); i++) {
-        all[GLOBAL_ROWS + i] = blocks[i];
-        all[GLOBAL_ROWS + i].validcb = on_block;
-    }
+    make_options(in_path, PATH_FIRST_ROW, PATH_END_ROW);
+    make_options(in_defaults, GLOBAL_ROWS, ALL_ROWS);
+    make_section(make_options(in_upstream, GLOBAL_ROWS, ALL_ROWS), "path", in_path, CFGF_TITLE);
+    make_section(make_section(make_options(all, 0, GLOBAL_ROWS), "defaults", in_defaults, 0),
+                 "upstream", in_upstream, CFGF_TITLE);
     cfg_t *cfg = cfg_init(all, CFGF_NONE);
     CHECK(cfg != NULL);
     cfg_set_error_function(cfg, on_error);
     r->parsing = true;
     bool parsed = cfg_parse_buf(cfg, r->scan.text) == CFG_SUCCESS;
     r->parsing = false;
-    take_values(cfg, 0, GLOBAL_ROWS, &r->file->globals);
+    take_values(cfg, &r->file->globals);
     cfg_free(cfg);
     if (!r->stopped && r->scan.error[0])
         complaint_add(r->complaints, r->scan.error_line, "%s", r->scan.error);

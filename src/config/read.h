@@ -22,9 +22,11 @@ struct given_list {
 
 /* The file outside of blocks, or what stands in one. */
 struct block {
-    const char *name; /* of an upstream */
+    const char *name; /* of an upstream; the prefix of a path */
     int line;
     struct given_list rows[ALL_ROWS];
+    struct block **paths; /* of an upstream */
+    size_t path_count;
 };
 
 struct file {

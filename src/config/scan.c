@@ -106,16 +106,15 @@ static void string(struct scanner *s)
 
 static void open_brace(struct scanner *s)
 {
-    struct scan *scan = s->scan;
-    if (s->depth++ == 0) {
-        size_t old = scan->block_count * sizeof *scan->block_lines;
+    if (s->depth == 0)
         s->open_line = s->line;
-        if (!s->after_equals) {
-            scan->block_lines =
-                arena_grow(s->arena, scan->block_lines, old, old + sizeof *scan->block_lines);
-            scan->block_lines[scan->block_count++] = s->word_lines[s->after_defaults ? 0 : 1];
-        }
+    if (s->depth < SCAN_LEVELS && !s->after_equals) {
+        struct scan_lines *l = &s->scan->blocks[s->depth];
+        size_t old = l->count * sizeof *l->at;
+        l->at = arena_grow(s->arena, l->at, old, old + sizeof *l->at);
+        l->at[l->count++] = s->word_lines[s->after_defaults ? 0 : 1];
     }
+    s->depth++;
     s->at++;
     s->after_equals = false;
 }

@@ -6,11 +6,17 @@
 
 #include "base/arena.h"
 
+#define SCAN_LEVELS 2 /* blocks, and blocks in blocks */
+
+struct scan_lines {
+    int *at;
+    size_t count;
+};
+
 struct scan {
-    char *text;       /* the same lines without comments, cut where the error is */
-    int *block_lines; /* where each block of the outermost level begins, in order */
-    size_t block_count;
-    char error[100]; /* empty: none */
+    char *text;                            /* without comments, cut where the error is */
+    struct scan_lines blocks[SCAN_LEVELS]; /* where each block begins, in order, by level */
+    char error[100];                       /* empty: none */
     int error_line;
 };
 

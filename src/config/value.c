@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "config/endpoint.h"
 #include "config/host.h"
+#include "config/preset.h"
 #include "config/quantity.h"
 
 static const struct choice {
@@ -103,6 +104,14 @@ static bool name_read(struct arena *a, const struct directive *d, const char *te
         if (!is_token(text))
             return deny(why, "must be the name of a header");
         break;
+    case ROW_shareable_headers:
+        if (!is_token(text) || *text == '*')
+            return deny(why, "must be the name of a header, or the beginning of names and a *");
+        break;
+    case ROW_error_prefix:
+        if (*text == '\0' || strlen(text) > ERROR_PREFIX_MAX)
+            return deny(why, "must have 1 to 256 bytes");
+        break;
     default:
         if (!is_parameter(text))
             return deny(why, "must be the name of a query parameter");
@@ -110,6 +119,15 @@ static bool name_read(struct arena *a, const struct directive *d, const char *te
     to->at = arena_grow(a, to->at, to->count * sizeof *to->at, (to->count + 1) * sizeof *to->at);
     to->at[to->count++] = arena_span(a, span_of(name)).at;
     return true;
+}
+
+static bool deny_preset(char *why)
+{
+    const char *name;
+    size_t len = (size_t)snprintf(why, VALUE_WHY_SIZE, "must be one of");
+    for (size_t n = 0; (name = preset_name(n)); n++)
+        len += (size_t)snprintf(why + len, VALUE_WHY_SIZE - len, " %s", name);
+    return false;
 }
 
 static bool text_read(struct arena *a, const struct directive *d, const char *text, const char **to,
@@ -120,6 +138,7 @@ static bool text_read(struct arena *a, const struct directive *d, const char *te
     *to = *text ? arena_span(a, span_of(text)).at : NULL;
     switch (directive_row(d)) {
     case ROW_url: return host_origin_read(a, text, &ignored, &reason) || deny(why, reason);
+    case ROW_preset: return *text == '\0' || preset_find(text) || deny_preset(why);
     case ROW_weight_header:
     case ROW_serialize_by:
         return *text == '\0' || is_token(text) || deny(why, "must be the name of a header");
@@ -223,7 +242,7 @@ bool value_usable(const struct directive *d, const char *text, char why[VALUE_WH
 }
 
 /* libconfuse expands ${} and backslashes between double quotes. */
-static void print_quoted(const char *text, struct text *out)
+void value_print_quoted(const char *text, struct text *out)
 {
     text_add_str(out, "\"");
     for (const char *p = text; p && *p; p++) {
@@ -242,7 +261,7 @@ static void print_names(const struct config_names *names, struct text *out)
 {
     for (size_t i = 0; i < names->count; i++) {
         text_add_str(out, i ? ", " : "");
-        print_quoted(names->at[i], out);
+        value_print_quoted(names->at[i], out);
     }
 }
 
@@ -250,7 +269,7 @@ static void print_addresses(const struct config_addresses *addresses, struct tex
 {
     for (size_t i = 0; i < addresses->count; i++) {
         text_add_str(out, i ? ", " : "");
-        print_quoted(addresses->at[i].text, out);
+        value_print_quoted(addresses->at[i].text, out);
     }
 }
 
@@ -301,8 +320,8 @@ void value_print(const struct directive *d, const void *field, struct text *out)
     case KIND_SIZE: quantity_print(d->kind, *(const uint64_t *)field, out); break;
     case KIND_COUNT: quantity_print(d->kind, *(const config_COUNT *)field, out); break;
     case KIND_BOOL: text_add_str(out, *(const config_BOOL *)field ? "yes" : "no"); break;
-    case KIND_TEXT: print_quoted(*(const config_TEXT *)field, out); break;
-    case KIND_ADDRESS: print_quoted(((const config_ADDRESS *)field)->text, out); break;
+    case KIND_TEXT: value_print_quoted(*(const config_TEXT *)field, out); break;
+    case KIND_ADDRESS: value_print_quoted(((const config_ADDRESS *)field)->text, out); break;
     case KIND_RATE: print_rate(field, out); break;
     case KIND_CHOICE: text_add_str(out, choice_name(d, *(const config_CHOICE *)field)); break;
     case KIND_NAMES:

@@ -21,6 +21,9 @@ bool value_usable(const struct directive *, const char *text, char why[VALUE_WHY
 /* The value as a file has it: 90s, "text", {"a", "b"}. */
 void value_print(const struct directive *, const void *field, struct text *out);
 
+/* A string in quotes that reads back to the same. */
+void value_print_quoted(const char *, struct text *out);
+
 /* Room for any field; zeroed it is "none" or an empty list. */
 union value_field {
     config_DURATION duration;

@@ -135,7 +135,7 @@ void access_line(struct text *to, enum config_log_format format, const struct ti
     add_number(&l, "bytes", r->bytes);
     add_bool(&l, "reused", r->trip.reused);
     add_word(&l, "protocol", r->trip.protocol);
-    add_none(&l, "cache"); /* nothing is stored by this version */
+    add_word(&l, "cache", cache_result_name(r->cache.result));
     add_word(&l, "error", r->error == FAILURE_NONE ? NULL : failure_name(r->error));
     add_word(&l, "sent", sent_name(r->sent));
     add_ms(&l, "queue_ms", r->trip.queue_us);

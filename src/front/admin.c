@@ -26,6 +26,13 @@ static json_t *clients_json(const struct admin *a)
                      (json_int_t)c.accepted, "rejected", (json_int_t)c.rejected);
 }
 
+static json_t *stored_json(const struct admin *a)
+{
+    struct store_counts c = {0};
+    a->count_stored(a->context, &c);
+    return json_pack("{s:I,s:I}", "entries", (json_int_t)c.entries, "bytes", (json_int_t)c.bytes);
+}
+
 struct rows {
     json_t *list;
     bool recent;
@@ -67,7 +74,7 @@ char *admin_stats(const struct admin *a, bool recent)
     set(o, "config", path_json(a->config_path));
     set(o, "clients", clients_json(a));
     set(o, "requests", requests_json(t->active, t->succeeded, t->failed, t->abandoned));
-    set(o, "cache", json_pack("{s:i,s:i}", "entries", 0, "bytes", 0));
+    set(o, "cache", stored_json(a));
     set(o, "bots", json_object());
     set(o, "upstreams", upstreams_json(a, recent));
     if (recent)

@@ -17,6 +17,7 @@ struct admin {
     const struct pools *pools;
     const struct totals *totals;
     void (*count_clients)(void *context, struct client_counts *);
+    void (*count_stored)(void *context, struct store_counts *);
     /* Does it to the upstream of that name, or (empty) to all of them: a drain of
      * all is the daemon's. DRAINING: it ends already, and takes no verb. */
     enum admin_outcome (*command)(void *context, struct span upstream, enum pool_verb);

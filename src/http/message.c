@@ -43,3 +43,15 @@ void fields_add(struct fields *fields, struct arena *arena, struct span name, st
         make_room(fields, arena);
     fields->at[fields->count++] = (struct field){name, value};
 }
+
+struct fields fields_copy(struct arena *a, const struct fields *from)
+{
+    struct fields to = {.count = from->count, .room = from->count};
+    if (from->count == 0)
+        return (struct fields){0};
+    to.at = arena_alloc(a, from->count * sizeof *to.at);
+    for (size_t i = 0; i < from->count; i++)
+        to.at[i] =
+            (struct field){arena_span(a, from->at[i].name), arena_span(a, from->at[i].value)};
+    return to;
+}

@@ -62,3 +62,6 @@ bool fields_list(const struct fields *, struct span name, struct span token);
 /* Adds one (room is made in the arena, doubling). The spans are borrowed for
  * the arena's life. */
 void fields_add(struct fields *, struct arena *, struct span name, struct span value);
+
+/* A copy that lives as long as `arena`, texts included. */
+struct fields fields_copy(struct arena *, const struct fields *);

@@ -62,6 +62,12 @@ static enum failure permit(void *context, bool listed, const struct sockaddr *ad
     return FAILURE_NONE;
 }
 
+static void count_stored(void *context, struct store_counts *counts)
+{
+    struct daemon *d = context;
+    *counts = proxy_stored(d->proxy);
+}
+
 static void count_clients(void *context, struct client_counts *counts)
 {
     struct daemon *d = context;
@@ -341,6 +347,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
                               .pools = d->pools,
                               .totals = proxy_totals(d->proxy),
                               .count_clients = count_clients,
+                              .count_stored = count_stored,
                               .command = command,
                               .context = d,
                               .started_us = clock_us()};

@@ -1,6 +1,7 @@
 #include "net/loop.h"
 
 #include <string.h>
+#include <time.h>
 
 struct loop {
     uv_loop_t uv;
@@ -236,6 +237,19 @@ void loop_stop(struct loop *l)
 uint64_t loop_now(const struct loop *l)
 {
     return uv_now(&l->uv) + l->skew;
+}
+
+static uint64_t clock_ms(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+uint64_t loop_age_clock(const struct loop *l)
+{
+    uint64_t awake = clock_ms(CLOCK_MONOTONIC), all = clock_ms(CLOCK_BOOTTIME);
+    return loop_now(l) + (all > awake ? all - awake : 0);
 }
 
 uint64_t clock_us(void)

@@ -30,6 +30,9 @@ void loop_stop(struct loop *);
 /* Milliseconds, as of this turn's beginning; what deadlines are measured in. */
 uint64_t loop_now(const struct loop *);
 
+/* Likewise, but it goes on while the machine sleeps: what ages are measured in. */
+uint64_t loop_age_clock(const struct loop *);
+
 /* Microseconds of a monotonic clock, as of now; what latencies are measured in. */
 uint64_t clock_us(void);
 

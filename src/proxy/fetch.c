@@ -5,6 +5,7 @@
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "proxy/peek.h"
 #include "proxy/tunnel.h"
 #include "upstream/dedicated.h"
 
@@ -27,7 +28,7 @@ enum state {
 };
 
 struct fetch {
-    struct exchange base;
+    struct forward base;
     unsigned magic;
     enum state state;
     struct fetch_order order;
@@ -47,6 +48,7 @@ struct fetch {
     uint64_t total_at, order_at, transfer_at; /* loop time, ms; UINT64_MAX: never */
     uint64_t response_at, active_at;          /* of the try: no head by then; last body byte */
     bool paused;                              /* the asker does not read */
+    struct peek peek;
     struct deadline deadline;
     struct task start; /* of a request whose body streams */
     struct task grave;
@@ -54,7 +56,7 @@ struct fetch {
 
 static struct fetch *self(struct exchange *x)
 {
-    struct fetch *f = container_of(x, struct fetch, base);
+    struct fetch *f = container_of(container_of(x, struct forward, base), struct fetch, base);
     MAGIC_CHECK(f, MAGIC);
     return f;
 }
@@ -112,6 +114,7 @@ static void bury(struct task *task)
 {
     struct fetch *f = container_of(task, struct fetch, grave);
     text_free(&f->body);
+    peek_free(&f->peek);
     f->magic = 0;
     free(f);
 }
@@ -121,6 +124,7 @@ static void let_go(struct fetch *f)
 {
     deadline_stop(&f->deadline);
     task_forget(&f->start);
+    peek_stop(&f->peek);
     gate_forget(&f->gated);
     pool_forget(&f->waiter);
     turn_end(&f->turn);
@@ -138,7 +142,7 @@ static enum sent sent_now(const struct fetch *f)
     return f->try ? conn_exchange_sent(f->try) : SENT_NO;
 }
 
-enum sent fetch_sent(const struct exchange *x)
+static enum sent forwarded(const struct forward *x)
 {
     return sent_now(container_of(x, const struct fetch, base));
 }
@@ -148,7 +152,7 @@ static void fail(struct fetch *f, const struct verdict *why)
 {
     struct verdict v = *why;
     let_go(f);
-    f->base.events->on_failed(f->base.owner, &v);
+    f->base.base.events->on_failed(f->base.base.owner, &v);
 }
 
 static struct verdict too_late(const struct fetch *f)
@@ -178,6 +182,19 @@ static struct verdict too_late(const struct fetch *f)
                          : now < f->total_at   ? u->response_timeout
                                                : f->order.total_ms);
     return verdict_make(FAILURE_HTTP_RESPONSE_TIMEOUT, sent, "no response head within %s", limit);
+}
+
+struct verdict fetch_late(const struct exchange *x, uint64_t total_ms)
+{
+    char limit[DURATION_TEXT_SIZE];
+    const struct fetch *f =
+        container_of(container_of(x, const struct forward, base), const struct fetch, base);
+    if (f->state == STATE_GATED)
+        return gate_refusal(&f->gated);
+    if (f->state == STATE_WAITING)
+        return pool_refusal(&f->waiter);
+    return verdict_make(FAILURE_HTTP_RESPONSE_TIMEOUT, sent_now(f), "no response head within %s",
+                        duration_text(limit, total_ms));
 }
 
 /* Has the time of its present state run out? A body clock stands still while the
@@ -223,7 +240,7 @@ static void on_interim(void *owner, const struct response *r)
 {
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
-    f->base.events->on_interim(f->base.owner, r);
+    f->base.base.events->on_interim(f->base.base.owner, r);
 }
 
 /* What the answer says of the exchange's budget. */
@@ -254,7 +271,7 @@ static void switch_over(struct fetch *f, const struct response *r)
     struct switched to = {
         .tunnel = tunnel_new(f->order.loop, f->order.pool, TUNNEL_UPGRADE, stream, ahead)};
     let_go(f);
-    f->base.events->on_switch(f->base.owner, r, &to);
+    f->base.base.events->on_switch(f->base.base.owner, r, &to);
 }
 
 static void on_head(void *owner, const struct response *r)
@@ -270,7 +287,7 @@ static void on_head(void *owner, const struct response *r)
     enter(f, STATE_RECEIVING);
     f->active_at = loop_now(f->order.loop);
     set_deadline(f);
-    f->base.events->on_head(f->base.owner, r);
+    peek_head(&f->peek, r);
 }
 
 static void on_body(void *owner, const char *data, size_t len)
@@ -278,7 +295,7 @@ static void on_body(void *owner, const char *data, size_t len)
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
     f->active_at = loop_now(f->order.loop);
-    f->base.events->on_body(f->base.owner, data, len);
+    peek_body(&f->peek, data, len);
 }
 
 static void on_end(void *owner, const struct fields *trailers)
@@ -286,8 +303,11 @@ static void on_end(void *owner, const struct fields *trailers)
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
     f->try = NULL;
+    peek_flush(&f->peek);
+    if (f->state == STATE_OVER)
+        return;
     let_go(f);
-    f->base.events->on_end(f->base.owner, trailers);
+    f->base.base.events->on_end(f->base.base.owner, trailers);
 }
 
 /* The never-twice rule (SPEC 4): (a) nothing left, or (c) a harmless request on
@@ -324,7 +344,7 @@ static void on_drain(void *owner)
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
     f->blocked = false;
-    f->base.events->on_drain(f->base.owner);
+    f->base.base.events->on_drain(f->base.base.owner);
 }
 
 static void finish_try(struct fetch *f)
@@ -352,7 +372,7 @@ static void send_gathered(struct fetch *f)
         finish_try(f);
     } else if (f->blocked && more) {
         f->blocked = false;
-        f->base.events->on_drain(f->base.owner);
+        f->base.base.events->on_drain(f->base.base.owner);
     }
 }
 
@@ -427,6 +447,7 @@ static void pass_gate(struct fetch *f)
     f->gated.is_order = f->order.is_order;
     f->gated.is_private = f->order.is_private;
     f->gated.credential = f->order.credential;
+    f->gated.yields = f->order.yields;
     f->gated.owner = f;
     f->gated.on_pass = on_pass;
     f->gated.on_refused = on_refused;
@@ -527,18 +548,26 @@ static void cancel(struct exchange *x)
     let_go(self(x));
 }
 
+void fetch_extend(struct exchange *x, uint64_t until_ms)
+{
+    struct fetch *f = self(x);
+    f->total_at = until_ms;
+    set_deadline(f);
+}
+
 struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_events *events,
                             void *owner)
 {
     static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, NULL};
     struct fetch *f = NEW(struct fetch);
-    f->base = (struct exchange){&ops, events, owner};
+    f->base = (struct forward){{&ops, events, owner}, forwarded};
     f->magic = MAGIC;
     f->order = *o;
     f->replayable = true;
     f->order_at = f->response_at = UINT64_MAX;
     f->total_at = after(f, o->total_ms);
     f->transfer_at = after(f, o->settings->transfer_timeout);
+    peek_init(&f->peek, &o->settings->error_prefix, o->trip, events, owner);
     deadline_init(&f->deadline, o->loop, on_deadline);
     task_init(&f->start, on_start);
     task_init(&f->grave, bury);
@@ -547,5 +576,5 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
         set_deadline(f);
     if (!gathers(&o->request))
         loop_defer(o->loop, &f->start);
-    return &f->base;
+    return &f->base.base;
 }

@@ -1,12 +1,13 @@
 /* One request on its way to its origin: waits for its turn, at the gate, for a
  * line; tries; tries again where that cannot do harm (the never-twice rule, SPEC
  * 4); says what went wrong and whether the request can have reached the exchange.
- * An exchange whose events are raw, as the origin gave them; failures come as
+ * An exchange (a forward) whose events are raw, as the origin gave them; failures come as
  * on_failed, before the head too. Owned by who opened it until it ends, frees
  * itself. Gathering (a small body), queueing (for its turn), gated, waiting (for
  * a line), awaiting (the answer's head), receiving (its body), over. */
 #pragma once
 
+#include "proxy/forward.h"
 #include "proxy/trip.h"
 #include "upstream/pool.h"
 
@@ -22,10 +23,15 @@ struct fetch_order {
     uint64_t credential; /* see gate.h */
     struct span turn;    /* value of serialize_by; len 0: none */
     uint64_t total_ms;   /* until the head, from now; 0: no limit */
+    bool yields;         /* it is refused at once where a hold would make it wait */
 };
 
 struct exchange *fetch_open(const struct fetch_order *, const struct exchange_events *,
                             void *owner);
 
-/* How much of the request can have reached the origin by now. */
-enum sent fetch_sent(const struct exchange *);
+/* It has until then (loop time, ms) instead. What it waits for in a queue keeps
+ * its earlier bound. */
+void fetch_extend(struct exchange *, uint64_t until_ms);
+
+/* What it would fail with if its time, which was so long, ran out before the head. */
+struct verdict fetch_late(const struct exchange *, uint64_t total_ms);

@@ -4,6 +4,7 @@
 
 #include "base/failure.h"
 #include "base/span.h"
+#include "proxy/cache_note.h"
 #include "proxy/trip.h"
 #include "proxy/troubles.h"
 
@@ -18,6 +19,10 @@ struct client_counts {
     uint64_t accepted, rejected;
 };
 
+struct store_counts { /* answers stored now */
+    size_t entries, bytes;
+};
+
 /* One request at its end; borrowed for the call. Times are µs. */
 struct record {
     const char *client;
@@ -27,6 +32,7 @@ struct record {
     unsigned status;      /* 0: none was sent */
     uint64_t bytes;       /* of the answer's body */
     struct trip trip;
+    struct cache_note cache;
     enum failure error; /* FAILURE_NONE: none of ours */
     enum sent sent;
     uint64_t total_us;

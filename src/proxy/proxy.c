@@ -1,6 +1,8 @@
 #include "proxy/proxy.h"
 
+#include "base/text.h"
 #include "http/reply.h"
+#include "proxy/flights.h"
 #include "proxy/relay.h"
 #include "proxy/tally.h"
 #include "proxy/transaction.h"
@@ -8,6 +10,7 @@
 struct proxy {
     struct loop *loop;
     struct pools *pools;
+    struct flights *flights;
     struct config *config;
     struct totals totals;
     proxy_on_record *on_record;
@@ -20,6 +23,7 @@ struct proxy *proxy_new(struct loop *loop, struct pools *pools)
     struct proxy *p = NEW(struct proxy);
     p->loop = loop;
     p->pools = pools;
+    p->flights = flights_new(loop);
     return p;
 }
 
@@ -33,13 +37,26 @@ void proxy_record(struct proxy *p, proxy_on_record *on_record, uint64_t least_us
 void proxy_free(struct proxy *p)
 {
     CHECK(p->totals.active == 0);
+    flights_free(p->flights);
     config_unref(p->config);
     free(p);
+}
+
+static bool is_same(const struct config *a, const struct config *b)
+{
+    struct text one = {0}, other = {0};
+    config_dump(a, &one);
+    config_dump(b, &other);
+    bool same = span_is(text_span(&one), text_span(&other));
+    text_free(&one);
+    text_free(&other);
+    return same;
 }
 
 void proxy_configure(struct proxy *p, struct config *c)
 {
     struct config *old = p->config;
+    flights_configure(p->flights, c->cache_size, old && !is_same(old, c));
     p->config = config_ref(c);
     config_unref(old);
 }
@@ -47,6 +64,11 @@ void proxy_configure(struct proxy *p, struct config *c)
 struct config *proxy_config(const struct proxy *p)
 {
     return p->config;
+}
+
+struct store_counts proxy_stored(const struct proxy *p)
+{
+    return (struct store_counts){flights_entries(p->flights), flights_bytes(p->flights)};
 }
 
 const struct totals *proxy_totals(const struct proxy *p)
@@ -61,6 +83,7 @@ static struct exchange *begin(struct proxy *p, const struct request *r, const st
     struct transaction_order order = {
         .loop = p->loop,
         .pools = p->pools,
+        .flights = p->flights,
         .config = p->config,
         .totals = &p->totals,
         .on_record = p->on_record,

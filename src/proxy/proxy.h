@@ -19,10 +19,12 @@ struct proxy *proxy_new(struct loop *, struct pools *);
  * NULL: nobody. None is made for nobody. */
 void proxy_record(struct proxy *, proxy_on_record *, uint64_t least_us, void *context);
 
-/* New requests pin this configuration from now on. */
+/* New requests pin this configuration from now on. If it differs from the one
+ * before, all stored answers are dropped: they were got under other rules. */
 void proxy_configure(struct proxy *, struct config *);
 struct config *proxy_config(const struct proxy *);
 const struct totals *proxy_totals(const struct proxy *);
+struct store_counts proxy_stored(const struct proxy *);
 
 /* Answers a request that goes to an origin (ROUTE_UPSTREAM). `route` is copied,
  * `request` and `ingress` live until the exchange's end. */

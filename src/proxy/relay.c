@@ -115,14 +115,15 @@ static void add_server_timing(struct fields *to, struct arena *a, const struct t
 }
 
 struct response relay_response(const struct relay *v, const struct response *from,
-                               const struct trip *trip)
+                               const struct trip *trip, const struct cache_note *note)
 {
     struct arena *a = v->request->arena;
     struct response to = *from;
     to.fields = (struct fields){0};
     for (size_t i = 0; i < from->fields.count; i++) {
         const struct field *f = &from->fields.at[i];
-        if (is_ours(f) || field_is_hop_by_hop(&from->fields, f) || hides_cors(v, f))
+        if (is_ours(f) || field_is_hop_by_hop(&from->fields, f) || hides_cors(v, f) ||
+            (note->result != CACHE_NONE && is(f, SPAN("Age"))))
             continue; /* Trunkline-Sent is said by this proxy alone */
         bool moves = is(f, SPAN("Location"));
         fields_add(&to.fields, a, f->name,
@@ -133,6 +134,7 @@ struct response relay_response(const struct relay *v, const struct response *fro
         add_via(&to.fields, a, from->minor);
     if (from->status < 200)
         return to;
+    cache_note_add(note, &to.fields, a);
     if (v->settings->server_timing)
         add_server_timing(&to.fields, a, trip);
     if (fields_find(&v->request->fields, SPAN("Sec-Fetch-Dest")))

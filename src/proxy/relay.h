@@ -3,6 +3,7 @@
  * end here. Pure; results live in the request's arena, values are borrowed. */
 #pragma once
 
+#include "proxy/cache_note.h"
 #include "proxy/route.h"
 #include "proxy/trip.h"
 
@@ -19,8 +20,10 @@ struct relay {
 /* The fields that go to the origin, without Host and framing. */
 struct fields relay_request(const struct relay *);
 
-/* The head that goes to the client; `trip` is for Server-Timing. */
-struct response relay_response(const struct relay *, const struct response *, const struct trip *);
+/* The head that goes to the client; `trip` is for Server-Timing, the note for Age and
+ * Cache-Status. */
+struct response relay_response(const struct relay *, const struct response *, const struct trip *,
+                               const struct cache_note *);
 
 /* A trailer section on its way, either direction (RFC 9110 6.5.1). */
 struct fields relay_trailers(struct arena *, const struct fields *);

@@ -3,6 +3,14 @@
 #include "net/loop.h"
 #include "proxy/credentials.h"
 
+static void count_cache(struct upstream_stats *s, enum cache_result result)
+{
+    s->cache_hits += result == CACHE_HIT;
+    s->cache_misses += result == CACHE_MISS;
+    s->cache_stale += result == CACHE_STALE;
+    s->cache_collapsed += result == CACHE_COLLAPSED;
+}
+
 static uint64_t ended_us(const struct tally *t)
 {
     return t->began_us + t->record.total_us;
@@ -10,6 +18,8 @@ static uint64_t ended_us(const struct tally *t)
 
 static void end(struct tally *t)
 {
+    if (t->stats)
+        count_cache(t->stats, t->record.cache.result);
     t->ended = true;
     if (!t->is_connect)
         t->totals->active--;
@@ -72,7 +82,7 @@ void tally_interim(struct tally *t)
 void tally_head(struct tally *t, unsigned status)
 {
     t->record.status = status;
-    t->record.sent = SENT_YES;
+    t->record.sent = t->record.cache.result == CACHE_NONE ? SENT_YES : t->record.cache.sent;
     count_status(t, status);
 }
 
@@ -83,10 +93,10 @@ void tally_succeed(struct tally *t)
     end_request(t);
     histogram_add(&t->stats->total, t->record.total_us);
     recent_answered(&t->stats->recent, ended_us(t), t->record.total_us);
-    if (t->record.status >= 500) {
+    if (t->record.status >= 500 || t->record.trip.refused) {
         troubles_add_status(&t->totals->troubles, t->record.upstream, t->record.status, time(NULL));
         count_failed(t);
-        count_unknown(t, SENT_YES);
+        count_unknown(t, t->record.status >= 500 ? SENT_YES : SENT_NO);
         return;
     }
     t->totals->succeeded++;

@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "http/reply.h"
 #include "proxy/credentials.h"
-#include "proxy/fetch.h"
+#include "proxy/flights.h"
 #include "proxy/passage.h"
 #include "proxy/relay.h"
 #include "proxy/tally.h"
@@ -34,8 +34,9 @@ struct transaction {
     struct tally tally;
     struct pool *pool;
     struct link in_pool;
-    struct exchange *fetch; /* or, of a CONNECT, its passage; NULL: none, or ended */
-    struct task next;       /* tells our own answer or failure */
+    struct exchange *answer; /* a fetch, or a share in one; of a CONNECT its passage; NULL: none,
+                                or ended */
+    struct task next;        /* tells our own answer or failure */
     struct task grave;
 };
 
@@ -73,9 +74,9 @@ static void bury(struct task *task)
 static void let_go(struct transaction *t)
 {
     task_forget(&t->next);
-    if (t->fetch)
-        exchange_cancel(t->fetch);
-    t->fetch = NULL;
+    if (t->answer)
+        exchange_cancel(t->answer);
+    t->answer = NULL;
 }
 
 /* Its numbers are final: told to the log, and its place in the pool given up. */
@@ -150,7 +151,7 @@ static void fail(struct transaction *t)
 
 static struct response relayed(struct transaction *t, const struct response *from)
 {
-    return relay_response(&t->relay, from, &t->tally.record.trip);
+    return relay_response(&t->relay, from, &t->tally.record.trip, &t->tally.record.cache);
 }
 
 static void on_interim(void *owner, const struct response *from)
@@ -168,6 +169,8 @@ static void on_head(void *owner, const struct response *from)
     MAGIC_CHECK(t, MAGIC);
     enter(t, STATE_RELAYING);
     tally_head(&t->tally, from->status);
+    if (t->order.request->is_order && from->status < 400) /* RFC 9111 4.4 */
+        flights_forget(t->order.flights, t->pool, t->route.path);
     struct response to = relayed(t, from);
     t->base.events->on_head(t->base.owner, &to);
 }
@@ -184,7 +187,7 @@ static void on_end(void *owner, const struct fields *trailers)
 {
     struct transaction *t = owner;
     MAGIC_CHECK(t, MAGIC);
-    t->fetch = NULL;
+    t->answer = NULL;
     task_forget(&t->next);
     struct fields to = relay_trailers(t->order.request->arena, trailers);
     tally_succeed(&t->tally);
@@ -197,7 +200,7 @@ static void on_failed(void *owner, const struct verdict *v)
 {
     struct transaction *t = owner;
     MAGIC_CHECK(t, MAGIC);
-    t->fetch = NULL;
+    t->answer = NULL;
     t->failure = *v;
     fail(t);
 }
@@ -214,7 +217,7 @@ static void on_switch(void *owner, const struct response *head, const struct swi
 {
     struct transaction *t = owner;
     MAGIC_CHECK(t, MAGIC);
-    t->fetch = NULL;
+    t->answer = NULL;
     task_forget(&t->next);
     tally_switch(&t->tally, head->status);
     conclude(t);
@@ -227,35 +230,35 @@ static void on_switch(void *owner, const struct response *head, const struct swi
 /* A CONNECT sends nothing of its own. */
 static enum sent sent_now(const struct transaction *t)
 {
-    return t->fetch && !t->tally.is_connect ? fetch_sent(t->fetch) : SENT_NO;
+    return t->answer && !t->tally.is_connect ? forward_sent(t->answer) : SENT_NO;
 }
 
 static bool body(struct exchange *x, const char *data, size_t len)
 {
     struct transaction *t = self(x);
-    return t->fetch == NULL || exchange_body(t->fetch, data, len);
+    return t->answer == NULL || exchange_body(t->answer, data, len);
 }
 
 static void finish(struct exchange *x, const struct fields *trailers)
 {
     struct transaction *t = self(x);
     struct fields to = relay_trailers(t->order.request->arena, trailers);
-    if (t->fetch)
-        exchange_finish(t->fetch, &to);
+    if (t->answer)
+        exchange_finish(t->answer, &to);
 }
 
 static void hold(struct exchange *x)
 {
     struct transaction *t = self(x);
-    if (t->fetch)
-        exchange_pause(t->fetch);
+    if (t->answer)
+        exchange_pause(t->answer);
 }
 
 static void unhold(struct exchange *x)
 {
     struct transaction *t = self(x);
-    if (t->fetch)
-        exchange_resume(t->fetch);
+    if (t->answer)
+        exchange_resume(t->answer);
 }
 
 static void cancel(struct exchange *x)
@@ -326,10 +329,11 @@ static const struct exchange_events fetch_events = {.on_interim = on_interim,
                                                     .on_drain = on_drain,
                                                     .on_switch = on_switch};
 
-static void begin_fetch(struct transaction *t, uint64_t total_ms)
+static struct fetch_order fetch_order_of(struct transaction *t, uint64_t total_ms)
 {
     const struct request *r = t->order.request;
-    struct fetch_order order = {
+    bool is_private = t->relay.is_private;
+    return (struct fetch_order){
         .loop = t->order.loop,
         .pool = t->pool,
         .settings = t->settings,
@@ -346,22 +350,40 @@ static void begin_fetch(struct transaction *t, uint64_t total_ms)
                     .header_limit = t->order.config->max_header_size},
         .is_safe = r->is_safe,
         .is_order = r->is_order,
-        .is_private = t->relay.is_private,
-        .credential =
-            t->relay.is_private ? request_credential(t->settings, &r->fields, t->route.path) : 0,
+        .is_private = is_private,
+        .credential = is_private ? request_credential(t->settings, &r->fields, t->route.path) : 0,
         .turn = turn_of(t),
         .total_ms = total_ms,
     };
-    t->fetch = fetch_open(&order, &fetch_events, t);
+}
+
+/* Alone to the origin; or, where the operator lets public requests share, by way of
+ * the store. */
+static void begin(struct transaction *t, uint64_t total_ms)
+{
+    const struct fetch_order fetch = fetch_order_of(t, total_ms);
+    const struct sharing sharing = sharing_of(t->settings, t->order.request, t->relay.is_private);
+    if (!sharing.allowed || pool_is_draining(t->pool)) {
+        t->answer = fetch_open(&fetch, &fetch_events, t);
+        return;
+    }
+    struct flight_order order = {.fetch = fetch,
+                                 .sharing = sharing,
+                                 .config = t->order.config,
+                                 .arena = t->order.request->arena,
+                                 .note = &t->tally.record.cache};
+    t->answer = flights_open(t->order.flights, &order, &fetch_events, t);
 }
 
 static void find_pool(struct transaction *t)
 {
     const struct transaction_order *o = &t->order;
+    const struct span path = t->route.path;
     uint64_t total_ms;
-    t->settings = t->route.listed ? t->route.listed : &o->config->defaults;
+    t->settings = t->route.listed ? config_for_path(t->route.listed, path.at, path.len)
+                                  : &o->config->defaults;
     t->relay = (struct relay){o->config, t->settings, o->ingress, o->request, &t->route, false};
-    t->relay.is_private = request_is_private(t->settings, &o->request->fields, t->route.path);
+    t->relay.is_private = request_is_private(t->settings, &o->request->fields, path);
     t->pool = pools_find(o->pools, t->route.listed, &t->route.origin);
     if (t->pool == NULL) {
         t->failure = verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO,
@@ -376,9 +398,9 @@ static void find_pool(struct transaction *t)
     if (o->refusal || !find_limit(t, &total_ms))
         return;
     if (t->tally.is_connect)
-        t->fetch = passage_open(o->loop, t->pool, &t->route.origin, total_ms, &fetch_events, t);
+        t->answer = passage_open(o->loop, t->pool, &t->route.origin, total_ms, &fetch_events, t);
     else
-        begin_fetch(t, total_ms);
+        begin(t, total_ms);
 }
 
 struct exchange *transaction_open(const struct transaction_order *o,

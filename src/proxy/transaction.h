@@ -11,6 +11,7 @@
 struct transaction_order {
     struct loop *loop;
     struct pools *pools;
+    struct flights *flights;
     struct config *config;
     struct totals *totals;
     proxy_on_record *on_record;

@@ -137,11 +137,23 @@ static struct verdict denied(const struct gate *g, const struct gate_waiter *w, 
     return v;
 }
 
+struct verdict gate_refusal(const struct gate_waiter *w)
+{
+    MAGIC_CHECK(w->gate, MAGIC);
+    return denied(w->gate, w, earliest(w->gate, w, 0));
+}
+
+/* Held, it goes at once: for it there is another answer. */
+static bool gives_way(const struct gate *g, const struct gate_waiter *w)
+{
+    return w->yields && hold_of(g, w).until_ms != 0;
+}
+
 static void on_refusal(struct task *t)
 {
     struct gate_waiter *w = container_of(t, struct gate_waiter, refusal);
     MAGIC_CHECK(w->gate, MAGIC);
-    w->gate->refused++;
+    w->gate->refused += !gives_way(w->gate, w);
     w->on_refused(w->owner, &w->why);
 }
 
@@ -184,7 +196,7 @@ static void review(struct gate *g)
     for (size_t i = 0; i < COUNT_OF(lists); i++) {
         LIST_FOR (lists[i], w, struct gate_waiter, link) {
             uint64_t at = earliest(g, w, before);
-            if (at >= w->deadline.due) {
+            if (at >= w->deadline.due || gives_way(g, w)) {
                 refuse_later(g, w, at);
                 continue;
             }
@@ -219,6 +231,7 @@ bool gate_pass(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
     *w = (struct gate_waiter){.is_order = w->is_order,
                               .is_private = w->is_private,
                               .credential = w->credential,
+                              .yields = w->yields,
                               .owner = w->owner,
                               .on_pass = w->on_pass,
                               .on_refused = w->on_refused,
@@ -229,7 +242,7 @@ bool gate_pass(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
     uint64_t at = earliest(g, w, before), now = loop_now(g->loop);
     if (at <= now && before == 0 && bucket_take(&g->bucket, now))
         return true;
-    if (at >= until_ms || g->settings->on_limit == ON_LIMIT_REFUSE) {
+    if (at >= until_ms || g->settings->on_limit == ON_LIMIT_REFUSE || gives_way(g, w)) {
         refuse_later(g, w, at);
         return false;
     }

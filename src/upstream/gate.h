@@ -19,6 +19,7 @@ struct gate_waiter {
     bool is_order;       /* POST, PUT, PATCH, DELETE: ahead of the rest */
     bool is_private;     /* bears a credential */
     uint64_t credential; /* a hash of its first credential; 0: none */
+    bool yields;         /* rather refused at once than held: it has another answer */
     void *owner;
     void (*on_pass)(void *owner);                            /* send it now */
     void (*on_refused)(void *owner, const struct verdict *); /* 429, sent = no */
@@ -42,8 +43,11 @@ void gate_free(struct gate *);                                      /* nobody ma
 bool gate_pass(struct gate *, struct gate_waiter *, uint64_t until_ms) MUST_CHECK;
 void gate_forget(struct gate_waiter *);
 
+/* What a waiting one would be refused with now. */
+struct verdict gate_refusal(const struct gate_waiter *);
+
 /* Would such a request be held now, by a pause or the weight used up (the rate is
- * no hold)? What the store is asked instead. */
+ * no hold)? */
 bool gate_holds(const struct gate *, const struct gate_waiter *);
 
 /* What an answer says of the budget: its status, the value of Retry-After and of

@@ -106,8 +106,10 @@ struct pool *pool_new(struct loop *loop, struct connector *connector, struct con
                       const struct upstream_config *settings, const struct pool_origin *origin,
                       void (*on_empty)(void *owner, struct pool *), void *owner)
 {
+    static uint64_t made;
     struct pool *p = NEW(struct pool);
     p->magic = POOL_MAGIC;
+    p->id = ++made;
     p->loop = loop;
     p->connector = connector;
     p->snapshot = config_ref(snapshot);
@@ -248,6 +250,16 @@ void pool_describe(const struct pool *p, struct pool_view *view)
         .learned_idle_ms = lines_learned_ms(&p->lines),
         .stats = &p->stats,
     };
+}
+
+uint64_t pool_id(const struct pool *p)
+{
+    return p->id;
+}
+
+bool pool_is_draining(const struct pool *p)
+{
+    return p->state == STATE_DRAINING;
 }
 
 struct upstream_stats *pool_stats(struct pool *p)

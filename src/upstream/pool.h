@@ -71,6 +71,9 @@ struct pool_waiter {
 struct line *pool_acquire(struct pool *, struct pool_waiter *, uint64_t until_ms);
 void pool_forget(struct pool_waiter *);
 
+/* What a waiting one would be refused with now. */
+struct verdict pool_refusal(const struct pool_waiter *);
+
 /* A request is under way from here on (it need not have a line), until leave:
  * the gauge, and what keeps a retired pool alive. */
 void pool_enter(struct pool *, struct link *request);
@@ -100,6 +103,10 @@ void pool_warn_bypassed(struct pool *);
 
 struct gate *pool_gate(struct pool *);   /* its budget with the exchange */
 struct turns *pool_turns(struct pool *); /* serialize_by */
+
+/* Tells pools apart, for good: never used again by another. */
+uint64_t pool_id(const struct pool *);
+bool pool_is_draining(const struct pool *); /* answers no new request */
 
 /* What /stats shows of it beside its counters; strings live until the loop turns. */
 struct pool_view {

@@ -10,6 +10,7 @@ enum pool_state { STATE_UP, STATE_PAUSED, STATE_DRAINING, STATE_RETIRED };
 
 struct pool {
     unsigned magic;
+    uint64_t id;
     enum pool_state state;
     struct loop *loop;
     struct config *snapshot;

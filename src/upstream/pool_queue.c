@@ -84,6 +84,11 @@ static struct verdict waited_too_long(const struct pool *p, const struct pool_wa
                         p->settings->max_connections, waited);
 }
 
+struct verdict pool_refusal(const struct pool_waiter *w)
+{
+    return waited_too_long(w->pool, w);
+}
+
 static void serve(struct pool *p);
 
 static uint64_t due_of(const struct pool_waiter *w)

@@ -46,6 +46,12 @@ static void count_clients(void *context, struct client_counts *c)
     *c = (struct client_counts){.open = 3, .accepted = 10, .rejected = 2};
 }
 
+static void count_stored(void *context, struct store_counts *c)
+{
+    ck_assert_ptr_eq(context, &admin);
+    *c = (struct store_counts){.entries = 2, .bytes = 900};
+}
+
 static int commanded = -1;
 
 static bool commanded_all;
@@ -116,6 +122,7 @@ static void setup(void)
                            .pools = &pools,
                            .totals = &totals,
                            .count_clients = count_clients,
+                           .count_stored = count_stored,
                            .command = command,
                            .context = &admin,
                            .config_path = "/etc/trunkline.conf",

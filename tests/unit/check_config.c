@@ -56,11 +56,11 @@ START_TEST(lines_are_right_in_a_commented_file)
               "}\n",
               8, "listen = nine # no comment /* at all // here: ");
     refuse("max_clients = 0 # a\n/**/ max_uri_size = 0 // \"\nupstream a { /* '\n\" */\n"
-           "  url = https://a.example # unquoted\n  retries = x\n}\ncache_size = 1m\n",
+           "  url = https://a.example # unquoted\n  retries = x\n}\ncache_sise = 1m\n",
            "t.conf:1: max_clients = 0: must be a whole number from 1 to 1000000\n"
            "t.conf:2: max_uri_size = 0: must be a size (k m g) from 64 to 16m\n"
            "t.conf:6: retries = x: must be a whole number from 0 to 100\n"
-           "t.conf:8: unknown directive 'cache_size'\n");
+           "t.conf:8: unknown directive 'cache_sise'\n");
     refuse_at("# a\r\n\r\nmax_clients = \"1\\\n0\" # b\r\nmax_clients_ = 1", 5,
               "unknown directive 'max_clients_'");
     config_unref(parse_good("max_clients=5//five\nupstream a{url=https://a.example/**/}#"));
@@ -69,15 +69,8 @@ END_TEST
 
 START_TEST(unknown_directives_are_named)
 {
-    static const char *const later[] = {
-        "fresh",          "stale_if_error", "coalesce",         "preset",
-        "stale_if_error", "error_prefix",   "cache_max_object", "shareable_headers"};
-    char text[100], expected[100];
-    for (size_t i = 0; i < COUNT_OF(later); i++) {
-        snprintf(text, sizeof text, "\nupstream a {\n%s = 1s\nbad = 1\n}", later[i]);
-        snprintf(expected, sizeof expected, "t.conf:3: unknown directive '%s'\n", later[i]);
-        refuse(text, expected);
-    }
+    refuse("\nupstream a {\nfreshness = 1s\nbad = 1\n}",
+           "t.conf:3: unknown directive 'freshness'\n");
     refuse("conect = deny", "t.conf:1: unknown directive 'conect'\n");
     refuse("upstream a { max_clients = 1 }", "t.conf:1: unknown directive 'max_clients'\n");
     refuse("min_idle = 1", "t.conf:1: unknown directive 'min_idle'\n");
@@ -248,8 +241,9 @@ START_TEST(a_dump_reads_back_to_the_same)
     ck_assert_ptr_nonnull(strstr(out.at, "\nunlisted = deny\n"));
     ck_assert_ptr_nonnull(strstr(out.at, "\naccess_log = \"/a\\${b}\\\\n\\\"\"\n"));
     ck_assert_ptr_nonnull(strstr(out.at, "\ndefaults {\n    max_connections = 16\n"));
-    ck_assert_ptr_nonnull(strstr(out.at, "\nupstream a {\n    url = \"https://a\"\n"
-                                         "    listen = {}\n    connect_to = \"\"\n"));
+    ck_assert_ptr_nonnull(strstr(out.at,
+                                 "\nupstream a {\n    url = \"https://a\"\n"
+                                 "    preset = \"\"\n    listen = {}\n    connect_to = \"\"\n"));
     ck_assert_ptr_nonnull(strstr(out.at, "    min_idle = 2\n    idle_timeout = 90s\n"));
     ck_assert_ptr_nonnull(strstr(out.at, "    tls_min = 1.2\n"));
     ck_assert_ptr_eq(strstr(out.at, "listen = {\"127.0.0.1:8642\"}\nallow_clients = {}\n"), out.at);

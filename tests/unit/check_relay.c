@@ -57,6 +57,8 @@ static const char *text_of(const struct fields *f)
     return out ? out : "";
 }
 
+static const struct cache_note nothing_stored;
+
 static struct relay relay_of(void)
 {
     return (struct relay){config, route.listed, &ingress, &request, &route, false};
@@ -81,7 +83,7 @@ static void comes_back(const char *fields, const char *expected)
                             .framing = FRAMING_LENGTH,
                             .length = 7};
     struct relay v = relay_of();
-    struct response to = relay_response(&v, &from, &trip);
+    struct response to = relay_response(&v, &from, &trip, &nothing_stored);
     ck_assert_str_eq(text_of(&to.fields), expected);
     ck_assert(to.status == 200 && to.length == 7 && to.framing == FRAMING_LENGTH);
 }
@@ -198,7 +200,7 @@ START_TEST(test_interim)
     request.fields = fields_of("Sec-Fetch-Dest: document");
     route.listed = find(config, "bare");
     struct relay v = relay_of();
-    struct response to = relay_response(&v, &from, &trip);
+    struct response to = relay_response(&v, &from, &trip, &nothing_stored);
     ck_assert_str_eq(text_of(&to.fields), "Link: x");
 }
 END_TEST

@@ -113,7 +113,9 @@ class Daemon:
 
     def write(self, text=None):
         default = f'defaults {{\n{directives("    ", **self.defaults)}}}\n' if self.defaults else ''
-        self.conf_path.write_text(text if text is not None else directives(**self.settings) + default + ''.join(self.blocks))
+        new = self.conf_path.with_suffix('.new')        # put in place whole: a reload may be reading it
+        new.write_text(text if text is not None else directives(**self.settings) + default + ''.join(self.blocks))
+        new.replace(self.conf_path)
 
     def wait_ready(self, timeout=10 * PATIENCE):
         end = time.monotonic() + timeout

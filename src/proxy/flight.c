@@ -1,0 +1,318 @@
+#include "proxy/flights_internal.h"
+
+#define MAGIC 0x666c6967
+#define AHEAD_MAX (64 * 1024) /* bytes that wait for a slow reader before the origin is held up */
+
+static uint64_t now_of(const struct flight *f)
+{
+    return loop_age_clock(f->all->loop);
+}
+
+/* ------------------------------------------------------------------ a flight's end */
+
+static void bury_flight(struct task *task)
+{
+    struct flight *f = container_of(task, struct flight, grave);
+    stored_unref(f->answer);
+    config_unref(f->config);
+    arena_free(f->arena);
+}
+
+void flight_close_doors(struct flight *f)
+{
+    if (f->joinable)
+        HASH_DEL(f->all->joinable, f);
+    f->joinable = false;
+}
+
+void flight_land(struct flight *f)
+{
+    CHECK(f->passengers.count == 0);
+    flight_close_doors(f);
+    if (f->fetch)
+        exchange_cancel(f->fetch);
+    f->fetch = NULL;
+    f->magic = 0;
+    list_remove(&f->link);
+    loop_defer(f->all->loop, &f->grave);
+}
+
+/* ------------------------------------------------------------------ taking off */
+
+static void on_interim(void *owner, const struct response *r);
+static void on_head(void *owner, const struct response *r);
+static void on_body(void *owner, const char *data, size_t len);
+static void on_end(void *owner, const struct fields *trailers);
+static void on_failed(void *owner, const struct verdict *why);
+
+static void on_drain(void *owner)
+{
+    (void)owner; /* a request without a body has nothing to hold back */
+}
+
+struct flight *flight_find(struct flights *all, struct span key)
+{
+    struct flight *f;
+    HASH_FIND(hh, all->joinable, key.at, key.len, f);
+    return f;
+}
+
+static void open_doors(struct flight *f)
+{
+    if (f->key.len == 0 || flight_find(f->all, f->key))
+        return;
+    HASH_ADD_KEYPTR(hh, f->all->joinable, f->key.at, f->key.len, f);
+    f->joinable = true;
+}
+
+static uint64_t left_until(const struct flights *all, uint64_t until_ms)
+{
+    uint64_t now = loop_now(all->loop);
+    if (until_ms == UINT64_MAX)
+        return 0;
+    return until_ms > now ? until_ms - now : 1;
+}
+
+static void fly(struct flight *f, uint64_t until_ms)
+{
+    static const struct exchange_events events = {.on_interim = on_interim,
+                                                  .on_head = on_head,
+                                                  .on_body = on_body,
+                                                  .on_end = on_end,
+                                                  .on_failed = on_failed,
+                                                  .on_drain = on_drain};
+    static const struct fields none;
+    f->until_ms = until_ms;
+    f->order.total_ms = left_until(f->all, until_ms);
+    f->trip = (struct trip){0};
+    f->fetch = fetch_open(&f->order, &events, f);
+    exchange_finish(f->fetch, &none);
+}
+
+/* The request is copied: the client that began it may leave first. */
+static struct flight *new_flight(const struct passenger *p, struct span key)
+{
+    struct arena *a = arena_new();
+    struct flight *f = arena_alloc(a, sizeof *f);
+    const struct fetch_order *o = &p->order.fetch;
+    f->magic = MAGIC;
+    f->all = p->all;
+    f->arena = a;
+    f->config = config_ref(p->order.config);
+    f->epoch = p->all->epoch;
+    f->key = key.len ? arena_span(a, key) : key;
+    f->order = *o;
+    f->order.request.method = arena_span(a, o->request.method);
+    f->order.request.target = arena_span(a, o->request.target);
+    f->order.request.fields = fields_copy(a, &o->request.fields);
+    f->order.turn = o->turn.len ? arena_span(a, o->turn) : o->turn;
+    f->order.trip = &f->trip;
+    f->order.yields = p->reader.last_good != NULL;
+    f->place = (struct cache_key){pool_id(o->pool), f->order.request.target};
+    f->asked = fields_copy(a, p->order.sharing.fields);
+    f->began_at = now_of(f);
+    list_init(&f->passengers);
+    list_push_back(&f->all->all, &f->link);
+    task_init(&f->grave, bury_flight);
+    return f;
+}
+
+/* With a key others may join it. */
+void flight_take_off(struct passenger *p, struct span key)
+{
+    struct flight *f = new_flight(p, key);
+    p->flight = f;
+    p->order.note->result = CACHE_MISS;
+    p->order.note->by_request = p->order.sharing.bypasses;
+    list_push_back(&f->passengers, &p->link);
+    open_doors(f);
+    fly(f, p->until_ms);
+}
+
+/* -------------------------------------------------------------- the answer comes */
+
+static bool has_known_length(const struct stored *s)
+{
+    return s->whole || s->head.framing == FRAMING_LENGTH || s->head.framing == FRAMING_NONE;
+}
+
+/* The first one aboard gets the answer as it comes. */
+static void lead(struct passenger *p, const struct response *r)
+{
+    struct flight *f = p->flight;
+    deadline_stop(&p->deadline);
+    *p->order.fetch.trip = f->trip;
+    reader_choose(&p->reader, f->answer, false);
+    p->order.note->sent = SENT_YES;
+    p->order.note->age_ms = stored_told_age_ms(f->answer, now_of(f));
+    p->order.note->stored = f->stores && has_known_length(f->answer);
+    reader_begin(&p->reader, r);
+}
+
+/* Everybody else gets it from what is kept. Of unknown length, it may outgrow that
+ * yet: then they had better not have begun. */
+void flight_follow(struct passenger *p)
+{
+    struct flight *f = p->flight;
+    if (!f->keeping || !stored_fits(f->answer, p->order.sharing.fields)) {
+        passenger_get_off(p);
+        flight_take_off(p, (struct span){0});
+        return;
+    }
+    deadline_stop(&p->deadline);
+    reader_choose(&p->reader, f->answer, has_known_length(f->answer));
+}
+
+bool flight_is_failure(const struct flight *f)
+{
+    return f->trip.refused || sharing_is_failure(f->answer->head.status);
+}
+
+static void on_interim(void *owner, const struct response *r)
+{
+    struct flight *f = owner;
+    MAGIC_CHECK(f, MAGIC);
+    reader_interim(&passenger_of(list_first(&f->passengers))->reader, r);
+}
+
+/* A passenger may get off while told of it, but no other than that one. */
+static void on_head(void *owner, const struct response *r)
+{
+    struct flight *f = owner;
+    MAGIC_CHECK(f, MAGIC);
+    size_t most = f->order.settings->cache_max_object;
+    bool led = false, fits = r->framing != FRAMING_LENGTH || r->length <= most;
+    f->answer = stored_new(r, &f->asked, now_of(f), now_of(f) - f->began_at);
+    f->keeping = sharing_permits(r) && fits;
+    f->stores = f->keeping && sharing_stores(r) && !f->order.request.is_head && !f->trip.refused &&
+                !f->trip.unseen &&
+                cache_takes(f->all->cache, f->place, f->answer, r->has_length ? r->length : 0);
+    if (!f->keeping)
+        flight_close_doors(f);
+    LIST_FOR (&f->passengers, p, struct passenger, link) {
+        if (flight_is_failure(f) && passenger_serve_stale(p, r->status, FAILURE_NONE, SENT_YES))
+            continue;
+        if (led)
+            flight_follow(p);
+        else
+            lead(p, r);
+        led = true;
+    }
+    if (f->passengers.count == 0 && f->magic)
+        flight_land(f);
+}
+
+/* It is too large to be kept: the first one goes on alone. */
+static void outgrow(struct flight *f)
+{
+    struct passenger *first = passenger_of(list_first(&f->passengers));
+    f->keeping = f->stores = false;
+    flight_close_doors(f);
+    LIST_FOR (&f->passengers, p, struct passenger, link) {
+        if (p == first)
+            continue;
+        passenger_get_off(p);
+        reader_put_back(&p->reader);
+        flight_take_off(p, (struct span){0});
+    }
+    if (!first->reader.told)
+        reader_begin(&first->reader, &f->answer->head);
+    if (f->magic)
+        reader_read(&first->reader);
+}
+
+/* What is told was kept for nobody else. */
+void flight_forget_told(struct flight *f, struct passenger *p)
+{
+    text_free(&f->answer->body);
+    p->reader.at = 0;
+}
+
+static void pass_by(struct flight *f, const char *data, size_t len)
+{
+    struct passenger *p = passenger_of(list_first(&f->passengers));
+    if (reader_has_all(&p->reader) && !p->reader.paused) {
+        flight_forget_told(f, p);
+        reader_pass(&p->reader, data, len);
+        return;
+    }
+    text_add(&f->answer->body, (struct span){data, len});
+    if (f->answer->body.len - p->reader.at > AHEAD_MAX && !f->held_up) {
+        f->held_up = true;
+        exchange_pause(f->fetch);
+    }
+}
+
+static void on_body(void *owner, const char *data, size_t len)
+{
+    struct flight *f = owner;
+    MAGIC_CHECK(f, MAGIC);
+    if (f->keeping && f->answer->body.len + len > f->order.settings->cache_max_object)
+        outgrow(f);
+    if (f->magic == 0)
+        return;
+    if (!f->keeping) {
+        pass_by(f, data, len);
+        return;
+    }
+    text_add(&f->answer->body, (struct span){data, len});
+    LIST_FOR (&f->passengers, p, struct passenger, link)
+        reader_read(&p->reader);
+}
+
+static void on_end(void *owner, const struct fields *trailers)
+{
+    struct flight *f = owner;
+    struct link *k;
+    MAGIC_CHECK(f, MAGIC);
+    f->fetch = NULL;
+    flight_close_doors(f);
+    f->answer->whole = true;
+    text_fit(&f->answer->body);
+    f->answer->trailers = fields_copy(f->answer->arena, trailers);
+    if (f->stores && f->epoch == f->all->epoch)
+        cache_put(f->all->cache, f->place, f->answer, &f->asked);
+    while ((k = list_first(&f->passengers))) {
+        struct passenger *p = passenger_of(k);
+        passenger_get_off(p);
+        if (!p->reader.told)
+            reader_begin_kept(&p->reader);
+        reader_read(&p->reader);
+    }
+    flight_land(f);
+}
+
+/* The deadline, or the place at the gate, of the one who began it is not everybody's. */
+static bool may_fly_on(const struct passenger *p, const struct verdict *why)
+{
+    const struct flight *f = p->flight;
+    return why->sent == SENT_NO &&
+           (p->until_ms > f->until_ms || (f->order.yields && verdict_status(why) == 429));
+}
+
+static void on_failed(void *owner, const struct verdict *v)
+{
+    struct flight *f = owner;
+    struct verdict why = *v;
+    uint64_t until_ms = 0;
+    MAGIC_CHECK(f, MAGIC);
+    f->fetch = NULL;
+    flight_close_doors(f);
+    LIST_FOR (&f->passengers, p, struct passenger, link) {
+        if (p->reader.told ||
+            (passenger_may_hide(p, &why) && passenger_serve_stale(p, 0, why.error, why.sent)) ||
+            !may_fly_on(p, &why)) {
+            if (p->flight)
+                passenger_fail(p, &why);
+        } else if (p->until_ms > until_ms) {
+            until_ms = p->until_ms;
+        }
+    }
+    if (f->passengers.count == 0) {
+        flight_land(f);
+        return;
+    }
+    f->order.yields = false;
+    open_doors(f);
+    fly(f, until_ms);
+}

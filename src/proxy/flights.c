@@ -1,0 +1,102 @@
+#include <inttypes.h>
+
+#include "proxy/flights_internal.h"
+
+/* ---------------------------------------------------------------------- opening */
+
+/* What makes requests identical; what else the answer depends on, its Vary tells. */
+static struct span key_of(const struct flight_order *o)
+{
+    struct text key = {0};
+    text_printf(&key, "%" PRIu64 " %d ", pool_id(o->fetch.pool), o->sharing.is_head);
+    for (size_t i = 0; i < o->sharing.fields->count; i++)
+        if (span_is_nocase(o->sharing.fields->at[i].name, SPAN("Accept-Encoding")))
+            text_printf(&key, "%.*s,", SPAN_ARG(o->sharing.fields->at[i].value));
+    text_add_str(&key, "\n");
+    text_add(&key, o->fetch.request.target);
+    struct span copy = arena_span(o->arena, text_span(&key));
+    text_free(&key);
+    return copy;
+}
+
+static struct verdict not_cached(void)
+{
+    struct verdict v = verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO,
+                                    "only-if-cached: no fresh answer is stored");
+    v.status = 504; /* RFC 9111 5.2.1.7 */
+    return v;
+}
+
+/* With a flight: one under way, or a new one. */
+static void depart(struct passenger *p)
+{
+    const struct sharing *s = &p->order.sharing;
+    struct span key = {0};
+    if (s->coalesce && !s->bypasses && !s->is_conditional)
+        key = key_of(&p->order);
+    struct flight *f = key.len ? flight_find(p->all, key) : NULL;
+    if (f)
+        passenger_board(p, f);
+    else
+        flight_take_off(p, key);
+}
+
+struct exchange *flights_open(struct flights *all, const struct flight_order *o,
+                              const struct exchange_events *events, void *owner)
+{
+    struct passenger *p = passenger_new(all, o, events, owner);
+    if (!reader_find(&p->reader)) {
+        struct verdict why = not_cached();
+        if (o->sharing.only_if_cached)
+            reader_fail_soon(&p->reader, &why);
+        else
+            depart(p);
+    }
+    return &p->reader.base.base;
+}
+
+/* ------------------------------------------------------------------------- all */
+
+struct flights *flights_new(struct loop *loop)
+{
+    struct flights *all = NEW(struct flights);
+    all->loop = loop;
+    all->cache = cache_new();
+    list_init(&all->all);
+    return all;
+}
+
+void flights_free(struct flights *all)
+{
+    CHECK(all->all.count == 0);
+    cache_free(all->cache);
+    free(all);
+}
+
+void flights_configure(struct flights *all, size_t cache_size, bool renew)
+{
+    if (renew) {
+        all->epoch++;
+        LIST_FOR (&all->all, f, struct flight, link) {
+            flight_close_doors(f);
+            f->key = (struct span){0};
+        }
+        cache_limit(all->cache, 0);
+    }
+    cache_limit(all->cache, cache_size);
+}
+
+void flights_forget(struct flights *all, const struct pool *pool, struct span target)
+{
+    cache_forget(all->cache, (struct cache_key){pool_id(pool), target});
+}
+
+size_t flights_entries(const struct flights *all)
+{
+    return cache_entries(all->cache);
+}
+
+size_t flights_bytes(const struct flights *all)
+{
+    return cache_bytes(all->cache);
+}

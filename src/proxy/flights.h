@@ -1,0 +1,41 @@
+/* Public requests under way, and what they leave behind: answers from the store,
+ * starts one request to the origin for many that ask the same, stores what it
+ * brings, and serves the last good answer when the origin fails (SPEC 5).
+ * Owned by the proxy. A flight is one request to the origin; its passengers are
+ * the clients' requests that wait for its answer, which the first of them, or
+ * whoever is first when that one leaves, gets as it comes. */
+#pragma once
+
+#include "proxy/cache_note.h"
+#include "proxy/fetch.h"
+#include "proxy/sharing.h"
+
+struct flights;
+
+struct flights *flights_new(struct loop *);
+void flights_free(struct flights *); /* nothing may be under way */
+
+/* The store's bound; with `renew` all that is stored is dropped and nobody joins
+ * what is under way: the settings have changed. */
+void flights_configure(struct flights *, size_t cache_size, bool renew);
+
+/* `fetch` is the request as it would go by itself; its trip is filled for the one
+ * who leads. What `sharing` and `fetch` point to lives until the exchange's end. */
+struct flight_order {
+    struct fetch_order fetch;
+    struct sharing sharing;
+    struct config *config; /* pinned as long as the fetch needs it */
+    struct arena *arena;   /* the request's */
+    struct cache_note *note;
+};
+
+/* An exchange (a forward, see forward.h) that answers from the store, from a flight
+ * under way, or from a new one. */
+struct exchange *flights_open(struct flights *, const struct flight_order *,
+                              const struct exchange_events *, void *owner);
+
+/* Another request has changed what lies there (RFC 9111 4.4). */
+void flights_forget(struct flights *, const struct pool *, struct span target);
+
+size_t flights_entries(const struct flights *); /* stored answers */
+size_t flights_bytes(const struct flights *);   /* and their bytes */

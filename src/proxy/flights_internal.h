@@ -1,0 +1,100 @@
+/* What the files of the flights share: the map and the store (flights.c), one
+ * request to the origin (flight.c), and one client's request that waits for its
+ * answer (passenger.c). Nobody else includes this. */
+#pragma once
+
+#include <uthash.h>
+
+#include "proxy/flights.h"
+#include "proxy/reader.h"
+
+/* One for the proxy. */
+struct flights {
+    struct loop *loop;
+    struct cache *cache;
+    struct flight *joinable; /* by key */
+    struct list all;
+    unsigned epoch; /* of the settings: answers of an older one are not stored */
+};
+
+/* One request to the origin. Before the head (answer NULL), keeping what comes for
+ * all, or passing it by to the one passenger left; then over. */
+struct flight {
+    unsigned magic;
+    struct flights *all;
+    struct link link;
+    UT_hash_handle hh; /* while it can be joined */
+    bool joinable;
+    struct span key;
+    unsigned epoch;
+    struct arena *arena; /* of the request; this struct is in it too */
+    struct config *config;
+    struct fetch_order order;
+    struct cache_key place;
+    struct fields asked; /* of the client that began it, for Vary */
+    struct trip trip;
+    struct exchange *fetch; /* NULL: ended */
+    struct list passengers; /* the first one leads */
+    struct stored *answer;
+    bool keeping, stores, held_up;
+    uint64_t began_at, until_ms; /* loop_age_clock(); loop time */
+    struct task grave;
+};
+
+struct passenger {
+    struct reader reader;
+    struct flights *all;
+    struct link link;
+    struct flight *flight; /* NULL: none, or no more */
+    struct flight_order order;
+    uint64_t until_ms;
+    struct deadline deadline; /* where the flight's is later */
+    struct task grave;
+};
+
+static inline struct passenger *passenger_of(struct link *link)
+{
+    return LIST_ENTRY(link, struct passenger, link);
+}
+
+/* ------------------------------------------------------------------- flight.c */
+
+/* A new flight with that passenger; with a key (empty: none) others may join it. */
+void flight_take_off(struct passenger *, struct span key);
+
+/* The one with that key that may be joined, or NULL. */
+struct flight *flight_find(struct flights *, struct span key);
+
+/* Nobody joins it any more. */
+void flight_close_doors(struct flight *);
+
+/* Nobody is aboard: what is under way is given up. Freed later in this turn; its
+ * magic is 0 from now on. */
+void flight_land(struct flight *);
+
+/* The head is known: the passenger reads what is kept, or gets a flight of its own. */
+void flight_follow(struct passenger *);
+
+/* Has the origin failed, with a head that is known? */
+bool flight_is_failure(const struct flight *);
+
+/* The one it is passed by to has been told all so far. */
+void flight_forget_told(struct flight *, struct passenger *);
+
+/* ---------------------------------------------------------------- passenger.c */
+
+struct passenger *passenger_new(struct flights *, const struct flight_order *,
+                                const struct exchange_events *, void *owner);
+
+/* Joins a flight under way, before or after its head. */
+void passenger_board(struct passenger *, struct flight *);
+
+/* It needs its flight no more; the flight is not asked. */
+void passenger_get_off(struct passenger *);
+
+/* Reads an old answer in place of a failure and needs no flight; false: there is none. */
+bool passenger_serve_stale(struct passenger *, unsigned status, enum failure, enum sent) MUST_CHECK;
+
+/* May an old answer hide such a failure of ours? */
+bool passenger_may_hide(const struct passenger *, const struct verdict *);
+void passenger_fail(struct passenger *, const struct verdict *);

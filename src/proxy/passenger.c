@@ -1,0 +1,142 @@
+#include "proxy/flights_internal.h"
+
+void passenger_get_off(struct passenger *p)
+{
+    list_remove(&p->link);
+    deadline_stop(&p->deadline);
+    p->flight = NULL;
+}
+
+/* Whoever is left flies on; with nobody aboard the request is given up. */
+static void leave(struct passenger *p)
+{
+    struct flight *f = p->flight;
+    if (f == NULL)
+        return;
+    passenger_get_off(p);
+    if (f->passengers.count == 0)
+        flight_land(f);
+}
+
+/* ---------------------------------------------------------------------- failing */
+
+bool passenger_serve_stale(struct passenger *p, unsigned status, enum failure why, enum sent sent)
+{
+    if (!reader_serve_stale(&p->reader, status, why, sent))
+        return false;
+    passenger_get_off(p);
+    return true;
+}
+
+/* A refusal at the gate is no failure of the origin's, but a hold is answered from
+ * the store (SPEC 5). */
+bool passenger_may_hide(const struct passenger *p, const struct verdict *why)
+{
+    struct gate_waiter like_it = {0};
+    return verdict_status(why) >= 500 ||
+           (verdict_status(why) == 429 && gate_holds(pool_gate(p->order.fetch.pool), &like_it));
+}
+
+void passenger_fail(struct passenger *p, const struct verdict *why)
+{
+    *p->order.fetch.trip = p->flight->trip;
+    passenger_get_off(p);
+    reader_fail(&p->reader, why);
+}
+
+static void fail_or_hide(struct passenger *p, const struct verdict *why)
+{
+    if (!passenger_may_hide(p, why) || !passenger_serve_stale(p, 0, why->error, why->sent))
+        passenger_fail(p, why);
+}
+
+/* ------------------------------------------------------------------- passengers */
+
+static void bury_passenger(struct task *task)
+{
+    struct passenger *p = container_of(task, struct passenger, grave);
+    reader_release(&p->reader);
+    free(p);
+}
+
+static void on_over(struct reader *r)
+{
+    struct passenger *p = container_of(r, struct passenger, reader);
+    leave(p);
+    loop_defer(p->all->loop, &p->grave);
+}
+
+static void on_drained(struct reader *r)
+{
+    struct passenger *p = container_of(r, struct passenger, reader);
+    struct flight *f = p->flight;
+    if (f == NULL || f->keeping)
+        return;
+    flight_forget_told(f, p);
+    if (f->held_up)
+        exchange_resume(f->fetch);
+    f->held_up = false;
+}
+
+static enum sent sent(const struct reader *r)
+{
+    const struct passenger *p = container_of(r, const struct passenger, reader);
+    return p->flight && p->flight->fetch ? forward_sent(p->flight->fetch) : p->order.note->sent;
+}
+
+static void on_deadline(struct deadline *d)
+{
+    struct passenger *p = container_of(d, struct passenger, deadline);
+    struct flight *f = p->flight;
+    struct verdict why = fetch_late(f->fetch, p->order.fetch.total_ms);
+    fail_or_hide(p, &why);
+    if (f->passengers.count == 0 && f->magic)
+        flight_land(f);
+}
+
+/* The flight has as long as the one aboard who has longest; the others have
+ * deadlines of their own. */
+static void agree_on_time(struct flight *f, struct passenger *p)
+{
+    if (p->until_ms < f->until_ms)
+        deadline_at(&p->deadline, p->until_ms);
+    if (p->until_ms <= f->until_ms)
+        return;
+    LIST_FOR (&f->passengers, other, struct passenger, link)
+        if (other->until_ms < p->until_ms && !deadline_is_set(&other->deadline))
+            deadline_at(&other->deadline, other->until_ms);
+    f->until_ms = p->until_ms;
+    fetch_extend(f->fetch, f->until_ms);
+}
+
+void passenger_board(struct passenger *p, struct flight *f)
+{
+    p->flight = f;
+    p->order.note->result = CACHE_COLLAPSED;
+    list_push_back(&f->passengers, &p->link);
+    if (f->answer == NULL)
+        agree_on_time(f, p);
+    else if (!flight_is_failure(f) ||
+             !passenger_serve_stale(p, f->answer->head.status, FAILURE_NONE, SENT_YES))
+        flight_follow(p);
+}
+
+struct passenger *passenger_new(struct flights *all, const struct flight_order *o,
+                                const struct exchange_events *events, void *owner)
+{
+    static const struct reader_events own = {on_over, on_drained, sent};
+    struct passenger *p = NEW(struct passenger);
+    struct reader_order reading = {.loop = all->loop,
+                                   .cache = all->cache,
+                                   .place = {pool_id(o->fetch.pool), o->fetch.request.target},
+                                   .sharing = o->sharing,
+                                   .arena = o->arena,
+                                   .note = o->note};
+    p->all = all;
+    p->order = *o;
+    p->until_ms = o->fetch.total_ms ? loop_now(all->loop) + o->fetch.total_ms : UINT64_MAX;
+    reader_init(&p->reader, &reading, &own, events, owner);
+    deadline_init(&p->deadline, all->loop, on_deadline);
+    task_init(&p->grave, bury_passenger);
+    return p;
+}

@@ -1,0 +1,156 @@
+#include <check.h>
+#include <stdio.h>
+
+#include "proxy/cache.h"
+
+#define ROOM 100000
+
+static struct cache *cache;
+static struct arena *arena;
+static struct fields plain;
+
+static void begin(void)
+{
+    cache = cache_new();
+    cache_limit(cache, ROOM);
+    arena = arena_new();
+    plain = (struct fields){0};
+}
+
+static void finish(void)
+{
+    cache_free(cache);
+    arena_free(arena);
+}
+
+static struct cache_key at(uint64_t space, const char *target)
+{
+    return (struct cache_key){space, span_of(target)};
+}
+
+static struct fields with(const char *name, const char *value)
+{
+    struct fields f = {0};
+    fields_add(&f, arena, span_of(name), span_of(value));
+    return f;
+}
+
+static void put(struct cache_key key, const struct fields *asked, const char *vary, size_t len)
+{
+    struct fields fields = vary ? with("Vary", vary) : plain;
+    struct response head = {.status = 200, .fields = fields};
+    struct stored *s = stored_new(&head, asked, 0, 0);
+    char *body = must_calloc(1, len + 1);
+    text_add(&s->body, (struct span){body, len});
+    free(body);
+    s->whole = true;
+    cache_put(cache, key, s, asked);
+    stored_unref(s);
+}
+
+static size_t length_at(struct cache_key key, const struct fields *asked)
+{
+    struct stored *s = cache_find(cache, key, asked);
+    return s ? s->body.len : SIZE_MAX;
+}
+
+START_TEST(found_again)
+{
+    put(at(1, "/a"), &plain, NULL, 5);
+    ck_assert_uint_eq(length_at(at(1, "/a"), &plain), 5);
+    ck_assert_uint_eq(length_at(at(2, "/a"), &plain), SIZE_MAX);
+    ck_assert_uint_eq(length_at(at(1, "/"), &plain), SIZE_MAX);
+    ck_assert_uint_eq(length_at(at(1, ""), &plain), SIZE_MAX);
+    put(at(1, "/a"), &plain, NULL, 6);
+    ck_assert_uint_eq(cache_entries(cache), 1);
+    ck_assert_uint_eq(length_at(at(1, "/a"), &plain), 6);
+}
+END_TEST
+
+START_TEST(variants)
+{
+    struct fields gzip = with("accept-encoding", "gzip"), de = with("Accept-Language", "de");
+    put(at(1, "/a"), &plain, NULL, 1);
+    put(at(1, "/a"), &gzip, NULL, 2);
+    ck_assert_uint_eq(length_at(at(1, "/a"), &plain), 1);
+    ck_assert_uint_eq(length_at(at(1, "/a"), &gzip), 2);
+    put(at(1, "/b"), &de, "accept-language", 3);
+    ck_assert_uint_eq(length_at(at(1, "/b"), &plain), SIZE_MAX);
+    put(at(1, "/b"), &plain, "Accept-Language", 4);
+    ck_assert_uint_eq(length_at(at(1, "/b"), &de), 3);
+    ck_assert_uint_eq(length_at(at(1, "/b"), &plain), 4);
+    ck_assert_uint_eq(cache_entries(cache), 4);
+    cache_forget(cache, at(1, "/a"));
+    ck_assert_uint_eq(cache_entries(cache), 2);
+    ck_assert_uint_eq(length_at(at(1, "/a"), &gzip), SIZE_MAX);
+    cache_forget(cache, at(1, "/nothing"));
+}
+END_TEST
+
+/* The bytes never exceed the bound, and it is the one longest unused that goes. */
+START_TEST(bound)
+{
+    char target[20];
+    for (int i = 0; i < 200; i++) {
+        snprintf(target, sizeof target, "/%d", i);
+        put(at(1, target), &plain, NULL, (size_t)i * 37 % 3000);
+        ck_assert_uint_le(cache_bytes(cache), ROOM);
+        ck_assert_uint_ne(length_at(at(1, "/0"), &plain), SIZE_MAX);
+    }
+    ck_assert_uint_gt(cache_entries(cache), 5);
+    ck_assert_uint_eq(length_at(at(1, "/1"), &plain), SIZE_MAX);
+    ck_assert_uint_ne(length_at(at(1, "/199"), &plain), SIZE_MAX);
+    cache_limit(cache, 20000);
+    ck_assert_uint_le(cache_bytes(cache), 20000);
+    ck_assert_uint_gt(cache_entries(cache), 0);
+    cache_limit(cache, 0);
+    ck_assert_uint_eq(cache_bytes(cache) + cache_entries(cache), 0);
+    put(at(1, "/a"), &plain, NULL, 0);
+    ck_assert_uint_eq(cache_entries(cache), 0);
+}
+END_TEST
+
+START_TEST(too_large)
+{
+    struct response head = {.status = 200};
+    struct stored *s = stored_new(&head, &plain, 0, 0);
+    put(at(1, "/a"), &plain, NULL, 10);
+    put(at(1, "/b"), &plain, NULL, ROOM);
+    ck_assert_uint_eq(length_at(at(1, "/a"), &plain), 10); /* nothing went for its sake */
+    put(at(1, "/a"), &plain, NULL, ROOM);
+    ck_assert_uint_eq(cache_entries(cache), 0); /* but what it replaces is gone */
+    ck_assert(cache_takes(cache, at(1, "/a"), s, 1000));
+    ck_assert(!cache_takes(cache, at(1, "/a"), s, ROOM - 100));
+    ck_assert(!cache_takes(cache, at(1, "/a"), s, SIZE_MAX));
+    stored_unref(s);
+}
+END_TEST
+
+/* What somebody reads outlives its place in the store. */
+START_TEST(held)
+{
+    put(at(1, "/a"), &plain, NULL, 10);
+    struct stored *s = stored_ref(cache_find(cache, at(1, "/a"), &plain));
+    cache_limit(cache, 0);
+    ck_assert_uint_eq(s->body.len, 10);
+    stored_unref(s);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("cache");
+    TCase *c = tcase_create("all");
+    tcase_add_checked_fixture(c, begin, finish);
+    tcase_add_test(c, found_again);
+    tcase_add_test(c, variants);
+    tcase_add_test(c, bound);
+    tcase_add_test(c, too_large);
+    tcase_add_test(c, held);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,196 @@
+/* path blocks and presets. */
+#include "config/preset.h"
+#include "config_fixture.h"
+
+static const struct upstream_config *at(const struct upstream_config *u, const char *target)
+{
+    return config_for_path(u, target, strlen(target));
+}
+
+START_TEST(the_longest_prefix_decides)
+{
+    struct config *c = parse_good("defaults { stale_if_error = 7s }\n"
+                                  "upstream a { url = https://a.example fresh = 1s retries = 5\n"
+                                  "path /api { fresh = 2s coalesce = yes }\n"
+                                  "path '/api/time' { fresh = 0 cache_max_object = 3k }\n"
+                                  "path /ap { fresh = 4s } }");
+    const struct upstream_config *a = find(c, "a");
+    ck_assert_uint_eq(a->path_count, 3);
+    ck_assert_ptr_eq(at(a, "/"), a);
+    ck_assert_ptr_eq(at(a, ""), a);
+    ck_assert_uint_eq(at(a, "/apx")->fresh, 4000);
+    ck_assert_uint_eq(at(a, "/api")->fresh, 2000);
+    ck_assert_uint_eq(at(a, "/api/tim")->fresh, 2000);
+    ck_assert(at(a, "/api/x")->coalesce && !at(a, "/api/time")->coalesce);
+    const struct upstream_config *time = at(a, "/api/time?x");
+    ck_assert_uint_eq(time->fresh, 0);
+    ck_assert_uint_eq(time->cache_max_object, 3072);
+    ck_assert_uint_eq(time->stale_if_error, 7000);
+    ck_assert_uint_eq(time->retries, 5);
+    ck_assert_uint_eq(time->path_count, 0);
+    ck_assert_str_eq(time->name, "a");
+    config_unref(c);
+}
+END_TEST
+
+START_TEST(errors_in_paths_name_their_line)
+{
+    refuse("# a comment\n/* and\none more */\nupstream a {\n  url = https://a.example # x\n"
+           "  path /a { fresh = 1s } # y\n"
+           "  path\n  b\n  {\n  fresh = soon\n  }\n"
+           "  path /a { }\n"
+           "  path \"/ c\" { }\n"
+           "}\nupstream b { url = https://b.example }\nupstream c {\n}\n",
+           "t.conf:10: fresh = soon: must be a duration (ms s m h) from 0 to 8760h\n"
+           "t.conf:7: path 'b' does not begin with /\n"
+           "t.conf:12: path '/a' stands already at line 6\n"
+           "t.conf:13: path '/ c' has characters that no target has\n"
+           "t.conf:16: upstream 'c' has no url\n");
+    refuse("upstream a { url = https://a.example\n path /a {\n retries = 1 } }",
+           "t.conf:3: unknown directive 'retries'\n");
+    refuse("\ndefaults { path /a { } }", "t.conf:2: unknown directive 'path'\n");
+    refuse("\nupstream a {\npath /a {", "t.conf:2: this '{' is never closed\n");
+    refuse("path /a { }", "t.conf:1: unknown directive 'path'\n");
+}
+END_TEST
+
+START_TEST(presets_fill_what_is_not_given)
+{
+    struct config *c =
+        parse_good("defaults { fresh = 3s weight_limit = 7 }\n"
+                   "upstream b { preset = binance }\n"
+                   "upstream k { preset = kraken url = https://k.example\n"
+                   "fresh = 2s serialize_by = '' path /0/public/Depth { fresh = 1ms } }");
+    const struct upstream_config *b = find(c, "b"), *k = find(c, "k");
+    ck_assert_str_eq(b->host, "api.binance.com");
+    ck_assert_str_eq(b->weight_header, "X-MBX-USED-WEIGHT-1M");
+    ck_assert_uint_eq(b->weight_limit, 6000); /* the preset knows better than the defaults */
+    ck_assert_uint_eq(b->fresh, 3000);
+    ck_assert(at(b, "/api/v3/ticker/price")->coalesce);
+    ck_assert_str_eq(k->host, "k.example");
+    ck_assert_ptr_null(k->serialize_by);
+    ck_assert_str_eq(k->error_prefix.at[0], "{\"error\":[\"E");
+    ck_assert_uint_eq(at(k, "/0/public/Depth")->fresh, 1);
+    ck_assert(at(k, "/0/public/Depth")->coalesce); /* of the preset's block for it */
+    ck_assert_uint_eq(at(k, "/0/public/Ticker")->fresh, 2000);
+    ck_assert_uint_eq(at(k, "/0/public/Ticker")->stale_if_error, 5000);
+    config_unref(c);
+    refuse("upstream a {\npreset = bitmex\n}",
+           "t.conf:2: preset = bitmex: must be one of binance binance-futures kraken "
+           "kraken-futures coinbase coinbase-advanced okx bybit\n");
+    refuse("defaults { preset = okx }", "t.conf:1: preset is for an upstream, not for defaults\n");
+    refuse("upstream a { preset = okx }\nupstream b { preset = okx }",
+           "t.conf:2: upstream 'b' has the same origin as 'a' at line 1\n");
+}
+END_TEST
+
+/* Whatever a preset shares is public market data: never the clock, nothing of an account. */
+START_TEST(presets_share_nothing_they_must_not)
+{
+    static const char *const never[] = {"/api/v3/time",
+                                        "/api/v3/order",
+                                        "/api/v3/account",
+                                        "/api/v3/openOrders",
+                                        "/api/v3/myTrades",
+                                        "/api/v3/userDataStream",
+                                        "/api/v3/ping",
+                                        "/fapi/v1/time",
+                                        "/fapi/v1/order",
+                                        "/fapi/v2/account",
+                                        "/fapi/v2/balance",
+                                        "/fapi/v1/listenKey",
+                                        "/fapi/v1/positionRisk",
+                                        "/0/public/Time",
+                                        "/0/public/SystemStatus",
+                                        "/0/private/Balance",
+                                        "/0/private/AddOrder",
+                                        "/derivatives/api/v3/accounts",
+                                        "/derivatives/api/v3/sendorder",
+                                        "/derivatives/api/v3/openorders",
+                                        "/derivatives/api/v3/fills",
+                                        "/time",
+                                        "/accounts",
+                                        "/orders",
+                                        "/fills",
+                                        "/api/v3/brokerage/time",
+                                        "/api/v3/brokerage/accounts",
+                                        "/api/v3/brokerage/orders",
+                                        "/api/v5/public/time",
+                                        "/api/v5/account/balance",
+                                        "/api/v5/trade/order",
+                                        "/v5/market/time",
+                                        "/v5/order/create",
+                                        "/v5/account/wallet-balance",
+                                        "/v5/position/list",
+                                        "/"};
+    const char *name;
+    char text[100];
+    for (size_t n = 0; (name = preset_name(n)); n++) {
+        snprintf(text, sizeof text, "upstream a { preset = %s }", name);
+        struct config *c = parse_good(text);
+        const struct upstream_config *u = find(c, "a");
+        ck_assert_uint_gt(u->path_count, 0);
+        for (size_t i = 0; i < COUNT_OF(never); i++) {
+            const struct upstream_config *s = at(u, never[i]);
+            ck_assert_msg(!s->fresh && !s->stale_if_error && !s->coalesce, "%s %s", name, never[i]);
+        }
+        config_unref(c);
+    }
+    ck_assert_ptr_null(preset_find("bitmex"));
+}
+END_TEST
+
+START_TEST(all_of_it_reads_back)
+{
+    struct text once = {0}, twice = {0};
+    struct config *c =
+        parse_good("upstream a { preset = kraken path '/\\\\a\"$b' { fresh = 5s } }\n"
+                   "upstream b { preset = okx fresh = 1s error_prefix = {} }\n"
+                   "upstream c { preset = bybit shareable_headers = {A, 'B-*'} }");
+    config_dump(c, &once);
+    config_unref(c);
+    ck_assert_ptr_nonnull(strstr(once.at, "    path \"/0/public/Ticker\" {\n        fresh = 500ms\n"
+                                          "        stale_if_error = 5s\n        coalesce = yes\n"
+                                          "        cache_max_object = 1m\n    }\n"));
+    c = parse_good(once.at);
+    config_dump(c, &twice);
+    config_unref(c);
+    ck_assert_str_eq(once.at, twice.at);
+    text_free(&once);
+    text_free(&twice);
+}
+END_TEST
+
+START_TEST(values_of_the_store)
+{
+    refuse_in_upstream("shareable_headers = {\"*\"}", "must be the name of a header, or the");
+    refuse_in_upstream("shareable_headers = {\"a b\"}", "must be the name of a header, or the");
+    refuse_in_upstream("error_prefix = {\"\"}", "must have 1 to 256 bytes");
+    refuse_in_upstream("cache_max_object = 0", "must be a size (k m g) from 1 to 64m");
+    refuse_in_upstream("coalesce = maybe", "must be yes or no");
+    struct config *c = parse_good("cache_size = 0");
+    ck_assert_uint_eq(c->cache_size, 0);
+    ck_assert_uint_eq(c->defaults.shareable_headers.count, 18);
+    ck_assert_uint_eq(c->defaults.cache_max_object, 1 << 20);
+    config_unref(c);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("config_paths");
+    TCase *c = tcase_create("all");
+    tcase_add_unchecked_fixture(c, NULL, forget);
+    tcase_add_test(c, the_longest_prefix_decides);
+    tcase_add_test(c, errors_in_paths_name_their_line);
+    tcase_add_test(c, presets_fill_what_is_not_given);
+    tcase_add_test(c, presets_share_nothing_they_must_not);
+    tcase_add_test(c, all_of_it_reads_back);
+    tcase_add_test(c, values_of_the_store);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,578 @@
+/* Stored and shared answers, through the whole proxy to an origin on loopback, with
+ * the loop's clock set ahead by hand. */
+#include <check.h>
+
+#include "config_fixture.h"
+#include "transaction_fixture.h"
+
+#define NUMBERED "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
+#define BUSY "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+static struct asking many[8];
+
+static void start(size_t count, const char *fields)
+{
+    for (size_t i = 0; i < count; i++)
+        ask_whole(&many[i], "GET", fields);
+}
+
+static void clear_all(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        clear(&many[i]);
+}
+
+/* Asks, and waits for the answer: what was heard. */
+static const char *hear(struct asking *a, const char *method, const char *fields)
+{
+    ask_whole(a, method, fields);
+    UNTIL(a->asker.ended);
+    return a->heard.at;
+}
+
+/* One more request whose answer has these words in its head or body. */
+static void hears(const char *fields, const char *words)
+{
+    struct asking a;
+    const char *heard = hear(&a, "GET", fields);
+    ck_assert_msg(strstr(heard, words) != NULL, "wanted %s in %s", words, heard);
+    clear(&a);
+}
+
+static void answers(const char *answer)
+{
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = answer;
+}
+
+static void close_all(void)
+{
+    for (unsigned n = 0; n < origin.accepted && n < ORIGIN_LINES; n++)
+        plain_origin_close(&origin, n, true);
+}
+
+/* ------------------------------------------------------------------------ time */
+
+START_TEST(fresh_until_its_time)
+{
+    begin("fresh = 100s");
+    answers(NUMBERED);
+    hears("", "fwd=miss; stored");
+    loop_skip(loop, 90500);
+    hears("", "hit; ttl=");
+    hears("", "Age=9"); /* 90 and a bit */
+    ck_assert_uint_eq(origin.requests, 1);
+    hears("Cache-Control: max-age=80\r\n", "fwd=miss");
+    ck_assert_uint_eq(origin.requests, 2);
+    loop_skip(loop, 100100);
+    hears("", "fwd=miss");
+    ck_assert_uint_eq(origin.requests, 3);
+    ck_assert_uint_eq(look().stats->cache_hits, 2);
+    ck_assert_uint_eq(look().stats->cache_misses, 3);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 1);
+    finish();
+}
+END_TEST
+
+/* SPEC 5: as old as its freshness and stale_if_error together, and not a bit older. */
+START_TEST(stale_until_its_time)
+{
+    begin("fresh = 100s stale_if_error = 300s");
+    answers(NUMBERED);
+    hears("", "fwd=miss");
+    answers(BUSY);
+    loop_skip(loop, 390000);
+    hears("", "Age=39"); /* 390 and a bit */
+    hears("", "fwd=stale; fwd-status=503");
+    hears("Cache-Control: stale-if-error=100\r\n", "head 503");
+    hears("Cache-Control: stale-if-error=0\r\n", "head 503");
+    hears("Cache-Control: no-cache\r\n", "head 503");
+    loop_skip(loop, 10100);
+    hears("", "head 503");
+    ck_assert_uint_eq(look().stats->cache_stale, 2);
+    finish();
+}
+END_TEST
+
+static const struct {
+    enum origin_manner manner;
+    const char *answer, *words;
+} failures[] = {
+    {ORIGIN_RESETS, "", "fwd=stale; detail=connection_terminated"},
+    {ORIGIN_CLOSES, "HTTP/1.1 2", "fwd=stale; detail=http_response_incomplete"},
+    {ORIGIN_ANSWERS, "what?\r\n\r\n", "fwd=stale; detail=http_protocol_error"},
+    {ORIGIN_ANSWERS, "HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n", "fwd-status=429"},
+    {ORIGIN_ANSWERS, "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "fwd-status=500"},
+    {ORIGIN_ANSWERS, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "head 404"},
+    /* after the head it is too late: the client must see that the answer broke off */
+    {ORIGIN_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "fwd=miss"},
+};
+
+START_TEST(what_stale_hides)
+{
+    begin("stale_if_error = 30s retries = 0");
+    answers(NUMBERED);
+    hears("", "fwd=miss");
+    origin.manner = failures[_i].manner;
+    origin.answer = failures[_i].answer;
+    hears("", failures[_i].words);
+    finish();
+}
+END_TEST
+
+START_TEST(no_answer_in_time)
+{
+    struct asking a;
+    begin("stale_if_error = 30s");
+    answers(NUMBERED);
+    hears("", "fwd=miss");
+    origin.manner = ORIGIN_WAITS;
+    ask_whole(&a, "GET", "Trunkline-Timeout: 2s\r\n");
+    UNTIL(origin.requests == 2);
+    loop_skip(loop, 2100);
+    UNTIL(a.asker.ended);
+    ck_assert(heard_part(&a, "fwd=stale; detail=http_response_timeout"));
+    ck_assert_int_eq(last_record.sent, SENT_YES);
+    clear(&a);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------------- coalescing */
+
+START_TEST(one_for_all)
+{
+    begin("coalesce = yes");
+    origin.manner = ORIGIN_WAITS;
+    start(8, "");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, NUMBERED);
+    for (size_t i = 0; i < 8; i++) {
+        UNTIL(many[i].asker.ended);
+        ck_assert(heard_part(&many[i], "body(first)"));
+        ck_assert_int_eq(heard_part(&many[i], "collapsed"), i > 0);
+    }
+    ck_assert_uint_eq(origin.requests, 1);
+    ck_assert_uint_eq(look().stats->cache_collapsed, 7);
+    ck_assert_uint_eq(look().stats->succeeded, 8);
+    clear_all(8);
+    finish();
+}
+END_TEST
+
+/* Who comes in the middle of the body gets all of it, and what follows as it comes. */
+START_TEST(late_followers)
+{
+    begin("coalesce = yes");
+    origin.manner = ORIGIN_WAITS;
+    start(1, "");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc");
+    UNTIL(heard_part(&many[0], "abc"));
+    ask_whole(&many[1], "GET", "");
+    UNTIL(heard_part(&many[1], "body(abc)"));
+    plain_origin_say(&origin, 0, "def");
+    UNTIL(many[0].asker.ended && many[1].asker.ended);
+    ck_assert(heard_part(&many[1], "body(abcdef)"));
+    clear_all(2);
+    finish();
+}
+END_TEST
+
+/* Of unknown length it could outgrow the bound: followers begin when it is whole. */
+START_TEST(chunked_followers)
+{
+    begin("coalesce = yes cache_max_object = 10");
+    origin.manner = ORIGIN_WAITS;
+    start(2, "");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
+    UNTIL(heard_part(&many[0], "abc"));
+    ck_assert_uint_eq(many[1].asker.status, 0);
+    plain_origin_say(&origin, 0, "0\r\nX: y\r\n\r\n");
+    UNTIL(many[0].asker.ended && many[1].asker.ended);
+    ck_assert(heard_part(&many[0], "end {X=y;}") && heard_part(&many[1], "body(abc) end {}"));
+    clear_all(2);
+    finish();
+}
+END_TEST
+
+START_TEST(outgrown)
+{
+    begin("coalesce = yes cache_max_object = 5 fresh = 5s");
+    origin.manner = ORIGIN_WAITS;
+    start(2, "");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
+    UNTIL(heard_part(&many[0], "abc"));
+    plain_origin_say(&origin, 0, "3\r\ndef\r\n");
+    UNTIL(origin.requests == 2); /* the other one's own */
+    plain_origin_say(&origin, 0, "0\r\n\r\n");
+    UNTIL(many[0].asker.ended);
+    ck_assert(heard_part(&many[0], "body(abcdef)"));
+    plain_origin_say(&origin, 1, OK);
+    UNTIL(many[1].asker.ended);
+    ck_assert(heard_part(&many[1], "body(hi)"));
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 1);
+    clear_all(2);
+    finish();
+}
+END_TEST
+
+/* In the middle of an answer of unknown length the first one leaves; then it outgrows
+ * the bound: the next one gets all of it, the last one asks again. */
+START_TEST(outgrown_without_its_leader)
+{
+    begin("coalesce = yes cache_max_object = 5");
+    origin.manner = ORIGIN_WAITS;
+    start(3, "");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
+    UNTIL(heard_part(&many[0], "abc"));
+    asker_cancel(&many[0].asker);
+    plain_origin_say(&origin, 0, "3\r\ndef\r\n0\r\n\r\n");
+    UNTIL(many[1].asker.ended && origin.requests == 2);
+    ck_assert(heard_part(&many[1], "body(abcdef)"));
+    asker_cancel(&many[2].asker);
+    clear_all(3);
+    finish();
+}
+END_TEST
+
+static const char *const unshared[] = {
+    "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 200 OK\r\nVary: *\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 200 OK\r\nCache-Control: private\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nmuch more..",
+};
+
+START_TEST(released)
+{
+    begin("coalesce = yes fresh = 5s cache_max_object = 10");
+    origin.manner = ORIGIN_WAITS;
+    start(3, "");
+    UNTIL(origin.requests == 1);
+    answers(unshared[_i]);
+    plain_origin_say(&origin, 0, unshared[_i]);
+    for (size_t i = 0; i < 3; i++)
+        UNTIL(many[i].asker.ended && many[i].asker.body);
+    ck_assert_uint_eq(origin.requests, 3);
+    ck_assert_uint_eq(look().stats->cache_misses, 3);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
+    clear_all(3);
+    finish();
+}
+END_TEST
+
+/* Each of them may leave at any time; the rest get their answer, and with nobody
+ * left the request is given up. */
+START_TEST(leaving)
+{
+    begin("coalesce = yes");
+    origin.manner = ORIGIN_WAITS;
+    start(3, "");
+    UNTIL(origin.requests == 1);
+    asker_cancel(&many[_i % 3].asker);
+    if (_i >= 3)
+        asker_cancel(&many[(_i + 1) % 3].asker);
+    if (_i >= 6) {
+        asker_cancel(&many[(_i + 2) % 3].asker);
+        UNTIL(look().active == 0);
+    }
+    plain_origin_say(&origin, 0, NUMBERED);
+    for (size_t i = 0; i < 3; i++) {
+        if (many[i].asker.exchange == NULL)
+            continue;
+        UNTIL(many[i].asker.ended);
+        ck_assert(heard_part(&many[i], "body(first)"));
+    }
+    clear_all(3);
+    finish();
+}
+END_TEST
+
+/* The same inside each event. */
+START_TEST(leaving_in_an_event)
+{
+    enum asker_event events[] = {ASKER_HEAD, ASKER_BODY};
+    begin("coalesce = yes fresh = 5s");
+    origin.manner = ORIGIN_WAITS;
+    start(3, "");
+    many[_i % 3].asker.cancel_in = events[_i / 3];
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, NUMBERED);
+    for (size_t i = 0; i < 3; i++)
+        UNTIL(many[i].asker.exchange == NULL);
+    ck_assert_uint_eq(many[0].asker.ended + many[1].asker.ended + many[2].asker.ended, 2);
+    clear_all(3);
+    ask_whole(&many[0], "GET", "");
+    many[0].asker.cancel_in = events[_i / 3];
+    UNTIL(many[0].asker.exchange == NULL);
+    clear(&many[0]);
+    finish();
+}
+END_TEST
+
+START_TEST(failing_together)
+{
+    begin("coalesce = yes retries = 0");
+    origin.manner = ORIGIN_WAITS;
+    start(4, "");
+    UNTIL(origin.requests == 1);
+    plain_origin_close(&origin, 0, true);
+    for (size_t i = 0; i < 4; i++) {
+        UNTIL(many[i].asker.ended);
+        ck_assert_uint_eq(many[i].asker.status, 502);
+    }
+    ck_assert_uint_eq(origin.requests, 1);
+    ck_assert_uint_eq(look().stats->failed, 4);
+    clear_all(4);
+    finish();
+}
+END_TEST
+
+/* Cut in the middle: who has begun is cut too, who has not gets the old answer. */
+START_TEST(cut_together)
+{
+    begin("coalesce = yes stale_if_error = 9s");
+    answers(NUMBERED);
+    hears("", "fwd=miss");
+    origin.manner = ORIGIN_WAITS;
+    start(2, "");
+    UNTIL(origin.requests == 2);
+    plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
+    UNTIL(heard_part(&many[0], "abc"));
+    plain_origin_close(&origin, 0, false);
+    UNTIL(many[0].asker.failed && many[1].asker.ended);
+    ck_assert(heard_part(&many[1], "fwd=stale") && heard_part(&many[1], "body(first)"));
+    clear_all(2);
+    finish();
+}
+END_TEST
+
+/* Everybody's time is his own, the flight has the longest. */
+START_TEST(deadlines)
+{
+    begin("coalesce = yes response_timeout = 600s total_timeout = 90s");
+    origin.manner = ORIGIN_WAITS;
+    ask_whole(&many[0], "GET", "Trunkline-Timeout: 20s\r\n");
+    UNTIL(origin.requests == 1);
+    loop_skip(loop, 10000);
+    ask_whole(&many[1], "GET", "");
+    ask_whole(&many[2], "GET", "Trunkline-Timeout: 5s\r\n");
+    loop_skip(loop, 5100);
+    UNTIL(many[2].asker.ended);
+    ck_assert(many[2].asker.status == 504 && heard_part(&many[2], "within 5s"));
+    ck_assert_uint_eq(many[0].asker.status, 0);
+    loop_skip(loop, 5000);
+    UNTIL(many[0].asker.ended);
+    ck_assert(many[0].asker.status == 504 && heard_part(&many[0], "within 20s"));
+    loop_skip(loop, 75000);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(many[1].asker.status, 0);
+    loop_skip(loop, 6000);
+    UNTIL(many[1].asker.ended);
+    ck_assert_uint_eq(many[1].asker.status, 504);
+    ck_assert_uint_eq(origin.requests, 1);
+    clear_all(3);
+    finish();
+}
+END_TEST
+
+/* At the gate: the hasty one is refused at once, the flight goes on for the others. */
+START_TEST(gate)
+{
+    begin("coalesce = yes rate = \"1/4s\" burst = 1");
+    answers(OK);
+    hears("", "hi");
+    ask_whole(&many[0], "GET", "Trunkline-Timeout: 5s\r\n");
+    ask_whole(&many[1], "GET", "");
+    loop_turn(loop, false);
+    asker_cancel(&many[0].asker);
+    loop_skip(loop, 4100);
+    UNTIL(many[1].asker.ended);
+    ck_assert(many[1].asker.status == 200 && origin.requests == 2);
+    clear_all(2);
+    finish();
+}
+END_TEST
+
+/* A hold comes while some wait at the gate: who has an old answer takes it, the
+ * others wait on, together. */
+START_TEST(held)
+{
+    begin("coalesce = yes stale_if_error = 60s total_timeout = 30s");
+    answers(NUMBERED);
+    hears("", "fwd=miss");
+    answers("HTTP/1.1 418 No\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n");
+    hears("Cache-Control: no-cache\r\n", "head 418");
+    ask_whole(&many[0], "GET", "");
+    ask_whole(&many[1], "GET", "Cache-Control: stale-if-error=0\r\n");
+    UNTIL(many[0].asker.ended);
+    ck_assert(heard_part(&many[0], "fwd=stale; detail=http_request_denied"));
+    ck_assert_int_eq(records, 3);
+    answers(OK);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(origin.requests, 2);
+    loop_skip(loop, 3100);
+    UNTIL(many[1].asker.ended);
+    ck_assert(heard_part(&many[1], "body(hi)"));
+    clear_all(2);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------------ back-pressure */
+
+/* A slow reader holds up nobody while the answer is kept, and the origin once it
+ * is passed by. */
+START_TEST(slow_readers)
+{
+    begin("coalesce = yes");
+    origin.manner = ORIGIN_WAITS;
+    start(2, "");
+    many[_i].asker.pause_in = ASKER_HEAD;
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, NUMBERED);
+    UNTIL(many[1 - _i].asker.ended);
+    ck_assert(many[_i].asker.status == 200 && many[_i].asker.body == 0);
+    exchange_resume(many[_i].asker.exchange);
+    UNTIL(many[_i].asker.ended);
+    ck_assert(heard_part(&many[_i], "body(first)"));
+    clear_all(2);
+    finish();
+}
+END_TEST
+
+START_TEST(slow_alone)
+{
+    static char piece[10001];
+    begin("fresh = 5s cache_max_object = 1k");
+    memset(piece, 'x', sizeof piece - 1);
+    origin.manner = ORIGIN_WAITS;
+    start(1, "");
+    many[0].asker.pause_in = ASKER_HEAD;
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
+    for (int i = 0; i < 100; i++)
+        plain_origin_say(&origin, 0, piece);
+    UNTIL(many[0].asker.status == 200);
+    for (int i = 0; i < 50; i++)
+        loop_turn(loop, false);
+    ck_assert_uint_eq(many[0].asker.body, 0);
+    ck_assert_uint_lt(look().stats->bytes_received, 900000);
+    exchange_resume(many[0].asker.exchange);
+    UNTIL(many[0].asker.ended);
+    ck_assert_uint_eq(many[0].asker.body, 1000000);
+    clear_all(1);
+    finish();
+}
+END_TEST
+
+/* --------------------------------------------------------------- configurations */
+
+/* What was got under other settings is not served under these. */
+START_TEST(new_settings)
+{
+    begin("fresh = 60s coalesce = yes");
+    answers(NUMBERED);
+    hears("", "fwd=miss");
+    proxy_configure(proxy, config);
+    hears("", "hit");
+    origin.manner = ORIGIN_WAITS;
+    start(1, "Cache-Control: max-age=0\r\n");
+    UNTIL(origin.requests == 2);
+    struct config *other = parse_good("max_clients = 5\nupstream a { url = http://a.example\n"
+                                      "fresh = 60s coalesce = yes }");
+    proxy_configure(proxy, other);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
+    plain_origin_say(&origin, 0, NUMBERED); /* of a request of before */
+    UNTIL(many[0].asker.ended);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
+    clear_all(1);
+    proxy_configure(proxy, config);
+    config_unref(other);
+    close_all();
+    finish();
+}
+END_TEST
+
+START_TEST(orders_drop_what_they_change)
+{
+    struct asking a;
+    begin("fresh = 60s");
+    answers(BUSY);
+    hear(&a, "POST", "");
+    clear(&a);
+    answers(NUMBERED);
+    hears("", "fwd=miss");
+    answers(BUSY);
+    hear(&a, "DELETE", "");
+    clear(&a);
+    hears("", "hit"); /* it failed: nothing changed */
+    answers(NUMBERED);
+    hear(&a, "PUT", "");
+    clear(&a);
+    hears("", "fwd=miss");
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------------ error_prefix */
+
+START_TEST(errors_of_200)
+{
+    struct asking a;
+    begin("fresh = 60s stale_if_error = 60s error_prefix = {'no: ', 'never'}");
+    answers("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nno: 17");
+    hears("", "body(no: 17)");
+    ck_assert_uint_eq(look().stats->failed, 1);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
+    hear(&a, "POST", "");
+    clear(&a);
+    ck_assert(look().stats->failed == 2 && look().stats->unknown == 0);
+    answers("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nno: no");
+    hears("", "fwd=miss");
+    answers("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nneve");
+    hears("", "fwd=miss; stored");
+    loop_skip(loop, 61000);
+    answers("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nnevers");
+    hears("", "fwd=stale; fwd-status=200");
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("flights");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, fresh_until_its_time);
+    tcase_add_test(c, stale_until_its_time);
+    tcase_add_loop_test(c, what_stale_hides, 0, (int)COUNT_OF(failures));
+    tcase_add_test(c, no_answer_in_time);
+    tcase_add_test(c, one_for_all);
+    tcase_add_test(c, late_followers);
+    tcase_add_test(c, chunked_followers);
+    tcase_add_test(c, outgrown);
+    tcase_add_test(c, outgrown_without_its_leader);
+    tcase_add_loop_test(c, released, 0, (int)COUNT_OF(unshared));
+    tcase_add_loop_test(c, leaving, 0, 9);
+    tcase_add_loop_test(c, leaving_in_an_event, 0, 6);
+    tcase_add_test(c, failing_together);
+    tcase_add_test(c, cut_together);
+    tcase_add_test(c, deadlines);
+    tcase_add_test(c, gate);
+    tcase_add_test(c, held);
+    tcase_add_loop_test(c, slow_readers, 0, 2);
+    tcase_add_test(c, slow_alone);
+    tcase_add_test(c, new_settings);
+    tcase_add_test(c, orders_drop_what_they_change);
+    tcase_add_test(c, errors_of_200);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,231 @@
+#include <check.h>
+#include <stdio.h>
+#include <zlib.h>
+
+#include "asker.h"
+#include "proxy/peek.h"
+
+/* {"error":["EService:Unavailable"]}, stored in one brotli block (RFC 7932 9.2). */
+#define BROTLI "\x8f\x10\x80{\"error\":[\"EService:Unavailable\"]}\x03"
+
+static const char *const texts[] = {"{\"error\":[\"E", "{\"errors"};
+static const struct config_names prefixes = {(const char **)texts, COUNT_OF(texts)};
+static struct trip trip;
+static struct peek peek;
+static struct asker asker;
+static struct text heard;
+static struct fields fields;
+static struct arena *arena;
+static struct exchange exchange;
+
+static bool ignore_body(struct exchange *x, const char *data, size_t len)
+{
+    (void)x, (void)data, (void)len;
+    return true;
+}
+
+static void on_cancel(struct exchange *x)
+{
+    (void)x;
+    peek_stop(&peek);
+}
+
+static void begin(void)
+{
+    static const struct exchange_ops ops = {.body = ignore_body, .cancel = on_cancel};
+    exchange = (struct exchange){.ops = &ops};
+    arena = arena_new();
+    fields = (struct fields){0};
+    trip = (struct trip){0};
+    heard = (struct text){0};
+    asker_init(&asker, &heard);
+    asker.exchange = &exchange;
+    peek_init(&peek, &prefixes, &trip, &asker_events, &asker);
+}
+
+static void finish(void)
+{
+    peek_free(&peek);
+    text_free(&heard);
+    arena_free(arena);
+}
+
+static void head(unsigned status, const char *coding)
+{
+    struct response r = {.status = status, .reason = SPAN("OK"), .framing = FRAMING_CHUNKED};
+    if (coding)
+        fields_add(&fields, arena, SPAN("Content-Encoding"), span_of(coding));
+    r.fields = fields;
+    peek_head(&peek, &r);
+}
+
+static bool has_head(void)
+{
+    return asker.status != 0;
+}
+
+/* In pieces of so many bytes. */
+static void body(struct span all, size_t step)
+{
+    for (; all.len; all = span_from(all, step))
+        peek_body(&peek, all.at, step < all.len ? step : all.len);
+}
+
+static const struct {
+    const char *body;
+    bool refused;
+} bodies[] = {
+    {"{\"error\":[\"EService:Busy\"]}", true},
+    {"{\"error\":[\"E", true},
+    {"{\"errors\":1}", true},
+    {"{\"error\":[]}", false},
+    {"{\"error\":[\"W\"]}", false},
+    {"{\"error\":[\"", false},
+    {"{", false},
+    {"x", false},
+};
+
+START_TEST(beginnings)
+{
+    static const size_t steps[] = {1, 5, 1000};
+    struct span all = span_of(bodies[_i / 3].body);
+    head(200, NULL);
+    ck_assert(!has_head());
+    body(all, steps[_i % 3]);
+    peek_flush(&peek);
+    ck_assert(has_head());
+    ck_assert_uint_eq(asker.body, all.len);
+    ck_assert_int_eq(trip.refused, bodies[_i / 3].refused);
+    ck_assert(!trip.unseen);
+}
+END_TEST
+
+/* The head waits for no more than it must. */
+START_TEST(in_time)
+{
+    head(200, "identity");
+    body(SPAN("{\"error\":[\""), 3);
+    ck_assert(!has_head());
+    body(SPAN("]"), 1);
+    ck_assert(has_head() && !trip.refused);
+    body(SPAN("{\"error\":[\"E"), 4);
+    ck_assert(!trip.refused);
+    ck_assert_str_eq(strstr(heard.at, "body("), "body({\"error\":[\"]{\"error\":[\"E)");
+}
+END_TEST
+
+START_TEST(other_answers_pass)
+{
+    head(_i == 0 ? 404 : 203, NULL);
+    ck_assert(has_head());
+    body(SPAN("{\"error\":[\"E"), 100);
+    ck_assert(!trip.refused && asker.body == 12);
+}
+END_TEST
+
+START_TEST(empty)
+{
+    head(200, NULL);
+    peek_flush(&peek);
+    ck_assert(has_head() && asker.body == 0 && !trip.refused);
+    peek_flush(&peek);
+}
+END_TEST
+
+static struct span zipped(int window, const char *text)
+{
+    static char out[1000];
+    z_stream z = {0};
+    ck_assert_int_eq(deflateInit2(&z, 9, Z_DEFLATED, window, 8, Z_DEFAULT_STRATEGY), Z_OK);
+    z.next_in = (Bytef *)(uintptr_t)text;
+    z.avail_in = (uInt)strlen(text);
+    z.next_out = (Bytef *)out;
+    z.avail_out = sizeof out;
+    ck_assert_int_eq(deflate(&z, Z_FINISH), Z_STREAM_END);
+    deflateEnd(&z);
+    return (struct span){out, sizeof out - z.avail_out};
+}
+
+static const struct {
+    const char *coding;
+    int window; /* 0: brotli */
+} codings[] = {{"gzip", 31}, {"X-GZip", 31}, {"deflate", 15}, {"br", 0}};
+
+START_TEST(coded)
+{
+    static const size_t steps[] = {1, 7, 1000};
+    int window = codings[_i / 3].window;
+    struct span all =
+        window ? zipped(window, "{\"error\":[\"EService:Unavailable\"]}") : SPAN(BROTLI);
+    head(200, codings[_i / 3].coding);
+    body(all, steps[_i % 3]);
+    peek_flush(&peek);
+    ck_assert(trip.refused && !trip.unseen);
+    ck_assert_uint_eq(asker.body, all.len);
+}
+END_TEST
+
+START_TEST(not_coded_as_it_says)
+{
+    static const char *const names[] = {"gzip", "br"};
+    head(200, names[_i]);
+    body(SPAN("\x1f\xff this is neither"), 3);
+    ck_assert(has_head() && trip.unseen && !trip.refused);
+}
+END_TEST
+
+START_TEST(codings_unknown)
+{
+    static const char *const names[] = {"zstd", "gzip, br", ""};
+    if (_i == 3)
+        fields_add(&fields, arena, SPAN("Content-Encoding"), SPAN("gzip"));
+    head(200, _i == 3 ? "gzip" : names[_i]);
+    ck_assert(has_head() && trip.unseen);
+}
+END_TEST
+
+/* A coding that yields nothing for long holds back 64 KiB, no more. */
+START_TEST(much_for_nothing)
+{
+    static char zeros[200 * 1024];
+    head(200, "gzip");
+    body(SPAN("\x1f\x8b\x08\x08\x00\x00\x00\x00\x00\x03"), 100);
+    memset(zeros, 'n', sizeof zeros); /* a file name without an end */
+    for (size_t at = 0; at < sizeof zeros && !has_head(); at += 1000)
+        peek_body(&peek, zeros, 1000);
+    ck_assert(has_head() && trip.unseen);
+    ck_assert_uint_le(asker.body, 70 * 1024);
+}
+END_TEST
+
+START_TEST(cancelled)
+{
+    asker.cancel_in = _i == 0 ? ASKER_HEAD : ASKER_BODY;
+    head(200, NULL);
+    body(SPAN("x"), 1);
+    ck_assert_ptr_null(asker.exchange);
+    ck_assert_uint_eq(asker.body, _i == 0 ? 0 : 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("peek");
+    TCase *c = tcase_create("all");
+    tcase_add_checked_fixture(c, begin, finish);
+    tcase_add_loop_test(c, beginnings, 0, 3 * (int)COUNT_OF(bodies));
+    tcase_add_test(c, in_time);
+    tcase_add_loop_test(c, other_answers_pass, 0, 2);
+    tcase_add_test(c, empty);
+    tcase_add_loop_test(c, coded, 0, 3 * (int)COUNT_OF(codings));
+    tcase_add_loop_test(c, not_coded_as_it_says, 0, 2);
+    tcase_add_loop_test(c, codings_unknown, 0, 4);
+    tcase_add_test(c, much_for_nothing);
+    tcase_add_loop_test(c, cancelled, 0, 2);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
