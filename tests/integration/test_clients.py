@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import os
-import pathlib
 import shutil
 import subprocess
 import urllib.parse
@@ -12,11 +11,10 @@ import urllib.request
 
 import pytest
 
+from lib import programs
 from lib.behaviour import reply
 from lib.daemon import PATIENCE, upstream
 
-CCXT = 'ccxt@4.4.82'        # pinned, with what it needs
-WS = 'ws@8.18.0'
 TARGET = '/api/v3/klines?symbol=BTCUSDT&a=%2F%7e%20+b&empty=&x=1'
 
 
@@ -169,21 +167,9 @@ def test_node_fetch(ex, origin):
 
 @pytest.fixture(scope='session')
 def node_modules():
-    """Where ccxt for Node is: $TRUNKLINE_NODE_MODULES, or ~/.cache/trunkline-node, filled by npm where that can be."""
-    if given := os.environ.get('TRUNKLINE_NODE_MODULES'):
-        folder = pathlib.Path(given)
-        return folder if (folder / 'ccxt').is_dir() else pytest.skip(f'no ccxt in {folder}')
-    need('node')
-    cache = pathlib.Path.home() / '.cache' / 'trunkline-node'
-    version = cache / 'node_modules' / 'ccxt' / 'package.json'
-    if not version.exists() or json.loads(version.read_text())['version'] != CCXT.partition('@')[2]:
-        cache.mkdir(parents=True, exist_ok=True)
-        try:
-            subprocess.run([need('npm'), 'install', '--prefix', cache, '--ignore-scripts', '--no-audit', '--no-fund', CCXT, WS], check=True,
-                           capture_output=True, timeout=120, cwd=cache)
-        except (subprocess.SubprocessError, OSError) as e:
-            pytest.skip(f'npm could not install {CCXT}: {e}')
-    return cache / 'node_modules'
+    """Where npm's libraries are."""
+    programs.need('npm:ccxt')
+    return programs.node_folder() / 'node_modules'
 
 
 SYMBOL = {'symbol': 'BTCUSDT', 'status': 'TRADING', 'baseAsset': 'BTC', 'baseAssetPrecision': 8, 'quoteAsset': 'USDT', 'quotePrecision': 8,
@@ -221,7 +207,7 @@ def test_ccxt(daemon, origin, node_modules, ending):
         import {{ createRequire }} from 'node:module';
         const ccxt = createRequire('{node_modules}/x.js')('ccxt');
         const e = new ccxt.binance({{apiKey: 'key', secret: 'secret', proxyUrl: '{d.url}{ending}', enableRateLimit: false,
-            options: {{fetchMarkets: ['spot'], fetchCurrencies: false, fetchMargins: false}}}});
+            options: {{fetchMarkets: {{types: ['spot']}}, fetchCurrencies: false, fetchMargins: false}}}});
         const tickers = [];
         for (let n = 0; n < 10; n++) tickers.push((await e.fetchTicker('BTC/USDT')).last);
         const order = await e.createOrder('BTC/USDT', 'limit', 'buy', 0.01, 40000, {{newClientOrderId: 'a b/c'}});
