@@ -1,0 +1,7 @@
+// Node's own fetch: the upstream's name before the path.
+const trunkline = process.env.TRUNKLINE || 'http://127.0.0.1:8642';
+
+const answer = await fetch(`${trunkline}/binance/api/v3/ticker/price?symbol=BTCUSDT`);
+if (!answer.ok)
+    throw new Error(`${answer.status}: ${await answer.text()}`);
+console.log((await answer.json()).price);

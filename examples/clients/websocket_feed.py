@@ -1,0 +1,17 @@
+"""A WebSocket feed: the stream's name before the path; a connection of its own to the exchange, over TLS."""
+import asyncio
+import json
+import os
+
+import websockets
+
+TRUNKLINE = os.environ.get('TRUNKLINE', 'http://127.0.0.1:8642').replace('http:', 'ws:')
+
+
+async def main():
+    async with websockets.connect(f'{TRUNKLINE}/binance-stream/ws/btcusdt@bookTicker') as feed:
+        for _ in range(3):
+            quote = json.loads(await feed.recv())
+            print(quote['b'], quote['a'])
+
+asyncio.run(main())

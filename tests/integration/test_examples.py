@@ -1,0 +1,60 @@
+"""examples/clients: each program as a user copies it, against the demo exchanges."""
+import re
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lib import certs, programs
+from lib.daemon import PATIENCE, upstream
+
+FOLDER = programs.SOURCE / 'examples/clients'
+# program: (what runs it, what it needs, how many prices it prints, of which upstream)
+EXAMPLES = {
+    'curl.sh': (['sh'], ['curl'], 3, 'binance'),
+    'requests_session.py': ([sys.executable], ['requests'], 1, 'binance'),
+    'httpx_client.py': ([sys.executable], ['httpx'], 1, 'binance'),
+    'aiohttp_session.py': ([sys.executable], ['aiohttp'], 1, 'binance'),
+    'ccxt_python.py': ([sys.executable], ['ccxt'], 1, 'binance'),
+    'python_binance.py': ([sys.executable], ['binance'], 1, 'binance'),
+    'ccxt_node.cjs': (['node'], ['npm:ccxt'], 2, 'binance'),
+    'node_fetch.mjs': (['node'], ['node'], 1, 'binance'),
+    'axios_client.cjs': (['node'], ['npm:axios'], 1, 'binance'),
+    'websocket_feed.py': ([sys.executable], ['websockets'], 3, 'binance-stream'),
+}
+
+
+@pytest.fixture(scope='module')
+def exchange(tmp_path_factory):
+    """The port of the pretend binance."""
+    folder = tmp_path_factory.mktemp('exchanges')
+    process = subprocess.Popen([programs.SOURCE / 'scripts/demo-exchange', certs.FOLDER / 'binance.crt', certs.FOLDER / 'binance.key', folder])
+    end = time.monotonic() + 10 * PATIENCE
+    while not (folder / 'ports').exists():
+        assert process.poll() is None and time.monotonic() < end, 'the demo exchanges did not come up'
+        time.sleep(0.02)
+    yield dict(line.split() for line in (folder / 'ports').read_text().splitlines())['binance']
+    process.terminate()
+    process.wait(10)
+
+
+def test_every_example_is_run():
+    """No program without its line here."""
+    assert {f.name for f in FOLDER.iterdir() if f.suffix != '.md'} == set(EXAMPLES)
+
+
+@pytest.mark.parametrize('name', EXAMPLES)
+def test_example(daemon, exchange, name):
+    """It prints prices, and they came by its upstream's line."""
+    command, needs, prices, by = EXAMPLES[name]
+    if command == [sys.executable]:
+        compile((FOLDER / name).read_text(), name, 'exec')
+    programs.need(*needs)
+    at = f'127.0.0.1:{exchange}'
+    d = daemon(upstream('binance', at, host='api.binance.com'), upstream('binance-stream', at, host='stream.binance.com:9443'))
+    out = programs.run([*command, FOLDER / name], TRUNKLINE=d.url, API_KEY='k', API_SECRET='s')
+    assert len(re.findall(r'\d+', '\n'.join(out))) >= prices, out
+    u = d.upstream(by)
+    assert u['requests']['failed'] == 0 and u['requests']['succeeded'] >= 1
+    assert u['tunnels']['total'] == (by == 'binance-stream') and u['tunnels']['bypassing'] == 0
