@@ -404,6 +404,22 @@ def test_websockets_do_not_take_lines(daemon, origin):
     eventually(lambda: d.upstream()['tunnels']['open'] == 0)
 
 
+def test_upgrades_are_never_shared(daemon, origin):
+    """Neither stored nor coalesced, whatever the operator allows."""
+    d = daemon(upstream('ex', origin, fresh='10s', stale_if_error='10s', coalesce=True))
+    origin.on('/ws', echoing())
+    feeds = [d.client() for _ in range(3)]
+    for c in feeds:
+        c.send(wire.compose('GET', '/ex/ws', WS, host='localhost'))
+    for n, c in enumerate(feeds):
+        assert c.sock.recv(len(SWITCHING)).startswith(b'HTTP/1.1 101')
+        c.send(b'%d' % n)
+        while not (tail := c.sock.recv(1)).isdigit():
+            continue
+        assert tail == b'%d' % n
+    assert len(origin.requests) == 3 and d.stats()['cache']['entries'] == 0
+
+
 def test_the_origin_cuts_a_feed(ex, origin):
     """Its client sees the end."""
     origin.on('/ws', echoing())
