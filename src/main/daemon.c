@@ -161,11 +161,11 @@ static void print_start_errors(const struct text *errors)
     print_errors(errors);
 }
 
-/* Descriptors for all clients and lines: raised as far as allowed. */
+/* Descriptors for all clients (a tunnel has two) and lines: raised as far as allowed. */
 static void raise_descriptors(const struct config *c)
 {
     struct rlimit limit;
-    rlim_t wanted = 100 + c->max_clients + c->defaults.max_connections;
+    rlim_t wanted = 100 + 2 * (rlim_t)c->max_clients + c->defaults.max_connections;
     for (size_t i = 0; i < c->upstream_count; i++)
         wanted += c->upstreams[i]->max_connections;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
@@ -288,8 +288,8 @@ static void on_poll(struct deadline *timer)
     }
     say_goodbye(d, false);
     if (out_of_patience)
-        LOG(WARN, "daemon", "%zu requests did not end within drain_timeout",
-            proxy_totals(d->proxy)->active);
+        LOG(WARN, "daemon", "%zu requests on %zu connections did not end within drain_timeout",
+            proxy_totals(d->proxy)->active, clients_open(d));
     bool done = clients_open(d) == 0 && linger_count(d->linger) == 0;
     if (done || out_of_patience)
         stop(d);
