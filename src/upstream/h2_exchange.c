@@ -38,6 +38,7 @@ struct h2_exchange {
     unsigned status, interim;
     bool is_head, began, has_head;
     struct buf held; /* of the response's body, while the asker does not read */
+    uint64_t left;   /* of a body whose length is known; else NEVER */
     bool paused, was_paused;
     size_t taken; /* of the body, until its window is widened */
     enum outcome_now outcome;
@@ -99,6 +100,8 @@ static void hand_up_held(struct h2_exchange *h)
 {
     const char *at;
     size_t len;
+    if (h->left == 0 && h->outcome == OPEN) /* its end is yet to come */
+        return;
     while (!h->over && !h->paused && (len = buf_front(&h->held, &at)) > 0) {
         hand_up(h, at, len);
         buf_consume(&h->held, len);
@@ -209,15 +212,21 @@ void h2_exchange_head(struct h2_exchange *h, bool is_last)
     }
     frame(&r, is_last);
     h->has_head = true;
+    if (r.framing == FRAMING_LENGTH)
+        h->left = r.length;
     h->base.base.events->on_head(h->base.base.owner, &r);
     if (!h->over)
         head_start(&h->head, h->arena, h->header_limit);
 }
 
+/* The last piece waits for the end, so that the line is free before anybody sees
+ * the last byte. */
 void h2_exchange_data(struct h2_exchange *h, const char *data, size_t len)
 {
     MAGIC_CHECK(h, MAGIC);
-    if (h->paused || h->held.size)
+    if (h->left != NEVER)
+        h->left -= len < h->left ? len : h->left;
+    if (h->paused || h->held.size || h->left == 0)
         buf_append(&h->held, data, len);
     else
         hand_up(h, data, len);
@@ -447,7 +456,7 @@ struct h2_exchange *h2_exchange_new(struct loop *l, const struct h2_line *line, 
     h->owner = owner;
     h->session = session;
     h->stream = s;
-    h->begins_at = h->ended_at = NEVER;
+    h->begins_at = h->ended_at = h->left = NEVER;
     h->is_head = r->is_head;
     h->header_limit = r->header_limit;
     h->arena = arena_new();

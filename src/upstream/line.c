@@ -185,6 +185,15 @@ size_t line_room(const struct line *l, size_t most)
     return room < left ? room : left;
 }
 
+bool line_open_up(struct line *l, size_t most)
+{
+    bool was_alone = l->alone;
+    l->alone = false;
+    bool has_room = was_alone && line_room(l, most) > 0;
+    l->alone = was_alone && !has_room;
+    return has_room;
+}
+
 size_t line_load(const struct line *l)
 {
     return l->conn ? conn_load(l->conn) : 0;

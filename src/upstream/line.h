@@ -41,6 +41,9 @@ void line_set_generation(struct line *, unsigned);
 /* Lends it: one use is counted. `alone`: to nobody else until it rests again. */
 void line_lend(struct line *, bool alone);
 
+/* Others may join the one it was lent to alone. False: it has no room for them. */
+bool line_open_up(struct line *, size_t most);
+
 /* How many more it can carry, `most` at once if it shares; how many it carries. */
 size_t line_room(const struct line *, size_t most);
 size_t line_load(const struct line *);

@@ -79,11 +79,14 @@ static void move(struct line *l, struct list *to)
 }
 
 /* `most` of the origin's word, or of what its earlier lines allowed. */
+static size_t most_of(const struct lines *s, const struct line *l)
+{
+    return line_allowed(l) ? s->settings->max_streams : prospect_streams(&s->prospect, s->settings);
+}
+
 static size_t room_of(const struct lines *s, const struct line *l)
 {
-    size_t most =
-        line_allowed(l) ? s->settings->max_streams : prospect_streams(&s->prospect, s->settings);
-    return line_room(l, most);
+    return line_room(l, most_of(s, l));
 }
 
 static void retire_idle(struct lines *s, enum close_reason why, const char *detail)
@@ -385,6 +388,20 @@ static struct line *take_idle(struct lines *s, const struct lines_wish *wish)
     return taken;
 }
 
+/* Where no other line may come, one that was lent to an order alone is shared
+ * rather than that anybody waits for its end. */
+static struct line *take_lonely(struct lines *s)
+{
+    if (s->prospect.kind != PROSPECT_MANY || lines_coming(s) > 0)
+        return NULL;
+    for (struct link *k = list_first(&s->busy); k; k = list_next(k)) {
+        struct line *l = line_of(k);
+        if (unfit(s, l) == CLOSE_REASON_COUNT && line_open_up(l, most_of(s, l)))
+            return lend(s, l, false);
+    }
+    return NULL;
+}
+
 struct line *lines_take(struct lines *s, const struct lines_wish *wish)
 {
     struct line *l = NULL;
@@ -394,6 +411,8 @@ struct line *lines_take(struct lines *s, const struct lines_wish *wish)
         l = take_idle(s, wish);
     if (l == NULL && wish->may_share)
         l = take_least_loaded(s);
+    if (l == NULL && wish->may_share)
+        l = take_lonely(s);
     return l;
 }
 

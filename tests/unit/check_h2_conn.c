@@ -196,6 +196,31 @@ START_TEST(test_limits_of_heads)
 }
 END_TEST
 
+/* The line is free before the asker has the last byte. */
+START_TEST(test_last_piece_waits)
+{
+    meet();
+    ask_all(1);
+    say_head(1, ":status=200;content-length=4;", false);
+    say(1, "ab", false);
+    heard_is(0, HEAD_OK "content-length=4; body(ab)");
+    say(1, "cd", false);
+    heard_is(0, "");
+    line_is("");
+    say(1, "", true);
+    line_is("room");
+    heard_is(0, "body(cd) end {}");
+    finish();
+    meet();
+    ask_all(1);
+    say_head(1, ":status=200;content-length=2;", false);
+    say(1, "ab", false);
+    reset(1, NGHTTP2_INTERNAL_ERROR);
+    heard_is(0, HEAD_OK "content-length=2; failed http_response_incomplete sent=yes answered");
+    finish();
+}
+END_TEST
+
 /* ------------------------------------------------------------ ends of streams */
 
 START_TEST(test_resets)
@@ -433,6 +458,7 @@ int main(void)
     tcase_add_test(c, test_upper_case_name);
     tcase_add_test(c, test_length_that_lies);
     tcase_add_test(c, test_limits_of_heads);
+    tcase_add_test(c, test_last_piece_waits);
     tcase_add_test(c, test_resets);
     tcase_add_test(c, test_early_answer);
     tcase_add_test(c, test_cancel);

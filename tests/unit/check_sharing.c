@@ -207,6 +207,27 @@ START_TEST(test_order_shares)
 }
 END_TEST
 
+/* At the cap nobody waits for an order's end: its line is shared then. */
+START_TEST(test_order_is_joined)
+{
+    begin(AUTO "max_connections = 2\nmax_streams = 3");
+    call(0, true);
+    fake_connect_shared(line_maker, 100);
+    call(1, true);
+    call(2, false);
+    ck_assert(callers[1].waits && callers[2].waits);
+    fake_connect_shared(line_maker, 100);
+    ck_assert_uint_eq(callers[1].conn->number, 2);
+    ck_assert_ptr_nonnull(callers[2].conn);
+    call_all(3, 8);
+    ck_assert_uint_eq(have_lines(0, 8), 6);
+    ck_assert_uint_eq(look().waiting, 2);
+    hang_up(0);
+    ck_assert_uint_eq(have_lines(1, 8), 6);
+    finish();
+}
+END_TEST
+
 /* A dial that takes too long: half of its wait is enough. */
 START_TEST(test_order_settles)
 {
@@ -394,6 +415,7 @@ int main(void)
     tcase_add_test(c, test_least_loaded);
     tcase_add_test(c, test_order_rides_alone);
     tcase_add_test(c, test_order_shares);
+    tcase_add_test(c, test_order_is_joined);
     tcase_add_test(c, test_order_settles);
     tcase_add_test(c, test_an_idle_line_is_left);
     tcase_add_test(c, test_max_requests);

@@ -35,7 +35,7 @@ class Line:
 
     def __init__(self, origin, sock, number):
         self.origin, self.sock, self.number = origin, sock, number
-        self.alpn = self.sni = self.tls = None
+        self.alpn = self.sni = self.tls = self.session = self.farewell = None
         self.resumed = self.notified = False
         self.opened, self.ready, self.closed, self.closed_by = time.monotonic(), None, None, None
         self.requests, self.written, self.seen = 0, 0, bytearray()

@@ -6,7 +6,7 @@
         ...
         assert [r.target for r in o.requests] == ['/slow']
 
-HTTP/1.1 is written by hand so that it can misbehave. What is recorded is only ever appended."""
+HTTP/1.1 is written by hand so that it can misbehave; HTTP/2 (chosen by ALPN, or h2c=True) is in h2_origin.py. What is recorded is only ever appended."""
 import asyncio
 import itertools
 import re
@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from . import certs
 from .behaviour import reply
+from .h2_origin import Session
 from .line import Gone, Line, Malformed, loop, run
 
 
@@ -32,6 +33,9 @@ class Request:
     trailers: list = field(default_factory=list)
     complete: bool = False      # the whole body has arrived
     ended: float = None         # when the behaviour was done with it
+    stream: int = 0             # HTTP/2
+    reset: int = None           # the error code with which the daemon gave the stream up
+    refused: bool = False       # it was told that this one was not processed
 
     def all(self, name):
         return [v for n, v in self.headers if n.lower() == name.lower()]
@@ -176,12 +180,12 @@ class Origin:
     read. `idle_close` seconds closes idle lines; `faults` lists what the daemon sent amiss."""
 
     def __init__(self, cert='good', alpn=('http/1.1',), tls=True, greet=None, first=b'', idle_close=None,
-                 address='127.0.0.1', port=0, **context):
+                 address='127.0.0.1', port=0, max_streams=100, h2c=False, **context):
         self.context = certs.server_context(cert, alpn, **context) if tls else None
         if self.context:
             self.context.sni_callback = lambda obj, name, ctx: setattr(obj, 'sni', name)
         self.greet, self.first, self.at_head, self.idle_close = greet, first, None, idle_close
-        self.answer_expect = True
+        self.answer_expect, self.max_streams, self.h2c = True, max_streams, h2c
         self.lines, self.requests, self.faults = [], [], []
         self.scripts, self.default, self._count, self._tasks = {}, reply(), itertools.count(1), set()
         self.sock = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET)
@@ -292,4 +296,4 @@ class Origin:
         line.ready = time.monotonic()
         if self.first:
             await line.send(self.first)
-        await serve_h1(line)
+        await (Session(line).serve() if line.alpn == 'h2' or self.h2c else serve_h1(line))

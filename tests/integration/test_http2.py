@@ -1,0 +1,262 @@
+"""HTTP/2 towards the origin: never twice there too, what shares a line and what does not, and how lines end."""
+import random
+import re
+import time
+
+import pytest
+
+from lib import certs
+from lib.behaviour import Gate, drop, hang, reply
+from lib.daemon import PATIENCE, upstream
+from lib.h2_origin import Code, h2_goaway, h2_reset
+from lib.line import run
+from lib.promise import error_body, own_error, works
+from lib.wire import Closed, background, compose, eventually, parallel
+
+H2 = ('h2', 'http/1.1')
+
+
+@pytest.fixture
+def origin(origins):
+    """Offers h2; and h2 must have been spoken, else the test showed nothing."""
+    o = origins(alpn=H2)
+    yield o
+    assert any(line.alpn == 'h2' for line in o.lines), 'no HTTP/2 was spoken'
+
+
+def order(n, size=0):
+    """An order with a marker of its own."""
+    return compose('POST', f'/ex/order?{n}', [], b'<%d:' % n + b'x' * size + b':%d>' % n)
+
+
+def seen(origin, n):
+    """How often order n arrived, refused streams left out; and was its body whole?"""
+    found = [r for r in origin.requests if r.target == f'/order?{n}' and not r.refused]
+    return len(found), any(b':%d>' % n in r.body for r in found)
+
+
+# ---------------------------------------------------------------------------------------------- never twice
+
+def moody(seed):
+    """Each request meets one of many fates; those that HTTP/2 vouches for are marked as refused."""
+    fate = random.Random(seed)
+
+    async def refuse(x):
+        x.req.refused = True
+        await h2_reset()(x)
+    fates = [reply(), reply(), reply(delay=0.005), reply(framing='none', pieces=3), reply(500),
+             *(drop(how) for how in ('close', 'cut', 'reset')),
+             *(h2_reset(code, wait_body=True) for code in (Code.INTERNAL_ERROR, Code.CANCEL, Code.NO_ERROR)),
+             h2_reset(Code.INTERNAL_ERROR), h2_reset(Code.REFUSED_STREAM, after=100), h2_reset(Code.CANCEL, after=0),
+             refuse, h2_goaway(below=1), h2_goaway()]
+
+    async def behave(x):
+        await fate.choice(fates)(x)
+    return behave
+
+
+@pytest.mark.parametrize('cap', [16, 2])
+def test_orders_and_a_moody_origin(daemon, origin, cap):
+    """Eight clients at once, on lines of their own and on shared ones: never twice, a true verdict, sums that agree."""
+    d = daemon(upstream('ex', origin, max_connections=cap))
+    origin.default = moody(cap)
+
+    def client(which):
+        answers = []
+        for n in range(which * 60, which * 60 + 60):
+            with d.client(timeout=20) as c:
+                try:
+                    answers.append((n, c.send(order(n, 400)).response('POST')))
+                except Closed:
+                    answers.append((n, None))
+        return answers
+    unknown = no = 0
+    for n, r in (pair for answers in parallel(8, client) for pair in answers):
+        times, whole = seen(origin, n)
+        assert times <= 1, f'order {n} was taken {times} times'
+        if r is not None and r.get('proxy-status'):
+            sent = error_body(r)['sent']
+            unknown += sent != 'no'
+            no += sent == 'no'
+            assert sent != 'no' or not times, f'order {n} was taken, yet sent=no'
+            assert sent == 'yes' or not whole, f'order {n} was seen whole, yet sent={sent}'
+        else:
+            unknown += r is None or r.status == 500
+    requests = d.upstream()['requests']
+    assert requests['total'] == 480 and requests['active'] == 0 and requests['retried'] > 0
+    assert requests['succeeded'] + requests['failed'] == 480 and requests['unknown'] == unknown
+    c = d.connections()
+    assert c['streams'] == 0 and c['streams_peak'] > 0
+    assert c['open'] == c['idle'] + c['active'] + c['connecting'] and c['opened'] == c['idle'] + c['active'] + sum(c['closed'].values())
+
+
+def test_a_refused_order_goes_out_again(daemon, origin):
+    """REFUSED_STREAM and GOAWAY vouch that nothing was done: even a POST is sent again, and counted."""
+    d = daemon(upstream('ex', origin))
+    origin.on('/a', h2_reset(wait_body=True), reply())
+    origin.on('/b', h2_goaway(below=1), reply())
+    for n, path in enumerate(['/a', '/b'], 1):
+        r = d.request('POST', '/ex' + path, body=b'order')
+        assert r.status == 200 and [q.body for q in origin.requests if q.target == path][-1] == b'order'
+        assert d.upstream()['requests']['retried'] == n
+    assert d.upstream()['requests']['unknown'] == 0
+
+
+@pytest.mark.parametrize('retries', [0, 1])
+def test_refusals_count_against_retries(daemon, origin, retries):
+    """Spent: 502 with sent=no, which is the truth."""
+    d = daemon(upstream('ex', origin, retries=retries))
+    origin.default = h2_reset()
+    own_error(d.request('POST', '/ex/x', body=b'x'), 502, 'connection_terminated', 'no')
+    assert origin.paths().count('/x') == retries + 1
+    requests = d.upstream()['requests']
+    assert (requests['retried'], requests['unknown']) == (retries, 0)
+
+
+def test_a_refused_body_too_long_to_keep(daemon, origin):
+    """More than 64 KiB is not kept for another try."""
+    d = daemon(upstream('ex', origin))
+    origin.on('/x', h2_reset(wait_body=True), reply())
+    own_error(d.request('POST', '/ex/x', body=b'x' * 70_000), 502, 'connection_terminated', 'no')
+    assert origin.paths().count('/x') == 1
+
+
+def test_an_order_is_not_sent_again_for_other_resets(daemon, origin):
+    """INTERNAL_ERROR says nothing of what was done; a GET on a reused line may try again."""
+    d = daemon(upstream('ex', origin))
+    works(d)
+    origin.on('/x', h2_reset(Code.INTERNAL_ERROR, wait_body=True), reply())
+    own_error(d.request('POST', '/ex/x', body=b'x'), 502, 'connection_terminated', 'yes')
+    origin.on('/y', h2_reset(Code.INTERNAL_ERROR, wait_body=True), reply())
+    assert d.get('/ex/y').status == 200
+    assert (origin.paths().count('/x'), origin.paths().count('/y')) == (1, 2)
+
+
+# ------------------------------------------------------------------------------------------------- sharing
+
+def test_goaway_in_the_middle(daemon, origin):
+    """Ten orders share two lines at the cap; GOAWAY leaves the upper ones undone: all are answered."""
+    d = daemon(upstream('ex', origin, max_connections=2))
+    works(d)
+    gate = Gate()
+    origin.default = gate
+    calls = [background(lambda n=n: d.request('POST', f'/ex/{n}', body=b'x', timeout=20)) for n in range(10)]
+    eventually(lambda: gate.waiting == 10)
+    line = origin.lines[0]
+    ids = sorted(r.stream for r in origin.requests if r.conn == 1 and r.target != '/control')
+    assert 2 <= len(ids) <= 9 and len(origin.lines) == 2
+    run(line.session.goaway(ids[0]))
+    gate.release()
+    assert [c.result(20).text for c in calls] == [f'/{n}' for n in range(10)]
+    assert d.upstream()['requests']['retried'] == len(ids) - 1
+    eventually(lambda: line.closed_by == 'daemon')
+
+
+def test_orders_ride_alone(daemon, origin):
+    """Each on a line without other streams, while GETs share one."""
+    d = daemon(upstream('ex', origin))
+    gate = Gate()
+    origin.default = gate
+    gets = [background(lambda n=n: d.get(f'/ex/get{n}', timeout=20)) for n in range(20)]
+    eventually(lambda: gate.waiting == 20)
+    orders = [background(lambda n=n: d.request('POST', f'/ex/order{n}', body=b'x', timeout=20)) for n in range(3)]
+    eventually(lambda: gate.waiting == 23)
+    assert sorted(line.requests for line in origin.lines) == [1, 1, 1, 20]
+    c = d.connections()
+    assert (c['streams'], c['streams_peak'], c['active'], c['http2'], c['http1']) == (23, 23, 4, 4, 0)
+    gate.release()
+    assert {r.result(20).status for r in gets + orders} == {200}
+
+
+def test_two_hundred_at_once(daemon, origins):
+    """One connection, and sooner done than over HTTP/1.1's pool: each answer takes 20 ms."""
+    took = {}
+    for name, alpn in (('h2', H2), ('h1', ('http/1.1',))):
+        origin = origins(alpn=alpn, max_streams=250)
+        d = daemon(upstream('ex', origin, max_streams=250))
+        works(d)
+        origin.default = reply(delay=0.02)
+        begun = time.monotonic()
+        assert {r.status for r in parallel(200, lambda n: d.get(f'/ex/{n}', timeout=20))} == {200}
+        took[name] = time.monotonic() - begun
+        assert len(origin.lines) == (1 if name == 'h2' else 16) and d.connections()['opened'] == len(origin.lines)
+    print(f'200 GETs: {took}')
+
+
+def test_settings_that_change(daemon, origin):
+    """The origin allows fewer streams in mid-flight: never more than that (the origin would call it a fault)."""
+    d = daemon(upstream('ex', origin, max_connections=1))
+    works(d)
+    session = origin.lines[0].session
+
+    async def lower():
+        origin.max_streams, session.settled = 4, False
+        session.h2.update_settings({3: 4})
+        await session.flush()
+    run(lower())
+    eventually(lambda: session.settled)
+    origin.default = reply(delay=0.01)
+    assert {r.status for r in parallel(40, lambda n: d.get(f'/ex/{n}', timeout=20))} == {200}
+    assert len(origin.lines) == 1
+
+
+def test_prior_knowledge(daemon, origins):
+    """http2 = always on http:// is HTTP/2 from the first byte."""
+    origin = origins(tls=False, h2c=True)
+    d = daemon(upstream('ex', origin, http2='always'))
+    assert works(d).status == 200 and origin.requests[0].version == 'HTTP/2'
+    assert dict(origin.requests[0].headers)[':scheme'] == 'http'
+    assert d.request('POST', '/ex/x', body=b'x').text == '/x'
+
+
+def test_a_slow_client_beside_fast_ones(daemon, origin):
+    """On one connection: a body nobody reads holds up its own stream alone."""
+    d = daemon(upstream('ex', origin, max_connections=1))
+    origin.on('/big', reply(body=b'x' * (64 << 20)))
+    works(d)
+    with d.client(timeout=20, rcvbuf=65536) as c:
+        c.send(compose('GET', '/ex/big'))
+        c.head()
+        before = d.rss_kib()
+        for n in range(200):
+            works(d, f'/ex/{n}')
+        assert PATIENCE > 1 or d.rss_kib() - before < 8192
+        assert origin.lines[0].written < 32 << 20 and len(origin.lines) == 1
+
+
+# ----------------------------------------------------------------------------------------------- their ends
+
+def test_drain_says_goaway(daemon, origin):
+    """SIGTERM: what runs is finished, the line ends with GOAWAY(NO_ERROR)."""
+    d = daemon(upstream('ex', origin))
+    gate = Gate()
+    origin.on('/slow', gate)
+    works(d)
+    slow = background(lambda: d.get('/ex/slow', timeout=20))
+    eventually(lambda: gate.waiting == 1)
+    d.kill(15)
+    time.sleep(0.1)
+    gate.release()
+    assert slow.result(20).status == 200 and d.wait(20) == 0
+    assert [line.farewell for line in origin.lines] == [0]
+
+
+def test_a_deadline_resets_its_stream_alone(daemon, origin):
+    """response_timeout: RST_STREAM(CANCEL), and the line goes on."""
+    d = daemon(upstream('ex', origin, response_timeout='200ms'))
+    works(d)
+    origin.on('/slow', hang())
+    own_error(d.get('/ex/slow'), 504, 'http_response_timeout', 'yes')
+    eventually(lambda: origin.requests[-1].reset == Code.CANCEL)
+    works(d)
+    assert len(origin.lines) == 1
+
+
+def test_http2_comes_and_goes_with_a_reload(daemon, origin):
+    """http2 is of the kind of setting that renews lines."""
+    d = daemon(upstream('ex', origin))
+    works(d)
+    d.reload(upstream('ex', origin, http2='never'))
+    eventually(lambda: works(d) and origin.requests[-1].version == 'HTTP/1.1')
+    assert d.connections()['http1'] == 1
+    assert re.search('http2 = "?never', d.cli('config').stdout) and certs.CA in d.cli('config').stdout
