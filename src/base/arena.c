@@ -18,8 +18,7 @@ struct arena {
 
 static struct block *block_new(struct block *older, size_t size)
 {
-    struct block *b = malloc(sizeof *b + size);
-    CHECK(b != NULL);
+    struct block *b = must_malloc(sizeof *b + size);
     b->older = older;
     b->used = 0;
     b->size = size;

@@ -16,8 +16,7 @@ static struct buf_chunk *chunk_add(struct buf *b, size_t wanted)
     size_t room = wanted < CHUNK_MIN ? CHUNK_MIN : wanted > CHUNK_MAX ? CHUNK_MAX : wanted;
     if (b->size && room < 16000)
         room = 16000; /* it grows: fewer, larger chunks */
-    struct buf_chunk *c = malloc(sizeof *c + room);
-    CHECK(c != NULL);
+    struct buf_chunk *c = must_malloc(sizeof *c + room);
     *c = (struct buf_chunk){.room = room};
     if (b->last)
         b->last->next = c;

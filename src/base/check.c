@@ -3,15 +3,28 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
+
 void check_failed(const char *file, int line, const char *what)
 {
     fprintf(stderr, "trunkline: Assertion `%s` failed at %s:%d\n", what, file, line);
     abort();
 }
 
+void *must_malloc(size_t size)
+{
+    void *p = malloc(size);
+    if (p == NULL && memory_rescue())
+        p = malloc(size);
+    CHECK(p != NULL);
+    return p;
+}
+
 void *must_calloc(size_t count, size_t size)
 {
     void *p = calloc(count, size);
+    if (p == NULL && memory_rescue())
+        p = calloc(count, size);
     CHECK(p != NULL);
     return p;
 }
@@ -19,6 +32,8 @@ void *must_calloc(size_t count, size_t size)
 void *must_realloc(void *old, size_t size)
 {
     void *p = realloc(old, size);
+    if (p == NULL && memory_rescue())
+        p = realloc(old, size);
     CHECK(p != NULL);
     return p;
 }

@@ -26,7 +26,9 @@ _Noreturn void check_failed(const char *file, int line, const char *what);
 #define MAGIC_INIT(obj, number) ((obj)->magic = (number))
 #define MAGIC_CHECK(obj, number) CHECK((obj) != NULL && (obj)->magic == (number))
 
-/* calloc(3), realloc(3), strdup(3) and strndup(3) that abort when memory is out. */
+/* malloc(3), calloc(3), realloc(3), strdup(3) and strndup(3) that live on the
+ * reserve (memory.h) when memory is out, and abort when that is spent. */
+void *must_malloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *must_calloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
 void *must_realloc(void *old, size_t size) __attribute__((returns_nonnull));
 char *must_strdup(const char *text) __attribute__((malloc, returns_nonnull));

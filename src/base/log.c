@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define SELDOM_MS 60000
 
 static enum log_level threshold = LOG_LEVEL_INFO;
 static bool for_journal;
@@ -48,4 +51,21 @@ void log_write(enum log_level level, const char *object, const char *format, ...
             *p = '?';
     line[n] = '\n';
     fwrite(line, 1, (size_t)n + 1, stderr);
+}
+
+void log_seldom(struct log_seldom *s, enum log_level level, const char *object, const char *words)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    if (ms < s->next_ms || !log_enabled(level)) {
+        s->silent++;
+        return;
+    }
+    if (s->silent)
+        log_write(level, object, "%s (%ju more since the last such line)", words,
+                  (uintmax_t)s->silent);
+    else
+        log_write(level, object, "%s", words);
+    *s = (struct log_seldom){.next_ms = ms + SELDOM_MS};
 }

@@ -22,3 +22,13 @@ void log_write(enum log_level, const char *object, const char *format, ...) PRIN
 
 #define LOG(level, object, ...)                                                                    \
     (log_enabled(LOG_LEVEL_##level) ? log_write(LOG_LEVEL_##level, object, __VA_ARGS__) : (void)0)
+
+/* For what would come a thousand times: at most one line a minute goes out; the
+ * next tells how many did not. */
+struct log_seldom {
+    uint64_t next_ms; /* of CLOCK_MONOTONIC */
+    uint64_t silent;
+};
+
+/* As log_write(), if a line is due. */
+void log_seldom(struct log_seldom *, enum log_level, const char *object, const char *words);

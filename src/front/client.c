@@ -1,6 +1,7 @@
 #include "front/client_internal.h"
 
 #include "base/log.h"
+#include "base/memory.h"
 
 #define CLIENT_MAGIC 0x434c4e54u /* "CLNT" */
 
@@ -251,6 +252,14 @@ static void keep(struct client *c, const char *data, size_t len)
     }
 }
 
+/* What asks for more goes first: those under way are to end. */
+static void refuse_for_memory(struct client *c)
+{
+    struct verdict why =
+        verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO, "trunkline is out of memory");
+    client_refuse(c, &why);
+}
+
 static void on_data(void *owner, const char *data, size_t len)
 {
     struct client *c = self(owner);
@@ -258,6 +267,8 @@ static void on_data(void *owner, const char *data, size_t len)
     c->last_input = loop_now(c->house->loop);
     if (client_listens(c) && c->kept.size == 0)
         used = client_parse(c, data, len);
+    if (c->state == CLIENT_HEAD && memory_is_short())
+        refuse_for_memory(c);
     keep(c, data + used, len - used);
     if (c->state == CLIENT_LOOKING)
         client_look(c);

@@ -46,6 +46,10 @@ void clients_reject(struct clients *, struct stream *);
 /* open = membership; accepted and rejected since start. */
 void clients_count(const struct clients *, size_t *open, uint64_t *accepted, uint64_t *rejected);
 
+/* Takes one that cannot be served: answers 503 with these words, and closes. */
+void clients_turn_away(struct clients *, struct stream *, const struct ingress *,
+                       const char *words);
+
 /* Begins to drain: each connection closes after its next answer (which says
  * Connection: close). Those that are idle stay until clients_dismiss(), so that a
  * request on its way is answered. clients_free closes all at once. */

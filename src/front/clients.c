@@ -1,5 +1,7 @@
 #include "front/client_internal.h"
 
+#include "base/memory.h"
+
 struct clients *clients_new(struct loop *loop, struct lingering *linger,
                             const struct handler *handler, const struct client_limits *limits)
 {
@@ -33,6 +35,13 @@ static void turn_away(struct clients *house, struct stream *stream, const struct
     linger_take(house->linger, stream);
 }
 
+void clients_turn_away(struct clients *house, struct stream *stream, const struct ingress *ingress,
+                       const char *words)
+{
+    struct verdict why = verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO, "%s", words);
+    turn_away(house, stream, ingress, &why);
+}
+
 void clients_accept(struct clients *house, struct stream *stream, const struct ingress *ingress)
 {
     if (house->draining) {
@@ -46,6 +55,10 @@ void clients_accept(struct clients *house, struct stream *stream, const struct i
             verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO,
                          "%zu clients are connected (max_clients)", house->open.count);
         turn_away(house, stream, ingress, &why);
+        return;
+    }
+    if (memory_is_short()) {
+        clients_turn_away(house, stream, ingress, "trunkline is out of memory");
         return;
     }
     house->accepted++;

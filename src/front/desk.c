@@ -1,5 +1,6 @@
 #include "front/desk.h"
 
+#include "base/memory.h"
 #include "proxy/guard.h"
 
 static struct exchange *open_exchange(void *owner, const struct request *r,
@@ -11,6 +12,10 @@ static struct exchange *open_exchange(void *owner, const struct request *r,
     struct route route;
     struct verdict why;
     route_request(c, in, r, &route);
+    if (memory_is_short()) {
+        why = verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO, "trunkline is out of memory");
+        return proxy_refuse(d->proxy, r, in, &route, &why, events, asker);
+    }
     if (!guard_request(c, in, r, &route, &why))
         return proxy_refuse(d->proxy, r, in, &route, &why, events, asker);
     if (route.kind == ROUTE_REFUSED)

@@ -9,13 +9,12 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/descriptors.h"
 #include "net/address.h"
 #include "net/stream_uv.h"
 
 #define BACKLOG 4096 /* a restart behind systemd's sockets is to lose none */
 #define SOCKET_MODE 0660
-#define COMPLAIN_EVERY_MS 60000
 
 /* ------------------------------------------------------------------ addresses */
 
@@ -154,17 +153,6 @@ static int bind_unix(struct door *d)
 
 /* ------------------------------------------------------------------ accepting */
 
-/* libuv sheds the connections it has no descriptors for; a flood of that must
- * not become a flood of lines. */
-static void complain(const struct door *d, int error)
-{
-    static uint64_t next_ms;
-    if (loop_now(d->loop) < next_ms)
-        return;
-    next_ms = loop_now(d->loop) + COMPLAIN_EVERY_MS;
-    LOG(ERROR, d->address.text, "cannot accept: %s", uv_strerror(error));
-}
-
 /* An IPv4 client of a socket that takes both kinds is one all the same. */
 static bool find_peer(const struct stream *s, struct sockaddr_storage *peer)
 {
@@ -182,12 +170,12 @@ static void on_connection(uv_stream_t *handle, int status)
     struct door *d = handle->data;
     struct sockaddr_storage peer = {.ss_family = AF_UNIX};
     if (status < 0) {
-        complain(d, status);
+        descriptors_complain(d->address.text, uv_strerror(status));
         return;
     }
     struct stream *stream = stream_uv_accept(d->loop, handle);
     if (stream == NULL)
-        complain(d, UV_EMFILE);
+        descriptors_complain(d->address.text, "a client cannot be accepted");
     else if (!is_unix(&d->address) && !find_peer(stream, &peer))
         stream_close(stream); /* it is gone already */
     else

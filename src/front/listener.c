@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
 #include "front/door.h"
 #include "net/address.h"
+#include "net/stream_uv.h"
 
 struct listeners {
     struct loop *loop;
@@ -59,6 +61,20 @@ static bool may_come(const struct listeners *l, const struct sockaddr_storage *p
     return false;
 }
 
+static void let_in(struct listeners *l, const struct door *door, struct stream *stream,
+                   const struct ingress *in)
+{
+    enum descriptors left = descriptors_beside(stream_uv_fd(stream));
+    if (left != DESCRIPTORS_ENOUGH)
+        descriptors_complain(door->address.text, "a client is refused");
+    if (left == DESCRIPTORS_ENOUGH)
+        clients_accept(l->clients, stream, in);
+    else if (left == DESCRIPTORS_FEW)
+        clients_turn_away(l->clients, stream, in, "trunkline is out of file descriptors");
+    else
+        clients_reject(l->clients, stream);
+}
+
 static void visit(void *owner, struct door *door, struct stream *stream,
                   const struct sockaddr_storage *peer)
 {
@@ -71,7 +87,7 @@ static void visit(void *owner, struct door *door, struct stream *stream,
         address_format(peer, text);
     snprintf(in.client, sizeof in.client, "%.*s", (int)sizeof in.client - 1, text);
     if (in.is_loopback || may_come(l, peer)) {
-        clients_accept(l->clients, stream, &in);
+        let_in(l, door, stream, &in);
         return;
     }
     LOG(DEBUG, in.client, "refused by allow_clients");

@@ -1,12 +1,14 @@
 #include "main/daemon.h"
 
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sysexits.h>
 #include <time.h>
 
+#include "base/descriptors.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "front/access_log.h"
 #include "front/activation.h"
 #include "front/desk.h"
@@ -21,6 +23,7 @@
 
 #define POLL_MS 10
 #define CA_ENDS_SOON (30 * 24 * 3600)
+#define OWN_DESCRIPTORS 100u
 #define FLOOR_PATIENCE_MS 10000
 #define STOP_SPARE_MS 5000
 #define GOODBYE_MS 300 /* a drain's, to clients between two requests */
@@ -161,20 +164,20 @@ static void print_start_errors(const struct text *errors)
     print_errors(errors);
 }
 
-/* Descriptors for all clients (a tunnel has two) and lines: raised as far as allowed. */
+/* Descriptors for all clients (a tunnel has two) and lines, and some of its own. */
 static void raise_descriptors(const struct config *c)
 {
-    struct rlimit limit;
-    rlim_t wanted = 100 + 2 * (rlim_t)c->max_clients + c->defaults.max_connections;
+    size_t lines = c->defaults.max_connections; /* of the unlisted hosts, as if they were one */
     for (size_t i = 0; i < c->upstream_count; i++)
-        wanted += c->upstreams[i]->max_connections;
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
-    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur < wanted)
-        LOG(WARN, "daemon", "max_clients and max_connections want %ju descriptors, %ju are allowed",
-            (uintmax_t)wanted, (uintmax_t)limit.rlim_cur);
+        lines += c->upstreams[i]->max_connections;
+    size_t wanted = 2 * (size_t)c->max_clients + lines + OWN_DESCRIPTORS;
+    size_t allowed = descriptors_raise(wanted);
+    if (allowed < wanted)
+        LOG(WARN, "daemon",
+            "%zu file descriptors are allowed, %zu wanted: two for each of max_clients = %u, %zu "
+            "lines of the pools"
+            " and %u of its own; raise LimitNOFILE= or ulimit -n, or lower max_clients",
+            allowed, wanted, c->max_clients, lines, OWN_DESCRIPTORS);
 }
 
 static struct access_log *open_access_log(struct daemon *d, const struct config *c)
@@ -420,6 +423,9 @@ int daemon_run(const char *path, bool optional, bool verbose)
     struct daemon d = {.verbose = verbose};
     struct plan plan;
     log_for_journal();
+    memory_prepare();
+    json_set_alloc_funcs(must_malloc, free);
+    CHECK(uv_replace_allocator(must_malloc, must_realloc, must_calloc, free) == 0);
     tls_start();
     if (verbose)
         log_set_level(LOG_LEVEL_DEBUG);

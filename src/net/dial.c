@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/descriptors.h"
 #include "base/duration.h"
 #include "net/stream_uv.h"
 
@@ -105,6 +106,18 @@ static void note(struct dial *d, enum failure why, const struct sockaddr_storage
     snprintf(d->detail, sizeof d->detail, "%s: %s", name, words);
 }
 
+/* What is missing here says nothing about the other end. */
+static enum failure failure_of(int status)
+{
+    if (status == UV_ETIMEDOUT)
+        return FAILURE_CONNECTION_TIMEOUT;
+    if (status == UV_EMFILE || status == UV_ENFILE)
+        descriptors_complain("dial", "a request gets no line");
+    else if (status != UV_ENOBUFS && status != UV_ENOMEM)
+        return FAILURE_CONNECTION_REFUSED;
+    return FAILURE_CONNECTION_LIMIT_REACHED;
+}
+
 static void proceed(struct dial *d);
 
 static void on_connect(void *owner, struct stream *stream, int status)
@@ -116,9 +129,7 @@ static void on_connect(void *owner, struct stream *stream, int status)
         succeed(d, a);
         return;
     }
-    enum failure why =
-        status == UV_ETIMEDOUT ? FAILURE_CONNECTION_TIMEOUT : FAILURE_CONNECTION_REFUSED;
-    note(d, why, &a->to, uv_strerror(status));
+    note(d, failure_of(status), &a->to, uv_strerror(status));
     attempt_drop(a);
     proceed(d);
 }

@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include "base/buf.h"
+#include "base/descriptors.h"
 
 #define MAGIC 0x73747576
 #define KEEPALIVE_S 30
@@ -332,6 +333,8 @@ struct stream *stream_uv_connect(struct loop *l, const struct sockaddr *address,
     u->connect_owner = owner;
     u->connected = done;
     int error = uv_tcp_connect(&u->connect, &u->uv.tcp, address, on_connect);
+    if (error == 0 && descriptors_beside(stream_uv_fd(&u->base)) == DESCRIPTORS_GONE)
+        error = UV_EMFILE; /* the last ones are for others */
     if (error)
         fail_later(u, error);
     return &u->base;
@@ -353,4 +356,11 @@ bool stream_uv_peer(const struct stream *s, struct sockaddr_storage *peer)
     int len = sizeof *peer;
     return u->uv.handle.type == UV_TCP &&
            uv_tcp_getpeername(&u->uv.tcp, (struct sockaddr *)peer, &len) == 0;
+}
+
+int stream_uv_fd(const struct stream *s)
+{
+    const struct stream_uv *u = container_of(s, const struct stream_uv, base);
+    uv_os_fd_t fd;
+    return uv_fileno(&u->uv.handle, &fd) == 0 ? fd : -1;
 }

@@ -7,6 +7,7 @@
 
 #define FLOOR_PAUSE_MS 100
 #define FRESH_MS 1000
+#define SHORT_OF_MS 1000 /* until it may be better, when we are short of something */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -172,10 +173,11 @@ static void on_failed(void *owner, struct line *l, enum failure why, const char 
     s->floor_tried = true;
     list_remove(line_link(l));
     line_close(l);
-    if (breaker_failed(&s->breaker, s->settings, loop_now(s->loop)))
+    bool ours = why == FAILURE_CONNECTION_LIMIT_REACHED; /* no descriptor: not the origin's fault */
+    if (!ours && breaker_failed(&s->breaker, s->settings, loop_now(s->loop)))
         LOG(WARN, s->object, "%u connections in a row failed (%s): the circuit is open",
             s->breaker.failures, detail);
-    deadline_at(&s->retry, s->breaker.retry_at);
+    deadline_at(&s->retry, ours ? loop_now(s->loop) + SHORT_OF_MS : s->breaker.retry_at);
     prospect_failed(&s->prospect, loop_now(s->loop));
     s->events->on_failed(s->owner, why, detail);
 }

@@ -222,7 +222,8 @@ static void on_failed(void *owner, enum failure why, const char *detail)
 {
     struct pool *p = owner;
     MAGIC_CHECK(p, POOL_MAGIC);
-    LOG(INFO, p->lines.object, "no connection: %s: %s", failure_name(why), detail);
+    if (why != FAILURE_CONNECTION_LIMIT_REACHED) /* said already, and not so often */
+        LOG(INFO, p->lines.object, "no connection: %s: %s", failure_name(why), detail);
     struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
     for (size_t n = prospect_streams(&p->lines.prospect, p->settings); n; n--)
         if (established(p) == 0 && p->waiters.count > dialled_for(p))

@@ -95,6 +95,20 @@ START_TEST(lines_for_the_journal_have_a_priority)
 }
 END_TEST
 
+START_TEST(what_would_come_often_comes_seldom)
+{
+    struct log_seldom seldom = {0};
+    for (int i = 0; i < 1000; i++)
+        log_seldom(&seldom, LOG_LEVEL_ERROR, "x", "again");
+    ck_assert_uint_eq(seldom.silent, 999);
+    seldom.next_ms = 0; /* a minute later */
+    log_seldom(&seldom, LOG_LEVEL_ERROR, "x", "again");
+    log_seldom(&seldom, LOG_LEVEL_ERROR, "x", "again");
+    ck_assert_str_eq(logged(),
+                     "error x: again\nerror x: again (999 more since the last such line)\n");
+}
+END_TEST
+
 START_TEST(long_lines_are_cut)
 {
     char object[500];
@@ -119,6 +133,7 @@ int main(void)
     tcase_add_test(all, levels_are_kept);
     tcase_add_test(all, lines_cannot_be_forged);
     tcase_add_test(all, long_lines_are_cut);
+    tcase_add_test(all, what_would_come_often_comes_seldom);
     tcase_add_test(all, lines_for_the_journal_have_a_priority);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);

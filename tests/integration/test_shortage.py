@@ -1,0 +1,113 @@
+"""Short of descriptors or memory: who comes too much is refused, what is under way goes on, and the log says it once."""
+import select
+import socket
+import time
+
+import pytest
+
+from lib.behaviour import Gate
+from lib.daemon import PATIENCE, sanitized, upstream
+from lib.promise import own_error, works
+from lib.wire import Closed, WireError, background, compose, eventually
+
+
+def said(d, words):
+    return [line for line in d.stderr.splitlines() if words in line]
+
+
+def outcomes(d, count):
+    """Connects so often, keeps all, asks for a page on each: what each got, 0 for a close without an answer."""
+    clients = [d.client(10) for _ in range(count)]
+    got = []
+    for c in clients:
+        try:
+            got.append(c.get('/ex/x').status)
+        except (WireError, OSError):
+            got.append(0)
+    return clients, got
+
+
+def test_descriptors_run_out(daemon, origin):
+    """Clients beyond them get 503 or a close, never a hang; the others are served, and so is everybody later. One line tells."""
+    d = daemon(upstream('ex', origin, max_connections=2), wrap=['prlimit', '--nofile=96'])
+    assert len(said(d, '96 file descriptors are allowed')) == 1 and 'max_clients = 4096' in d.stderr
+    works(d)
+    busy = d.client(20)
+    gate = Gate()
+    origin.on('/hold', gate)
+    busy.send(compose('POST', '/ex/hold', body=b'x'))
+    eventually(lambda: gate.waiting == 1)
+    clients, got = outcomes(d, 300)
+    assert set(got) <= {200, 503, 0} and got[:20] == [200] * 20 and got.count(503) > 3, got
+    assert 'CONNECTION' not in d.stderr and len(said(d, 'out of file descriptors')) == 1, d.stderr[-2000:]
+    gate.release()
+    assert busy.response('POST').status == 200, 'what was under way goes on'
+    for c in clients:
+        c.close()
+    eventually(lambda: d.get('/ex/y').status == 200, 10 * PATIENCE)
+
+
+def test_no_descriptor_for_a_line(daemon, origin):
+    """The request that needs a new line gets 503, sent=no; the circuit stays closed, and it works when there are some again."""
+    d = daemon(upstream('ex', origin, max_connections=64), wrap=['prlimit', '--nofile=64'])
+    gate = Gate()
+    origin.on('/hold', gate)
+    calls = [background(lambda n=n: d.request('POST', '/ex/hold', body=b'x', timeout=30)) for n in range(40)]
+    eventually(lambda: sum(c.done() for c in calls) + gate.waiting >= 40 and gate.waiting > 5, 15 * PATIENCE)
+    gate.release()
+    refused = 0
+    for c in calls:
+        try:
+            r = c.result(30)
+            if r.status != 200:
+                own_error(r, 503, 'connection_limit_reached', 'no')
+                refused += 1
+        except Closed:
+            refused += 1
+    assert refused and d.upstream()['breaker'] == 'closed'
+    assert len(said(d, 'out of file descriptors')) == 1
+    eventually(lambda: d.get('/ex/y').status == 200, 10 * PATIENCE)
+
+
+def test_descriptors_do_not_spin(daemon, origin):
+    """A backlog that cannot be served costs no processor time."""
+    d = daemon(upstream('ex', origin), wrap=['prlimit', '--nofile=64'])
+    kept = [socket.create_connection(d.where) for _ in range(300)]
+    time.sleep(0.3)
+    before = time.process_time(), cpu(d)
+    time.sleep(1)
+    assert cpu(d) - before[1] < 0.5
+    for s in kept:
+        s.close()
+    eventually(lambda: d.get('/ex/y').status == 200, 10 * PATIENCE)
+
+
+def cpu(d):
+    with open(f'/proc/{d.pid}/stat') as f:
+        fields = f.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+@pytest.mark.skipif(sanitized(), reason='the sanitizers need more memory than any limit')
+def test_memory_runs_out(daemon, origin):
+    """Requests that ask for too much of it are refused with 503, sent=no; the daemon lives, says it once, and serves on."""
+    d = daemon(upstream('ex', origin), max_header_size='900k', wrap=['prlimit', '--data=50000000'])
+    works(d)
+    head = b'GET /ex/x HTTP/1.1\r\nHost: localhost\r\n' + b''.join(b'X-%d: %s\r\n' % (n, b'y' * 7000) for n in range(100))
+    clients = [d.client(10) for _ in range(120)]
+    refused = 0
+    for c in clients:
+        try:
+            c.send(head)
+            if select.select([c.sock], [], [], 0.05)[0]:
+                own_error(c.response(), 503, 'connection_limit_reached', 'no')
+                refused += 1
+        except (Closed, OSError):
+            refused += 1
+    eventually(lambda: said(d, 'out of memory'), 10 * PATIENCE)
+    assert d.alive() and refused > 0
+    for c in clients:
+        c.close()
+    eventually(lambda: d.get('/ex/y').status == 200, 10 * PATIENCE)
+    assert len(said(d, 'out of memory')) == 1
+

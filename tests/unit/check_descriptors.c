@@ -1,0 +1,60 @@
+/* How the last descriptors are shared out, under limits of the test's own. */
+#include "base/descriptors.h"
+
+#include <check.h>
+#include <sys/resource.h>
+
+static void limit_to(rlim_t soft, rlim_t hard)
+{
+    struct rlimit limit = {soft, hard};
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
+START_TEST(raised_as_far_as_allowed)
+{
+    limit_to(100, 200);
+    ck_assert_uint_eq(descriptors_raise(50), 100); /* never lowered */
+    ck_assert_uint_eq(descriptors_raise(150), 150);
+    ck_assert_uint_eq(descriptors_raise(1000), 200);
+}
+END_TEST
+
+START_TEST(the_last_are_shared_out)
+{
+    limit_to(64, 64); /* an eighth is spare: 8, of which lines may take half, 4, and then 2 */
+    ck_assert_uint_eq(descriptors_raise(64), 64);
+    ck_assert_int_eq(descriptors_beside(0), DESCRIPTORS_ENOUGH);
+    ck_assert_int_eq(descriptors_beside(55), DESCRIPTORS_ENOUGH);
+    ck_assert_int_eq(descriptors_beside(56), DESCRIPTORS_FEW);
+    ck_assert_int_eq(descriptors_beside(59), DESCRIPTORS_FEW);
+    ck_assert_int_eq(descriptors_beside(60), DESCRIPTORS_SCARCE);
+    ck_assert_int_eq(descriptors_beside(61), DESCRIPTORS_SCARCE);
+    ck_assert_int_eq(descriptors_beside(62), DESCRIPTORS_GONE);
+    ck_assert_int_eq(descriptors_beside(63), DESCRIPTORS_GONE);
+}
+END_TEST
+
+START_TEST(of_many_only_few_are_spare)
+{
+    limit_to(4096, 4096);
+    ck_assert_uint_eq(descriptors_raise(4096), 4096);
+    ck_assert_int_eq(descriptors_beside(4095 - 64), DESCRIPTORS_ENOUGH);
+    ck_assert_int_eq(descriptors_beside(4095 - 63), DESCRIPTORS_FEW);
+    ck_assert_int_eq(descriptors_beside(4095 - 15), DESCRIPTORS_GONE);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("descriptors");
+    TCase *all = tcase_create("all");
+    tcase_add_test(all, raised_as_far_as_allowed);
+    tcase_add_test(all, the_last_are_shared_out);
+    tcase_add_test(all, of_many_only_few_are_spare);
+    suite_add_tcase(s, all);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
