@@ -10,7 +10,7 @@
 #include "examples/asker.h"
 #include "examples/report.h"
 
-#define ALIASES_MAX 8
+#define GIVEN_MAX 64
 #define OPPORTUNITIES_MAX 32
 #define GRACE_MS 100 /* for libcurl to say itself that an exchange was too slow */
 #define CLEAR_SCREEN "\033[H\033[2J"
@@ -21,7 +21,7 @@ struct scanner {
     unsigned long looks;                       /* to make; 0: no end */
     bool json;
     struct decimal least_percent;
-    const char *fees[ALIASES_MAX], *aliases[ALIASES_MAX]; /* "NAME=VALUE", as given */
+    const char *fees[GIVEN_MAX], *aliases[GIVEN_MAX]; /* "NAME=VALUE", as given */
     size_t fee_count, alias_count;
     struct venue *venues;
     struct asker *askers;
@@ -76,7 +76,7 @@ static bool read_ms(const char *text, unsigned *to)
 
 static bool keep(const char **kept, size_t *count, const char *text)
 {
-    if (*count == ALIASES_MAX || strchr(text, '=') == NULL)
+    if (*count == GIVEN_MAX || strchr(text, '=') == NULL)
         return false;
     kept[(*count)++] = text;
     return true;

@@ -77,6 +77,29 @@ def test_a_dead_exchange_delays_nobody(demo):
     assert 'status 503' in [q['error'] for q in found['quotes'] if q['exchange'] == 'coinbase'][0]
 
 
+def test_a_stale_quote_is_shown_and_not_traded_on(demo):
+    """The exchange fails and trunkline gives its last good answer: the best price of all, and nobody's any more."""
+    d = demo(stale_if_error='60s')
+    assert look(d, *SOL)['opportunities'][0]['sell'] == 'kraken'
+    d.ill(kraken='503')
+    found = look(d, *SOL)
+    [kraken] = [q for q in found['quotes'] if q['exchange'] == 'kraken']
+    assert kraken['state'] == 'stale' and kraken['stale'] is True and kraken['bid'] == '153.00' and 'error' not in kraken
+    assert found['states']['binance'] == found['states']['coinbase'] == 'good' and found['opportunities'] == []
+    d.ill()
+    assert look(d, *SOL)['opportunities'][0]['sell'] == 'kraken'
+
+
+def test_an_old_quote_is_not_traded_on(demo):
+    """A stored answer within its time is no stale one, but its Age counts."""
+    d = demo(fresh='60s')
+    look(d, *SOL)
+    time.sleep(1.2)
+    found = look(d, '--max-age', '900', *SOL)
+    assert set(found['states'].values()) == {'old'} and found['opportunities'] == []
+    assert all(q['age_ms'] >= 1000 and q['stale'] is False for q in found['quotes'])
+
+
 def test_the_table_for_people(demo):
     out = subprocess.run(command(demo(), *SOL, 'kraken@nobody:SOLUSD'), capture_output=True, text=True)
     assert out.returncode == 0
