@@ -34,7 +34,8 @@ def test_four_ways_counted_at_the_origin(demo):
     assert runs['trunkline_new', 1]['handshakes'] == runs['trunkline_kept', 1]['handshakes'] == 0     # min_idle = 1
     assert runs['trunkline_new', 3]['handshakes'] + runs['trunkline_kept', 3]['handshakes'] <= 3
     handshakes, requests = d.counts()['binance']
-    assert requests == 8 * 12 and handshakes == 1 + sum(r['handshakes'] for r in runs.values())
+    between = handshakes - sum(r['handshakes'] for r in runs.values())     # min_idle's first, and lines that nobody waited for
+    assert requests == 8 * 12 and 0 <= between <= 4
 
 
 def test_a_table_without_the_origins_counts(demo):
