@@ -144,5 +144,6 @@ void access_line(struct text *to, enum config_log_format format, const struct ti
     add_ms(&l, "tls_ms", r->trip.tls_us);
     add_ms(&l, "ttfb_ms", r->trip.ttfb_us);
     add_ms(&l, "total_ms", r->total_us);
+    add_word(&l, "bot", r->bot);
     text_add(to, l.json ? SPAN("}\n") : SPAN("\n"));
 }

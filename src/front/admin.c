@@ -56,6 +56,20 @@ static json_t *upstreams_json(const struct admin *a, bool recent)
     return rows.list;
 }
 
+static void add_bot(void *context, const struct bot *b)
+{
+    set(context, b->name,
+        json_pack("{s:I,s:I,s:I}", "requests", (json_int_t)b->requests, "failed",
+                  (json_int_t)b->failed, "weight", (json_int_t)b->weight));
+}
+
+static json_t *bots_json(const struct bots *bots)
+{
+    json_t *o = json_object();
+    bots_each(bots, add_bot, o);
+    return o;
+}
+
 /* A path is bytes; JSON is UTF-8. */
 static json_t *path_json(const char *path)
 {
@@ -75,7 +89,7 @@ char *admin_stats(const struct admin *a, bool recent)
     set(o, "clients", clients_json(a));
     set(o, "requests", requests_json(t->active, t->succeeded, t->failed, t->abandoned));
     set(o, "cache", stored_json(a));
-    set(o, "bots", json_object());
+    set(o, "bots", bots_json(&t->bots));
     set(o, "upstreams", upstreams_json(a, recent));
     if (recent)
         set(o, "recent_errors", troubles_json(&t->troubles));
@@ -161,7 +175,8 @@ static struct exchange *send_stats(const struct page *p, bool recent)
 static struct exchange *send_metrics(const struct page *p)
 {
     struct text page = {0};
-    struct metrics m = {.pools = p->admin->pools, .draining = p->admin->draining};
+    struct metrics m = {
+        .pools = p->admin->pools, .bots = &p->admin->totals->bots, .draining = p->admin->draining};
     p->admin->count_clients(p->admin->context, &m.clients);
     metrics_write(&page, &m);
     struct span body = arena_span(p->request->arena, text_span(&page));

@@ -306,10 +306,47 @@ static void add_daemon(struct text *to, const struct metrics *m)
             m->clients.rejected);
 }
 
+/* ------------------------------------------------------------------- bots */
+
+struct bot_series {
+    struct text *to;
+    const char *family;
+    size_t offset; /* of the number in struct bot */
+};
+
+static void add_bot(void *context, const struct bot *b)
+{
+    const struct bot_series *s = context;
+    const char *at = (const char *)b + s->offset;
+    text_printf(s->to, "trunkline_%s{bot=\"", s->family);
+    metrics_escape(s->to, b->name);
+    text_printf(s->to, "\"} %ju\n", (uintmax_t) * (const uint64_t *)(const void *)at);
+}
+
+static void add_bots(struct text *to, const struct bots *bots)
+{
+    static const struct {
+        const char *family, *meaning;
+        size_t offset;
+    } rows[] = {
+        {"bot_requests_total", "Requests that named this bot in Trunkline-Client.",
+         offsetof(struct bot, requests)},
+        {"bot_failures_total", "Of these, those that failed.", offsetof(struct bot, failed)},
+        {"bot_weight_total", "Weight that the exchanges' headers grew by with its answers.",
+         offsetof(struct bot, weight)},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bot_series s = {to, rows[i].family, rows[i].offset};
+        add_family(to, rows[i].family, "counter", rows[i].meaning);
+        bots_each(bots, add_bot, &s);
+    }
+}
+
 void metrics_write(struct text *to, const struct metrics *m)
 {
     struct text texts[FAMILIES] = {{0}};
     add_daemon(to, m);
+    add_bots(to, m->bots);
     pools_each_named(m->pools, add_pool, texts);
     for (size_t i = 0; i < FAMILIES; i++) {
         add_family(to, families[i].name, families[i].type, families[i].meaning);

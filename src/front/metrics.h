@@ -9,6 +9,7 @@
 
 struct metrics {
     const struct pools *pools;
+    const struct bots *bots;
     struct client_counts clients;
     bool draining;
 };

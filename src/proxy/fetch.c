@@ -259,7 +259,7 @@ static void learn(struct fetch *f, const struct response *r)
         .credential = f->order.credential,
         .now_s = time(NULL),
     };
-    gate_learn(pool_gate(f->order.pool), &answer);
+    f->order.trip->weight += gate_learn(pool_gate(f->order.pool), &answer);
 }
 
 /* The tunnel holds the pool before the fetch lets go of it. */

@@ -141,7 +141,7 @@ static void lead(struct passenger *p, const struct response *r)
 {
     struct flight *f = p->flight;
     deadline_stop(&p->deadline);
-    *p->order.fetch.trip = f->trip;
+    passenger_take_trip(p);
     reader_choose(&p->reader, f->answer, false);
     p->order.note->sent = SENT_YES;
     p->order.note->age_ms = stored_told_age_ms(f->answer, now_of(f));

@@ -92,6 +92,9 @@ void passenger_board(struct passenger *, struct flight *);
 /* It needs its flight no more; the flight is not asked. */
 void passenger_get_off(struct passenger *);
 
+/* The flight's way is its own now; the weight it cost is borne by one aboard alone. */
+void passenger_take_trip(struct passenger *);
+
 /* Reads an old answer in place of a failure and needs no flight; false: there is none. */
 bool passenger_serve_stale(struct passenger *, unsigned status, enum failure, enum sent) MUST_CHECK;
 

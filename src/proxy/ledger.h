@@ -4,6 +4,7 @@
 
 #include "base/failure.h"
 #include "base/span.h"
+#include "proxy/bots.h"
 #include "proxy/cache_note.h"
 #include "proxy/trip.h"
 #include "proxy/troubles.h"
@@ -12,6 +13,7 @@ struct totals {
     size_t active; /* requests under way */
     uint64_t succeeded, failed, abandoned;
     struct troubles troubles;
+    struct bots bots;
 };
 
 struct client_counts {
@@ -26,6 +28,7 @@ struct store_counts { /* answers stored now */
 /* One request at its end; borrowed for the call. Times are µs. */
 struct record {
     const char *client;
+    const char *bot; /* NULL: it did not say */
     struct span method;
     const char *upstream; /* NULL: it never had one */
     struct span target;   /* credentials redacted */

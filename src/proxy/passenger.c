@@ -7,6 +7,15 @@ void passenger_get_off(struct passenger *p)
     p->flight = NULL;
 }
 
+void passenger_take_trip(struct passenger *p)
+{
+    struct trip *to = p->order.fetch.trip, *from = &p->flight->trip;
+    uint64_t had = to->weight;
+    *to = *from;
+    to->weight += had;
+    from->weight = 0;
+}
+
 /* Whoever is left flies on; with nobody aboard the request is given up. */
 static void leave(struct passenger *p)
 {
@@ -24,6 +33,8 @@ bool passenger_serve_stale(struct passenger *p, unsigned status, enum failure wh
 {
     if (!reader_serve_stale(&p->reader, status, why, sent))
         return false;
+    p->order.fetch.trip->weight += p->flight->trip.weight;
+    p->flight->trip.weight = 0;
     passenger_get_off(p);
     return true;
 }
@@ -39,7 +50,7 @@ bool passenger_may_hide(const struct passenger *p, const struct verdict *why)
 
 void passenger_fail(struct passenger *p, const struct verdict *why)
 {
-    *p->order.fetch.trip = p->flight->trip;
+    passenger_take_trip(p);
     passenger_get_off(p);
     reader_fail(&p->reader, why);
 }

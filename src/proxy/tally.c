@@ -30,6 +30,8 @@ static void end(struct tally *t)
 static void end_request(struct tally *t)
 {
     end(t);
+    if (t->bot)
+        t->bot->weight += t->record.trip.weight;
     if (t->stats == NULL)
         return;
     t->stats->ended[t->record.status < 600 ? t->record.status / 100 : 5]++;
@@ -45,6 +47,8 @@ static void count_status(struct tally *t, unsigned status)
 static void count_failed(struct tally *t)
 {
     t->totals->failed++;
+    if (t->bot)
+        t->bot->failed++;
     if (t->stats == NULL)
         return;
     t->stats->failed++;
@@ -64,8 +68,15 @@ void tally_begin(struct tally *t, struct totals *totals, const struct request *r
     t->is_connect = span_is(r->method, SPAN("CONNECT"));
     t->record.client = client;
     t->record.method = r->method;
-    if (!t->is_connect)
-        totals->active++;
+    if (t->is_connect)
+        return;
+    totals->active++;
+    const struct field *name = fields_find(&r->fields, SPAN("Trunkline-Client"));
+    if (name == NULL)
+        return;
+    t->bot = bots_find(&totals->bots, name->value);
+    t->bot->requests++;
+    t->record.bot = t->bot->name;
 }
 
 void tally_upstream(struct tally *t, struct upstream_stats *stats, const char *name)

@@ -9,6 +9,7 @@
 struct tally {
     struct totals *totals;
     struct upstream_stats *stats; /* NULL: no upstream */
+    struct bot *bot;              /* NULL: it did not say */
     bool is_order;
     bool is_connect; /* not a request, unless it fails */
     bool ended;

@@ -14,6 +14,7 @@ struct trip {
     bool unseen;          /* in a coding in which that cannot be seen */
     const char *protocol; /* of the line; NULL: none */
     uint64_t queue_us, dns_us, connect_us, tls_us, ttfb_us;
+    uint64_t weight; /* by which the exchange's weight header grew, of all tries */
 };
 
 /* It begins to wait for a line; it got one; the head of the answer came. */

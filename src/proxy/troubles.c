@@ -38,6 +38,7 @@ void troubles_add(struct troubles *t, const char *upstream, const struct verdict
 void troubles_add_status(struct troubles *t, const char *upstream, unsigned status, time_t now)
 {
     struct verdict v =
-        verdict_make(FAILURE_NONE, SENT_YES, "the exchange answered with status %u", status);
+        verdict_make(FAILURE_NONE, SENT_YES, "the exchange answered with status %u%s", status,
+                     status < 500 ? " and error_prefix in the body" : "");
     troubles_add(t, upstream, &v, status, now);
 }

@@ -28,5 +28,5 @@ struct troubles {
 void troubles_add(struct troubles *, const char *upstream, const struct verdict *, unsigned status,
                   time_t now);
 
-/* The origin's own 5xx. */
+/* The origin's own 5xx, or an answer that is a failure by its body (error_prefix). */
 void troubles_add_status(struct troubles *, const char *upstream, unsigned status, time_t now);

@@ -286,18 +286,19 @@ static void learn_pause(struct gate *g, const struct gate_answer *a)
 }
 
 /* Digits only; what is no number was not said. */
-static void learn_weight(struct gate *g, const struct gate_answer *a)
+static uint64_t learn_weight(struct gate *g, const struct gate_answer *a)
 {
     struct span value = span_trim(a->weight);
     int64_t weight = 0, second = a->now_s % 60;
     for (size_t i = 0; i < value.len; i++) {
         if (value.at[i] < '0' || value.at[i] > '9')
-            return;
+            return 0;
         if (weight < WEIGHT_MOST)
             weight = weight * 10 + (value.at[i] - '0');
     }
-    if (value.len)
-        holds_weigh(&g->holds, weight, loop_now(g->loop), (uint64_t)(60 - second) * 1000);
+    if (value.len == 0)
+        return 0;
+    return holds_weigh(&g->holds, weight, loop_now(g->loop), (uint64_t)(60 - second) * 1000);
 }
 
 /* What was learned may end a hold as well: a weight can fall. */
@@ -307,12 +308,13 @@ static void settle(struct gate *g)
         review(g);
 }
 
-void gate_learn(struct gate *g, const struct gate_answer *a)
+uint64_t gate_learn(struct gate *g, const struct gate_answer *a)
 {
     MAGIC_CHECK(g, MAGIC);
     learn_pause(g, a);
-    learn_weight(g, a);
+    uint64_t grown = learn_weight(g, a);
     settle(g);
+    return grown;
 }
 
 /* ------------------------------------------------------------------ looking */

@@ -60,7 +60,8 @@ struct gate_answer {
     uint64_t credential;
     int64_t now_s;
 };
-void gate_learn(struct gate *, const struct gate_answer *);
+/* Returns by how much the weight used has grown with it. */
+uint64_t gate_learn(struct gate *, const struct gate_answer *);
 
 struct gate_view {
     uint64_t rate_held, rate_refused; /* requests that waited, that were refused; since start */

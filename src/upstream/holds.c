@@ -1,5 +1,7 @@
 #include "upstream/holds.h"
 
+#define TURN_MS 5000 /* how far the exchange's clock may be from ours */
+
 void holds_init(struct holds *h)
 {
     *h = (struct holds){.weight = -1};
@@ -50,10 +52,24 @@ const struct pause *holds_find(const struct holds *h, uint64_t credential, uint6
     return latest->until_ms > now_ms ? latest : NULL;
 }
 
-void holds_weigh(struct holds *h, int64_t weight, uint64_t now_ms, uint64_t left_ms)
+/* From where the weight told now has grown. */
+static int64_t weight_base(const struct holds *h, int64_t weight, uint64_t now_ms, uint64_t left_ms)
 {
+    bool near_turn = left_ms <= TURN_MS || left_ms > 60000 - TURN_MS;
+    if (now_ms >= h->weight_until_ms + TURN_MS)
+        return 0;
+    if (now_ms >= h->weight_until_ms)
+        return weight > h->weight_most ? h->weight_most : 0;
+    return near_turn && weight < h->weight_most / 2 ? 0 : h->weight_most;
+}
+
+uint64_t holds_weigh(struct holds *h, int64_t weight, uint64_t now_ms, uint64_t left_ms)
+{
+    int64_t base = weight_base(h, weight, now_ms, left_ms);
     h->weight = weight;
+    h->weight_most = weight > base ? weight : base;
     h->weight_until_ms = now_ms + left_ms;
+    return weight > base ? (uint64_t)(weight - base) : 0;
 }
 
 int64_t holds_weight(const struct holds *h, uint64_t now_ms)

@@ -19,6 +19,7 @@ struct holds {
     struct pause alone[HOLDS_CREDENTIALS];
     size_t alone_count;
     int64_t weight;           /* as last told; -1: never */
+    int64_t weight_most;      /* told in this minute */
     uint64_t weight_until_ms; /* it counts until then */
 };
 
@@ -31,8 +32,11 @@ void holds_pause(struct holds *, const struct pause *, uint64_t now_ms);
  * whichever ends later; NULL if there is none now. */
 const struct pause *holds_find(const struct holds *, uint64_t credential, uint64_t now_ms);
 
-/* The weight used, to count for `left_ms` from now. */
-void holds_weigh(struct holds *, int64_t weight, uint64_t now_ms, uint64_t left_ms);
+/* The weight used, to count for `left_ms` from now, when the minute is over. Returns
+ * by how much it has grown in this minute. Answers overtake one another, so that one
+ * may say less than the one before; and the exchange's minute need not be ours: near
+ * the turn a weight that fell by half has begun anew. */
+uint64_t holds_weigh(struct holds *, int64_t weight, uint64_t now_ms, uint64_t left_ms);
 
 /* What is known of it now: -1 if never told, 0 once its minute is over. */
 int64_t holds_weight(const struct holds *, uint64_t now_ms);

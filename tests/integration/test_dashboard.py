@@ -150,11 +150,12 @@ def test_it_is_still_and_readable(page, daemon, origin):
     p = page(d)
     p.run('(window.marked = [...document.querySelectorAll("section")]).forEach(e => e.mark = 1)')
     for _ in range(3):
-        works(d)
+        works(d, headers=[('Trunkline-Client', 'grid1')])
     eventually(lambda: p.number(field('total')) == 4, SHOWN)
     assert p.run('return marked.every(e => e.isConnected) && [...document.querySelectorAll("section")].every(e => e.mark)')
     assert p.run('return [...document.querySelectorAll("button, [role=img], section")].every(e => e.getAttribute("aria-label") || e.getAttribute("aria-labelledby"))')
     assert p.run('return document.documentElement.lang') == 'en'
+    assert p.run('return [...document.querySelectorAll("#bots td")].map(e => e.textContent)') == ['grid1', '3', '0', '0']
     shots = os.environ.get('DASHBOARD_SHOTS')
     for theme in ('light', 'dark'):
         p.theme(theme)

@@ -24,7 +24,8 @@ static void setup(void)
     signal(SIGPIPE, SIG_IGN);
     loop = loop_new();
     worker = worker_new(loop);
-    record = (struct record){.client = "127.0.0.1:5",
+    record = (struct record){.bot = "grid1",
+                             .client = "127.0.0.1:5",
                              .method = SPAN("GET"),
                              .upstream = "binance",
                              .target = SPAN("/api?symbol=BTC"),
@@ -96,7 +97,7 @@ START_TEST(logfmt_has_all_fields)
     expect_logfmt("Z client=127.0.0.1:5 method=GET upstream=binance target=\"/api?symbol=BTC\" "
                   "status=200 bytes=250 reused=true protocol=http/1.1 cache=- error=- sent=yes "
                   "queue_ms=0.001 dns_ms=0.020 connect_ms=0.300 tls_ms=4.000 ttfb_ms=50.000 "
-                  "total_ms=1234.567\n");
+                  "total_ms=1234.567 bot=grid1\n");
     record = (struct record){.client = "unix",
                              .method = SPAN("POST"),
                              .target = SPAN("/a"),
@@ -104,6 +105,7 @@ START_TEST(logfmt_has_all_fields)
                              .status = 502};
     expect_logfmt(" client=unix method=POST upstream=- target=/a status=502 bytes=0 reused=false "
                   "protocol=- cache=- error=dns_error sent=no queue_ms=0.000");
+    expect_logfmt(" bot=-\n");
     record.status = 0;
     expect_logfmt(" status=- ");
 }
@@ -121,7 +123,7 @@ START_TEST(json_has_all_fields)
         strcat(strcat(keys, " "), key);
     }
     ck_assert_str_eq(keys, " time client method upstream target status bytes reused protocol cache "
-                           "error sent queue_ms dns_ms connect_ms tls_ms ttfb_ms total_ms");
+                           "error sent queue_ms dns_ms connect_ms tls_ms ttfb_ms total_ms bot");
     ck_assert_str_eq(json_string_value(json_object_get(o, "target")), "/api?symbol=BTC");
     ck_assert_int_eq(json_integer_value(json_object_get(o, "status")), 200);
     ck_assert(json_is_true(json_object_get(o, "reused")));

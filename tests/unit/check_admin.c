@@ -251,6 +251,19 @@ START_TEST(what_is_derived_adds_up)
 }
 END_TEST
 
+START_TEST(bots_are_told)
+{
+    bots_find(&totals.bots, SPAN("grid1"))->weight = 120;
+    bots_find(&totals.bots, SPAN("a b"))->requests = 4;
+    json_t *o = parse_stats();
+    has_keys(o, "bots", "grid1 other");
+    has_keys(o, "bots.grid1", "requests failed weight");
+    ck_assert_double_eq(number(o, "bots.grid1.weight"), 120);
+    ck_assert_double_eq(number(o, "bots.other.requests"), 4);
+    json_decref(o);
+}
+END_TEST
+
 START_TEST(rate_is_null_before_the_first)
 {
     totals = (struct totals){.active = 4, .abandoned = 1};
@@ -551,6 +564,7 @@ static Suite *suite(void)
     tcase_add_test(t, every_key_in_its_order);
     tcase_add_test(t, values_are_those_counted);
     tcase_add_test(t, what_is_derived_adds_up);
+    tcase_add_test(t, bots_are_told);
     tcase_add_test(t, rate_is_null_before_the_first);
     tcase_add_test(t, percentiles_are_milliseconds);
     tcase_add_test(t, identity_tells_the_truth);

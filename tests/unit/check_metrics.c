@@ -11,6 +11,7 @@ struct pools {
 
 static struct pools pools;
 static struct upstream_stats counted, untouched;
+static struct bots bots;
 static struct text page;
 
 void pools_each_named(const struct pools *p, pools_visit *visit, void *context)
@@ -45,8 +46,10 @@ static void teardown(void)
 
 static void make(void)
 {
-    struct metrics m = {
-        .pools = &pools, .clients = {.open = 3, .accepted = 10, .rejected = 2}, .draining = true};
+    struct metrics m = {.pools = &pools,
+                        .bots = &bots,
+                        .clients = {.open = 3, .accepted = 10, .rejected = 2},
+                        .draining = true};
     text_clear(&page);
     metrics_write(&page, &m);
 }
@@ -119,6 +122,18 @@ START_TEST(what_has_no_row)
     HAS("trunkline_rate_limited_total{upstream=\"binance\",result=\"refused\"} 2");
     HAS("trunkline_weight_used{upstream=\"binance\"} 4980");
     HAS("trunkline_held_seconds{upstream=\"binance\"} 1.500");
+}
+END_TEST
+
+START_TEST(the_bots)
+{
+    struct bot *grid = bots_find(&bots, SPAN("grid1"));
+    *grid = (struct bot){.name = "grid1", .requests = 90, .failed = 1, .weight = 120};
+    make();
+    HAS("trunkline_bot_requests_total{bot=\"grid1\"} 90");
+    HAS("trunkline_bot_failures_total{bot=\"grid1\"} 1");
+    HAS("trunkline_bot_weight_total{bot=\"grid1\"} 120");
+    ck_assert_ptr_null(strstr(page.at, "bot=\"other\""));
 }
 END_TEST
 
@@ -202,6 +217,7 @@ int main(void)
     tcase_add_test(t, the_daemon);
     tcase_add_test(t, rows_of_the_table);
     tcase_add_test(t, what_has_no_row);
+    tcase_add_test(t, the_bots);
     tcase_add_test(t, what_is_not_known);
     tcase_add_test(t, histograms);
     tcase_add_test(t, families_stand_together);

@@ -123,6 +123,35 @@ START_TEST(test_fates)
 }
 END_TEST
 
+/* What a bot asked for is counted under its name too, with the weight it burnt. */
+START_TEST(test_bot)
+{
+    struct field name = {SPAN("trunkline-client"), SPAN("grid1")};
+    struct request named = {.method = SPAN("GET"), .fields = {.at = &name, .count = 1}};
+    struct tally t = start(&named);
+    ck_assert_str_eq(t.record.bot, "grid1");
+    t.record.trip.weight = 7;
+    tally_head(&t, 200);
+    tally_succeed(&t);
+    t = start(&named);
+    t.record.trip.weight = 5;
+    tally_head(&t, 500);
+    tally_succeed(&t);
+    t = start(&get);
+    ck_assert_ptr_null(t.record.bot);
+    tally_leave(&t, SENT_YES);
+    const struct bot *b = bots_find(&totals.bots, SPAN("grid1"));
+    ck_assert_uint_eq(totals.bots.count, 1);
+    ck_assert_uint_eq(b->requests, 2);
+    ck_assert_uint_eq(b->failed, 1);
+    ck_assert_uint_eq(b->weight, 12);
+    named.method = SPAN("CONNECT"); /* no request */
+    t = start(&named);
+    tally_switch(&t, 200);
+    ck_assert_uint_eq(b->requests, 2);
+}
+END_TEST
+
 /* A tunnel that was opened is no request; an upgrade is one. */
 START_TEST(test_switch)
 {
@@ -208,6 +237,7 @@ int main(void)
     tcase_add_test(c, test_server_error);
     tcase_add_test(c, test_aborted);
     tcase_add_loop_test(c, test_fates, 0, (int)COUNT_OF(fates));
+    tcase_add_test(c, test_bot);
     tcase_add_test(c, test_switch);
     tcase_add_test(c, test_troubles);
     tcase_add_test(c, test_ended);

@@ -36,6 +36,14 @@ START_TEST(the_latest_is_first)
 }
 END_TEST
 
+START_TEST(a_failure_by_its_body_is_told)
+{
+    troubles_add_status(&t, "kraken", 200, 3);
+    ck_assert_str_eq(t.at[0].words,
+                     "the exchange answered with status 200 and error_prefix in the body");
+}
+END_TEST
+
 START_TEST(alike_ones_are_counted)
 {
     struct verdict partial = verdict_make(FAILURE_CONNECTION_REFUSED, SENT_PARTIAL, "one");
@@ -91,6 +99,7 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, setup, NULL);
     tcase_add_test(all, the_latest_is_first);
+    tcase_add_test(all, a_failure_by_its_body_is_told);
     tcase_add_test(all, alike_ones_are_counted);
     tcase_add_test(all, the_oldest_goes);
     tcase_add_test(all, what_is_long_is_cut);

@@ -1,0 +1,68 @@
+/* By how much the weight used has grown, whatever overtakes what. Pauses are tested
+ * with the gate that owns them. */
+#include "upstream/holds.h"
+
+#include <check.h>
+
+static struct holds h;
+
+static void setup(void)
+{
+    holds_init(&h);
+}
+
+/* Told at this second since some full minute. */
+static uint64_t grown(int64_t weight, uint64_t second)
+{
+    return holds_weigh(&h, weight, 600000 + second * 1000, (60 - second % 60) * 1000);
+}
+
+START_TEST(it_grows_within_a_minute)
+{
+    ck_assert_uint_eq(grown(10, 10), 10);
+    ck_assert_uint_eq(grown(25, 11), 15);
+    ck_assert_uint_eq(grown(25, 12), 0);
+    ck_assert_uint_eq(grown(12, 13), 0); /* an older answer, overtaken */
+    ck_assert_uint_eq(grown(30, 14), 5);
+    ck_assert_int_eq(holds_weight(&h, 614000), 30);
+}
+END_TEST
+
+START_TEST(a_minute_begins_at_nothing)
+{
+    ck_assert_uint_eq(grown(100, 30), 100);
+    ck_assert_uint_eq(grown(2, 62), 2);
+    ck_assert_uint_eq(grown(4, 90), 2);
+    ck_assert_uint_eq(grown(9, 130), 9); /* more than before, but long after */
+    ck_assert_uint_eq(grown(9, 190), 9);
+}
+END_TEST
+
+/* The exchange's clock may be a little off ours. */
+START_TEST(its_minute_need_not_be_ours)
+{
+    ck_assert_uint_eq(grown(5000, 50), 5000);
+    ck_assert_uint_eq(grown(5010, 61), 10); /* ours has turned, theirs has not */
+    ck_assert_uint_eq(grown(5, 63), 5);     /* now it has */
+    ck_assert_uint_eq(grown(7, 80), 2);
+    ck_assert_uint_eq(grown(4000, 110), 3993);
+    ck_assert_uint_eq(grown(3, 118), 3); /* theirs turns first */
+    ck_assert_uint_eq(grown(8, 121), 5);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("holds");
+    TCase *weight = tcase_create("weight");
+    tcase_add_checked_fixture(weight, setup, NULL);
+    tcase_add_test(weight, it_grows_within_a_minute);
+    tcase_add_test(weight, a_minute_begins_at_nothing);
+    tcase_add_test(weight, its_minute_need_not_be_ours);
+    suite_add_tcase(suite, weight);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
