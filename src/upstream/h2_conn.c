@@ -451,6 +451,7 @@ struct conn *h2_conn_new(struct loop *l, struct stream *s, bool secure)
     h->heard_at = loop_now(l);
     list_init(&h->open);
     list_init(&h->ending);
+    on_offence(h, "the origin broke the rules of HTTP/2"); /* nghttp2 has no words for some */
     bucket_configure(&h->talk, &talk_rate, TALK_BURST, h->heard_at);
     h2_session_init(&h->session, &session_events, h);
     task_init(&h->flush, flush);

@@ -385,6 +385,20 @@ START_TEST(test_not_http2)
 }
 END_TEST
 
+/* A head broken off by another frame: nghttp2 has no words for it, we have. */
+START_TEST(test_broken_head)
+{
+    meet();
+    ask_all(1);
+    say_frame(NGHTTP2_HEADERS, 0, 1, "\x88", 1);
+    say_frame(NGHTTP2_PING, 0, 0, "12345678", 8);
+    pump();
+    heard_is(0, "failed http_protocol_error sent=yes answered");
+    ck_assert_str_ne(askers[0].verdict.detail, "");
+    finish();
+}
+END_TEST
+
 START_TEST(test_polite_close)
 {
     meet();
@@ -467,6 +481,7 @@ int main(void)
     tcase_add_test(c, test_goaway_before_the_request);
     tcase_add_test(c, test_ends);
     tcase_add_test(c, test_not_http2);
+    tcase_add_test(c, test_broken_head);
     tcase_add_test(c, test_polite_close);
     tcase_add_test(c, test_sent);
     tcase_add_test(c, test_sent_in_part);
