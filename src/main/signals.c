@@ -42,6 +42,8 @@ struct signals *signals_new(struct loop *l, void (*on_signal)(void *owner, int n
 
 void signals_free(struct signals *s)
 {
-    for (size_t i = 0; i < COUNT_OF(numbers); i++)
+    for (size_t i = 0; i < COUNT_OF(numbers); i++) {
         uv_close((uv_handle_t *)&s->handles[i], on_closed);
+        signal(numbers[i], SIG_IGN);
+    }
 }

@@ -8,5 +8,6 @@ struct signals;
 
 struct signals *signals_new(struct loop *, void (*on_signal)(void *owner, int number), void *owner);
 
-/* Closes its handles; freed once the loop has turned. */
+/* Closes its handles; freed once the loop has turned. From now on these signals are
+ * ignored: one that comes while the process ends would give it another exit code. */
 void signals_free(struct signals *);
