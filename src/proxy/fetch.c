@@ -102,7 +102,7 @@ static void set_deadline(struct fetch *f)
     if (f->state == STATE_RECEIVING) {
         uint64_t body = f->order.settings->body_timeout;
         due = f->paused || !body ? UINT64_MAX : f->active_at + body;
-        due = least(due, f->transfer_at);
+        due = least(least(due, f->transfer_at), peek_holds(&f->peek) ? f->total_at : UINT64_MAX);
     }
     if (!deadline_is_set(&f->deadline) || due < f->deadline.due)
         deadline_at(&f->deadline, due);
@@ -167,7 +167,7 @@ static struct verdict too_late(const struct fetch *f)
         v.status = 408;
         return v;
     }
-    if (f->state == STATE_RECEIVING) {
+    if (f->state == STATE_RECEIVING && !peek_holds(&f->peek)) {
         bool whole = now >= f->transfer_at;
         duration_text(limit, whole ? u->transfer_timeout : u->body_timeout);
         return verdict_make(FAILURE_CONNECTION_READ_TIMEOUT, sent,
@@ -202,7 +202,7 @@ struct verdict fetch_late(const struct exchange *x, uint64_t total_ms)
 static bool is_late(struct fetch *f)
 {
     uint64_t now = loop_now(f->order.loop), body = f->order.settings->body_timeout;
-    if (now >= f->transfer_at)
+    if (now >= f->transfer_at || (now >= f->total_at && peek_holds(&f->peek)))
         return true;
     if (f->state == STATE_RECEIVING)
         return body && !f->paused && now >= f->active_at + body;
@@ -288,6 +288,8 @@ static void on_head(void *owner, const struct response *r)
     f->active_at = loop_now(f->order.loop);
     set_deadline(f);
     peek_head(&f->peek, r);
+    if (peek_holds(&f->peek)) /* the asker has no head yet: its time runs on */
+        set_deadline(f);
 }
 
 static void on_body(void *owner, const char *data, size_t len)

@@ -82,7 +82,7 @@ static void fly(struct flight *f, uint64_t until_ms)
                                                   .on_failed = on_failed,
                                                   .on_drain = on_drain};
     static const struct fields none;
-    f->until_ms = until_ms;
+    f->until_ms = f->bound_ms = until_ms;
     f->order.total_ms = left_until(f->all, until_ms);
     f->trip = (struct trip){0};
     f->fetch = fetch_open(&f->order, &events, f);
@@ -159,8 +159,11 @@ void flight_follow(struct passenger *p)
         flight_take_off(p, (struct span){0});
         return;
     }
+    bool at_once = has_known_length(f->answer);
     deadline_stop(&p->deadline);
-    reader_choose(&p->reader, f->answer, has_known_length(f->answer));
+    if (!at_once && p->until_ms != UINT64_MAX)
+        deadline_at(&p->deadline, p->until_ms); /* it has no head yet */
+    reader_choose(&p->reader, f->answer, at_once);
 }
 
 bool flight_is_failure(const struct flight *f)
@@ -215,6 +218,7 @@ static void outgrow(struct flight *f)
         reader_put_back(&p->reader);
         flight_take_off(p, (struct span){0});
     }
+    deadline_stop(&first->deadline);
     if (!first->reader.told)
         reader_begin(&first->reader, &f->answer->head);
     if (f->magic)
@@ -286,8 +290,10 @@ static void on_end(void *owner, const struct fields *trailers)
 static bool may_fly_on(const struct passenger *p, const struct verdict *why)
 {
     const struct flight *f = p->flight;
+    bool refused = verdict_status(why) == 429;
+    bool late = refused || loop_now(f->all->loop) >= f->bound_ms;
     return why->sent == SENT_NO &&
-           (p->until_ms > f->until_ms || (f->order.yields && verdict_status(why) == 429));
+           ((late && p->until_ms > f->bound_ms) || (f->order.yields && refused));
 }
 
 static void on_failed(void *owner, const struct verdict *v)

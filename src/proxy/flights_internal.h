@@ -37,7 +37,9 @@ struct flight {
     struct list passengers; /* the first one leads */
     struct stored *answer;
     bool keeping, stores, held_up;
-    uint64_t began_at, until_ms; /* loop_age_clock(); loop time */
+    uint64_t began_at; /* loop_age_clock() */
+    uint64_t until_ms; /* loop time; the longest that anybody aboard has */
+    uint64_t bound_ms; /* of the fetch when it began, and so of its waiting in queues */
     struct task grave;
 };
 

@@ -84,9 +84,10 @@ static void on_drained(struct reader *r)
     if (f == NULL || f->keeping)
         return;
     flight_forget_told(f, p);
-    if (f->held_up)
-        exchange_resume(f->fetch);
+    bool held_up = f->held_up;
     f->held_up = false;
+    if (held_up)
+        exchange_resume(f->fetch);
 }
 
 static enum sent sent(const struct reader *r)

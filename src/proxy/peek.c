@@ -68,6 +68,11 @@ static bool has_decided(struct peek *p, struct span data)
     return p->trip->refused || p->trip->unseen || !may_yet;
 }
 
+bool peek_holds(const struct peek *p)
+{
+    return p->arena != NULL;
+}
+
 void peek_flush(struct peek *p)
 {
     if (p->arena == NULL)

@@ -25,6 +25,9 @@ void peek_init(struct peek *, const struct config_names *prefixes, struct trip *
 void peek_head(struct peek *, const struct response *);
 void peek_body(struct peek *, const char *data, size_t len);
 
+/* Is there a head that was not told yet? */
+bool peek_holds(const struct peek *);
+
 /* Nothing more comes: what is held is told. The asker may have stopped it then. */
 void peek_flush(struct peek *);
 

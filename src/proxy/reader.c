@@ -68,11 +68,18 @@ bool reader_serve_stale(struct reader *r, unsigned status, enum failure why, enu
 
 /* --------------------------------------------------------------------- reading */
 
+static void be_over(struct reader *r)
+{
+    CHECK(!r->over);
+    r->over = true;
+    task_forget(&r->next); /* it may not have begun yet */
+    r->events->on_over(r);
+}
+
 static void end(struct reader *r)
 {
     static const struct fields none;
-    r->over = true;
-    r->events->on_over(r);
+    be_over(r);
     r->base.base.events->on_end(r->base.base.owner, r->chunked ? &r->from->trailers : &none);
 }
 
@@ -140,9 +147,7 @@ void reader_interim(struct reader *r, const struct response *head)
 void reader_fail(struct reader *r, const struct verdict *why)
 {
     struct verdict v = *why;
-    CHECK(!r->over);
-    r->over = true;
-    r->events->on_over(r);
+    be_over(r);
     r->base.base.events->on_failed(r->base.base.owner, &v);
 }
 
@@ -194,10 +199,7 @@ static void unhold(struct exchange *x)
 
 static void cancel(struct exchange *x)
 {
-    struct reader *r = self(x);
-    CHECK(!r->over);
-    r->over = true;
-    r->events->on_over(r);
+    be_over(self(x));
 }
 
 static enum sent sent(const struct forward *f)

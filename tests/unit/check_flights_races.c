@@ -1,0 +1,147 @@
+/* Flights whose passengers leave, run out of time, or fail at an awkward moment. */
+#include <check.h>
+
+#include "config_fixture.h"
+#include "transaction_fixture.h"
+
+#define NUMBERED "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
+#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+static struct asking many[3];
+
+static void clear_all(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        clear(&many[i]);
+}
+
+static void store_one(void)
+{
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = NUMBERED;
+    ask_whole(&many[0], "GET", "");
+    UNTIL(many[0].asker.ended);
+    clear(&many[0]);
+}
+
+/* An answer from the store is told later in the turn: who left by then hears none. */
+START_TEST(left_before_the_turn_ends)
+{
+    begin("fresh = 60s");
+    store_one();
+    ask_whole(&many[0], "GET", "");
+    asker_cancel(&many[0].asker);
+    ask_whole(&many[1], "GET", "Cache-Control: only-if-cached, max-age=0\r\n");
+    asker_cancel(&many[1].asker);
+    loop_turn(loop, false);
+    ck_assert(many[0].heard.len == 0 && many[1].heard.len == 0);
+    clear_all(2);
+    finish();
+}
+END_TEST
+
+/* Who boards behind the head is told of it later in the turn; it may leave, or the
+ * answer fail, before. */
+START_TEST(gone_before_it_is_told)
+{
+    begin("coalesce = yes body_timeout = 30s");
+    origin.manner = ORIGIN_WAITS;
+    ask_whole(&many[0], "GET", "");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfi");
+    UNTIL(heard_part(&many[0], "fi"));
+    ask_whole(&many[1], "GET", "");
+    asker_cancel(&many[1].asker);
+    ask_whole(&many[2], "GET", "");
+    loop_skip(loop, 30100);
+    UNTIL(many[2].asker.ended && many[0].asker.failed);
+    ck_assert(many[1].heard.len == 0 && many[2].asker.status == 504);
+    clear_all(3);
+    finish();
+}
+END_TEST
+
+/* A queue keeps the bound of the one who began to wait; the others have their own. */
+START_TEST(leader_late_in_a_queue)
+{
+    begin("coalesce = yes total_timeout = 60s queue_timeout = 0");
+    pools_command(pools, POOL_PAUSE);
+    ask_whole(&many[0], "GET", "Trunkline-Timeout: 5s\r\n");
+    ask_whole(&many[1], "GET", "");
+    loop_turn(loop, false);
+    loop_skip(loop, 5100);
+    UNTIL(many[0].asker.ended);
+    ck_assert_uint_eq(many[0].asker.status, 503);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(many[1].asker.status, 0);
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = NUMBERED;
+    pools_command(pools, POOL_RESUME);
+    UNTIL(many[1].asker.ended);
+    ck_assert_uint_eq(many[1].asker.status, 200);
+    clear_all(2);
+    finish();
+}
+END_TEST
+
+/* An answer of unknown length that goes on and on: the follower has had no head, and
+ * so its time runs. */
+START_TEST(follower_of_an_endless_answer)
+{
+    begin("coalesce = yes total_timeout = 60s body_timeout = 600s");
+    origin.manner = ORIGIN_WAITS;
+    ask_whole(&many[0], "GET", "");
+    ask_whole(&many[1], "GET", "");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
+    UNTIL(heard_part(&many[0], "abc"));
+    ask_whole(&many[2], "GET", "Trunkline-Timeout: 5s\r\n");
+    loop_skip(loop, 5100);
+    UNTIL(many[2].asker.ended);
+    ck_assert_uint_eq(many[2].asker.status, 504);
+    ck_assert_uint_eq(many[1].asker.status, 0);
+    loop_skip(loop, 60000);
+    UNTIL(many[1].asker.ended);
+    ck_assert(many[1].asker.status == 504 && heard_part(&many[1], "http_response_timeout"));
+    ck_assert_uint_eq(many[0].asker.ended + many[0].asker.failed, 0);
+    plain_origin_say(&origin, 0, "0\r\n\r\n");
+    UNTIL(many[0].asker.ended);
+    clear_all(3);
+    finish();
+}
+END_TEST
+
+/* With error_prefix the head waits for the body to begin, within the same time. */
+START_TEST(head_without_a_body)
+{
+    begin("error_prefix = {'no'} total_timeout = 9s response_timeout = 9s body_timeout = 600s");
+    origin.manner = ORIGIN_WAITS;
+    ask_whole(&many[0], "GET", "");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    UNTIL(look().stats->ttfb.count == 1);
+    loop_skip(loop, 9100);
+    UNTIL(many[0].asker.ended);
+    ck_assert(many[0].asker.status == 504 && heard_part(&many[0], "http_response_timeout"));
+    ck_assert_int_eq(last_record.sent, SENT_YES);
+    clear_all(1);
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("flights_races");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, left_before_the_turn_ends);
+    tcase_add_test(c, gone_before_it_is_told);
+    tcase_add_test(c, leader_late_in_a_queue);
+    tcase_add_test(c, follower_of_an_endless_answer);
+    tcase_add_test(c, head_without_a_body);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
