@@ -33,7 +33,7 @@ struct config_addresses {
 };
 
 enum config_unlisted { UNLISTED_ALLOW, UNLISTED_DENY };
-enum config_connect { CONNECT_TUNNEL, CONNECT_DENY };
+enum config_connect { CONNECT_TUNNEL, CONNECT_INTERCEPT, CONNECT_DENY };
 enum config_on_limit { ON_LIMIT_WAIT, ON_LIMIT_REFUSE };
 enum config_http2 { HTTP2_AUTO, HTTP2_NEVER, HTTP2_ALWAYS };
 enum config_log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };

@@ -126,7 +126,7 @@ static void check_block(const struct file *f, const struct block *b,
         complaint_add(to, b->line, "key_file needs cert_file");
 }
 
-/* One without the other. */
+/* One without the other, or none where they are needed. */
 static void check_ca(const struct config *c, const struct file *f, struct complaints *to)
 {
     if (block_is_bad(&f->globals, ROW_GLOBAL_ca_cert) ||
@@ -136,6 +136,10 @@ static void check_ca(const struct config *c, const struct file *f, struct compla
         complaint_add(to, c->ca_cert_line, "ca_cert needs ca_key");
     if (c->ca_key && !c->ca_cert)
         complaint_add(to, c->ca_key_line, "ca_key needs ca_cert");
+    if (c->connect == CONNECT_INTERCEPT && !c->ca_cert && !c->ca_key)
+        complaint_add(
+            to, block_line(&f->globals, ROW_GLOBAL_connect),
+            "connect = intercept needs ca_cert and ca_key (trunkline ca init makes them)");
 }
 
 static void check_globals(const struct config *c, const struct file *f, struct complaints *to)

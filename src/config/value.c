@@ -22,6 +22,7 @@ static const struct choice {
     {ROW_GLOBAL_unlisted, "allow", UNLISTED_ALLOW},
     {ROW_GLOBAL_unlisted, "deny", UNLISTED_DENY},
     {ROW_GLOBAL_connect, "tunnel", CONNECT_TUNNEL},
+    {ROW_GLOBAL_connect, "intercept", CONNECT_INTERCEPT},
     {ROW_GLOBAL_connect, "deny", CONNECT_DENY},
     {ROW_GLOBAL_log_level, "error", LOG_LEVEL_ERROR},
     {ROW_GLOBAL_log_level, "warn", LOG_LEVEL_WARN},

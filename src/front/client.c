@@ -30,7 +30,8 @@ void client_become(struct client *c, enum client_state to)
         [CLIENT_IDLE] = TO(HEAD) | TO(LEAVING) | TO(CLOSED),
         [CLIENT_HEAD] = TO(EXCHANGE) | TO(LEAVING) | TO(CLOSED),
         [CLIENT_EXCHANGE] = TO(IDLE) | TO(LOOKING) | TO(LEAVING) | TO(CLOSED),
-        [CLIENT_LOOKING] = TO(IDLE) | TO(TUNNEL) | TO(LEAVING) | TO(CLOSED),
+        [CLIENT_LOOKING] = TO(IDLE) | TO(SECURING) | TO(TUNNEL) | TO(LEAVING) | TO(CLOSED),
+        [CLIENT_SECURING] = TO(IDLE) | TO(CLOSED),
         [CLIENT_TUNNEL] = TO(CLOSED),
         [CLIENT_LEAVING] = TO(CLOSED),
         [CLIENT_CLOSED] = 0,
@@ -71,6 +72,7 @@ static void detach(struct client *c)
     list_remove(&c->link);
     c->stream = NULL;
     drop_tunnel(c);
+    leaves_forget(&c->leaf);
     client_defer(c);
 }
 
@@ -146,6 +148,7 @@ static enum client_wait wanted_wait(const struct client *c)
         return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_IDLE;
     case CLIENT_HEAD: return WAIT_HEAD;
     case CLIENT_LOOKING: return WAIT_IDLE;
+    case CLIENT_SECURING: return WAIT_TLS;
     case CLIENT_EXCHANGE:
         if (client_listens(c))
             return WAIT_BODY;
@@ -164,6 +167,7 @@ static void set_deadline(struct client *c, enum client_wait wait)
     switch (wait) {
     case WAIT_NONE: deadline_stop(&c->deadline); break;
     case WAIT_IDLE: deadline_in(&c->deadline, limits->idle_timeout_ms); break;
+    case WAIT_TLS:
     case WAIT_HEAD: deadline_in(&c->deadline, limits->header_timeout_ms); break;
     case WAIT_BODY:
         c->last_input = loop_now(c->house->loop);
@@ -218,6 +222,7 @@ static void on_expired(struct deadline *d)
     switch (c->wait) {
     case WAIT_NONE: break;
     case WAIT_IDLE: client_leave(c); break;
+    case WAIT_TLS: client_close(c, "its TLS handshake did not end in time"); break;
     case WAIT_HEAD: refuse_late(c, "the request's head did not come in time"); break;
     case WAIT_BODY: body_expired(c); break;
     case WAIT_QUEUE: queue_expired(c); break;
@@ -361,8 +366,13 @@ static void run(struct task *t)
     client_arm(c);
 }
 
-static const struct stream_events events = {
-    .on_data = on_data, .on_end = on_end, .on_drain = on_drain};
+void client_listen(struct client *c)
+{
+    static const struct stream_events events = {
+        .on_data = on_data, .on_end = on_end, .on_drain = on_drain};
+    stream_bind(c->stream, &events, c);
+    stream_resume(c->stream);
+}
 
 void client_new(struct clients *house, struct stream *stream, const struct ingress *ingress)
 {
@@ -376,7 +386,6 @@ void client_new(struct clients *house, struct stream *stream, const struct ingre
     deadline_init(&c->deadline, house->loop, on_expired);
     task_init(&c->task, run);
     list_push_back(&house->open, &c->link);
-    stream_bind(stream, &events, c);
-    stream_resume(stream);
+    client_listen(c);
     client_arm(c);
 }

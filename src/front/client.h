@@ -8,6 +8,7 @@
 
 #include "http/exchange.h"
 #include "http/ingress.h"
+#include "net/leaves.h"
 #include "net/linger.h"
 #include "net/stream.h"
 
@@ -35,6 +36,11 @@ struct client_limits { /* of the configuration; read at each use, so a reload sh
 /* All of them. `handler` is borrowed for their life. */
 struct clients *clients_new(struct loop *, struct lingering *, const struct handler *,
                             const struct client_limits *);
+/* Where TLS inside CONNECT is ended, if the handler's answer says so: certificates
+ * from `leaves`, which may sign for what was answered so. Both are borrowed for
+ * their life; without them nothing may be answered so. */
+void clients_intercept(struct clients *, struct worker *, struct leaves *);
+
 void clients_set_limits(struct clients *, const struct client_limits *);
 
 /* Takes a connection just accepted. Beyond max_clients: 503 and close. */

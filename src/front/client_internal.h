@@ -1,7 +1,8 @@
 /* What the files of the client side share: the connection (client.c), the call
  * in progress on it (client_parse.c reads it, client_write.c answers it), what
- * becomes of it after CONNECT or an upgrade (client_switch.c), and the house of
- * all connections (clients.c). Nobody else includes this. */
+ * becomes of it after CONNECT or an upgrade (client_switch.c) and where TLS ends
+ * inside CONNECT (client_secure.c), and the house of all connections (clients.c).
+ * Nobody else includes this. */
 #pragma once
 
 #include <llhttp.h>
@@ -18,6 +19,8 @@ struct clients {
     struct lingering *linger;
     const struct handler *handler;
     struct client_limits limits;
+    struct worker *worker; /* for interception, as `leaves`; or NULL */
+    struct leaves *leaves;
     struct list open;
     uint64_t accepted, rejected;
     bool draining;
@@ -25,10 +28,11 @@ struct clients {
 
 /* IDLE: between requests. HEAD: a byte of a request has come. EXCHANGE: its
  * head is complete, its answer is not. LOOKING: CONNECT was answered with 200, and
- * what comes first inside will tell whether it is HTTP. TUNNEL: its stream is the
- * tunnel's. LEAVING: the last answer is written, the client still reads it.
+ * what comes first inside will tell whether it is HTTP. SECURING: it is TLS that
+ * ends here, and its handshake is not over. TUNNEL: its stream is the tunnel's. LEAVING: the last answer is written, the client still reads it.
  * CLOSED: freed by the task. */
-#define CLIENT_STATES(X) X(IDLE) X(HEAD) X(EXCHANGE) X(LOOKING) X(TUNNEL) X(LEAVING) X(CLOSED)
+#define CLIENT_STATES(X)                                                                           \
+    X(IDLE) X(HEAD) X(EXCHANGE) X(LOOKING) X(SECURING) X(TUNNEL) X(LEAVING) X(CLOSED)
 
 enum client_state {
 #define X(name) CLIENT_##name,
@@ -37,7 +41,7 @@ enum client_state {
 };
 
 /* What the one deadline is set for. TURN: the next request is here already. */
-enum client_wait { WAIT_NONE, WAIT_IDLE, WAIT_HEAD, WAIT_BODY, WAIT_QUEUE, WAIT_TURN };
+enum client_wait { WAIT_NONE, WAIT_IDLE, WAIT_TLS, WAIT_HEAD, WAIT_BODY, WAIT_QUEUE, WAIT_TURN };
 
 /* One request and its answer. Allocated with the first byte of the request,
  * freed when both are complete, so that an idle connection costs little. */
@@ -72,6 +76,8 @@ struct client {
     struct clients *house;
     struct stream *stream; /* NULL: closed, or the tunnel's */
     struct tunnel *tunnel; /* from the answer to CONNECT or an upgrade on */
+    bool intercepts;       /* LOOKING: TLS is to end here */
+    struct leaf_wait leaf; /* SECURING: for the certificate to show */
     struct call *call;
     struct buf kept; /* received, not to be parsed yet */
     struct deadline deadline;
@@ -103,6 +109,9 @@ void client_leave(struct client *);
 /* It leaves if it is between two requests, with none on its way. */
 void client_dismiss(struct client *);
 
+/* From here on it hears of its stream, which may be a new one. */
+void client_listen(struct client *);
+
 /* Parses what was kept, as far as that is possible now. */
 void client_go_on(struct client *);
 
@@ -113,6 +122,11 @@ void client_switch(struct client *, const struct switched *);
 
 /* LOOKING: decides, if a byte has come. */
 void client_look(struct client *);
+
+/* ---- client_secure.c */
+
+/* LOOKING, and a TLS handshake has begun that is to end here: sees to it. */
+void client_secure(struct client *);
 
 /* ---- client_parse.c */
 void client_call_new(struct client *);

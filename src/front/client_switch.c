@@ -56,6 +56,8 @@ void client_look(struct client *c)
         parse_on(c);
     else if (c->tunnel)
         join(c);
+    else if (c->intercepts)
+        client_secure(c);
     else
         client_close(c, "TLS where nothing but plain HTTP is reached (port 80)");
 }
@@ -71,6 +73,7 @@ static void remember(struct client *c, const struct switched *to)
 void client_switch(struct client *c, const struct switched *to)
 {
     c->tunnel = to->tunnel;
+    c->intercepts = to->intercepts;
     if (to->looks)
         remember(c, to);
     client_call_free(c);

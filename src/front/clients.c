@@ -14,6 +14,12 @@ struct clients *clients_new(struct loop *loop, struct lingering *linger,
     return house;
 }
 
+void clients_intercept(struct clients *house, struct worker *worker, struct leaves *leaves)
+{
+    house->worker = worker;
+    house->leaves = leaves;
+}
+
 void clients_set_limits(struct clients *house, const struct client_limits *limits)
 {
     house->limits = *limits;

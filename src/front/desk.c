@@ -3,6 +3,17 @@
 #include "base/memory.h"
 #include "proxy/guard.h"
 
+/* A CONNECT to an upstream that the local CA may vouch for: its TLS ends here, so
+ * that the requests inside are pooled (SPEC 8). */
+static bool intercepts(const struct desk *d, const struct config *c, const struct ingress *in,
+                       const struct request *q, const struct route *r)
+{
+    bool is_meant = c->connect == CONNECT_INTERCEPT && r->kind == ROUTE_UPSTREAM &&
+                    r->form == FORM_CONNECT && !in->tunnel && !r->answers_first;
+    return is_meant && r->listed && r->origin.secure &&
+           leaves_may_sign(d->leaves, arena_span(q->arena, r->origin.host).at);
+}
+
 static struct exchange *open_exchange(void *owner, const struct request *r,
                                       const struct ingress *in,
                                       const struct exchange_events *events, void *asker)
@@ -16,6 +27,8 @@ static struct exchange *open_exchange(void *owner, const struct request *r,
         why = verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO, "trunkline is out of memory");
         return proxy_refuse(d->proxy, r, in, &route, &why, events, asker);
     }
+    if (intercepts(d, c, in, r, &route))
+        route.intercepts = route.answers_first = true;
     if (!guard_request(c, in, r, &route, &why))
         return proxy_refuse(d->proxy, r, in, &route, &why, events, asker);
     if (route.kind == ROUTE_REFUSED)
@@ -32,9 +45,10 @@ static void refused(void *owner, const struct request *r, const struct ingress *
     proxy_note_refusal(d->proxy, r, in, why);
 }
 
-void desk_init(struct desk *d, struct proxy *proxy, struct admin *admin)
+void desk_init(struct desk *d, struct proxy *proxy, struct admin *admin, struct leaves *leaves)
 {
     d->proxy = proxy;
     d->admin = admin;
+    d->leaves = leaves;
     d->handler = (struct handler){d, open_exchange, refused};
 }

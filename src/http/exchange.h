@@ -16,6 +16,7 @@ struct tunnel;
 struct switched {
     struct tunnel *tunnel; /* to relay through, yours now; NULL: nothing was dialled yet */
     bool looks;            /* first at what the client sends: it may be HTTP, to be parsed on */
+    bool intercepts;       /* with `looks`: TLS ends here */
     struct span host;      /* with `looks`, what CONNECT named; borrowed until return */
     uint16_t port;
 };

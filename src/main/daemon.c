@@ -135,6 +135,12 @@ static void warn_of_ca(const struct config *c, const struct ca *ca)
     struct tm tm;
     time_t until = ca_until(ca);
     strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&until, &tm));
+    for (size_t i = 0; i < c->upstream_count; i++) {
+        const struct upstream_config *u = c->upstreams[i];
+        if (c->connect == CONNECT_INTERCEPT && u->secure && !ca_may_sign(ca, u->host))
+            LOG(WARN, "ca_cert", "%s: not made for %s: CONNECT to it is tunnelled, not pooled",
+                c->ca_cert, u->host);
+    }
     if (ca_key_is_exposed(ca))
         LOG(WARN, "ca_key", "%s: others may read or write it: chmod 0600 or 0640", c->ca_key);
     if (until < time(NULL) + CA_ENDS_SOON)
@@ -354,10 +360,11 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
                               .command = command,
                               .context = d,
                               .started_us = clock_us()};
-    desk_init(&d->desk, d->proxy, &d->admin);
     d->leaves = leaves_new(d->loop, d->worker);
+    desk_init(&d->desk, d->proxy, &d->admin, d->leaves);
     d->linger = linger_new(d->loop);
     d->clients = clients_new(d->loop, d->linger, &d->desk.handler, &limits);
+    clients_intercept(d->clients, d->worker, d->leaves);
     d->listeners = listeners_new(d->loop, d->clients);
     d->signals = signals_new(d->loop, on_signal, d);
     d->reload = reload_new(d->worker, path, optional, on_reloaded, d);

@@ -1,7 +1,11 @@
 #include "net/leaves.h"
 
 #include <mbedtls/error.h>
+#include <stdio.h>
 #include <string.h>
+
+/* No error of mbedTLS's: a reload took the CA away. */
+#define WITHDRAWN 1
 
 /* MINTING: the job is with the worker. READY: `context` can be used. FAILED:
  * those who wait are told why, then it is forgotten. */
@@ -16,7 +20,7 @@ struct entry {
     struct task task; /* tells those who wait */
     struct ca *ca;    /* of the job, or the one that signed it; one reference */
     struct leaf leaf; /* of the job */
-    int error;        /* of the job */
+    int error;        /* of the job; or WITHDRAWN */
     time_t renew_at;
     struct tls_context *context; /* READY: one reference */
     char host[];
@@ -86,7 +90,7 @@ static void done(struct job *job)
         return;
     }
     leaf_free(&e->leaf);
-    e->error = MBEDTLS_ERR_X509_FATAL_ERROR;
+    e->error = WITHDRAWN;
     e->state = ENTRY_FAILED;
     if (e->house == NULL)
         forget(e);
@@ -107,7 +111,9 @@ static void tell(struct task *task)
     struct link *first;
     if (e->state == ENTRY_MINTING) /* again, since the task was set */
         return;
-    if (failed)
+    if (failed && e->error == WITHDRAWN)
+        snprintf(why, sizeof why, "the CA may no longer vouch for it");
+    else if (failed)
         mbedtls_strerror(e->error, why, sizeof why);
     context = e->context ? tls_context_ref(e->context) : NULL;
     while ((first = list_first(&e->waits)) != NULL) {

@@ -31,6 +31,7 @@ struct route {
     struct span path;                     /* untouched; never empty; of a page too */
     struct span spelling;                 /* FORM_PREFIX: "/https://", "/https:/", "/https/" */
     bool answers_first; /* of CONNECT: nothing is dialled before it is known what is inside */
+    bool intercepts;    /* of CONNECT: its TLS ends here, so that it answers first too */
     struct verdict why;
 };
 

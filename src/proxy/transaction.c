@@ -299,6 +299,8 @@ static void on_next(struct task *task)
         return;
     }
     struct switched to = passage_switched(&t->route.origin, NULL);
+    to.intercepts = t->route.intercepts;
+    to.looks |= to.intercepts;
     on_switch(t, &passage_answer, &to);
 }
 

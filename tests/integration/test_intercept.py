@@ -1,0 +1,372 @@
+"""CONNECT whose TLS ends here: unmodified https scripts are pooled, for the hosts of the local CA and no others."""
+import base64
+import hashlib
+import os
+import pathlib
+import signal
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+from lib import certs
+from lib.behaviour import raw, reply
+from lib.daemon import PATIENCE, cli, upstream
+from lib.promise import own_error
+from lib.wire import Closed, WireError, compose, eventually
+
+HOST = 'exchange.test'
+UNDICI = pathlib.Path('/usr/lib/node_modules/npm/node_modules/undici')
+COMPUTED = base64.b64encode(hashlib.sha1(b'dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest())
+
+
+@pytest.fixture(scope='module')
+def ca(tmp_path_factory):
+    """The folder of a CA that `ca init` made for HOST."""
+    folder = tmp_path_factory.mktemp('ca')
+    made = cli('ca', 'init', '--dir', folder, '--host', HOST)
+    assert made.returncode == 0, made.stderr
+    return folder
+
+
+def intercepting(folder, **more):
+    return {'connect': 'intercept', 'ca_cert': str(folder / 'ca.pem'), 'ca_key': str(folder / 'ca.key'), **more}
+
+
+@pytest.fixture
+def d(daemon, origin, ca):
+    """A daemon that intercepts HOST."""
+    return daemon(upstream('ex', origin), **intercepting(ca))
+
+
+def connect(d, host=HOST, port=443):
+    """A client connection on which CONNECT was answered with 200."""
+    c = d.client()
+    r = c.send(f'CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n').response('CONNECT')
+    assert r.status == 200, r
+    return c
+
+
+def secure(c, trust, host=HOST, alpn=None, **how):
+    """The same connection, inside TLS."""
+    context = certs.client_context(str(trust), alpn)
+    for name, value in how.items():
+        setattr(context, name, value)
+    c.sock = context.wrap_socket(c.sock, server_hostname=host)
+    return c
+
+
+def inside(d, ca, **how):
+    return secure(connect(d), ca / 'ca.pem', **how)
+
+
+def run(d, ca, command, script=None, timeout=60 * PATIENCE, **env):
+    """A program of its own, with the proxy in its environment; what it printed."""
+    proxies = {'HTTPS_PROXY': d.url, 'https_proxy': d.url}
+    out = subprocess.run(command, input=script, capture_output=True, text=True, timeout=timeout,
+                         env={**os.environ, **proxies, **env})
+    assert out.returncode == 0, out.stderr[-2000:]
+    return out.stdout
+
+
+# ------------------------------------------------------------------------------------------- real clients
+
+def test_an_unmodified_requests_script_shares_one_line(d, ca, origin):
+    """100 calls of requests.get, a connection and a handshake with us each, over one connection to the origin."""
+    out = run(d, ca, ['/usr/bin/python3', '-'], f'''
+import requests
+for n in range(100):
+    r = requests.get('https://{HOST}/api/%d?symbol=BTC%%2FUSDT&x=a+b' % n, headers={{'X-MBX-APIKEY': 'k'}})
+    assert r.status_code == 200 and r.text == '/api/%d?symbol=BTC%%2FUSDT&x=a+b' % n, r.text
+print('done')
+''', REQUESTS_CA_BUNDLE=str(ca / 'ca.pem'))
+    assert out == 'done\n'
+    assert origin.paths() == [f'/api/{n}?symbol=BTC%2FUSDT&x=a+b' for n in range(100)]
+    assert len(origin.lines) == 1 and origin.requests[0].get('host') == HOST
+    u = d.upstream()
+    assert u['connections']['opened'] == 1 and u['connections']['reused'] == 99
+    assert u['requests']['total'] == u['requests']['succeeded'] == 100
+    assert u['tunnels']['total'] == 0
+
+
+def test_curl(d, ca, origin):
+    """With --cacert; an order's body arrives as it was, and curl keeps its connection."""
+    url = f'https://{HOST}/order'
+    out = run(d, ca, ['curl', '-sS', '--cacert', ca / 'ca.pem', '-d', 'side=BUY&signature=abc', url, '--next', '-sS', '--cacert', ca / 'ca.pem',
+                      '-w', '|%{num_connects} %{http_version} %{ssl_verify_result}', url])
+    assert out == '/order/order|0 1.1 0'
+    assert [(r.method, r.body) for r in origin.requests] == [('POST', b'side=BUY&signature=abc'), ('GET', b'')]
+    assert len(origin.lines) == 1
+
+
+def test_aiohttp(d, ca, origin):
+    """With SSL_CERT_FILE and trust_env; many at once."""
+    out = run(d, ca, ['/usr/bin/python3', '-'], f'''
+import aiohttp, asyncio
+async def get(s, n):
+    async with s.get('https://{HOST}/%d' % n) as r:
+        return await r.text()
+async def main():
+    async with aiohttp.ClientSession(trust_env=True) as s:
+        print(*await asyncio.gather(*[get(s, n) for n in range(8)]))
+asyncio.run(main())
+''', SSL_CERT_FILE=str(ca / 'ca.pem'))
+    assert out.split() == [f'/{n}' for n in range(8)]
+    assert d.upstream()['tunnels']['total'] == 0
+
+
+@pytest.mark.skipif(not UNDICI.exists(), reason='npm brings no undici')
+def test_node(d, ca, origin):
+    """fetch over undici's ProxyAgent, with NODE_EXTRA_CA_CERTS."""
+    out = run(d, ca, ['node', '-'], f'''
+const {{ fetch, ProxyAgent }} = require({str(UNDICI)!r});
+const dispatcher = new ProxyAgent(process.env.HTTPS_PROXY);
+(async () => {{
+  for (let n = 0; n < 5; n++) {{
+    const r = await fetch(`https://{HOST}/${{n}}`, {{ dispatcher, method: 'POST', body: 'x=' + n }});
+    console.log(r.status, await r.text());
+  }}
+  await dispatcher.close();
+}})();
+''', NODE_EXTRA_CA_CERTS=str(ca / 'ca.pem'))
+    assert out.split() == [w for n in range(5) for w in ('200', f'/{n}')]
+    assert [r.body for r in origin.requests] == [b'x=%d' % n for n in range(5)] and len(origin.lines) == 1
+
+
+# ---------------------------------------------------------------------------------------------- what is shown
+
+def test_the_certificate(d, ca):
+    """Of the host, of this CA, short-lived; the same for the next client; TLS 1.2 and 1.3; http/1.1 where ALPN is spoken."""
+    seen = set()
+    for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
+        with inside(d, ca, alpn=['h2', 'http/1.1'], maximum_version=version) as c:
+            shown = c.sock.getpeercert()
+            assert shown['subjectAltName'] == (('DNS', HOST),)
+            left = ssl.cert_time_to_seconds(shown['notAfter']) - time.time()
+            assert 0 < left < 30 * 86400
+            assert c.sock.version() == version.name.replace('_', '.') and c.sock.selected_alpn_protocol() == 'http/1.1'
+            seen.add(shown['serialNumber'])
+            assert c.get('/x', host=HOST).text == '/x'
+    assert len(seen) == 1
+
+
+@pytest.mark.parametrize('how', [{'host': 'other.test'}, {'alpn': ['h2']}])
+def test_no_other_name_and_no_other_protocol(d, ca, how):
+    """SNI of another host, or h2 alone: a fatal alert, and the next client is served."""
+    c = connect(d)
+    with pytest.raises(ssl.SSLError, match='(?i)unrecognized.name|no.application.protocol'):
+        secure(c, ca / 'ca.pem', **how)
+    with inside(d, ca) as c:
+        assert c.get('/y', host=HOST).text == '/y'
+
+
+def test_a_client_that_does_not_know_the_ca(d, ca):
+    """Is told of in the log, with the client's reason."""
+    c = connect(d)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        secure(c, certs.CA)
+    c.close()
+    eventually(lambda: 'no TLS for exchange.test: client sent alert 48 (unknown_ca)' in d.stderr)
+    eventually(lambda: d.stats()['clients']['open'] == 1)
+
+
+# --------------------------------------------------------------------------------------------- who is tunnelled
+
+def test_others_are_tunnelled(daemon, origins, ca):
+    """An upstream that the CA was not made for, and one by another port, show their own certificates; only the first is."""
+    first, second = origins(), origins()
+    d = daemon(upstream('ex', first), upstream('kraken', second, host='kraken.test'), **intercepting(ca))
+    assert 'not made for kraken.test' in d.stderr
+    with secure(connect(d, 'kraken.test'), certs.CA, host='kraken.test') as c:
+        assert c.sock.getpeercert()['issuer'] == ((('commonName', 'test ca'),),)
+        assert c.get('/raw', host='kraken.test').text == '/raw'
+        assert d.upstream('kraken')['tunnels'] == {**d.upstream('kraken')['tunnels'], 'open': 1, 'total': 1}
+    with inside(d, ca) as c:
+        assert c.get('/pooled', host=HOST).text == '/pooled'
+    assert d.upstream('ex')['tunnels']['total'] == 0 and d.upstream('kraken')['requests']['total'] == 0
+    assert first.paths() == ['/pooled'] and second.paths() == ['/raw']
+
+
+def test_another_port(daemon, origin, ca):
+    """An upstream on 8443 is intercepted there if connect_ports has it."""
+    d = daemon(upstream('ex', origin, host=f'{HOST}:8443'), **intercepting(ca, connect_ports=[443, 8443]))
+    with secure(connect(d, port=8443), ca / 'ca.pem') as c:
+        assert c.get('/a', host=f'{HOST}:8443').text == '/a'
+    assert origin.requests[0].get('host') == f'{HOST}:8443'
+    assert d.upstream()['requests']['total'] == 1
+
+
+def test_plain_http_inside_is_pooled_as_well(d, origin):
+    """What is no ClientHello is HTTP, as in a tunnel."""
+    with connect(d) as c:
+        assert c.get('/a', host=HOST).text == '/a' and c.get('/b', host=HOST).text == '/b'
+    assert len(origin.lines) == 1
+
+
+# ------------------------------------------------------------------------------------------------- what is inside
+
+def test_requests_inside_take_the_ordinary_path(daemon, origin, ca):
+    """Rate gate, errors with their verdict, Trunkline-* fields, keep-alive, absolute form."""
+    d = daemon(upstream('ex', origin, rate='4/1h', on_limit='refuse'), **intercepting(ca))
+    with inside(d, ca) as c:
+        assert c.get(f'https://{HOST}/absolute', host=HOST).text == '/absolute'
+        origin.on('/drop', raw(b'HT', then='reset'))
+        own_error(c.request('POST', '/drop', body=b'x', host=HOST), 502, ('connection_terminated', 'http_response_incomplete'), 'yes')
+        assert c.get('/after', [('Trunkline-Client', 'grid1')], host=HOST).text == '/after'
+        assert c.get('/last', host=HOST).text == '/last'
+        own_error(c.get('/held', host=HOST), 429, 'http_request_denied', 'no')
+    assert origin.paths() == ['/absolute', '/drop', '/after', '/last']
+    assert origin.requests[2].get('trunkline-client') is None
+
+
+@pytest.mark.parametrize('target, host', [('/stats', HOST), ('/ex/x', HOST), ('/https://kraken.test/x', HOST)])
+def test_pages_and_names_do_not_apply(d, ca, origin, target, host):
+    """Origin form goes to the host of CONNECT and nowhere else."""
+    with inside(d, ca) as c:
+        assert c.get(target, host=host).text == target
+    assert origin.paths() == [target]
+
+
+@pytest.mark.parametrize('target, host', [('/x', 'kraken.test'), ('https://kraken.test/x', 'kraken.test'), ('/x', f'{HOST}:8443')])
+def test_another_authority_is_denied(d, ca, origin, target, host):
+    """SPEC 10: 403."""
+    with inside(d, ca) as c:
+        own_error(c.get(target, host=host), 403, 'http_request_denied', 'no')
+    assert origin.requests == []
+
+
+def test_large_bodies_both_ways(d, ca, origin):
+    """8 MiB each way through both layers of TLS."""
+    size = 8 << 20
+    origin.on('/big', reply(body=lambda req: req.body))
+    body = os.urandom(1 << 20) * 8
+    with inside(d, ca) as c:
+        r = c.request('POST', '/big', body=body, host=HOST, timeout=30 * PATIENCE)
+    assert len(r.body) == size and hashlib.sha256(r.body).digest() == hashlib.sha256(body).digest()
+
+
+def test_wss_inside(d, ca, origin):
+    """A websocket within the intercepted TLS: 101 as it came, then bytes both ways, a tunnel in /stats."""
+    async def chat(x):
+        await x.line.send(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
+                          b'Sec-WebSocket-Accept: ' + COMPUTED + b'\r\n\r\nhello')
+        while True:
+            if not x.line.buffer:
+                await x.line.more()
+            piece = bytes(x.line.buffer)
+            x.line.buffer.clear()
+            await x.line.send(piece.upper())
+    origin.on('/ws', chat)
+    with inside(d, ca) as c:
+        c.send(compose('GET', '/ws', [('Upgrade', 'websocket'), ('Connection', 'Upgrade'), ('Sec-WebSocket-Version', '13'),
+                                      ('Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25jZQ==')], host=HOST))
+        r = c.response()
+        assert r.status == 101 and r.get('sec-websocket-accept') == COMPUTED.decode()
+        assert c._exactly(5) == b'hello'
+        c.send(b'ping')
+        assert c._exactly(4) == b'PING'
+        assert d.upstream()['tunnels']['open'] == 1
+
+
+# ------------------------------------------------------------------------------------------- slow and ill clients
+
+def test_a_slow_handshake_ends(daemon, origin, ca):
+    """client_header_timeout bounds it, and nobody else waits for it."""
+    d = daemon(upstream('ex', origin), **intercepting(ca, client_header_timeout='500ms'))
+    with connect(d) as slow:
+        slow.send(b'\x16\x03\x01')
+        with inside(d, ca) as c:
+            assert c.get('/x', host=HOST).text == '/x'
+        assert slow.eof(5 * PATIENCE)
+
+
+def test_clients_that_break_off(daemon, origin, ca):
+    """At any byte of the handshake, or that send rubbish; none is left over."""
+    d = daemon(upstream('ex', origin), **intercepting(ca, client_header_timeout='1s'))
+    context = certs.client_context(str(ca / 'ca.pem'))
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname=HOST).do_handshake()
+    hello = outgoing.read()
+    for n, cut in enumerate((1, 5, 6, 60, len(hello) - 1, len(hello))):
+        c = connect(d).send(hello[:cut])
+        if n % 2:
+            time.sleep(0.01)
+        c.abort() if n % 3 else c.close()
+    for rubbish in (b'\x16' * 40, b'\x16\x03\x03\x00\x02\x01\x00', hello[:100] + os.urandom(300), hello + hello):
+        with connect(d).send(rubbish) as c, pytest.raises(Closed):
+            while True:
+                c.more()
+    eventually(lambda: d.stats()['clients']['open'] == 1, 5 * PATIENCE)
+    assert origin.lines == []
+
+
+def test_drain(d, ca, origin):
+    """SIGTERM lets a request inside finish, says close, and ends with close_notify."""
+    origin.on('/slow', reply(delay=0.5))
+    with inside(d, ca) as c:
+        c.send(compose('GET', '/slow', host=HOST))
+        eventually(lambda: origin.requests)
+        d.kill(signal.SIGTERM)
+        r = c.response()
+        assert r.text == '/slow' and r.get('connection') == 'close'
+        assert c.sock.recv(1) == b''        # an SSLEOFError, were there no close_notify
+    assert d.wait() == 0
+
+
+# --------------------------------------------------------------------------------------------------- configuration
+
+def test_configuration_errors(tmp_path, ca):
+    """intercept wants a CA, which must be one that can be used; check and the daemon name file and line."""
+    file = tmp_path / 'bad.conf'
+    (tmp_path / 'not.pem').write_text('hello\n')
+    for text, line, words in (
+            ('connect = intercept\n', 1, 'needs ca_cert and ca_key'),
+            (f'ca_cert = "{ca}/ca.pem"\nconnect = intercept\n', 1, 'ca_cert needs ca_key'),
+            (f'connect = intercept\nca_cert = "{ca}/ca.pem"\nca_key = "{ca}/ca.pem"\n', 3, f'ca_key {ca}/ca.pem: cannot be read'),
+            (f'connect = intercept\nca_key = "{ca}/ca.key"\nca_cert = "{certs.CA}"\n', 3, 'could vouch for any host'),
+            (f'ca_cert = "{tmp_path}/not.pem"\nca_key = "{ca}/ca.key"\n', 1, 'cannot be read'),
+            (f'ca_cert = "{ca}/none.pem"\nca_key = "{ca}/ca.key"\n', 1, 'No such file')):
+        file.write_text(text)
+        for args in (['check', '-c', file], ['-c', file]):
+            out = cli(*args)
+            assert out.returncode == 78 and f'{file}:{line}: ' in out.stderr and words in out.stderr, out
+
+
+def test_an_exposed_key_is_warned_of(daemon, origin, ca, tmp_path):
+    """0644 is too much, 0640 is not."""
+    for name in ('ca.pem', 'ca.key'):
+        (tmp_path / name).write_bytes((ca / name).read_bytes())
+    (tmp_path / 'ca.key').chmod(0o640)
+    assert 'others may read' not in daemon(upstream('ex', origin), **intercepting(tmp_path)).stderr
+    (tmp_path / 'ca.key').chmod(0o644)
+    d = daemon(upstream('ex', origin), **intercepting(tmp_path))
+    assert f'{tmp_path}/ca.key: others may read or write it' in d.stderr and 'PRIVATE' not in d.stderr
+
+
+def test_reload(d, ca, origin, tmp_path):
+    """Another CA serves the next client, an open connection goes on; a bad one is refused whole; tunnel ends it."""
+    other = tmp_path / 'other'
+    assert cli('ca', 'init', '--dir', other, '--host', HOST).returncode == 0
+
+    def trusts(folder):
+        try:
+            with inside(d, folder) as c:
+                return c.get('/r', host=HOST).status == 200
+        except (ssl.SSLError, WireError):
+            return False
+    with inside(d, ca) as c:
+        assert c.get('/a', host=HOST).text == '/a'
+        d.reload(**intercepting(other))
+        eventually(lambda: trusts(other), 5 * PATIENCE)
+        assert not trusts(ca)
+        assert c.get('/b', host=HOST).text == '/b'
+        d.reload(**intercepting(other, ca_cert=certs.CA))
+        eventually(lambda: 'reload refused' in d.stderr, 5 * PATIENCE)
+        assert trusts(other)
+        d.reload(connect='tunnel', ca_cert=None, ca_key=None)
+        eventually(lambda: not trusts(other), 5 * PATIENCE)
+        assert c.get('/c', host=HOST).text == '/c'
+    assert socket.create_connection(d.where)

@@ -1,0 +1,280 @@
+/* TLS inside CONNECT that ends here, over a fake stream, with a client of mbedTLS's
+ * in memory: the whole way, and left, late or freed in every state. */
+#include <mbedtls/psa_util.h>
+#include <mbedtls/ssl.h>
+
+#include "client_fixture.h"
+
+#define CONNECT "CONNECT h.test:443 HTTP/1.1\r\nHost: h.test:443\r\n\r\n"
+#define INSIDE "GET /in HTTP/1.1\r\nHost: h.test\r\n\r\n"
+#define RUBBISH "\x16\x03\x01\x00\x04\x02\x02\x02\x02"
+
+static struct worker *worker;
+static struct leaves *leaves;
+
+/* ---------------------------------------------------------- the client's TLS */
+
+static mbedtls_ssl_context ssl;
+static mbedtls_ssl_config config;
+static size_t seen; /* of what was written to the client */
+
+static int on_send(void *context, const unsigned char *data, size_t len)
+{
+    (void)context;
+    return fake_stream_feed(&stream, (const char *)data, len) ? (int)len
+                                                              : MBEDTLS_ERR_SSL_WANT_WRITE;
+}
+
+static int on_receive(void *context, unsigned char *to, size_t size)
+{
+    size_t left = stream.written.len - seen, len = left < size ? left : size;
+    (void)context;
+    if (len == 0)
+        return MBEDTLS_ERR_SSL_WANT_READ;
+    memcpy(to, stream.written.at + seen, len);
+    seen += len;
+    return (int)len;
+}
+
+static void client_begin(void)
+{
+    mbedtls_ssl_init(&ssl);
+    mbedtls_ssl_config_init(&config);
+    ck_assert_int_eq(mbedtls_ssl_config_defaults(&config, MBEDTLS_SSL_IS_CLIENT,
+                                                 MBEDTLS_SSL_TRANSPORT_STREAM,
+                                                 MBEDTLS_SSL_PRESET_DEFAULT),
+                     0);
+    mbedtls_ssl_conf_authmode(&config, MBEDTLS_SSL_VERIFY_NONE);
+    mbedtls_ssl_conf_rng(&config, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
+    ck_assert_int_eq(mbedtls_ssl_setup(&ssl, &config), 0);
+    ck_assert_int_eq(mbedtls_ssl_set_hostname(&ssl, "h.test"), 0);
+    mbedtls_ssl_set_bio(&ssl, NULL, on_send, on_receive, NULL);
+    seen = stream.written.len;
+}
+
+static void client_end(void)
+{
+    mbedtls_ssl_free(&ssl);
+    mbedtls_ssl_config_free(&config);
+}
+
+/* Steps, and lets the loop and the worker take theirs. */
+#define STEP_UNTIL(condition)                                                                      \
+    do {                                                                                           \
+        uint64_t give_up = clock_us() + 20 * 1000 * 1000;                                          \
+        while (!(condition)) {                                                                     \
+            ck_assert_msg(clock_us() < give_up, "never came: " #condition);                        \
+            turn();                                                                                \
+        }                                                                                          \
+    } while (0)
+
+static const char *hear(void)
+{
+    static char words[2000];
+    static unsigned char piece[1000];
+    int n;
+    size_t len = 0;
+    while ((n = mbedtls_ssl_read(&ssl, piece, sizeof piece)) > 0) {
+        memcpy(words + len, piece, (size_t)n);
+        len += (size_t)n;
+    }
+    words[len] = '\0';
+    return words;
+}
+
+/* -------------------------------------------------------------------- fixture */
+
+static void use_ca(void)
+{
+    static const char *const host = "h.test";
+    struct text cert = {0}, key = {0};
+    struct ca_error error;
+    char why[160];
+    ck_assert(ca_make(&host, 1, &cert, &key, why, sizeof why));
+    struct ca *ca = ca_parse(text_span(&cert), text_span(&key), &error);
+    ck_assert_msg(ca != NULL, "%s", error.words);
+    leaves_use(leaves, ca);
+    ca_unref(ca);
+    text_free(&cert);
+    text_free(&key);
+}
+
+/* CONNECT was answered with 200, nothing is dialled. */
+static void begin_inside(void)
+{
+    struct switched to = {.looks = true, .intercepts = true, .host = SPAN("h.test"), .port = 443};
+    tls_start();
+    begin();
+    worker = worker_new(loop);
+    leaves = leaves_new(loop, worker);
+    use_ca();
+    clients_intercept(clients, worker, leaves);
+    say(CONNECT);
+    fake_switch(&handler, 200, &to);
+    turn();
+    ck_assert_str_eq(got(), "HTTP/1.1 200 Fine\r\n\r\n");
+    client_begin();
+}
+
+static void finish_inside(void)
+{
+    clients_free(clients);
+    leaves_free(leaves);
+    linger_free(linger);
+    worker_free(worker);
+    turn();
+    fake_handler_free(&handler);
+    fake_stream_free(&stream);
+    client_end();
+    loop_free(loop);
+}
+
+/* The ClientHello is out, and its certificate is being minted. */
+static void say_hello(void)
+{
+    ck_assert_int_eq(mbedtls_ssl_handshake(&ssl), MBEDTLS_ERR_SSL_WANT_READ);
+}
+
+static void be_secured(void)
+{
+    STEP_UNTIL(mbedtls_ssl_handshake(&ssl) == 0);
+}
+
+static void ask_inside(void)
+{
+    int len = (int)strlen(INSIDE);
+    STEP_UNTIL(mbedtls_ssl_write(&ssl, (const unsigned char *)INSIDE, (size_t)len) == len);
+}
+
+/* ---------------------------------------------------------------------- tests */
+
+START_TEST(requests_inside_are_answered)
+{
+    begin_inside();
+    handler.echo = true;
+    be_secured();
+    for (int i = 0; i < 3; i++) {
+        ask_inside();
+        unsigned wanted = (unsigned)i + 2; /* CONNECT was the first */
+        STEP_UNTIL(handler.opened == wanted);
+        turn();
+        const char *answer = hear();
+        ck_assert_msg(strstr(answer, "200") && strstr(answer, "GET /in"), "%s", answer);
+    }
+    ck_assert_str_eq(handler.tunnel, "h.test");
+    ck_assert(is_open() && strstr(got(), "GET /in") == NULL);
+    mbedtls_ssl_close_notify(&ssl);
+    STEP_UNTIL(!is_open());
+    finish_inside();
+}
+END_TEST
+
+START_TEST(plain_http_inside_is_parsed_on)
+{
+    begin_inside();
+    handler.echo = true;
+    say(INSIDE);
+    ck_assert_uint_eq(handler.opened, 2);
+    ck_assert(has("GET /in"));
+    finish_inside();
+}
+END_TEST
+
+/* 0: the certificate is awaited, 1: the handshake is under way, 2: it is done. */
+static void reach(int state)
+{
+    begin_inside();
+    say_hello();
+    size_t before = stream.written.len;
+    if (state == 1)
+        STEP_UNTIL(stream.written.len > before);
+    if (state == 2)
+        be_secured();
+}
+
+START_TEST(is_freed_in_every_state)
+{
+    reach(_i);
+    finish_inside();
+}
+END_TEST
+
+START_TEST(is_reset_in_every_state)
+{
+    reach(_i);
+    fake_stream_end(&stream, STREAM_RESET);
+    STEP_UNTIL(!is_open());
+    ck_assert(stream.closed);
+    finish_inside();
+}
+END_TEST
+
+START_TEST(a_slow_handshake_ends)
+{
+    reach(_i);
+    loop_skip(loop, limits.header_timeout_ms - 1000);
+    turn();
+    ck_assert(is_open());
+    loop_skip(loop, 2000);
+    turn();
+    ck_assert(!is_open() && stream.closed);
+    finish_inside();
+}
+END_TEST
+
+START_TEST(a_drain_waits_for_the_handshake_alone)
+{
+    reach(_i);
+    clients_drain(clients);
+    clients_dismiss(clients);
+    if (_i < 2)
+        STEP_UNTIL(mbedtls_ssl_handshake(&ssl) == 0);
+    STEP_UNTIL(!is_open());
+    finish_inside();
+}
+END_TEST
+
+START_TEST(rubbish_is_closed)
+{
+    begin_inside();
+    ck_assert(fake_stream_feed(&stream, RUBBISH, sizeof RUBBISH - 1));
+    STEP_UNTIL(!is_open());
+    ck_assert(stream.closed);
+    finish_inside();
+}
+END_TEST
+
+START_TEST(a_reload_may_take_the_ca_away)
+{
+    begin_inside();
+    if (_i)
+        say_hello();
+    leaves_use(leaves, NULL);
+    if (!_i)
+        say_hello();
+    STEP_UNTIL(!is_open());
+    ck_assert(stream.closed);
+    finish_inside();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("client_secure");
+    TCase *all = tcase_create("all");
+    tcase_set_timeout(all, 60);
+    tcase_add_test(all, requests_inside_are_answered);
+    tcase_add_test(all, plain_http_inside_is_parsed_on);
+    tcase_add_loop_test(all, is_freed_in_every_state, 0, 3);
+    tcase_add_loop_test(all, is_reset_in_every_state, 0, 3);
+    tcase_add_loop_test(all, a_slow_handshake_ends, 0, 2);
+    tcase_add_loop_test(all, a_drain_waits_for_the_handshake_alone, 0, 3);
+    tcase_add_test(all, rubbish_is_closed);
+    tcase_add_loop_test(all, a_reload_may_take_the_ca_away, 0, 2);
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
