@@ -428,6 +428,7 @@ static void acquire(struct fetch *f)
     }
     f->waiter.is_order = f->order.is_order || f->order.is_private;
     f->waiter.rides_alone = f->order.is_order;
+    f->waiter.yields = f->order.yields;
     f->waiter.owner = f;
     f->waiter.on_line = on_line;
     f->waiter.on_refused = on_refused;

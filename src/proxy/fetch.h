@@ -23,7 +23,7 @@ struct fetch_order {
     uint64_t credential; /* see gate.h */
     struct span turn;    /* value of serialize_by; len 0: none */
     uint64_t total_ms;   /* until the head, from now; 0: no limit */
-    bool yields;         /* it is refused at once where a hold would make it wait */
+    bool yields; /* it is refused at once where a hold or an open circuit would make it wait */
 };
 
 struct exchange *fetch_open(const struct fetch_order *, const struct exchange_events *,

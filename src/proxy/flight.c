@@ -25,6 +25,13 @@ void flight_close_doors(struct flight *f)
     f->joinable = false;
 }
 
+void flight_outdate(struct flight *f)
+{
+    flight_close_doors(f);
+    f->key = (struct span){0};
+    f->outdated = true;
+}
+
 void flight_land(struct flight *f)
 {
     CHECK(f->passengers.count == 0);
@@ -99,7 +106,6 @@ static struct flight *new_flight(const struct passenger *p, struct span key)
     f->all = p->all;
     f->arena = a;
     f->config = config_ref(p->order.config);
-    f->epoch = p->all->epoch;
     f->key = key.len ? arena_span(a, key) : key;
     f->order = *o;
     f->order.request.method = arena_span(a, o->request.method);
@@ -274,7 +280,7 @@ static void on_end(void *owner, const struct fields *trailers)
     f->answer->whole = true;
     text_fit(&f->answer->body);
     f->answer->trailers = fields_copy(f->answer->arena, trailers);
-    if (f->stores && f->epoch == f->all->epoch)
+    if (f->stores && !f->outdated)
         cache_put(f->all->cache, f->place, f->answer, &f->asked);
     while ((k = list_first(&f->passengers))) {
         struct passenger *p = passenger_of(k);
@@ -290,8 +296,8 @@ static void on_end(void *owner, const struct fields *trailers)
 static bool may_fly_on(const struct passenger *p, const struct verdict *why)
 {
     const struct flight *f = p->flight;
-    bool refused = verdict_status(why) == 429;
-    bool late = refused || loop_now(f->all->loop) >= f->bound_ms;
+    bool refused = verdict_status(why) == 429 || why->error == FAILURE_DESTINATION_UNAVAILABLE;
+    bool late = verdict_status(why) == 429 || loop_now(f->all->loop) >= f->bound_ms;
     return why->sent == SENT_NO &&
            ((late && p->until_ms > f->bound_ms) || (f->order.yields && refused));
 }

@@ -76,11 +76,8 @@ void flights_free(struct flights *all)
 void flights_configure(struct flights *all, size_t cache_size, bool renew)
 {
     if (renew) {
-        all->epoch++;
-        LIST_FOR (&all->all, f, struct flight, link) {
-            flight_close_doors(f);
-            f->key = (struct span){0};
-        }
+        LIST_FOR (&all->all, f, struct flight, link)
+            flight_outdate(f);
         cache_limit(all->cache, 0);
     }
     cache_limit(all->cache, cache_size);
@@ -89,6 +86,9 @@ void flights_configure(struct flights *all, size_t cache_size, bool renew)
 void flights_forget(struct flights *all, const struct pool *pool, struct span target)
 {
     cache_forget(all->cache, (struct cache_key){pool_id(pool), target});
+    LIST_FOR (&all->all, f, struct flight, link)
+        if (f->place.space == pool_id(pool) && span_is(f->place.target, target))
+            flight_outdate(f);
 }
 
 size_t flights_entries(const struct flights *all)

@@ -14,7 +14,6 @@ struct flights {
     struct cache *cache;
     struct flight *joinable; /* by key */
     struct list all;
-    unsigned epoch; /* of the settings: answers of an older one are not stored */
 };
 
 /* One request to the origin. Before the head (answer NULL), keeping what comes for
@@ -26,7 +25,6 @@ struct flight {
     UT_hash_handle hh; /* while it can be joined */
     bool joinable;
     struct span key;
-    unsigned epoch;
     struct arena *arena; /* of the request; this struct is in it too */
     struct config *config;
     struct fetch_order order;
@@ -36,7 +34,7 @@ struct flight {
     struct exchange *fetch; /* NULL: ended */
     struct list passengers; /* the first one leads */
     struct stored *answer;
-    bool keeping, stores, held_up;
+    bool keeping, stores, held_up, outdated;
     uint64_t began_at; /* loop_age_clock() */
     uint64_t until_ms; /* loop time; the longest that anybody aboard has */
     uint64_t bound_ms; /* of the fetch when it began, and so of its waiting in queues */
@@ -69,6 +67,9 @@ struct flight *flight_find(struct flights *, struct span key);
 
 /* Nobody joins it any more. */
 void flight_close_doors(struct flight *);
+
+/* What it brings is for those aboard alone: settings have changed, or what lies there. */
+void flight_outdate(struct flight *);
 
 /* Nobody is aboard: what is under way is given up. Freed later in this turn; its
  * magic is 0 from now on. */

@@ -48,7 +48,7 @@ void pool_drain(struct pool *);
 /* An operator's verb. A retired pool takes none. */
 void pool_command(struct pool *, enum pool_verb);
 
-/* The asker sets is_order, rides_alone, owner and the two events; the rest is the pool's. */
+/* The asker sets is_order, rides_alone, yields, owner and the two events; the rest is the pool's. */
 struct pool_waiter {
     struct link link;
     struct deadline deadline;
@@ -56,6 +56,7 @@ struct pool_waiter {
     uint64_t since_us, since_ms, until_ms;
     bool is_order;       /* rides only on a line found quiet at this moment */
     bool rides_alone;    /* on a line of its own, where there is one or may be one soon */
+    bool yields;         /* it has another answer, and waits for no probe of an open circuit */
     bool settles;        /* it has waited for that long enough */
     struct task refusal; /* a refusal found inside pool_acquire, told outside it */
     struct verdict why;

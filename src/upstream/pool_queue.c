@@ -263,6 +263,16 @@ static uint64_t first_due(const struct pool *p, const struct pool_waiter *w)
     return w->rides_alone && due > now ? now + (due - now) / 2 : due;
 }
 
+/* With the circuit open. Who has another answer lets the probe be made without him. */
+static bool may_wait_for_probe(struct pool *p, const struct pool_waiter *w)
+{
+    if (!breaker_allows(&p->lines.breaker, loop_now(p->loop), p->lines.connecting.count))
+        return false;
+    if (w->yields)
+        lines_dial(&p->lines, true);
+    return !w->yields;
+}
+
 struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_ms)
 {
     MAGIC_CHECK(p, POOL_MAGIC);
@@ -273,6 +283,7 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
                               .until_ms = until_ms,
                               .is_order = w->is_order,
                               .rides_alone = w->rides_alone,
+                              .yields = w->yields,
                               .owner = w->owner,
                               .on_line = w->on_line,
                               .on_refused = w->on_refused};
@@ -291,8 +302,7 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
                                   "%zu requests wait already (queue_limit)", p->waiters.count));
         return NULL;
     }
-    if (p->lines.breaker.open && established(p) == 0 &&
-        !breaker_allows(&p->lines.breaker, now, p->lines.connecting.count)) {
+    if (p->lines.breaker.open && established(p) == 0 && !may_wait_for_probe(p, w)) {
         refuse_later(p, w, unavailable(p, "connecting failed too often; the circuit is open"));
         return NULL;
     }

@@ -519,6 +519,32 @@ START_TEST(orders_drop_what_they_change)
 }
 END_TEST
 
+/* An order changes what a request under way is about to bring. */
+START_TEST(orders_outdate_what_is_under_way)
+{
+    struct asking a;
+    begin("fresh = 60s coalesce = yes");
+    origin.manner = ORIGIN_WAITS;
+    start(1, "");
+    UNTIL(origin.requests == 1);
+    ask_whole(&a, "POST", "");
+    UNTIL(origin.requests == 2);
+    plain_origin_say(&origin, 1, OK);
+    UNTIL(a.asker.ended);
+    clear(&a);
+    ask_whole(&many[1], "GET", "");
+    UNTIL(origin.requests == 3); /* it does not join the older one */
+    plain_origin_say(&origin, 0, NUMBERED);
+    UNTIL(many[0].asker.ended);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
+    plain_origin_say(&origin, 1, OK);
+    UNTIL(many[1].asker.ended);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 1);
+    clear_all(2);
+    finish();
+}
+END_TEST
+
 /* ------------------------------------------------------------------ error_prefix */
 
 START_TEST(errors_of_200)
@@ -568,6 +594,7 @@ int main(void)
     tcase_add_test(c, slow_alone);
     tcase_add_test(c, new_settings);
     tcase_add_test(c, orders_drop_what_they_change);
+    tcase_add_test(c, orders_outdate_what_is_under_way);
     tcase_add_test(c, errors_of_200);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

@@ -239,6 +239,28 @@ START_TEST(test_breaker)
 }
 END_TEST
 
+/* Who has another answer waits for no probe, but has it made. */
+START_TEST(test_breaker_without_waiting)
+{
+    begin("max_connections = 4\nbreaker_failures = 1\nbreaker_min = 1s\nbreaker_max = 5s");
+    call(0, false);
+    fake_refuse(line_maker, FAILURE_CONNECTION_TIMEOUT);
+    loop_skip(loop, 6100);
+    callers[1].waiter.yields = true;
+    call(1, false);
+    loop_turn(loop, false);
+    refused(1, FAILURE_DESTINATION_UNAVAILABLE);
+    ck_assert_uint_eq(line_maker->dials.count, 1);
+    ck_assert_str_eq(look().breaker, "half_open");
+    fake_connect(line_maker);
+    ck_assert_str_eq(look().breaker, "closed");
+    callers[2].waiter.yields = true;
+    call(2, false);
+    ck_assert_ptr_nonnull(callers[2].conn);
+    finish();
+}
+END_TEST
+
 START_TEST(test_open_lines_serve_on)
 {
     begin("max_connections = 4\nbreaker_failures = 1");
@@ -447,6 +469,7 @@ int main(void)
     tcase_add_test(c, test_waiter_outlives_failure);
     tcase_add_test(c, test_last_line_lost);
     tcase_add_test(c, test_breaker);
+    tcase_add_test(c, test_breaker_without_waiting);
     tcase_add_test(c, test_open_lines_serve_on);
     tcase_add_test(c, test_retire);
     tcase_add_test(c, test_retire_serves_waiters);
