@@ -5,52 +5,7 @@
 #include "config_fixture.h"
 #include "transaction_fixture.h"
 
-#define NUMBERED "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
-#define BUSY "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy"
-#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-static struct asking many[8];
-
-static void start(size_t count, const char *fields)
-{
-    for (size_t i = 0; i < count; i++)
-        ask_whole(&many[i], "GET", fields);
-}
-
-static void clear_all(size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        clear(&many[i]);
-}
-
-/* Asks, and waits for the answer: what was heard. */
-static const char *hear(struct asking *a, const char *method, const char *fields)
-{
-    ask_whole(a, method, fields);
-    UNTIL(a->asker.ended);
-    return a->heard.at;
-}
-
-/* One more request whose answer has these words in its head or body. */
-static void hears(const char *fields, const char *words)
-{
-    struct asking a;
-    const char *heard = hear(&a, "GET", fields);
-    ck_assert_msg(strstr(heard, words) != NULL, "wanted %s in %s", words, heard);
-    clear(&a);
-}
-
-static void answers(const char *answer)
-{
-    origin.manner = ORIGIN_ANSWERS;
-    origin.answer = answer;
-}
-
-static void close_all(void)
-{
-    for (unsigned n = 0; n < origin.accepted && n < ORIGIN_LINES; n++)
-        plain_origin_close(&origin, n, true);
-}
+#include "flights_fixture.h"
 
 /* ------------------------------------------------------------------------ time */
 
@@ -470,105 +425,6 @@ START_TEST(slow_alone)
 }
 END_TEST
 
-/* --------------------------------------------------------------- configurations */
-
-/* What was got under other settings is not served under these. */
-START_TEST(new_settings)
-{
-    begin("fresh = 60s coalesce = yes");
-    answers(NUMBERED);
-    hears("", "fwd=miss");
-    proxy_configure(proxy, config);
-    hears("", "hit");
-    origin.manner = ORIGIN_WAITS;
-    start(1, "Cache-Control: max-age=0\r\n");
-    UNTIL(origin.requests == 2);
-    struct config *other = parse_good("max_clients = 5\nupstream a { url = http://a.example\n"
-                                      "fresh = 60s coalesce = yes }");
-    proxy_configure(proxy, other);
-    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
-    plain_origin_say(&origin, 0, NUMBERED); /* of a request of before */
-    UNTIL(many[0].asker.ended);
-    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
-    clear_all(1);
-    proxy_configure(proxy, config);
-    config_unref(other);
-    close_all();
-    finish();
-}
-END_TEST
-
-START_TEST(orders_drop_what_they_change)
-{
-    struct asking a;
-    begin("fresh = 60s");
-    answers(BUSY);
-    hear(&a, "POST", "");
-    clear(&a);
-    answers(NUMBERED);
-    hears("", "fwd=miss");
-    answers(BUSY);
-    hear(&a, "DELETE", "");
-    clear(&a);
-    hears("", "hit"); /* it failed: nothing changed */
-    answers(NUMBERED);
-    hear(&a, "PUT", "");
-    clear(&a);
-    hears("", "fwd=miss");
-    finish();
-}
-END_TEST
-
-/* An order changes what a request under way is about to bring. */
-START_TEST(orders_outdate_what_is_under_way)
-{
-    struct asking a;
-    begin("fresh = 60s coalesce = yes");
-    origin.manner = ORIGIN_WAITS;
-    start(1, "");
-    UNTIL(origin.requests == 1);
-    ask_whole(&a, "POST", "");
-    UNTIL(origin.requests == 2);
-    plain_origin_say(&origin, 1, OK);
-    UNTIL(a.asker.ended);
-    clear(&a);
-    ask_whole(&many[1], "GET", "");
-    UNTIL(origin.requests == 3); /* it does not join the older one */
-    plain_origin_say(&origin, 0, NUMBERED);
-    UNTIL(many[0].asker.ended);
-    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
-    plain_origin_say(&origin, 1, OK);
-    UNTIL(many[1].asker.ended);
-    ck_assert_uint_eq(proxy_stored(proxy).entries, 1);
-    clear_all(2);
-    finish();
-}
-END_TEST
-
-/* ------------------------------------------------------------------ error_prefix */
-
-START_TEST(errors_of_200)
-{
-    struct asking a;
-    begin("fresh = 60s stale_if_error = 60s error_prefix = {'no: ', 'never'}");
-    answers("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nno: 17");
-    hears("", "body(no: 17)");
-    ck_assert_uint_eq(look().stats->failed, 1);
-    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
-    hear(&a, "POST", "");
-    clear(&a);
-    ck_assert(look().stats->failed == 2 && look().stats->unknown == 0);
-    answers("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nno: no");
-    hears("", "fwd=miss");
-    answers("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nneve");
-    hears("", "fwd=miss; stored");
-    loop_skip(loop, 61000);
-    answers("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nnevers");
-    hears("", "fwd=stale; fwd-status=200");
-    finish();
-}
-END_TEST
-
 int main(void)
 {
     Suite *s = suite_create("flights");
@@ -592,10 +448,6 @@ int main(void)
     tcase_add_test(c, held);
     tcase_add_loop_test(c, slow_readers, 0, 2);
     tcase_add_test(c, slow_alone);
-    tcase_add_test(c, new_settings);
-    tcase_add_test(c, orders_drop_what_they_change);
-    tcase_add_test(c, orders_outdate_what_is_under_way);
-    tcase_add_test(c, errors_of_200);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

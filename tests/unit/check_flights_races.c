@@ -4,16 +4,7 @@
 #include "config_fixture.h"
 #include "transaction_fixture.h"
 
-#define NUMBERED "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
-#define CHUNKED "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-static struct asking many[3];
-
-static void clear_all(size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        clear(&many[i]);
-}
+#include "flights_fixture.h"
 
 static void store_one(void)
 {

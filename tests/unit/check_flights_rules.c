@@ -1,0 +1,129 @@
+/* What ends the time of stored answers before it is over: new settings, orders; and
+ * what is never stored: a 200 that is an error. */
+#include <check.h>
+
+#include "config_fixture.h"
+#include "transaction_fixture.h"
+
+#include "flights_fixture.h"
+
+static void close_all(void)
+{
+    for (unsigned n = 0; n < origin.accepted && n < ORIGIN_LINES; n++)
+        plain_origin_close(&origin, n, true);
+}
+
+/* --------------------------------------------------------------- configurations */
+
+/* What was got under other settings is not served under these. */
+START_TEST(new_settings)
+{
+    begin("fresh = 60s coalesce = yes");
+    answers(NUMBERED);
+    hears("", "fwd=miss");
+    proxy_configure(proxy, config);
+    hears("", "hit");
+    origin.manner = ORIGIN_WAITS;
+    start(1, "Cache-Control: max-age=0\r\n");
+    UNTIL(origin.requests == 2);
+    struct config *other = parse_good("max_clients = 5\nupstream a { url = http://a.example\n"
+                                      "fresh = 60s coalesce = yes }");
+    proxy_configure(proxy, other);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
+    plain_origin_say(&origin, 0, NUMBERED); /* of a request of before */
+    UNTIL(many[0].asker.ended);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
+    clear_all(1);
+    proxy_configure(proxy, config);
+    config_unref(other);
+    close_all();
+    finish();
+}
+END_TEST
+
+START_TEST(orders_drop_what_they_change)
+{
+    struct asking a;
+    begin("fresh = 60s");
+    answers(BUSY);
+    hear(&a, "POST", "");
+    clear(&a);
+    answers(NUMBERED);
+    hears("", "fwd=miss");
+    answers(BUSY);
+    hear(&a, "DELETE", "");
+    clear(&a);
+    hears("", "hit"); /* it failed: nothing changed */
+    answers(NUMBERED);
+    hear(&a, "PUT", "");
+    clear(&a);
+    hears("", "fwd=miss");
+    finish();
+}
+END_TEST
+
+/* An order changes what a request under way is about to bring. */
+START_TEST(orders_outdate_what_is_under_way)
+{
+    struct asking a;
+    begin("fresh = 60s coalesce = yes");
+    origin.manner = ORIGIN_WAITS;
+    start(1, "");
+    UNTIL(origin.requests == 1);
+    ask_whole(&a, "POST", "");
+    UNTIL(origin.requests == 2);
+    plain_origin_say(&origin, 1, OK);
+    UNTIL(a.asker.ended);
+    clear(&a);
+    ask_whole(&many[1], "GET", "");
+    UNTIL(origin.requests == 3); /* it does not join the older one */
+    plain_origin_say(&origin, 0, NUMBERED);
+    UNTIL(many[0].asker.ended);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
+    plain_origin_say(&origin, 1, OK);
+    UNTIL(many[1].asker.ended);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 1);
+    clear_all(2);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------------ error_prefix */
+
+START_TEST(errors_of_200)
+{
+    struct asking a;
+    begin("fresh = 60s stale_if_error = 60s error_prefix = {'no: ', 'never'}");
+    answers("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nno: 17");
+    hears("", "body(no: 17)");
+    ck_assert_uint_eq(look().stats->failed, 1);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
+    hear(&a, "POST", "");
+    clear(&a);
+    ck_assert(look().stats->failed == 2 && look().stats->unknown == 0);
+    answers("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nno: no");
+    hears("", "fwd=miss");
+    answers("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nneve");
+    hears("", "fwd=miss; stored");
+    loop_skip(loop, 61000);
+    answers("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nnevers");
+    hears("", "fwd=stale; fwd-status=200");
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("flights_rules");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, new_settings);
+    tcase_add_test(c, orders_drop_what_they_change);
+    tcase_add_test(c, orders_outdate_what_is_under_way);
+    tcase_add_test(c, errors_of_200);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
