@@ -19,7 +19,7 @@ _trunkline() {
     esac
     case ${COMP_WORDS[1]} in
     check | config | doctor) ;;
-    stats) options='-c --url --json --help' ;;
+    stats) options='-c --url --json --watch --help' ;;
     pause | resume | reconnect | drain) options='-c --url --help' ;;
     ca) [ "$COMP_CWORD" -eq 2 ] && options='init --help' || options='--dir --host --help' ;;
     *)

@@ -19,6 +19,7 @@
 #include "main/fetch.h"
 #include "main/plan.h"
 #include "main/stats_table.h"
+#include "main/stats_watch.h"
 #include "main/verbs.h"
 
 #define DEFAULT_PATH SYSCONFDIR "/trunkline/trunkline.conf"
@@ -34,7 +35,7 @@ struct command {
 /* What the options said. */
 struct options {
     const char *path, *url, *upstream; /* NULL: not given */
-    bool verbose, json;
+    bool verbose, json, watch;
     int exit_code; /* -1: go on */
 };
 
@@ -88,6 +89,7 @@ static struct options read_options(const struct command *c, int argc, char **arg
         case 'v': o.verbose = true; break;
         case 'u': o.url = optarg; break;
         case 'j': o.json = true; break;
+        case 'w': o.watch = true; break;
         case 'h': o.exit_code = printf("%s", c->usage) < 0 ? EX_IOERR : EX_OK; break;
         case 'V': o.exit_code = print_version(); break;
         default: o.exit_code = wrong_option(c, argv, found);
@@ -210,13 +212,18 @@ static int run_stats(int argc, char **argv, const struct command *c)
     static const struct option names[] = {{"help", no_argument, NULL, 'h'},
                                           {"url", required_argument, NULL, 'u'},
                                           {"json", no_argument, NULL, 'j'},
+                                          {"watch", no_argument, NULL, 'w'},
                                           {0}};
     struct options o = read_options(c, argc, argv, ":c:h", names);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
+    if (o.json && o.watch)
+        return misused(c, "with --json there is no", "--watch");
     struct text url = {0};
     int exit_code = url_of_daemon(&o, c, &url);
-    if (exit_code == EX_OK)
+    if (exit_code == EX_OK && o.watch)
+        exit_code = stats_watch(url.at);
+    else if (exit_code == EX_OK)
         exit_code = show_stats(url.at, o.json);
     text_free(&url);
     return exit_code;
@@ -263,7 +270,7 @@ static const struct command commands[] = {
      "Usage: trunkline [-c FILE] [-v]\n"
      "       trunkline check [-c FILE]\n"
      "       trunkline config [-c FILE]\n"
-     "       trunkline stats [--url URL | -c FILE] [--json]\n"
+     "       trunkline stats [--url URL | -c FILE] [--json | --watch]\n"
      "       trunkline pause|resume|reconnect|drain [UPSTREAM] [--url URL | -c FILE]\n"
      "       trunkline doctor [UPSTREAM] [-c FILE]\n"
      "       trunkline ca init --dir DIR --host NAME ...\n"
@@ -286,9 +293,10 @@ static const struct command commands[] = {
      "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
      false},
     {"stats", run_stats,
-     "Usage: trunkline stats [--url URL | -c FILE] [--json]\n"
+     "Usage: trunkline stats [--url URL | -c FILE] [--json | --watch]\n"
      "Shows the pools of a running daemon.\n" WHERE_IT_IS
-     "  --json     the document as it is, rather than a table\n",
+     "  --json     the document as it is, rather than a table\n"
+     "  --watch    a page with rates per second, refreshed in place, until ^C or q\n",
      false},
     {"pause", run_verb,
      VERB_USAGE("pause", "Lets what runs finish and holds what comes, at an upstream or at all.\n"),

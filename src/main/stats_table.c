@@ -1,65 +1,8 @@
 #include "main/stats_table.h"
 
-#include <jansson.h>
 #include <stdio.h>
 
-enum { CELL_SIZE = 64 };
-
-/* The value at a dotted path, or NULL. */
-static json_t *at_path(json_t *o, const char *path)
-{
-    struct span rest = span_of(path);
-    while (o && rest.len) {
-        char key[32];
-        size_t dot = span_find(rest, '.');
-        snprintf(key, sizeof key, "%.*s", (int)dot, rest.at);
-        o = json_object_get(o, key);
-        rest = span_from(rest, dot + 1);
-    }
-    return o;
-}
-
-static double number_at(json_t *o, const char *path)
-{
-    return json_number_value(at_path(o, path));
-}
-
-/* What stands in a page is not to steer the terminal. */
-static void format_string(char *cell, const json_t *value)
-{
-    snprintf(cell, CELL_SIZE, "%s", json_is_string(value) ? json_string_value(value) : "-");
-    for (char *p = cell; *p; p++)
-        if ((unsigned char)*p < ' ' || *p == 0x7f)
-            *p = '?';
-}
-
-/* Six places at most: 99999, 123k, 4.57M. */
-static void format_count(char *cell, double n)
-{
-    static const char units[] = "kMGTPE";
-    const char *unit = units;
-    if (n < 100000) {
-        snprintf(cell, CELL_SIZE, "%.0f", n);
-        return;
-    }
-    for (n /= 1000; n >= 999.5 && unit[1]; unit++)
-        n /= 1000;
-    snprintf(cell, CELL_SIZE, "%.*f%c", n < 9.995 ? 2 : n < 99.95 ? 1 : 0, n, *unit);
-}
-
-/* A share as per cent: cut, not rounded, so that 100 means all. */
-static void format_share(char *cell, double part, double whole)
-{
-    if (whole > 0)
-        snprintf(cell, CELL_SIZE, "%.1f", (double)(uint64_t)(part * 1000 / whole) / 10);
-    else
-        snprintf(cell, CELL_SIZE, "-");
-}
-
-static void format_ms(char *cell, double ms)
-{
-    snprintf(cell, CELL_SIZE, "%.*f", ms < 10 ? 2 : ms < 100 ? 1 : 0, ms);
-}
+#include "main/stats_cell.h"
 
 typedef void format_cell(char *cell, json_t *upstream, const char *path);
 
@@ -96,13 +39,7 @@ static void success_cell(char *cell, json_t *u, const char *path)
 
 static void sum_cell(char *cell, json_t *u, const char *path)
 {
-    double sum = 0;
-    const char *key;
-    json_t *count;
-    json_object_foreach (at_path(u, path), key, count) {
-        sum += json_number_value(count);
-    }
-    format_count(cell, sum);
+    format_count(cell, sum_at(u, path));
 }
 
 static const struct column {
@@ -164,19 +101,6 @@ static void add_row(struct text *out, const struct table *t, json_t *u)
     }
 }
 
-static void add_uptime(struct text *out, double seconds)
-{
-    unsigned minutes = (unsigned)(seconds / 60), hours = minutes / 60;
-    if (hours >= 48)
-        text_printf(out, "%ud %uh", hours / 24, hours % 24);
-    else if (hours)
-        text_printf(out, "%uh %um", hours, minutes % 60);
-    else if (minutes)
-        text_printf(out, "%um %us", minutes, (unsigned)seconds % 60);
-    else
-        text_printf(out, "%us", (unsigned)seconds);
-}
-
 static void add_summary(struct text *out, json_t *o)
 {
     char version[CELL_SIZE], requests[CELL_SIZE], share[CELL_SIZE];
@@ -184,7 +108,7 @@ static void add_summary(struct text *out, json_t *o)
     format_count(requests, number_at(o, "requests.total"));
     success_cell(share, o, "requests.succeeded");
     text_printf(out, "trunkline %s, pid %.0f, up ", version, number_at(o, "pid"));
-    add_uptime(out, number_at(o, "uptime_s"));
+    format_uptime(out, number_at(o, "uptime_s"));
     text_printf(out, "%s: %.0f clients, %s requests, %.0f active, %s %% ok\n",
                 json_is_true(at_path(o, "draining")) ? ", draining" : "",
                 number_at(o, "clients.open"), requests, number_at(o, "requests.active"), share);

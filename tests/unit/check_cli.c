@@ -126,7 +126,7 @@ START_TEST(bad_usage_is_one_line_and_64)
     fails("check a b", EX_USAGE, "unexpected argument 'a'");
     fails("config -v", EX_USAGE, "unknown option '-v'");
     fails("doctor a b", EX_USAGE, "unexpected argument 'b'");
-    fails("stats --watch", EX_USAGE, "unknown option '--watch'");
+    fails("stats --watch --json", EX_USAGE, "with --json there is no '--watch'");
     fails("stats --url", EX_USAGE, "a value is missing after '--url'");
     fails("stats --url http://a -c /x", EX_USAGE, "--url");
     fails("stats --url ftp://a", EX_USAGE, "ftp://a");

@@ -1,0 +1,31 @@
+/* Values of the /stats document, found by their dotted paths, and as cells of a
+ * table for people. Pure; what is missing counts as 0 or "-". */
+#pragma once
+
+#include <jansson.h>
+
+#include "base/text.h"
+
+enum { CELL_SIZE = 64 }; /* bytes in each `cell` below */
+
+/* The value at a dotted path ("queue.waiting"; borrowed), or NULL. */
+json_t *at_path(json_t *, const char *path);
+double number_at(json_t *, const char *path);
+
+/* The sum of the numbers in the object there. */
+double sum_at(json_t *, const char *path);
+
+/* The string, or "-"; what stands in a page is not to steer the terminal. */
+void format_string(char *cell, const json_t *value);
+
+/* Six places at most: 99999, 123k, 4.57M. */
+void format_count(char *cell, double n);
+
+/* A share as per cent: cut, not rounded, so that 100 means all; "-" of nothing. */
+void format_share(char *cell, double part, double whole);
+
+/* Milliseconds, in three digits or more. */
+void format_ms(char *cell, double ms);
+
+/* "3d 4h", "4h 5m", "5m 6s" or "6s". */
+void format_uptime(struct text *, double seconds);

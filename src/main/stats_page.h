@@ -1,0 +1,18 @@
+/* Two looks at /stats as the page of `stats --watch`: a line about the daemon and
+ * a row for each upstream, troubled ones first, then the busiest, then by name.
+ * Rates are those between the two looks, by the daemon's own clock. Pure. */
+#pragma once
+
+#include "base/text.h"
+
+struct page_form {
+    size_t columns; /* no line is wider, nor than 80 */
+    size_t rows;    /* no more lines; 0: as many as it takes */
+    bool colours;   /* ECMA-48 SGR sequences */
+};
+
+/* Appends the page, each line ended by '\n'. `before` may be empty, or of a daemon
+ * that has restarted since: then there are no rates ("-"). False: `now` is not a
+ * document of /stats; `error` says why. */
+bool stats_page(struct span before, struct span now, const struct page_form *, struct text *out,
+                char *error, size_t size) MUST_CHECK;

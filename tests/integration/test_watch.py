@@ -1,0 +1,145 @@
+"""trunkline stats --watch: a page refreshed in place on a terminal, plain blocks elsewhere."""
+import contextlib
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import threading
+import time
+
+import pytest
+
+from lib.daemon import PATIENCE, binary, cli, upstream
+
+ENTER, LEAVE = '\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'
+ESCAPE = re.compile(r'\x1b\[[?0-9;]*[A-Za-z]')
+
+
+class Terminal:
+    """`stats --watch` on a terminal of 80 columns and `rows` rows; `seen` is all it wrote."""
+
+    def __init__(self, daemon, rows=24, **env):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack('HHHH', rows, 80, 0, 0))
+        self.slave, self.seen, self.mode = slave, '', termios.tcgetattr(slave)
+        clean = {k: v for k, v in os.environ.items() if k != 'NO_COLOR'}
+        self.process = subprocess.Popen([binary(), 'stats', '--watch', '--url', f'http://127.0.0.1:{daemon.port}'], stdin=slave, stdout=slave,
+                                        stderr=slave, start_new_session=True, env={**clean, 'TERM': 'xterm', **env},
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+
+    def pump(self, wait=0.1):
+        if select.select([self.master], [], [], wait)[0]:
+            self.seen += os.read(self.master, 65536).decode(errors='replace')
+
+    def until(self, pattern, timeout=15 * PATIENCE):
+        end = time.monotonic() + timeout
+        while not re.search(pattern, self.seen, re.S):
+            assert time.monotonic() < end, f'no {pattern!r} in {self.seen!r}'
+            self.pump()
+
+    def ended(self, timeout=10 * PATIENCE):
+        code = self.process.wait(timeout)
+        self.pump()
+        assert self.seen.endswith(LEAVE), self.seen[-100:]
+        assert termios.tcgetattr(self.slave) == self.mode
+        return code
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        os.close(self.master)
+        os.close(self.slave)
+
+
+@contextlib.contextmanager
+def terminal(*args, **how):
+    t = Terminal(*args, **how)
+    try:
+        yield t
+    finally:
+        t.close()
+
+
+@contextlib.contextmanager
+def traffic(daemon):
+    over = threading.Event()
+
+    def ask():
+        with daemon.client() as c:
+            while not over.wait(0.01):
+                assert c.get('/ex/').status == 200
+    thread = threading.Thread(target=ask)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_page_with_rates(origin, daemon):
+    """Refreshed in place without clearing; rates while traffic runs; 80 columns at most; ^C restores the terminal, exit 0."""
+    d = daemon(upstream('ex', origin))
+    with terminal(d) as t:
+        with traffic(d):
+            t.until(r'(\x1b\[H.*){2}\x1b\[H[^H]*ex +up +\d+ +\d+ +\d+ +\d+ +(?!0\.0)\d+(\.\d)? +0\.0 ')
+        assert t.seen.startswith(ENTER) and '\x1b[2J' not in t.seen and '\x1b[1mupstream' in t.seen
+        assert all(len(line) <= 80 for line in ESCAPE.sub('', t.seen.replace('\x1b[H', '\r\n')).split('\r\n'))
+        os.write(t.master, b'\x03')
+        assert t.ended() == 0
+
+
+@pytest.mark.parametrize('how', ['SIGTERM', 'q', 'end of input'])
+def test_other_ends(origin, daemon, how):
+    """Each puts the terminal back."""
+    with terminal(daemon(upstream('ex', origin))) as t:
+        t.until('ex +up')
+        if how == 'SIGTERM':
+            t.process.send_signal(signal.SIGTERM)
+        else:
+            os.write(t.master, b'q' if how == 'q' else b'\x04')
+        assert t.ended() == 0
+
+
+def test_the_daemon_goes_and_comes(origin, daemon):
+    """Told, and asked again until it is there."""
+    d = daemon(upstream('ex', origin))
+    with terminal(d) as t:
+        t.until('ex +up')
+        d.stop()
+        t.until('the daemon is gone: Connection refused')
+        again = daemon(upstream('ex', origin), listen=[f'127.0.0.1:{d.port}'])
+        t.until(f'gone.*pid {again.pid}.*ex +up')
+
+
+def test_a_small_terminal(origin, daemon):
+    """Rows that do not fit are told; a new size is painted at once; NO_COLOR is respected."""
+    with terminal(daemon(*[upstream(f'ex{i}', origin, host=f'h{i}.test') for i in range(6)]), rows=6, NO_COLOR='1') as t:
+        t.until('ex0.*ex1.*… 4 more')
+        assert 'ex2' not in t.seen and '\x1b[1m' not in t.seen
+        fcntl.ioctl(t.slave, termios.TIOCSWINSZ, struct.pack('HHHH', 24, 80, 0, 0))
+        t.until('more.*ex5')
+
+
+def test_plain_blocks(origin, daemon):
+    """Not to a terminal: no escapes, a block for each look."""
+    d = daemon(upstream('ex', origin))
+    process = subprocess.Popen([binary(), 'stats', '--watch', '--url', f'http://127.0.0.1:{d.port}'], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.PIPE, text=True)
+    with process:
+        lines = [process.stdout.readline() for _ in range(10)]
+        process.terminate()
+    assert process.returncode == 0
+    assert not any('\x1b' in line for line in lines)
+    assert lines[4] == lines[9] == '\n' and lines[0].startswith('trunkline ') and lines[5].startswith('trunkline ')
+    assert re.match(r'ex +up .* - +- ', lines[3]) and re.match(r'ex +up .* 0\.0 +0\.0 ', lines[8]), lines
+
+
+def test_not_with_json():
+    assert cli('stats', '--watch', '--json').returncode == 64
