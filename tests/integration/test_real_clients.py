@@ -11,7 +11,7 @@ import pytest
 
 from lib import certs, programs
 from lib.behaviour import reply
-from lib.daemon import upstream
+from lib.daemon import cli, upstream
 
 TARGET = '/api/v3/x?symbol=BTCUSDT&a=%2C%5B%22b%22%5D&t=1+2&signature=AbC%3D%2F'
 ORDER = '/api/v3/order?signature=a%2Fb%3D'
@@ -159,6 +159,7 @@ const knobs = {
     proxyUrl: ex => { ex.proxyUrl = HERE + "/"; },
     "proxyUrl ending in ?url=": ex => { ex.proxyUrl = HERE + "/?url="; },
     httpProxy: ex => { ex.httpProxy = HERE; api(ex, "https:", "http:"); },
+    "httpsProxy, intercepted": ex => { ex.httpsProxy = HERE; },
     "base URL": ex => { api(ex, "https://api.binance.com", HERE + "/binance"); },
 };
 function api(ex, from, to) { ex.urls.api = JSON.parse(JSON.stringify(ex.urls.api).replaceAll(from, to)); }
@@ -183,17 +184,19 @@ def signed(request):
     return re.fullmatch('(.*)&signature=([0-9a-f]+)', request.body.decode() or urlsplit(request.target).query).groups()
 
 
-def test_ccxt(daemon, origins):
-    """A ticker and signed orders by each of its knobs: pooled, and signed as it signs when left alone."""
+def test_ccxt(daemon, origins, tmp_path):
+    """A ticker and signed orders by each of its knobs, intercepted too: pooled, and signed as it signs when left alone."""
     programs.need('npm:ccxt')
+    assert cli('ca', 'init', '--dir', tmp_path, '--host', 'api.binance.com').returncode == 0
+    ca = {'ca_cert': str(tmp_path / 'ca.pem'), 'ca_key': str(tmp_path / 'ca.key')}
     origin = origins(cert='binance')
     for path, answer in ANSWERS.items():
         origin.on(path, reply(200, json.dumps(answer).encode(), [('Content-Type', 'application/json')]))
-    d = daemon(upstream('binance', origin, host='api.binance.com'))
-    alone, *out = programs.node(NODE + CCXT, **where(d))
-    assert out == ['64000.1', '7'] * 4
+    d = daemon(upstream('binance', origin, host='api.binance.com'), connect='intercept', **ca)
+    alone, *out = programs.node(NODE + CCXT, NODE_EXTRA_CA_CERTS=ca['ca_cert'], **where(d))
+    assert out == ['64000.1', '7'] * 5
     orders = [r for r in origin.requests if r.target.startswith('/api/v3/order')]
-    assert len(orders) == 8
+    assert len(orders) == 10
     for r in orders:
         payload, signature = signed(r)
         assert signature == hmac.new(b's', payload.encode(), hashlib.sha256).hexdigest()
