@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from lib.daemon import PATIENCE, Daemon, upstream
+from lib.daemon import PATIENCE, Daemon, sanitized, upstream
 from lib.demo import Demo
 from lib.origin import Origin
 
@@ -20,8 +20,14 @@ def pytest_configure(config):
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
 
 
+# Programs beside the daemon: the sanitizers have nothing to say of them, and take long.
+ONCE = {'test_arbscan', 'test_examples', 'test_poolbench', 'test_real_clients', 'test_watch'}
+
+
 def pytest_collection_modifyitems(items):
     for item in items:
+        if sanitized() and item.module.__name__.rpartition('.')[2] in ONCE:
+            item.add_marker(pytest.mark.skip(reason='once is enough: with the plain build'))
         if 'slow' in item.keywords and os.environ.get('TRUNKLINE_QUICK'):
             item.add_marker(pytest.mark.skip(reason='TRUNKLINE_QUICK is set'))
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Runs the integration tests against the built daemon, $TRUNKLINE_BIN; make check
 # calls it. Arguments go to pytest. Debian's own python3 comes first: that is
-# where apt put pytest, whatever other python3 is on the path. Ten minutes at most.
+# where apt put pytest, whatever other python3 is on the path. Fifteen minutes at most.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -19,5 +19,5 @@ fi
 }
 
 export PYTHONDONTWRITEBYTECODE=1
-exec timeout -k 10 600 "$python" -m pytest -p no:cacheprovider -q -rfEs --tb=short --rootdir "$here" \
+exec timeout -k 10 900 "$python" -m pytest -p no:cacheprovider -q -rfEs --tb=short --rootdir "$here" \
     "$@" "$here"
