@@ -2,17 +2,22 @@
 #include "base/descriptors.h"
 
 #include <check.h>
+#include <errno.h>
 #include <sys/resource.h>
 
-static void limit_to(rlim_t soft, rlim_t hard)
+/* valgrind keeps the hard limit to itself: then there is nothing to test. */
+static bool limit_to(rlim_t soft, rlim_t hard)
 {
     struct rlimit limit = {soft, hard};
-    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    bool allowed = setrlimit(RLIMIT_NOFILE, &limit) == 0;
+    ck_assert(allowed || errno == EPERM);
+    return allowed;
 }
 
 START_TEST(raised_as_far_as_allowed)
 {
-    limit_to(100, 200);
+    if (!limit_to(100, 200))
+        return;
     ck_assert_uint_eq(descriptors_raise(50), 100); /* never lowered */
     ck_assert_uint_eq(descriptors_raise(150), 150);
     ck_assert_uint_eq(descriptors_raise(1000), 200);
@@ -21,7 +26,8 @@ END_TEST
 
 START_TEST(the_last_are_shared_out)
 {
-    limit_to(64, 64); /* an eighth is spare: 8, of which lines may take half, 4, and then 2 */
+    if (!limit_to(64, 64)) /* an eighth is spare: 8, of which lines may take half, 4, and then 2 */
+        return;
     ck_assert_uint_eq(descriptors_raise(64), 64);
     ck_assert_int_eq(descriptors_beside(0), DESCRIPTORS_ENOUGH);
     ck_assert_int_eq(descriptors_beside(55), DESCRIPTORS_ENOUGH);
@@ -36,7 +42,8 @@ END_TEST
 
 START_TEST(of_many_only_few_are_spare)
 {
-    limit_to(4096, 4096);
+    if (!limit_to(4096, 4096))
+        return;
     ck_assert_uint_eq(descriptors_raise(4096), 4096);
     ck_assert_int_eq(descriptors_beside(4095 - 64), DESCRIPTORS_ENOUGH);
     ck_assert_int_eq(descriptors_beside(4095 - 63), DESCRIPTORS_FEW);
