@@ -151,14 +151,8 @@ static void tell(const struct wish *w, const char *cert, const char *key)
            cert, key, cert, cert, cert, cert, cert);
 }
 
-static int make(const struct wish *w)
+static int save(const struct wish *w, const struct text *cert, const struct text *key)
 {
-    char error[160];
-    struct text cert = {0}, key = {0};
-    if (!ca_make(w->hosts, w->host_count, &cert, &key, error, sizeof error)) {
-        fprintf(stderr, "trunkline: no CA could be made: %s\n", error);
-        return EX_SOFTWARE;
-    }
     if (mkdir(w->dir, DIR_MODE) != 0 && errno != EEXIST) {
         fprintf(stderr, "trunkline: %s: %m\n", w->dir);
         return EX_CANTCREAT;
@@ -167,14 +161,28 @@ static int make(const struct wish *w)
     const char *root = dir ? dir : w->dir;
     const char *cert_path = arena_printf(w->arena, "%s/ca.pem", root);
     const char *key_path = arena_printf(w->arena, "%s/ca.key", root);
-    bool good = write_files(cert_path, &cert, key_path, &key);
+    bool good = write_files(cert_path, cert, key_path, key);
     if (good)
         tell(w, cert_path, key_path);
-    mbedtls_platform_zeroize(key.at, key.room);
-    text_free(&cert);
-    text_free(&key);
     free(dir);
     return good ? EX_OK : EX_CANTCREAT;
+}
+
+/* The key is wiped from memory, whatever came of it. */
+static int make(const struct wish *w)
+{
+    char error[160];
+    struct text cert = {0}, key = {0};
+    int exit_code = EX_SOFTWARE;
+    if (ca_make(w->hosts, w->host_count, &cert, &key, error, sizeof error))
+        exit_code = save(w, &cert, &key);
+    else
+        fprintf(stderr, "trunkline: no CA could be made: %s\n", error);
+    if (key.at)
+        mbedtls_platform_zeroize(key.at, key.room);
+    text_free(&cert);
+    text_free(&key);
+    return exit_code;
 }
 
 static int init(int argc, char **argv, const char *usage)
