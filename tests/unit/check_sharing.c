@@ -234,10 +234,10 @@ START_TEST(test_order_settles)
     begin(AUTO "queue_timeout = 0");
     call(0, false);
     fake_connect_shared(line_maker, 100);
-    call_until(1, true, loop_now(loop) + 1000);
-    loop_skip(loop, 400);
+    call_until(1, true, loop_now(loop) + 100000);
+    loop_skip(loop, 40000);
     ck_assert(callers[1].waits);
-    loop_skip(loop, 200);
+    loop_skip(loop, 20000);
     ck_assert_uint_eq(callers[1].conn->number, 1);
     finish();
 }
