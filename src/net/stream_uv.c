@@ -1,5 +1,7 @@
 #include "net/stream_uv.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include "base/buf.h"
@@ -7,6 +9,7 @@
 
 #define MAGIC 0x73747576
 #define KEEPALIVE_S 30
+#define UNSENT_MAX (256 * 1024)
 
 struct stream_uv {
     struct stream base;
@@ -296,6 +299,16 @@ static struct stream_uv *create(struct loop *l, bool is_pipe)
     return u;
 }
 
+/* What a slow peer has not taken waits with us, not by the megabyte in the kernel:
+ * there it would count as sent, and be beyond recall. */
+static void tune(struct stream_uv *u)
+{
+    int unsent = UNSENT_MAX;
+    uv_tcp_nodelay(&u->uv.tcp, 1);
+    uv_tcp_keepalive(&u->uv.tcp, 1, KEEPALIVE_S); /* a tunnel has no other timer */
+    setsockopt(stream_uv_fd(&u->base), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
+
 struct stream *stream_uv_accept(struct loop *l, uv_stream_t *listening)
 {
     bool is_pipe = listening->type == UV_NAMED_PIPE;
@@ -304,10 +317,8 @@ struct stream *stream_uv_accept(struct loop *l, uv_stream_t *listening)
         uv_close_stream(&u->base, false);
         return NULL;
     }
-    if (!is_pipe) {
-        uv_tcp_nodelay(&u->uv.tcp, 1);
-        uv_tcp_keepalive(&u->uv.tcp, 1, KEEPALIVE_S); /* a tunnel has no other timer */
-    }
+    if (!is_pipe)
+        tune(u);
     return &u->base;
 }
 
@@ -317,10 +328,8 @@ static void on_connect(uv_connect_t *request, int status)
     MAGIC_CHECK(u, MAGIC);
     if (u->closing)
         return;
-    if (status == 0 && u->uv.handle.type == UV_TCP) {
-        uv_tcp_nodelay(&u->uv.tcp, 1);
-        uv_tcp_keepalive(&u->uv.tcp, 1, KEEPALIVE_S);
-    }
+    if (status == 0 && u->uv.handle.type == UV_TCP)
+        tune(u);
     void (*connected)(void *, struct stream *, int) = u->connected;
     u->connected = NULL;
     connected(u->connect_owner, &u->base, status);

@@ -1,5 +1,6 @@
 #include "upstream/h2_session.h"
 
+#define FRAME_MAX (64 * 1024)         /* fewer frames to a large body; a read of the stream's */
 #define LINE_WINDOW (8 * 1024 * 1024) /* of all streams together; given back at once */
 #define SEND_HEAD_MAX (1024 * 1024)
 
@@ -192,6 +193,7 @@ static void greet(nghttp2_session *session)
     static const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW},
+        {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_MAX},
     };
     CHECK(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, COUNT_OF(settings)) == 0);
     CHECK(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, LINE_WINDOW) == 0);

@@ -7,6 +7,17 @@
 
 /* ----------------------------------------------------------------- requests */
 
+START_TEST(test_greeting)
+{
+    meet();
+    ck_assert_uint_eq(nghttp2_session_get_remote_settings(origin, NGHTTP2_SETTINGS_ENABLE_PUSH), 0);
+    ck_assert_uint_eq(nghttp2_session_get_remote_settings(origin, NGHTTP2_SETTINGS_MAX_FRAME_SIZE),
+                      64 * 1024); /* a large body costs fewer frames */
+    ck_assert_int_ge(nghttp2_session_get_remote_window_size(origin), 4 << 20);
+    finish();
+}
+END_TEST
+
 START_TEST(test_request)
 {
     struct field fields[] = {
@@ -464,6 +475,7 @@ int main(void)
 {
     Suite *s = suite_create("h2_conn");
     TCase *c = tcase_create("all");
+    tcase_add_test(c, test_greeting);
     tcase_add_test(c, test_request);
     tcase_add_test(c, test_bodies);
     tcase_add_test(c, test_one_write_for_many);
