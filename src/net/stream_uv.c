@@ -299,14 +299,18 @@ static struct stream_uv *create(struct loop *l, bool is_pipe)
     return u;
 }
 
-/* What a slow peer has not taken waits with us, not by the megabyte in the kernel:
- * there it would count as sent, and be beyond recall. */
 static void tune(struct stream_uv *u)
 {
-    int unsent = UNSENT_MAX;
     uv_tcp_nodelay(&u->uv.tcp, 1);
     uv_tcp_keepalive(&u->uv.tcp, 1, KEEPALIVE_S); /* a tunnel has no other timer */
-    setsockopt(stream_uv_fd(&u->base), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent);
+}
+
+/* What a slow client has not taken waits with us, and so with the origin, instead of
+ * by the megabyte in the kernel. */
+static void bound_unsent(struct stream_uv *u)
+{
+    int bytes = UNSENT_MAX;
+    setsockopt(stream_uv_fd(&u->base), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
 struct stream *stream_uv_accept(struct loop *l, uv_stream_t *listening)
@@ -317,8 +321,10 @@ struct stream *stream_uv_accept(struct loop *l, uv_stream_t *listening)
         uv_close_stream(&u->base, false);
         return NULL;
     }
-    if (!is_pipe)
+    if (!is_pipe) {
         tune(u);
+        bound_unsent(u);
+    }
     return &u->base;
 }
 
