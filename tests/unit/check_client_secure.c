@@ -7,7 +7,8 @@
 
 #define CONNECT "CONNECT h.test:443 HTTP/1.1\r\nHost: h.test:443\r\n\r\n"
 #define INSIDE "GET /in HTTP/1.1\r\nHost: h.test\r\n\r\n"
-#define RUBBISH "\x16\x03\x01\x00\x04\x02\x02\x02\x02"
+#define RUBBISH "\x16\x03\x01\xff\xff\x01"          /* longer than a record may be */
+#define HALF "\x16\x03\x01\x00\x04\x02\x02\x02\x02" /* of a message; the rest never comes */
 
 static struct worker *worker;
 static struct leaves *leaves;
@@ -244,6 +245,18 @@ START_TEST(rubbish_is_closed)
 }
 END_TEST
 
+START_TEST(half_a_message_ends_with_its_time)
+{
+    begin_inside();
+    ck_assert(fake_stream_feed(&stream, HALF, sizeof HALF - 1));
+    turn();
+    loop_skip(loop, limits.header_timeout_ms + 1000);
+    STEP_UNTIL(!is_open());
+    ck_assert(stream.closed);
+    finish_inside();
+}
+END_TEST
+
 START_TEST(a_reload_may_take_the_ca_away)
 {
     begin_inside();
@@ -270,6 +283,7 @@ int main(void)
     tcase_add_loop_test(all, a_slow_handshake_ends, 0, 2);
     tcase_add_loop_test(all, a_drain_waits_for_the_handshake_alone, 0, 3);
     tcase_add_test(all, rubbish_is_closed);
+    tcase_add_test(all, half_a_message_ends_with_its_time);
     tcase_add_loop_test(all, a_reload_may_take_the_ca_away, 0, 2);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
