@@ -166,6 +166,7 @@ void flight_follow(struct passenger *p)
         return;
     }
     bool at_once = has_known_length(f->answer);
+    p->order.fetch.trip->refused = f->trip.refused; /* it is a failure for everybody */
     deadline_stop(&p->deadline);
     if (!at_once && p->until_ms != UINT64_MAX)
         deadline_at(&p->deadline, p->until_ms); /* it has no head yet */

@@ -112,6 +112,23 @@ START_TEST(errors_of_200)
 }
 END_TEST
 
+/* It is a failure for whoever shares it, too. */
+START_TEST(shared_errors_of_200)
+{
+    begin("coalesce = yes error_prefix = {'no: '}");
+    origin.manner = ORIGIN_WAITS;
+    start(3, "");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nno: 17");
+    for (size_t i = 0; i < 3; i++)
+        UNTIL(many[i].asker.ended);
+    ck_assert_uint_eq(look().stats->failed, 3);
+    ck_assert_uint_eq(look().stats->succeeded, 0);
+    clear_all(3);
+    finish();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("flights_rules");
@@ -120,6 +137,7 @@ int main(void)
     tcase_add_test(c, orders_drop_what_they_change);
     tcase_add_test(c, orders_outdate_what_is_under_way);
     tcase_add_test(c, errors_of_200);
+    tcase_add_test(c, shared_errors_of_200);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
