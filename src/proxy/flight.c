@@ -155,12 +155,13 @@ static void lead(struct passenger *p, const struct response *r)
     reader_begin(&p->reader, r);
 }
 
-/* Everybody else gets it from what is kept. Of unknown length, it may outgrow that
+/* Everybody else gets it from what is kept: a failure in any case, since an origin that
+ * fails is not to be asked by all of them at once. Of unknown length, it may outgrow that
  * yet: then they had better not have begun. */
 void flight_follow(struct passenger *p)
 {
     struct flight *f = p->flight;
-    if (!f->keeping || !stored_fits(f->answer, p->order.sharing.fields)) {
+    if (!f->keeping || !(flight_is_failure(f) || stored_fits(f->answer, p->order.sharing.fields))) {
         passenger_get_off(p);
         flight_take_off(p, (struct span){0});
         return;
@@ -193,7 +194,7 @@ static void on_head(void *owner, const struct response *r)
     size_t most = f->order.settings->cache_max_object;
     bool led = false, fits = r->framing != FRAMING_LENGTH || r->length <= most;
     f->answer = stored_new(r, &f->asked, now_of(f), now_of(f) - f->began_at);
-    f->keeping = sharing_permits(r) && fits;
+    f->keeping = fits && (sharing_permits(r) || flight_is_failure(f));
     f->stores = f->keeping && sharing_stores(r) && !f->order.request.is_head && !f->trip.refused &&
                 !f->trip.unseen &&
                 cache_takes(f->all->cache, f->place, f->answer, r->has_length ? r->length : 0);

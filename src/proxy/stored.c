@@ -66,7 +66,8 @@ struct stored *stored_new(const struct response *r, const struct fields *asked, 
     s->head.fields = (struct fields){0};
     for (size_t i = 0; i < r->fields.count; i++) {
         const struct field *f = &r->fields.at[i];
-        if (!field_is_hop_by_hop(&r->fields, f) && !span_is_nocase(f->name, SPAN("Age")))
+        if (!field_is_hop_by_hop(&r->fields, f) && !span_is_nocase(f->name, SPAN("Age")) &&
+            !span_is_nocase(f->name, SPAN("Set-Cookie")))
             fields_add(&s->head.fields, a, arena_span(a, f->name), arena_span(a, f->value));
     }
     note_varied(s, asked);

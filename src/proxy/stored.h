@@ -10,7 +10,7 @@
 struct stored {
     unsigned references;
     struct arena *arena;  /* of head and varied; this struct is in it too */
-    struct response head; /* end-to-end fields, but for Age; framing as it came */
+    struct response head; /* end-to-end fields, but for Age and Set-Cookie; framing as it came */
     struct fields varied; /* what it varies by, with this request's values */
     struct fields trailers;
     struct text body;

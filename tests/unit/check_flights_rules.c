@@ -129,6 +129,31 @@ START_TEST(shared_errors_of_200)
 }
 END_TEST
 
+/* An origin that fails is not asked again by each of them, whatever its error page
+ * says of caches; a cookie is for one alone. */
+START_TEST(shared_failures)
+{
+    static const char *const fields[] = {"Set-Cookie: a=b", "Cache-Control: private", "Vary: *",
+                                         "Vary: User-Agent"};
+    char answer[200];
+    begin("coalesce = yes");
+    origin.manner = ORIGIN_WAITS;
+    ask_whole(&many[0], "GET", "User-Agent: one\r\n");
+    ask_whole(&many[1], "GET", "User-Agent: other\r\n");
+    UNTIL(origin.requests == 1);
+    snprintf(answer, sizeof answer, "HTTP/1.1 503 Busy\r\n%s\r\nContent-Length: 4\r\n\r\nbusy",
+             fields[_i]);
+    plain_origin_say(&origin, 0, answer);
+    UNTIL(many[0].asker.ended && many[1].asker.ended);
+    ck_assert(heard_part(&many[1], "head 503") && heard_part(&many[1], "body(busy)"));
+    ck_assert_int_eq(heard_part(&many[0], "Set-Cookie"), _i == 0);
+    ck_assert(!heard_part(&many[1], "Set-Cookie"));
+    ck_assert_uint_eq(origin.requests, 1);
+    clear_all(2);
+    finish();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("flights_rules");
@@ -138,6 +163,7 @@ int main(void)
     tcase_add_test(c, orders_outdate_what_is_under_way);
     tcase_add_test(c, errors_of_200);
     tcase_add_test(c, shared_errors_of_200);
+    tcase_add_loop_test(c, shared_failures, 0, 4);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
