@@ -85,18 +85,28 @@ static void cancel_exchange(struct client *c)
     exchange_cancel(x);
 }
 
+/* To a client without a length or chunks (HTTP/1.0) the end of the connection is
+ * the end of the answer. */
+static bool would_look_whole(const struct client *c)
+{
+    const struct call *call = c->call;
+    if (c->stream == NULL || call == NULL || !call->head_out || call->framing != FRAMING_CLOSE)
+        return false;
+    return !call->ended || call->failed || stream_queued(c->stream) > 0;
+}
+
 void client_close(struct client *c, const char *why)
 {
     if (c->state == CLIENT_CLOSED)
         return;
     LOG(DEBUG, c->ingress.client, "closed: %s", why);
     struct stream *stream = c->stream;
-    bool looks_whole = c->call && c->call->failed && c->call->framing == FRAMING_CLOSE;
+    bool breaks = would_look_whole(c);
     detach(c);
     cancel_exchange(c);
     if (stream == NULL)
         return;
-    if (looks_whole)
+    if (breaks)
         stream_reset(stream);
     else
         stream_close(stream);

@@ -2,7 +2,7 @@
  * comes, so that a reset does not destroy the answer on its way (RFC 9112 9.6).
  * Owned by main. Each stream is bounded by 1 MiB received and 2 s, whichever is
  * first; an answer still in its queue may go on while the other end takes bytes
- * of it in every 2 s, up to 30 s. */
+ * of it in every 2 s, up to 30 s; then, as it must not look whole, it is reset. */
 #pragma once
 
 #include "net/loop.h"

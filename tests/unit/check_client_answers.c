@@ -147,6 +147,49 @@ START_TEST(test_failures)
 }
 END_TEST
 
+static void say_old_and_answer(const char *piece, size_t len)
+{
+    begin();
+    say("GET / HTTP/1.0\r\n\r\n");
+    stream.stuck = len > 3;
+    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
+    fake_body(&handler, piece, len);
+    turn();
+}
+
+/* For HTTP/1.0 the end of the connection is the end of the answer: cut short, for
+ * whatever reason, it must not look whole. */
+START_TEST(test_cut_short_without_length)
+{
+    static char piece[300000];
+    say_old_and_answer("abc", 3); /* it fails */
+    fake_fail(&handler);
+    turn();
+    ck_assert(stream.closed && stream.reset);
+    finish();
+    say_old_and_answer("abc", 3); /* the daemon ends */
+    clients_free(clients);
+    clients = NULL;
+    ck_assert(stream.closed && stream.reset);
+    finish();
+    for (int ended = 0; ended < 2; ended++) { /* it is not read */
+        say_old_and_answer(piece, sizeof piece);
+        if (ended)
+            fake_end(&handler);
+        turn();
+        loop_skip(loop, 3 * limits.body_timeout_ms);
+        ck_assert(stream.closed && stream.reset);
+        finish();
+    }
+    say_old_and_answer("abc", 3); /* whole */
+    fake_end(&handler);
+    turn();
+    fake_stream_end(&stream, STREAM_EOF);
+    ck_assert(stream.closed && !stream.reset);
+    finish();
+}
+END_TEST
+
 START_TEST(test_slow_reader)
 {
     static char piece[100000];
@@ -450,6 +493,7 @@ int main(void)
     tcase_add_test(all, test_interim);
     tcase_add_test(all, test_early_answer);
     tcase_add_test(all, test_failures);
+    tcase_add_test(all, test_cut_short_without_length);
     tcase_add_test(all, test_slow_reader);
     tcase_add_test(all, test_slow_last_answer);
     tcase_add_test(all, test_client_leaves);
