@@ -3,6 +3,9 @@
 #define FRAME_MAX (64 * 1024)         /* fewer frames to a large body; a read of the stream's */
 #define LINE_WINDOW (8 * 1024 * 1024) /* of all streams together; given back at once */
 #define SEND_HEAD_MAX (1024 * 1024)
+#define UPDATE_BYTES 128 /* of a body: for each so many it may widen a window once */
+#define EXTENSION_FIRST 0x0a
+#define EXTENSION_LAST 0xff
 
 static struct h2_exchange *find(nghttp2_session *session, int32_t id)
 {
@@ -11,18 +14,35 @@ static struct h2_exchange *find(nghttp2_session *session, int32_t id)
 
 /* ------------------------------------------------------------------ hearing */
 
-/* Heads and bodies, and the windows of uploads, are what a line is for; all else
- * is talk, which a sound origin is sparing with. */
+/* Heads and bodies, and the windows of what we send, are what a line is for. */
+static bool is_work(struct h2_session *s, const nghttp2_frame_hd *hd)
+{
+    switch (hd->type) {
+    case NGHTTP2_HEADERS:
+    case NGHTTP2_CONTINUATION: return true;
+    case NGHTTP2_DATA: return hd->length > 0;
+    case NGHTTP2_WINDOW_UPDATE: return s->updates_due && s->updates_due--;
+    default: return false;
+    }
+}
+
+/* All else is talk, which a sound origin is sparing with. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
     struct h2_session *s = user;
     (void)session;
-    bool is_work = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION ||
-                   hd->type == NGHTTP2_WINDOW_UPDATE || (hd->type == NGHTTP2_DATA && hd->length);
-    if (is_work || (hd->flags & NGHTTP2_FLAG_ACK) || s->events->on_talk(s->line))
+    if (is_work(s, hd) || s->events->on_talk(s->line))
         return 0;
     s->flooded = true;
     return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+/* RFC 9113 4.1: frames of an unknown type are ignored; but counted, as above. */
+static int on_extension(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd,
+                        void *user)
+{
+    (void)session, (void)payload, (void)hd, (void)user;
+    return NGHTTP2_ERR_CANCEL;
 }
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -139,6 +159,7 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     struct h2_session *s = user;
     if (!is_of_request(frame))
         return 0;
+    s->updates_due += 2 + frame->hd.length / UPDATE_BYTES; /* the stream's and the line's */
     struct h2_exchange *x = find(session, frame->hd.stream_id);
     if (x)
         s->events->on_sending(s->line, x, frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
@@ -165,6 +186,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
     nghttp2_session_callbacks *c;
     CHECK(nghttp2_session_callbacks_new(&c) == 0);
     nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
+    nghttp2_session_callbacks_set_unpack_extension_callback(c, on_extension);
     nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(c, on_header);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data);
@@ -184,6 +206,8 @@ static nghttp2_option *make_options(void)
     nghttp2_option_set_no_auto_window_update(o, 1);
     nghttp2_option_set_no_closed_streams(o, 1);
     nghttp2_option_set_max_send_header_block_length(o, SEND_HEAD_MAX);
+    for (unsigned type = EXTENSION_FIRST; type <= EXTENSION_LAST; type++)
+        nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type); /* or it is not told of */
     return o;
 }
 

@@ -29,9 +29,10 @@ struct h2_session {
     nghttp2_session *nghttp2;
     const struct h2_session_events *events;
     void *line;
-    int32_t reset_id; /* the stream that the origin resets, while that is told */
-    bool leaving;     /* the origin said GOAWAY */
-    bool flooded;     /* on_talk had enough */
+    int32_t reset_id;     /* the stream that the origin resets, while that is told */
+    uint64_t updates_due; /* WINDOW_UPDATEs that what we sent may bring */
+    bool leaving;         /* the origin said GOAWAY */
+    bool flooded;         /* on_talk had enough */
 };
 
 void h2_session_init(struct h2_session *, const struct h2_session_events *, void *line);

@@ -265,15 +265,15 @@ END_TEST
 
 /* ------------------------------------------------------------------- floods */
 
-static void flood(uint8_t type, uint8_t flags, int32_t id, size_t len, unsigned most)
+static void flood_with(uint8_t type, uint8_t flags, int32_t id, const void *payload, size_t len,
+                       unsigned most)
 {
-    static const char zeros[300];
     meet();
     ask_all(1);
     text_clear(&line_heard);
     unsigned n = 0;
     while (conn && n < most) {
-        say_frame(type, flags, id, zeros, len);
+        say_frame(type, flags, id, payload, len);
         n++;
     }
     ck_assert_msg(conn == NULL, "%u frames of type %u, and it bears them", n, type);
@@ -284,6 +284,12 @@ static void flood(uint8_t type, uint8_t flags, int32_t id, size_t len, unsigned 
     finish();
 }
 
+static void flood(uint8_t type, uint8_t flags, int32_t id, size_t len, unsigned most)
+{
+    static const char zeros[300];
+    flood_with(type, flags, id, zeros, len, most);
+}
+
 START_TEST(test_floods)
 {
     flood(NGHTTP2_PING, 0, 0, 8, 1200);
@@ -291,6 +297,35 @@ START_TEST(test_floods)
     flood(NGHTTP2_PRIORITY, 0, 1, 5, 1200);
     flood(NGHTTP2_RST_STREAM, 0, 1, 4, 1200);
     flood(NGHTTP2_PUSH_PROMISE, NGHTTP2_FLAG_END_HEADERS, 1, 4, 10);
+}
+END_TEST
+
+/* What no standard knows, and what nobody asked to be acknowledged or allowed. */
+START_TEST(test_floods_of_the_unexpected)
+{
+    flood(0x42, 0, 0, 0, 1200);
+    flood(0xff, 0, 1, 200, 1200);
+    flood(NGHTTP2_ALTSVC, 0, 1, 2, 1200);
+    flood(NGHTTP2_PING, NGHTTP2_FLAG_ACK, 0, 8, 1200);
+    flood(NGHTTP2_PRIORITY, NGHTTP2_FLAG_ACK, 1, 5, 1200);
+    flood_with(NGHTTP2_WINDOW_UPDATE, 0, 0, "\0\0\0\1", 4, 1200);
+    flood_with(NGHTTP2_WINDOW_UPDATE, 0, 1, "\0\0\0\1", 4, 1200);
+}
+END_TEST
+
+/* A body that is given room for in small pieces is no flood. */
+START_TEST(test_small_updates)
+{
+    meet();
+    post(0, FRAMING_CHUNKED, 0);
+    for (unsigned given = 0; given < 4000 && conn; given++) {
+        (void)!exchange_body(askers[0].exchange, bytes, 1000);
+        loop_turn(loop, false);
+        say_frame(NGHTTP2_WINDOW_UPDATE, 0, 0, "\0\0\3\xe8", 4);
+        say_frame(NGHTTP2_WINDOW_UPDATE, 0, 1, "\0\0\3\xe8", 4);
+    }
+    ck_assert_ptr_nonnull(conn);
+    finish();
 }
 END_TEST
 
@@ -350,6 +385,8 @@ int main(void)
     tcase_add_test(c, test_busy_ping);
     tcase_add_test(c, test_no_ping_in_use);
     tcase_add_test(c, test_floods);
+    tcase_add_test(c, test_floods_of_the_unexpected);
+    tcase_add_test(c, test_small_updates);
     tcase_add_test(c, test_more_floods);
     tcase_add_test(c, test_many_pings);
     suite_add_tcase(s, c);
