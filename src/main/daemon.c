@@ -223,6 +223,7 @@ static bool apply(struct daemon *d, struct plan *plan)
     clients_set_limits(d->clients, &limits);
     dns_set_ttl(d->dns, c->dns_min_ttl, c->dns_max_ttl);
     leaves_use(d->leaves, plan->ca);
+    d->env.header_limit = c->max_header_size;
     pools_apply(d->pools, c, plan->tls);
     proxy_configure(d->proxy, c);
     set_records(d, c);
@@ -349,7 +350,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
 {
     struct client_limits limits = limits_of(c);
     d->worker = worker_new(d->loop);
-    d->env = (struct connect_env){d->loop, d->dns, d->worker, permit, d};
+    d->env = (struct connect_env){d->loop, d->dns, d->worker, permit, d, c->max_header_size};
     d->pools = pools_new(&d->env);
     d->proxy = proxy_new(d->loop, d->pools);
     d->admin = (struct admin){.loop = d->loop,

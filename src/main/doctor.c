@@ -86,7 +86,7 @@ static int examine(struct doctor *d, const char *only)
         loop_free(loop);
         return EX_OSERR;
     }
-    d->env = (struct connect_env){loop, dns, worker_new(loop), permit, NULL};
+    d->env = (struct connect_env){loop, dns, worker_new(loop), permit, NULL, c->max_header_size};
     d->at = must_calloc(d->count, sizeof *d->at);
     look(d, only);
     int exit_code = tell(d);

@@ -72,11 +72,12 @@ static void fail(struct connecting *c, enum failure why, const char *detail)
 
 static void succeed(struct connecting *c, struct stream *s, bool speaks_http2)
 {
-    struct loop *loop = c->connector->env->loop;
+    const struct connect_env *env = c->connector->env;
     c->stream = NULL;
     finish(c);
     c->events->on_connected(c->owner,
-                            speaks_http2 ? h2_conn_new(loop, s, c->secure) : h1_conn_new(loop, s),
+                            speaks_http2 ? h2_conn_new(env->loop, s, c->secure, env->header_limit)
+                                         : h1_conn_new(env->loop, s),
                             &c->report);
 }
 

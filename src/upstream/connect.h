@@ -15,6 +15,7 @@ struct connect_env {
     /* May this address be dialled? `listed`: for an upstream of the configuration. */
     enum failure (*permit)(void *context, bool listed, const struct sockaddr *);
     void *context;
+    size_t header_limit; /* bytes of an answer's head: told to origins that speak HTTP/2 */
 };
 
 /* `tls` (referenced; NULL for a plain origin) serves its lines. */

@@ -438,7 +438,7 @@ static void close_conn(struct conn *c)
     loop_defer(h->loop, &h->grave);
 }
 
-struct conn *h2_conn_new(struct loop *l, struct stream *s, bool secure)
+struct conn *h2_conn_new(struct loop *l, struct stream *s, bool secure, size_t header_limit)
 {
     static const struct conn_ops ops = {begin, capacity, load, is_quiet, close_conn};
     static const struct stream_events events = {on_data, on_end, on_drain};
@@ -453,7 +453,7 @@ struct conn *h2_conn_new(struct loop *l, struct stream *s, bool secure)
     list_init(&h->ending);
     on_offence(h, "the origin broke the rules of HTTP/2"); /* nghttp2 has no words for some */
     bucket_configure(&h->talk, &talk_rate, TALK_BURST, h->heard_at);
-    h2_session_init(&h->session, &session_events, h);
+    h2_session_init(&h->session, &session_events, h, header_limit);
     task_init(&h->flush, flush);
     task_init(&h->settle, settle);
     task_init(&h->grave, bury);

@@ -16,5 +16,6 @@
 #define H2_DOUBT_MS 500
 #define H2_PONG_MS 2000
 
-/* Takes the stream over. `secure`: over TLS, for :scheme. */
-struct conn *h2_conn_new(struct loop *, struct stream *, bool secure);
+/* Takes the stream over. `secure`: over TLS, for :scheme. The origin is told that no
+ * head of an answer may have more than `header_limit` bytes (RFC 9113 6.5.2). */
+struct conn *h2_conn_new(struct loop *, struct stream *, bool secure, size_t header_limit);

@@ -212,18 +212,20 @@ static nghttp2_option *make_options(void)
 }
 
 /* No push; windows for throughput (RFC 9113 6.5.2, 6.9.2). */
-static void greet(nghttp2_session *session)
+static void greet(nghttp2_session *session, size_t header_limit)
 {
-    static const nghttp2_settings_entry settings[] = {
+    const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_MAX},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)header_limit},
     };
     CHECK(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, COUNT_OF(settings)) == 0);
     CHECK(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, LINE_WINDOW) == 0);
 }
 
-void h2_session_init(struct h2_session *s, const struct h2_session_events *events, void *line)
+void h2_session_init(struct h2_session *s, const struct h2_session_events *events, void *line,
+                     size_t header_limit)
 {
     nghttp2_session_callbacks *callbacks = make_callbacks();
     nghttp2_option *options = make_options();
@@ -231,7 +233,7 @@ void h2_session_init(struct h2_session *s, const struct h2_session_events *event
     CHECK(nghttp2_session_client_new2(&s->nghttp2, callbacks, s, options) == 0);
     nghttp2_option_del(options);
     nghttp2_session_callbacks_del(callbacks);
-    greet(s->nghttp2);
+    greet(s->nghttp2, header_limit);
 }
 
 void h2_session_free(struct h2_session *s)

@@ -35,7 +35,9 @@ struct h2_session {
     bool flooded;         /* on_talk had enough */
 };
 
-void h2_session_init(struct h2_session *, const struct h2_session_events *, void *line);
+/* `header_limit`: what the origin is told of it; who asks sees to it. */
+void h2_session_init(struct h2_session *, const struct h2_session_events *, void *line,
+                     size_t header_limit);
 void h2_session_free(struct h2_session *);
 
 /* Bytes from the origin. False: an offence that ends the line. */

@@ -51,7 +51,7 @@ static void begin(struct run *r)
     static const struct conn_events events = {on_room, on_room, on_gone};
     r->loop = loop_new();
     fake_stream_init(&r->stream);
-    r->conn = h2_conn_new(r->loop, &r->stream.base, true);
+    r->conn = h2_conn_new(r->loop, &r->stream.base, true, 512);
     r->conn->events = &events;
     r->conn->owner = r;
     r->conn->stats = &r->stats;

@@ -13,6 +13,9 @@ START_TEST(test_greeting)
     ck_assert_uint_eq(nghttp2_session_get_remote_settings(origin, NGHTTP2_SETTINGS_ENABLE_PUSH), 0);
     ck_assert_uint_eq(nghttp2_session_get_remote_settings(origin, NGHTTP2_SETTINGS_MAX_FRAME_SIZE),
                       64 * 1024); /* a large body costs fewer frames */
+    ck_assert_uint_eq(
+        nghttp2_session_get_remote_settings(origin, NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE),
+        HEADER_LIMIT);
     ck_assert_int_ge(nghttp2_session_get_remote_window_size(origin), 4 << 20);
     finish();
 }

@@ -11,6 +11,7 @@
 #include "upstream/h2_conn.h"
 
 #define ASKERS 120
+#define HEADER_LIMIT 400
 
 static struct loop *loop;
 static struct fake_stream stream;
@@ -261,7 +262,7 @@ static inline void begin(void)
     eaten = 0;
     deaf = false;
     origin_new();
-    conn = h2_conn_new(loop, &stream.base, true);
+    conn = h2_conn_new(loop, &stream.base, true, HEADER_LIMIT);
     conn->events = &events;
     conn->owner = &stream;
     conn->stats = &stats;
@@ -326,7 +327,7 @@ static inline struct conn_request request(const char *method, enum framing frami
                                  .framing = framing,
                                  .length = length,
                                  .is_head = strcmp(method, "HEAD") == 0,
-                                 .header_limit = 400};
+                                 .header_limit = HEADER_LIMIT};
 }
 
 static inline void open_as(size_t i, const struct conn_request *r)
