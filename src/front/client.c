@@ -232,7 +232,10 @@ static void on_expired(struct deadline *d)
     switch (c->wait) {
     case WAIT_NONE: break;
     case WAIT_IDLE: client_leave(c); break;
-    case WAIT_TLS: client_close(c, "its TLS handshake did not end in time"); break;
+    case WAIT_TLS:
+        client_give_up_tls(c, FAILURE_CONNECTION_TIMEOUT,
+                           "the client's TLS handshake did not end in time");
+        break;
     case WAIT_HEAD: refuse_late(c, "the request's head did not come in time"); break;
     case WAIT_BODY: body_expired(c); break;
     case WAIT_QUEUE: queue_expired(c); break;

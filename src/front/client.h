@@ -25,6 +25,9 @@ struct handler {
      * counting and the access log. `request` may be NULL. */
     void (*refused)(void *self, const struct request *, const struct ingress *,
                     const struct verdict *);
+    /* TLS inside CONNECT was to end here, and came to nothing: mostly a client that
+     * does not trust the CA. No request was made. */
+    void (*unsecured)(void *self, const struct ingress *, const struct verdict *);
 };
 
 struct client_limits { /* of the configuration; read at each use, so a reload shows */

@@ -128,6 +128,9 @@ void client_look(struct client *);
 /* LOOKING, and a TLS handshake has begun that is to end here: sees to it. */
 void client_secure(struct client *);
 
+/* SECURING: the handshake came to nothing. Tells the handler, closes. */
+void client_give_up_tls(struct client *, enum failure, const char *why);
+
 /* ---- client_parse.c */
 void client_call_new(struct client *);
 void client_call_free(struct client *);

@@ -8,9 +8,11 @@
  * stream is the secured one. */
 
 /* What a client does that does not know the CA, mostly: its owner is to hear of it. */
-static void give_up(struct client *c, const char *why)
+void client_give_up_tls(struct client *c, enum failure error, const char *why)
 {
-    LOG(INFO, c->ingress.client, "no TLS for %s: %s", c->ingress.tunnel, why);
+    const struct handler *handler = c->house->handler;
+    struct verdict v = verdict_make(error, SENT_NO, "%s", why);
+    handler->unsecured(handler->self, &c->ingress, &v);
     client_close(c, why);
 }
 
@@ -29,8 +31,7 @@ static void on_secured(void *owner, struct stream *stream, const struct tls_repo
 static void on_failed(void *owner, struct stream *stream, enum failure why, const char *detail)
 {
     (void)stream;
-    (void)why;
-    give_up(owner, detail);
+    client_give_up_tls(owner, why, detail);
 }
 
 /* The stream below is paused, so that what was kept is all there is. What is still
@@ -55,7 +56,7 @@ static void on_leaf(struct leaf_wait *wait, struct tls_context *context, const c
     if (context)
         shake_hands(c, context);
     else
-        give_up(c, why);
+        client_give_up_tls(c, FAILURE_TLS_CERTIFICATE_ERROR, why);
 }
 
 /* A reload may have taken the CA away since CONNECT was answered. */
@@ -68,5 +69,5 @@ void client_secure(struct client *c)
     if (leaves_may_sign(c->house->leaves, c->ingress.tunnel))
         leaves_ask(c->house->leaves, c->ingress.tunnel, &c->leaf);
     else
-        give_up(c, "the CA may no longer vouch for it");
+        client_give_up_tls(c, FAILURE_TLS_CERTIFICATE_ERROR, "the CA may no longer vouch for it");
 }

@@ -45,10 +45,16 @@ static void refused(void *owner, const struct request *r, const struct ingress *
     proxy_note_refusal(d->proxy, r, in, why);
 }
 
+static void unsecured(void *owner, const struct ingress *in, const struct verdict *why)
+{
+    struct desk *d = owner;
+    proxy_note_unsecured(d->proxy, in, why);
+}
+
 void desk_init(struct desk *d, struct proxy *proxy, struct admin *admin, struct leaves *leaves)
 {
     d->proxy = proxy;
     d->admin = admin;
     d->leaves = leaves;
-    d->handler = (struct handler){d, open_exchange, refused};
+    d->handler = (struct handler){d, open_exchange, refused, unsecured};
 }

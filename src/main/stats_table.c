@@ -121,6 +121,7 @@ static void add_warnings(struct text *out, json_t *upstreams)
     json_array_foreach (upstreams, row, u) {
         char name[CELL_SIZE];
         double bypassing = number_at(u, "tunnels.bypassing");
+        double tls_failed = number_at(u, "tunnels.tls_failed");
         format_string(name, at_path(u, "name"));
         if (json_is_false(at_path(u, "tls_verify")))
             text_printf(out, "warning: %s: tls_verify = no: anyone could answer in its name\n",
@@ -128,6 +129,11 @@ static void add_warnings(struct text *out, json_t *upstreams)
         if (bypassing > 0)
             text_printf(out, "warning: %s: %.0f tunnels by CONNECT went past the pool\n", name,
                         bypassing);
+        if (tls_failed > 0)
+            text_printf(out,
+                        "warning: %s: %.0f TLS handshakes inside CONNECT failed: does the "
+                        "client trust ca_cert?\n",
+                        name, tls_failed);
     }
 }
 

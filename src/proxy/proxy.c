@@ -1,5 +1,8 @@
 #include "proxy/proxy.h"
 
+#include <string.h>
+
+#include "base/log.h"
 #include "base/text.h"
 #include "http/reply.h"
 #include "proxy/flights.h"
@@ -141,4 +144,16 @@ void proxy_note_refusal(struct proxy *p, const struct request *r, const struct i
     tally_fail(&t, why, false);
     if (p->on_record && t.record.total_us >= p->record_least_us)
         p->on_record(p->context, &t.record);
+}
+
+/* Its owner may have forgotten to tell it of the CA, and sees nothing but errors there. */
+void proxy_note_unsecured(struct proxy *p, const struct ingress *in, const struct verdict *why)
+{
+    const struct upstream_config *u =
+        config_find_origin(p->config, true, in->tunnel, strlen(in->tunnel), in->tunnel_port);
+    struct pool *pool = u ? pools_find(p->pools, u, NULL) : NULL;
+    bool first = pool && pool_stats(pool)->tls_failed++ == 0;
+    troubles_add(&p->totals.troubles, u ? u->name : NULL, why, 0, time(NULL));
+    log_write(first ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, in->client, "no TLS for %s: %s%s",
+              in->tunnel, why->detail, first ? " (does it trust ca_cert?)" : "");
 }

@@ -41,5 +41,9 @@ struct exchange *proxy_refuse(struct proxy *, const struct request *, const stru
 void proxy_note_refusal(struct proxy *, const struct request *, const struct ingress *,
                         const struct verdict *);
 
+/* Counts and tells of a client inside CONNECT (`tunnel` is set) with whom no TLS came
+ * about. */
+void proxy_note_unsecured(struct proxy *, const struct ingress *, const struct verdict *);
+
 /* Frees it; no exchange may be under way. */
 void proxy_free(struct proxy *);

@@ -163,12 +163,17 @@ def test_no_other_name_and_no_other_protocol(d, ca, how):
 
 
 def test_a_client_that_does_not_know_the_ca(d, ca):
-    """Is told of in the log, with the client's reason."""
-    c = connect(d)
-    with pytest.raises(ssl.SSLCertVerificationError):
-        secure(c, certs.CA)
-    c.close()
-    eventually(lambda: 'no TLS for exchange.test: client sent alert 48 (unknown_ca)' in d.stderr)
+    """Is counted, and told of in the log and among the recent errors, with the client's reason."""
+    for _ in range(2):
+        c = connect(d)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            secure(c, certs.CA)
+        c.close()
+    eventually(lambda: 'no TLS for exchange.test: client sent alert 48 (unknown_ca) (does it trust ca_cert?)' in d.stderr)
+    eventually(lambda: d.upstream()['tunnels']['tls_failed'] == 2)
+    e, = d.client().get('/stats?recent').json()['recent_errors']
+    assert (e['upstream'], e['error'], e['detail'], e['count'], e['sent']) == ('ex', 'tls_protocol_error', 'client sent alert 48 (unknown_ca)', 2, 'no')
+    assert d.upstream()['requests']['failed'] == 0
     eventually(lambda: d.stats()['clients']['open'] == 1)
 
 

@@ -82,7 +82,7 @@ def test_every_spelling(ex, origin, how):
         assert c.get(f'/{n}', host='exchange.test').text == f'/{n}'
     assert origin.paths() == ['/0', '/1', '/2'] and not origin.requests[0].get('via')
     u = ex.upstream()
-    assert u['tunnels'] == {'open': 1, 'total': 1, 'bypassing': 1}
+    assert u['tunnels'] == {'open': 1, 'total': 1, 'bypassing': 1, 'tls_failed': 0}
     assert u['requests']['total'] == 0 and u['connections']['opened'] == 0
     assert u['bytes']['sent'] > 300 and u['bytes']['received'] > 300
     c.close()
@@ -142,7 +142,7 @@ def test_half_close_both_ways(daemon, peer):
             got += piece
         assert got == b'the rest' * 1000
         one.close(), other.close()
-    eventually(lambda: d.upstream('raw')['tunnels'] == {'open': 0, 'total': 2, 'bypassing': 2})
+    eventually(lambda: d.upstream('raw')['tunnels'] == {'open': 0, 'total': 2, 'bypassing': 2, 'tls_failed': 0})
 
 
 def test_a_reset_is_passed_on(daemon, peer):
@@ -353,7 +353,7 @@ def test_websocket_in_every_form(daemon, origin, form):
         got += c.sock.recv(65536)
     assert got == frames
     u = d.upstream()
-    assert u['tunnels'] == {'open': 1, 'total': 1, 'bypassing': 0}
+    assert u['tunnels'] == {'open': 1, 'total': 1, 'bypassing': 0, 'tls_failed': 0}
     assert u['connections']['open'] == (form == 'connect 443'), 'what CONNECT dialled is given to the pool'
     assert u['requests']['succeeded'] == 1 and u['requests']['status']['1xx'] == 1
     c.send(b'bye')

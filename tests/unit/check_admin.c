@@ -204,7 +204,7 @@ START_TEST(every_key_in_its_order)
     has_keys(u, "connections.closed",
              "idle_timeout max_age max_requests max_idle response peer "
              "error dns_change reconnect drain");
-    has_keys(u, "tunnels", "open total bypassing");
+    has_keys(u, "tunnels", "open total bypassing tls_failed");
     has_keys(u, "queue", "waiting max_wait_ms");
     has_keys(u, "requests",
              "active total succeeded failed success_rate retried abandoned unknown "

@@ -284,7 +284,7 @@ static const char *url_call(const struct server *s, const char *options)
     "\"queue\":{\"waiting\":5},\"requests\":{\"total\":1234567,\"succeeded\":118,\"failed\":1,"    \
     "\"errors\":{\"dns_error\":2,\"connection_refused\":1}}," LATENCY "},"                         \
     "{\"name\":\"test\\u001bnet\",\"tls_verify\":false,\"state\":\"draining\",\"tunnels\":{"       \
-    "\"bypassing\":2},"                                                                            \
+    "\"bypassing\":2,\"tls_failed\":3},"                                                           \
     "\"connections\":{\"open\":0,\"idle\":0,\"active\":0,\"opened\":0,\"reused\":0},"              \
     "\"queue\":{\"waiting\":0},\"requests\":{\"total\":0,\"succeeded\":0,\"failed\":0,"            \
     "\"errors\":{}},\"latency_ms\":{\"total\":{\"count\":0},\"queue\":{\"count\":0}}}]}"
@@ -298,7 +298,7 @@ START_TEST(stats_as_a_table)
                              "1 active, 99.1 % ok\n");
     ck_assert_ptr_nonnull(strstr(s.request, "GET /stats HTTP/1.1\r\nHost: 127.0.0.1:"));
     stop(&s);
-    ck_assert_uint_eq(lines_of(out), 6);
+    ck_assert_uint_eq(lines_of(out), 7);
     char header[200], first[200], second[200];
     int found = sscanf(out, "%*[^\n]\n%199[^\n]\n%199[^\n]\n%199[^\n]\n", header, first, second);
     ck_assert_int_eq(found, 3);
@@ -311,6 +311,7 @@ START_TEST(stats_as_a_table)
     ck_assert_uint_le(strlen(header), 80);
     ck_assert_ptr_nonnull(strstr(out, "\nwarning: test?net: tls_verify = no"));
     ck_assert_ptr_nonnull(strstr(out, "\nwarning: test?net: 2 tunnels by CONNECT"));
+    ck_assert_ptr_nonnull(strstr(out, "\nwarning: test?net: 3 TLS handshakes inside CONNECT"));
     ck_assert_ptr_null(strstr(out, "warning: binance"));
 }
 END_TEST

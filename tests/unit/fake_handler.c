@@ -162,10 +162,18 @@ static void refused(void *owner, const struct request *request, const struct ing
     h->refused_with_request = request != NULL;
 }
 
+static void unsecured(void *owner, const struct ingress *in, const struct verdict *why)
+{
+    struct fake_handler *h = owner;
+    CHECK(in->tunnel != NULL && why->sent == SENT_NO);
+    h->unsecured++;
+    h->unsecured_why = why->error;
+}
+
 void fake_handler_init(struct fake_handler *h, struct loop *loop)
 {
     *h = (struct fake_handler){.loop = loop, .framing = FRAMING_LENGTH};
-    h->handler = (struct handler){h, open_exchange, refused};
+    h->handler = (struct handler){h, open_exchange, refused, unsecured};
 }
 
 void fake_handler_free(struct fake_handler *h)

@@ -18,6 +18,8 @@ struct fake_handler {
     bool asap;                  /* drains by itself, in the same turn */
     struct fake_exchange *last; /* the one opened last, while it is open */
     unsigned opened, finished, cancelled, ended, refused, paused, resumed;
+    unsigned unsecured;
+    enum failure unsecured_why;
     int refused_status;
     bool refused_with_request;
     struct ingress ingress; /* of the last request */
