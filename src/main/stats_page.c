@@ -14,6 +14,7 @@ struct row {
     json_t *upstream;
     const char *name, *state;
     bool troubled;
+    json_t *before;
     double requests, errors; /* a second; below 0: not known */
 };
 
@@ -24,6 +25,7 @@ struct page {
     struct text *out;
     struct row *rows;
     size_t count;
+    struct text unverified, bypassed; /* the warnings; empty: none */
 };
 
 /* Cut to the page's width; `colour` NULL: none. */
@@ -75,10 +77,10 @@ static const char *word_at(json_t *u, const char *key)
 static struct row make_row(const struct page *p, json_t *u)
 {
     struct row r = {.upstream = u, .name = word_at(u, "name"), .state = word_at(u, "state")};
-    json_t *before = find_before(p, r.name);
+    r.before = find_before(p, r.name);
     r.troubled = strcmp(r.state, "up") != 0;
-    r.requests = rate(p, number_at(before, "requests.total"), number_at(u, "requests.total"));
-    r.errors = rate(p, sum_at(before, "requests.errors"), sum_at(u, "requests.errors"));
+    r.requests = rate(p, number_at(r.before, "requests.total"), number_at(u, "requests.total"));
+    r.errors = rate(p, sum_at(r.before, "requests.errors"), sum_at(u, "requests.errors"));
     return r;
 }
 
@@ -139,20 +141,36 @@ static void add_count(struct text *line, json_t *u, const char *path)
     text_printf(line, " %5s", cell);
 }
 
-/* Of the requests that the store could have answered. */
-static void format_hits(char *cell, json_t *u)
+static double since(const struct row *r, const char *path)
 {
-    double hits = number_at(u, "cache.hits");
-    format_share(cell, hits,
-                 hits + number_at(u, "cache.misses") + number_at(u, "cache.stale") +
-                     number_at(u, "cache.collapsed"));
+    return number_at(r->upstream, path) - number_at(r->before, path);
+}
+
+/* Of the requests since the look before that the store could have answered. */
+static void format_hits(const struct page *p, char *cell, const struct row *r)
+{
+    double hits = since(r, "cache.hits"),
+           others =
+               since(r, "cache.misses") + since(r, "cache.stale") + since(r, "cache.collapsed");
+    format_share(cell, hits, p->seconds > 0 ? hits + others : 0);
+}
+
+/* Of the last five seconds that are past. */
+static void format_p99(char *cell, const struct row *r)
+{
+    json_t *steps = at_path(r->upstream, "recent.p99_ms");
+    json_t *newest = json_array_get(steps, json_array_size(steps) - 1);
+    if (json_is_number(newest))
+        format_ms(cell, json_number_value(newest));
+    else
+        format_string(cell, NULL);
 }
 
 static void add_row(struct page *p, const struct row *r)
 {
     static const char *const counts[] = {"connections.open", "connections.idle",
                                          "connections.active", "queue.waiting"};
-    char requests[CELL_SIZE], errors[CELL_SIZE], p99[CELL_SIZE] = "-", hits[CELL_SIZE];
+    char requests[CELL_SIZE], errors[CELL_SIZE], p99[CELL_SIZE], hits[CELL_SIZE];
     struct text line = {0};
     add_word(&line, json_object_get(r->upstream, "name"), NAME_COLUMNS);
     add_word(&line, json_object_get(r->upstream, "state"), 8);
@@ -160,9 +178,8 @@ static void add_row(struct page *p, const struct row *r)
         add_count(&line, r->upstream, counts[i]);
     format_rate(requests, r->requests);
     format_rate(errors, r->errors);
-    if (number_at(r->upstream, "latency_ms.total.count") > 0)
-        format_ms(p99, number_at(r->upstream, "latency_ms.total.p99"));
-    format_hits(hits, r->upstream);
+    format_p99(p99, r);
+    format_hits(p, hits, r);
     text_printf(&line, " %6s %6s %6s %5s", requests, errors, p99, hits);
     add_line(p, &line, r->troubled ? red : r->errors > 0 ? yellow : NULL);
     text_free(&line);
@@ -178,13 +195,49 @@ static void add_titles(struct page *p)
     text_free(&line);
 }
 
+static void add_name(struct text *to, const char *what, json_t *u)
+{
+    char name[CELL_SIZE];
+    format_string(name, json_object_get(u, "name"));
+    text_printf(to, "%s%s", to->len ? ", " : what, name);
+}
+
+/* What plain `stats` warns of, in a line for each kind. */
+static void find_warnings(struct page *p)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        json_t *u = p->rows[i].upstream;
+        if (json_is_false(at_path(u, "tls_verify")))
+            add_name(&p->unverified, "warning: tls_verify = no: ", u);
+        if (number_at(u, "tunnels.bypassing") > 0)
+            add_name(&p->bypassed, "warning: tunnels by CONNECT went past the pool: ", u);
+    }
+}
+
+/* How many lines of warnings fit beside the summary and a row. */
+static size_t warnings_shown(const struct page *p)
+{
+    size_t rows = p->form->rows, all = (p->unverified.len > 0) + (p->bypassed.len > 0);
+    return rows == 0 || rows > ROWS_BESIDE + all ? all : 0;
+}
+
+static void add_warnings(struct page *p)
+{
+    if (warnings_shown(p) == 0)
+        return;
+    if (p->unverified.len)
+        add_line(p, &p->unverified, yellow);
+    if (p->bypassed.len)
+        add_line(p, &p->bypassed, yellow);
+}
+
 /* How many upstreams fit; one row is kept to say that there are more. */
 static size_t fitting(const struct page *p)
 {
-    size_t rows = p->form->rows;
-    if (rows == 0 || p->count + ROWS_BESIDE <= rows)
+    size_t rows = p->form->rows, beside = ROWS_BESIDE + warnings_shown(p);
+    if (rows == 0 || p->count + beside <= rows)
         return p->count;
-    return rows > ROWS_BESIDE + 1 ? rows - ROWS_BESIDE - 1 : 0;
+    return rows > beside + 1 ? rows - beside - 1 : 0;
 }
 
 static void add_page(struct page *p)
@@ -199,6 +252,7 @@ static void add_page(struct page *p)
         add_row(p, &p->rows[i]);
     if (shown < p->count)
         text_printf(p->out, "… %zu more\n", p->count - shown);
+    add_warnings(p);
 }
 
 /* Are the two looks at one run of the daemon? */
@@ -213,8 +267,11 @@ static void make_page(struct page *p)
     if (goes_on(p->before, p->now))
         p->seconds = number_at(p->now, "uptime_s") - number_at(p->before, "uptime_s");
     make_rows(p);
+    find_warnings(p);
     add_page(p);
     free(p->rows);
+    text_free(&p->unverified);
+    text_free(&p->bypassed);
 }
 
 bool stats_page(struct span before, struct span now, const struct page_form *form, struct text *out,

@@ -1,6 +1,7 @@
 /* Two looks at /stats as the page of `stats --watch`: a line about the daemon and
  * a row for each upstream, troubled ones first, then the busiest, then by name.
- * Rates are those between the two looks, by the daemon's own clock. Pure. */
+ * Rates and the share of hits are those between the two looks, by the daemon's
+ * own clock; p99 is that of the last five seconds that are past. Pure. */
 #pragma once
 
 #include "base/text.h"
@@ -13,6 +14,6 @@ struct page_form {
 
 /* Appends the page, each line ended by '\n'. `before` may be empty, or of a daemon
  * that has restarted since: then there are no rates ("-"). False: `now` is not a
- * document of /stats; `error` says why. */
+ * document of /stats?recent; `error` says why. */
 bool stats_page(struct span before, struct span now, const struct page_form *, struct text *out,
                 char *error, size_t size) MUST_CHECK;

@@ -112,7 +112,7 @@ static void look(struct watch *w)
     text_clear(&w->now);
     if (!w->known)
         text_clear(&w->before);
-    w->known = fetch_page(w->url, "/stats", &w->now, w->why, sizeof w->why);
+    w->known = fetch_page(w->url, "/stats?recent", &w->now, w->why, sizeof w->why);
 }
 
 static struct page_form form_of(const struct watch *w)

@@ -23,14 +23,18 @@ static void open_look(struct text *to, double uptime)
                 uptime);
 }
 
+/* With 1 hit and 3 misses at 100 requests, and 2 hits more for each 7 more. */
 static void add(struct text *to, const char *name, const char *state, int requests, int errors)
 {
+    int more = requests > 100 ? (requests - 100) / 7 : 0;
     text_printf(to,
                 "%s{\"name\": \"%s\", \"state\": \"%s\", \"connections\": {\"open\": 5,"
                 "\"idle\": 4, \"active\": 1}, \"queue\": {\"waiting\": 6}, \"requests\":"
                 "{\"total\": %d, \"errors\": {\"a\": %d, \"b\": 1}}, \"latency_ms\": {\"total\":"
-                "{\"count\": 1, \"p99\": 12.5}}, \"cache\": {\"hits\": 1, \"misses\": 3}}",
-                to->at[to->len - 1] == '[' ? "" : ",", name, state, requests, errors);
+                "{\"count\": 1, \"p99\": 99.5}}, \"recent\": {\"p99_ms\": [7.5, %s]},"
+                "\"cache\": {\"hits\": %d, \"misses\": %d}}",
+                to->at[to->len - 1] == '[' ? "" : ",", name, state, requests, errors,
+                requests ? "12.5" : "null", 1 + 2 * more, 3 + more);
 }
 
 static const char *make(struct page_form form)
@@ -68,8 +72,8 @@ START_TEST(rates_are_of_the_time_between)
 {
     two_looks();
     make((struct page_form){.columns = 80});
-    at("busy             up            5     4     1     6    3.5    1.5   12.5  25.0\n");
-    at("quiet            up            5     4     1     6    0.0    0.0   12.5  25.0\n");
+    at("busy             up            5     4     1     6    3.5    1.5   12.5  66.6\n");
+    at("quiet            up            5     4     1     6    0.0    0.0   12.5     -\n");
     at("trunkline 1.0, pid 7, up 12s: 3 clients, 0.0 req/s, 2 active\n");
 }
 END_TEST
@@ -90,7 +94,7 @@ START_TEST(a_first_look_has_no_rates)
     add(&now, "ex", "up", 107, 3);
     text_add_str(&now, "]}");
     make((struct page_form){.columns = 80});
-    at("     6      -      -   12.5");
+    at("     6      -      -   12.5     -\n");
 }
 END_TEST
 
@@ -104,7 +108,7 @@ START_TEST(a_restart_has_no_rates)
     add(&now, "ex", "up", 107, 3);
     text_add_str(&now, "]}");
     make((struct page_form){.columns = 80});
-    at("     6      -      -   12.5");
+    at("     6      -      -   12.5     -\n");
 }
 END_TEST
 
@@ -121,6 +125,39 @@ START_TEST(rows_that_do_not_fit_are_told)
     for (size_t rows = 1; rows < 9; rows++) {
         size_t lines = 0;
         for (const char *c = make((struct page_form){.columns = 80, .rows = rows}); *c; c++)
+            lines += *c == '\n';
+        ck_assert_uint_le(lines, rows);
+    }
+}
+END_TEST
+
+START_TEST(p99_is_that_of_the_last_step)
+{
+    open_look(&now, 12);
+    add(&now, "quiet", "up", 0, 0);
+    text_add_str(&now, "]}");
+    make((struct page_form){.columns = 80});
+    at("     6      -      -      -     -\n");
+}
+END_TEST
+
+/* In a line for each kind, however many they are; the rows make room. */
+START_TEST(warnings_stand_below)
+{
+    open_look(&now, 12);
+    text_add_str(&now, "{\"name\": \"a\", \"state\": \"up\", \"tls_verify\": false},"
+                       "{\"name\": \"b\", \"state\": \"up\", \"tls_verify\": false,"
+                       "\"tunnels\": {\"bypassing\": 2}},"
+                       "{\"name\": \"c\", \"state\": \"up\", \"tls_verify\": true}]}");
+    make((struct page_form){.columns = 80});
+    at("\nc ");
+    at("\nwarning: tls_verify = no: a, b\nwarning: tunnels by CONNECT went past the pool: b\n");
+    make((struct page_form){.columns = 80, .rows = 7});
+    at("\na ");
+    at("… 2 more\nwarning: tls_verify");
+    for (size_t rows = 1; rows < 10; rows++) {
+        size_t lines = 0;
+        for (const char *c = make((struct page_form){.columns = 20, .rows = rows}); *c; c++)
             lines += *c == '\n';
         ck_assert_uint_le(lines, rows);
     }
@@ -162,7 +199,7 @@ START_TEST(colours_only_when_asked)
     at("\033[31mbroken");
     at("\033[33mbusy");
     at("\nalso");
-    ck_assert_uint_eq(at("  25.0\033[0m\n") > 0, true);
+    ck_assert_uint_eq(at("  66.6\033[0m\n") > 0, true);
 }
 END_TEST
 
@@ -188,6 +225,8 @@ int main(void)
     tcase_add_test(c, a_first_look_has_no_rates);
     tcase_add_test(c, a_restart_has_no_rates);
     tcase_add_test(c, rows_that_do_not_fit_are_told);
+    tcase_add_test(c, p99_is_that_of_the_last_step);
+    tcase_add_test(c, warnings_stand_below);
     tcase_add_test(c, no_line_is_too_wide);
     tcase_add_test(c, colours_only_when_asked);
     tcase_add_test(c, another_document_is_refused);
