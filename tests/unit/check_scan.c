@@ -8,7 +8,7 @@
 #define MAX_AGE_MS 3000
 
 static struct venue venues[4];
-static size_t count; /* each test has a process of its own */
+static size_t count;
 static struct opportunity found[8];
 
 static struct decimal number(const char *text)
@@ -176,10 +176,16 @@ START_TEST(reports)
 }
 END_TEST
 
+static void begin(void)
+{
+    count = 0;
+}
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("scan");
     TCase *t = tcase_create("all");
+    tcase_add_checked_fixture(t, begin, NULL);
     tcase_add_test(t, an_opportunity_net_of_fees);
     tcase_add_test(t, the_other_direction);
     tcase_add_test(t, fees_to_the_last_digit);

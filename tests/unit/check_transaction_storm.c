@@ -108,6 +108,7 @@ START_TEST(test_storm)
 {
     begin("max_connections = 4\nmin_idle = 1\nretries = 2\nmax_requests = 20\n"
           "queue_timeout = 3s\nbody_timeout = 4s\nresponse_timeout = 3s\nbreaker_failures = 3");
+    begun = answered = failed = left = 0;
     srandom(11 + (unsigned)_i);
     for (int round = 0; round < ROUNDS; round++) {
         size_t i = (size_t)random() % ASKERS;
