@@ -10,7 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "config/host.h"
+
 #define PATIENCE_S 5
+#define HOST_SIZE 256
+#define PORT_SIZE 8
 #define PAGE_MAX (64 * 1024 * 1024)
 
 struct fetch {
@@ -30,8 +34,25 @@ static bool is_unix(const char *url)
     return span_starts(span_of(url), SPAN("unix:/"));
 }
 
+/* "HOST", "HOST:PORT" or "[IP6]:PORT", taken apart for getaddrinfo(3), which would
+ * take a port modulo 65536. */
+static bool split_authority(struct span authority, char host[HOST_SIZE], char port[PORT_SIZE])
+{
+    bool bracketed = authority.len && authority.at[0] == '[';
+    size_t end = span_find(authority, bracketed ? ']' : ':');
+    struct span name = span_from(span_first(authority, end), bracketed);
+    struct span rest = span_from(authority, end + bracketed);
+    if (name.len == 0 || name.len >= HOST_SIZE || (bracketed && end == authority.len))
+        return false;
+    unsigned number = rest.len ? host_port_read(span_from(rest, 1)) : 80;
+    snprintf(host, HOST_SIZE, "%.*s", SPAN_ARG(name));
+    snprintf(port, PORT_SIZE, "%u", number);
+    return number && (rest.len == 0 || rest.at[0] == ':');
+}
+
 bool fetch_understands(const char *url)
 {
+    char host[HOST_SIZE], port[PORT_SIZE];
     struct span whole = span_of(url);
     if (is_unix(url))
         return whole.len - (sizeof "unix:" - 1) < sizeof((struct sockaddr_un *)NULL)->sun_path;
@@ -39,19 +60,8 @@ bool fetch_understands(const char *url)
         return false;
     struct span authority = authority_of(url);
     size_t used = sizeof "http://" - 1 + authority.len;
-    return authority.len > 0 && used + 1 >= whole.len && span_find(authority, '@') == authority.len;
-}
-
-/* "HOST", "HOST:PORT" or "[IP6]:PORT", taken apart for getaddrinfo(3). */
-static void split_authority(struct span authority, char *host, size_t size, char port[8])
-{
-    bool bracketed = authority.len && authority.at[0] == '[';
-    size_t end = span_find(authority, bracketed ? ']' : ':');
-    struct span name = span_from(span_first(authority, end), bracketed);
-    struct span rest = span_from(authority, end + bracketed);
-    bool has_port = rest.len > 1 && rest.at[0] == ':';
-    snprintf(host, size, "%.*s", SPAN_ARG(name));
-    snprintf(port, 8, "%.*s", has_port ? (int)rest.len - 1 : 2, has_port ? rest.at + 1 : "80");
+    return used + 1 >= whole.len && span_find(authority, '@') == authority.len &&
+           split_authority(authority, host, port);
 }
 
 /* On Linux SO_SNDTIMEO bounds connect(2) too (socket(7)). */
@@ -80,9 +90,12 @@ static int dial_unix(const char *path)
 
 static int dial_tcp(struct span authority, char *error, size_t size)
 {
-    char host[256], port[8];
-    split_authority(authority, host, sizeof host, port);
+    char host[HOST_SIZE], port[PORT_SIZE];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
+    if (!split_authority(authority, host, port)) {
+        snprintf(error, size, "not an address");
+        return -1;
+    }
     int failed = getaddrinfo(host, port, &hints, &found);
     if (failed) {
         snprintf(error, size, "%s", gai_strerror(failed));

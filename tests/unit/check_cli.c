@@ -133,6 +133,12 @@ START_TEST(bad_usage_is_one_line_and_64)
     fails("stats --url http://", EX_USAGE, "http://");
     fails("stats --url http://u@h/", EX_USAGE, "http://u@h/");
     fails("stats --url http://h/path", EX_USAGE, "http://h/path");
+    fails("stats --url http://127.0.0.1:74178", EX_USAGE, "http://127.0.0.1:74178");
+    fails("stats --url http://h:x", EX_USAGE, "http://h:x");
+    fails("stats --url http://h:0", EX_USAGE, "http://h:0");
+    fails("stats --url http://::1:80", EX_USAGE, "http://::1:80");
+    fails("stats --url http://[::1", EX_USAGE, "http://[::1");
+    fails("stats --url http://[::1]80", EX_USAGE, "http://[::1]80");
     fails("stats binance", EX_USAGE, "unexpected argument 'binance'");
     fails("pause a b", EX_USAGE, "unexpected argument 'b'");
     fails("pause ../stats", EX_USAGE, "no upstream is named '../stats'");
