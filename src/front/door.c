@@ -139,6 +139,15 @@ static int clear_stale(const char *path)
     return unlink(path) == 0 ? 0 : -errno;
 }
 
+/* libuv gives EACCES for ENOENT. */
+static bool lacks_folder(const char *path)
+{
+    char folder[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s/", (int)(slash ? slash - path : 0), path);
+    return access(folder, F_OK) != 0 && errno == ENOENT;
+}
+
 /* Between binding and listening nobody can connect, so the mode is never too wide. */
 static int bind_unix(struct door *d)
 {
@@ -146,6 +155,8 @@ static int bind_unix(struct door *d)
     int error = clear_stale(path);
     if (error == 0)
         error = uv_pipe_bind(&d->uv.pipe, path);
+    if (error == UV_EACCES && lacks_folder(path))
+        error = UV_ENOENT;
     if (error == 0 && chmod(path, SOCKET_MODE) != 0)
         error = -errno;
     return error;

@@ -139,6 +139,14 @@ static bool want_all(struct listeners *l, const struct config_addresses *address
     return true;
 }
 
+static bool is_any_wanted(const struct listeners *l, const struct list *opened)
+{
+    LIST_FOR (&l->doors, d, struct door, link)
+        if (d->wanted || d->given)
+            return true;
+    return opened->count > 0;
+}
+
 static void name_door(struct door *d, const char *upstream)
 {
     free(d->upstream);
@@ -175,6 +183,15 @@ static void keep_wanted(struct listeners *l, struct list *opened)
     }
 }
 
+/* Somebody may have meant to change them. */
+static void warn_of_replaced(const struct listeners *l, const struct config_addresses *listen)
+{
+    for (size_t i = 0; l->given && i < listen->count; i++)
+        if (find(l, &listen->at[i]) == NULL)
+            LOG(WARN, "listen", "%s is not opened: the sockets of systemd take the place of listen",
+                listen->at[i].text);
+}
+
 bool listeners_apply(struct listeners *l, const struct config *config, char *error, size_t size)
 {
     struct list opened;
@@ -184,6 +201,10 @@ bool listeners_apply(struct listeners *l, const struct config *config, char *err
     bool good = l->given || want_all(l, &config->listen, &opened, error, size);
     for (size_t i = 0; good && i < config->upstream_count; i++)
         good = want_all(l, &config->upstreams[i]->listen, &opened, error, size);
+    if (good && !is_any_wanted(l, &opened)) {
+        snprintf(error, size, "listen: no address is given, here or in an upstream");
+        return false;
+    }
     if (!good) {
         LIST_FOR (&opened, d, struct door, link)
             door_close(d);
@@ -192,6 +213,7 @@ bool listeners_apply(struct listeners *l, const struct config *config, char *err
     keep_wanted(l, &opened);
     name_all(l, config);
     copy_allowed(l, &config->allow_clients);
+    warn_of_replaced(l, &config->listen);
     return true;
 }
 

@@ -12,14 +12,15 @@ struct listeners *listeners_new(struct loop *, struct clients *);
 /* Makes the open sockets those of this configuration; addresses already open
  * stay open. All or nothing: false with words in `error` ("listen 127.0.0.1:8642:
  * address already in use"), and nothing changed. A stale unix socket nobody
- * listens on is replaced. */
+ * listens on is replaced; no address at all is an error. */
 bool listeners_apply(struct listeners *, const struct config *, char *error,
                      size_t size) MUST_CHECK;
 
 /* Takes a listening socket that somebody else made; it is closed if it is no good
  * (false, with words). To be called before the first listeners_apply(): from then
- * on the `listen` of the configuration is not opened, and an upstream's own only
- * where no such socket has the address. They stay until listeners_close(). */
+ * on the `listen` of the configuration is not opened (a warning says so where they
+ * differ), and an upstream's own only where no such socket has the address. They
+ * stay until listeners_close(). */
 bool listeners_adopt(struct listeners *, int fd, char *error, size_t size) MUST_CHECK;
 
 /* Is this address one of ours? (A request that would come back to us.) */

@@ -37,6 +37,7 @@ def test_socket_activation(daemon, origin, tmp_path):
     assert wire.Client(('127.0.0.1', own), 5).get('/own').text == '/own'
     assert wire.Client(f'{tmp_path}/s', 5).get('/ex/x').text == '/x'
     assert refuses(('127.0.0.1', other))
+    assert f'127.0.0.1:{other} is not opened' in d.stderr and f'127.0.0.1:{first} is not opened' not in d.stderr
     d.reload(listen=[f'127.0.0.1:{other}'])
     eventually(lambda: 'reloaded' in d.stderr)
     assert refuses(('127.0.0.1', other)) and wire.Client(('127.0.0.1', first), 5).get('/ex/x').status == 200

@@ -238,6 +238,35 @@ START_TEST(test_reload)
 }
 END_TEST
 
+/* What there was stays; an upstream's own address is enough. */
+START_TEST(test_nowhere)
+{
+    begin();
+    struct config_address at = tcp("127.0.0.1", free_port()), own = unix_socket("s");
+    struct upstream_config kraken = {.name = "kraken", .listen = {&own, 1}};
+    struct upstream_config *upstreams[] = {&kraken};
+    struct config only_own = {.upstreams = upstreams, .upstream_count = 1};
+    ck_assert(!apply_all(NULL, 0));
+    ck_assert_str_eq(error, "listen: no address is given, here or in an upstream");
+    ck_assert(apply_all(&at, 1));
+    ck_assert(!apply_all(NULL, 0));
+    ck_assert(strstr(ask(&at, "/"), "200") != NULL);
+    ck_assert(listeners_apply(listeners, &only_own, error, sizeof error));
+    ck_assert(strstr(ask(&own, "/"), "200") != NULL);
+    finish();
+}
+END_TEST
+
+START_TEST(test_missing_folder)
+{
+    begin();
+    struct config_address at = unix_socket("missing/s");
+    ck_assert(!apply_all(&at, 1));
+    ck_assert_str_eq(error, "listen unix: no such file or directory");
+    finish();
+}
+END_TEST
+
 START_TEST(test_ingress)
 {
     begin();
@@ -457,6 +486,8 @@ int main(void)
     tcase_add_test(all, test_in_use);
     tcase_add_test(all, test_unix_stale_and_used);
     tcase_add_test(all, test_reload);
+    tcase_add_test(all, test_nowhere);
+    tcase_add_test(all, test_missing_folder);
     tcase_add_test(all, test_ingress);
     tcase_add_test(all, test_own);
     tcase_add_test(all, test_adopted);
