@@ -191,6 +191,7 @@ static struct config *build(const char *path, const struct file *f)
     fill(a, &c->defaults, GLOBAL_ROWS, ALL_ROWS, defaults, COUNT_OF(defaults));
     c->ca_cert_line = block_line(&f->globals, ROW_GLOBAL_ca_cert);
     c->ca_key_line = block_line(&f->globals, ROW_GLOBAL_ca_key);
+    c->access_log_line = block_line(&f->globals, ROW_GLOBAL_access_log);
     c->upstream_count = f->upstream_count;
     c->upstreams = arena_alloc(a, (f->upstream_count + 1) * sizeof *c->upstreams);
     for (size_t i = 0; i < f->upstream_count; i++)

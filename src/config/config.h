@@ -94,7 +94,7 @@ struct config {
     struct upstream_config defaults;
     struct upstream_config **upstreams;
     size_t upstream_count;
-    int ca_cert_line, ca_key_line; /* where they stand; 0: nowhere */
+    int ca_cert_line, ca_key_line, access_log_line; /* where they stand; 0: nowhere */
 #define UPSTREAM(kind, directive, value, meaning)
 #define GLOBAL(kind, directive, value, meaning) config_##kind directive;
 #include "config/config.def"

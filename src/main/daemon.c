@@ -193,7 +193,8 @@ static struct access_log *open_access_log(struct daemon *d, const struct config 
         access_log_new(d->loop, d->worker, c->access_log ? c->access_log : "off",
                        (enum config_log_format)c->access_log_format, error, sizeof error);
     if (log == NULL)
-        log_write(LOG_LEVEL_ERROR, "configuration", "%s: %s", c->path, error);
+        log_write(LOG_LEVEL_ERROR, "configuration", "%s:%d: access_log = %s", c->path,
+                  c->access_log_line, error);
     return log;
 }
 
