@@ -169,3 +169,9 @@ def test_wrong_calls(tmp_path, text, args, code, words):
     file.write_text(text)
     out = cli('doctor', *args, '-c', file)
     assert out.returncode == code and words in out.stderr and not out.stdout, out
+
+
+def test_the_demo_exchanges_are_well(demo):
+    """What a new user looks at first: each has the page that the doctor asks for, and tells the time."""
+    told = demo().daemon.cli('doctor')
+    assert told.returncode == 0 and told.stdout.count('agrees with ours') == 3, told.stdout
