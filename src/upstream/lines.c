@@ -318,12 +318,18 @@ void lines_keep_floor(struct lines *s)
 }
 
 /* What lies unread on a line would be taken for the answer, or is its end. A line
- * that came back in this very millisecond has just been read: only orders ask
- * again. On a line just opened TLS 1.3 tickets may still be unread. */
+ * that came up or came back in this very millisecond has just been read: only
+ * orders ask again. */
 static bool is_safe(struct line *l, bool careful)
 {
-    return (!careful && line_idle_ms(l) == 0) ||
-           (line_uses(l) == 0 && line_idle_ms(l) < FRESH_MS) || line_is_quiet(l);
+    return (!careful && line_idle_ms(l) == 0) || line_is_quiet(l);
+}
+
+/* What is unread may be frames, on a line that shares, or TLS 1.3 tickets, on one
+ * just opened: it is known in a moment. */
+static bool may_be_fit(const struct line *l)
+{
+    return line_shares(l) || (line_uses(l) == 0 && line_idle_ms(l) < FRESH_MS);
 }
 
 static struct line *lend(struct lines *s, struct line *l, bool alone)
@@ -351,7 +357,6 @@ static struct line *take_least_loaded(struct lines *s)
     return least_loaded ? lend(s, least_loaded, false) : NULL;
 }
 
-/* What is unread on a line that shares may be anything: it is known in a moment. */
 enum idle_state { IDLE_FIT, IDLE_LATER, IDLE_OLD, IDLE_UNFIT };
 
 static enum idle_state look_at(struct lines *s, struct line *l, bool careful)
@@ -362,7 +367,7 @@ static enum idle_state look_at(struct lines *s, struct line *l, bool careful)
         return line_shares(l) ? IDLE_LATER : IDLE_UNFIT;
     if (is_safe(l, careful))
         return IDLE_FIT;
-    if (!line_shares(l))
+    if (!may_be_fit(l))
         return IDLE_UNFIT;
     look_again(s, loop_now(s->loop) + 1);
     return IDLE_LATER;

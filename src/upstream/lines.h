@@ -65,7 +65,8 @@ struct lines_wish {
 
 /* A line, lent; NULL if there is none. The newest idle one, or the least loaded
  * with room: one idle line is left for the next who wants one alone. One that has
- * something unread is retired on the way, or (if it shares) left until it is read. */
+ * something unread is retired on the way, or (if it shares, or is new) left until that
+ * is read. */
 struct line *lines_take(struct lines *, const struct lines_wish *);
 
 /* Dials one more, if cap and breaker allow. `urgent`: somebody waits and no

@@ -68,6 +68,38 @@ START_TEST(test_order_wants_a_quiet_line)
 }
 END_TEST
 
+/* What lies unread on a new line may be TLS tickets, or its end: an order waits
+ * until that is read. */
+START_TEST(test_order_on_a_new_line)
+{
+    begin("min_idle = 1");
+    fake_connect(line_maker)->unquiet = true;
+    call(0, true);
+    ck_assert(callers[0].waits);
+    fake_conn_at(line_maker, 0)->unquiet = false;
+    loop_skip(loop, 2);
+    ck_assert_uint_eq(callers[0].conn->number, 1);
+    ck_assert_uint_eq(line_maker->started, 1);
+    finish();
+    begin("min_idle = 1");
+    fake_connect(line_maker)->unquiet = true;
+    call(0, true);
+    ck_assert(callers[0].waits);
+    fake_conn_gone(fake_conn_at(line_maker, 0), CLOSE_PEER);
+    fake_connect(line_maker);
+    ck_assert_uint_eq(callers[0].conn->number, 2);
+    finish();
+    begin("min_idle = 1");
+    fake_connect(line_maker)->unquiet = true;
+    call(0, true);
+    for (int i = 0; i < 12; i++) /* it is not read: a line in doubt */
+        loop_skip(loop, 100);
+    ck_assert_uint_eq(closed(CLOSE_PEER), 1);
+    ck_assert(callers[0].waits);
+    finish();
+}
+END_TEST
+
 /* A waiting order is given only a quiet line as well. */
 START_TEST(test_waiting_order)
 {
@@ -415,6 +447,7 @@ int main(void)
     TCase *c = tcase_create("all");
     tcase_add_test(c, test_newest_first);
     tcase_add_test(c, test_order_wants_a_quiet_line);
+    tcase_add_test(c, test_order_on_a_new_line);
     tcase_add_test(c, test_waiting_order);
     tcase_add_test(c, test_max_idle);
     tcase_add_test(c, test_max_requests);
