@@ -23,10 +23,11 @@ struct conn_request {
 
 struct conn_events {
     /* There is more room: an exchange ended and left the line clean, the origin
-     * allows more of them, or a line in doubt has proved itself. */
+     * allows more of them, its stream takes bytes again, or a line in doubt has proved
+     * itself. */
     void (*on_room)(void *owner);
     /* There is less room, or none, although nothing was opened: the origin
-     * allows fewer exchanges or says farewell, or the line is in doubt. */
+     * allows fewer exchanges or says farewell, its stream is full, or the line is in doubt. */
     void (*on_full)(void *owner);
     /* The line can carry nothing more; what was open on it has ended or
      * failed, or does so now. It is to be closed, for this reason. */
@@ -60,7 +61,7 @@ static inline struct exchange *conn_open(struct conn *c, const struct conn_reque
     return c->ops->open(c, r, events, owner);
 }
 
-/* How many more exchanges it takes now; 0 when busy, in doubt or gone. */
+/* How many more exchanges it takes now; 0 when busy, blocked, in doubt or gone. */
 static inline size_t conn_capacity(const struct conn *c)
 {
     return c->ops->capacity(c);

@@ -125,6 +125,8 @@ static void write_out(struct h2_conn *h)
     uv_buf_t piece = uv_buf_init(h->out.at, (unsigned)h->out.len);
     h->base.stats->bytes_sent += h->out.len;
     h->blocked = !stream_write(h->stream, &piece, 1);
+    if (h->blocked)
+        has_less(h);
     text_clear(&h->out);
     while ((x = h2_exchange_of_ending(list_first(&h->ending)))) {
         list_remove(h2_exchange_ending(x));
@@ -168,6 +170,7 @@ static void on_drain(void *owner)
 {
     struct h2_conn *h = of_line(owner);
     h->blocked = false;
+    has_room(h);
     flush_later(h);
 }
 
@@ -371,10 +374,11 @@ static void reset_stream(void *line, struct h2_exchange *x, uint32_t code)
 
 static const struct h2_line line_calls = {.flush = flush_later, .reset = reset_stream};
 
+/* While the stream takes nothing a request would leave late, or never. */
 static size_t capacity(const struct conn *c)
 {
     const struct h2_conn *h = container_of(c, const struct h2_conn, base);
-    if (h->gone || h->closed || h->leaving || h->doubted || h->ended ||
+    if (h->gone || h->closed || h->leaving || h->doubted || h->ended || h->blocked ||
         !h2_session_takes_more(&h->session))
         return 0;
     size_t allowed = h2_session_allowed(&h->session);

@@ -134,12 +134,22 @@ START_TEST(test_full_stream)
     nghttp2_session_set_local_window_size(origin, NGHTTP2_FLAG_NONE, 0, 100 << 20);
     pump();
     ck_assert_uint_le(stream.base.queued, STREAM_HIGH + (64 << 10));
+    ck_assert_uint_eq(conn_capacity(conn), 0); /* what came now would leave late */
+    line_is("full");
+    for (size_t i = 0; i < 50; i++)
+        asker_cancel(&askers[i]);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(conn_capacity(conn), 0);
+    text_clear(&line_heard);
     stream.stuck = false;
     fake_stream_take(&stream, stream.base.queued);
-    for (size_t i = 0; i < 100; i++)
+    ck_assert_uint_gt(conn_capacity(conn), 0);
+    loop_turn(loop, false);
+    line_is("room");
+    for (size_t i = 50; i < 100; i++)
         exchange_finish(askers[i].exchange, &(struct fields){0});
     pump();
-    ck_assert_uint_eq(stats.bytes_sent > 100 * 4 * 16384, true);
+    ck_assert_uint_eq(stats.bytes_sent > 50 * 4 * 16384, true);
     finish();
 }
 END_TEST
