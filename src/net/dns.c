@@ -39,6 +39,7 @@ struct dns_entry {
     struct lookup lookup;
     struct deadline next;
     struct dns_addresses current;
+    bool is_partial;            /* one family may be missing from it */
     uint64_t renew_at, expires; /* of `current`; 0: none yet */
     unsigned failures;          /* since the last answer; a retry is planned */
     bool asked;                 /* since the last answer */
@@ -151,8 +152,11 @@ static uint64_t clamp_ttl(const struct dns *dns, uint64_t ttl_ms)
 
 static void answered(struct dns_entry *e)
 {
+    static const struct dns_addresses nothing;
     uint64_t now = loop_now(e->dns->loop), ttl = clamp_ttl(e->dns, e->lookup.ttl_ms);
-    dns_memory_add(&e->memory, &e->current, &e->lookup.found, now);
+    bool comparable = !e->is_partial && !e->lookup.is_partial;
+    dns_memory_add(&e->memory, comparable ? &e->current : &nothing, &e->lookup.found, now);
+    e->is_partial = e->lookup.is_partial;
     free(e->current.at);
     e->current = e->lookup.found;
     e->lookup.found = (struct dns_addresses){0};

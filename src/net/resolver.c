@@ -10,6 +10,7 @@
  * c-ares doubles it: 0.7 + 1.4 + 2.8 s in all, for each server. */
 #define TRY_MS 700
 #define TRIES 3
+#define RESOLUTION_DELAY_MS 50 /* RFC 8305 3 */
 
 #define SOCKET_MAGIC 0x50c4e701u
 #define RESOLVER_MAGIC 0x4e501e42u
@@ -22,7 +23,15 @@ struct resolver {
     struct list sockets;
     struct deadline timeout;
     struct task end;
-    size_t under_way; /* lookups c-ares has not answered yet */
+    size_t under_way; /* questions c-ares has not answered yet */
+};
+
+/* What c-ares was asked: it cannot take a question back, so that its answer may come
+ * when nobody waits for it any more. */
+struct question {
+    struct resolver *resolver;
+    struct lookup *lookup; /* NULL: nobody waits */
+    size_t place;          /* among the lookup's */
 };
 
 /* A socket of c-ares, as long as that has it open; freed by libuv's callback. */
@@ -201,25 +210,28 @@ static uint64_t shortest_ttl(const struct ares_addrinfo *info)
     return ttl < 0 ? 0 : (uint64_t)ttl * 1000;
 }
 
-static struct dns_addresses collect(const struct ares_addrinfo *info)
+static void collect(struct dns_addresses *list, const struct ares_addrinfo *info)
 {
-    size_t room = 0;
+    size_t room = list->count;
     for (const struct ares_addrinfo_node *n = info->nodes; n; n = n->ai_next)
         room++;
-    struct dns_addresses list = {room ? must_calloc(room, sizeof *list.at) : NULL, 0};
+    if (room == list->count)
+        return;
+    list->at = must_realloc(list->at, room * sizeof *list->at);
     for (const struct ares_addrinfo_node *n = info->nodes; n; n = n->ai_next) {
         if (n->ai_family != AF_INET && n->ai_family != AF_INET6)
             continue;
-        if (!addresses_have(&list, n->ai_addr))
-            memcpy(&list.at[list.count++], n->ai_addr, (size_t)n->ai_addrlen);
+        if (addresses_have(list, n->ai_addr))
+            continue;
+        list->at[list->count] = (struct sockaddr_storage){0};
+        memcpy(&list->at[list->count++], n->ai_addr, (size_t)n->ai_addrlen);
     }
-    addresses_interleave(&list);
-    return list;
 }
 
 /* c-ares sums up three cases as ECONNREFUSED. */
-static void explain(struct lookup *l, int status)
+static void explain(struct lookup *l)
 {
+    int status = l->status;
     l->why = status == ARES_ETIMEOUT ? FAILURE_DNS_TIMEOUT : FAILURE_DNS_ERROR;
     if (status == ARES_ENOTFOUND)
         l->words = "no such host";
@@ -233,46 +245,137 @@ static void explain(struct lookup *l, int status)
         l->words = ares_strerror(status);
 }
 
+/* ---------------------------------------------------------------- one lookup */
+
+/* That one kind of address is missing says less than why the other is not known. */
+static bool says_more(int status, int than)
+{
+    bool is_missing = status == ARES_ENODATA || status == ARES_ENOTFOUND;
+    return than == ARES_SUCCESS || than == ARES_ENOTFOUND || !is_missing;
+}
+
+static void take_answer(struct lookup *l, int status, const struct ares_addrinfo *info)
+{
+    if (status == ARES_SUCCESS) {
+        uint64_t ttl_ms = shortest_ttl(info);
+        l->ttl_ms = ttl_ms < l->ttl_ms ? ttl_ms : l->ttl_ms;
+        collect(&l->found, info);
+        status = ARES_ENODATA;
+    }
+    if (says_more(status, l->status))
+        l->status = status;
+}
+
+static bool is_answered(const struct lookup *l)
+{
+    return !l->questions[0] && !l->questions[1];
+}
+
+static void drop_questions(struct lookup *l)
+{
+    for (size_t i = 0; i < COUNT_OF(l->questions); i++) {
+        if (l->questions[i])
+            l->questions[i]->lookup = NULL;
+        l->questions[i] = NULL;
+    }
+}
+
+/* Told by a task, as this may come from inside the call that asked. */
+static void look_whether_done(struct lookup *l)
+{
+    if (is_answered(l))
+        loop_defer(l->by->loop, &l->told);
+    else if (l->found.count)
+        deadline_in(&l->patience, RESOLUTION_DELAY_MS);
+}
+
 static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo *info)
 {
-    struct lookup *l = arg;
-    struct resolver *r = l->by;
+    struct question *q = arg;
+    struct resolver *r = q->resolver;
+    struct lookup *l = q->lookup;
     MAGIC_CHECK(r, RESOLVER_MAGIC);
     (void)timeouts;
-    if (status == ARES_SUCCESS) {
-        l->found = collect(info);
-        l->ttl_ms = shortest_ttl(info);
+    if (l) {
+        l->questions[q->place] = NULL;
+        take_answer(l, status, info);
+        look_whether_done(l);
     }
-    if (l->found.count == 0)
-        explain(l, status == ARES_SUCCESS ? ARES_ENODATA : status);
     if (info)
         ares_freeaddrinfo(info);
-    loop_defer(r->loop, &l->told);
+    free(q);
     if (--r->under_way == 0 && r->link.on)
         loop_defer(r->loop, &r->end);
 }
 
-static void run_told(struct task *t)
+static void tell(struct lookup *l)
 {
-    struct lookup *l = container_of(t, struct lookup, told);
+    deadline_stop(&l->patience);
+    addresses_interleave(&l->found);
+    if (l->found.count == 0)
+        explain(l);
     l->by = NULL;
     l->done(l);
 }
 
-void resolver_ask(struct resolver *r, struct lookup *l, const char *name)
+static void run_told(struct task *t)
 {
-    static const struct ares_addrinfo_hints hints = {
+    tell(container_of(t, struct lookup, told));
+}
+
+static void on_patience(struct deadline *d)
+{
+    struct lookup *l = container_of(d, struct lookup, patience);
+    l->is_partial = true;
+    drop_questions(l);
+    tell(l);
+}
+
+static void put(struct resolver *r, struct question *q, const char *name, int family)
+{
+    const struct ares_addrinfo_hints hints = {
         .ai_flags = ARES_AI_NOSORT,
-        .ai_family = AF_UNSPEC,
+        .ai_family = family,
         .ai_socktype = SOCK_STREAM,
     };
+    ares_getaddrinfo(r->channel, name, NULL, &hints, on_answer, q);
+}
+
+static struct question *question_new(struct resolver *r, struct lookup *l, size_t place)
+{
+    struct question *q = NEW(struct question);
+    *q = (struct question){r, l, place};
+    r->under_way++;
+    return q;
+}
+
+/* A name of the hosts file has what stands there, and nothing else. */
+static bool stands_in_hosts_file(struct resolver *r, const char *name)
+{
+    struct hostent *found = NULL;
+    bool stands = ares_gethostbyname_file(r->channel, name, AF_UNSPEC, &found) == ARES_SUCCESS;
+    if (found)
+        ares_free_hostent(found);
+    return stands;
+}
+
+void resolver_ask(struct resolver *r, struct lookup *l, const char *name)
+{
+    bool is_one = stands_in_hosts_file(r, name);
     CHECK(l->by == NULL && r->link.on == NULL);
     l->by = r;
     l->found = (struct dns_addresses){0};
     l->why = FAILURE_NONE;
+    l->status = ARES_SUCCESS;
+    l->ttl_ms = UINT64_MAX;
+    l->is_partial = false;
     task_init(&l->told, run_told);
-    r->under_way++;
-    ares_getaddrinfo(r->channel, name, NULL, &hints, on_answer, l);
+    deadline_init(&l->patience, r->loop, on_patience);
+    struct question *first = l->questions[0] = question_new(r, l, 0);
+    struct question *second = l->questions[1] = is_one ? NULL : question_new(r, l, 1);
+    put(r, first, name, is_one ? AF_UNSPEC : AF_INET);
+    if (second)
+        put(r, second, name, AF_INET6);
     set_timeout(r);
 }
 
@@ -280,6 +383,8 @@ void lookup_forget(struct lookup *l)
 {
     if (l->by == NULL)
         return;
+    drop_questions(l);
+    deadline_stop(&l->patience);
     task_forget(&l->told);
     free(l->found.at);
     l->found = (struct dns_addresses){0};

@@ -10,16 +10,20 @@
 
 struct resolver;
 
-/* One question on its way. Lives inside its owner, which must outlive it:
- * c-ares cannot take a question back. */
+/* Two questions, for the addresses of either family, on their way. Lives inside its
+ * owner, which must outlive it, or forget it. */
 struct lookup {
-    struct resolver *by; /* NULL: not under way */
+    struct resolver *by;           /* NULL: not under way */
+    struct question *questions[2]; /* NULL: answered */
+    struct deadline patience;      /* with the second answer, once the first has come */
+    int status;                    /* of a question that failed, as c-ares has it */
     struct task told;
     void (*done)(struct lookup *); /* on the loop, never from resolver_ask() */
     /* What came, valid within done(), which takes `found.at` or frees it: */
     enum failure why; /* FAILURE_NONE: an answer, with at least one address */
     const char *words;
     struct dns_addresses found; /* sorted */
+    bool is_partial;            /* one family's question was not answered in time */
     uint64_t ttl_ms;            /* the shortest of all records */
 };
 
@@ -27,7 +31,8 @@ struct lookup {
  * the log if c-ares cannot start, or the servers cannot be read. */
 struct resolver *resolver_new(struct loop *, const char *servers);
 
-/* Asks for the IPv4 and IPv6 addresses of an absolute name. */
+/* Asks for the IPv4 and IPv6 addresses of an absolute name. Who got one kind waits 50 ms
+ * for the other (RFC 8305 3), as some name servers never answer for IPv6. */
 void resolver_ask(struct resolver *, struct lookup *, const char *name);
 
 /* Lets what is under way finish, then frees; until then it is on `retired`. */

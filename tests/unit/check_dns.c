@@ -59,6 +59,36 @@ START_TEST(one_family_is_enough)
 }
 END_TEST
 
+/* RFC 8305 3: who never answers for one family holds nobody up for long. */
+START_TEST(one_family_is_not_waited_for)
+{
+    fake_dns_set(server, "mute6.test", "192.0.2.1,2001:db8::1", 60);
+    fake_dns_reply(server, "mute6.test", FAKE_ONLY_A);
+    fake_dns_set(server, "mute4.test", "192.0.2.1,2001:db8::1", 60);
+    fake_dns_reply(server, "mute4.test", FAKE_ONLY_AAAA);
+    uint64_t began = clock_us();
+    ck_assert_str_eq(resolve("mute6.test").addresses, "192.0.2.1:0");
+    ck_assert_str_eq(resolve("mute4.test").addresses, "[2001:db8::1]:0");
+    ck_assert_uint_lt(clock_us() - began, 1000000); /* c-ares takes 4.9 s */
+    ck_assert_uint_eq(fake_dns_asked(server, "mute6.test"), 1);
+}
+END_TEST
+
+/* Where one family has no address, the other's answer is waited for. */
+START_TEST(a_late_answer_is_waited_for)
+{
+    struct asker a = {0};
+    fake_dns_set(server, "late.test", "192.0.2.1", 60);
+    fake_dns_reply(server, "late.test", FAKE_ONLY_AAAA);
+    ck_assert(!ask(&a, "late.test", LONG_MS));
+    settle(150);
+    ck_assert_uint_eq(a.found + a.failed, 0);
+    fake_dns_reply(server, "late.test", FAKE_ANSWER);
+    WAIT_FOR(a.found);
+    ck_assert_str_eq(a.addresses, "192.0.2.1:0");
+}
+END_TEST
+
 START_TEST(case_and_trailing_dot_make_no_difference)
 {
     fake_dns_set(server, "api.test", "192.0.2.1", 60);
@@ -275,6 +305,8 @@ static Suite *suite(void)
     tcase_add_test(t, localhost_is_loopback);
     tcase_add_test(t, families_take_turns);
     tcase_add_test(t, one_family_is_enough);
+    tcase_add_test(t, one_family_is_not_waited_for);
+    tcase_add_test(t, a_late_answer_is_waited_for);
     tcase_add_test(t, case_and_trailing_dot_make_no_difference);
     tcase_add_test(t, hosts_file_is_respected);
     tcase_add_test(t, unknown_host_fails_and_is_not_remembered);

@@ -159,6 +159,27 @@ START_TEST(replaced_addresses_are_gone_at_once)
 }
 END_TEST
 
+/* An answer that lacks a family, since that was not answered, replaces nothing. */
+START_TEST(unanswered_addresses_are_not_gone)
+{
+    struct watcher w = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1,2001:db8::1", 10);
+    fake_dns_reply(server, "api.test", FAKE_ONLY_A);
+    watch(&w, "api.test");
+    WAIT_FOR(w.answers == 1);
+    fake_dns_reply(server, "api.test", FAKE_ONLY_AAAA);
+    loop_skip(loop, 8500);
+    WAIT_FOR(w.answers == 2);
+    ck_assert(!is_gone(&w, "192.0.2.1"));
+    fake_dns_reply(server, "api.test", FAKE_ANSWER);
+    loop_skip(loop, 8500);
+    WAIT_FOR(w.answers == 3);
+    ck_assert(!is_gone(&w, "192.0.2.1"));
+    ck_assert(!is_gone(&w, "2001:db8::1"));
+    dns_unwatch(&w.watch);
+}
+END_TEST
+
 START_TEST(addresses_left_out_are_gone_after_ten_minutes)
 {
     struct watcher w = {0};
@@ -236,6 +257,7 @@ static Suite *suite(void)
     tcase_add_test(t, watchers_may_leave_when_told);
     tcase_add_test(t, failed_renewal_keeps_the_answer_until_it_expires);
     tcase_add_test(t, replaced_addresses_are_gone_at_once);
+    tcase_add_test(t, unanswered_addresses_are_not_gone);
     tcase_add_test(t, addresses_left_out_are_gone_after_ten_minutes);
     tcase_add_test(t, literals_are_never_gone);
     tcase_add_test(t, the_cache_is_bounded);

@@ -82,6 +82,12 @@ static unsigned add_answers(struct packet *p, const struct row *row, unsigned ty
     return count;
 }
 
+static bool is_silent(enum fake_reply reply, unsigned type)
+{
+    return reply == FAKE_SILENCE || (reply == FAKE_ONLY_A && type != TYPE_A) ||
+           (reply == FAKE_ONLY_AAAA && type != TYPE_AAAA);
+}
+
 static void answer(struct fake_dns *f, const unsigned char *query, size_t len,
                    const struct sockaddr *peer)
 {
@@ -92,12 +98,12 @@ static void answer(struct fake_dns *f, const unsigned char *query, size_t len,
     struct row *row = find(f, name);
     if (row && type == TYPE_A)
         row->asked++;
-    if (row && row->reply == FAKE_SILENCE)
+    if (row && is_silent(row->reply, type))
         return;
     memcpy(p.at, query, p.len);
     if (row && row->reply != FAKE_NXDOMAIN)
         rcode = row->reply == FAKE_SERVFAIL ? 2 : 0;
-    if (row && row->reply == FAKE_ANSWER)
+    if (row && row->reply != FAKE_NXDOMAIN && row->reply != FAKE_SERVFAIL)
         count = add_answers(&p, row, type);
     p.at[2] = 0x81; /* response, recursion desired */
     p.at[3] = (unsigned char)(0x80 | rcode);

@@ -7,7 +7,14 @@
 
 struct fake_dns;
 
-enum fake_reply { FAKE_ANSWER, FAKE_NXDOMAIN, FAKE_SERVFAIL, FAKE_SILENCE };
+enum fake_reply {
+    FAKE_ANSWER,
+    FAKE_NXDOMAIN,
+    FAKE_SERVFAIL,
+    FAKE_SILENCE,
+    FAKE_ONLY_A,
+    FAKE_ONLY_AAAA
+};
 
 struct fake_dns *fake_dns_new(struct loop *);
 void fake_dns_free(struct fake_dns *);
@@ -19,7 +26,8 @@ const char *fake_dns_servers(const struct fake_dns *);
  * commas ("" for none), and their TTL in seconds. */
 void fake_dns_set(struct fake_dns *, const char *name, const char *addresses, unsigned ttl);
 
-/* Says how it answers for a name (which must have been set). */
+/* Says how it answers for a name (which must have been set); FAKE_ONLY_A leaves its
+ * AAAA questions unanswered. */
 void fake_dns_reply(struct fake_dns *, const char *name, enum fake_reply);
 
 /* How often a name's IPv4 addresses were asked for. */
