@@ -97,8 +97,10 @@ static enum admin_outcome command(void *context, struct span upstream, enum pool
 static void on_record(void *context, const struct record *record)
 {
     struct daemon *d = context;
-    access_log_write(d->access_log, record);
-    slow_log_look(&d->slow_log, record, clock_us());
+    if (record->tunnel != RECORD_TUNNEL_OPENED)
+        access_log_write(d->access_log, record);
+    if (record->tunnel != RECORD_TUNNEL_ENDED) /* lasting long is not being slow */
+        slow_log_look(&d->slow_log, record, clock_us());
 }
 
 /* Records cost, so that those are made that somebody reads. */

@@ -25,18 +25,26 @@ struct store_counts { /* answers stored now */
     size_t entries, bytes;
 };
 
+/* A request that became a tunnel has two records: when that happened, and at the
+ * tunnel's end. */
+enum record_tunnel { RECORD_NO_TUNNEL, RECORD_TUNNEL_OPENED, RECORD_TUNNEL_ENDED };
+
 /* One request at its end; borrowed for the call. Times are µs. */
 struct record {
+    enum record_tunnel tunnel;
     const char *client;
     const char *bot; /* NULL: it did not say */
     struct span method;
     const char *upstream; /* NULL: it never had one */
     struct span target;   /* credentials redacted */
     unsigned status;      /* 0: none was sent */
-    uint64_t bytes;       /* of the answer's body */
+    uint64_t bytes;       /* of the answer's body; of a tunnel, to the client */
     struct trip trip;
     struct cache_note cache;
     enum failure error; /* FAILURE_NONE: none of ours */
     enum sent sent;
-    uint64_t total_us;
+    uint64_t total_us; /* of a tunnel's end, with all its life */
 };
+
+/* Called with each record. */
+typedef void record_listener(void *context, const struct record *);

@@ -16,7 +16,7 @@ struct proxy {
     struct flights *flights;
     struct config *config;
     struct totals totals;
-    proxy_on_record *on_record;
+    record_listener *on_record;
     uint64_t record_least_us;
     void *context;
 };
@@ -30,7 +30,7 @@ struct proxy *proxy_new(struct loop *loop, struct pools *pools)
     return p;
 }
 
-void proxy_record(struct proxy *p, proxy_on_record *on_record, uint64_t least_us, void *context)
+void proxy_record(struct proxy *p, record_listener *on_record, uint64_t least_us, void *context)
 {
     p->on_record = on_record;
     p->record_least_us = least_us;

@@ -10,14 +10,11 @@
 
 struct proxy;
 
-/* Called with each request's record at its end. */
-typedef void proxy_on_record(void *context, const struct record *);
-
 struct proxy *proxy_new(struct loop *, struct pools *);
 
 /* Who is told of records from now on, of requests that took so long at least;
  * NULL: nobody. None is made for nobody. */
-void proxy_record(struct proxy *, proxy_on_record *, uint64_t least_us, void *context);
+void proxy_record(struct proxy *, record_listener *, uint64_t least_us, void *context);
 
 /* New requests pin this configuration from now on. If it differs from the one
  * before, all stored answers are dropped: they were got under other rules. */

@@ -159,7 +159,7 @@ void tally_leave(struct tally *t, enum sent sent)
         t->stats->abandoned++;
 }
 
-void tally_tell(struct tally *t, proxy_on_record *on_record, void *context,
+void tally_tell(struct tally *t, record_listener *on_record, void *context,
                 const struct config_names *credential_params, struct span target)
 {
     struct text redacted = {0};

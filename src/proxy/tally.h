@@ -27,7 +27,7 @@ void tally_interim(struct tally *);
 void tally_head(struct tally *, unsigned status);
 
 /* Tells the record at its end; credentials in `target` are redacted first. */
-void tally_tell(struct tally *, proxy_on_record *, void *context,
+void tally_tell(struct tally *, record_listener *, void *context,
                 const struct config_names *credential_params, struct span target);
 
 /* How it ended; the first call counts. */

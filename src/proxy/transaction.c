@@ -3,10 +3,12 @@
 #include "base/log.h"
 #include "http/reply.h"
 #include "proxy/credentials.h"
+#include "proxy/epilogue.h"
 #include "proxy/flights.h"
 #include "proxy/passage.h"
 #include "proxy/relay.h"
 #include "proxy/tally.h"
+#include "proxy/tunnel.h"
 
 #define MAGIC 0x7472616e
 
@@ -79,13 +81,19 @@ static void let_go(struct transaction *t)
     t->answer = NULL;
 }
 
+static void tell(struct transaction *t, record_listener *listener, void *context)
+{
+    const struct upstream_config *u = t->settings ? t->settings : &t->order.config->defaults;
+    tally_tell(&t->tally, listener, context, &u->credential_params,
+               t->pool ? t->route.path : t->order.request->target);
+}
+
 /* Its numbers are final: told to the log, and its place in the pool given up. */
 static void conclude(struct transaction *t)
 {
-    const struct upstream_config *u = t->settings ? t->settings : &t->order.config->defaults;
-    if (t->order.on_record && t->tally.record.total_us >= t->order.record_least_us)
-        tally_tell(&t->tally, t->order.on_record, t->order.record_context, &u->credential_params,
-                   t->pool ? t->route.path : t->order.request->target);
+    const struct transaction_order *o = &t->order;
+    if (o->on_record && t->tally.record.total_us >= o->record_least_us)
+        tell(t, o->on_record, o->record_context);
     if (t->pool)
         pool_leave(t->pool, &t->in_pool);
     t->pool = NULL;
@@ -212,6 +220,29 @@ static void on_drain(void *owner)
     t->base.events->on_drain(t->base.owner);
 }
 
+struct farewell {
+    struct transaction *transaction;
+    struct tunnel *tunnel;
+};
+
+static void leave_record(void *context, const struct record *r)
+{
+    const struct farewell *f = context;
+    const struct transaction *t = f->transaction;
+    const struct transaction_order *o = &t->order;
+    tunnel_set_epilogue(f->tunnel, epilogue_new(r, t->tally.began_us, o->on_record,
+                                                o->record_least_us, o->record_context));
+}
+
+/* Its bytes are known at the tunnel's end alone. */
+static void leave_to(struct transaction *t, struct tunnel *tunnel)
+{
+    struct farewell f = {t, tunnel};
+    t->tally.record.tunnel = RECORD_TUNNEL_OPENED;
+    if (t->order.on_record)
+        tell(t, leave_record, &f);
+}
+
 /* The head of a 101 is the handshake of what follows: it goes as it came. */
 static void on_switch(void *owner, const struct response *head, const struct switched *to)
 {
@@ -220,6 +251,8 @@ static void on_switch(void *owner, const struct response *head, const struct swi
     t->answer = NULL;
     task_forget(&t->next);
     tally_switch(&t->tally, head->status);
+    if (to->tunnel)
+        leave_to(t, to->tunnel);
     conclude(t);
     be_over(t);
     t->base.events->on_switch(t->base.owner, head, to);

@@ -14,7 +14,7 @@ struct transaction_order {
     struct flights *flights;
     struct config *config;
     struct totals *totals;
-    proxy_on_record *on_record;
+    record_listener *on_record;
     uint64_t record_least_us; /* shorter ones are not told */
     void *record_context;
     const struct request *request;

@@ -1,6 +1,7 @@
 #include "proxy/tunnel.h"
 
 #include "base/log.h"
+#include "proxy/epilogue.h"
 
 #define MAGIC 0x74756e6c
 #define HALF_OPEN_MS 60000 /* one side has ended, and the other moves no byte */
@@ -11,6 +12,7 @@ struct side {
     struct stream *stream;
     struct side *other;
     uint64_t *bytes; /* where what it sends is counted */
+    uint64_t passed; /* of it, to the other */
     bool ended;      /* nothing more comes from it */
 };
 
@@ -27,6 +29,7 @@ struct tunnel {
     struct upstream_config settings; /* of the dial; its host is our own copy */
     struct dial *dial;               /* since the client joined: the origin is awaited */
     struct lingering *linger;
+    struct epilogue *epilogue;          /* NULL: none, or told */
     const struct tunnel_events *events; /* NULL: over */
     void *owner;
     uint64_t moved; /* bytes, when the deadline was set */
@@ -83,6 +86,9 @@ static void end(struct tunnel *t, bool broken)
     t->dial = NULL;
     close_side(t, &t->client, broken);
     close_side(t, &t->origin, broken);
+    if (t->epilogue)
+        epilogue_tell(t->epilogue, t->origin.passed);
+    t->epilogue = NULL;
     pool_remove_tunnel(t->pool, &t->counted);
     pool_release(t->pool, &t->held);
     loop_defer(t->loop, &t->grave);
@@ -141,11 +147,12 @@ static void on_half_open(struct deadline *d)
 
 /* --------------------------------------------------------------------- relaying */
 
-static void pass(struct side *s, const char *data, size_t len)
+/* False: the other side is full. */
+static bool pass(struct side *s, const char *data, size_t len)
 {
     uv_buf_t piece = uv_buf_init((char *)data, (unsigned)len);
-    if (!stream_write(s->other->stream, &piece, 1))
-        stream_pause(s->stream);
+    s->passed += len;
+    return stream_write(s->other->stream, &piece, 1);
 }
 
 static void tell_origin(struct tunnel *t)
@@ -160,7 +167,8 @@ static void on_data(void *owner, const char *data, size_t len)
     struct side *s = self(owner);
     *s->bytes += len;
     if (is_joined(s->tunnel)) {
-        pass(s, data, len);
+        if (!pass(s, data, len))
+            stream_pause(s->stream);
         return;
     }
     buf_append(&s->tunnel->early, data, len);
@@ -236,6 +244,12 @@ void tunnel_set_report(struct tunnel *t, const struct dial_report *report)
     t->report = *report;
 }
 
+void tunnel_set_epilogue(struct tunnel *t, struct epilogue *epilogue)
+{
+    MAGIC_CHECK(t, MAGIC);
+    t->epilogue = epilogue;
+}
+
 void tunnel_wait(struct tunnel *t, const struct tunnel_events *events, void *owner)
 {
     MAGIC_CHECK(t, MAGIC);
@@ -252,8 +266,7 @@ static void pass_early(struct side *s, struct buf *early)
     size_t len;
     bool more = true;
     while ((len = buf_front(early, &at))) {
-        uv_buf_t piece = uv_buf_init((char *)at, (unsigned)len);
-        more = stream_write(s->other->stream, &piece, 1);
+        more = pass(s, at, len);
         buf_consume(early, len);
     }
     if (more && !s->ended)

@@ -27,6 +27,10 @@ enum tunnel_kind { TUNNEL_CONNECT, TUNNEL_UPGRADE };
 struct tunnel *tunnel_new(struct loop *, struct pool *, enum tunnel_kind, struct stream *origin,
                           struct span ahead);
 
+/* What is to be told at its end, however that comes (taken over). */
+struct epilogue;
+void tunnel_set_epilogue(struct tunnel *, struct epilogue *);
+
 /* How the stream was dialled, for a line made of it. */
 void tunnel_set_report(struct tunnel *, const struct dial_report *);
 

@@ -1,6 +1,7 @@
 """CONNECT and WebSocket: bytes both ways, half-close, back-pressure, what is counted, and what is refused."""
 import base64
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -143,6 +144,27 @@ def test_half_close_both_ways(daemon, peer):
         assert got == b'the rest' * 1000
         one.close(), other.close()
     eventually(lambda: d.upstream('raw')['tunnels'] == {'open': 0, 'total': 2, 'bypassing': 2, 'tls_failed': 0})
+
+
+def test_the_access_log_has_a_tunnel_at_its_end(daemon, origin, tmp_path):
+    """CONNECT and a WebSocket: one line each, with the bytes that went to the client and the whole time, and no warning that they were slow."""
+    log = tmp_path / 'access.log'
+    d = daemon(upstream('ex', origin, server_timing=True), access_log=str(log), access_log_format='json', slow_log='200ms')
+    origin.on('/ws', echoing(b'\x81\x05first'))
+    with secure(connect(d)) as c, d.client() as ws:
+        ws.send(wire.compose('GET', '/ex/ws?signature=s3cret', WS, host='localhost'))
+        while not ws.sock.recv(65536).endswith(b'first'):
+            pass
+        assert c.get('/big', host='exchange.test').status == 200
+        time.sleep(0.3)
+        assert not log.exists() or not log.read_text()
+    eventually(lambda: log.read_text().count('\n') == 2)
+    lines = {line['method']: line for line in map(json.loads, log.read_text().splitlines())}
+    tunnel, feed = lines['CONNECT'], lines['GET']
+    assert tunnel['status'] == 200 and tunnel['bytes'] > 1000 and tunnel['total_ms'] >= 300, tunnel
+    assert feed['status'] == 101 and feed['bytes'] == 7 and feed['total_ms'] >= 300, feed
+    assert 's3cret' not in log.read_text() and feed['target'].startswith('/ws?signature=')
+    assert 'slow:' not in d.stderr
 
 
 def test_a_reset_is_passed_on(daemon, peer):

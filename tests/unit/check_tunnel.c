@@ -6,6 +6,7 @@
 
 #include "fake_stream.h"
 #include "pool_fixture.h"
+#include "proxy/epilogue.h"
 #include "proxy/tunnel.h"
 
 #define MEGABYTE ((size_t)1024 * 1024)
@@ -230,9 +231,61 @@ START_TEST(only_half_open_ones_are_timed)
 }
 END_TEST
 
+static unsigned told;
+static struct record end_record;
+
+static void on_record(void *context, const struct record *r)
+{
+    ck_assert_ptr_eq(context, &told);
+    ck_assert_str_eq(r->client, "127.0.0.1:9");
+    ck_assert_str_eq(r->upstream, "a");
+    ck_assert(span_is(r->target, SPAN("a.test:443")) && span_is(r->method, SPAN("CONNECT")));
+    ck_assert_int_eq(r->tunnel, RECORD_TUNNEL_ENDED);
+    end_record = *r;
+    told++;
+}
+
+/* What it names is gone by then. */
+static void tell_at_the_end(uint64_t least_us)
+{
+    char client_name[] = "127.0.0.1:9", upstream[] = "a", target[] = "a.test:443";
+    struct record r = {.client = client_name,
+                       .upstream = upstream,
+                       .method = SPAN("CONNECT"),
+                       .target = span_of(target),
+                       .status = 200};
+    told = 0;
+    tunnel_set_epilogue(tunnel, epilogue_new(&r, clock_us() - 5000, on_record, least_us, &told));
+    memset(client_name, 'x', sizeof client_name - 1);
+    memset(upstream, 'x', sizeof upstream - 1);
+    memset(target, 'x', sizeof target - 1);
+}
+
+START_TEST(its_bytes_are_told_at_its_end)
+{
+    open_tunnel("ahead");
+    tell_at_the_end(_i ? 3600ull * 1000 * 1000 : 0);
+    join_with("request");
+    ck_assert(fake_stream_feed(&origin, "answer", 6));
+    ck_assert(fake_stream_feed(&client, "more of it", 10));
+    ck_assert_uint_eq(told, 0);
+    fake_stream_end(&origin, STREAM_EOF);
+    fake_stream_end(&client, STREAM_EOF);
+    ck_assert_uint_eq(over, 1);
+    ck_assert_uint_eq(told, !_i); /* it did not last long enough */
+    if (told) {
+        ck_assert_uint_eq(end_record.bytes, 11); /* ahead, answer */
+        ck_assert_uint_ge(end_record.total_us, 5000);
+        ck_assert_uint_eq(end_record.status, 200);
+    }
+    close_all();
+}
+END_TEST
+
 START_TEST(it_ends_in_every_state)
 {
     open_tunnel("ahead");
+    tell_at_the_end(0);
     if (_i > 0)
         tunnel_wait(tunnel, &events, &spoke);
     if (_i == 2)
@@ -247,6 +300,7 @@ START_TEST(it_ends_in_every_state)
     tunnel = NULL;
     ck_assert(origin.closed);
     ck_assert_uint_eq(over, 0);
+    ck_assert_uint_eq(told, 1);
     close_all();
 }
 END_TEST
@@ -280,6 +334,7 @@ int main(void)
     tcase_add_test(t, the_last_bytes_arrive);
     tcase_add_loop_test(t, a_reset_breaks_both, 0, 2);
     tcase_add_test(t, only_half_open_ones_are_timed);
+    tcase_add_loop_test(t, its_bytes_are_told_at_its_end, 0, 2);
     tcase_add_loop_test(t, it_ends_in_every_state, 0, 6);
     tcase_add_test(t, it_holds_its_pool);
     suite_add_tcase(s, t);
