@@ -11,6 +11,8 @@
 #define SHARED_BIG(prefix, fresh, stale)                                                           \
     "path '" prefix "' { fresh = " fresh " stale_if_error = " stale                                \
     " coalesce = yes cache_max_object = 4m }\n"
+/* The clock, whatever is given beside the preset: signatures are made by it. */
+#define NEVER(prefix) "path '" prefix "' { fresh = 0 stale_if_error = 0 coalesce = no }\n"
 
 static const struct preset {
     const char *name, *block;
@@ -23,7 +25,7 @@ static const struct preset {
          SHARED_BIG("/api/v3/ticker", "100ms", "5s") SHARED("/api/v3/trades", "100ms", "5s")
              SHARED("/api/v3/aggTrades", "100ms", "5s") SHARED("/api/v3/avgPrice", "500ms", "5s")
                  SHARED("/api/v3/klines", "500ms", "10s") SHARED("/api/v3/uiKlines", "500ms", "10s")
-                     SHARED_BIG("/api/v3/exchangeInfo", "3s", "1m") "}"},
+                     SHARED_BIG("/api/v3/exchangeInfo", "3s", "1m") NEVER("/api/v3/time") "}"},
     {"binance-futures",
      "upstream binance-futures {\n"
      "url = 'https://fapi.binance.com'\n"
@@ -39,15 +41,17 @@ static const struct preset {
                                  SHARED("/fapi/v1/fundingRate", "1s", "30s")
                                      SHARED("/fapi/v1/fundingInfo", "30s", "5m")
                                          SHARED("/futures/data/", "1s", "30s")
-                                             SHARED_BIG("/fapi/v1/exchangeInfo", "3s", "1m") "}"},
-    {"kraken", "upstream kraken {\n"
-               "url = 'https://api.kraken.com'\n"
-               "error_prefix = {'{\"error\":[\"E'}\n"
-               "serialize_by = 'API-Key'\n" SHARED("/0/public/Ticker", "500ms", "5s") SHARED(
-                   "/0/public/Depth", "500ms", "5s") SHARED("/0/public/Trades", "500ms", "5s")
-                   SHARED("/0/public/Spread", "500ms", "5s") SHARED("/0/public/OHLC", "1s", "10s")
-                       SHARED("/0/public/Assets", "30s", "5m")
-                           SHARED_BIG("/0/public/AssetPairs", "30s", "5m") "}"},
+                                             SHARED_BIG("/fapi/v1/exchangeInfo", "3s", "1m")
+                                                 NEVER("/fapi/v1/time") "}"},
+    {"kraken",
+     "upstream kraken {\n"
+     "url = 'https://api.kraken.com'\n"
+     "error_prefix = {'{\"error\":[\"E'}\n"
+     "serialize_by = 'API-Key'\n" SHARED("/0/public/Ticker", "500ms", "5s")
+         SHARED("/0/public/Depth", "500ms", "5s") SHARED("/0/public/Trades", "500ms", "5s")
+             SHARED("/0/public/Spread", "500ms", "5s") SHARED("/0/public/OHLC", "1s", "10s")
+                 SHARED("/0/public/Assets", "30s", "5m")
+                     SHARED_BIG("/0/public/AssetPairs", "30s", "5m") NEVER("/0/public/Time") "}"},
     {"kraken-futures",
      "upstream kraken-futures {\n"
      "url = 'https://futures.kraken.com'\n"
@@ -59,11 +63,12 @@ static const struct preset {
                  SHARED("/derivatives/api/v3/instruments/", "1s", "5s") "}"},
     {"coinbase", "upstream coinbase {\n"
                  "url = 'https://api.exchange.coinbase.com'\n" SHARED("/products", "200ms", "5s")
-                     SHARED("/currencies", "30s", "5m") "}"},
+                     SHARED("/currencies", "30s", "5m") NEVER("/time") "}"},
     {"coinbase-advanced", "upstream coinbase-advanced {\n"
                           "url = 'https://api.coinbase.com'\n" SHARED(
                               "/api/v3/brokerage/market/product_book", "200ms", "5s")
-                              SHARED_BIG("/api/v3/brokerage/market/products", "200ms", "5s") "}"},
+                              SHARED_BIG("/api/v3/brokerage/market/products", "200ms", "5s")
+                                  NEVER("/api/v3/brokerage/time") NEVER("/v2/time") "}"},
     {"okx",
      "upstream okx {\n"
      "url = 'https://www.okx.com'\n"
@@ -71,15 +76,16 @@ static const struct preset {
      "'{\"code\":\"6', '{\"code\":\"7', '{\"code\":\"8', '{\"code\":\"9'}\n" SHARED(
          "/api/v5/market/ticker", "100ms", "5s") SHARED("/api/v5/market/books", "100ms", "5s")
          SHARED("/api/v5/market/trades", "100ms", "5s")
-             SHARED("/api/v5/market/index-tickers", "100ms", "5s") SHARED("/api/v5/market/candles",
-                                                                          "500ms", "10s")
-                 SHARED("/api/v5/market/index-candles", "500ms", "10s")
-                     SHARED("/api/v5/market/mark-price-candles", "500ms", "10s")
-                         SHARED("/api/v5/public/mark-price", "500ms", "5s")
-                             SHARED("/api/v5/public/price-limit", "500ms", "5s")
-                                 SHARED("/api/v5/public/open-interest", "1s", "10s")
-                                     SHARED("/api/v5/public/funding-rate", "1s", "30s")
-                                         SHARED_BIG("/api/v5/public/instruments", "30s", "5m") "}"},
+             SHARED("/api/v5/market/index-tickers", "100ms", "5s")
+                 SHARED("/api/v5/market/candles", "500ms", "10s")
+                     SHARED("/api/v5/market/index-candles", "500ms", "10s")
+                         SHARED("/api/v5/market/mark-price-candles", "500ms", "10s")
+                             SHARED("/api/v5/public/mark-price", "500ms", "5s")
+                                 SHARED("/api/v5/public/price-limit", "500ms", "5s")
+                                     SHARED("/api/v5/public/open-interest", "1s", "10s")
+                                         SHARED("/api/v5/public/funding-rate", "1s", "30s")
+                                             SHARED_BIG("/api/v5/public/instruments", "30s", "5m")
+                                                 NEVER("/api/v5/public/time") "}"},
     {"bybit",
      "upstream bybit {\n"
      "url = 'https://api.bybit.com'\n"
@@ -93,7 +99,8 @@ static const struct preset {
                      SHARED("/v5/market/premium-index-price-kline", "500ms", "10s")
                          SHARED("/v5/market/open-interest", "1s", "10s")
                              SHARED("/v5/market/funding/history", "1s", "30s")
-                                 SHARED_BIG("/v5/market/instruments-info", "3s", "1m") "}"},
+                                 SHARED_BIG("/v5/market/instruments-info", "3s", "1m")
+                                     NEVER("/v5/market/time") "}"},
 };
 
 const char *preset_find(const char *name)

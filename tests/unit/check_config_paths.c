@@ -84,6 +84,40 @@ START_TEST(presets_fill_what_is_not_given)
 }
 END_TEST
 
+/* What the operator gives for all of an upstream is not for its clock. */
+START_TEST(presets_keep_the_clock_out)
+{
+    static const struct {
+        const char *preset, *path;
+    } clocks[] = {
+        {"binance", "/api/v3/time"},
+        {"binance-futures", "/fapi/v1/time"},
+        {"kraken", "/0/public/Time"},
+        {"coinbase", "/time"},
+        {"coinbase-advanced", "/api/v3/brokerage/time"},
+        {"coinbase-advanced", "/v2/time"},
+        {"okx", "/api/v5/public/time"},
+        {"bybit", "/v5/market/time"},
+    };
+    char text[160];
+    for (size_t i = 0; i < COUNT_OF(clocks); i++) {
+        snprintf(text, sizeof text,
+                 "upstream a { preset = %s fresh = 1s stale_if_error = 9s coalesce = yes }",
+                 clocks[i].preset);
+        struct config *c = parse_good(text);
+        const struct upstream_config *u = find(c, "a"), *clock = at(u, clocks[i].path);
+        ck_assert(u->fresh == 1000 && at(u, "/else")->coalesce);
+        ck_assert_msg(!clock->fresh && !clock->stale_if_error && !clock->coalesce, "%s",
+                      clocks[i].path);
+        config_unref(c);
+    }
+    struct config *c =
+        parse_good("upstream a { preset = okx path /api/v5/public/time { fresh = 1s } }");
+    ck_assert_uint_eq(at(find(c, "a"), "/api/v5/public/time")->fresh, 1000);
+    config_unref(c);
+}
+END_TEST
+
 /* Whatever a preset shares is public market data: never the clock, nothing of an account. */
 START_TEST(presets_share_nothing_they_must_not)
 {
@@ -184,6 +218,7 @@ int main(void)
     tcase_add_test(c, the_longest_prefix_decides);
     tcase_add_test(c, errors_in_paths_name_their_line);
     tcase_add_test(c, presets_fill_what_is_not_given);
+    tcase_add_test(c, presets_keep_the_clock_out);
     tcase_add_test(c, presets_share_nothing_they_must_not);
     tcase_add_test(c, all_of_it_reads_back);
     tcase_add_test(c, values_of_the_store);
