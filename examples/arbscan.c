@@ -115,6 +115,21 @@ static bool find_fee(const struct scanner *s, struct venue *v)
     return decimal_read(fee, &v->fee) && v->fee.places <= 6 && decimal_sign(v->fee) >= 0;
 }
 
+/* A fee for a name that is not asked is a slip of the pen, and dear. */
+static const char *find_idle_fee(const struct scanner *s)
+{
+    for (size_t i = 0; i < s->fee_count; i++) {
+        struct span given = span_of(s->fees[i]);
+        struct span name = span_first(given, span_find(given, '='));
+        bool used = false;
+        for (size_t k = 0; k < s->count; k++)
+            used |= span_is(name, span_of(s->venues[k].name));
+        if (!used)
+            return s->fees[i];
+    }
+    return NULL;
+}
+
 /* "EXCHANGE[@UPSTREAM]:SYMBOL". */
 static bool read_venue(struct scanner *s, const char *text, struct venue *v, struct asker *a)
 {
@@ -137,6 +152,17 @@ static bool read_venue(struct scanner *s, const char *text, struct venue *v, str
     asker_init(a, v, base.at, s->timeout_ms);
     text_free(&base);
     return true;
+}
+
+static bool read_venues(struct scanner *s, int count, char **given)
+{
+    s->venues = must_calloc((size_t)count, sizeof *s->venues);
+    s->askers = must_calloc((size_t)count, sizeof *s->askers);
+    for (; s->count < (size_t)count; s->count++)
+        if (!read_venue(s, given[s->count], &s->venues[s->count], &s->askers[s->count]))
+            return false;
+    const char *idle = find_idle_fee(s);
+    return idle == NULL || misused("no exchange that is asked is named in --fee", idle);
 }
 
 static const struct option names[] = {
@@ -171,12 +197,7 @@ static int read_arguments(struct scanner *s, int argc, char **argv)
         misused("no exchange is given", "");
         return EX_USAGE;
     }
-    s->venues = must_calloc((size_t)(argc - optind), sizeof *s->venues);
-    s->askers = must_calloc((size_t)(argc - optind), sizeof *s->askers);
-    for (; optind < argc; optind++, s->count++)
-        if (!read_venue(s, argv[optind], &s->venues[s->count], &s->askers[s->count]))
-            return EX_USAGE;
-    return -1;
+    return read_venues(s, argc - optind, argv + optind) ? -1 : EX_USAGE;
 }
 
 /* --------------------------------------------------------------------- looking */

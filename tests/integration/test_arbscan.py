@@ -111,7 +111,8 @@ def test_the_table_for_people(demo):
 
 
 @pytest.mark.parametrize('args', [[], ['nowhere:BTCUSD'], ['kraken'], ['kraken:???'], ['--timeout', '-1', 'kraken:XBTUSD'],
-                                  ['--fee', 'kraken', 'kraken:XBTUSD'], ['--fee', 'kraken=x', 'kraken:XBTUSD'], ['--nonsense']])
+                                  ['--fee', 'kraken', 'kraken:XBTUSD'], ['--fee', 'kraken=x', 'kraken:XBTUSD'],
+                                  ['--fee', 'krakn=0', 'kraken:XBTUSD'], ['--nonsense']])
 def test_wrong_calls(args):
     out = subprocess.run([PROGRAM, *args], capture_output=True, text=True, timeout=10)
     assert out.returncode == 64 and len(out.stderr.splitlines()) == 1 and not out.stdout, out
