@@ -71,9 +71,12 @@ static int misused(const struct command *c, const char *what, const char *which)
 static int wrong_option(const struct command *c, char **argv, int found)
 {
     char letter[] = {'-', (char)optopt, '\0'};
+    const char *word = argv[optind - 1];
     if (found == ':')
-        return misused(c, "a value is missing after", argv[optind - 1]);
-    return misused(c, "unknown option", optopt ? letter : argv[optind - 1]);
+        return misused(c, "a value is missing after", word);
+    if (optopt && strchr(word, '=')) /* a long one: getopt_long(3) gives its letter */
+        return misused(c, "there is no value for", word);
+    return misused(c, "unknown option", optopt ? letter : word);
 }
 
 /* One for all commands; `letters` and `names` say which options this one takes. */

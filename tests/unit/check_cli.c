@@ -129,6 +129,8 @@ START_TEST(bad_usage_is_one_line_and_64)
     fails("stats --watch --json", EX_USAGE, "with --json there is no '--watch'");
     fails("stats --url", EX_USAGE, "a value is missing after '--url'");
     fails("stats --url http://a -c /x", EX_USAGE, "--url");
+    fails("stats --json=1", EX_USAGE, "there is no value for '--json=1'");
+    fails("stats -x", EX_USAGE, "unknown option '-x'");
     fails("stats --url ftp://a", EX_USAGE, "ftp://a");
     fails("stats --url http://", EX_USAGE, "http://");
     fails("stats --url http://u@h/", EX_USAGE, "http://u@h/");
