@@ -24,6 +24,31 @@ struct reader {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reader *reading;
 
+/* Where a directive that is unknown here is at home; NULL: nowhere. */
+static const char *home_of(struct span name)
+{
+    if (span_is(name, SPAN("path")))
+        return "belongs in an upstream";
+    if (span_is(name, SPAN("upstream")) || span_is(name, SPAN("defaults")))
+        return "stands in no other block";
+    for (size_t row = 0; row < ALL_ROWS; row++) {
+        if (!span_is(name, span_of(directives[row].name)))
+            continue;
+        return row < GLOBAL_ROWS                         ? "belongs outside of all blocks"
+               : directive_in_defaults(&directives[row]) ? "belongs in an upstream or defaults"
+                                                         : "belongs in an upstream";
+    }
+    return NULL;
+}
+
+static void complain_of_unknown(const cfg_t *cfg, const char *quoted)
+{
+    struct span name = span_from(span_of(quoted), 1);
+    const char *home = home_of(span_first(name, span_find(name, '\'')));
+    complaint_add(reading->complaints, cfg->line, "unknown directive %s%s%s", quoted,
+                  home ? " here: it " : "", home ? home : "");
+}
+
 /* A syntax error or an unknown directive: the last that libconfuse says. */
 static void on_error(cfg_t *cfg, const char *format, va_list args) PRINTF_LIKE(2, 0);
 static void on_error(cfg_t *cfg, const char *format, va_list args)
@@ -35,8 +60,7 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
         return; /* the scanner knows better why */
     reading->stopped = true;
     if (strncmp(message, unknown, sizeof unknown - 1) == 0)
-        complaint_add(reading->complaints, cfg->line, "unknown directive %s",
-                      message + sizeof unknown - 1);
+        complain_of_unknown(cfg, message + sizeof unknown - 1);
     else
         complaint_add(reading->complaints, cfg->line, "%s", message);
 }

@@ -72,10 +72,15 @@ START_TEST(unknown_directives_are_named)
     refuse("\nupstream a {\nfreshness = 1s\nbad = 1\n}",
            "t.conf:3: unknown directive 'freshness'\n");
     refuse("conect = deny", "t.conf:1: unknown directive 'conect'\n");
-    refuse("upstream a { max_clients = 1 }", "t.conf:1: unknown directive 'max_clients'\n");
-    refuse("min_idle = 1", "t.conf:1: unknown directive 'min_idle'\n");
+    refuse("upstream a { max_clients = 1 }",
+           "t.conf:1: unknown directive 'max_clients' here: it belongs outside of all blocks\n");
+    refuse("url = x", "t.conf:1: unknown directive 'url' here: it belongs in an upstream\n");
+    refuse("upstream a { defaults { } }",
+           "t.conf:1: unknown directive 'defaults' here: it stands in no other block\n");
+    refuse("min_idle = 1",
+           "t.conf:1: unknown directive 'min_idle' here: it belongs in an upstream or defaults\n");
     refuse("upstream a {\nurl = http://a\n}\n\"upstream=a|min_idle\" = 5",
-           "t.conf:4: unknown directive 'min_idle'\n");
+           "t.conf:4: unknown directive 'min_idle' here: it belongs in an upstream or defaults\n");
 }
 END_TEST
 

@@ -47,10 +47,11 @@ START_TEST(errors_in_paths_name_their_line)
            "t.conf:13: path '/ c' has characters that no target has\n"
            "t.conf:16: upstream 'c' has no url\n");
     refuse("upstream a { url = https://a.example\n path /a {\n retries = 1 } }",
-           "t.conf:3: unknown directive 'retries'\n");
-    refuse("\ndefaults { path /a { } }", "t.conf:2: unknown directive 'path'\n");
+           "t.conf:3: unknown directive 'retries' here: it belongs in an upstream or defaults\n");
+    refuse("\ndefaults { path /a { } }",
+           "t.conf:2: unknown directive 'path' here: it belongs in an upstream\n");
     refuse("\nupstream a {\npath /a {", "t.conf:2: this '{' is never closed\n");
-    refuse("path /a { }", "t.conf:1: unknown directive 'path'\n");
+    refuse("path /a { }", "t.conf:1: unknown directive 'path' here: it belongs in an upstream\n");
 }
 END_TEST
 
