@@ -157,6 +157,10 @@ static void warn(const struct config *c)
         snprintf(object, sizeof object, "upstream %s", u->name);
         if (u->secure && !u->tls_verify)
             LOG(WARN, object, "tls_verify = no: whoever answers is believed, unverified");
+        if (u->weight_limit && u->weight_header == NULL)
+            LOG(WARN, object, "weight_limit without weight_header holds nothing");
+        if (u->burst && u->rate.count == 0)
+            LOG(WARN, object, "burst without rate limits nothing");
     }
     if (!c->defaults.tls_verify)
         LOG(WARN, "defaults", "tls_verify = no: unlisted hosts are not verified");

@@ -93,6 +93,13 @@ def test_stats_command(ex, origin, tmp_path):
     assert out.returncode not in (0, 64) and len(out.stderr.strip().splitlines()) == 1 and not out.stdout
 
 
+def test_settings_without_effect(daemon, origin):
+    """A limit that lacks what it is measured by is warned of."""
+    d = daemon(upstream('ex', origin, weight_limit=10, burst=3), upstream('two', origin, host='two.test', weight_limit=10, weight_header='X-W'))
+    eventually(lambda: 'ready' in d.stderr)
+    assert re.findall(r'^warn upstream (\w+): (\w+) without', d.stderr, re.M) == [('ex', 'weight_limit'), ('ex', 'burst')], d.stderr
+
+
 def test_a_second_daemon_on_the_port(ex, daemon):
     """Exits 69 with one clear line; the first is not disturbed."""
     d = daemon(listen=[f'127.0.0.1:{ex.port}'], wait=False)
