@@ -375,7 +375,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
     clients_intercept(d->clients, d->worker, d->leaves);
     d->listeners = listeners_new(d->loop, d->clients);
     d->signals = signals_new(d->loop, on_signal, d);
-    d->reload = reload_new(d->worker, path, optional, on_reloaded, d);
+    d->reload = reload_new(d->worker, path, optional && *c->path == '\0', on_reloaded, d);
     d->pulse = pulse_new(d->loop, &d->admin);
     task_init(&d->drain, drain_asked);
     deadline_init(&d->poll, d->loop, on_poll);

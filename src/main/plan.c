@@ -83,6 +83,8 @@ static void done(struct job *j)
         destroy(r);
         return;
     }
+    if (r->plan.config && *r->plan.config->path)
+        r->optional = false; /* a file that was there does not turn into the defaults */
     r->done(r->owner, &r->plan);
     plan_clear(&r->plan);
     if (r->again)

@@ -21,7 +21,8 @@ bool plan_make(struct plan *, const char *path, bool optional) MUST_CHECK;
 void plan_clear(struct plan *);
 
 /* Makes one on the worker, then calls `done` on the loop with it (to be used and
- * cleared there). One at a time: asked again meanwhile, it makes another after. */
+ * cleared there). One at a time: asked again meanwhile, it makes another after.
+ * `optional` holds until the file was there: then one that is gone is an error. */
 struct reload;
 struct reload *reload_new(struct worker *, const char *path, bool optional,
                           void (*done)(void *owner, struct plan *), void *owner);

@@ -163,6 +163,29 @@ START_TEST(test_reload)
 }
 END_TEST
 
+/* Where none need be, the defaults hold until there is one; not again once it is gone. */
+START_TEST(test_a_file_that_goes)
+{
+    begin();
+    reload_free(reload);
+    unlink(path);
+    reload = reload_new(worker, path, true, on_plan, &plans);
+    reload_ask(reload);
+    wait_for(1);
+    ck_assert(good);
+    write_file(FILE_OF("one"));
+    reload_ask(reload);
+    wait_for(2);
+    ck_assert_str_eq(first_name, "one");
+    unlink(path);
+    reload_ask(reload);
+    wait_for(3);
+    ck_assert(!good);
+    ck_assert_ptr_nonnull(strstr(errors, "No such file"));
+    finish();
+}
+END_TEST
+
 /* What is asked for while one is made is made after it, once, from the file as
  * it is by then. */
 START_TEST(test_asked_again)
@@ -219,6 +242,7 @@ int main(void)
     tcase_add_test(c, test_making);
     tcase_add_test(c, test_ca);
     tcase_add_test(c, test_reload);
+    tcase_add_test(c, test_a_file_that_goes);
     tcase_add_test(c, test_asked_again);
     tcase_add_loop_test(c, test_freed_while_running, 0, 3);
     tcase_add_test(c, test_freed_unused);
