@@ -1,10 +1,12 @@
 #include "main/diagnosis.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 #include "base/duration.h"
 
-#define DAY_S 86400
+#define HOUR_S 3600
+#define DAY_S (24 * HOUR_S)
 #define WEIGHT_TENTHS 8 /* from here on public requests are held */
 
 struct diagnosis {
@@ -90,19 +92,28 @@ static void look_at_connecting(struct diagnosis *d)
 
 /* -------------------------------------------------------------------------- TLS */
 
+/* "30 days"; near the end "47 hours". */
+static const char *left_text(int64_t seconds, char out[32])
+{
+    bool near = seconds < 2 * DAY_S;
+    snprintf(out, 32, "%" PRId64 " %s", seconds / (near ? HOUR_S : DAY_S), near ? "hours" : "days");
+    return out;
+}
+
 static void look_at_certificate(struct diagnosis *d)
 {
+    char text[32];
     const struct checkup_facts *f = d->facts;
     int64_t left_s = f->valid_until_s - f->asked_ms / 1000;
-    int64_t life_s = f->valid_until_s - f->valid_from_s, days = left_s / DAY_S;
+    int64_t life_s = f->valid_until_s - f->valid_from_s;
     if (left_s < 0) {
         ROW(d, "certificate", "expired");
-        FIND(d, "its certificate expired %" PRId64 " days ago", -days);
+        FIND(d, "its certificate expired %s ago", left_text(-left_s, text));
         return;
     }
-    ROW(d, "certificate", "%" PRId64 " days left", days);
-    if (days < DIAGNOSIS_CERT_DAYS && left_s < life_s / 3)
-        FIND(d, "its certificate expires in %" PRId64 " days", days);
+    ROW(d, "certificate", "%s left", left_text(left_s, text));
+    if (left_s < DIAGNOSIS_CERT_DAYS * DAY_S && left_s < life_s / 3)
+        FIND(d, "its certificate expires in %s", left_text(left_s, text));
 }
 
 static void look_at_tls(struct diagnosis *d)

@@ -94,6 +94,11 @@ START_TEST(certificates_that_end)
     ck_assert(is_well());
     facts.valid_until_s = NOW_MS / 1000 - DAYS(3);
     is_ill("its certificate expired 3 days ago");
+    facts.valid_until_s = NOW_MS / 1000 - DAYS(1) + 1;
+    is_ill("its certificate expired 23 hours ago");
+    facts.valid_from_s = 0;
+    facts.valid_until_s = NOW_MS / 1000 + DAYS(1);
+    is_ill("its certificate expires in 24 hours");
 }
 END_TEST
 
