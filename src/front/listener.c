@@ -6,6 +6,7 @@
 
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "config/endpoint.h"
 #include "front/door.h"
 #include "net/address.h"
 #include "net/stream_uv.h"
@@ -187,9 +188,18 @@ static void keep_wanted(struct listeners *l, struct list *opened)
 static void warn_of_replaced(const struct listeners *l, const struct config_addresses *listen)
 {
     for (size_t i = 0; l->given && i < listen->count; i++)
-        if (find(l, &listen->at[i]) == NULL)
+        if (!listeners_own(l, (const struct sockaddr *)&listen->at[i].at))
             LOG(WARN, "listen", "%s is not opened: the sockets of systemd take the place of listen",
                 listen->at[i].text);
+}
+
+/* `listen` would have been refused. */
+static void warn_of_shut(const struct listeners *l)
+{
+    LIST_FOR (&l->doors, d, struct door, link)
+        if (d->given && l->allowed_count == 0 && !endpoint_is_local(&d->address))
+            LOG(WARN, d->address.text,
+                "serves this machine alone: without allow_clients the others are turned away");
 }
 
 bool listeners_apply(struct listeners *l, const struct config *config, char *error, size_t size)
@@ -214,6 +224,7 @@ bool listeners_apply(struct listeners *l, const struct config *config, char *err
     name_all(l, config);
     copy_allowed(l, &config->allow_clients);
     warn_of_replaced(l, &config->listen);
+    warn_of_shut(l);
     return true;
 }
 
