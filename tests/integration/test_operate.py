@@ -2,6 +2,7 @@
 import os
 import re
 import signal
+import subprocess
 import threading
 import time
 
@@ -9,7 +10,7 @@ import pytest
 
 from lib import wire
 from lib.behaviour import Gate, flood, reply
-from lib.daemon import PATIENCE, cli, free_port, upstream
+from lib.daemon import PATIENCE, binary, cli, free_port, upstream
 from lib.promise import own_error, works
 from lib.wire import Closed, WireError, background, compose, eventually, refuses
 
@@ -98,6 +99,15 @@ def test_settings_without_effect(daemon, origin):
     d = daemon(upstream('ex', origin, weight_limit=10, burst=3), upstream('two', origin, host='two.test', weight_limit=10, weight_header='X-W'))
     eventually(lambda: 'ready' in d.stderr)
     assert re.findall(r'^warn upstream (\w+): (\w+) without', d.stderr, re.M) == [('ex', 'weight_limit'), ('ex', 'burst')], d.stderr
+
+
+def test_closed_standard_descriptors(daemon, origin):
+    """No socket becomes the place where the log goes: requests are served, and SIGTERM ends it with 0."""
+    d = daemon(upstream('ex', origin), log_level='debug', wrap=['sh', '-c', 'exec "$@" <&- >&- 2>&-', 'sh'])
+    works(d)
+    assert d.stop() == 0
+    out = subprocess.run(['sh', '-c', 'exec "$@" >&-', 'sh', binary(), 'check', '-c', d.conf_path], capture_output=True, text=True)
+    assert out.returncode == 74 and 'cannot write' in out.stderr
 
 
 def test_a_second_daemon_on_the_port(ex, daemon):
