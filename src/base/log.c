@@ -1,6 +1,8 @@
 #include "base/log.h"
 
+#include <poll.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +13,7 @@
 
 static enum log_level threshold = LOG_LEVEL_INFO;
 static bool for_journal;
+static atomic_ulong lost; /* lines, since one was written */
 
 void log_set_level(enum log_level level)
 {
@@ -31,7 +34,18 @@ void log_for_journal(void)
                   fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-void log_write(enum log_level level, const char *object, const char *format, ...)
+/* A terminal that is held, or a pipe whose reader sleeps, is not to stop the loop.
+ * Where there is room at all there is room for a line (pipe(7): PIPE_BUF). */
+static bool takes_a_line(void)
+{
+    struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
+    return poll(&out, 1, 0) != 0;
+}
+
+static void put(enum log_level level, const char *object, const char *format, va_list args)
+    PRINTF_LIKE(3, 0);
+
+static void put(enum log_level level, const char *object, const char *format, va_list args)
 {
     static const char *const names[] = {"error", "warn", "info", "debug"};
     static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
@@ -40,10 +54,7 @@ void log_write(enum log_level level, const char *object, const char *format, ...
                      names[level], object);
     if (n > 200)
         n = 200;
-    va_list args;
-    va_start(args, format);
     n += vsnprintf(line + n, sizeof line - 1 - (size_t)n, format, args);
-    va_end(args);
     if ((size_t)n > sizeof line - 2)
         n = sizeof line - 2;
     for (char *p = line; p < line + n; p++)
@@ -51,6 +62,22 @@ void log_write(enum log_level level, const char *object, const char *format, ...
             *p = '?';
     line[n] = '\n';
     fwrite(line, 1, (size_t)n + 1, stderr);
+}
+
+void log_write(enum log_level level, const char *object, const char *format, ...)
+{
+    va_list args;
+    if (!takes_a_line()) {
+        lost++;
+        return;
+    }
+    unsigned long missing = atomic_exchange(&lost, 0);
+    if (missing)
+        log_write(LOG_LEVEL_WARN, "log", "%lu lines are missing here: standard error took no more",
+                  missing);
+    va_start(args, format);
+    put(level, object, format, args);
+    va_end(args);
 }
 
 void log_seldom(struct log_seldom *s, enum log_level level, const char *object, const char *words)

@@ -17,7 +17,8 @@ void log_for_journal(void);
 
 /* Writes "LEVEL OBJECT: message\n" at once. `object` names what it is about
  * ("upstream binance", "client 17"). Control characters in the message come
- * out as '?', so that nobody can forge a line. */
+ * out as '?', so that nobody can forge a line. Never waits: what standard error
+ * does not take is dropped, and counted in the next line that it takes. */
 void log_write(enum log_level, const char *object, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #define LOG(level, object, ...)                                                                    \

@@ -2,6 +2,7 @@
 #include "base/log.h"
 
 #include <check.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -49,6 +50,27 @@ static int evaluated(int *count)
 {
     return ++*count;
 }
+
+/* What a pipe does not hold is missing, and counted once there is room again. */
+START_TEST(a_sleeping_reader_stops_nobody)
+{
+    const unsigned long written = 20000;
+    unsigned long missing = 0;
+    int flags = fcntl(ends[0], F_GETFL);
+    for (unsigned long i = 0; i < written; i++)
+        LOG(INFO, "x", "one of too many for a pipe of 1 MiB at most: 20000 times this");
+    ck_assert_int_eq(fcntl(ends[0], F_SETFL, flags | O_NONBLOCK), 0);
+    while (read(ends[0], lines, sizeof lines) > 0)
+        ;
+    ck_assert_int_eq(fcntl(ends[0], F_SETFL, flags), 0);
+    LOG(INFO, "x", "again");
+    LOG(INFO, "x", "and again");
+    const char *rest = logged();
+    ck_assert_int_eq(sscanf(rest, "warn log: %lu lines are missing here", &missing), 1);
+    ck_assert(missing > 0 && missing < written);
+    ck_assert_ptr_nonnull(strstr(rest, " no more\ninfo x: again\ninfo x: and again\n"));
+}
+END_TEST
 
 START_TEST(levels_are_kept)
 {
@@ -130,6 +152,7 @@ int main(void)
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_add_test(all, one_line_an_event);
+    tcase_add_test(all, a_sleeping_reader_stops_nobody);
     tcase_add_test(all, levels_are_kept);
     tcase_add_test(all, lines_cannot_be_forged);
     tcase_add_test(all, long_lines_are_cut);
