@@ -138,6 +138,7 @@ static void beat(const char *watchdog_us, bool again, bool fed)
 {
     char path[64];
     int fd = listen_as_manager(path);
+    unsetenv("WATCHDOG_USEC");
     if (watchdog_us)
         ck_assert_int_eq(setenv("WATCHDOG_USEC", watchdog_us, 1), 0);
     if (notify_heard()) { /* built with systemd */
