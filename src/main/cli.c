@@ -265,7 +265,7 @@ static int run_doctor(int argc, char **argv, const struct command *c)
 
 static int run_ca(int argc, char **argv, const struct command *c)
 {
-    return ca_init(argc, argv, c->usage);
+    return end_of_output(ca_init(argc, argv, c->usage));
 }
 
 static const struct command commands[] = {
