@@ -136,19 +136,21 @@ static void tell(const struct wish *w, const char *cert, const char *key)
            cert, key);
     for (size_t i = 0; i < w->host_count; i++)
         printf(" %s", w->hosts[i]);
-    printf("\n\nIn trunkline.conf, above the upstream blocks of these hosts:\n"
-           "    connect = intercept\n"
-           "    ca_cert = \"%s\"\n"
-           "    ca_key  = \"%s\"\n\n"
-           "For each program, beside HTTPS_PROXY=http://127.0.0.1:8642:\n"
-           "    NODE_EXTRA_CA_CERTS=%s    Node\n"
-           "    REQUESTS_CA_BUNDLE=%s     Python's requests\n"
-           "    SSL_CERT_FILE=%s          Python's ssl (httpx, aiohttp, urllib), OpenSSL\n"
-           "    curl --cacert %s\n"
-           "All but the first take the place of the system's bundle. A program that also calls "
-           "other\nhosts needs both in one file:\n"
-           "    cat /etc/ssl/certs/ca-certificates.crt %s >bundle.pem\n",
-           cert, key, cert, cert, cert, cert, cert);
+    printf(
+        "\n\nIn trunkline.conf, above the upstream blocks of these hosts:\n"
+        "    connect = intercept\n"
+        "    ca_cert = \"%s\"\n"
+        "    ca_key  = \"%s\"\n"
+        "The systemd service may not read the key: trunkline(8), SERVICE, tells how it gets it.\n\n"
+        "For each program, beside HTTPS_PROXY=http://127.0.0.1:8642:\n"
+        "    NODE_EXTRA_CA_CERTS=%s    Node\n"
+        "    REQUESTS_CA_BUNDLE=%s     Python's requests\n"
+        "    SSL_CERT_FILE=%s          Python's ssl (httpx, aiohttp, urllib), OpenSSL\n"
+        "    curl --cacert %s\n"
+        "All but the first take the place of the system's bundle. A program that also calls "
+        "other\nhosts needs both in one file:\n"
+        "    cat /etc/ssl/certs/ca-certificates.crt %s >bundle.pem\n",
+        cert, key, cert, cert, cert, cert, cert);
 }
 
 static int save(const struct wish *w, const struct text *cert, const struct text *key)
