@@ -59,6 +59,15 @@ void text_printf(struct text *t, const char *format, ...)
     text_added(t, (size_t)n);
 }
 
+void text_drop(struct text *t, size_t len)
+{
+    CHECK(len <= t->len);
+    if (len == 0)
+        return;
+    t->len -= len;
+    memmove(t->at, t->at + len, t->len + 1);
+}
+
 void text_fit(struct text *t)
 {
     if (t->room <= t->len + 1)

@@ -8,6 +8,11 @@ static uint64_t now_of(const struct flight *f)
     return loop_age_clock(f->all->loop);
 }
 
+static struct passenger *first_aboard(const struct flight *f)
+{
+    return passenger_of(list_first(&f->passengers));
+}
+
 /* ------------------------------------------------------------------ a flight's end */
 
 static void bury_flight(struct task *task)
@@ -157,7 +162,8 @@ static void lead(struct passenger *p, const struct response *r)
 
 /* Everybody else gets it from what is kept: a failure in any case, since an origin that
  * fails is not to be asked by all of them at once. Of unknown length, it may outgrow that
- * yet: then they had better not have begun. */
+ * yet: then they had better not have begun, so they wait as long as an answer of their own
+ * would have taken. */
 void flight_follow(struct passenger *p)
 {
     struct flight *f = p->flight;
@@ -166,12 +172,13 @@ void flight_follow(struct passenger *p)
         flight_take_off(p, (struct span){0});
         return;
     }
-    bool at_once = has_known_length(f->answer);
+    bool soon = has_known_length(f->answer);
+    uint64_t begins_at = loop_now(f->all->loop) + f->answer->delay_ms;
     p->order.fetch.trip->refused = f->trip.refused; /* it is a failure for everybody */
     deadline_stop(&p->deadline);
-    if (!at_once && p->until_ms != UINT64_MAX)
-        deadline_at(&p->deadline, p->until_ms); /* it has no head yet */
-    reader_choose(&p->reader, f->answer, at_once);
+    if (!soon)
+        deadline_at(&p->deadline, begins_at < p->until_ms ? begins_at : p->until_ms);
+    reader_choose(&p->reader, f->answer, soon);
 }
 
 bool flight_is_failure(const struct flight *f)
@@ -183,7 +190,7 @@ static void on_interim(void *owner, const struct response *r)
 {
     struct flight *f = owner;
     MAGIC_CHECK(f, MAGIC);
-    reader_interim(&passenger_of(list_first(&f->passengers))->reader, r);
+    reader_interim(&first_aboard(f)->reader, r);
 }
 
 /* A passenger may get off while told of it, but no other than that one. */
@@ -213,14 +220,15 @@ static void on_head(void *owner, const struct response *r)
         flight_land(f);
 }
 
-/* It is too large to be kept: the first one goes on alone. */
+/* It is too large to be kept: who has begun goes on, and the first one in any case; the
+ * rest ask for themselves. */
 static void outgrow(struct flight *f)
 {
-    struct passenger *first = passenger_of(list_first(&f->passengers));
+    struct passenger *first = first_aboard(f);
     f->keeping = f->stores = false;
     flight_close_doors(f);
     LIST_FOR (&f->passengers, p, struct passenger, link) {
-        if (p == first)
+        if (p == first || p->reader.told)
             continue;
         passenger_get_off(p);
         reader_put_back(&p->reader);
@@ -228,28 +236,74 @@ static void outgrow(struct flight *f)
     }
     deadline_stop(&first->deadline);
     if (!first->reader.told)
-        reader_begin(&first->reader, &f->answer->head);
+        reader_begin_kept(&first->reader);
     if (f->magic)
         reader_read(&first->reader);
 }
 
-/* What is told was kept for nobody else. */
-void flight_forget_told(struct flight *f, struct passenger *p)
+/* What all aboard were told was kept for nobody else. A little is not worth moving the
+ * rest for. */
+static void forget_told(struct flight *f)
 {
-    text_free(&f->answer->body);
-    p->reader.at = 0;
+    struct text *body = &f->answer->body;
+    size_t told = body->len;
+    LIST_FOR (&f->passengers, p, struct passenger, link)
+        if (p->reader.at < told)
+            told = p->reader.at;
+    if (told < body->len && told < AHEAD_MAX)
+        return;
+    LIST_FOR (&f->passengers, p, struct passenger, link)
+        p->reader.at -= told;
+    if (told < body->len)
+        text_drop(body, told);
+    else
+        text_free(body);
+}
+
+static size_t behind(const struct flight *f, const struct passenger *p)
+{
+    return f->answer->body.len - p->reader.at;
+}
+
+/* Followers pace nobody, and memory is bounded: who is so far behind has lost. */
+static void cut_off_slow_followers(struct flight *f)
+{
+    size_t kept = f->order.settings->cache_max_object, most = AHEAD_MAX + 2 * kept;
+    LIST_FOR (&f->passengers, p, struct passenger, link) {
+        if (p == first_aboard(f) || behind(f, p) <= most)
+            continue;
+        struct verdict why = verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_YES,
+                                          "it reads far slower than others that share the answer");
+        passenger_fail(p, &why);
+    }
+}
+
+void flight_go_on(struct flight *f)
+{
+    if (f->passengers.count == 0) {
+        flight_land(f);
+    } else if (f->held_up && behind(f, first_aboard(f)) == 0) {
+        f->held_up = false;
+        exchange_resume(f->fetch);
+    }
 }
 
 static void pass_by(struct flight *f, const char *data, size_t len)
 {
-    struct passenger *p = passenger_of(list_first(&f->passengers));
-    if (reader_has_all(&p->reader) && !p->reader.paused) {
-        flight_forget_told(f, p);
+    struct passenger *p = first_aboard(f);
+    if (f->passengers.count == 1 && reader_has_all(&p->reader) && !p->reader.paused) {
+        forget_told(f);
         reader_pass(&p->reader, data, len);
         return;
     }
     text_add(&f->answer->body, (struct span){data, len});
-    if (f->answer->body.len - p->reader.at > AHEAD_MAX && !f->held_up) {
+    LIST_FOR (&f->passengers, each, struct passenger, link)
+        reader_read(&each->reader);
+    if (f->magic == 0)
+        return;
+    forget_told(f);
+    cut_off_slow_followers(f);
+    if (behind(f, first_aboard(f)) > AHEAD_MAX && !f->held_up) {
         f->held_up = true;
         exchange_pause(f->fetch);
     }

@@ -17,7 +17,7 @@ struct flights {
 };
 
 /* One request to the origin. Before the head (answer NULL), keeping what comes for
- * all, or passing it by to the one passenger left; then over. */
+ * all, or passing it by to those who have begun; then over. */
 struct flight {
     unsigned magic;
     struct flights *all;
@@ -48,7 +48,8 @@ struct passenger {
     struct flight *flight; /* NULL: none, or no more */
     struct flight_order order;
     uint64_t until_ms;
-    struct deadline deadline; /* where the flight's is later */
+    struct deadline deadline; /* before the head: where the flight's is later; then see
+                                 flight_follow() */
     struct task grave;
 };
 
@@ -75,14 +76,15 @@ void flight_outdate(struct flight *);
  * magic is 0 from now on. */
 void flight_land(struct flight *);
 
-/* The head is known: the passenger reads what is kept, or gets a flight of its own. */
+/* The head is known: the passenger reads what is kept, or gets a flight of its own. Where
+ * the answer may yet turn out too large to be kept it begins at its deadline. */
 void flight_follow(struct passenger *);
 
 /* Has the origin failed, with a head that is known? */
 bool flight_is_failure(const struct flight *);
 
-/* The one it is passed by to has been told all so far. */
-void flight_forget_told(struct flight *, struct passenger *);
+/* A passenger has got off, or (of an answer that is passed by) has been told all so far. */
+void flight_go_on(struct flight *);
 
 /* ---------------------------------------------------------------- passenger.c */
 

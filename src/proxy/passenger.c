@@ -23,8 +23,7 @@ static void leave(struct passenger *p)
     if (f == NULL)
         return;
     passenger_get_off(p);
-    if (f->passengers.count == 0)
-        flight_land(f);
+    flight_go_on(f);
 }
 
 /* ---------------------------------------------------------------------- failing */
@@ -81,13 +80,8 @@ static void on_drained(struct reader *r)
 {
     struct passenger *p = container_of(r, struct passenger, reader);
     struct flight *f = p->flight;
-    if (f == NULL || f->keeping)
-        return;
-    flight_forget_told(f, p);
-    bool held_up = f->held_up;
-    f->held_up = false;
-    if (held_up)
-        exchange_resume(f->fetch);
+    if (f)
+        flight_go_on(f);
 }
 
 static enum sent sent(const struct reader *r)
@@ -100,10 +94,15 @@ static void on_deadline(struct deadline *d)
 {
     struct passenger *p = container_of(d, struct passenger, deadline);
     struct flight *f = p->flight;
+    if (f->answer) {
+        reader_begin_kept(&p->reader);
+        reader_read(&p->reader);
+        return;
+    }
     struct verdict why = fetch_late(f->fetch, p->order.fetch.total_ms);
     fail_or_hide(p, &why);
-    if (f->passengers.count == 0 && f->magic)
-        flight_land(f);
+    if (f->magic)
+        flight_go_on(f);
 }
 
 /* The flight has as long as the one aboard who has longest; the others have

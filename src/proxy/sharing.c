@@ -122,6 +122,13 @@ struct sharing sharing_of(const struct upstream_config *u, const struct request 
     return s;
 }
 
+/* What goes on and on would be told to each follower from its beginning. */
+static bool is_event_stream(const struct fields *fields)
+{
+    const struct field *f = fields_find(fields, SPAN("Content-Type"));
+    return f && span_starts_nocase(f->value, SPAN("text/event-stream"));
+}
+
 static bool is_private_answer(const struct fields *fields)
 {
     for (size_t i = 0; i < fields->count; i++) {
@@ -138,7 +145,8 @@ static bool is_private_answer(const struct fields *fields)
 bool sharing_permits(const struct response *r)
 {
     return fields_find(&r->fields, SPAN("Set-Cookie")) == NULL &&
-           !fields_list(&r->fields, SPAN("Vary"), SPAN("*")) && !is_private_answer(&r->fields);
+           !fields_list(&r->fields, SPAN("Vary"), SPAN("*")) && !is_private_answer(&r->fields) &&
+           !is_event_stream(&r->fields);
 }
 
 bool sharing_stores(const struct response *r)

@@ -186,7 +186,7 @@ struct response stored_response(const struct stored *s, const struct sharing *as
     struct response r = s->head;
     if (asked->is_conditional && is_known(s, asked->fields))
         return not_modified(s, a);
-    if (r.framing == FRAMING_NONE)
+    if (r.framing == FRAMING_NONE || (!s->whole && r.framing != FRAMING_LENGTH))
         return r;
     r.framing = asked->is_head ? FRAMING_NONE : FRAMING_LENGTH;
     r.has_length = true;

@@ -135,13 +135,20 @@ START_TEST(late_followers)
 }
 END_TEST
 
+/* The request is with the origin for that long: so long would one of their own be. */
+static void delay(size_t count, uint64_t ms)
+{
+    origin.manner = ORIGIN_WAITS;
+    start(count, "");
+    UNTIL(origin.requests == 1);
+    loop_skip(loop, ms);
+}
+
 /* Of unknown length it could outgrow the bound: followers begin when it is whole. */
 START_TEST(chunked_followers)
 {
     begin("coalesce = yes cache_max_object = 10");
-    origin.manner = ORIGIN_WAITS;
-    start(2, "");
-    UNTIL(origin.requests == 1);
+    delay(2, 5000);
     plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
     UNTIL(heard_part(&many[0], "abc"));
     ck_assert_uint_eq(many[1].asker.status, 0);
@@ -153,12 +160,38 @@ START_TEST(chunked_followers)
 }
 END_TEST
 
+/* But they wait no longer than for an answer of their own, and then get it as it comes. */
+START_TEST(chunked_followers_in_time)
+{
+    begin("coalesce = yes");
+    delay(2, 2000);
+    plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
+    UNTIL(heard_part(&many[0], "abc"));
+    loop_skip(loop, 500);
+    ask_whole(&many[2], "GET", "Trunkline-Timeout: 1s\r\n");
+    ck_assert(many[1].asker.status == 0 && many[2].asker.status == 0);
+    loop_skip(loop, 1100);
+    UNTIL(heard_part(&many[2], "abc"));
+    loop_skip(loop, 500);
+    UNTIL(heard_part(&many[1], "abc"));
+    plain_origin_say(&origin, 0, "3\r\ndef\r\n");
+    for (size_t i = 0; i < 3; i++)
+        UNTIL(heard_part(&many[i], "body(abcdef)"));
+    plain_origin_say(&origin, 0, "0\r\nX: y\r\n\r\n");
+    for (size_t i = 0; i < 3; i++) {
+        UNTIL(many[i].asker.ended);
+        ck_assert(heard_part(&many[i], "end {X=y;}"));
+    }
+    ck_assert_uint_eq(origin.requests, 1);
+    clear_all(3);
+    finish();
+}
+END_TEST
+
 START_TEST(outgrown)
 {
     begin("coalesce = yes cache_max_object = 5 fresh = 5s");
-    origin.manner = ORIGIN_WAITS;
-    start(2, "");
-    UNTIL(origin.requests == 1);
+    delay(2, 2000);
     plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
     UNTIL(heard_part(&many[0], "abc"));
     plain_origin_say(&origin, 0, "3\r\ndef\r\n");
@@ -180,9 +213,7 @@ END_TEST
 START_TEST(outgrown_without_its_leader)
 {
     begin("coalesce = yes cache_max_object = 5");
-    origin.manner = ORIGIN_WAITS;
-    start(3, "");
-    UNTIL(origin.requests == 1);
+    delay(3, 2000);
     plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
     UNTIL(heard_part(&many[0], "abc"));
     asker_cancel(&many[0].asker);
@@ -195,7 +226,37 @@ START_TEST(outgrown_without_its_leader)
 }
 END_TEST
 
+/* Who has begun by then gets the rest as it comes, whoever leaves. */
+START_TEST(outgrown_by_those_who_have_begun)
+{
+    begin("coalesce = yes cache_max_object = 5 fresh = 5s");
+    delay(3, 2000);
+    plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
+    UNTIL(heard_part(&many[0], "abc"));
+    loop_skip(loop, 2100);
+    UNTIL(heard_part(&many[1], "abc") && heard_part(&many[2], "abc"));
+    plain_origin_say(&origin, 0, "3\r\ndef\r\n");
+    for (size_t i = 0; i < 3; i++)
+        UNTIL(heard_part(&many[i], "body(abcdef)"));
+    exchange_pause(many[1].asker.exchange);
+    asker_cancel(&many[_i].asker);
+    plain_origin_say(&origin, 0, "3\r\nghi\r\n");
+    UNTIL(heard_part(&many[2], "body(abcdefghi)"));
+    plain_origin_say(&origin, 0, "0\r\n\r\n");
+    UNTIL(many[2].asker.ended);
+    if (many[1].asker.exchange) {
+        exchange_resume(many[1].asker.exchange);
+        UNTIL(many[1].asker.ended && heard_part(&many[1], "body(abcdefghi)"));
+    }
+    ck_assert_uint_eq(origin.requests, 1);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
+    clear_all(3);
+    finish();
+}
+END_TEST
+
 static const char *const unshared[] = {
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 2\r\n\r\nhi",
     "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nhi",
     "HTTP/1.1 200 OK\r\nVary: *\r\nContent-Length: 2\r\n\r\nhi",
     "HTTP/1.1 200 OK\r\nCache-Control: private\r\nContent-Length: 2\r\n\r\nhi",
@@ -296,6 +357,7 @@ START_TEST(cut_together)
     origin.manner = ORIGIN_WAITS;
     start(2, "");
     UNTIL(origin.requests == 2);
+    loop_skip(loop, 2000);
     plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
     UNTIL(heard_part(&many[0], "abc"));
     plain_origin_close(&origin, 0, false);
@@ -425,6 +487,42 @@ START_TEST(slow_alone)
 }
 END_TEST
 
+/* Of an answer that is too large to be kept: the first one paces the origin, a follower
+ * nobody; one that is too far behind is cut off. */
+START_TEST(slow_followers)
+{
+    static char chunk[10020];
+    begin("coalesce = yes cache_max_object = 1k");
+    delay(3, 2000);
+    plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
+    UNTIL(many[0].asker.body == 3);
+    loop_skip(loop, 2100);
+    UNTIL(many[1].asker.body == 3 && many[2].asker.body == 3);
+    exchange_pause(many[_i].asker.exchange);
+    int len = snprintf(chunk, sizeof chunk, "2710\r\n%010000d\r\n", 7);
+    ck_assert_int_eq(len, 10008);
+    for (int i = 0; i < 100; i++)
+        plain_origin_say(&origin, 0, chunk);
+    plain_origin_say(&origin, 0, "0\r\n\r\n");
+    if (_i == 0) {
+        for (int i = 0; i < 50; i++)
+            loop_turn(loop, false);
+        ck_assert_uint_lt(look().stats->bytes_received, 900000);
+        exchange_resume(many[0].asker.exchange);
+    } else {
+        UNTIL(many[1].asker.failed);
+        ck_assert(heard_part(&many[1], "connection_limit_reached sent=yes"));
+    }
+    for (size_t i = 0; i < 3; i++) {
+        UNTIL(many[i].asker.ended + many[i].asker.failed);
+        ck_assert_uint_eq(many[i].asker.body, (int)i == _i && _i ? 3 : 1000003);
+    }
+    ck_assert_uint_eq(origin.requests, 1);
+    clear_all(3);
+    finish();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("flights");
@@ -436,7 +534,9 @@ int main(void)
     tcase_add_test(c, one_for_all);
     tcase_add_test(c, late_followers);
     tcase_add_test(c, chunked_followers);
+    tcase_add_test(c, chunked_followers_in_time);
     tcase_add_test(c, outgrown);
+    tcase_add_loop_test(c, outgrown_by_those_who_have_begun, 0, 2);
     tcase_add_test(c, outgrown_without_its_leader);
     tcase_add_loop_test(c, released, 0, (int)COUNT_OF(unshared));
     tcase_add_loop_test(c, leaving, 0, 9);
@@ -448,6 +548,7 @@ int main(void)
     tcase_add_test(c, held);
     tcase_add_loop_test(c, slow_readers, 0, 2);
     tcase_add_test(c, slow_alone);
+    tcase_add_loop_test(c, slow_followers, 0, 2);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

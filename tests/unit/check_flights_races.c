@@ -75,33 +75,6 @@ START_TEST(leader_late_in_a_queue)
 }
 END_TEST
 
-/* An answer of unknown length that goes on and on: the follower has had no head, and
- * so its time runs. */
-START_TEST(follower_of_an_endless_answer)
-{
-    begin("coalesce = yes total_timeout = 60s body_timeout = 600s");
-    origin.manner = ORIGIN_WAITS;
-    ask_whole(&many[0], "GET", "");
-    ask_whole(&many[1], "GET", "");
-    UNTIL(origin.requests == 1);
-    plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
-    UNTIL(heard_part(&many[0], "abc"));
-    ask_whole(&many[2], "GET", "Trunkline-Timeout: 5s\r\n");
-    loop_skip(loop, 5100);
-    UNTIL(many[2].asker.ended);
-    ck_assert_uint_eq(many[2].asker.status, 504);
-    ck_assert_uint_eq(many[1].asker.status, 0);
-    loop_skip(loop, 60000);
-    UNTIL(many[1].asker.ended);
-    ck_assert(many[1].asker.status == 504 && heard_part(&many[1], "http_response_timeout"));
-    ck_assert_uint_eq(many[0].asker.ended + many[0].asker.failed, 0);
-    plain_origin_say(&origin, 0, "0\r\n\r\n");
-    UNTIL(many[0].asker.ended);
-    clear_all(3);
-    finish();
-}
-END_TEST
-
 /* With error_prefix the head waits for the body to begin, within the same time. */
 START_TEST(head_without_a_body)
 {
@@ -127,7 +100,6 @@ int main(void)
     tcase_add_test(c, left_before_the_turn_ends);
     tcase_add_test(c, gone_before_it_is_told);
     tcase_add_test(c, leader_late_in_a_queue);
-    tcase_add_test(c, follower_of_an_endless_answer);
     tcase_add_test(c, head_without_a_body);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);

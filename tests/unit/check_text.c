@@ -72,6 +72,21 @@ START_TEST(more_than_reserved_aborts)
 }
 END_TEST
 
+START_TEST(drops)
+{
+    struct text t = {0};
+    text_drop(&t, 0);
+    text_add_str(&t, "hello");
+    text_drop(&t, 0);
+    text_drop(&t, 3);
+    ck_assert_str_eq(t.at, "lo");
+    text_add_str(&t, "w");
+    text_drop(&t, 3);
+    ck_assert_str_eq(t.at, "");
+    text_free(&t);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("text");
@@ -80,6 +95,7 @@ int main(void)
     tcase_add_test(all, prints_any_length);
     tcase_add_test(all, grows_byte_by_byte);
     tcase_add_test(all, reserves);
+    tcase_add_test(all, drops);
     tcase_add_test_raise_signal(all, more_than_reserved_aborts, SIGABRT);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
