@@ -129,3 +129,6 @@ const struct upstream_config *config_for_path(const struct upstream_config *, co
 /* Every directive with its value in the file's own syntax, to `out`. */
 struct text;
 void config_dump(const struct config *, struct text *out);
+
+/* Do two upstreams, or the defaults of two configurations, have the same values? */
+bool config_same_settings(const struct upstream_config *, const struct upstream_config *);

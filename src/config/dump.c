@@ -23,20 +23,35 @@ static void print_paths(const struct upstream_config *u, struct text *out)
     }
 }
 
+static void print_settings(const struct upstream_config *u, struct text *out)
+{
+    for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
+        if (u->name || directive_in_defaults(&directives[row]))
+            print_row(&directives[row], u, "    ", out);
+    print_paths(u, out);
+}
+
+bool config_same_settings(const struct upstream_config *a, const struct upstream_config *b)
+{
+    struct text one = {0}, other = {0};
+    print_settings(a, &one);
+    print_settings(b, &other);
+    bool same = span_is(text_span(&one), text_span(&other));
+    text_free(&one);
+    text_free(&other);
+    return same;
+}
+
 void config_dump(const struct config *c, struct text *out)
 {
     for (size_t row = 0; row < GLOBAL_ROWS; row++)
         print_row(&directives[row], c, "", out);
     text_add_str(out, "\ndefaults {\n");
-    for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
-        if (directive_in_defaults(&directives[row]))
-            print_row(&directives[row], &c->defaults, "    ", out);
+    print_settings(&c->defaults, out);
     text_add_str(out, "}\n");
     for (size_t i = 0; i < c->upstream_count; i++) {
         text_printf(out, "\nupstream %s {\n", c->upstreams[i]->name);
-        for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
-            print_row(&directives[row], c->upstreams[i], "    ", out);
-        print_paths(c->upstreams[i], out);
+        print_settings(c->upstreams[i], out);
         text_add_str(out, "}\n");
     }
 }

@@ -146,6 +146,21 @@ void cache_forget(struct cache *c, struct cache_key key)
         drop(c, LIST_ENTRY(list_first(&t->entries), struct entry, of_target));
 }
 
+static bool is_in(const struct target *t, const uint64_t *spaces, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(t->key, &spaces[i], sizeof spaces[i]) == 0)
+            return true;
+    return false;
+}
+
+void cache_keep(struct cache *c, const uint64_t *spaces, size_t count)
+{
+    LIST_FOR (&c->entries, e, struct entry, by_use)
+        if (!is_in(e->target, spaces, count))
+            drop(c, e);
+}
+
 size_t cache_entries(const struct cache *c)
 {
     return c->entries.count;

@@ -13,8 +13,7 @@ void cache_free(struct cache *);
 /* At most so many bytes from now on, keys and bookkeeping included. */
 void cache_limit(struct cache *, size_t bytes);
 
-/* What is stored under: `space` keeps upstreams, and their settings of different
- * times, apart. The target is borrowed. */
+/* What is stored under: `space` keeps upstreams apart. The target is borrowed. */
 struct cache_key {
     uint64_t space;
     struct span target;
@@ -33,6 +32,9 @@ void cache_put(struct cache *, struct cache_key, struct stored *, const struct f
 
 /* Drops all that is stored for a target (RFC 9111 4.4). */
 void cache_forget(struct cache *, struct cache_key);
+
+/* Drops all but what is stored under these spaces. */
+void cache_keep(struct cache *, const uint64_t *spaces, size_t count);
 
 size_t cache_entries(const struct cache *);
 size_t cache_bytes(const struct cache *);

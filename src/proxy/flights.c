@@ -73,14 +73,21 @@ void flights_free(struct flights *all)
     free(all);
 }
 
-void flights_configure(struct flights *all, size_t cache_size, bool renew)
+void flights_configure(struct flights *all, size_t cache_size)
 {
-    if (renew) {
-        LIST_FOR (&all->all, f, struct flight, link)
-            flight_outdate(f);
-        cache_limit(all->cache, 0);
-    }
     cache_limit(all->cache, cache_size);
+}
+
+void flights_renew(struct flights *all, const uint64_t *unchanged, size_t count)
+{
+    cache_keep(all->cache, unchanged, count);
+    LIST_FOR (&all->all, f, struct flight, link) {
+        size_t i = 0;
+        while (i < count && unchanged[i] != f->place.space)
+            i++;
+        if (i == count)
+            flight_outdate(f);
+    }
 }
 
 void flights_forget(struct flights *all, const struct pool *pool, struct span target)

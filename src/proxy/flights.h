@@ -15,9 +15,12 @@ struct flights;
 struct flights *flights_new(struct loop *);
 void flights_free(struct flights *); /* nothing may be under way */
 
-/* The store's bound; with `renew` all that is stored is dropped and nobody joins
- * what is under way: the settings have changed. */
-void flights_configure(struct flights *, size_t cache_size, bool renew);
+/* The store's bound. */
+void flights_configure(struct flights *, size_t cache_size);
+
+/* The settings have changed for all but the pools of these ids: what the others gave is
+ * dropped, and nobody joins what is under way to them. */
+void flights_renew(struct flights *, const uint64_t *unchanged, size_t count);
 
 /* `fetch` is the request as it would go by itself; its trip is filled for the one
  * who leads. What `sharing` and `fetch` point to lives until the exchange's end. */

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "base/text.h"
 #include "http/reply.h"
 #include "proxy/flights.h"
 #include "proxy/relay.h"
@@ -45,21 +44,48 @@ void proxy_free(struct proxy *p)
     free(p);
 }
 
-static bool is_same(const struct config *a, const struct config *b)
+/* The pools whose upstream has the settings it had. */
+struct unchanged {
+    const struct config *old, *new;
+    bool defaults; /* those of unlisted hosts */
+    uint64_t *ids;
+    size_t count;
+};
+
+static bool is_unchanged(const struct unchanged *u, const struct pool_origin *o)
 {
-    struct text one = {0}, other = {0};
-    config_dump(a, &one);
-    config_dump(b, &other);
-    bool same = span_is(text_span(&one), text_span(&other));
-    text_free(&one);
-    text_free(&other);
-    return same;
+    if (!o->listed)
+        return u->defaults;
+    const struct upstream_config *old = config_find(u->old, o->name, strlen(o->name));
+    const struct upstream_config *new = config_find(u->new, o->name, strlen(o->name));
+    return old && new && config_same_settings(old, new);
+}
+
+static void note_unchanged(void *context, const struct pool *p)
+{
+    struct unchanged *u = context;
+    if (!is_unchanged(u, pool_origin(p)))
+        return;
+    u->ids = must_realloc(u->ids, (u->count + 1) * sizeof *u->ids);
+    u->ids[u->count++] = pool_id(p);
+}
+
+/* What an upstream gave under other settings is not served under these. */
+static void renew(struct proxy *p, const struct config *new)
+{
+    struct unchanged u = {.old = p->config, .new = new};
+    u.defaults = config_same_settings(&u.old->defaults, &new->defaults);
+    pools_each(p->pools, note_unchanged, &u);
+    flights_renew(p->flights, u.ids, u.count);
+    free(u.ids);
 }
 
 void proxy_configure(struct proxy *p, struct config *c)
 {
     struct config *old = p->config;
-    flights_configure(p->flights, c->cache_size, old && !is_same(old, c));
+    if (old)
+        renew(p, c);
+    flights_configure(p->flights, c->cache_size);
     p->config = config_ref(c);
     config_unref(old);
 }

@@ -16,8 +16,8 @@ struct proxy *proxy_new(struct loop *, struct pools *);
  * NULL: nobody. None is made for nobody. */
 void proxy_record(struct proxy *, record_listener *, uint64_t least_us, void *context);
 
-/* New requests pin this configuration from now on. If it differs from the one
- * before, all stored answers are dropped: they were got under other rules. */
+/* New requests pin this configuration from now on. Stored answers of upstreams whose
+ * settings changed are dropped: they were got under other rules. */
 void proxy_configure(struct proxy *, struct config *);
 struct config *proxy_config(const struct proxy *);
 const struct totals *proxy_totals(const struct proxy *);

@@ -137,6 +137,19 @@ START_TEST(held)
 }
 END_TEST
 
+START_TEST(keeps_spaces)
+{
+    for (uint64_t space = 1; space <= 4; space++)
+        put(at(space, "/a"), &plain, NULL, 10);
+    cache_keep(cache, (const uint64_t[]){4, 9, 2}, 3);
+    ck_assert_uint_eq(cache_entries(cache), 2);
+    ck_assert_uint_eq(length_at(at(2, "/a"), &plain), 10);
+    ck_assert_uint_eq(length_at(at(3, "/a"), &plain), SIZE_MAX);
+    cache_keep(cache, NULL, 0);
+    ck_assert_uint_eq(cache_entries(cache) + cache_bytes(cache), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("cache");
@@ -147,6 +160,7 @@ int main(void)
     tcase_add_test(c, bound);
     tcase_add_test(c, too_large);
     tcase_add_test(c, held);
+    tcase_add_test(c, keeps_spaces);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -15,6 +15,19 @@ static void close_all(void)
 
 /* --------------------------------------------------------------- configurations */
 
+/* Upstream a of begin() with these directives, and what else is to stand in the file. */
+static struct config *also(const char *more, const char *directives)
+{
+    struct text text = {0};
+    text_printf(&text,
+                "%sdefaults { tls_verify = no }\nupstream a {\nurl = \"http://a.example\"\n"
+                "connect_to = \"127.0.0.1:%u\"\n%s\n}\n",
+                more, origin.port, directives);
+    struct config *c = parse_good(text.at);
+    text_free(&text);
+    return c;
+}
+
 /* What was got under other settings is not served under these. */
 START_TEST(new_settings)
 {
@@ -26,8 +39,11 @@ START_TEST(new_settings)
     origin.manner = ORIGIN_WAITS;
     start(1, "Cache-Control: max-age=0\r\n");
     UNTIL(origin.requests == 2);
-    struct config *other = parse_good("max_clients = 5\nupstream a { url = http://a.example\n"
-                                      "fresh = 60s coalesce = yes }");
+    struct config *more = also("max_clients = 5\nupstream b { url = http://b.example fresh = 1s }\n",
+                               "fresh = 60s coalesce = yes");
+    struct config *other = also("", "fresh = 50s coalesce = yes");
+    proxy_configure(proxy, more);
+    hears("", "hit"); /* that is another upstream's business */
     proxy_configure(proxy, other);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
     plain_origin_say(&origin, 0, NUMBERED); /* of a request of before */
@@ -36,6 +52,7 @@ START_TEST(new_settings)
     clear_all(1);
     proxy_configure(proxy, config);
     config_unref(other);
+    config_unref(more);
     close_all();
     finish();
 }
