@@ -23,7 +23,7 @@ struct target {
 struct cache {
     struct target *map;
     struct list entries; /* used last at the back */
-    size_t bytes, limit;
+    size_t bytes, limit; /* of the entries; of all */
 };
 
 struct cache *cache_new(void)
@@ -47,9 +47,17 @@ static void drop(struct cache *c, struct entry *e)
     free(t);
 }
 
+/* The map's own, which grows with what is in it, and goes with the last of it. */
+static size_t table_bytes(const struct cache *c)
+{
+    return c->map ? sizeof(UT_hash_table) +
+                        c->map->hh.tbl->num_buckets * sizeof(struct UT_hash_bucket)
+                  : 0;
+}
+
 static void shrink(struct cache *c, size_t to)
 {
-    while (c->bytes > to)
+    while (c->entries.count && cache_bytes(c) > to)
         drop(c, LIST_ENTRY(list_first(&c->entries), struct entry, by_use));
 }
 
@@ -110,9 +118,16 @@ static size_t size_with(struct cache_key key, const struct stored *s, size_t bod
            stored_size(s) + body;
 }
 
+/* With a map for it alone. */
+static bool fits(const struct cache *c, size_t size)
+{
+    size_t map = sizeof(UT_hash_table) + HASH_INITIAL_NUM_BUCKETS * sizeof(struct UT_hash_bucket);
+    return map <= c->limit && size <= c->limit - map;
+}
+
 bool cache_takes(const struct cache *c, struct cache_key key, const struct stored *s, size_t length)
 {
-    return length < c->limit && size_with(key, s, length + 1) <= c->limit;
+    return length < c->limit && fits(c, size_with(key, s, length + 1));
 }
 
 void cache_put(struct cache *c, struct cache_key key, struct stored *answer,
@@ -122,9 +137,11 @@ void cache_put(struct cache *c, struct cache_key key, struct stored *answer,
     struct entry *old = t ? find_entry(t, asked) : NULL;
     size_t size = size_with(key, answer, 0);
     CHECK(answer->whole);
+    if (old && old->answer->came_at > answer->came_at)
+        return;
     if (old)
         drop(c, old);
-    if (size > c->limit)
+    if (!fits(c, size))
         return;
     shrink(c, c->limit - size);
     t = find_target(c, key);
@@ -137,6 +154,7 @@ void cache_put(struct cache *c, struct cache_key key, struct stored *answer,
     list_push_back(&t->entries, &e->of_target);
     list_push_back(&c->entries, &e->by_use);
     c->bytes += size;
+    shrink(c, c->limit); /* the map may have grown */
 }
 
 void cache_forget(struct cache *c, struct cache_key key)
@@ -168,5 +186,5 @@ size_t cache_entries(const struct cache *c)
 
 size_t cache_bytes(const struct cache *c)
 {
-    return c->bytes;
+    return c->bytes + table_bytes(c);
 }

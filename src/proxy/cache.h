@@ -26,8 +26,8 @@ struct stored *cache_find(struct cache *, struct cache_key, const struct fields 
 /* Would it take this answer, with a body of that length? */
 bool cache_takes(const struct cache *, struct cache_key, const struct stored *, size_t length);
 
-/* Stores a whole answer in the place of the one for the same request. One that is
- * larger than the store is not kept. */
+/* Stores a whole answer in the place of the one for the same request, unless that came
+ * later. One that is larger than the store is not kept. */
 void cache_put(struct cache *, struct cache_key, struct stored *, const struct fields *asked);
 
 /* Drops all that is stored for a target (RFC 9111 4.4). */

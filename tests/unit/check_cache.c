@@ -137,6 +137,49 @@ START_TEST(held)
 }
 END_TEST
 
+/* Its head came before the stored one's, but it took longer. */
+START_TEST(newer_stays)
+{
+    struct response head = {.status = 200};
+    for (uint64_t came = 7; came >= 5; came--) {
+        struct stored *s = stored_new(&head, &plain, came, 0);
+        s->whole = true;
+        cache_put(cache, at(1, "/a"), s, &plain);
+        stored_unref(s);
+    }
+    ck_assert_uint_eq(cache_find(cache, at(1, "/a"), &plain)->came_at, 7);
+}
+END_TEST
+
+/* Every byte counts, those of a large map too. */
+START_TEST(many_small_ones)
+{
+    char target[20];
+    const size_t room = 8 * 1024 * 1024;
+    cache_limit(cache, room);
+    put(at(1, "/"), &plain, NULL, 10);
+    size_t one = cache_bytes(cache);
+    for (int i = 0; i < 3000; i++) {
+        snprintf(target, sizeof target, "/%d", i);
+        put(at(1, target), &plain, NULL, 10);
+        ck_assert_uint_le(cache_bytes(cache), room);
+    }
+    ck_assert_uint_gt(cache_entries(cache), 1000);
+    ck_assert_uint_gt(cache_bytes(cache), room - one);
+    cache_limit(cache, one);
+    ck_assert_uint_le(cache_bytes(cache), one);
+    cache_limit(cache, 100);
+    ck_assert_uint_eq(cache_bytes(cache) + cache_entries(cache), 0);
+    put(at(1, "/"), &plain, NULL, 10);
+    ck_assert_uint_eq(cache_bytes(cache) + cache_entries(cache), 0);
+    cache_limit(cache, one);
+    put(at(1, "/"), &plain, NULL, 10);
+    ck_assert_uint_eq(cache_bytes(cache), one);
+    cache_limit(cache, one - 1);
+    ck_assert_uint_eq(cache_bytes(cache), 0);
+}
+END_TEST
+
 START_TEST(keeps_spaces)
 {
     for (uint64_t space = 1; space <= 4; space++)
@@ -160,6 +203,8 @@ int main(void)
     tcase_add_test(c, bound);
     tcase_add_test(c, too_large);
     tcase_add_test(c, held);
+    tcase_add_test(c, newer_stays);
+    tcase_add_test(c, many_small_ones);
     tcase_add_test(c, keeps_spaces);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
