@@ -4,11 +4,14 @@
 
 /* ---------------------------------------------------------------------- opening */
 
-/* What makes requests identical; what else the answer depends on, its Vary tells. */
-static struct span key_of(const struct flight_order *o)
+/* What makes requests identical; what else the answer depends on, its Vary tells. Those
+ * that have an old answer wait for nothing, and so not with the others. */
+static struct span key_of(const struct passenger *p)
 {
+    const struct flight_order *o = &p->order;
     struct text key = {0};
-    text_printf(&key, "%" PRIu64 " %d ", pool_id(o->fetch.pool), o->sharing.is_head);
+    text_printf(&key, "%" PRIu64 " %d %d ", pool_id(o->fetch.pool), o->sharing.is_head,
+                p->reader.last_good != NULL);
     for (size_t i = 0; i < o->sharing.fields->count; i++)
         if (span_is_nocase(o->sharing.fields->at[i].name, SPAN("Accept-Encoding")))
             text_printf(&key, "%.*s,", SPAN_ARG(o->sharing.fields->at[i].value));
@@ -27,14 +30,27 @@ static struct verdict not_cached(void)
     return v;
 }
 
+/* An answer that comes already may be too old for who wants none of before; and if so,
+ * it is for whoever comes after him. */
+static struct flight *find_flight(const struct passenger *p, struct span key)
+{
+    struct flight *f = flight_find(p->all, key);
+    uint64_t now = loop_age_clock(p->all->loop);
+    if (f == NULL || f->answer == NULL ||
+        stored_age_ms(f->answer, now) < p->order.sharing.most_age_ms)
+        return f;
+    flight_close_doors(f);
+    return NULL;
+}
+
 /* With a flight: one under way, or a new one. */
 static void depart(struct passenger *p)
 {
     const struct sharing *s = &p->order.sharing;
     struct span key = {0};
     if (s->coalesce && !s->bypasses && !s->is_conditional)
-        key = key_of(&p->order);
-    struct flight *f = key.len ? flight_find(p->all, key) : NULL;
+        key = key_of(p);
+    struct flight *f = key.len ? find_flight(p, key) : NULL;
     if (f)
         passenger_board(p, f);
     else

@@ -44,7 +44,7 @@ static void heed(struct sharing *s, struct span directive)
     else if (argument_of(directive, SPAN("only-if-cached"), &argument))
         s->only_if_cached = true;
     else if (argument_of(directive, SPAN("max-age"), &argument))
-        s->fresh_ms = least(s->fresh_ms, seconds_of(argument));
+        s->most_age_ms = least(s->most_age_ms, seconds_of(argument));
     else if (argument_of(directive, SPAN("min-fresh"), &argument))
         s->fresh_ms -= least(s->fresh_ms, seconds_of(argument));
 }
@@ -114,11 +114,13 @@ struct sharing sharing_of(const struct upstream_config *u, const struct request 
     s.is_conditional = fields_find(&r->fields, SPAN("If-None-Match")) ||
                        fields_find(&r->fields, SPAN("If-Modified-Since"));
     s.coalesce = u->coalesce;
+    s.most_age_ms = UINT64_MAX;
     s.fresh_ms = u->fresh;
     s.stale_ms = u->stale_if_error ? u->fresh + u->stale_if_error : 0;
     s.max_object = u->cache_max_object;
     s.fields = &r->fields;
     heed_client(&s, &r->fields);
+    s.fresh_ms = least(s.fresh_ms, s.most_age_ms);
     return s;
 }
 

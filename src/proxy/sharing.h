@@ -13,6 +13,7 @@ struct sharing {
     bool is_conditional; /* If-None-Match, If-Modified-Since: shares no flight */
     bool only_if_cached;
     bool coalesce;
+    uint64_t most_age_ms;        /* it must be younger in any case; UINT64_MAX: or need not */
     uint64_t fresh_ms;           /* a younger answer needs no origin; 0: none does */
     uint64_t stale_ms;           /* when the origin fails, one up to this age will do; 0: none */
     size_t max_object;           /* bytes of a body that may be stored or shared */

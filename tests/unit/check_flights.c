@@ -135,6 +135,33 @@ START_TEST(late_followers)
 }
 END_TEST
 
+/* Who wants no answer of before joins a request that has none yet, and those who come
+ * later join his. */
+START_TEST(too_late_for_them)
+{
+    begin("coalesce = yes");
+    origin.manner = ORIGIN_WAITS;
+    ask_whole(&many[0], "GET", "");
+    ask_whole(&many[1], "GET", "Cache-Control: max-age=0\r\n");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nabc");
+    UNTIL(heard_part(&many[1], "abc"));
+    ask_whole(&many[2], "GET", "Cache-Control: max-age=60\r\n");
+    ask_whole(&many[3], "GET", "Cache-Control: max-age=0\r\n");
+    ask_whole(&many[4], "GET", "");
+    UNTIL(heard_part(&many[2], "abc") && origin.requests == 2);
+    plain_origin_say(&origin, 0, "def");
+    plain_origin_say(&origin, 1, NUMBERED);
+    for (size_t i = 0; i < 5; i++) {
+        UNTIL(many[i].asker.ended);
+        ck_assert(heard_part(&many[i], i < 3 ? "body(abcdef)" : "body(first)"));
+    }
+    ck_assert_uint_eq(origin.requests, 2);
+    clear_all(5);
+    finish();
+}
+END_TEST
+
 /* The request is with the origin for that long: so long would one of their own be. */
 static void delay(size_t count, uint64_t ms)
 {
@@ -419,13 +446,14 @@ END_TEST
  * others wait on, together. */
 START_TEST(held)
 {
+    const char *fields[] = {"", "Cache-Control: stale-if-error=0\r\n"};
     begin("coalesce = yes stale_if_error = 60s total_timeout = 30s");
     answers(NUMBERED);
     hears("", "fwd=miss");
     answers("HTTP/1.1 418 No\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n");
     hears("Cache-Control: no-cache\r\n", "head 418");
-    ask_whole(&many[0], "GET", "");
-    ask_whole(&many[1], "GET", "Cache-Control: stale-if-error=0\r\n");
+    ask_whole(&many[_i], "GET", fields[_i]); /* whoever begins */
+    ask_whole(&many[1 - _i], "GET", fields[1 - _i]);
     UNTIL(many[0].asker.ended);
     ck_assert(heard_part(&many[0], "fwd=stale; detail=http_request_denied"));
     ck_assert_int_eq(records, 3);
@@ -533,6 +561,7 @@ int main(void)
     tcase_add_test(c, no_answer_in_time);
     tcase_add_test(c, one_for_all);
     tcase_add_test(c, late_followers);
+    tcase_add_test(c, too_late_for_them);
     tcase_add_test(c, chunked_followers);
     tcase_add_test(c, chunked_followers_in_time);
     tcase_add_test(c, outgrown);
@@ -545,7 +574,7 @@ int main(void)
     tcase_add_test(c, cut_together);
     tcase_add_test(c, deadlines);
     tcase_add_test(c, gate);
-    tcase_add_test(c, held);
+    tcase_add_loop_test(c, held, 0, 2);
     tcase_add_loop_test(c, slow_readers, 0, 2);
     tcase_add_test(c, slow_alone);
     tcase_add_loop_test(c, slow_followers, 0, 2);
