@@ -50,9 +50,9 @@ static void drop(struct cache *c, struct entry *e)
 /* The map's own, which grows with what is in it, and goes with the last of it. */
 static size_t table_bytes(const struct cache *c)
 {
-    return c->map ? sizeof(UT_hash_table) +
-                        c->map->hh.tbl->num_buckets * sizeof(struct UT_hash_bucket)
-                  : 0;
+    return c->map
+               ? sizeof(UT_hash_table) + c->map->hh.tbl->num_buckets * sizeof(struct UT_hash_bucket)
+               : 0;
 }
 
 static void shrink(struct cache *c, size_t to)

@@ -39,8 +39,9 @@ START_TEST(new_settings)
     origin.manner = ORIGIN_WAITS;
     start(1, "Cache-Control: max-age=0\r\n");
     UNTIL(origin.requests == 2);
-    struct config *more = also("max_clients = 5\nupstream b { url = http://b.example fresh = 1s }\n",
-                               "fresh = 60s coalesce = yes");
+    struct config *more =
+        also("max_clients = 5\nupstream b { url = http://b.example fresh = 1s }\n",
+             "fresh = 60s coalesce = yes");
     struct config *other = also("", "fresh = 50s coalesce = yes");
     proxy_configure(proxy, more);
     hears("", "hit"); /* that is another upstream's business */
