@@ -1,103 +1,11 @@
 #include "front/admin.h"
 
-#include <jansson.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "front/dashboard.h"
 #include "front/metrics.h"
-#include "front/recent_json.h"
-#include "front/upstream_json.h"
+#include "front/stats_document.h"
 #include "http/reply.h"
-
-/* Enough digits for microseconds over years, few enough that 0.1 stays 0.1. */
-#define STATS_FORMAT (JSON_COMPACT | JSON_REAL_PRECISION(15))
-
-static void set(json_t *object, const char *key, json_t *value)
-{
-    CHECK(json_object_set_new(object, key, value) == 0);
-}
-
-static json_t *clients_json(const struct admin *a)
-{
-    struct client_counts c = {0};
-    a->count_clients(a->context, &c);
-    return json_pack("{s:I,s:I,s:I}", "open", (json_int_t)c.open, "accepted",
-                     (json_int_t)c.accepted, "rejected", (json_int_t)c.rejected);
-}
-
-static json_t *stored_json(const struct admin *a)
-{
-    struct store_counts c = {0};
-    a->count_stored(a->context, &c);
-    return json_pack("{s:I,s:I}", "entries", (json_int_t)c.entries, "bytes", (json_int_t)c.bytes);
-}
-
-struct rows {
-    json_t *list;
-    bool recent;
-};
-
-static void add_upstream(void *context, const struct pool *p)
-{
-    struct rows *rows = context;
-    struct pool_view view;
-    pool_describe(p, &view);
-    json_t *row = upstream_json(&view);
-    if (rows->recent)
-        set(row, "recent", recent_json(&view.stats->recent, clock_us()));
-    CHECK(json_array_append_new(rows->list, row) == 0);
-}
-
-static json_t *upstreams_json(const struct admin *a, bool recent)
-{
-    struct rows rows = {json_array(), recent};
-    pools_each(a->pools, add_upstream, &rows);
-    return rows.list;
-}
-
-static void add_bot(void *context, const struct bot *b)
-{
-    set(context, b->name,
-        json_pack("{s:I,s:I,s:I}", "requests", (json_int_t)b->requests, "failed",
-                  (json_int_t)b->failed, "weight", (json_int_t)b->weight));
-}
-
-static json_t *bots_json(const struct bots *bots)
-{
-    json_t *o = json_object();
-    bots_each(bots, add_bot, o);
-    return o;
-}
-
-/* A path is bytes; JSON is UTF-8. */
-static json_t *path_json(const char *path)
-{
-    json_t *s = json_string(path);
-    return s ? s : json_string("(not UTF-8)");
-}
-
-char *admin_stats(const struct admin *a, bool recent)
-{
-    const struct totals *t = a->totals;
-    json_t *o = json_object();
-    set(o, "version", json_string(PACKAGE_VERSION));
-    set(o, "pid", json_integer(getpid()));
-    set(o, "uptime_s", json_real((double)((clock_us() - a->started_us) / 1000) / 1000));
-    set(o, "draining", json_boolean(a->draining));
-    set(o, "config", path_json(a->config_path));
-    set(o, "clients", clients_json(a));
-    set(o, "requests", requests_json(t->active, t->succeeded, t->failed, t->abandoned));
-    set(o, "cache", stored_json(a));
-    set(o, "bots", bots_json(&t->bots));
-    set(o, "upstreams", upstreams_json(a, recent));
-    if (recent)
-        set(o, "recent_errors", troubles_json(&t->troubles));
-    char *document = json_dumps(o, STATS_FORMAT);
-    CHECK(document != NULL);
-    json_decref(o);
-    return document;
-}
 
 struct page {
     struct admin *admin;
@@ -164,24 +72,24 @@ static struct exchange *refuse_method(const struct page *p, struct span allow)
     return refuse(p, &why, allow);
 }
 
+static struct exchange *send_paced(const struct page *p, struct span type,
+                                   struct page_source *source)
+{
+    struct response *r = make_page(p, 200, type, 0);
+    return paced_open(p->admin->loop, r, p->request->is_head, source, p->events, p->owner);
+}
+
 static struct exchange *send_stats(const struct page *p, bool recent)
 {
-    char *document = admin_stats(p->admin, recent);
-    struct span body = arena_span(p->request->arena, span_of(document));
-    free(document);
-    return send_page(p, 200, SPAN("application/json"), body);
+    return send_paced(p, SPAN("application/json"), stats_document_new(p->admin, recent));
 }
 
 static struct exchange *send_metrics(const struct page *p)
 {
-    struct text page = {0};
     struct metrics m = {
         .pools = p->admin->pools, .bots = &p->admin->totals->bots, .draining = p->admin->draining};
     p->admin->count_clients(p->admin->context, &m.clients);
-    metrics_write(&page, &m);
-    struct span body = arena_span(p->request->arena, text_span(&page));
-    text_free(&page);
-    return send_page(p, 200, SPAN("text/plain; version=0.0.4; charset=utf-8"), body);
+    return send_paced(p, SPAN("text/plain; version=0.0.4; charset=utf-8"), metrics_new(&m));
 }
 
 /* All that it may do is in the policy; nobody may frame it. */

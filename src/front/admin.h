@@ -32,7 +32,3 @@ struct admin {
  * /upstreams/VERB for all), which only callers on this machine may use (403). */
 struct exchange *admin_open(struct admin *, const struct request *, const struct ingress *,
                             const struct route *, const struct exchange_events *, void *owner);
-
-/* The /stats document (malloc'ed, NUL-terminated). `recent` adds the last five
- * minutes of each upstream and the last failures (see recent_json.h). */
-char *admin_stats(const struct admin *, bool recent);

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "upstream/pools_walk.h"
+
 /* The samples of one family, of all pools. */
 struct series {
     const char *family; /* its name behind trunkline_ */
@@ -270,17 +272,6 @@ static const struct {
 
 /* ------------------------------------------------------------------- the page */
 
-enum { FAMILIES = COUNT_OF(families) };
-
-static void add_pool(void *context, const struct pool_view *v)
-{
-    struct text *texts = context;
-    for (size_t i = 0; i < FAMILIES; i++) {
-        struct series s = {families[i].name, &texts[i]};
-        families[i].add(&s, v);
-    }
-}
-
 static void add_family(struct text *to, const char *family, const char *type, const char *meaning)
 {
     text_printf(to, "# HELP trunkline_%s %s\n# TYPE trunkline_%s %s\n", family, meaning, family,
@@ -342,15 +333,64 @@ static void add_bots(struct text *to, const struct bots *bots)
     }
 }
 
-void metrics_write(struct text *to, const struct metrics *m)
+/* --------------------------------------------------------- the page in pieces */
+
+/* The lines of a family stand together, so that it goes through all pools for each. */
+struct source {
+    struct page_source base;
+    struct metrics metrics;
+    struct pools_walk *walk;
+    bool begun;
+    size_t family, pool; /* what comes next */
+};
+
+static struct source *source_of(struct page_source *base)
 {
-    struct text texts[FAMILIES] = {{0}};
-    add_daemon(to, m);
-    add_bots(to, m->bots);
-    pools_each_named(m->pools, add_pool, texts);
-    for (size_t i = 0; i < FAMILIES; i++) {
-        add_family(to, families[i].name, families[i].type, families[i].meaning);
-        text_add(to, text_span(&texts[i]));
-        text_free(&texts[i]);
+    return container_of(base, struct source, base);
+}
+
+static void add_next(struct source *s, struct text *to)
+{
+    struct series series = {families[s->family].name, to};
+    struct pool_view view;
+    if (s->pool == 0)
+        add_family(to, families[s->family].name, families[s->family].type,
+                   families[s->family].meaning);
+    if (s->pool < pools_walk_count(s->walk)) {
+        pools_walk_view(s->walk, s->pool, &view);
+        families[s->family].add(&series, &view);
     }
+    if (++s->pool < pools_walk_count(s->walk))
+        return;
+    s->pool = 0;
+    s->family++;
+}
+
+static bool next(struct page_source *base, struct text *to)
+{
+    struct source *s = source_of(base);
+    if (!s->begun) {
+        s->begun = true;
+        add_daemon(to, &s->metrics);
+        add_bots(to, s->metrics.bots);
+    } else if (!pools_walk_gather(s->walk)) {
+        add_next(s, to);
+    }
+    return s->family < COUNT_OF(families);
+}
+
+static void free_source(struct page_source *base)
+{
+    struct source *s = source_of(base);
+    pools_walk_free(s->walk);
+    free(s);
+}
+
+struct page_source *metrics_new(const struct metrics *m)
+{
+    struct source *s = NEW(struct source);
+    s->base = (struct page_source){next, free_source};
+    s->metrics = *m;
+    s->walk = pools_walk_named(m->pools);
+    return &s->base;
 }

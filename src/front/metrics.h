@@ -1,9 +1,9 @@
-/* The /metrics page: what is counted, in Prometheus' text format 0.0.4. Pure:
- * reads views of pools and totals, appends to a text its caller owns. Series are
- * bounded: see pools_each_named(). */
+/* The /metrics page: what is counted, in Prometheus' text format 0.0.4. Reads views
+ * of pools and totals, piece by piece: it may have megabytes. Series are bounded:
+ * see pools_walk_named(). */
 #pragma once
 
-#include "base/text.h"
+#include "front/paced.h"
 #include "proxy/ledger.h"
 #include "upstream/pools.h"
 
@@ -14,7 +14,8 @@ struct metrics {
     bool draining;
 };
 
-void metrics_write(struct text *, const struct metrics *);
+/* `m` is copied; what it points to lives as long as the page is made. */
+struct page_source *metrics_new(const struct metrics *m);
 
 /* A label's value, escaped as the format demands: \, " and line feed. */
 void metrics_escape(struct text *, const char *value);

@@ -285,45 +285,37 @@ void pools_each(const struct pools *p, void (*visit)(void *context, const struct
 
 /* A label that is taken (by an upstream, or because it means the rest) is not given
  * to a host as well. */
-static bool has_label(const struct pools *p, const struct entry *e, const struct pool_view *view)
+static bool has_label(const struct pools *p, const struct entry *e)
 {
-    return e->is_named && strcmp(view->name, POOLS_OTHER) != 0 && !find(p, view->name);
+    const char *name = pool_origin(e->pool)->name;
+    return e->is_named && strcmp(name, POOLS_OTHER) != 0 && !find(p, name);
 }
 
-static void tell_unlisted(const struct pools *p, struct pool_sum *rest, pools_visit *visit,
-                          void *context)
+void pools_each_label(const struct pools *p, pools_visit *visit, void *context)
 {
-    struct pool_view view;
-    for (struct link *k = list_first(&p->unlisted); k; k = list_next(k)) {
-        pool_describe(entry_of(k)->pool, &view);
-        if (has_label(p, entry_of(k), &view))
-            visit(context, &view);
-        else
-            pool_sum_add(rest, &view);
-    }
-    for (struct link *k = list_first(&p->retired); k; k = list_next(k)) {
-        pool_describe(entry_of(k)->pool, &view);
+    for (struct link *k = list_first(&p->listed); k; k = list_next(k))
+        visit(context, entry_of(k)->pool, POOLS_LABEL_OWN);
+    for (struct link *k = list_first(&p->unlisted); k; k = list_next(k))
+        visit(context, entry_of(k)->pool,
+              has_label(p, entry_of(k)) ? POOLS_LABEL_OWN : POOLS_LABEL_SHARED);
+    for (struct link *k = list_first(&p->retired); k; k = list_next(k))
         if (entry_of(k)->host)
-            pool_sum_add(rest, &view);
-    }
+            visit(context, entry_of(k)->pool, POOLS_LABEL_RETIRED);
 }
 
-void pools_each_named(const struct pools *p, pools_visit *visit, void *context)
+size_t pools_count(const struct pools *p)
 {
-    struct pool_sum rest = {0};
-    struct pool_view view;
-    for (struct link *k = list_first(&p->listed); k; k = list_next(k)) {
-        pool_describe(entry_of(k)->pool, &view);
-        visit(context, &view);
-    }
-    view = pool_sum_view(&p->gone, POOLS_OTHER);
-    if (p->gone.count)
-        pool_sum_add(&rest, &view);
-    tell_unlisted(p, &rest, visit, context);
-    view = pool_sum_view(&rest, find(p, POOLS_OTHER) ? "other hosts" : POOLS_OTHER);
-    if (rest.count)
-        visit(context, &view);
-    pool_sum_clear(&rest);
+    return p->listed.count + p->unlisted.count + p->retired.count;
+}
+
+const struct pool_sum *pools_gone(const struct pools *p)
+{
+    return &p->gone;
+}
+
+const char *pools_rest_name(const struct pools *p)
+{
+    return find(p, POOLS_OTHER) ? "other hosts" : POOLS_OTHER;
 }
 
 static size_t requests_of(const struct list *entries)

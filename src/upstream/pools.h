@@ -29,14 +29,20 @@ struct pool *pools_find(struct pools *, const struct upstream_config *listed,
 void pools_each(const struct pools *, void (*visit)(void *context, const struct pool *),
                 void *context);
 
-/* Tells what each shows, under names of which there are few however many hosts
- * come: all listed ones; the first POOLS_NAMED_MAX unlisted hosts; and, once there
- * is any, POOLS_OTHER: the sum of all others, with those that are gone, so that
- * no sum of counters ever falls. Views live for the call. */
+/* Likewise, with unlisted ones that are retired, and who of them has a label of its own
+ * in metrics: all listed ones and the first POOLS_NAMED_MAX unlisted hosts. The others
+ * share one (pools_rest_name) with those that are gone. */
 #define POOLS_NAMED_MAX 256
 #define POOLS_OTHER "other"
-typedef void pools_visit(void *context, const struct pool_view *);
-void pools_each_named(const struct pools *, pools_visit *, void *context);
+enum pools_label { POOLS_LABEL_OWN, POOLS_LABEL_SHARED, POOLS_LABEL_RETIRED };
+typedef void pools_visit(void *context, struct pool *, enum pools_label);
+void pools_each_label(const struct pools *, pools_visit *, void *context);
+size_t pools_count(const struct pools *); /* at least as many as are told */
+
+/* What unlisted hosts had counted that are gone; empty if there were none. */
+struct pool_sum;
+const struct pool_sum *pools_gone(const struct pools *);
+const char *pools_rest_name(const struct pools *);
 
 bool pools_floor_tried(const struct pools *); /* of each pool: see pool.h */
 size_t pools_requests(const struct pools *);  /* under way on all */

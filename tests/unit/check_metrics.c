@@ -14,11 +14,8 @@ static struct upstream_stats counted, untouched;
 static struct bots bots;
 static struct text page;
 
-void pools_each_named(const struct pools *p, pools_visit *visit, void *context)
-{
-    for (size_t i = 0; i < p->count; i++)
-        visit(context, &p->at[i]);
-}
+#define VIEW_AT(pools, i) (pools)->at[i]
+#include "fake_walk.h"
 
 static void setup(void)
 {
@@ -50,8 +47,11 @@ static void make(void)
                         .bots = &bots,
                         .clients = {.open = 3, .accepted = 10, .rejected = 2},
                         .draining = true};
+    struct page_source *source = metrics_new(&m);
     text_clear(&page);
-    metrics_write(&page, &m);
+    while (source->next(source, &page))
+        ;
+    source->free(source);
 }
 
 /* The page has this whole line; or has not. */

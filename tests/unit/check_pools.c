@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "config_fixture.h"
 #include "plain_origin.h"
-#include "upstream/pools.h"
+#include "upstream/pools_walk.h"
 
 #define PATIENCE_US (5 * 1000 * 1000)
 
@@ -348,9 +348,8 @@ struct labels {
     uint64_t sum, other; /* of `succeeded` */
 };
 
-static void add_label(void *context, const struct pool_view *v)
+static void add_label(struct labels *l, const struct pool_view *v)
 {
-    struct labels *l = context;
     l->count++;
     l->sum += v->stats->succeeded;
     if (strcmp(v->name, POOLS_OTHER) == 0)
@@ -359,11 +358,24 @@ static void add_label(void *context, const struct pool_view *v)
     text_add_str(&l->names, " ");
 }
 
+static void tell_labels(struct labels *l)
+{
+    struct pools_walk *walk = pools_walk_named(pools);
+    struct pool_view view;
+    while (pools_walk_gather(walk))
+        ;
+    for (size_t i = 0; i < pools_walk_count(walk); i++) {
+        pools_walk_view(walk, i, &view);
+        add_label(l, &view);
+    }
+    pools_walk_free(walk);
+}
+
 static void labels_are(const char *expected)
 {
     struct labels l = {0};
     text_add_str(&l.names, "");
-    pools_each_named(pools, add_label, &l);
+    tell_labels(&l);
     ck_assert_str_eq(l.names.at, expected);
     text_free(&l.names);
 }
@@ -371,7 +383,7 @@ static void labels_are(const char *expected)
 static void sums_are(unsigned labels, uint64_t sum, uint64_t other)
 {
     struct labels l = {0};
-    pools_each_named(pools, add_label, &l);
+    tell_labels(&l);
     ck_assert_uint_eq(l.count, labels);
     ck_assert_uint_eq(l.sum, sum);
     ck_assert_uint_eq(l.other, other);
@@ -406,7 +418,7 @@ START_TEST(test_labels_are_few)
     for (unsigned i = 0; i < 300; i++) {
         pool_stats(numbered(1000 + i))->succeeded = 1;
         struct labels l = {0};
-        pools_each_named(pools, add_label, &l);
+        tell_labels(&l);
         ck_assert_uint_eq(l.sum, POOLS_NAMED_MAX + i + 1);
         ck_assert_uint_le(l.count, 2 + POOLS_NAMED_MAX);
         text_free(&l.names);
@@ -417,6 +429,37 @@ START_TEST(test_labels_are_few)
     sums_are(2, POOLS_NAMED_MAX + 300, POOLS_NAMED_MAX + 300); /* no name is given twice */
     (void)!numbered(0);
     sums_are(2, POOLS_NAMED_MAX + 300, POOLS_NAMED_MAX + 300);
+    finish();
+}
+END_TEST
+
+/* What is told over several turns is told of the pools there were, each once. */
+START_TEST(test_a_walk_outlasts_pools)
+{
+    begin(UP("a", ""));
+    for (unsigned i = 0; i < POOLS_UNLISTED_MAX; i++)
+        pool_stats(numbered(i))->succeeded = 1;
+    struct pools_walk *named = pools_walk_named(pools), *all = pools_walk_all(pools);
+    for (unsigned i = 0; i < 300; i++)
+        pool_stats(numbered(1000 + i))->succeeded = 1;
+    apply(UP("b", ""));
+    loop_turn(loop, false);
+    struct pool_view view;
+    uint64_t sum = 0;
+    ck_assert(!pools_walk_gather(named));
+    ck_assert_uint_eq(pools_walk_count(named), 1 + POOLS_UNLISTED_MAX);
+    ck_assert_uint_eq(pools_walk_count(all), 1 + POOLS_UNLISTED_MAX);
+    for (size_t i = 0; i < pools_walk_count(named); i++) {
+        pools_walk_view(named, i, &view);
+        sum += view.stats->succeeded;
+        if (i == 0)
+            ck_assert_str_eq(view.name, "a");
+    }
+    ck_assert_uint_eq(sum, POOLS_UNLISTED_MAX);
+    pools_walk_free(named);
+    pools_walk_free(all);
+    loop_turn(loop, false);
+    sums_are(2, POOLS_UNLISTED_MAX + 300, POOLS_UNLISTED_MAX + 300);
     finish();
 }
 END_TEST
@@ -453,6 +496,7 @@ int main(void)
     tcase_add_test(c, test_bound);
     tcase_add_test(c, test_labels);
     tcase_add_test(c, test_labels_are_few);
+    tcase_add_test(c, test_a_walk_outlasts_pools);
     tcase_add_test(c, test_long_host);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
