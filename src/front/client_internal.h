@@ -29,8 +29,9 @@ struct clients {
 /* IDLE: between requests. HEAD: a byte of a request has come. EXCHANGE: its
  * head is complete, its answer is not. LOOKING: CONNECT was answered with 200, and
  * what comes first inside will tell whether it is HTTP. SECURING: it is TLS that
- * ends here, and its handshake is not over. TUNNEL: its stream is the tunnel's. LEAVING: the last answer is written, the client still reads it.
- * CLOSED: freed by the task. */
+ * ends here, and its handshake is not over. TUNNEL: its stream is the tunnel's.
+ * LEAVING: the last answer is written, the client still reads it. CLOSED: freed by
+ * the task. */
 #define CLIENT_STATES(X)                                                                           \
     X(IDLE) X(HEAD) X(EXCHANGE) X(LOOKING) X(SECURING) X(TUNNEL) X(LEAVING) X(CLOSED)
 

@@ -57,8 +57,8 @@ static bool is_unchanged(const struct unchanged *u, const struct pool_origin *o)
     if (!o->listed)
         return u->defaults;
     const struct upstream_config *old = config_find(u->old, o->name, strlen(o->name));
-    const struct upstream_config *new = config_find(u->new, o->name, strlen(o->name));
-    return old && new &&config_same_settings(old, new);
+    const struct upstream_config *now = config_find(u->new, o->name, strlen(o->name));
+    return old && now && config_same_settings(old, now);
 }
 
 static void note_unchanged(void *context, const struct pool *p)

@@ -26,7 +26,8 @@ struct sharing sharing_of(const struct upstream_config *settings, const struct r
                           bool is_private);
 
 /* May this answer be shared with other requests, and stored? Not with Set-Cookie,
- * Cache-Control: private or Vary: * (SPEC 10), nor a stream of events; only 200 and 203 are stored. */
+ * Cache-Control: private or Vary: * (SPEC 10), nor a stream of events; only 200 and
+ * 203 are stored. */
 bool sharing_permits(const struct response *);
 bool sharing_stores(const struct response *);
 

@@ -40,6 +40,6 @@ uint64_t stored_told_age_ms(const struct stored *, uint64_t now);
 size_t stored_size(const struct stored *);
 
 /* The head that a request gets of it when it is read from here: with a length if that
- * is known by now, for HEAD without a body, and 304 for a client that has this very answer (RFC 9110
- * 13.1.2, 13.1.3). Borrowed from it and from the arena. */
+ * is known by now, for HEAD without a body, and 304 for a client that has this very
+ * answer (RFC 9110 13.1.2, 13.1.3). Borrowed from it and from the arena. */
 struct response stored_response(const struct stored *, const struct sharing *, struct arena *);

@@ -48,7 +48,8 @@ void pool_drain(struct pool *);
 /* An operator's verb. A retired pool takes none. */
 void pool_command(struct pool *, enum pool_verb);
 
-/* The asker sets is_order, rides_alone, yields, owner and the two events; the rest is the pool's. */
+/* The asker sets is_order, rides_alone, yields, owner and the two events; the rest is
+ * the pool's. */
 struct pool_waiter {
     struct link link;
     struct deadline deadline;
