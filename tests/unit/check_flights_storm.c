@@ -186,6 +186,7 @@ START_TEST(storm)
     begin("max_connections = 6 retries = 1 coalesce = yes fresh = 200ms stale_if_error = 2s\n"
           "cache_max_object = 20 error_prefix = {'no: '} breaker_failures = 3\n"
           "total_timeout = 4s response_timeout = 3s body_timeout = 4s queue_timeout = 3s");
+    begun = ended = failed = left = whole = serial = 0;
     srandom(23 + (unsigned)_i);
     change_origin();
     for (int round = 0; round < ROUNDS; round++) {
@@ -233,6 +234,7 @@ END_TEST
 START_TEST(one_at_a_time)
 {
     begin("max_connections = 6 coalesce = yes");
+    begun = ended = failed = left = 0;
     srandom(31);
     origin.manner = ORIGIN_WAITS;
     unsigned answered = 0, present;
