@@ -8,6 +8,7 @@
 
 #define MAGIC 0x68327831
 #define INTERIM_MAX 16
+#define WIDEN_STEP (64 * 1024)
 #define OUT_HIGH (256 * 1024) /* of a request's body, gathered for the origin's window */
 #define OUT_LOW (64 * 1024)
 #define NEVER UINT64_MAX
@@ -41,6 +42,7 @@ struct h2_exchange {
     uint64_t left;   /* of a body whose length is known; else NEVER */
     bool paused, was_paused;
     size_t taken; /* of the body, until its window is widened */
+    size_t owed;  /* taken, and not yet told to the origin */
     enum outcome_now outcome;
     struct verdict why;
     bool over;        /* ended, failed or cancelled: says nothing more */
@@ -74,12 +76,22 @@ static void finish_life(struct h2_exchange *h)
 
 /* ------------------------------------------------------------------ telling */
 
-/* The asker has it: the origin may send so much more (RFC 9113 5.2.2). */
+/* The asker has it: the origin may send so much more (RFC 9113 5.2.2). It is told in
+ * small steps, or all it sends at once would hold up the line's other streams. */
+static void widen(struct h2_exchange *h, size_t len)
+{
+    h->owed += len;
+    if (h->owed < WIDEN_STEP)
+        return;
+    nghttp2_submit_window_update(h->session, NGHTTP2_FLAG_NONE, h->id, (int32_t)h->owed);
+    h->owed = 0;
+}
+
 static void consume(struct h2_exchange *h, size_t len)
 {
     if (h->session == NULL)
         return;
-    nghttp2_session_consume_stream(h->session, h->id, len);
+    widen(h, len);
     if (h->taken < H2_STREAM_WINDOW && !h->was_paused) {
         h->taken += len;
         if (h->taken >= H2_STREAM_WINDOW)
