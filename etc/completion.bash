@@ -1,4 +1,23 @@
 # bash completion for trunkline(8)
+
+# The names of the upstreams: those of the running daemon that -c or --url tells of,
+# else those of the configuration. (COMP_WORDS would have a URL in pieces.)
+_trunkline_upstreams() {
+    local i words value daemon=() file=()
+    read -ra words <<<"${COMP_LINE:0:COMP_POINT}"
+    for ((i = 2; i < ${#words[@]}; i++)); do
+        value=${words[i + 1]/#\~/$HOME}
+        case ${words[i]} in
+        -c) daemon=(-c "$value") file=(-c "$value") ;;
+        --url) daemon=(--url "$value") ;;
+        --url=*) daemon=("${words[i]}") ;;
+        esac
+    done
+    { [ "${words[1]}" != doctor ] && "${words[0]}" stats --json "${daemon[@]}" 2>/dev/null |
+        grep -o '"name":"[a-z0-9-]*","origin":"[^"]*","listed":true' | cut -d '"' -f 4 | grep .; } ||
+        "${words[0]}" config "${file[@]}" 2>/dev/null | sed -n 's/^upstream \([a-z0-9-]*\) {.*/\1/p'
+}
+
 _trunkline() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local options='-c --help'
@@ -18,9 +37,10 @@ _trunkline() {
         ;;
     esac
     case ${COMP_WORDS[1]} in
-    check | config | doctor) ;;
+    check | config) ;;
+    doctor) options="$(_trunkline_upstreams) $options" ;;
     stats) options='-c --url --json --watch --help' ;;
-    pause | resume | reconnect | drain) options='-c --url --help' ;;
+    pause | resume | reconnect | drain) options="$(_trunkline_upstreams) --all -c --url --help" ;;
     ca) [ "$COMP_CWORD" -eq 2 ] && options='init --help' || options='--dir --host --help' ;;
     *)
         options='-c -v --help --version'

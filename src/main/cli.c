@@ -35,7 +35,7 @@ struct command {
 /* What the options said. */
 struct options {
     const char *path, *url, *upstream; /* NULL: not given */
-    bool verbose, json, watch;
+    bool verbose, json, watch, all;
     int exit_code; /* -1: go on */
 };
 
@@ -93,6 +93,7 @@ static struct options read_options(const struct command *c, int argc, char **arg
         case 'u': o.url = optarg; break;
         case 'j': o.json = true; break;
         case 'w': o.watch = true; break;
+        case 'a': o.all = true; break;
         case 'h': o.exit_code = printf("%s", c->usage) < 0 ? EX_IOERR : EX_OK; break;
         case 'V': o.exit_code = print_version(); break;
         default: o.exit_code = wrong_option(c, argv, found);
@@ -232,15 +233,30 @@ static int run_stats(int argc, char **argv, const struct command *c)
     return exit_code;
 }
 
+/* One upstream, or expressly all of them: a slip of the hand stops nothing. */
+static int check_target(const struct options *o, const struct command *c)
+{
+    if (o->upstream == NULL && !o->all)
+        return misused(c, "an upstream must be named, or all of them by", "--all");
+    if (o->upstream && o->all)
+        return misused(c, "with the name of an upstream there is no", "--all");
+    if (o->upstream && !verb_takes(o->upstream))
+        return misused(c, "no upstream is named", o->upstream);
+    return EX_OK;
+}
+
 static int run_verb(int argc, char **argv, const struct command *c)
 {
-    static const struct option names[] = {
-        {"help", no_argument, NULL, 'h'}, {"url", required_argument, NULL, 'u'}, {0}};
+    static const struct option names[] = {{"help", no_argument, NULL, 'h'},
+                                          {"url", required_argument, NULL, 'u'},
+                                          {"all", no_argument, NULL, 'a'},
+                                          {0}};
     struct options o = read_options(c, argc, argv, ":c:h", names);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
-    if (o.upstream && !verb_takes(o.upstream))
-        return misused(c, "no upstream is named", o.upstream);
+    int wrong = check_target(&o, c);
+    if (wrong)
+        return wrong;
     struct text url = {0};
     int exit_code = url_of_daemon(&o, c, &url);
     if (exit_code == EX_OK)
@@ -261,7 +277,8 @@ static int run_doctor(int argc, char **argv, const struct command *c)
     "  --url URL  where it listens: http://HOST:PORT or unix:/path (" DEFAULT_URL ")\n"            \
     "  -c FILE    take the first address its configuration listens on\n"
 #define VERB_USAGE(verb, meaning)                                                                  \
-    "Usage: trunkline " verb " [UPSTREAM] [--url URL | -c FILE]\n" meaning WHERE_IT_IS
+    "Usage: trunkline " verb " UPSTREAM | --all [--url URL | -c FILE]\n" meaning                   \
+    "  --all      at all upstreams\n" WHERE_IT_IS
 
 static int run_ca(int argc, char **argv, const struct command *c)
 {
@@ -274,7 +291,7 @@ static const struct command commands[] = {
      "       trunkline check [-c FILE]\n"
      "       trunkline config [-c FILE]\n"
      "       trunkline stats [--url URL | -c FILE] [--json | --watch]\n"
-     "       trunkline pause|resume|reconnect|drain [UPSTREAM] [--url URL | -c FILE]\n"
+     "       trunkline pause|resume|reconnect|drain UPSTREAM | --all [--url URL | -c FILE]\n"
      "       trunkline doctor [UPSTREAM] [-c FILE]\n"
      "       trunkline ca init --dir DIR --host NAME ...\n"
      "Keeps TLS lines to exchanges open and lends them to local programs.\n"
@@ -302,17 +319,14 @@ static const struct command commands[] = {
      "  --watch    a page with rates per second, refreshed in place, until ^C or q\n",
      false},
     {"pause", run_verb,
-     VERB_USAGE("pause", "Lets what runs finish and holds what comes, at an upstream or at all.\n"),
-     true},
-    {"resume", run_verb, VERB_USAGE("resume", "Ends pause and drain, of an upstream or of all.\n"),
-     true},
+     VERB_USAGE("pause", "Lets running requests finish and makes further ones wait.\n"), true},
+    {"resume", run_verb, VERB_USAGE("resume", "Ends pause and drain.\n"), true},
     {"reconnect", run_verb,
-     VERB_USAGE("reconnect", "Replaces every line as it falls idle, of an upstream or of all.\n"),
-     true},
+     VERB_USAGE("reconnect", "Replaces every connection as it falls idle.\n"), true},
     {"drain", run_verb,
      VERB_USAGE("drain",
-                "Finishes what runs, closes the lines and refuses what comes until resume;\n"
-                "without a name: drains the daemon, which then ends, as by SIGTERM.\n"),
+                "Finishes running requests, closes the connections and refuses further requests\n"
+                "until resume; --all drains the daemon, which then ends, as by SIGTERM.\n"),
      true},
     {"doctor", run_doctor,
      "Usage: trunkline doctor [UPSTREAM] [-c FILE]\n"

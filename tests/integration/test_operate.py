@@ -1,5 +1,6 @@
 """Operating: the command line, configuration errors, reload, drain, log files."""
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -388,10 +389,10 @@ def test_verbs_as_commands(daemon, origin, tmp_path):
     assert d.upstream()['state'] == 'paused' and d.upstream('two')['state'] == 'up'
     waits = background(lambda: d.get('/ex/late'))
     eventually(lambda: d.upstream()['queue']['waiting'] == 1)
-    assert cli('resume', '--url', f'unix:{tmp_path}/s').stdout.startswith('ex: up, ')
+    assert cli('resume', '--all', '--url', f'unix:{tmp_path}/s').stdout.startswith('ex: up, ')
     assert waits.result(5).status == 200
-    assert cli('pause', '--url', f'unix:{tmp_path}/s').stdout.splitlines()[1].startswith('two: paused, ')
-    assert d.cli('resume').returncode == 0
+    assert cli('pause', '--all', '--url', f'unix:{tmp_path}/s').stdout.splitlines()[1].startswith('two: paused, ')
+    assert d.cli('resume', '--all').returncode == 0
     opened = d.connections()['opened']
     assert d.cli('reconnect', 'ex').returncode == 0
     works(d)
@@ -402,7 +403,29 @@ def test_verbs_as_commands(daemon, origin, tmp_path):
     assert out.returncode == 69 and not out.stdout and out.stderr.count('\n') == 1 and 'no upstream of that name' in out.stderr
 
 
-def test_drain_without_a_name_ends_the_daemon(daemon, origin):
+def completions(line):
+    """What etc/completion.bash offers at the end of a line."""
+    words = line.split(' ')
+    script = ('source "$0"; COMP_LINE=$1 COMP_POINT=${#1}; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); compopt() { :; }; _trunkline; '
+              'printf "%s\\n" "${COMPREPLY[@]}"')
+    completion = pathlib.Path(__file__).parents[2] / 'etc/completion.bash'
+    return subprocess.run(['bash', '-c', script, completion, line, *words], capture_output=True, text=True, timeout=20).stdout.split()
+
+
+def test_completion_offers_the_names(daemon, origin, tmp_path):
+    """The running daemon's upstreams, by --url or -c; those of the file where none runs; --all beside them."""
+    d = daemon(upstream('ex', origin), upstream('two', origin, host='two.test'))
+    file, exe = tmp_path / 'other.conf', binary()
+    file.write_text(f'listen = {{"127.0.0.1:{free_port()}"}}\nupstream quiet {{ url = "https://a.test" }}\n')
+    assert completions(f'{exe} ') == [*'check config stats pause resume reconnect drain doctor ca -c -v --help --version'.split()]
+    for verb in ('pause', 'resume', 'reconnect', 'drain'):
+        assert completions(f'{exe} {verb} --url {d.url} ') == ['ex', 'two', '--all', '-c', '--url', '--help']
+    assert completions(f'{exe} pause --url={d.url} t') == completions(f'{exe} pause -c {d.conf_path} t') == ['two']
+    assert completions(f'{exe} pause -c {file} q') == completions(f'{exe} doctor -c {file} q') == ['quiet']
+    assert completions(f'{exe} stats --url {d.url} ') == ['-c', '--url', '--json', '--watch', '--help']
+
+
+def test_drain_of_all_ends_the_daemon(daemon, origin):
     """As SIGTERM: what is under way completes, exit 0; the verbs are refused meanwhile."""
     d = daemon(upstream('ex', origin))
     gate = Gate()
@@ -411,14 +434,14 @@ def test_drain_without_a_name_ends_the_daemon(daemon, origin):
     busy.send(compose('POST', '/ex/hold', body=b'x'))
     kept.send(compose('GET', '/ex/hold') + compose('POST', '/upstreams/ex/pause'))
     eventually(lambda: gate.waiting == 2)
-    out = d.cli('drain')
+    out = d.cli('drain', '--all')
     assert out.returncode == 0 and 'drains' in out.stdout, out
     eventually(lambda: refuses(d.where))
     assert d.alive()
     gate.release()
     assert busy.response('POST').text == '/hold' and not kept.response().keeps
     assert d.wait(10 * PATIENCE) == 0
-    assert cli('pause', '--url', d.url).returncode == 69
+    assert cli('pause', '--all', '--url', d.url).returncode == 69
 
 
 def test_a_drain_answers_clients_between_two_requests(daemon, origin):

@@ -149,13 +149,31 @@ START_TEST(bad_usage_is_one_line_and_64)
 }
 END_TEST
 
+START_TEST(verbs_for_all_want_to_be_told)
+{
+    static const char *const verbs[] = {"pause", "resume", "reconnect", "drain"};
+    for (size_t i = 0; i < COUNT_OF(verbs); i++) {
+        char line[80], see[80];
+        snprintf(see, sizeof see, "'--all'; see trunkline %s --help", verbs[i]);
+        fails(verbs[i], EX_USAGE, see);
+        snprintf(line, sizeof line, "%s --url http://127.0.0.1:1", verbs[i]);
+        fails(line, EX_USAGE, see);
+        snprintf(line, sizeof line, "%s binance --all", verbs[i]);
+        fails(line, EX_USAGE, "with the name of an upstream there is no '--all'");
+        snprintf(line, sizeof line, "%s --all binance", verbs[i]);
+        fails(line, EX_USAGE, "with the name of an upstream there is no '--all'");
+    }
+    fails("stats --all", EX_USAGE, "unknown option '--all'");
+}
+END_TEST
+
 START_TEST(help_and_version)
 {
     prints("--help", "Usage: trunkline [-c FILE] [-v]\n");
     prints("check --help", "Usage: trunkline check");
     prints("config --help", "Usage: trunkline config");
     prints("stats --help", "--json");
-    prints("pause --help", "Usage: trunkline pause [UPSTREAM] [--url URL | -c FILE]\n");
+    prints("pause --help", "Usage: trunkline pause UPSTREAM | --all [--url URL");
     prints("drain --help", "drains the daemon");
     prints("doctor --help", "Usage: trunkline doctor [UPSTREAM]");
     prints("--version", "trunkline " PACKAGE_VERSION "\n");
@@ -387,8 +405,8 @@ START_TEST(verbs_say_what_became_of_it)
     struct server s;
     start(&s, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
     prints(verb_call(&s, "pause binance"), "binance: pause: done\n"); /* no /stats: no details */
-    prints(verb_call(&s, "resume"), "all: resume: done\n");
-    prints(verb_call(&s, "drain"), "the daemon drains and ends\n");
+    prints(verb_call(&s, "resume --all"), "all: resume: done\n");
+    prints(verb_call(&s, "drain --all"), "the daemon drains and ends\n");
     ck_assert_ptr_nonnull(strstr(s.request, "POST /upstreams/drain HTTP/1.1\r\nHost: 127.0.0.1:"));
     ck_assert_ptr_nonnull(strstr(s.request, "\r\nContent-Length: 0\r\n"));
     stop(&s);
@@ -397,9 +415,9 @@ START_TEST(verbs_say_what_became_of_it)
     ck_assert_ptr_nonnull(strstr(s.request, "POST /upstreams/nosuch/drain HTTP/1.1\r\n"));
     stop(&s);
     start(&s, "HTTP/1.1 503 Not Now\r\n\r\nnot JSON");
-    fails(verb_call(&s, "pause"), EX_UNAVAILABLE, "pause: answered with status 503");
+    fails(verb_call(&s, "pause --all"), EX_UNAVAILABLE, "pause: answered with status 503");
     stop(&s);
-    fails(verb_call(&s, "reconnect"), EX_UNAVAILABLE, "Connection refused");
+    fails(verb_call(&s, "reconnect --all"), EX_UNAVAILABLE, "Connection refused");
 }
 END_TEST
 
@@ -411,6 +429,7 @@ static Suite *suite(void)
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, without_a_command_it_is_the_daemon);
     tcase_add_test(t, bad_usage_is_one_line_and_64);
+    tcase_add_test(t, verbs_for_all_want_to_be_told);
     tcase_add_test(t, help_and_version);
     tcase_add_test(t, output_that_is_lost_is_an_error);
     tcase_add_test(t, check_says_ok_or_what_is_wrong);
