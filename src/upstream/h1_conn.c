@@ -13,6 +13,7 @@ struct h1_conn {
     struct stream *stream;
     bool gone, closed; /* said so; closed by its owner */
     bool dirty;        /* something came that no exchange had asked for */
+    bool full;         /* a write returned false, on_drain is due */
     struct h1_exchange *current;
     struct text out; /* a head waiting for its body */
     struct task flush;
@@ -149,22 +150,24 @@ static void on_drain(void *owner)
 {
     struct h1_conn *h = owner;
     MAGIC_CHECK(h, MAGIC);
+    h->full = false;
     if (h->current)
         h1_exchange_drained(h->current);
 }
 
 /* ------------------------------------------------------------------ writing */
 
+/* False: the stream is full, whichever write has filled it. */
 static bool flush(struct h1_conn *h, const char *data, size_t len)
 {
     uv_buf_t pieces[2] = {uv_buf_init(h->out.at, (unsigned)h->out.len),
                           uv_buf_init((char *)data, (unsigned)len)};
     if (h->out.len + len == 0)
-        return true;
+        return !h->full;
     h->base.stats->bytes_sent += h->out.len + len;
-    bool more = stream_write(h->stream, pieces, 2);
+    h->full |= !stream_write(h->stream, pieces, 2);
     text_clear(&h->out);
-    return more;
+    return !h->full;
 }
 
 static void flush_later(struct task *t)
@@ -185,7 +188,7 @@ static bool write_body(void *owner, const char *data, size_t len)
     if (h->out.len + len > GATHER_MAX)
         return flush(h, data, len);
     gather(owner, (struct span){data, len});
-    return true;
+    return !h->full; /* small pieces are held back too, once those before them fill it */
 }
 
 static bool write_flush(void *owner)

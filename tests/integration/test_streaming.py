@@ -1,6 +1,9 @@
 """Messages on their way: pipelining, framing both ways, interim answers, and back-pressure."""
+import fcntl
 import hashlib
 import statistics
+import struct
+import termios
 import threading
 import time
 
@@ -338,6 +341,37 @@ def test_an_upload_to_a_slow_origin(ex, origin):
     assert sent[0] < 60 << 20, 'the client is not held back'
     assert peak < 2, f'grew by {peak:.1f} MiB'
     c.close()
+
+
+def taken(c, piece, limit):
+    """Sends piece after piece, each once the daemon has read the one before, until it reads no more for a second or has
+    read `limit` bytes: how many. (c is a unix socket, which tells what is unread.)"""
+    sent = 0
+    while sent < limit:
+        c.sock.sendall(piece)
+        sent += len(piece)
+        end = time.monotonic() + PATIENCE
+        while struct.unpack('i', fcntl.ioctl(c.sock, termios.TIOCOUTQ, bytes(4)))[0]:
+            if time.monotonic() > end:
+                return sent
+    return sent
+
+
+@pytest.mark.parametrize('coded', [False, True], ids=['length', 'chunked'])
+@pytest.mark.parametrize('alpn', [('http/1.1',), ('h2', 'http/1.1')], ids=['h1', 'h2'])
+def test_an_upload_in_small_pieces_is_held_back(daemon, origins, tmp_path, alpn, coded):
+    """However small the pieces: an origin that reads nothing is not read for. (What kernels buffer is not ours: 10 MiB.)"""
+    origin = origins(alpn=alpn)
+    origin.on('/up', deaf())
+    d = daemon(upstream('ex', origin), listen=[f'unix:{tmp_path}/sock'])
+    works(d)
+    framing = ('Transfer-Encoding', 'chunked') if coded else ('Content-Length', str(1 << 30))
+    piece = b'x' * 4096
+    with d.client() as c:
+        c.send(compose('POST', '/ex/up', [framing]))
+        got = taken(c, b'1000\r\n' + piece + b'\r\n' if coded else piece, 32 << 20)
+        c.abort()
+    assert got < 16 << 20, f'{got >> 20} MiB taken, none of it read'
 
 
 def test_a_slow_client_keeps_its_body_clock_still(daemon, origin):

@@ -284,6 +284,30 @@ START_TEST(test_large_body)
 }
 END_TEST
 
+/* Pieces too small to be written at once are held back all the same. */
+START_TEST(test_small_pieces_are_held_back)
+{
+    static const char piece[4096];
+    enum framing framing = _i ? FRAMING_CHUNKED : FRAMING_LENGTH;
+    begin();
+    stream.stuck = true;
+    post(framing, framing == FRAMING_LENGTH ? 1 << 30 : 0);
+    size_t taken = 0;
+    while (taken < 4 * STREAM_HIGH && exchange_body(asker.exchange, piece, sizeof piece)) {
+        taken += sizeof piece;
+        turn();
+    }
+    ck_assert_uint_le(stream.base.queued, STREAM_HIGH + 3 * sizeof piece);
+    ck_assert(!exchange_body(asker.exchange, piece, 1));
+    fake_stream_take(&stream, STREAM_HIGH);
+    ck_assert_uint_eq(asker.drained, 1);
+    ck_assert(exchange_body(asker.exchange, piece, 1));
+    exchange_cancel(asker.exchange);
+    turn();
+    finish();
+}
+END_TEST
+
 /* The answer comes before the request is whole: told, but the line is not kept. */
 START_TEST(test_early_answer)
 {
@@ -522,6 +546,7 @@ int main(void)
     tcase_add_test(c, test_small_body_in_one_write);
     tcase_add_test(c, test_chunked_body);
     tcase_add_test(c, test_large_body);
+    tcase_add_loop_test(c, test_small_pieces_are_held_back, 0, 2);
     tcase_add_test(c, test_early_answer);
     tcase_add_test(c, test_sent);
     tcase_add_test(c, test_write_errors);

@@ -60,8 +60,11 @@ def hang():
 
 
 def deaf():
-    """Stops reading: neither body nor answer, ever."""
+    """Stops reading: neither body nor answer, ever. (On HTTP/2 that is all the line.)"""
     async def behave(x):
+        async def nothing():
+            await asyncio.sleep(3600)
+        x.line.recv = nothing
         await asyncio.sleep(3600)
     return behave
 
