@@ -144,6 +144,12 @@ static void refuse(struct exchange *x, const struct verdict *why)
     (void)self(x);
 }
 
+static enum sent sent(const struct exchange *x)
+{
+    (void)x;
+    return SENT_NO;
+}
+
 static void cancel(struct exchange *x)
 {
     struct paced *p = self(x);
@@ -155,7 +161,8 @@ struct exchange *paced_open(struct loop *loop, struct response *head, bool is_he
                             struct page_source *source, const struct exchange_events *events,
                             void *owner)
 {
-    static const struct exchange_ops ops = {swallow, swallow_end, hold, unhold, cancel, refuse};
+    static const struct exchange_ops ops = {swallow, swallow_end, hold,  unhold,
+                                            cancel,  sent,        refuse};
     struct paced *p = NEW(struct paced);
     MAGIC_INIT(p, MAGIC);
     p->exchange = (struct exchange){&ops, events, owner};

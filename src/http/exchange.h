@@ -46,6 +46,7 @@ struct exchange_ops {
     void (*pause)(struct exchange *);
     void (*resume)(struct exchange *);
     void (*cancel)(struct exchange *);
+    enum sent (*sent)(const struct exchange *);
     void (*refuse)(struct exchange *, const struct verdict *);
 };
 
@@ -88,6 +89,13 @@ static inline void exchange_refuse(struct exchange *x, const struct verdict *why
 {
     CHECK(x->ops->refuse != NULL);
     x->ops->refuse(x, why);
+}
+
+/* What of the request can have reached the exchange by now. Asked as long as it has
+ * neither ended nor been cancelled; nothing was sent for what is answered here. */
+static inline enum sent exchange_sent(const struct exchange *x)
+{
+    return x->ops->sent(x);
 }
 
 /* The asker is gone; no event comes after. */

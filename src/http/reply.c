@@ -288,6 +288,12 @@ static void reply_cancel(struct exchange *x)
     loop_defer(r->loop, &r->task);
 }
 
+static enum sent reply_sent(const struct exchange *x)
+{
+    (void)x;
+    return SENT_NO;
+}
+
 struct exchange *reply_open(struct loop *loop, const struct response *response, struct span body,
                             const struct exchange_events *events, void *owner)
 {
@@ -296,6 +302,7 @@ struct exchange *reply_open(struct loop *loop, const struct response *response, 
                                             .pause = reply_pause,
                                             .resume = reply_resume,
                                             .cancel = reply_cancel,
+                                            .sent = reply_sent,
                                             .refuse = reply_refuse};
     struct reply *r = NEW(struct reply);
     MAGIC_INIT(r, REPLY_MAGIC);

@@ -28,7 +28,7 @@ enum state {
 };
 
 struct fetch {
-    struct forward base;
+    struct exchange base;
     unsigned magic;
     enum state state;
     struct fetch_order order;
@@ -56,7 +56,7 @@ struct fetch {
 
 static struct fetch *self(struct exchange *x)
 {
-    struct fetch *f = container_of(container_of(x, struct forward, base), struct fetch, base);
+    struct fetch *f = container_of(x, struct fetch, base);
     MAGIC_CHECK(f, MAGIC);
     return f;
 }
@@ -139,12 +139,14 @@ static void let_go(struct fetch *f)
 
 static enum sent sent_now(const struct fetch *f)
 {
-    return f->try ? conn_exchange_sent(f->try) : SENT_NO;
+    return f->try ? exchange_sent(f->try) : SENT_NO;
 }
 
-static enum sent forwarded(const struct forward *x)
+static enum sent sent(const struct exchange *x)
 {
-    return sent_now(container_of(x, const struct fetch, base));
+    const struct fetch *f = container_of(x, const struct fetch, base);
+    MAGIC_CHECK(f, MAGIC);
+    return sent_now(f);
 }
 
 /* Called from events, never from within the asker's call. */
@@ -152,7 +154,7 @@ static void fail(struct fetch *f, const struct verdict *why)
 {
     struct verdict v = *why;
     let_go(f);
-    f->base.base.events->on_failed(f->base.base.owner, &v);
+    f->base.events->on_failed(f->base.owner, &v);
 }
 
 static struct verdict too_late(const struct fetch *f)
@@ -187,8 +189,8 @@ static struct verdict too_late(const struct fetch *f)
 struct verdict fetch_late(const struct exchange *x, uint64_t total_ms)
 {
     char limit[DURATION_TEXT_SIZE];
-    const struct fetch *f =
-        container_of(container_of(x, const struct forward, base), const struct fetch, base);
+    const struct fetch *f = container_of(x, const struct fetch, base);
+    MAGIC_CHECK(f, MAGIC);
     if (f->state == STATE_GATED)
         return gate_refusal(&f->gated);
     if (f->state == STATE_WAITING)
@@ -240,7 +242,7 @@ static void on_interim(void *owner, const struct response *r)
 {
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
-    f->base.base.events->on_interim(f->base.base.owner, r);
+    f->base.events->on_interim(f->base.owner, r);
 }
 
 /* What the answer says of the exchange's budget. */
@@ -266,12 +268,12 @@ static void learn(struct fetch *f, const struct response *r)
 static void switch_over(struct fetch *f, const struct response *r)
 {
     struct span ahead;
-    struct stream *stream = conn_exchange_take(f->try, &ahead);
+    struct stream *stream = line_surrender(f->dedicated.line, &ahead);
     f->try = NULL;
     struct switched to = {
         .tunnel = tunnel_new(f->order.loop, f->order.pool, TUNNEL_UPGRADE, stream, ahead)};
     let_go(f);
-    f->base.base.events->on_switch(f->base.base.owner, r, &to);
+    f->base.events->on_switch(f->base.owner, r, &to);
 }
 
 static void on_head(void *owner, const struct response *r)
@@ -309,7 +311,7 @@ static void on_end(void *owner, const struct fields *trailers)
     if (f->state == STATE_OVER)
         return;
     let_go(f);
-    f->base.base.events->on_end(f->base.base.owner, trailers);
+    f->base.events->on_end(f->base.owner, trailers);
 }
 
 /* The never-twice rule (SPEC 4): (a) nothing left, or (c) a harmless request on
@@ -346,7 +348,7 @@ static void on_drain(void *owner)
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
     f->blocked = false;
-    f->base.base.events->on_drain(f->base.base.owner);
+    f->base.events->on_drain(f->base.owner);
 }
 
 static void finish_try(struct fetch *f)
@@ -374,7 +376,7 @@ static void send_gathered(struct fetch *f)
         finish_try(f);
     } else if (f->blocked && more) {
         f->blocked = false;
-        f->base.base.events->on_drain(f->base.base.owner);
+        f->base.events->on_drain(f->base.owner);
     }
 }
 
@@ -561,9 +563,9 @@ void fetch_extend(struct exchange *x, uint64_t until_ms)
 struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_events *events,
                             void *owner)
 {
-    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, NULL};
+    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, sent, NULL};
     struct fetch *f = NEW(struct fetch);
-    f->base = (struct forward){{&ops, events, owner}, forwarded};
+    f->base = (struct exchange){&ops, events, owner};
     f->magic = MAGIC;
     f->order = *o;
     f->replayable = true;
@@ -579,5 +581,5 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
         set_deadline(f);
     if (!gathers(&o->request))
         loop_defer(o->loop, &f->start);
-    return &f->base.base;
+    return &f->base;
 }

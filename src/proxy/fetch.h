@@ -1,13 +1,13 @@
 /* One request on its way to its origin: waits for its turn, at the gate, for a
  * line; tries; tries again where that cannot do harm (the never-twice rule, SPEC
  * 4); says what went wrong and whether the request can have reached the exchange.
- * An exchange (a forward) whose events are raw, as the origin gave them; failures come as
+ * An exchange whose events are raw, as the origin gave them; failures come as
  * on_failed, before the head too. Owned by who opened it until it ends, frees
  * itself. Gathering (a small body), queueing (for its turn), gated, waiting (for
  * a line), awaiting (the answer's head), receiving (its body), over. */
 #pragma once
 
-#include "proxy/forward.h"
+#include "http/exchange.h"
 #include "proxy/trip.h"
 #include "upstream/pool.h"
 

@@ -68,7 +68,7 @@ struct exchange *flights_open(struct flights *all, const struct flight_order *o,
         else
             depart(p);
     }
-    return &p->reader.base.base;
+    return &p->reader.base;
 }
 
 /* ------------------------------------------------------------------------- all */

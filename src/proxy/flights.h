@@ -32,7 +32,7 @@ struct flight_order {
     struct cache_note *note;
 };
 
-/* An exchange (a forward, see forward.h) that answers from the store, from a flight
+/* An exchange that answers from the store, from a flight
  * under way, or from a new one. */
 struct exchange *flights_open(struct flights *, const struct flight_order *,
                               const struct exchange_events *, void *owner);

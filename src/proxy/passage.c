@@ -141,6 +141,13 @@ static void hold(struct exchange *x)
     (void)self(x);
 }
 
+/* What a CONNECT asks for is done here; nothing of it goes on. */
+static enum sent sent(const struct exchange *x)
+{
+    (void)x;
+    return SENT_NO;
+}
+
 static void cancel(struct exchange *x)
 {
     struct passage *p = self(x);
@@ -162,7 +169,7 @@ static void dial(struct passage *p)
 struct exchange *passage_open(struct loop *loop, struct pool *pool, const struct origin *authority,
                               uint64_t total_ms, const struct exchange_events *events, void *owner)
 {
-    static const struct exchange_ops ops = {body, finish, hold, hold, cancel, NULL};
+    static const struct exchange_ops ops = {body, finish, hold, hold, cancel, sent, NULL};
     struct passage *p = NEW(struct passage);
     p->base = (struct exchange){&ops, events, owner};
     p->magic = MAGIC;

@@ -87,7 +87,7 @@ static void on_drained(struct reader *r)
 static enum sent sent(const struct reader *r)
 {
     const struct passenger *p = container_of(r, const struct passenger, reader);
-    return p->flight && p->flight->fetch ? forward_sent(p->flight->fetch) : p->order.note->sent;
+    return p->flight && p->flight->fetch ? exchange_sent(p->flight->fetch) : p->order.note->sent;
 }
 
 static void on_deadline(struct deadline *d)

@@ -4,7 +4,7 @@
 
 static struct reader *self(struct exchange *x)
 {
-    return container_of(container_of(x, struct forward, base), struct reader, base);
+    return container_of(x, struct reader, base);
 }
 
 static uint64_t now_of(const struct reader *r)
@@ -80,7 +80,7 @@ static void end(struct reader *r)
 {
     static const struct fields none;
     be_over(r);
-    r->base.base.events->on_end(r->base.base.owner, r->chunked ? &r->from->trailers : &none);
+    r->base.events->on_end(r->base.owner, r->chunked ? &r->from->trailers : &none);
 }
 
 void reader_choose(struct reader *r, struct stored *from, bool soon)
@@ -110,7 +110,7 @@ void reader_read(struct reader *r)
     while (r->told && !r->over && !r->paused && !reader_has_all(r)) {
         struct span piece = span_first(span_from(text_span(&r->from->body), r->at), PIECE);
         r->at += piece.len;
-        r->base.base.events->on_body(r->base.base.owner, piece.at, piece.len);
+        r->base.events->on_body(r->base.owner, piece.at, piece.len);
     }
     if (r->told && !r->over && r->from->whole && reader_has_all(r))
         end(r);
@@ -122,7 +122,7 @@ void reader_begin(struct reader *r, const struct response *head)
     r->told = true;
     r->chunked = head->framing == FRAMING_CHUNKED;
     r->no_body = head->framing == FRAMING_NONE;
-    r->base.base.events->on_head(r->base.base.owner, head);
+    r->base.events->on_head(r->base.owner, head);
 }
 
 void reader_begin_kept(struct reader *r)
@@ -136,19 +136,19 @@ void reader_begin_kept(struct reader *r)
 void reader_pass(struct reader *r, const char *data, size_t len)
 {
     CHECK(r->told && !r->paused && reader_has_all(r));
-    r->base.base.events->on_body(r->base.base.owner, data, len);
+    r->base.events->on_body(r->base.owner, data, len);
 }
 
 void reader_interim(struct reader *r, const struct response *head)
 {
-    r->base.base.events->on_interim(r->base.base.owner, head);
+    r->base.events->on_interim(r->base.owner, head);
 }
 
 void reader_fail(struct reader *r, const struct verdict *why)
 {
     struct verdict v = *why;
     be_over(r);
-    r->base.base.events->on_failed(r->base.base.owner, &v);
+    r->base.events->on_failed(r->base.owner, &v);
 }
 
 void reader_fail_soon(struct reader *r, const struct verdict *why)
@@ -202,17 +202,17 @@ static void cancel(struct exchange *x)
     be_over(self(x));
 }
 
-static enum sent sent(const struct forward *f)
+static enum sent sent(const struct exchange *x)
 {
-    const struct reader *r = container_of(f, const struct reader, base);
+    const struct reader *r = container_of(x, const struct reader, base);
     return r->events->sent(r);
 }
 
 void reader_init(struct reader *r, const struct reader_order *order,
                  const struct reader_events *own, const struct exchange_events *events, void *owner)
 {
-    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, NULL};
-    *r = (struct reader){.base = {{&ops, events, owner}, sent}, .events = own, .order = *order};
+    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, sent, NULL};
+    *r = (struct reader){.base = {&ops, events, owner}, .events = own, .order = *order};
     task_init(&r->next, on_next);
 }
 

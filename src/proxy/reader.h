@@ -3,10 +3,10 @@
  * turn in which on_over came. Waiting (for an answer to read), reading, over. */
 #pragma once
 
+#include "http/exchange.h"
 #include "net/loop.h"
 #include "proxy/cache.h"
 #include "proxy/cache_note.h"
-#include "proxy/forward.h"
 
 struct reader;
 
@@ -27,7 +27,7 @@ struct reader_order {
 };
 
 struct reader {
-    struct forward base;
+    struct exchange base;
     const struct reader_events *events;
     struct reader_order order;
     struct stored *last_good; /* old, for when the origin fails; a reference, NULL: none */

@@ -260,10 +260,16 @@ static void on_switch(void *owner, const struct response *head, const struct swi
 
 /* ----------------------------------------------------- asked by the client side */
 
-/* A CONNECT sends nothing of its own. */
 static enum sent sent_now(const struct transaction *t)
 {
-    return t->answer && !t->tally.is_connect ? forward_sent(t->answer) : SENT_NO;
+    return t->answer ? exchange_sent(t->answer) : t->failure.sent;
+}
+
+static enum sent sent(const struct exchange *x)
+{
+    const struct transaction *t = container_of(x, const struct transaction, base);
+    MAGIC_CHECK(t, MAGIC);
+    return t->tally.ended ? t->tally.record.sent : sent_now(t);
 }
 
 static bool body(struct exchange *x, const char *data, size_t len)
@@ -441,7 +447,7 @@ static void find_pool(struct transaction *t)
 struct exchange *transaction_open(const struct transaction_order *o,
                                   const struct exchange_events *events, void *owner)
 {
-    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, spoil};
+    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, sent, spoil};
     struct transaction *t = NEW(struct transaction);
     t->base = (struct exchange){&ops, events, owner};
     t->magic = MAGIC;

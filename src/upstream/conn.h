@@ -41,6 +41,7 @@ struct conn_ops {
     size_t (*load)(const struct conn *);
     bool (*is_quiet)(struct conn *);
     void (*close)(struct conn *);
+    struct stream *(*surrender)(struct conn *, struct span *ahead); /* NULL: it cannot */
 };
 
 struct conn {
@@ -86,26 +87,11 @@ static inline void conn_close(struct conn *c)
     c->ops->close(c);
 }
 
-/* An exchange on a line can be asked two things beyond the common interface: how
- * much of the request the kernel has taken, the one truth behind every verdict; and
- * for the stream itself, once the origin has agreed to an upgrade. */
-struct conn_exchange {
-    struct exchange base;
-    enum sent (*sent)(const struct conn_exchange *);
-    struct stream *(*take)(struct conn_exchange *, struct span *ahead);
-};
-
-static inline enum sent conn_exchange_sent(const struct exchange *x)
-{
-    const struct conn_exchange *c = container_of(x, const struct conn_exchange, base);
-    return c->sent(c);
-}
-
 /* Within on_head with 101, which `upgrades` alone allows: the line's stream, paused
  * and without listener, is yours; `ahead` is what it had read behind the head,
  * borrowed until on_head returns. The exchange is over, the line gone. */
-static inline struct stream *conn_exchange_take(struct exchange *x, struct span *ahead)
+static inline struct stream *conn_surrender(struct conn *c, struct span *ahead)
 {
-    struct conn_exchange *c = container_of(x, struct conn_exchange, base);
-    return c->take(c, ahead);
+    CHECK(c->ops->surrender != NULL);
+    return c->ops->surrender(c, ahead);
 }

@@ -196,26 +196,12 @@ static bool write_flush(void *owner)
     return flush(owner, NULL, 0);
 }
 
-/* Its stream goes on without it. */
-static struct stream *surrender(void *owner)
-{
-    struct h1_conn *h = owner;
-    struct stream *stream = h->stream;
-    stream_pause(stream);
-    stream_bind(stream, NULL, NULL);
-    h->stream = NULL;
-    h->current = NULL;
-    go(h, CLOSE_RESPONSE, "it was upgraded");
-    return stream;
-}
-
 static const struct h1_line line_calls = {
     .gather = gather,
     .write = write_body,
     .flush = write_flush,
     .complete = exchange_complete,
     .cancelled = exchange_cancelled,
-    .surrender = surrender,
 };
 
 /* --------------------------------------------------------------------- conn */
@@ -251,6 +237,21 @@ static bool is_quiet(struct conn *c)
     return stream_is_quiet(self(c)->stream);
 }
 
+/* Its stream goes on without it. */
+static struct stream *surrender(struct conn *c, struct span *ahead)
+{
+    struct h1_conn *h = self(c);
+    struct stream *stream = h->stream;
+    CHECK(h->current != NULL);
+    stream_pause(stream);
+    stream_bind(stream, NULL, NULL);
+    *ahead = h1_exchange_leave(h->current);
+    h->stream = NULL;
+    h->current = NULL;
+    go(h, CLOSE_RESPONSE, "it was upgraded");
+    return stream;
+}
+
 static void bury(struct task *t)
 {
     struct h1_conn *h = container_of(t, struct h1_conn, grave);
@@ -279,7 +280,7 @@ static void close_conn(struct conn *c)
 
 struct conn *h1_conn_new(struct loop *l, struct stream *s)
 {
-    static const struct conn_ops ops = {begin, capacity, load, is_quiet, close_conn};
+    static const struct conn_ops ops = {begin, capacity, load, is_quiet, close_conn, surrender};
     static const struct stream_events events = {on_data, on_end, on_drain};
     struct h1_conn *h = NEW(struct h1_conn);
     h->magic = MAGIC;

@@ -10,7 +10,7 @@
 #define INTERIM_MAX 16
 
 struct h1_exchange {
-    struct conn_exchange base;
+    struct exchange base;
     unsigned magic;
     struct loop *loop;
     struct stream *stream; /* NULL: off its line */
@@ -38,7 +38,7 @@ struct h1_exchange {
 
 static struct h1_exchange *self(struct exchange *x)
 {
-    struct h1_exchange *h = container_of(x, struct h1_exchange, base.base);
+    struct h1_exchange *h = container_of(x, struct h1_exchange, base);
     MAGIC_CHECK(h, MAGIC);
     return h;
 }
@@ -104,7 +104,7 @@ static int take_interim(struct h1_exchange *h)
 {
     if (++h->interim > INTERIM_MAX)
         return refuse(h, "more than 16 interim answers");
-    h->base.base.events->on_interim(h->base.base.owner, &h->response);
+    h->base.events->on_interim(h->base.owner, &h->response);
     return go_on(h);
 }
 
@@ -127,7 +127,7 @@ static int on_headers_complete(llhttp_t *parser)
     if (r->status < 200)
         return take_interim(h);
     h->has_head = true;
-    h->base.base.events->on_head(h->base.base.owner, r);
+    h->base.events->on_head(h->base.owner, r);
     head_start(&h->head, h->arena, h->header_limit);
     if (h->over)
         return HPE_USER;
@@ -137,7 +137,7 @@ static int on_headers_complete(llhttp_t *parser)
 static int on_body(llhttp_t *parser, const char *at, size_t len)
 {
     struct h1_exchange *h = of(parser);
-    h->base.base.events->on_body(h->base.base.owner, at, len);
+    h->base.events->on_body(h->base.owner, at, len);
     return go_on(h);
 }
 
@@ -215,7 +215,7 @@ bool h1_exchange_eof(struct h1_exchange *h, bool orderly, bool reset, enum failu
 
 /* ------------------------------------------------------------------ sending */
 
-static enum sent sent_now(const struct conn_exchange *x)
+static enum sent sent_now(const struct exchange *x)
 {
     const struct h1_exchange *h = container_of(x, const struct h1_exchange, base);
     if (h->stream == NULL)
@@ -283,21 +283,20 @@ static void cancel(struct exchange *x)
         finish_life(h);
 }
 
-static struct stream *take(struct conn_exchange *x, struct span *ahead)
+struct span h1_exchange_leave(struct h1_exchange *h)
 {
-    struct h1_exchange *h = self(&x->base);
+    MAGIC_CHECK(h, MAGIC);
     CHECK(h->switched && !h->over);
-    struct stream *stream = h->line->surrender(h->owner);
-    *ahead = h->ahead;
+    h->sent = sent_now(&h->base);
     h->stream = NULL;
     finish_life(h);
-    return stream;
+    return h->ahead;
 }
 
 void h1_exchange_switch(struct h1_exchange *h)
 {
     MAGIC_CHECK(h, MAGIC);
-    h->base.base.events->on_head(h->base.base.owner, &h->response);
+    h->base.events->on_head(h->base.owner, &h->response);
     CHECK(h->over);
 }
 
@@ -305,7 +304,7 @@ void h1_exchange_drained(struct h1_exchange *h)
 {
     MAGIC_CHECK(h, MAGIC);
     if (!h->over && !h->finished)
-        h->base.base.events->on_drain(h->base.base.owner);
+        h->base.events->on_drain(h->base.owner);
 }
 
 /* ------------------------------------------------------------------ its life */
@@ -335,7 +334,7 @@ void h1_exchange_end(struct h1_exchange *h)
     bool told = h->over;
     finish_life(h);
     if (!told)
-        h->base.base.events->on_end(h->base.base.owner, &trailers);
+        h->base.events->on_end(h->base.owner, &trailers);
 }
 
 void h1_exchange_fail(struct h1_exchange *h, enum failure why, enum sent sent, const char *detail)
@@ -346,23 +345,21 @@ void h1_exchange_fail(struct h1_exchange *h, enum failure why, enum sent sent, c
     bool told = h->over;
     finish_life(h);
     if (!told)
-        h->base.base.events->on_failed(h->base.base.owner, &v);
+        h->base.events->on_failed(h->base.owner, &v);
 }
 
 struct exchange *h1_exchange_base(struct h1_exchange *h)
 {
-    return &h->base.base;
+    return &h->base;
 }
 
 struct h1_exchange *h1_exchange_new(struct loop *l, struct stream *s, const struct h1_line *line,
                                     void *owner, const struct conn_request *r)
 {
-    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, NULL};
+    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, sent_now, NULL};
     struct h1_exchange *h = NEW(struct h1_exchange);
     h->magic = MAGIC;
-    h->base.base.ops = &ops;
-    h->base.sent = sent_now;
-    h->base.take = take;
+    h->base.ops = &ops;
     h->loop = l;
     h->stream = s;
     h->line = line;

@@ -17,7 +17,6 @@ struct h1_line {
     bool (*flush)(void *line);
     void (*complete)(void *line);                 /* the response is */
     void (*cancelled)(void *line, bool complete); /* by the asker */
-    struct stream *(*surrender)(void *line);      /* HTTP is over on it; the exchange too */
 };
 
 enum h1_feed {
@@ -36,8 +35,10 @@ struct exchange *h1_exchange_base(struct h1_exchange *);
 enum h1_feed h1_exchange_feed(struct h1_exchange *, const char *data, size_t len,
                               const char **detail);
 
-/* Tells of the 101: the asker takes the stream, or cancels. */
+/* Tells of the 101: the asker takes the stream, or cancels. Taken, the exchange is over;
+ * what had come behind the 101 is borrowed as h1_exchange_feed()'s bytes are. */
 void h1_exchange_switch(struct h1_exchange *);
+struct span h1_exchange_leave(struct h1_exchange *);
 
 /* The stream ended. True if that completes the response, or it was complete;
  * else why it failed. `orderly`: with FIN, on TLS with close_notify. */

@@ -444,7 +444,7 @@ static void close_conn(struct conn *c)
 
 struct conn *h2_conn_new(struct loop *l, struct stream *s, bool secure, size_t header_limit)
 {
-    static const struct conn_ops ops = {begin, capacity, load, is_quiet, close_conn};
+    static const struct conn_ops ops = {begin, capacity, load, is_quiet, close_conn, NULL};
     static const struct stream_events events = {on_data, on_end, on_drain};
     struct h2_conn *h = NEW(struct h2_conn);
     h->magic = MAGIC;

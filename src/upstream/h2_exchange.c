@@ -16,7 +16,7 @@
 enum outcome_now { OPEN, ENDED, FAILED };
 
 struct h2_exchange {
-    struct conn_exchange base;
+    struct exchange base;
     unsigned magic;
     struct link link, ending;
     struct loop *loop;
@@ -52,7 +52,7 @@ struct h2_exchange {
 
 static struct h2_exchange *self(struct exchange *x)
 {
-    struct h2_exchange *h = container_of(x, struct h2_exchange, base.base);
+    struct h2_exchange *h = container_of(x, struct h2_exchange, base);
     MAGIC_CHECK(h, MAGIC);
     return h;
 }
@@ -103,7 +103,7 @@ static void consume(struct h2_exchange *h, size_t len)
 
 static void hand_up(struct h2_exchange *h, const char *data, size_t len)
 {
-    h->base.base.events->on_body(h->base.base.owner, data, len);
+    h->base.events->on_body(h->base.owner, data, len);
     if (!h->over)
         consume(h, len);
 }
@@ -124,7 +124,7 @@ static void tell_end(struct h2_exchange *h)
 {
     struct fields trailers = h->head.cut_count ? head_fields(&h->head, 0) : (struct fields){0};
     finish_life(h);
-    h->base.base.events->on_end(h->base.base.owner, &trailers);
+    h->base.events->on_end(h->base.owner, &trailers);
 }
 
 static void tell(struct task *t)
@@ -133,12 +133,12 @@ static void tell(struct task *t)
     MAGIC_CHECK(h, MAGIC);
     if (h->outcome == FAILED) {
         finish_life(h);
-        h->base.base.events->on_failed(h->base.base.owner, &h->why);
+        h->base.events->on_failed(h->base.owner, &h->why);
         return;
     }
     if (h->blocked && h->out.size < OUT_LOW && !h->finished && h->session) {
         h->blocked = false;
-        h->base.base.events->on_drain(h->base.base.owner);
+        h->base.events->on_drain(h->base.owner);
     }
     hand_up_held(h);
     if (!h->over && h->outcome == ENDED && h->held.size == 0)
@@ -191,7 +191,7 @@ static void take_interim(struct h2_exchange *h, const struct response *r)
     if (++h->interim > INTERIM_MAX)
         give_up(h, FAILURE_HTTP_PROTOCOL_ERROR, "more than 16 interim answers");
     else
-        h->base.base.events->on_interim(h->base.base.owner, r);
+        h->base.events->on_interim(h->base.owner, r);
 }
 
 /* Without a length the body ends with the stream: no bytes of framing are part
@@ -226,7 +226,7 @@ void h2_exchange_head(struct h2_exchange *h, bool is_last)
     h->has_head = true;
     if (r.framing == FRAMING_LENGTH)
         h->left = r.length;
-    h->base.base.events->on_head(h->base.base.owner, &r);
+    h->base.events->on_head(h->base.owner, &r);
     if (!h->over)
         head_start(&h->head, h->arena, h->header_limit);
 }
@@ -246,7 +246,7 @@ void h2_exchange_data(struct h2_exchange *h, const char *data, size_t len)
 
 /* ------------------------------------------------------------------ sending */
 
-static enum sent sent_now(const struct conn_exchange *x)
+static enum sent sent_now(const struct exchange *x)
 {
     const struct h2_exchange *h = container_of(x, const struct h2_exchange, base);
     if (h->session == NULL)
@@ -406,7 +406,7 @@ void h2_exchange_fail(struct h2_exchange *h, enum failure why, enum sent sent, c
 
 struct exchange *h2_exchange_base(struct h2_exchange *h)
 {
-    return &h->base.base;
+    return &h->base;
 }
 
 struct link *h2_exchange_link(struct h2_exchange *h)
@@ -458,11 +458,10 @@ struct h2_exchange *h2_exchange_new(struct loop *l, const struct h2_line *line, 
                                     nghttp2_session *session, struct stream *s, bool secure,
                                     const struct conn_request *r)
 {
-    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, NULL};
+    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, sent_now, NULL};
     struct h2_exchange *h = NEW(struct h2_exchange);
     h->magic = MAGIC;
-    h->base.base.ops = &ops;
-    h->base.sent = sent_now;
+    h->base.ops = &ops;
     h->loop = l;
     h->line = line;
     h->owner = owner;

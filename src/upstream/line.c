@@ -246,6 +246,11 @@ struct exchange *line_open(struct line *l, const struct conn_request *r,
     return conn_open(l->conn, r, events, owner);
 }
 
+struct stream *line_surrender(struct line *l, struct span *ahead)
+{
+    return conn_surrender(l->conn, ahead);
+}
+
 void line_describe(const struct line *l, struct line_facts *facts)
 {
     *facts = (struct line_facts){

@@ -60,6 +60,7 @@ uint64_t line_idle_ms(const struct line *);
 /* The exchange for which it was lent; its end brings on_room or on_gone by itself. */
 struct exchange *line_open(struct line *, const struct conn_request *,
                            const struct exchange_events *, void *owner);
+struct stream *line_surrender(struct line *, struct span *ahead); /* see conn_surrender() */
 void line_describe(const struct line *, struct line_facts *);
 
 /* Closes what it has (dial, handshake, connection). No event comes after. */

@@ -335,7 +335,7 @@ END_TEST
 
 static void sent_is(enum sent sent)
 {
-    ck_assert_int_eq(conn_exchange_sent(asker.exchange), sent);
+    ck_assert_int_eq(exchange_sent(asker.exchange), sent);
 }
 
 START_TEST(test_sent)

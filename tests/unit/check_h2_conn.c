@@ -308,7 +308,7 @@ START_TEST(test_cancel_at_once)
     meet();
     post(0, FRAMING_LENGTH, 4);
     (void)!exchange_body(askers[0].exchange, "body", 4);
-    ck_assert_int_eq(conn_exchange_sent(askers[0].exchange), SENT_NO);
+    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_NO);
     asker_cancel(&askers[0]);
     pump();
     ck_assert_ptr_null(strstr(seen.at, "request"));
@@ -436,10 +436,10 @@ START_TEST(test_sent)
     (void)!exchange_body(askers[0].exchange, "12345678901234567890123456789012345678901234567890",
                          50);
     exchange_finish(askers[0].exchange, NULL);
-    ck_assert_int_eq(conn_exchange_sent(askers[0].exchange), SENT_NO);
+    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_NO);
     loop_turn(loop, false);
     ck_assert_uint_gt(stream.base.queued, 50);
-    ck_assert_int_eq(conn_exchange_sent(askers[0].exchange), SENT_NO);
+    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_NO);
     ask_all(0);
     struct conn_request r = request("GET", FRAMING_NONE, 0);
     open_as(1, &r);
@@ -447,10 +447,10 @@ START_TEST(test_sent)
     size_t first = stream.base.queued;
     loop_turn(loop, false);
     fake_stream_take(&stream, 1);
-    ck_assert_int_eq(conn_exchange_sent(askers[0].exchange), SENT_PARTIAL);
+    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_PARTIAL);
     fake_stream_take(&stream, first - 1);
-    ck_assert_int_eq(conn_exchange_sent(askers[0].exchange), SENT_YES);
-    ck_assert_int_eq(conn_exchange_sent(askers[1].exchange), SENT_NO);
+    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_YES);
+    ck_assert_int_eq(exchange_sent(askers[1].exchange), SENT_NO);
     fake_stream_end(&stream, STREAM_RESET);
     loop_turn(loop, false);
     heard_is(0, "failed connection_terminated sent=yes");
@@ -466,7 +466,7 @@ START_TEST(test_sent_in_part)
     post(0, FRAMING_LENGTH, 50);
     (void)!exchange_body(askers[0].exchange, "1234567890", 10);
     pump();
-    ck_assert_int_eq(conn_exchange_sent(askers[0].exchange), SENT_PARTIAL);
+    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_PARTIAL);
     fake_stream_end(&stream, STREAM_EOF);
     loop_turn(loop, false);
     heard_is(0, "failed connection_terminated sent=partial");

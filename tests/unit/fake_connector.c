@@ -146,7 +146,8 @@ static struct connecting take_dial(struct fake_connector *c)
 
 static struct fake_conn *connect_as(struct fake_connector *c, struct conn base)
 {
-    static const struct conn_ops ops = {conn_begin, conn_room, conn_carries, conn_quiet, conn_end};
+    static const struct conn_ops ops = {conn_begin, conn_room, conn_carries,
+                                        conn_quiet, conn_end,  NULL};
     struct connecting d = take_dial(c);
     struct fake_conn *f = NEW(struct fake_conn);
     f->base = base;

@@ -115,6 +115,13 @@ static void cancel(struct exchange *exchange)
     let_go(self(exchange));
 }
 
+/* As of a proxy that had begun to send it. */
+static enum sent sent(const struct exchange *exchange)
+{
+    (void)exchange;
+    return SENT_PARTIAL;
+}
+
 static void refuse(struct exchange *exchange, const struct verdict *why)
 {
     struct fake_exchange *x = self(exchange);
@@ -123,7 +130,7 @@ static void refuse(struct exchange *exchange, const struct verdict *why)
     x->handler->refused_status = verdict_status(why);
     x->handler->refused_with_request = true;
     x->why = *why;
-    x->why.sent = SENT_PARTIAL; /* as a proxy that had begun to send it */
+    x->why.sent = sent(exchange);
     loop_defer(x->handler->loop, &x->task);
 }
 
@@ -131,7 +138,7 @@ static struct exchange *open_exchange(void *owner, const struct request *request
                                       const struct ingress *in,
                                       const struct exchange_events *events, void *asker)
 {
-    static const struct exchange_ops ops = {take_body, finish, hold, go_on, cancel, refuse};
+    static const struct exchange_ops ops = {take_body, finish, hold, go_on, cancel, sent, refuse};
     struct fake_handler *h = owner;
     struct fake_exchange *x = NEW(struct fake_exchange);
     h->ingress = *in;
