@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/timestamp.h"
+
 #define SELDOM_MS 60000
 
 static enum log_level threshold = LOG_LEVEL_INFO;
@@ -42,16 +44,27 @@ static bool takes_a_line(void)
     return poll(&out, 1, 0) != 0;
 }
 
+/* What a line begins with: its priority for the journal, which has the time; else
+ * the time. */
+static const char *beginning(enum log_level level, char time[TIMESTAMP_SIZE])
+{
+    static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
+    struct timespec now;
+    if (for_journal)
+        return priorities[level];
+    clock_gettime(CLOCK_REALTIME, &now);
+    return timestamp_text(time, &now);
+}
+
 static void put(enum log_level level, const char *object, const char *format, va_list args)
     PRINTF_LIKE(3, 0);
 
 static void put(enum log_level level, const char *object, const char *format, va_list args)
 {
     static const char *const names[] = {"error", "warn", "info", "debug"};
-    static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
-    char line[1024];
-    int n = snprintf(line, sizeof line - 1, "%s%s %s: ", for_journal ? priorities[level] : "",
-                     names[level], object);
+    char line[1024], time[TIMESTAMP_SIZE];
+    int n = snprintf(line, sizeof line - 1, "%s%s%s %s: ", beginning(level, time),
+                     for_journal ? "" : " ", names[level], object);
     if (n > 200)
         n = 200;
     n += vsnprintf(line + n, sizeof line - 1 - (size_t)n, format, args);

@@ -1,5 +1,5 @@
-/* The daemon's own log: one line an event on stderr, with a level and the
- * object it is about. Owned by nobody: one per process, ready from the start.
+/* The daemon's own log: one line an event on stderr, with the time, a level and
+ * the object it is about. Owned by nobody: one per process, ready from the start.
  * No secret is ever passed here: targets go through redaction first. */
 #pragma once
 
@@ -11,11 +11,12 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 void log_set_level(enum log_level);
 bool log_enabled(enum log_level);
 
-/* Where stderr is systemd's journal ($JOURNAL_STREAM), lines begin with their
- * priority, which it takes off (sd-daemon(3)). */
+/* Where stderr is systemd's journal ($JOURNAL_STREAM names its device and inode),
+ * lines begin with their priority, which it takes off (sd-daemon(3)), in place of
+ * the time, which it adds. To be called once at start. */
 void log_for_journal(void);
 
-/* Writes "LEVEL OBJECT: message\n" at once. `object` names what it is about
+/* Writes "TIME LEVEL OBJECT: message\n" at once. `object` names what it is about
  * ("upstream binance", "client 17"). Control characters in the message come
  * out as '?', so that nobody can forge a line. Never waits: what standard error
  * does not take is dropped, and counted in the next line that it takes. */

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/timestamp.h"
+
 struct line {
     struct text *to;
     bool json, begun;
@@ -108,22 +110,12 @@ static void add_ms(struct line *l, const char *key, uint64_t us)
     text_add(l->to, (struct span){fraction, sizeof fraction});
 }
 
-/* RFC 3339 in UTC with milliseconds. */
-static void add_time(struct line *l, const struct timespec *at)
-{
-    struct tm utc;
-    char words[40];
-    gmtime_r(&at->tv_sec, &utc);
-    size_t len = strftime(words, sizeof words, "%Y-%m-%dT%H:%M:%S", &utc);
-    snprintf(words + len, sizeof words - len, ".%03dZ", (int)(at->tv_nsec / 1000000));
-    add_text(l, "time", span_of(words));
-}
-
 void access_line(struct text *to, enum config_log_format format, const struct timespec *at,
                  const struct record *r)
 {
+    char time[TIMESTAMP_SIZE];
     struct line l = {.to = to, .json = format == LOG_FORMAT_JSON};
-    add_time(&l, at);
+    add_text(&l, "time", span_of(timestamp_text(time, at)));
     add_word(&l, "client", r->client);
     add_text(&l, "method", r->method);
     add_word(&l, "upstream", r->upstream);

@@ -99,7 +99,7 @@ def test_settings_without_effect(daemon, origin):
     """A limit that lacks what it is measured by is warned of."""
     d = daemon(upstream('ex', origin, weight_limit=10, burst=3), upstream('two', origin, host='two.test', weight_limit=10, weight_header='X-W'))
     eventually(lambda: 'ready' in d.stderr)
-    assert re.findall(r'^warn upstream (\w+): (\w+) without', d.stderr, re.M) == [('ex', 'weight_limit'), ('ex', 'burst')], d.stderr
+    assert re.findall(r'^\S+Z warn upstream (\w+): (\w+) without', d.stderr, re.M) == [('ex', 'weight_limit'), ('ex', 'burst')], d.stderr
 
 
 def test_closed_standard_descriptors(daemon, origin):
@@ -118,6 +118,24 @@ def test_a_second_daemon_on_the_port(ex, daemon):
     lines = d.stderr.strip().splitlines()
     assert len([line for line in lines if 'in use' in line]) == 1 and str(ex.port) in lines[-1]
     works(ex)
+
+
+TIMED = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warn|info|debug) \S')
+
+
+def test_log_lines_bear_the_time(daemon, origin):
+    """All of them, from the start to the end, -v too, and those of a start that failed; in the journal its priority stands there."""
+    d = daemon(upstream('ex', origin, weight_limit=9), args=['-v'])
+    works(d)
+    assert d.stop() == 0
+    failed = daemon(max_clients='many', wait=False)
+    assert failed.wait(10 * PATIENCE) == 78
+    for which, least in ((d, 10), (failed, 1)):
+        lines = which.stderr.splitlines()
+        assert len(lines) >= least and all(TIMED.match(line) for line in lines), which.stderr
+    script = 'JOURNAL_STREAM=$(stat -Lc %d:%i /dev/stderr) exec "$@"'
+    d = daemon(upstream('ex', origin), wrap=['sh', '-c', script, 'sh'])
+    assert d.stop() == 0 and all(re.match(r'<\d>\w+ \S', line) for line in d.stderr.splitlines()), d.stderr
 
 
 # ----------------------------------------------------------------------------------------------------- reload

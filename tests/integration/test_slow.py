@@ -7,7 +7,7 @@ from lib.daemon import PATIENCE, upstream
 from lib.promise import works
 from lib.wire import background, eventually, parallel
 
-LINE = re.compile(r'^warn upstream (\S+): slow: ([\d.]+) s, of it (\w+) ([\d.]+) s: (\S+) (\S+) from (\S+), status (\d+), error (\S+), sent=(\w+)$', re.M)
+LINE = re.compile(r'^\S+Z warn upstream (\S+): slow: ([\d.]+) s, of it (\w+) ([\d.]+) s: (\S+) (\S+) from (\S+), status (\d+), error (\S+), sent=(\w+)$', re.M)
 
 
 def slow(d, count=1):

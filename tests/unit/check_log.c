@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static int saved, ends[2];
@@ -24,8 +25,17 @@ static void teardown(void)
     close(ends[0]);
 }
 
+static bool is_time(const char *at)
+{
+    static const char form[] = "dddd-dd-ddTdd:dd:dd.dddZ ";
+    for (size_t i = 0; form[i]; i++)
+        if (form[i] == 'd' ? at[i] < '0' || at[i] > '9' : at[i] != form[i])
+            return false;
+    return true;
+}
+
 /* What was logged so far; ends the capture. */
-static const char *logged(void)
+static const char *raw(void)
 {
     size_t len = 0;
     ssize_t n;
@@ -37,6 +47,37 @@ static const char *logged(void)
     lines[len] = '\0';
     return lines;
 }
+
+/* The same without the times, which every line has. */
+static const char *logged(void)
+{
+    static char untimed[sizeof lines];
+    char *to = untimed;
+    for (const char *from = raw(), *end; *from; from = end) {
+        ck_assert_msg(is_time(from), "no time: %s", from);
+        from += sizeof "2026-11-27T09:00:00.123Z";
+        end = strchr(from, '\n');
+        ck_assert_ptr_nonnull(end);
+        end++;
+        memcpy(to, from, (size_t)(end - from));
+        to += end - from;
+    }
+    *to = '\0';
+    return untimed;
+}
+
+START_TEST(lines_bear_the_time)
+{
+    struct tm tm = {0};
+    time_t before = time(NULL);
+    LOG(INFO, "x", "now");
+    time_t after = time(NULL);
+    const char *line = raw();
+    ck_assert(is_time(line));
+    ck_assert_ptr_nonnull(strptime(line, "%Y-%m-%dT%H:%M:%S", &tm));
+    ck_assert(timegm(&tm) >= before && timegm(&tm) <= after);
+}
+END_TEST
 
 START_TEST(one_line_an_event)
 {
@@ -112,8 +153,12 @@ START_TEST(lines_for_the_journal_have_a_priority)
     unsetenv("JOURNAL_STREAM");
     log_for_journal();
     LOG(INFO, "x", "gone");
-    ck_assert_str_eq(logged(), "info x: elsewhere\n<3>error x: bad\n<4>warn x: odd\n"
-                               "<6>info x: good\ninfo x: gone\n");
+    const char *first = raw(), *second = strchr(first, '\n') + 1;
+    static const char in_journal[] = "<3>error x: bad\n<4>warn x: odd\n<6>info x: good\n";
+    ck_assert_msg(is_time(first) && strstr(first, "Z info x: elsewhere\n<3>"), "%s", first);
+    ck_assert_msg(strncmp(second, in_journal, sizeof in_journal - 1) == 0, "%s", second);
+    const char *last = second + sizeof in_journal - 1;
+    ck_assert_msg(is_time(last) && strstr(last, "Z info x: gone\n"), "%s", last);
 }
 END_TEST
 
@@ -138,7 +183,7 @@ START_TEST(long_lines_are_cut)
     object[sizeof object - 1] = '\0';
     LOG(INFO, "x", "%5000d", 1);
     LOG(INFO, object, "words");
-    const char *first = logged(), *end = strchr(first, '\n');
+    const char *first = raw(), *end = strchr(first, '\n');
     ck_assert_ptr_nonnull(end);
     ck_assert_uint_le((size_t)(end - first), 1023);
     ck_assert_uint_ge((size_t)(end - first), 1000);
@@ -151,6 +196,7 @@ int main(void)
     Suite *suite = suite_create("log");
     TCase *all = tcase_create("all");
     tcase_add_checked_fixture(all, setup, teardown);
+    tcase_add_test(all, lines_bear_the_time);
     tcase_add_test(all, one_line_an_event);
     tcase_add_test(all, a_sleeping_reader_stops_nobody);
     tcase_add_test(all, levels_are_kept);

@@ -1,0 +1,10 @@
+/* A moment as text: RFC 3339 in UTC with milliseconds, "2026-11-27T09:00:00.123Z".
+ * The form of the log and of the access log. */
+#pragma once
+
+#include <time.h>
+
+#define TIMESTAMP_SIZE 40
+
+/* Writes it to `text` and returns `text`. */
+const char *timestamp_text(char text[TIMESTAMP_SIZE], const struct timespec *);
