@@ -76,64 +76,71 @@ static struct unit unit_at(struct span s, size_t at)
     return u;
 }
 
-/* The first parameter of the query of `path` with such a name, decoded once; its
+/* Meant for the proxy; or of a WebSocket's handshake, whose "key" is a new one each time
+ * (RFC 6455 11.3.1). */
+static bool is_no_credential(struct span field)
+{
+    return span_starts_nocase(field, SPAN("Proxy-")) ||
+           span_starts_nocase(field, SPAN("Sec-WebSocket-"));
+}
+
+bool field_is_credential(const struct upstream_config *u, struct span name)
+{
+    return !is_no_credential(name) && credential_name(&u->credential_headers, name);
+}
+
+static bool bears_field(const struct upstream_config *u, const struct fields *fields)
+{
+    for (size_t i = 0; i < fields->count; i++)
+        if (field_is_credential(u, fields->at[i].name))
+            return true;
+    return false;
+}
+
+/* Reads the parameter that begins at `*at` and goes on to the next one; returns its
  * value as it stands. */
-static bool find_parameter(const struct config_names *names, struct span path, struct span *value)
+static struct span read_parameter(struct span query, size_t *at, struct text *name)
+{
+    size_t i = *at;
+    text_clear(name);
+    for (; i < query.len && !memchr("=&;", query.at[i], 3); i++) {
+        int byte = query.at[i] == '%' ? hex_byte(query, i + 1) : -1;
+        char c = byte < 0 ? query.at[i] : (char)byte;
+        i += byte < 0 ? 0 : 2;
+        text_add(name, (struct span){&c, 1});
+    }
+    struct span value = span_from(query, i < query.len && query.at[i] == '=' ? i + 1 : i);
+    while (i < query.len && query.at[i] != '&' && query.at[i] != ';')
+        i++;
+    *at = i + 1;
+    return span_first(value, i - (size_t)(value.at - query.at));
+}
+
+bool query_parameter(struct span path, parameter_test *is_it, const void *context,
+                     struct span *value)
 {
     struct span query = span_from(path, span_find(path, '?') + 1);
     struct text name = {0};
     bool found = false;
-    for (size_t at = 0; at < query.len && !found; at++) {
-        text_clear(&name);
-        for (; at < query.len && !memchr("=&;", query.at[at], 3); at++) {
-            int byte = query.at[at] == '%' ? hex_byte(query, at + 1) : -1;
-            char c = byte < 0 ? query.at[at] : (char)byte;
-            at += byte < 0 ? 0 : 2;
-            text_add(&name, (struct span){&c, 1});
-        }
-        found = credential_name(names, text_span(&name));
-        size_t start = at;
-        while (at < query.len && query.at[at] != '&' && query.at[at] != ';')
-            at++;
-        *value = span_first(span_from(query, start), at - start);
+    for (size_t at = 0; at < query.len && !found;) {
+        *value = read_parameter(query, &at, &name);
+        found = is_it(context, text_span(&name));
     }
     text_free(&name);
     return found;
 }
 
-static bool find_field(const struct upstream_config *u, const struct fields *fields,
-                       struct span *value)
+static bool is_credential_parameter(const void *names, struct span name)
 {
-    for (size_t i = 0; i < fields->count; i++) {
-        const struct field *f = &fields->at[i];
-        if (span_starts_nocase(f->name, SPAN("Proxy-")) ||
-            !credential_name(&u->credential_headers, f->name))
-            continue;
-        *value = f->value;
-        return true;
-    }
-    return false;
+    return credential_name(names, name);
 }
 
 bool request_is_private(const struct upstream_config *u, const struct fields *fields,
                         struct span path)
 {
     struct span ignored;
-    return u->cert_file || find_field(u, fields, &ignored) ||
-           find_parameter(&u->credential_params, path, &ignored);
-}
-
-/* FNV-1a: it tells keys apart, it hides nothing and leaves the process nowhere. */
-uint64_t request_credential(const struct upstream_config *u, const struct fields *fields,
-                            struct span path)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    struct span value = {0};
-    if (!find_field(u, fields, &value) && !find_parameter(&u->credential_params, path, &value))
-        return 1;
-    for (size_t i = 0; i < value.len; i++)
-        hash = (hash ^ (unsigned char)value.at[i]) * UINT64_C(1099511628211);
-    return hash ? hash : 1;
+    return u->cert_file || bears_field(u, fields) ||
+           query_parameter(path, is_credential_parameter, &u->credential_params, &ignored);
 }
 
 static bool ends_with_word(struct span s)

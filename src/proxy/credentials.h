@@ -10,14 +10,18 @@
  * secret, passphrase or auth? */
 bool credential_name(const struct config_names *, struct span name);
 
+/* Is it the name of a field that bears a credential? Never Proxy-* and Sec-WebSocket-*. */
+bool field_is_credential(const struct upstream_config *, struct span name);
+
 /* Does the request bear a credential header or parameter (query of `path`, names
  * decoded once), or a client certificate? Such a request is private. */
 bool request_is_private(const struct upstream_config *, const struct fields *, struct span path);
 
-/* A hash of the value of its first credential, so that requests of one key can be
- * told from others' (Retry-After holds them alone). Never 0. */
-uint64_t request_credential(const struct upstream_config *, const struct fields *,
-                            struct span path);
+/* The first parameter of the query of `path` whose name, decoded once, is the one: its
+ * value, as it stands. False: there is none. */
+typedef bool parameter_test(const void *context, struct span name);
+bool query_parameter(struct span path, parameter_test *is_it, const void *context,
+                     struct span *value) MUST_CHECK;
 
 /* Appends a target with the values of credential parameters as "***". Names are
  * looked at decoded, nested encodings too (a whole URL inside a parameter);

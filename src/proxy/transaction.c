@@ -2,6 +2,7 @@
 
 #include "base/log.h"
 #include "http/reply.h"
+#include "proxy/api_key.h"
 #include "proxy/credentials.h"
 #include "proxy/epilogue.h"
 #include "proxy/flights.h"
@@ -392,7 +393,7 @@ static struct fetch_order fetch_order_of(struct transaction *t, uint64_t total_m
         .is_safe = r->is_safe,
         .is_order = r->is_order,
         .is_private = is_private,
-        .credential = is_private ? request_credential(t->settings, &r->fields, t->route.path) : 0,
+        .credential = is_private ? request_api_key(t->settings, &r->fields, t->route.path) : 0,
         .turn = turn_of(t),
         .total_ms = total_ms,
     };

@@ -94,6 +94,21 @@ def test_a_private_429_holds_its_key_alone(daemon, origin):
     assert origin.requests[-1].target == '/mine' and origin.requests[-1].time - began >= 1.9
 
 
+FIELDS = {'signature first': lambda n: [('API-Sign', f's{n}'), *KEY], 'cookie first': lambda n: [('Cookie', f'cf={n}'), *KEY],
+          'another key first': lambda n: [('Idempotency-Key', f'{n}'), *KEY], 'websocket': lambda n: [('Sec-WebSocket-Key', f'{n}'), *KEY],
+          'token': lambda n: [('Authorization', f'Bearer eyJraWQiOiJrIn0.{"e30" + n * "x"}.{n}')]}
+
+
+@pytest.mark.parametrize('how', FIELDS)
+def test_a_key_is_one_key_whatever_stands_beside_it(daemon, origin, how):
+    """What differs with each request is not whose request it is."""
+    d = daemon(upstream('ex', origin))
+    origin.on('/banned', reply(429, headers=[('Retry-After', '30')]))
+    assert d.get('/ex/banned', FIELDS[how](1)).status == 429
+    own_error(d.get('/ex/mine', [*FIELDS[how](2), ('Trunkline-Timeout', '300ms')]), 429, 'http_request_denied', 'no')
+    assert works(d, '/ex/other', headers=OTHER).took < 1 and works(d, '/ex/public').took < 1
+
+
 def test_retry_after_can_be_switched_off(daemon, origin):
     d = daemon(upstream('ex', origin, retry_after=False))
     origin.on('/banned', reply(418, headers=[('Retry-After', '30')]))

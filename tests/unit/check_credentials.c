@@ -46,6 +46,8 @@ START_TEST(requests)
     ck_assert(is_private("x-nonce", "/a", NULL));
     ck_assert(!is_private("Proxy-Authorization", "/a", NULL));
     ck_assert(!is_private("Accept", "/a", NULL));
+    ck_assert(!is_private("Sec-WebSocket-Key", "/a", NULL));
+    ck_assert(!is_private("sec-websocket-protocol", "/a", NULL));
     static const char *const secret[] = {
         "/a?signature=x",     "/a?b=1&SIGNATURE=x", "/a?sign%61ture=x", "/a?sid",
         "/a?s%69d=x",         "/a?b;sid=1",         "/a?&&sid=",        "/?apiKey=x",

@@ -1,0 +1,140 @@
+#include "proxy/api_key.h"
+
+#include <jansson.h>
+
+#include "proxy/credentials.h"
+
+#define TOKEN_PART_MOST 4096 /* bytes of a part of a token that are looked into */
+
+/* ---------------------------------------------------------------- where it stands */
+
+/* Such values differ with each request. */
+static bool is_of_one_request(struct span name)
+{
+    static const struct span words[] = {{"sign", 4}, {"timestamp", 9}, {"passphrase", 10}};
+    for (size_t at = 0; at < name.len; at++)
+        for (size_t i = 0; i < COUNT_OF(words); i++)
+            if (span_starts_nocase(span_from(name, at), words[i]))
+                return true;
+    return false;
+}
+
+static bool find_value(const struct fields *fields, struct span name, struct span *value)
+{
+    const struct field *f = fields_find(fields, name);
+    *value = f ? span_trim(f->value) : (struct span){0};
+    return value->len > 0;
+}
+
+static bool find_header(const struct upstream_config *u, const struct fields *fields,
+                        struct span *value)
+{
+    const struct config_names *names = &u->credential_headers;
+    bool cookie_counts = false;
+    for (size_t i = 0; i < names->count; i++) {
+        struct span name = span_of(names->at[i]);
+        bool is_cookie = span_is_nocase(name, SPAN("Cookie"));
+        cookie_counts = cookie_counts || is_cookie;
+        if (!is_cookie && field_is_credential(u, name) && !is_of_one_request(name) &&
+            find_value(fields, name, value))
+            return true;
+    }
+    return cookie_counts && find_value(fields, SPAN("Cookie"), value);
+}
+
+static bool is_listen_key(const void *unused, struct span name)
+{
+    (void)unused;
+    return span_is_nocase(name, SPAN("listenKey"));
+}
+
+/* ------------------------------------------------------------------------- tokens */
+
+static int base64url_value(char c)
+{
+    if (c >= 'A' && c <= 'Z')
+        return c - 'A';
+    if (c >= 'a' && c <= 'z')
+        return c - 'a' + 26;
+    if (c >= '0' && c <= '9')
+        return c - '0' + 52;
+    return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+/* Without padding (RFC 7515 2). Returns how many bytes it makes; 0: it is none. */
+static size_t base64url_decode(struct span part, char *to)
+{
+    uint32_t bits = 0;
+    size_t len = 0;
+    for (size_t i = 0; i < part.len; i++) {
+        int value = base64url_value(part.at[i]);
+        if (value < 0)
+            return 0;
+        bits = bits << 6 | (uint32_t)value;
+        if (i % 4)
+            to[len++] = (char)(bits >> (6 - i % 4 * 2));
+    }
+    return part.len % 4 == 1 ? 0 : len;
+}
+
+/* The JSON object that a part of a token is; NULL: it is none. */
+static json_t *part_object(struct span part)
+{
+    char decoded[TOKEN_PART_MOST];
+    if (part.len > sizeof decoded)
+        return NULL;
+    json_t *o = json_loadb(decoded, base64url_decode(part, decoded), 0, NULL);
+    if (json_is_object(o))
+        return o;
+    json_decref(o);
+    return NULL;
+}
+
+static const char *member(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text && *text ? text : NULL;
+}
+
+static uint64_t hash_of(struct span value)
+{
+    uint64_t hash = UINT64_C(14695981039346656037);
+    for (size_t i = 0; i < value.len; i++)
+        hash = (hash ^ (unsigned char)value.at[i]) * UINT64_C(1099511628211);
+    return hash > API_KEY_NONE ? hash : API_KEY_NONE + 1;
+}
+
+/* Whom a token (header.payload.signature) names; false: it is none, or names nobody. */
+static bool hash_token(struct span value, uint64_t *hash)
+{
+    size_t dot = span_find(value, '.'),
+           second = dot + 1 + span_find(span_from(value, dot + 1), '.');
+    if (second >= value.len ||
+        span_find(span_from(value, second + 1), '.') + second + 1 < value.len)
+        return false;
+    json_t *head = part_object(span_first(value, dot)), *payload = NULL;
+    const char *name = head ? member(head, "kid") : NULL;
+    if (head && name == NULL) {
+        payload = part_object(span_first(span_from(value, dot + 1), second - dot - 1));
+        name = payload ? member(payload, "sub") : NULL;
+    }
+    if (name)
+        *hash = hash_of(span_of(name));
+    json_decref(head);
+    json_decref(payload);
+    return name != NULL;
+}
+
+uint64_t request_api_key(const struct upstream_config *u, const struct fields *fields,
+                         struct span path)
+{
+    struct span value;
+    uint64_t hash;
+    if (!find_header(u, fields, &value) &&
+        !(query_parameter(path, is_listen_key, NULL, &value) && value.len))
+        return API_KEY_NONE;
+    struct span token = value;
+    if (span_starts_nocase(token, SPAN("Bearer ")))
+        token = span_trim(span_from(token, 7));
+    return hash_token(token, &hash) ? hash : hash_of(value);
+}
