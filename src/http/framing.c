@@ -222,21 +222,18 @@ static bool protocol_error(struct verdict *why, const char *words)
 
 /* RFC 9112 6.3, first rule: no body, whatever the fields say. A head that
  * promises one all the same leaves a line in doubt, which is not kept. */
-static bool frame_bodiless(struct response *r, const struct facts *facts, struct verdict *why)
+static void frame_bodiless(struct response *r, const struct facts *facts)
 {
     bool valid = facts->lengths == 1 && length_parse(facts->length, &r->length);
-    bool may_tell = r->status >= 200 && r->status != 204;
+    bool may_tell = r->status != 204;
     bool promises = facts->codings || (facts->lengths && (!valid || r->length));
     r->has_length = valid && may_tell && facts->codings == 0;
-    if (r->status < 200 && promises)
-        return protocol_error(why, "a body in an interim response");
     if (!may_tell && promises)
         r->keeps_alive = false;
     if (facts->lengths && !valid)
         r->keeps_alive = false;
     if (!r->has_length)
         r->length = 0;
-    return true;
 }
 
 static bool frame_coded_response(struct response *r, const struct facts *facts, struct verdict *why)
@@ -282,9 +279,12 @@ bool framing_of_response(struct response *r, bool to_head, struct verdict *why)
     r->has_length = false;
     r->length = 0;
     r->keeps_alive = !facts.close && (r->minor == 1 || facts.keep_alive);
-    if (r->status < 200 || r->status == 204 || r->status == 304 || to_head)
-        return frame_bodiless(r, &facts, why);
-    return frame_response(r, &facts, why);
+    if (r->status < 200) /* says nothing of the connection, nor of a body (RFC 9110 15.2) */
+        return r->keeps_alive = true;
+    if (r->status != 204 && r->status != 304 && !to_head)
+        return frame_response(r, &facts, why);
+    frame_bodiless(r, &facts);
+    return true;
 }
 
 bool framing_of_switch(struct response *r, struct verdict *why)

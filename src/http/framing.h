@@ -10,7 +10,8 @@
  * says what is wrong and with which status to refuse (400, 501, 505). */
 bool framing_of_request(struct request *, struct verdict *why) MUST_CHECK;
 
-/* Likewise of a response to a request; `to_head`: it was HEAD. */
+/* Likewise of a response to a request; `to_head`: it was HEAD. What an interim
+ * one says of its connection and of a body is passed over. */
 bool framing_of_response(struct response *, bool to_head, struct verdict *why) MUST_CHECK;
 
 /* Likewise of a 101 to a request that asked for websocket (RFC 9110 15.2.2). */

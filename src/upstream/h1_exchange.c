@@ -8,6 +8,7 @@
 
 #define MAGIC 0x68317831
 #define INTERIM_MAX 16
+#define NO_BODY 1 /* llhttp: whatever the head says, the next message follows */
 
 struct h1_exchange {
     struct exchange base;
@@ -105,7 +106,7 @@ static int take_interim(struct h1_exchange *h)
     if (++h->interim > INTERIM_MAX)
         return refuse(h, "more than 16 interim answers");
     h->base.events->on_interim(h->base.owner, &h->response);
-    return go_on(h);
+    return h->over ? HPE_USER : NO_BODY;
 }
 
 static int on_headers_complete(llhttp_t *parser)
@@ -131,7 +132,7 @@ static int on_headers_complete(llhttp_t *parser)
     head_start(&h->head, h->arena, h->header_limit);
     if (h->over)
         return HPE_USER;
-    return r->framing == FRAMING_NONE ? 1 : 0;
+    return r->framing == FRAMING_NONE ? NO_BODY : HPE_OK;
 }
 
 static int on_body(llhttp_t *parser, const char *at, size_t len)
@@ -373,5 +374,9 @@ struct h1_exchange *h1_exchange_new(struct loop *l, struct stream *s, const stru
     task_init(&h->grave, bury);
     llhttp_init(&h->parser, HTTP_RESPONSE, &settings);
     h->parser.data = h;
+    /* Of an interim answer these are passed over; of the final one framing.c refuses
+     * both framings at once, and nothing behind it is parsed. */
+    llhttp_set_lenient_keep_alive(&h->parser, 1);
+    llhttp_set_lenient_chunked_length(&h->parser, 1);
     return h;
 }

@@ -37,6 +37,22 @@ static const struct {
      "head 304 Not Modified Content-Length=7; room end {}"},
     {"GET", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" OK, NO_END,
      "interim 100 Continue  interim 103 Early Link=x; " OK_HEARD " room end {}"},
+    /* whose connection and framing are passed over */
+    {"GET", "HTTP/1.1 103 E\r\nConnection: close\r\n\r\n" OK, NO_END,
+     "interim 103 E Connection=close; " OK_HEARD " room end {}"},
+    {"GET", "HTTP/1.0 103 E\r\n\r\n" OK, NO_END, "interim 103 E  " OK_HEARD " room end {}"},
+    {"GET", "HTTP/1.1 100 C\r\nContent-Length: 5\r\n\r\n" OK, NO_END,
+     "interim 100 C Content-Length=5; " OK_HEARD " room end {}"},
+    {"GET", "HTTP/1.1 103 E\r\nTransfer-Encoding: chunked\r\n\r\n" OK, NO_END,
+     "interim 103 E Transfer-Encoding=chunked; " OK_HEARD " room end {}"},
+    {"HEAD",
+     "HTTP/1.1 103 E\r\nTransfer-Encoding: gzip\r\nContent-Length: 5\r\n\r\n"
+     "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n",
+     NO_END,
+     "interim 103 E Transfer-Encoding=gzip;Content-Length=5; "
+     "head 200 OK Content-Length=9; room end {}"},
+    {"GET", "HTTP/1.1 102 P\r\nUpgrade: h2c\r\nConnection: Upgrade, close\r\n\r\n" OK, NO_END,
+     "interim 102 P Upgrade=h2c;Connection=Upgrade, close; " OK_HEARD " room end {}"},
     {"GET",
      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
      "3;a=b\r\nabc\r\n2\r\nde\r\n0\r\nT: one\r\nU:\r\n\r\n",
