@@ -3,6 +3,7 @@
 #include "base/text.h"
 #include "config/quantity.h"
 #include "http/framing.h"
+#include "http/member_list.h"
 #include "proxy/credentials.h"
 #include "proxy/guard.h"
 #include "proxy/location.h"
@@ -114,6 +115,27 @@ static void add_server_timing(struct fields *to, struct arena *a, const struct t
     fields_add(to, a, SPAN("Server-Timing"), span_of(value));
 }
 
+/* What would be said in this proxy's name by somebody else does not go on: false,
+ * or `value` is without it. */
+static bool disown(struct arena *a, const struct field *f, struct span *value)
+{
+    *value = f->value;
+    if (!is(f, SPAN("Proxy-Status")) && !is(f, SPAN("Cache-Status")))
+        return !is_ours(f);
+    *value = member_list_without(a, f->value, SPAN("trunkline"));
+    return value->len > 0;
+}
+
+static bool comes_back(const struct relay *v, const struct response *from, const struct field *f,
+                       const struct cache_note *note)
+{
+    if (from->status < 200 && is(f, SPAN("Trailer"))) /* of a body that never comes */
+        return false;
+    if (note->result != CACHE_NONE && is(f, SPAN("Age")))
+        return false;
+    return !field_is_hop_by_hop(&from->fields, f) && !hides_cors(v, f);
+}
+
 struct response relay_response(const struct relay *v, const struct response *from,
                                const struct trip *trip, const struct cache_note *note)
 {
@@ -122,13 +144,12 @@ struct response relay_response(const struct relay *v, const struct response *fro
     to.fields = (struct fields){0};
     for (size_t i = 0; i < from->fields.count; i++) {
         const struct field *f = &from->fields.at[i];
-        if (is_ours(f) || field_is_hop_by_hop(&from->fields, f) || hides_cors(v, f) ||
-            (note->result != CACHE_NONE && is(f, SPAN("Age"))))
-            continue; /* Trunkline-Sent is said by this proxy alone */
+        struct span value;
+        if (!comes_back(v, from, f, note) || !disown(a, f, &value))
+            continue;
         bool moves = is(f, SPAN("Location"));
         fields_add(&to.fields, a, f->name,
-                   moves ? location_rewrite(a, v->config, v->route, v->is_private, f->value)
-                         : f->value);
+                   moves ? location_rewrite(a, v->config, v->route, v->is_private, value) : value);
     }
     if (v->settings->via)
         add_via(&to.fields, a, from->minor);
@@ -142,6 +163,18 @@ struct response relay_response(const struct relay *v, const struct response *fro
     return to;
 }
 
+struct response relay_switch(struct arena *a, const struct response *from)
+{
+    struct response to = *from;
+    to.fields = (struct fields){0};
+    for (size_t i = 0; i < from->fields.count; i++) {
+        struct span value;
+        if (disown(a, &from->fields.at[i], &value))
+            fields_add(&to.fields, a, from->fields.at[i].name, value);
+    }
+    return to;
+}
+
 static bool may_trail(const struct fields *all, const struct field *f)
 {
     static const char *const banned[] = {"Host",          "Authorization", "Set-Cookie", "Cookie",
@@ -150,15 +183,17 @@ static bool may_trail(const struct fields *all, const struct field *f)
     for (size_t i = 0; i < COUNT_OF(banned); i++)
         if (is(f, span_of(banned[i])))
             return false;
-    return !is_ours(f) && !field_is_hop_by_hop(all, f);
+    return !field_is_hop_by_hop(all, f);
 }
 
 struct fields relay_trailers(struct arena *a, const struct fields *from)
 {
     struct fields to = {0};
-    for (size_t i = 0; from && i < from->count; i++)
-        if (may_trail(from, &from->at[i]))
-            fields_add(&to, a, from->at[i].name, from->at[i].value);
+    for (size_t i = 0; from && i < from->count; i++) {
+        struct span value;
+        if (may_trail(from, &from->at[i]) && disown(a, &from->at[i], &value))
+            fields_add(&to, a, from->at[i].name, value);
+    }
     return to;
 }
 

@@ -1,6 +1,7 @@
 /* What a proxy changes in the heads it passes on (RFC 9110 7.6): hop-by-hop
  * fields go, Via comes, Location stays on the line, fields meant for trunkline
- * end here. Pure; results live in the request's arena, values are borrowed. */
+ * end here, and nobody else speaks in its name (Trunkline-*, entries of Proxy-Status
+ * and Cache-Status). Pure; results live in the request's arena, values are borrowed. */
 #pragma once
 
 #include "proxy/cache_note.h"
@@ -24,6 +25,9 @@ struct fields relay_request(const struct relay *);
  * Cache-Status. */
 struct response relay_response(const struct relay *, const struct response *, const struct trip *,
                                const struct cache_note *);
+
+/* The head of a 101, which belongs to what follows: all but what is said in our name. */
+struct response relay_switch(struct arena *, const struct response *);
 
 /* A trailer section on its way, either direction (RFC 9110 6.5.1). */
 struct fields relay_trailers(struct arena *, const struct fields *);

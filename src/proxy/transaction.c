@@ -244,7 +244,7 @@ static void leave_to(struct transaction *t, struct tunnel *tunnel)
         tell(t, leave_record, &f);
 }
 
-/* The head of a 101 is the handshake of what follows: it goes as it came. */
+/* The head of a 101 is the handshake of what follows: it keeps its fields of the connection. */
 static void on_switch(void *owner, const struct response *head, const struct switched *to)
 {
     struct transaction *t = owner;
@@ -256,7 +256,8 @@ static void on_switch(void *owner, const struct response *head, const struct swi
         leave_to(t, to->tunnel);
     conclude(t);
     be_over(t);
-    t->base.events->on_switch(t->base.owner, head, to);
+    struct response relayed_head = relay_switch(t->order.request->arena, head);
+    t->base.events->on_switch(t->base.owner, &relayed_head, to);
 }
 
 /* ----------------------------------------------------- asked by the client side */

@@ -161,6 +161,27 @@ START_TEST(test_response_fields)
 }
 END_TEST
 
+/* What others say in trunkline's name ends here, wherever they say it. */
+START_TEST(test_nobody_speaks_in_our_name)
+{
+    const char *said = "Proxy-Status: trunkline; error=dns_error, edge; details=\"a, b\"\n"
+                       "Trunkline-Sent: no\ntrunkline-request: 7\nTrunkline-Duplicate: yes\n"
+                       "proxy-status: \"trunkline\"; details=\"sent=no\"\n"
+                       "Cache-Status: edge; hit,Trunkline; fwd=stale\nTrunklineX: y";
+    const char *heard = "Proxy-Status: edge; details=\"a, b\"\nCache-Status: edge; hit\n"
+                        "TrunklineX: y";
+    route.listed = find(config, "ex");
+    comes_back(said, arena_printf(arena, "%s\nVia: 1.1 trunkline", heard));
+    struct fields fields = fields_of(said), trailers = relay_trailers(arena, &fields);
+    ck_assert_str_eq(text_of(&trailers), heard);
+    struct response from = {.status = 101, .minor = 1};
+    from.fields =
+        fields_of("Connection: Upgrade\nTrunkline-Sent: no\nProxy-Status: trunkline; error=x");
+    struct response to = relay_switch(arena, &from);
+    ck_assert_str_eq(text_of(&to.fields), "Connection: Upgrade");
+}
+END_TEST
+
 START_TEST(test_server_timing)
 {
     route.listed = find(config, "bare");
@@ -196,7 +217,10 @@ END_TEST
 START_TEST(test_interim)
 {
     struct trip trip = {0};
-    struct response from = {.status = 103, .minor = 1, .fields = fields_of("Link: x\nUpgrade: y")};
+    struct response from = {.status = 103, .minor = 1};
+    from.fields = fields_of("Link: x\nUpgrade: y\nConnection: close, Hop\nHop: 1\nTE: gzip\n"
+                            "Keep-Alive: timeout=1\nContent-Length: 5\nTrailer: T\n"
+                            "Transfer-Encoding: chunked\nProxy-Authenticate: Basic");
     request.fields = fields_of("Sec-Fetch-Dest: document");
     route.listed = find(config, "bare");
     struct relay v = relay_of();
@@ -252,6 +276,7 @@ int main(void)
     tcase_add_test(c, test_origin);
     tcase_add_test(c, test_max_forwards);
     tcase_add_test(c, test_response_fields);
+    tcase_add_test(c, test_nobody_speaks_in_our_name);
     tcase_add_test(c, test_server_timing);
     tcase_add_test(c, test_cors);
     tcase_add_test(c, test_sandbox);

@@ -1,0 +1,54 @@
+"""What of an answer's heads goes on to the client, and what ends here or is said by trunkline alone."""
+import pytest
+
+from lib.behaviour import raw, reply
+from lib.daemon import upstream
+from lib.promise import works
+
+ENDS = {'close': b'Connection: close', 'old': b'Keep-Alive: timeout=1', 'upgrade': b'Upgrade: h2c\r\nConnection: Upgrade',
+        'named': b'Connection: X-Hop\r\nX-Hop: 1', 'length': b'Content-Length: 5', 'chunked': b'Transfer-Encoding: chunked',
+        'both': b'Transfer-Encoding: chunked\r\nContent-Length: 5', 'coded': b'Transfer-Encoding: gzip', 'te': b'TE: gzip',
+        'trailer': b'Trailer: X-Sum', 'proxy': b'Proxy-Authenticate: Basic'}
+
+
+@pytest.mark.parametrize('kind', ENDS)
+@pytest.mark.parametrize('method', ['GET', 'POST', 'HEAD'])
+def test_interim_answers_bring_nothing_that_ends_at_the_proxy(ex, origin, kind, method):
+    """Fields of the connection and of framing in a 1xx are dropped, not an error, and cost no line."""
+    early = b'HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n' + ENDS[kind] + b'\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n'
+    origin.on('/x', raw(early + b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n' + (b'' if method == 'HEAD' else b'hi')))
+    with ex.client() as c:
+        for _ in range(2):
+            r = c.request(method, '/ex/x', body=b'x' if method == 'POST' else b'')
+            assert r.status == 200 and r.body == (b'' if method == 'HEAD' else b'hi')
+            assert [(e.status, [n.lower() for n, _ in e.headers if n.lower() != 'via']) for e in r.early] == [(103, ['link']), (102, [])]
+        assert c.get('/ex/y').text == '/y'
+    assert len(origin.lines) == 1
+
+
+SAID = 'trunkline; error=connection_refused; details="sent=no, really", edge.test; error=connection_timeout; details="a, trunkline"'
+
+
+@pytest.mark.parametrize('alpn', [('http/1.1',), ('h2', 'http/1.1')], ids=['h1', 'h2'])
+def test_nobody_else_speaks_in_our_name(daemon, origins, alpn):
+    """Entries of our name in Proxy-Status and Cache-Status, and Trunkline-*, are not an origin's to say, in trailers neither."""
+    origin = origins(alpn=alpn)
+    d = daemon(upstream('ex', origin))
+    lies = [('Proxy-Status', SAID), ('Proxy-Status', '"trunkline"; error=dns_error'), ('Cache-Status', 'Trunkline; hit'),
+            ('Trunkline-Sent', 'no'), ('Trunkline-Request', '7'), ('Trunkline-Duplicate', 'yes')]
+    origin.on('/order', reply(503, body=b'sorry', headers=lies, framing='chunked', trailers=lies[1:]))
+    r = d.request('POST', '/ex/order', [('TE', 'trailers')], b'x')
+    assert r.status == 503 and r.all('proxy-status') == ['edge.test; error=connection_timeout; details="a, trunkline"']
+    assert not [n for n, _ in r.headers if n.lower().startswith('trunkline-') or n.lower() == 'cache-status'] and r.trailers == []
+
+
+def test_an_upgrade_does_not_speak_in_our_name(ex, origin):
+    """Nor is it said in the head of a 101."""
+    origin.on('/ws', raw(b'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nTrunkline-Sent: no\r\n'
+                         b'Proxy-Status: trunkline; error=dns_error\r\nSec-WebSocket-Accept: x\r\n\r\n'))
+    with ex.client() as c:
+        r = c.request('GET', '/ex/ws', [('Connection', 'Upgrade'), ('Upgrade', 'websocket'), ('Sec-WebSocket-Version', '13'),
+                                        ('Sec-WebSocket-Key', 'dGhlIHNhbXBsZSBub25jZQ==')])
+        assert r.status == 101 and r.get('sec-websocket-accept') == 'x' and r.get('upgrade') == 'websocket'
+        assert not r.all('trunkline-sent') and not r.all('proxy-status')
+    works(ex)

@@ -1,0 +1,52 @@
+#include <check.h>
+#include <stdlib.h>
+
+#include "http/member_list.h"
+
+static const struct {
+    const char *list, *left;
+} cases[] = {
+    /* nothing of ours: as it came */
+    {"edge", "edge"},
+    {"edge ;  error=dns_error ,  other", "edge ;  error=dns_error ,  other"},
+    {"edge; details=\"a, ours; error=x\"", "edge; details=\"a, ours; error=x\""},
+    {"edge; details=\"\\\", ours\"", "edge; details=\"\\\", ours\""},
+    {"oursX, Xours, edge; next-hop=ours", "oursX, Xours, edge; next-hop=ours"},
+    {"", ""},
+    /* ours go, wherever they stand and however they are written */
+    {"ours", ""},
+    {"Ours; error=dns_error; details=\"a, b\"", ""},
+    {"ours; error=x, edge; error=y", "edge; error=y"},
+    {"edge; error=y,ours;error=x", "edge; error=y"},
+    {"a, ours, b,\"ours\"; hit , c", "a, b, c"},
+    {"\"ours\"", ""},
+    {" ,, ours , ,edge", "edge"},
+    {"edge; details=\"\\\\\", ours", "edge; details=\"\\\\\""},
+    /* what no parser would take */
+    {"edge; details=\"ours, ours", ""},
+    {"ours; details=\"", ""},
+    {"edge; details=\"\\", ""},
+};
+
+START_TEST(members_go_by_name)
+{
+    struct arena *a = arena_new();
+    struct span left = member_list_without(a, span_of(cases[_i].list), SPAN("ours"));
+    ck_assert_msg(span_is(left, span_of(cases[_i].left)), "%s: %.*s", cases[_i].list,
+                  SPAN_ARG(left));
+    arena_free(a);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("member list");
+    TCase *all = tcase_create("all");
+    tcase_add_loop_test(all, members_go_by_name, 0, (int)(sizeof cases / sizeof *cases));
+    suite_add_tcase(suite, all);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
