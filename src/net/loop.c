@@ -3,12 +3,19 @@
 #include <string.h>
 #include <time.h>
 
+/* A chain of tasks that defer each other is run to its end at once if it is no longer
+ * than this; what is left then (a task that defers itself again and again) goes on in
+ * the next turn, so that the loop turns whatever its tasks do. */
+#define PASSES_MOST 16
+
 struct loop {
     uv_loop_t uv;
     uv_timer_t timer;     /* for the earliest deadline */
     uv_prepare_t prepare; /* tasks of timers and of closing handles run here */
     uv_check_t check;     /* tasks of I/O callbacks here: before the loop waits again */
+    uv_idle_t busy;       /* while tasks are left over: the loop polls and does not wait */
     struct list tasks;
+    bool running;           /* tasks */
     struct deadline **heap; /* 1-based; the earliest at 1 */
     size_t heap_count, heap_room;
     uint64_t order, armed, skew; /* armed: when the timer fires; 0: it is stopped */
@@ -17,14 +24,41 @@ struct loop {
 
 /* -------------------------------------------------------------------- tasks */
 
-static void run_tasks(struct loop *l)
+/* Those that are deferred by now; what they defer comes behind them. */
+static void run_pass(struct loop *l)
 {
-    struct link *first;
-    while ((first = list_first(&l->tasks))) {
+    struct link end = {0}, *first;
+    list_push_back(&l->tasks, &end);
+    while ((first = list_first(&l->tasks)) != &end) {
         list_remove(first);
         struct task *t = container_of(first, struct task, link);
         t->run(t);
     }
+    list_remove(&end);
+}
+
+static void on_busy(uv_idle_t *handle)
+{
+    (void)handle; /* that it is active is enough */
+}
+
+static void run_tasks(struct loop *l)
+{
+    CHECK(!l->running);
+    l->running = true;
+    for (int pass = 0; pass < PASSES_MOST && l->tasks.count; pass++)
+        run_pass(l);
+    l->running = false;
+    if (l->tasks.count)
+        uv_idle_start(&l->busy, on_busy);
+    else if (uv_is_active((uv_handle_t *)&l->busy))
+        uv_idle_stop(&l->busy);
+}
+
+static void run_all(struct loop *l)
+{
+    while (l->tasks.count)
+        run_pass(l);
 }
 
 static void on_prepare(uv_prepare_t *handle)
@@ -185,6 +219,7 @@ struct loop *loop_new(void)
     uv_timer_init(&l->uv, &l->timer);
     uv_prepare_init(&l->uv, &l->prepare);
     uv_check_init(&l->uv, &l->check);
+    uv_idle_init(&l->uv, &l->busy);
     l->timer.data = l->prepare.data = l->check.data = l;
     uv_prepare_start(&l->prepare, on_prepare);
     uv_check_start(&l->check, on_check);
@@ -195,13 +230,14 @@ struct loop *loop_new(void)
 
 void loop_free(struct loop *l)
 {
-    run_tasks(l);
+    run_all(l);
+    uv_close((uv_handle_t *)&l->busy, NULL);
     uv_close((uv_handle_t *)&l->timer, NULL);
     uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->check, NULL);
     do {
         uv_run(&l->uv, UV_RUN_DEFAULT);
-        run_tasks(l);
+        run_all(l);
     } while (uv_loop_alive(&l->uv));
     CHECK(uv_loop_close(&l->uv) == 0);
     free(l->heap);

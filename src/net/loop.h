@@ -42,10 +42,12 @@ void loop_skip(struct loop *, uint64_t ms);
 /* LOOP_READ_SIZE bytes that any stream may read into within one callback. */
 char *loop_read_buffer(struct loop *);
 
-/* A task runs once, in this turn of the loop, after the callbacks that are
- * under way (before the loop waits again). It is how work reports its end
- * outside the call that began it, and how an object that may still be on the
- * stack is freed. Lives inside its owner. */
+/* A task runs once, after the callbacks that are under way and before the loop waits
+ * again: in this turn of the loop, or, behind a long chain of tasks that defer each
+ * other, in the next one. It is how work reports its end outside the call that began
+ * it, and how an object that may still be on the stack is freed. One that defers
+ * itself for ever costs time, but keeps no deadline and no I/O from being served.
+ * Lives inside its owner. */
 struct task {
     struct link link;
     void (*run)(struct task *);

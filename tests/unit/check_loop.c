@@ -87,6 +87,95 @@ START_TEST(test_tasks_from_tasks)
 }
 END_TEST
 
+struct restless {
+    struct task task, other;
+    struct deadline deadline;
+    uv_async_t async;
+    unsigned runs, others;
+    bool heard;
+};
+
+static void run_again(struct task *t)
+{
+    struct restless *r = container_of(t, struct restless, task);
+    r->runs++;
+    loop_defer(loop, t);
+}
+
+/* Two that defer each other are the same to the loop. */
+static void run_turn_about(struct task *t)
+{
+    struct restless *r = container_of(t, struct restless, other);
+    r->others++;
+    loop_defer(loop, &r->task);
+}
+
+static void run_to_other(struct task *t)
+{
+    struct restless *r = container_of(t, struct restless, task);
+    r->runs++;
+    loop_defer(loop, &r->other);
+}
+
+static void on_heard(uv_async_t *handle)
+{
+    struct restless *r = handle->data;
+    r->heard = true;
+    uv_close((uv_handle_t *)handle, NULL);
+}
+
+static void end_restless(struct deadline *d)
+{
+    struct restless *r = container_of(d, struct restless, deadline);
+    task_forget(&r->task);
+    task_forget(&r->other);
+}
+
+/* What defers itself for ever keeps neither deadlines nor I/O from their turn. */
+START_TEST(test_a_restless_task)
+{
+    struct restless r = {0};
+    begin();
+    task_init(&r.task, _i ? run_to_other : run_again);
+    task_init(&r.other, run_turn_about);
+    deadline_init(&r.deadline, loop, end_restless);
+    r.async.data = &r;
+    ck_assert_int_eq(uv_async_init(loop_uv(loop), &r.async, on_heard), 0);
+    loop_defer(loop, &r.task);
+    loop_turn(loop, true); /* it waits for nothing while there is something to do */
+    unsigned first = r.runs;
+    ck_assert_uint_gt(first, 0);
+    loop_turn(loop, true);
+    ck_assert_uint_gt(r.runs, first);
+    ck_assert_int_eq(uv_async_send(&r.async), 0);
+    for (int i = 0; i < 100 && !r.heard; i++)
+        loop_turn(loop, true);
+    ck_assert(r.heard);
+    deadline_in(&r.deadline, 5);
+    loop_run(loop); /* ends when its task does */
+    ck_assert_int_eq(r.others > 0, _i);
+    finish();
+}
+END_TEST
+
+/* A chain that is not endless runs whole within a turn. */
+static struct named_task chain[8];
+
+START_TEST(test_a_chain_of_tasks)
+{
+    begin();
+    for (size_t i = 0; i < COUNT_OF(chain); i++) {
+        chain[i] = named((char)('a' + i));
+        if (i)
+            chain[i - 1].defer = &chain[i].task;
+    }
+    loop_defer(loop, &chain[0].task);
+    loop_turn(loop, false);
+    ck_assert_str_eq(trace, "abcdefgh");
+    finish();
+}
+END_TEST
+
 START_TEST(test_freeing_runs_tasks)
 {
     struct named_task a = named('a');
@@ -337,6 +426,8 @@ int main(void)
     TCase *c = tcase_create("all");
     tcase_add_test(c, test_tasks_in_order);
     tcase_add_test(c, test_tasks_from_tasks);
+    tcase_add_loop_test(c, test_a_restless_task, 0, 2);
+    tcase_add_test(c, test_a_chain_of_tasks);
     tcase_add_test(c, test_freeing_runs_tasks);
     tcase_add_test(c, test_tasks_of_callbacks);
     tcase_add_test(c, test_deadline_order);
