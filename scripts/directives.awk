@@ -1,14 +1,17 @@
 # Reads the rows of src/config/config.def and calls row(scope, type, name,
-# value, meaning) for each; the file that goes with it defines row(). A row that
-# cannot be read ends it with an error: no directive can go missing.
+# value, meaning) for each, with `path` set where it may stand in path blocks too; the
+# file that goes with it defines row(). A row that cannot be read ends it with an error:
+# no directive can go missing.
 
 { text = text $0 "\n" }
 
 END {
+    gsub(/\n#[^\n]*/, "", text)
     while (match(text, /\/\*([^*]|\*+[^*\/])*\*+\//))
         text = substr(text, 1, RSTART - 1) substr(text, RSTART + RLENGTH)
-    while (match(text, /^[ \t\r\n]*(GLOBAL|UPSTREAM)[ \t\n]*\(/)) {
+    while (match(text, /^[ \t\r\n]*(GLOBAL|UPSTREAM|PATH)[ \t\n]*\(/)) {
         scope = text ~ /^[ \t\r\n]*GLOBAL/ ? "global" : "upstream"
+        path = text ~ /^[ \t\r\n]*PATH/
         text = substr(text, RLENGTH + 1)
         type = word(); comma()
         name = word(); comma()

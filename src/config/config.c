@@ -96,7 +96,7 @@ static const struct block *find_path(const struct block *b, const char *prefix)
 static struct block switched_off(const struct block *path)
 {
     struct block off = {.name = path->name};
-    for (size_t row = PATH_FIRST_ROW; row < PATH_END_ROW; row++) {
+    for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++) {
         const struct given_list *l = &path->rows[row];
         if (l->count && (strcmp(l->at[0]->text, "0") == 0 || strcmp(l->at[0]->text, "no") == 0))
             off.rows[row] = *l;
@@ -114,7 +114,9 @@ static void add_path(struct arena *a, struct upstream_config *u, const struct so
     *settings = *u;
     settings->paths = NULL;
     settings->path_count = 0;
-    fill(a, settings, PATH_FIRST_ROW, PATH_END_ROW, blocks, COUNT_OF(blocks));
+    for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
+        if (directives[row].in_path)
+            fill(a, settings, row, row + 1, blocks, COUNT_OF(blocks));
     u->paths[u->path_count++] = (struct config_path){arena_span(a, span_of(prefix)).at, settings};
 }
 

@@ -10,10 +10,13 @@
 
 const struct directive directives[ALL_ROWS] = {
 #define GLOBAL(kind, directive, value, meaning)                                                    \
-    [ROW_GLOBAL_##directive] = {KIND_##kind, #directive, value, offsetof(struct config, directive)},
-#define UPSTREAM(kind, directive, value, meaning)                                                  \
+    [ROW_GLOBAL_##                                                                                 \
+        directive] = {KIND_##kind, #directive, value, offsetof(struct config, directive), false},
+#define OF_UPSTREAM(kind, directive, value, in_path)                                               \
     [ROW_##directive] = {KIND_##kind, #directive, value,                                           \
-                         offsetof(struct upstream_config, directive)},
+                         offsetof(struct upstream_config, directive), in_path},
+#define UPSTREAM(kind, directive, value, meaning) OF_UPSTREAM(kind, directive, value, false)
+#define PATH(kind, directive, value, meaning) OF_UPSTREAM(kind, directive, value, true)
 #include "config/config.def"
 #undef GLOBAL
 #undef UPSTREAM

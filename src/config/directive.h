@@ -34,10 +34,7 @@ enum directive_row {
 #include "config/config.def"
 #undef GLOBAL
 #undef UPSTREAM
-    ALL_ROWS,
-    /* What may stand in path "/PREFIX" { … } too. */
-    PATH_FIRST_ROW = ROW_fresh,
-    PATH_END_ROW = ROW_cache_max_object + 1
+    ALL_ROWS
 };
 
 struct directive {
@@ -45,6 +42,7 @@ struct directive {
     const char *name;
     const char *value; /* the default, as written in a file; NULL: none */
     size_t offset;     /* of its field, in struct config or struct upstream_config */
+    bool in_path;      /* it may stand in path "/PREFIX" { … } too */
 };
 
 extern const struct directive directives[ALL_ROWS];
@@ -63,11 +61,6 @@ static inline bool directive_is_list(const struct directive *d)
 
 /* May it stand in defaults {}? What makes one upstream differ from another may not. */
 bool directive_in_defaults(const struct directive *);
-
-static inline bool directive_in_path(const struct directive *d)
-{
-    return directive_row(d) >= PATH_FIRST_ROW && directive_row(d) < PATH_END_ROW;
-}
 
 /* The range of a number, in ms for durations and bytes for sizes. */
 void directive_range(const struct directive *, uint64_t *min, uint64_t *max);

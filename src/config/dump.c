@@ -17,8 +17,9 @@ static void print_paths(const struct upstream_config *u, struct text *out)
         text_add_str(out, "    path ");
         value_print_quoted(u->paths[i].prefix, out);
         text_add_str(out, " {\n");
-        for (size_t row = PATH_FIRST_ROW; row < PATH_END_ROW; row++)
-            print_row(&directives[row], u->paths[i].settings, "        ", out);
+        for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
+            if (directives[row].in_path)
+                print_row(&directives[row], u->paths[i].settings, "        ", out);
         text_add_str(out, "    }\n");
     }
 }

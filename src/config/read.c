@@ -65,26 +65,39 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
         complaint_add(reading->complaints, cfg->line, "%s", message);
 }
 
-struct rows {
-    size_t first, end;
-};
+/* Which rows a section has options for, in the table's order. */
+typedef bool row_filter(size_t row);
 
-static struct rows rows_of(const cfg_t *cfg)
+static bool in_root(size_t row)
 {
-    if (strcmp(cfg->name, "root") == 0)
-        return (struct rows){0, GLOBAL_ROWS};
-    if (strcmp(cfg->name, "path") == 0)
-        return (struct rows){PATH_FIRST_ROW, PATH_END_ROW};
-    return (struct rows){GLOBAL_ROWS, ALL_ROWS};
+    return row < GLOBAL_ROWS;
 }
 
-/* The row of one of a section's options, which stand in the table's order. A
- * name like "upstream=x|url" reaches into another section: no row. */
+static bool in_upstream(size_t row)
+{
+    return row >= GLOBAL_ROWS;
+}
+
+static bool in_path(size_t row)
+{
+    return directives[row].in_path;
+}
+
+static row_filter *rows_of(const cfg_t *cfg)
+{
+    return strcmp(cfg->name, "root") == 0   ? in_root
+           : strcmp(cfg->name, "path") == 0 ? in_path
+                                            : in_upstream;
+}
+
+/* The row of one of a section's options. A name like "upstream=x|url" reaches into
+ * another section: no row. */
 static const struct directive *directive_of(const cfg_t *cfg, const cfg_opt_t *opt)
 {
-    struct rows rows = rows_of(cfg);
-    for (size_t row = rows.first; row < rows.end; row++)
-        if (&cfg->opts[row - rows.first] == opt)
+    row_filter *is_in = rows_of(cfg);
+    const cfg_opt_t *next = cfg->opts;
+    for (size_t row = 0; row < ALL_ROWS; row++)
+        if (is_in(row) && next++ == opt)
             return &directives[row];
     return NULL;
 }
@@ -130,9 +143,12 @@ static void on_dropped(void *value)
 /* Takes the values out of a section that has ended. */
 static void take_values(cfg_t *cfg, struct block *b)
 {
-    struct rows rows = rows_of(cfg);
-    for (size_t row = rows.first; row < rows.end; row++) {
-        cfg_opt_t *opt = &cfg->opts[row - rows.first];
+    row_filter *is_in = rows_of(cfg);
+    cfg_opt_t *next = cfg->opts;
+    for (size_t row = 0; row < ALL_ROWS; row++) {
+        if (!is_in(row))
+            continue;
+        cfg_opt_t *opt = next++;
         struct given_list *l = &b->rows[row];
         l->set = (opt->flags & CFGF_MODIFIED) != 0;
         l->count = opt->nvalues;
@@ -216,9 +232,11 @@ static int on_block(cfg_t *cfg, cfg_opt_t *opt)
 }
 
 /* Returns where more may follow. */
-static cfg_opt_t *make_options(cfg_opt_t *options, size_t first_row, size_t end_row)
+static cfg_opt_t *make_options(cfg_opt_t *options, row_filter *is_in)
 {
-    for (size_t row = first_row; row < end_row; row++) {
+    for (size_t row = 0; row < ALL_ROWS; row++) {
+        if (!is_in(row))
+            continue;
         cfg_flag_t list = directive_is_list(&directives[row]) ? CFGF_LIST : 0;
         cfg_opt_t option =
             CFG_PTR_CB(directives[row].name, NULL, CFGF_NODEFAULT | list, on_value, on_dropped);
@@ -238,15 +256,15 @@ static cfg_opt_t *make_section(cfg_opt_t *options, const char *name, cfg_opt_t *
 
 static void parse(struct reader *r)
 {
-    cfg_opt_t in_path[PATH_END_ROW - PATH_FIRST_ROW + 1] = {CFG_END()};
-    cfg_opt_t in_defaults[ALL_ROWS - GLOBAL_ROWS + 1] = {CFG_END()};
-    cfg_opt_t in_upstream[ALL_ROWS - GLOBAL_ROWS + 2] = {CFG_END()};
+    cfg_opt_t of_path[ALL_ROWS - GLOBAL_ROWS + 1] = {CFG_END()};
+    cfg_opt_t of_defaults[ALL_ROWS - GLOBAL_ROWS + 1] = {CFG_END()};
+    cfg_opt_t of_upstream[ALL_ROWS - GLOBAL_ROWS + 2] = {CFG_END()};
     cfg_opt_t all[GLOBAL_ROWS + 3] = {CFG_END()};
-    make_options(in_path, PATH_FIRST_ROW, PATH_END_ROW);
-    make_options(in_defaults, GLOBAL_ROWS, ALL_ROWS);
-    make_section(make_options(in_upstream, GLOBAL_ROWS, ALL_ROWS), "path", in_path, CFGF_TITLE);
-    make_section(make_section(make_options(all, 0, GLOBAL_ROWS), "defaults", in_defaults, 0),
-                 "upstream", in_upstream, CFGF_TITLE);
+    make_options(of_path, in_path);
+    make_options(of_defaults, in_upstream);
+    make_section(make_options(of_upstream, in_upstream), "path", of_path, CFGF_TITLE);
+    make_section(make_section(make_options(all, in_root), "defaults", of_defaults, 0), "upstream",
+                 of_upstream, CFGF_TITLE);
     cfg_t *cfg = cfg_init(all, CFGF_NONE);
     CHECK(cfg != NULL);
     cfg_set_error_function(cfg, on_error);

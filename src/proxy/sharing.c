@@ -158,13 +158,5 @@ bool sharing_stores(const struct response *r)
 
 bool sharing_is_failure(unsigned status)
 {
-    switch (status) {
-    case 418:
-    case 429:
-    case 500:
-    case 502:
-    case 503:
-    case 504: return true;
-    default: return false;
-    }
+    return status >= 500 || status == 429 || status == 418;
 }

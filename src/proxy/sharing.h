@@ -31,5 +31,5 @@ struct sharing sharing_of(const struct upstream_config *settings, const struct r
 bool sharing_permits(const struct response *);
 bool sharing_stores(const struct response *);
 
-/* Has the origin failed, so that an old answer is better (SPEC 5)? */
+/* Has the origin failed (any 5xx, or a limit), so that an old answer is better (SPEC 5, 11)? */
 bool sharing_is_failure(unsigned status);

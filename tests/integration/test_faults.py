@@ -10,7 +10,7 @@ from lib.behaviour import Gate, deaf, drop, finish, flood, hang, raw, reply
 from lib.daemon import PATIENCE, upstream
 from lib.line import loop
 from lib.promise import no_answer_mixup, own_error, works
-from lib.wire import Closed, WireError, compose, eventually
+from lib.wire import Closed, WireError, background, compose, eventually
 
 HOWS = ['close', 'cut', 'reset']
 
@@ -411,3 +411,16 @@ def test_close_announced_in_an_answer_to_an_upload(ex, origin):
     assert (r.status, r.body) == (413, b'big')
     origin.on('/x', reply())
     unharmed(ex, origin)
+
+
+def test_long_polls_have_timeouts_of_their_own(daemon, origin):
+    """What a path block sets holds there alone, what it does not set is the upstream's."""
+    block = upstream('ex', origin, response_timeout='300ms', total_timeout='30s', body_timeout='300ms').rstrip('}\n')
+    d = daemon(block + '\n    path "/poll" {\n        response_timeout = 20s\n        body_timeout = 20s\n    }\n}\n')
+    gates = {path: Gate() for path in ('/poll', '/quote')}
+    for path, gate in gates.items():
+        origin.on(path, gate)
+    poll = background(lambda: d.get('/ex/poll', timeout=20))
+    own_error(d.get('/ex/quote'), 504, 'http_response_timeout', 'yes')
+    gates['/poll'].release()
+    assert poll.result(20).status == 200

@@ -297,6 +297,15 @@ def test_the_last_good_answer_when_the_origin_fails(daemon, origin, failure):
     assert cache_status(d.get('/ex/q'))['fwd'] == 'miss'
 
 
+@pytest.mark.parametrize('status', [501, 505, 507, 520, 525, 530, 599])
+def test_stale_stands_in_for_any_5xx(daemon, origin, status):
+    """What a CDN answers in the exchange's place is its own number."""
+    d = daemon(upstream('ex', origin, stale_if_error=LONG))
+    origin.on('/q', reply(), reply(status))
+    works(d, '/ex/q')
+    assert cache_status(works(d, '/ex/q')) == {'fwd': 'stale', 'fwd-status': str(status)}
+
+
 def test_stale_tells_the_origins_status(daemon, origin):
     d = daemon(upstream('ex', origin, stale_if_error=LONG))
     works(d, '/ex/q')

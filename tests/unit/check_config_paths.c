@@ -33,6 +33,28 @@ START_TEST(the_longest_prefix_decides)
 }
 END_TEST
 
+/* Long polls have timeouts of their own; what their block does not set is the upstream's. */
+START_TEST(timeouts_in_paths)
+{
+    struct config *c = parse_good("defaults { response_timeout = 3s }\n"
+                                  "upstream a { url = https://a.example total_timeout = 4s\n"
+                                  "path /poll { response_timeout = 70s body_timeout = 1m }\n"
+                                  "path /all { total_timeout = 5s } }");
+    const struct upstream_config *a = find(c, "a"), *poll = at(a, "/poll"), *all = at(a, "/all");
+    ck_assert_uint_eq(a->response_timeout, 3000);
+    ck_assert_uint_eq(poll->response_timeout, 70000);
+    ck_assert_uint_eq(poll->total_timeout, 4000);
+    ck_assert_uint_eq(poll->body_timeout, 60000);
+    ck_assert_uint_eq(all->response_timeout, 3000);
+    ck_assert_uint_eq(all->total_timeout, 5000);
+    ck_assert_uint_eq(all->body_timeout, 30000);
+    config_unref(c);
+    refuse("upstream a { url = https://a.example\npath /a {\ntransfer_timeout = 1s } }",
+           "t.conf:3: unknown directive 'transfer_timeout' here: it belongs in an upstream or "
+           "defaults\n");
+}
+END_TEST
+
 START_TEST(errors_in_paths_name_their_line)
 {
     refuse("# a comment\n/* and\none more */\nupstream a {\n  url = https://a.example # x\n"
@@ -184,9 +206,12 @@ START_TEST(all_of_it_reads_back)
                    "upstream c { preset = bybit shareable_headers = {A, 'B-*'} }");
     config_dump(c, &once);
     config_unref(c);
-    ck_assert_ptr_nonnull(strstr(once.at, "    path \"/0/public/Ticker\" {\n        fresh = 500ms\n"
-                                          "        stale_if_error = 5s\n        coalesce = yes\n"
-                                          "        cache_max_object = 1m\n    }\n"));
+    ck_assert_ptr_nonnull(strstr(once.at,
+                                 "    path \"/0/public/Ticker\" {\n        response_timeout = 9s\n"
+                                 "        total_timeout = 9s\n        body_timeout = 30s\n"
+                                 "        fresh = 500ms\n"
+                                 "        stale_if_error = 5s\n        coalesce = yes\n"
+                                 "        cache_max_object = 1m\n    }\n"));
     c = parse_good(once.at);
     config_dump(c, &twice);
     config_unref(c);
@@ -217,6 +242,7 @@ int main(void)
     TCase *c = tcase_create("all");
     tcase_add_unchecked_fixture(c, NULL, forget);
     tcase_add_test(c, the_longest_prefix_decides);
+    tcase_add_test(c, timeouts_in_paths);
     tcase_add_test(c, errors_in_paths_name_their_line);
     tcase_add_test(c, presets_fill_what_is_not_given);
     tcase_add_test(c, presets_keep_the_clock_out);
