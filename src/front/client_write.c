@@ -78,11 +78,16 @@ static bool is_last(const struct client *c)
            call->framing == FRAMING_CLOSE;
 }
 
-static struct span connection_of(const struct call *call)
+/* A client that knows how long it is waited for closes first, and does not write a
+ * request into a connection that is being closed. Keep-Alive goes no further than
+ * this connection, so Connection must name it (RFC 9110 7.6.1), in HTTP/1.1 too. */
+static struct h1_connection connection_of(const struct client *c)
 {
-    if (call->last)
-        return SPAN("close");
-    return call->request.minor ? SPAN("") : SPAN("keep-alive");
+    uint64_t idle_limit_s = c->house->limits.idle_timeout_ms / 1000;
+    if (c->call->last)
+        return (struct h1_connection){.option = SPAN("close")};
+    bool told = idle_limit_s || c->call->request.minor == 0;
+    return (struct h1_connection){told ? SPAN("keep-alive") : SPAN(""), idle_limit_s};
 }
 
 static void on_head(void *owner, const struct response *response)
@@ -99,7 +104,7 @@ static void on_head(void *owner, const struct response *response)
         r.has_length = r.status != 204;
     call->left = r.length;
     call->last = is_last(c);
-    h1_write_response(&call->out, &r, call->framing, connection_of(call));
+    h1_write_response(&call->out, &r, call->framing, connection_of(c));
     client_defer(c);
 }
 
@@ -109,7 +114,7 @@ static void on_switch(void *owner, const struct response *head, const struct swi
     struct client *c = owner;
     CHECK(!c->call->head_out && c->call->complete);
     c->call->exchange = NULL;
-    h1_write_response(&c->call->out, head, FRAMING_NONE, SPAN(""));
+    h1_write_response(&c->call->out, head, FRAMING_NONE, (struct h1_connection){0});
     client_flush(c);
     client_switch(c, to);
 }
@@ -119,7 +124,7 @@ static void on_interim(void *owner, const struct response *response)
     struct client *c = owner;
     if (c->call->request.minor == 0) /* RFC 9110 15.2 */
         return;
-    h1_write_response(&c->call->out, response, FRAMING_NONE, SPAN(""));
+    h1_write_response(&c->call->out, response, FRAMING_NONE, (struct h1_connection){0});
     client_defer(c);
 }
 
@@ -172,7 +177,7 @@ void client_write_error(struct text *out, struct arena *arena, const struct requ
 {
     struct span body;
     const struct response *r = reply_error(arena, request, why, NULL, NULL, &body);
-    h1_write_response(out, r, r->framing, SPAN("close"));
+    h1_write_response(out, r, r->framing, (struct h1_connection){.option = SPAN("close")});
     text_add(out, body);
 }
 

@@ -1,7 +1,7 @@
 #include "http/h1_write.h"
 
-/* Start line, framing, "Host: ", "Connection: " and line ends, generously. */
-#define FIXED_ROOM 160
+/* Start line, framing, "Host: ", "Connection: ", Keep-Alive and line ends, generously. */
+#define FIXED_ROOM 200
 
 static char *put(char *to, struct span s)
 {
@@ -94,22 +94,33 @@ static char *put_response_framing(char *to, const struct response *r, enum frami
     return put_framing(to, framing, r->length);
 }
 
+static char *put_connection(char *to, const struct h1_connection *c)
+{
+    if (c->option.len)
+        to = put_field(to, SPAN("Connection"), c->option);
+    if (c->idle_limit_s == 0)
+        return to;
+    to = put(to, SPAN("Keep-Alive: timeout="));
+    to = put_number(to, c->idle_limit_s);
+    return put(to, SPAN("\r\n"));
+}
+
 void h1_write_response(struct text *t, const struct response *r, enum framing framing,
-                       struct span connection)
+                       struct h1_connection connection)
 {
     bool interim = r->status < 200 && r->status != 101;
-    char *start =
-        text_reserve(t, r->reason.len + connection.len + fields_size(&r->fields) + FIXED_ROOM);
+    char *start = text_reserve(t, r->reason.len + connection.option.len + fields_size(&r->fields) +
+                                      FIXED_ROOM);
     char *p = put(start, SPAN("HTTP/1.1 "));
     p = put_number(p, r->status);
     *p++ = ' ';
     p = put(p, r->reason);
     p = put(p, SPAN("\r\n"));
     p = put_fields(p, &r->fields);
-    if (!interim)
+    if (!interim) {
         p = put_response_framing(p, r, framing);
-    if (!interim && connection.len)
-        p = put_field(p, SPAN("Connection"), connection);
+        p = put_connection(p, &connection);
+    }
     p = put(p, SPAN("\r\n"));
     finish(t, start, p);
 }

@@ -52,3 +52,23 @@ def test_an_upgrade_does_not_speak_in_our_name(ex, origin):
         assert r.status == 101 and r.get('sec-websocket-accept') == 'x' and r.get('upgrade') == 'websocket'
         assert not r.all('trunkline-sent') and not r.all('proxy-status')
     works(ex)
+
+
+def test_clients_are_told_how_long_they_are_kept(daemon, origin):
+    """So that they close first. Not said where the connection ends, nor of less than a second."""
+    d = daemon(upstream('ex', origin), client_idle_timeout='20900ms')
+    origin.on('/cut', reply(body=b'x', framing='chunked'))
+    with d.client() as c:
+        for target in ('/ex/a', '/healthz', '/nobody/x'):
+            r = c.get(target)
+            assert (r.all('keep-alive'), r.all('connection')) == (['timeout=20'], ['keep-alive']), target
+        c.send(b'GET /ex/a HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n')
+        r = c.response()
+        assert r.keeps and r.all('keep-alive') == ['timeout=20']
+        r = c.get('/ex/a', [('Connection', 'close')])
+        assert r.all('connection') == ['close'] and not r.all('keep-alive')
+    r = d.raw('GET /ex/cut HTTP/1.0\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n')
+    assert not r.keeps and not r.all('keep-alive')
+    brief = daemon(upstream('ex', origin), client_idle_timeout='900ms')
+    r = brief.get('/ex/a')
+    assert r.keeps and not r.all('keep-alive') and not r.all('connection')

@@ -7,6 +7,7 @@
 static struct field two_fields[] = {{{"Accept", 6}, {"*/*", 3}}, {{"X-Empty", 7}, {"", 0}}};
 static const struct fields two = {.at = two_fields, .count = 2};
 static const struct fields none;
+static const struct h1_connection nothing, closes = {.option = {"close", 5}};
 
 static void is_written(struct text *t, const char *expected)
 {
@@ -41,14 +42,16 @@ START_TEST(responses)
 {
     struct text t = {0};
     struct response r = {.status = 200, .reason = SPAN("OK"), .fields = two, .length = 5};
-    h1_write_response(&t, &r, FRAMING_LENGTH, SPAN("keep-alive"));
+    h1_write_response(&t, &r, FRAMING_LENGTH, (struct h1_connection){.option = SPAN("keep-alive")});
     is_written(&t, "HTTP/1.1 200 OK\r\nAccept: */*\r\nX-Empty: \r\nContent-Length: 5\r\n"
                    "Connection: keep-alive\r\n\r\n");
     r = (struct response){.status = 599};
-    h1_write_response(&t, &r, FRAMING_CHUNKED, SPAN(""));
+    h1_write_response(&t, &r, FRAMING_CHUNKED, nothing);
     is_written(&t, "HTTP/1.1 599 \r\nTransfer-Encoding: chunked\r\n\r\n");
-    h1_write_response(&t, &r, FRAMING_CLOSE, SPAN("close"));
+    h1_write_response(&t, &r, FRAMING_CLOSE, closes);
     is_written(&t, "HTTP/1.1 599 \r\nConnection: close\r\n\r\n");
+    h1_write_response(&t, &r, FRAMING_CLOSE, (struct h1_connection){SPAN("keep-alive"), 600});
+    is_written(&t, "HTTP/1.1 599 \r\nConnection: keep-alive\r\nKeep-Alive: timeout=600\r\n\r\n");
     text_free(&t);
 }
 END_TEST
@@ -58,16 +61,16 @@ START_TEST(responses_without_body)
     struct text t = {0};
     struct response r = {
         .status = 304, .reason = SPAN("Not Modified"), .has_length = true, .length = 77};
-    h1_write_response(&t, &r, FRAMING_NONE, SPAN(""));
+    h1_write_response(&t, &r, FRAMING_NONE, nothing);
     is_written(&t, "HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\n\r\n");
     r = (struct response){.status = 204, .reason = SPAN("No Content")};
-    h1_write_response(&t, &r, FRAMING_NONE, SPAN(""));
+    h1_write_response(&t, &r, FRAMING_NONE, nothing);
     is_written(&t, "HTTP/1.1 204 No Content\r\n\r\n");
     r = (struct response){.status = 103, .reason = SPAN("Early Hints")};
-    h1_write_response(&t, &r, FRAMING_CLOSE, SPAN("close"));
+    h1_write_response(&t, &r, FRAMING_CLOSE, closes);
     is_written(&t, "HTTP/1.1 103 Early Hints\r\n\r\n");
     r = (struct response){.status = 101, .reason = SPAN("Switching Protocols")};
-    h1_write_response(&t, &r, FRAMING_NONE, SPAN("upgrade"));
+    h1_write_response(&t, &r, FRAMING_NONE, (struct h1_connection){.option = SPAN("upgrade")});
     is_written(&t, "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\n\r\n");
     text_free(&t);
 }

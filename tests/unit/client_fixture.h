@@ -83,4 +83,7 @@ static inline bool is_open(void)
     return open == 1;
 }
 
+/* What an answer says on a connection that is kept. */
+#define KEPT "Connection: keep-alive\r\nKeep-Alive: timeout=600\r\n"
+
 #define GET "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"
