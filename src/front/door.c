@@ -91,22 +91,11 @@ static bool is_of_this_host(const struct sockaddr *a)
     return found;
 }
 
-/* An IPv4 address dialled through an IPv6 socket (RFC 4291 2.5.5.2) as itself. */
-static const struct sockaddr *unmapped(const struct sockaddr *a, struct sockaddr_in *to)
-{
-    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)a;
-    if (a->sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
-        return a;
-    *to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = six->sin6_port};
-    memcpy(&to->sin_addr, six->sin6_addr.s6_addr + 12, 4);
-    return (const struct sockaddr *)to;
-}
-
 /* Connecting to the unspecified address is connecting to loopback. */
 bool door_answers(const struct door *d, const struct sockaddr *addr)
 {
     struct sockaddr_in four;
-    const struct sockaddr *a = unmapped(addr, &four), *own = address_of(d);
+    const struct sockaddr *a = address_unmap(addr, &four), *own = address_of(d);
     if (same(own, a))
         return true;
     if (d->takes_ipv4 && a->sa_family == AF_INET && port_of(own) == port_of(a))
@@ -164,22 +153,24 @@ static int bind_unix(struct door *d)
 
 /* ------------------------------------------------------------------ accepting */
 
-/* An IPv4 client of a socket that takes both kinds is one all the same. */
-static bool find_peer(const struct stream *s, struct sockaddr_storage *peer)
+/* Where a TCP connection comes from, and at which of our addresses it came in. An IPv4
+ * client of a socket that takes both kinds is one all the same. */
+static bool find_ends(const struct stream *s, struct door_ends *ends)
 {
-    struct sockaddr_storage found;
+    struct sockaddr_storage peer, local;
     struct sockaddr_in four;
-    if (!stream_uv_peer(s, &found))
+    if (!stream_uv_peer(s, &peer) || !stream_uv_local(s, &local))
         return false;
-    const struct sockaddr *a = unmapped((const struct sockaddr *)&found, &four);
-    memcpy(peer, a, a->sa_family == AF_INET ? sizeof four : sizeof found);
+    const struct sockaddr *a = address_unmap((const struct sockaddr *)&peer, &four);
+    memcpy(&ends->peer, a, a->sa_family == AF_INET ? sizeof four : sizeof peer);
+    address_literal(address_unmap((const struct sockaddr *)&local, &four), ends->local);
     return true;
 }
 
 static void on_connection(uv_stream_t *handle, int status)
 {
     struct door *d = handle->data;
-    struct sockaddr_storage peer = {.ss_family = AF_UNIX};
+    struct door_ends ends = {.peer.ss_family = AF_UNIX};
     if (status < 0) {
         descriptors_complain(d->address.text, uv_strerror(status));
         return;
@@ -187,10 +178,10 @@ static void on_connection(uv_stream_t *handle, int status)
     struct stream *stream = stream_uv_accept(d->loop, handle);
     if (stream == NULL)
         descriptors_complain(d->address.text, "a client cannot be accepted");
-    else if (!is_unix(&d->address) && !find_peer(stream, &peer))
+    else if (!is_unix(&d->address) && !find_ends(stream, &ends))
         stream_close(stream); /* it is gone already */
     else
-        d->events->on_visit(d->owner, d, stream, &peer);
+        d->events->on_visit(d->owner, d, stream, &ends);
 }
 
 /* -------------------------------------------------------------------- opening */

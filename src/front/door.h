@@ -11,10 +11,14 @@
 
 struct door;
 
+/* The two ends of a connection. Of a unix socket nothing is known but its family. */
+struct door_ends {
+    struct sockaddr_storage peer;
+    char local[INET6_ADDRSTRLEN]; /* the address it came in at, see struct ingress; "" */
+};
+
 struct door_events {
-    /* A connection, and where it comes from (AF_UNIX: no more is known). */
-    void (*on_visit)(void *owner, struct door *, struct stream *,
-                     const struct sockaddr_storage *peer);
+    void (*on_visit)(void *owner, struct door *, struct stream *, const struct door_ends *);
 };
 
 struct door {

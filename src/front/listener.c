@@ -77,9 +77,10 @@ static void let_in(struct listeners *l, const struct door *door, struct stream *
 }
 
 static void visit(void *owner, struct door *door, struct stream *stream,
-                  const struct sockaddr_storage *peer)
+                  const struct door_ends *ends)
 {
     struct listeners *l = owner;
+    const struct sockaddr_storage *peer = &ends->peer;
     struct ingress in = {.upstream = door->upstream, .port = door_port(door)};
     char text[ADDRESS_TEXT] = "unix";
     in.is_unix = peer->ss_family == AF_UNIX;
@@ -87,6 +88,7 @@ static void visit(void *owner, struct door *door, struct stream *stream,
     if (!in.is_unix)
         address_format(peer, text);
     snprintf(in.client, sizeof in.client, "%.*s", (int)sizeof in.client - 1, text);
+    snprintf(in.address, sizeof in.address, "%s", ends->local);
     if (in.is_loopback || may_come(l, peer)) {
         let_in(l, door, stream, &in);
         return;

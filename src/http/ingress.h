@@ -2,6 +2,8 @@
  * routing, guarding and logging need. Owned by the client connection. */
 #pragma once
 
+#include <netinet/in.h>
+
 #include "base/span.h"
 
 struct ingress {
@@ -12,4 +14,7 @@ struct ingress {
     const char *tunnel;   /* inside a tunnel: the host that CONNECT named; else NULL */
     uint16_t tunnel_port;
     char client[64]; /* "127.0.0.1:51234", "[::1]:51234" or "unix" */
+    /* The address at which the connection came in, as a literal without brackets and in
+     * canonical spelling (RFC 5952), an IPv4 one as such; "" on a unix socket. */
+    char address[INET6_ADDRSTRLEN];
 };

@@ -54,6 +54,27 @@ bool address_localhost(const char *name, struct sockaddr_storage out[2])
     return address_parse("::1", &out[0]) && address_parse("127.0.0.1", &out[1]);
 }
 
+void address_literal(const struct sockaddr *a, char text[INET6_ADDRSTRLEN])
+{
+    text[0] = '\0';
+    if (a->sa_family == AF_INET)
+        inet_ntop(AF_INET, &((const struct sockaddr_in *)(const void *)a)->sin_addr, text,
+                  INET6_ADDRSTRLEN);
+    else if (a->sa_family == AF_INET6)
+        inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)(const void *)a)->sin6_addr, text,
+                  INET6_ADDRSTRLEN);
+}
+
+const struct sockaddr *address_unmap(const struct sockaddr *a, struct sockaddr_in *to)
+{
+    const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)(const void *)a;
+    if (a->sa_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&six->sin6_addr))
+        return a;
+    *to = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = six->sin6_port};
+    memcpy(&to->sin_addr, six->sin6_addr.s6_addr + 12, 4);
+    return (const struct sockaddr *)to;
+}
+
 bool address_same(const struct sockaddr *a, const struct sockaddr *b)
 {
     if (a->sa_family != b->sa_family)

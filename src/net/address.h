@@ -20,6 +20,13 @@ bool address_parse(const char *host, struct sockaddr_storage *out);
  * `localhost` or below it (RFC 6761 6.3). */
 bool address_localhost(const char *name, struct sockaddr_storage out[2]);
 
+/* The IP address alone, without brackets or port: "::1". "" of any other family. */
+void address_literal(const struct sockaddr *, char text[INET6_ADDRSTRLEN]);
+
+/* An IPv4 address that an IPv6 socket reports in mapped form (RFC 4291 2.5.5.2), written
+ * to `to` as what it is; any other address is returned as given. */
+const struct sockaddr *address_unmap(const struct sockaddr *, struct sockaddr_in *to);
+
 /* Same family and same IP address; ports are not looked at. */
 bool address_same(const struct sockaddr *, const struct sockaddr *);
 void address_set_port(struct sockaddr_storage *, uint16_t port);

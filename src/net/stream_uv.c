@@ -373,6 +373,14 @@ bool stream_uv_peer(const struct stream *s, struct sockaddr_storage *peer)
            uv_tcp_getpeername(&u->uv.tcp, (struct sockaddr *)peer, &len) == 0;
 }
 
+bool stream_uv_local(const struct stream *s, struct sockaddr_storage *local)
+{
+    const struct stream_uv *u = container_of(s, const struct stream_uv, base);
+    int len = sizeof *local;
+    return u->uv.handle.type == UV_TCP &&
+           uv_tcp_getsockname(&u->uv.tcp, (struct sockaddr *)local, &len) == 0;
+}
+
 int stream_uv_fd(const struct stream *s)
 {
     const struct stream_uv *u = container_of(s, const struct stream_uv, base);

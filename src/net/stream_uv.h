@@ -20,5 +20,8 @@ struct stream *stream_uv_connect_unix(struct loop *, const char *path, void *own
 /* The other end's address; false for a pipe. */
 bool stream_uv_peer(const struct stream *, struct sockaddr_storage *);
 
+/* Our own end's address; false for a pipe. */
+bool stream_uv_local(const struct stream *, struct sockaddr_storage *);
+
 /* Its descriptor, for looking at; -1 if it has none. */
 int stream_uv_fd(const struct stream *);

@@ -37,10 +37,10 @@ static bool read_host(const struct request *q, struct authority *a)
 static bool host_passes(const struct config *c, const struct ingress *in,
                         const struct authority *host, struct verdict *why)
 {
-    if (in->is_unix || host->host.len == 0 || route_own_name(c, host->host, host->is_ip) ||
-        is_upstream_host(c, host->host))
+    if (in->is_unix || host->host.len == 0 || route_own_name(c, in, host->host, host->is_ip) ||
+        (!host->is_ip && is_upstream_host(c, host->host)))
         return true;
-    return DENY(why, "Host %.*s is no name of trunkline's (see allow_hosts)",
+    return DENY(why, "Host %.*s is not a name of trunkline (see allow_hosts)",
                 (int)(host->host.len < 100 ? host->host.len : 100), host->host.at);
 }
 
@@ -88,7 +88,7 @@ static bool is_own_site(const struct config *c, const struct ingress *in,
     if (site->secure)
         return false;
     if (site->port == host->port && span_is(site->host, host->host))
-        return route_own_name(c, host->host, host->is_ip) || is_upstream_host(c, host->host);
+        return route_own_name(c, in, host->host, host->is_ip) || is_upstream_host(c, host->host);
     bool local = span_is(site->host, SPAN("localhost")) || span_is(site->host, SPAN("127.0.0.1")) ||
                  span_is(site->host, SPAN("::1"));
     return local && is_own_port(c, in, site->port);
@@ -184,7 +184,7 @@ bool guard_drops_origin(const struct config *c, const struct ingress *in,
         return false;
     struct arena *arena = arena_new();
     bool own = site_parse(arena, origin->value, &site) && !site.secure &&
-               route_own_name(c, site.host, site.is_ip) &&
+               route_own_name(c, in, site.host, site.is_ip) &&
                (is_own_port(c, in, site.port) ||
                 !config_find_origin(c, false, site.host.at, site.host.len, site.port));
     arena_free(arena);

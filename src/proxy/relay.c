@@ -106,6 +106,14 @@ static bool hides_cors(const struct relay *v, const struct field *f)
            span_starts_nocase(f->name, SPAN("Access-Control-Allow-"));
 }
 
+/* What a page could have asked for: its answer must not run as trunkline's own page,
+ * whatever fields the request bore (contract 11, "Who may call"). */
+static bool is_origin_form(enum route_form form)
+{
+    return form == FORM_PREFIX || form == FORM_NAMED_PATH || form == FORM_NAMED_HOST ||
+           form == FORM_OWN_PORT;
+}
+
 static void add_server_timing(struct fields *to, struct arena *a, const struct trip *t)
 {
     char *value = arena_printf(
@@ -158,7 +166,7 @@ struct response relay_response(const struct relay *v, const struct response *fro
     cache_note_add(note, &to.fields, a);
     if (v->settings->server_timing)
         add_server_timing(&to.fields, a, trip);
-    if (fields_find(&v->request->fields, SPAN("Sec-Fetch-Dest")))
+    if (is_origin_form(v->route->form))
         fields_add(&to.fields, a, SPAN("Content-Security-Policy"), SPAN("sandbox"));
     return to;
 }

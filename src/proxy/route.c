@@ -73,13 +73,29 @@ static const struct upstream_config *find_local_name(const struct config *c, str
     return config_find(c, host.at, host.len - strlen(".localhost"));
 }
 
-bool route_own_name(const struct config *c, struct span host, bool ip)
+/* Browsers hold other literals for no secure site, so that a page may call by them without
+ * a Sec-Fetch field: `0.0.0.0` and `[::ffff:127.0.0.1]` reach a loopback listener too. What
+ * the operator named in allow_hosts passes, but for those two kinds. */
+static bool is_own_literal(const struct ingress *in, struct span host)
 {
-    if (ip || span_is(host, SPAN("localhost")) || is_below_localhost(host))
+    return span_starts(host, SPAN("127.")) || span_is(host, SPAN("::1")) ||
+           (in->address[0] && span_is(host, span_of(in->address)));
+}
+
+static bool is_never_own(struct span host)
+{
+    return span_is(host, SPAN("0.0.0.0")) || span_is(host, SPAN("::")) ||
+           span_starts(host, SPAN("::ffff:"));
+}
+
+bool route_own_name(const struct config *c, const struct ingress *in, struct span host, bool ip)
+{
+    if (ip ? is_own_literal(in, host)
+           : span_is(host, SPAN("localhost")) || is_below_localhost(host))
         return true;
     for (size_t i = 0; i < c->allow_hosts.count; i++)
         if (span_is_nocase(host, span_of(c->allow_hosts.at[i])))
-            return true;
+            return !ip || !is_never_own(host);
     return false;
 }
 
@@ -93,7 +109,7 @@ static const struct upstream_config *find_host(const struct config *c, const str
     if (u)
         return u;
     bool called = port == in->port;
-    if (route_own_name(c, host, ip))
+    if (route_own_name(c, in, host, ip))
         return port == 0 || called ? NULL : find_either(c, host, port);
     u = find_either(c, host, port);
     return u || !called ? u : find_either(c, host, 0);

@@ -38,6 +38,8 @@ struct route {
 void route_request(const struct config *, const struct ingress *, const struct request *,
                    struct route *);
 
-/* Is it a name by which clients call trunkline itself: an IP literal, localhost,
- * *.localhost or one of allow_hosts? `host` is lower-case. */
-bool route_own_name(const struct config *, struct span host, bool is_ip);
+/* Is it a name by which clients call trunkline itself: localhost, *.localhost, one of
+ * allow_hosts, or an IP literal of our own (contract 11, "Who may call"): the address that
+ * the connection came in at, 127.0.0.0/8 or ::1, never an unspecified or v4-mapped one?
+ * `host` is lower-case, a literal in canonical spelling. */
+bool route_own_name(const struct config *, const struct ingress *, struct span host, bool is_ip);

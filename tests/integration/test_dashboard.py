@@ -13,14 +13,15 @@ from lib.promise import works
 from lib.wire import WireError, background, eventually
 
 pytestmark = [pytest.mark.limit(120),
-              pytest.mark.skipif(browser.MISSING, reason=f'no {" nor ".join(browser.MISSING)} (Debian: apt install chromium chromium-driver)'),
+              pytest.mark.skipif(bool(browser.Chromium.missing()),
+                                 reason=f'no {" nor ".join(browser.Chromium.missing())} (Debian: apt install chromium chromium-driver)'),
               pytest.mark.skipif(sanitized(), reason='once is enough: with the plain build')]
 SHOWN = 10 * PATIENCE       # how long the page may take to show what /stats says
 
 
 @pytest.fixture(scope='module')
 def chrome(tmp_path_factory):
-    b = browser.Browser(tmp_path_factory.mktemp('chromium'))
+    b = browser.Chromium(tmp_path_factory.mktemp('chromium'))
     yield b
     b.close()
 

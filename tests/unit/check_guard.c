@@ -1,6 +1,7 @@
 /* Who may call, and which addresses may be dialled. */
 #include <arpa/inet.h>
 #include <check.h>
+#include <stdio.h>
 #include <sys/un.h>
 
 #include "proxy/guard.h"
@@ -17,6 +18,9 @@ static void setup(void)
     arena = arena_new();
     config = fixture_config(arena);
     ingress = fixture_ingress();
+    snprintf(ingress.address, sizeof ingress.address, "192.0.2.1");
+    static const char *hosts[] = {"trunkline", "192.0.2.9", "0.0.0.0", "::", "::ffff:192.0.2.9"};
+    config->allow_hosts = (struct config_names){hosts, COUNT_OF(hosts)};
 }
 
 static void teardown(void)
@@ -59,7 +63,11 @@ START_TEST(only_known_hosts)
         "exchange.test",
         "plain.test:8642",
         "[::1]:8642",
-        "192.0.2.1",
+        "[0::0:1]",
+        "127.0.0.9",
+        "192.0.2.1", /* the address it came in at */
+        "192.0.2.1:8642",
+        "192.0.2.9", /* of allow_hosts */
         "",
         NULL,
     };
@@ -70,13 +78,25 @@ START_TEST(only_known_hosts)
         "xlocalhost", ".localhost.evil.test", "sub.exchange.test"};
     for (size_t i = 0; i < COUNT_OF(denied); i++)
         ck_assert_int_ge(guarded("/stats", denied[i], NULL, NULL), 400);
+    static const char *const literals[] = {
+        "0.0.0.0",  "0.0.0.0:8642", "[::]",         "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
+        "10.9.8.7", "192.0.2.2",    "[::c000:201]", "[::ffff:192.0.2.9]", "[2001:db8::1]",
+        "[fe80::1]"};
+    static const char *const paths[] = {
+        "/", "/stats", "/ex/a", "/https://exchange.test/a", "/nosuch", "/upstreams/ex/pause"};
+    for (size_t i = 0; i < COUNT_OF(literals); i++)
+        for (size_t k = 0; k < COUNT_OF(paths); k++)
+            ck_assert_msg(guarded(paths[k], literals[i], NULL, NULL) == 403, "Host %s, %s",
+                          literals[i], paths[k]);
     expect("evil.test", NULL, NULL, 403);
     expect("a@b", NULL, NULL, 400);
     ck_assert_int_eq(guarded("http://exchange.test/", "evil.test", NULL, NULL), 0);
     ingress.upstream = "ex";
     expect("evil.test", NULL, NULL, 403);
+    expect("10.9.8.7", NULL, NULL, 403);
     ingress = (struct ingress){.is_unix = true, .is_loopback = true};
     expect("evil.test", NULL, NULL, 0);
+    expect("0.0.0.0", NULL, NULL, 0);
 }
 END_TEST
 

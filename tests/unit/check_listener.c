@@ -280,6 +280,7 @@ START_TEST(test_ingress)
     ck_assert(!handler.ingress.is_unix && handler.ingress.is_loopback);
     ck_assert_uint_eq(handler.ingress.port, ntohs(((struct sockaddr_in *)&at.at)->sin_port));
     ck_assert_int_eq(strncmp(handler.ingress.client, "127.0.0.1:", 10), 0);
+    ck_assert_str_eq(handler.ingress.address, "127.0.0.1");
     int fd = call(&own);
     loop_turn(loop, false);
     kraken.name = "renamed"; /* what is open keeps the name it came under */
@@ -291,6 +292,7 @@ START_TEST(test_ingress)
     ck_assert(handler.ingress.is_unix && handler.ingress.is_loopback);
     ck_assert_uint_eq(handler.ingress.port, 0);
     ck_assert_str_eq(handler.ingress.client, "unix");
+    ck_assert_str_eq(handler.ingress.address, "");
     close(fd);
     loop_turn(loop, false);
     finish();
@@ -392,7 +394,9 @@ START_TEST(test_adopted_for_both_families)
     ck_assert(strstr(ask(&four, "/"), "200") != NULL); /* no allow_clients: it is loopback */
     ck_assert(handler.ingress.is_loopback);
     ck_assert_int_eq(strncmp(handler.ingress.client, "127.0.0.1:", 10), 0);
+    ck_assert_str_eq(handler.ingress.address, "127.0.0.1");
     ck_assert(strstr(ask(&six, "/"), "200") != NULL);
+    ck_assert_str_eq(handler.ingress.address, "::1");
     ck_assert(listeners_own(listeners, (const struct sockaddr *)&four.at));
     ck_assert(listeners_own(listeners, (const struct sockaddr *)&six.at));
     ck_assert(!listeners_own(listeners, (const struct sockaddr *)&far.at));

@@ -199,7 +199,7 @@ START_TEST(test_cors)
                          "access-control-allow-credentials: true";
     for (size_t i = 0; i < COUNT_OF(hidden); i++) {
         route.form = hidden[i];
-        comes_back(fields, "Vary: Origin\nVia: 1.1 trunkline");
+        comes_back(fields, "Vary: Origin\nVia: 1.1 trunkline\nContent-Security-Policy: sandbox");
     }
     route.form = FORM_ABSOLUTE_HTTPS;
     comes_back(fields, "Access-Control-Allow-Origin: *\nVary: Origin\n"
@@ -207,10 +207,23 @@ START_TEST(test_cors)
 }
 END_TEST
 
+/* Whatever the request said of itself: a page need not send any field that tells of it. */
 START_TEST(test_sandbox)
 {
+    static const enum route_form origin_form[] = {FORM_PREFIX, FORM_NAMED_PATH, FORM_NAMED_HOST,
+                                                  FORM_OWN_PORT};
+    static const enum route_form others[] = {FORM_ABSOLUTE_HTTP, FORM_ABSOLUTE_HTTPS, FORM_CONNECT};
+    const char *policy = "Content-Security-Policy: default-src 'self'";
+    for (size_t i = 0; i < COUNT_OF(origin_form); i++) {
+        route.form = origin_form[i];
+        comes_back(policy, "Content-Security-Policy: default-src 'self'\nVia: 1.1 trunkline\n"
+                           "Content-Security-Policy: sandbox");
+    }
     request.fields = fields_of("Sec-Fetch-Dest: document");
-    comes_back("X: y", "X: y\nVia: 1.1 trunkline\nContent-Security-Policy: sandbox");
+    for (size_t i = 0; i < COUNT_OF(others); i++) {
+        route.form = others[i];
+        comes_back(policy, "Content-Security-Policy: default-src 'self'\nVia: 1.1 trunkline");
+    }
 }
 END_TEST
 

@@ -1,23 +1,110 @@
-"""A headless Chromium, driven through chromedriver (W3C WebDriver) with nothing but the standard library."""
+"""Headless browsers, driven with nothing but the standard library: Chromium through chromedriver (W3C WebDriver), Firefox through its
+own Marionette (a number of bytes, a colon and so much JSON; the same commands by other names)."""
 import base64
 import http.client
 import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 
 from .daemon import free_port
 from .wire import eventually, refuses
 
-MISSING = [p for p in ('chromium', 'chromedriver') if not shutil.which(p)]
 ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
              '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage', '--window-size=1280,1000', '--no-proxy-server']
 ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'
 
 
-class Browser:
+class Program:
+    """The process of a browser, in a session of its own with what it starts."""
+    PROGRAMS = ()
+
+    @classmethod
+    def missing(cls):
+        """Those of its programs that are not installed."""
+        return [p for p in cls.PROGRAMS if not shutil.which(p)]
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def end(self):
+        os.killpg(self.process.pid, signal.SIGTERM)
+        self.process.wait(20)
+
+
+class Firefox(Program):
+    """One window."""
+    PROGRAMS = ('firefox-esr',)
+
+    def __init__(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port, self.number = free_port(), 0
+        (folder / 'user.js').write_text(''.join(f'user_pref("{name}", {json.dumps(value)});\n' for name, value in {
+            'marionette.port': self.port, 'network.proxy.type': 0, 'app.update.auto': False, 'datareporting.policy.dataSubmissionEnabled': False,
+            'toolkit.telemetry.enabled': False, 'network.captive-portal-service.enabled': False, 'network.connectivity-service.enabled': False,
+            'browser.safebrowsing.malware.enabled': False, 'browser.safebrowsing.phishing.enabled': False,
+            'browser.shell.checkDefaultBrowser': False, 'network.lna.enabled': False, 'network.lna.blocking': False, 'browser.aboutwelcome.enabled': False}.items()))
+        self.process = subprocess.Popen(['firefox-esr', '--headless', '--marionette', '--no-remote', '--profile', str(folder)], stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL, start_new_session=True, env={**os.environ, 'HOME': str(folder)})
+        try:
+            self.sock = eventually(self._connect, 60)
+            self.sock.settimeout(60)
+            self.stream = self.sock.makefile('rb')
+            self._read()
+            self('WebDriver:NewSession', {'pageLoadStrategy': 'eager', 'capabilities': {'alwaysMatch': {'acceptInsecureCerts': False}}})
+        except BaseException:
+            self.close()
+            raise
+
+    def _connect(self):
+        try:
+            return socket.create_connection(('127.0.0.1', self.port), 1)
+        except OSError:
+            return None
+
+    def _read(self):
+        size = b''
+        while (byte := self.stream.read(1)) != b':':
+            assert byte, 'firefox is gone'
+            size += byte
+        return json.loads(self.stream.read(int(size)))
+
+    def __call__(self, command, parameters=None):
+        self.number += 1
+        message = json.dumps([0, self.number, command, parameters or {}]).encode()
+        self.sock.sendall(b'%d:%b' % (len(message), message))
+        _, number, error, result = self._read()
+        assert number == self.number and not error, (command, error)
+        return result
+
+    def open(self, url):
+        """The browser's own page for one that cannot be reached is as good as any."""
+        try:
+            self('WebDriver:Navigate', {'url': url})
+        except AssertionError as e:
+            if 'Reached error page' not in str(e):
+                raise
+
+    def url(self):
+        return self('WebDriver:GetCurrentURL')['value']
+
+    def run(self, script, *args):
+        return self('WebDriver:ExecuteScript', {'script': script, 'args': list(args)})['value']
+
+    def close(self):
+        if hasattr(self, 'sock'):
+            self.sock.close()
+        self.end()
+
+
+class Chromium(Program):
     """One window; every page load begins with an empty console."""
+    PROGRAMS = ('chromium', 'chromedriver')
 
     def __init__(self, folder):
         self.port = free_port()
@@ -43,6 +130,9 @@ class Browser:
 
     def open(self, url):
         self('POST', '/url', {'url': url})
+
+    def url(self):
+        return self('GET', '/url')
 
     def run(self, script, *args):
         """What the script returns."""
@@ -79,5 +169,4 @@ class Browser:
             if self.session:
                 self('DELETE', '')
         finally:
-            os.killpg(self.process.pid, signal.SIGTERM)     # its own session: chromedriver and what it started
-            self.process.wait(20)
+            self.end()
