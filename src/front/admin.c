@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "front/caller.h"
 #include "front/dashboard.h"
 #include "front/metrics.h"
 #include "front/stats_document.h"
@@ -145,6 +146,17 @@ static struct exchange *refuse_with(const struct page *p, enum failure error, in
     return refuse(p, &why, (struct span){0});
 }
 
+static const char for_this_machine[] = "verbs are for callers on this machine";
+static const char shutting_down[] = "trunkline is shutting down";
+
+static struct response *make_done(const struct page *p)
+{
+    struct response *r = make_head(p, 204, 0);
+    r->has_length = false;
+    r->framing = FRAMING_NONE;
+    return r;
+}
+
 static struct exchange *open_verb(const struct page *p, struct span name, struct span verb)
 {
     enum pool_verb known = pool_verb_of(verb);
@@ -154,17 +166,63 @@ static struct exchange *open_verb(const struct page *p, struct span name, struct
     if (!span_is(p->request->method, SPAN("POST")))
         return refuse_method(p, SPAN("POST"));
     if (!p->ingress->is_loopback)
-        return refuse_with(p, FAILURE_HTTP_REQUEST_DENIED, 403,
-                           "verbs are for callers on this machine");
-    enum admin_outcome outcome = p->admin->command(p->admin->context, name, known);
+        return refuse_with(p, FAILURE_HTTP_REQUEST_DENIED, 403, for_this_machine);
+    char who[CALLER_SIZE];
+    enum admin_outcome outcome =
+        p->admin->command(p->admin->context, name, known, caller_text(who, p->ingress, p->request));
     if (outcome == ADMIN_UNKNOWN)
         return refuse_with(p, FAILURE_HTTP_REQUEST_ERROR, 404, "no upstream of that name");
     if (outcome == ADMIN_DRAINING)
-        return refuse_with(p, FAILURE_DESTINATION_UNAVAILABLE, 503, "trunkline is shutting down");
-    struct response *r = make_head(p, 204, 0);
-    r->has_length = false;
-    r->framing = FRAMING_NONE;
-    return answer(p, r, SPAN(""));
+        return refuse_with(p, FAILURE_DESTINATION_UNAVAILABLE, 503, shutting_down);
+    return answer(p, make_done(p), SPAN(""));
+}
+
+/* A POST /reload whose outcome is not known yet; in the request's arena. */
+struct reloading {
+    struct reload_waiter waiter;
+    struct page page;
+    struct exchange *exchange;
+};
+
+static void on_reloaded(struct reload_waiter *w, enum reload_outcome outcome, struct span errors)
+{
+    struct reloading *r = container_of(w, struct reloading, waiter);
+    const struct page *p = &r->page;
+    struct span body = SPAN("");
+    struct response *head;
+    if (outcome == RELOAD_DONE) {
+        head = make_done(p);
+    } else if (outcome == RELOAD_REFUSED) {
+        body = arena_span(p->request->arena, errors);
+        head = make_page(p, 409, SPAN("text/plain; charset=utf-8"), body.len);
+    } else {
+        struct verdict why =
+            verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "%s", shutting_down);
+        head = reply_error(p->request->arena, p->request, &why, NULL, NULL, &body);
+    }
+    reply_answer(r->exchange, head, body);
+}
+
+static void forget_reload(void *context)
+{
+    struct reloading *r = context;
+    list_remove(&r->waiter.link);
+}
+
+static struct exchange *open_reload(const struct page *p)
+{
+    char who[CALLER_SIZE];
+    if (!span_is(p->request->method, SPAN("POST")))
+        return refuse_method(p, SPAN("POST"));
+    if (!p->ingress->is_loopback)
+        return refuse_with(p, FAILURE_HTTP_REQUEST_DENIED, 403, for_this_machine);
+    if (p->admin->draining)
+        return refuse_with(p, FAILURE_DESTINATION_UNAVAILABLE, 503, shutting_down);
+    struct reloading *r = arena_alloc(p->request->arena, sizeof *r);
+    *r = (struct reloading){.waiter = {.done = on_reloaded}, .page = *p};
+    r->exchange = reply_open_later(p->admin->loop, forget_reload, r, p->events, p->owner);
+    p->admin->reload(p->admin->context, &r->waiter, caller_text(who, p->ingress, p->request));
+    return r->exchange;
 }
 
 /* "OPTIONS *" asks about the server as a whole (RFC 9110 9.3.7). */
@@ -215,6 +273,8 @@ struct exchange *admin_open(struct admin *a, const struct request *request,
         return open_server(&p);
     if (is_verb(path, &name, &verb))
         return open_verb(&p, name, verb);
+    if (span_is(path, SPAN("/reload")))
+        return open_reload(&p);
     if (!is_one_of(path, reading, COUNT_OF(reading)))
         return refuse_path(&p);
     if (!span_is(request->method, SPAN("GET")) && !request->is_head)

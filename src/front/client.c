@@ -135,6 +135,7 @@ static void client_free(struct client *c)
     buf_clear(&c->kept);
     task_forget(&c->task);
     free((char *)c->ingress.upstream);
+    free((char *)c->ingress.socket);
     free((char *)c->ingress.tunnel);
     c->magic = 0;
     free(c);
@@ -396,6 +397,8 @@ void client_new(struct clients *house, struct stream *stream, const struct ingre
     c->ingress = *ingress;
     if (ingress->upstream) /* a reload may end the listener before the connection */
         c->ingress.upstream = must_strdup(ingress->upstream);
+    if (ingress->socket)
+        c->ingress.socket = must_strdup(ingress->socket);
     deadline_init(&c->deadline, house->loop, on_expired);
     task_init(&c->task, run);
     list_push_back(&house->open, &c->link);

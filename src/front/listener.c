@@ -76,6 +76,18 @@ static void let_in(struct listeners *l, const struct door *door, struct stream *
         clients_reject(l->clients, stream);
 }
 
+/* The user that connected, as the kernel noted it then (unix(7)). */
+static void note_unix_peer(struct ingress *in, const struct door *door, const struct stream *stream)
+{
+    struct ucred peer;
+    socklen_t len = sizeof peer;
+    struct span text = span_of(door->address.text);
+    in->is_unix = true;
+    in->socket = span_starts(text, SPAN("unix:")) ? text.at + sizeof "unix:" - 1 : text.at;
+    in->has_uid = getsockopt(stream_uv_fd(stream), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0;
+    in->uid = in->has_uid ? peer.uid : 0;
+}
+
 static void visit(void *owner, struct door *door, struct stream *stream,
                   const struct door_ends *ends)
 {
@@ -83,10 +95,11 @@ static void visit(void *owner, struct door *door, struct stream *stream,
     const struct sockaddr_storage *peer = &ends->peer;
     struct ingress in = {.upstream = door->upstream, .port = door_port(door)};
     char text[ADDRESS_TEXT] = "unix";
-    in.is_unix = peer->ss_family == AF_UNIX;
-    in.is_loopback = in.is_unix || is_loopback(peer);
-    if (!in.is_unix)
+    if (peer->ss_family == AF_UNIX)
+        note_unix_peer(&in, door, stream);
+    else
         address_format(peer, text);
+    in.is_loopback = in.is_unix || is_loopback(peer);
     snprintf(in.client, sizeof in.client, "%.*s", (int)sizeof in.client - 1, text);
     snprintf(in.address, sizeof in.address, "%s", ends->local);
     if (in.is_loopback || may_come(l, peer)) {

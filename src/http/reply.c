@@ -182,8 +182,9 @@ struct response *reply_error(struct arena *arena, const struct request *request,
     return r;
 }
 
-/* Born with its task deferred; HEAD → BODY → END as the events are told, where
- * it frees itself. Cancelled in any of them, it only waits to be freed. */
+/* Born with its task deferred, or WAITING for its answer; HEAD → BODY → END as the
+ * events are told, where it frees itself. Cancelled in any of them, it only waits to
+ * be freed. */
 struct reply {
     struct exchange exchange;
     uint32_t magic;
@@ -191,7 +192,9 @@ struct reply {
     struct task task;
     const struct response *response;
     struct span body;
-    enum { REPLY_HEAD, REPLY_BODY, REPLY_END, REPLY_CANCELLED } state;
+    void (*gone)(void *context);
+    void *context;
+    enum { REPLY_WAITING, REPLY_HEAD, REPLY_BODY, REPLY_END, REPLY_CANCELLED } state;
     bool paused;
 };
 
@@ -270,7 +273,8 @@ static void reply_resume(struct exchange *x)
     if (!r->paused)
         return;
     r->paused = false;
-    loop_defer(r->loop, &r->task);
+    if (r->state != REPLY_WAITING)
+        loop_defer(r->loop, &r->task);
 }
 
 /* It answers whatever becomes of the request. */
@@ -284,6 +288,8 @@ static void reply_cancel(struct exchange *x)
 {
     struct reply *r = reply_of(x);
     CHECK(r->state != REPLY_CANCELLED);
+    if (r->state == REPLY_WAITING)
+        r->gone(r->context);
     r->state = REPLY_CANCELLED;
     loop_defer(r->loop, &r->task);
 }
@@ -294,8 +300,8 @@ static enum sent reply_sent(const struct exchange *x)
     return SENT_NO;
 }
 
-struct exchange *reply_open(struct loop *loop, const struct response *response, struct span body,
-                            const struct exchange_events *events, void *owner)
+struct exchange *reply_open_later(struct loop *loop, void (*gone)(void *context), void *context,
+                                  const struct exchange_events *events, void *owner)
 {
     static const struct exchange_ops ops = {.body = swallow,
                                             .finish = swallow_end,
@@ -308,9 +314,26 @@ struct exchange *reply_open(struct loop *loop, const struct response *response, 
     MAGIC_INIT(r, REPLY_MAGIC);
     r->exchange = (struct exchange){.ops = &ops, .events = events, .owner = owner};
     r->loop = loop;
+    r->gone = gone;
+    r->context = context;
+    task_init(&r->task, reply_run);
+    return &r->exchange;
+}
+
+void reply_answer(struct exchange *x, const struct response *response, struct span body)
+{
+    struct reply *r = reply_of(x);
+    CHECK(r->state == REPLY_WAITING);
     r->response = response;
     r->body = body;
-    task_init(&r->task, reply_run);
-    loop_defer(loop, &r->task);
-    return &r->exchange;
+    r->state = REPLY_HEAD;
+    loop_defer(r->loop, &r->task);
+}
+
+struct exchange *reply_open(struct loop *loop, const struct response *response, struct span body,
+                            const struct exchange_events *events, void *owner)
+{
+    struct exchange *x = reply_open_later(loop, NULL, NULL, events, owner);
+    reply_answer(x, response, body);
+    return x;
 }

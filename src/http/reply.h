@@ -19,3 +19,9 @@ struct span reply_reason(unsigned status);
  * loop's turn. `response` and `body` live in the request's arena. */
 struct exchange *reply_open(struct loop *, const struct response *, struct span body,
                             const struct exchange_events *, void *owner);
+
+/* One whose answer is not known yet: silent until reply_answer(), once. If the
+ * asker goes before, `gone` is told, and no answer may be given. */
+struct exchange *reply_open_later(struct loop *, void (*gone)(void *context), void *context,
+                                  const struct exchange_events *, void *owner);
+void reply_answer(struct exchange *, const struct response *, struct span body);

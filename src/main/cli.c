@@ -265,6 +265,21 @@ static int run_verb(int argc, char **argv, const struct command *c)
     return exit_code;
 }
 
+static int run_reload(int argc, char **argv, const struct command *c)
+{
+    static const struct option names[] = {
+        {"help", no_argument, NULL, 'h'}, {"url", required_argument, NULL, 'u'}, {0}};
+    struct options o = read_options(c, argc, argv, ":c:h", names);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    struct text url = {0};
+    int exit_code = url_of_daemon(&o, c, &url);
+    if (exit_code == EX_OK)
+        exit_code = end_of_output(verb_reload(url.at));
+    text_free(&url);
+    return exit_code;
+}
+
 static int run_doctor(int argc, char **argv, const struct command *c)
 {
     struct options o = read_options(c, argc, argv, ":c:h", file_options);
@@ -292,6 +307,7 @@ static const struct command commands[] = {
      "       trunkline config [-c FILE]\n"
      "       trunkline stats [--url URL | -c FILE] [--json | --watch]\n"
      "       trunkline pause|resume|reconnect|drain UPSTREAM | --all [--url URL | -c FILE]\n"
+     "       trunkline reload [--url URL | -c FILE]\n"
      "       trunkline doctor [UPSTREAM] [-c FILE]\n"
      "       trunkline ca init --dir DIR --host NAME ...\n"
      "Keeps TLS lines to exchanges open and lends them to local programs.\n"
@@ -328,6 +344,11 @@ static const struct command commands[] = {
                 "Finishes running requests, closes the connections and refuses further requests\n"
                 "until resume; --all drains the daemon, which then ends, as by SIGTERM.\n"),
      true},
+    {"reload", run_reload,
+     "Usage: trunkline reload [--url URL | -c FILE]\n"
+     "Has a running daemon read its configuration again, and waits for the outcome: a bad\n"
+     "one is refused whole, its errors are printed, and the exit code is 78.\n" WHERE_IT_IS,
+     false},
     {"doctor", run_doctor,
      "Usage: trunkline doctor [UPSTREAM] [-c FILE]\n"
      "Looks once at each exchange, or at one: addresses, TLS, certificate, times, clock,\n"

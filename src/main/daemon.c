@@ -77,7 +77,20 @@ static void count_clients(void *context, struct client_counts *counts)
     clients_count(d->clients, &counts->open, &counts->accepted, &counts->rejected);
 }
 
-static enum admin_outcome command(void *context, struct span upstream, enum pool_verb verb)
+/* What has been done to whom, and at whose word; a drain of all is the daemon's. */
+static void log_command(const struct upstream_config *u, enum pool_verb verb, const char *who)
+{
+    char object[80] = "all upstreams";
+    if (u)
+        snprintf(object, sizeof object, "upstream %s", u->name);
+    if (u || verb != POOL_DRAIN)
+        LOG(INFO, object, "%s by %s", pool_verb_past(verb), who);
+    else
+        LOG(INFO, "daemon", "drain asked for by %s", who);
+}
+
+static enum admin_outcome command(void *context, struct span upstream, enum pool_verb verb,
+                                  const char *who)
 {
     struct daemon *d = context;
     const struct upstream_config *u = config_find(d->config, upstream.at, upstream.len);
@@ -85,6 +98,7 @@ static enum admin_outcome command(void *context, struct span upstream, enum pool
         return ADMIN_UNKNOWN;
     if (d->admin.draining)
         return ADMIN_DRAINING;
+    log_command(u, verb, who);
     if (u)
         pool_command(pools_find(d->pools, u, NULL), verb);
     else if (verb == POOL_DRAIN)
@@ -192,28 +206,33 @@ static void raise_descriptors(const struct config *c)
             allowed, wanted, c->max_clients, lines, OWN_DESCRIPTORS);
 }
 
-static struct access_log *open_access_log(struct daemon *d, const struct config *c)
+static void add_error(struct plan *plan, const char *words)
 {
+    text_printf(&plan->errors, "%s\n", words);
+}
+
+static struct access_log *open_access_log(struct daemon *d, struct plan *plan)
+{
+    const struct config *c = plan->config;
     char error[300];
     struct access_log *log =
         access_log_new(d->loop, d->worker, c->access_log ? c->access_log : "off",
                        (enum config_log_format)c->access_log_format, error, sizeof error);
     if (log == NULL)
-        log_write(LOG_LEVEL_ERROR, "configuration", "%s:%d: access_log = %s", c->path,
-                  c->access_log_line, error);
+        text_printf(&plan->errors, "%s:%d: access_log = %s\n", c->path, c->access_log_line, error);
     return log;
 }
 
-/* All or nothing: what can fail comes first. */
+/* All or nothing: what can fail comes first, and adds to the plan's errors. */
 static bool apply(struct daemon *d, struct plan *plan)
 {
     char error[300];
     struct config *c = plan->config, *old = d->config;
-    struct access_log *log = open_access_log(d, c);
+    struct access_log *log = open_access_log(d, plan);
     if (log == NULL)
         return false;
     if (!listeners_apply(d->listeners, c, error, sizeof error)) {
-        log_write(LOG_LEVEL_ERROR, "daemon", "%s", error);
+        add_error(plan, error);
         access_log_free(log);
         return false;
     }
@@ -239,22 +258,37 @@ static bool apply(struct daemon *d, struct plan *plan)
     return true;
 }
 
-static void on_reloaded(void *owner, struct plan *plan)
+static enum reload_outcome use_plan(struct daemon *d, struct plan *plan)
 {
-    struct daemon *d = owner;
-    if (plan->config == NULL) {
+    if (d->admin.draining) {
+        LOG(WARN, "daemon", "reload ignored: draining");
+        return RELOAD_TOO_LATE;
+    }
+    if (plan->config == NULL || !apply(d, plan)) {
         print_errors(&plan->errors);
         LOG(ERROR, "daemon", "reload refused: the old configuration keeps running");
-    } else if (d->admin.draining) {
-        LOG(WARN, "daemon", "reload ignored: draining");
-    } else if (apply(d, plan)) {
-        dns_reload(d->dns);
-        LOG(INFO, "daemon", "reloaded %s", plan->config->path);
-    } else {
-        LOG(ERROR, "daemon", "reload refused: the old configuration keeps running");
+        return RELOAD_REFUSED;
     }
+    dns_reload(d->dns);
+    LOG(INFO, "daemon", "reloaded %s", plan->config->path);
+    return RELOAD_DONE;
+}
+
+static enum reload_outcome on_read(void *owner, struct plan *plan)
+{
+    struct daemon *d = owner;
+    enum reload_outcome outcome = use_plan(d, plan);
     notify_ready();
     pulse_beat(d->pulse);
+    return outcome;
+}
+
+static void reload(void *context, struct reload_waiter *waiter, const char *who)
+{
+    struct daemon *d = context;
+    LOG(INFO, "daemon", "reload asked for by %s", who);
+    notify_reloading();
+    reload_ask(d->reload, waiter);
 }
 
 /* -------------------------------------------------------------------- its life */
@@ -344,11 +378,11 @@ static void on_signal(void *owner, int number)
 {
     struct daemon *d = owner;
     if (number == SIGHUP) {
-        notify_reloading();
-        reload_ask(d->reload);
+        reload(d, NULL, "SIGHUP");
     } else if (number == SIGUSR1) {
         access_log_reopen(d->access_log);
     } else {
+        LOG(INFO, "daemon", "drain asked for by %s", number == SIGINT ? "SIGINT" : "SIGTERM");
         drain(d);
     }
 }
@@ -366,6 +400,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
                               .count_clients = count_clients,
                               .count_stored = count_stored,
                               .command = command,
+                              .reload = reload,
                               .context = d,
                               .started_us = clock_us()};
     d->leaves = leaves_new(d->loop, d->worker);
@@ -375,7 +410,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
     clients_intercept(d->clients, d->worker, d->leaves);
     d->listeners = listeners_new(d->loop, d->clients);
     d->signals = signals_new(d->loop, on_signal, d);
-    d->reload = reload_new(d->worker, path, optional && *c->path == '\0', on_reloaded, d);
+    d->reload = reload_new(d->worker, path, optional && *c->path == '\0', on_read, d);
     d->pulse = pulse_new(d->loop, &d->admin);
     task_init(&d->drain, drain_asked);
     deadline_init(&d->poll, d->loop, on_poll);
@@ -401,12 +436,12 @@ static void destroy(struct daemon *d)
     loop_free(d->loop);
 }
 
-static bool adopt(struct daemon *d)
+static bool adopt(struct daemon *d, struct plan *plan)
 {
     char error[300];
     bool good = activation_adopt(d->listeners, error, sizeof error);
     if (!good)
-        log_write(LOG_LEVEL_ERROR, "daemon", "%s", error);
+        add_error(plan, error);
     return good;
 }
 
@@ -419,7 +454,9 @@ static int run(struct daemon *d, struct plan *plan, const char *path, bool optio
         return EX_OSERR;
     }
     build(d, plan->config, path, optional);
-    bool good = adopt(d) && apply(d, plan);
+    bool good = adopt(d, plan) && apply(d, plan);
+    if (!good)
+        print_start_errors(&plan->errors);
     plan_clear(plan);
     if (good) {
         LOG(INFO, "daemon", "trunkline %s, %zu upstreams, configuration %s", PACKAGE_VERSION,

@@ -12,7 +12,6 @@
 
 #include "config/host.h"
 
-#define PATIENCE_S 5
 #define HOST_SIZE 256
 #define PORT_SIZE 8
 #define PAGE_MAX (64 * 1024 * 1024)
@@ -65,9 +64,9 @@ bool fetch_understands(const char *url)
 }
 
 /* On Linux SO_SNDTIMEO bounds connect(2) too (socket(7)). */
-static int dial(const struct sockaddr *to, socklen_t len)
+static int dial(const struct sockaddr *to, socklen_t len, unsigned patience_s)
 {
-    struct timeval patience = {.tv_sec = PATIENCE_S};
+    struct timeval patience = {.tv_sec = (time_t)patience_s};
     int fd = socket(to->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
@@ -81,14 +80,14 @@ static int dial(const struct sockaddr *to, socklen_t len)
     return -1;
 }
 
-static int dial_unix(const char *path)
+static int dial_unix(const char *path, unsigned patience_s)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     snprintf(to.sun_path, sizeof to.sun_path, "%s", path);
-    return dial((struct sockaddr *)&to, sizeof to);
+    return dial((struct sockaddr *)&to, sizeof to, patience_s);
 }
 
-static int dial_tcp(struct span authority, char *error, size_t size)
+static int dial_tcp(struct span authority, unsigned patience_s, char *error, size_t size)
 {
     char host[HOST_SIZE], port[PORT_SIZE];
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *found;
@@ -103,18 +102,18 @@ static int dial_tcp(struct span authority, char *error, size_t size)
     }
     int fd = -1;
     for (struct addrinfo *a = found; a && fd < 0; a = a->ai_next)
-        fd = dial(a->ai_addr, a->ai_addrlen);
+        fd = dial(a->ai_addr, a->ai_addrlen, patience_s);
     if (fd < 0)
         snprintf(error, size, "%s", strerror(errno));
     freeaddrinfo(found);
     return fd;
 }
 
-static int dial_url(const char *url, char *error, size_t size)
+static int dial_url(const char *url, unsigned patience_s, char *error, size_t size)
 {
     if (!is_unix(url))
-        return dial_tcp(authority_of(url), error, size);
-    int fd = dial_unix(url + sizeof "unix:" - 1);
+        return dial_tcp(authority_of(url), patience_s, error, size);
+    int fd = dial_unix(url + sizeof "unix:" - 1, patience_s);
     if (fd < 0)
         snprintf(error, size, "%s", strerror(errno));
     return fd;
@@ -164,10 +163,10 @@ static const char *parse_end(struct fetch *f)
 }
 
 /* Reads to the answer's end, or to that of our patience. */
-static bool read_answer(int fd, struct fetch *f, const char **why)
+static bool read_answer(int fd, struct fetch *f, unsigned patience_s, const char **why)
 {
     char piece[16 * 1024];
-    time_t until = time(NULL) + PATIENCE_S;
+    time_t until = time(NULL) + (time_t)patience_s;
     while (!f->complete) {
         ssize_t n = recv(fd, piece, sizeof piece, 0);
         if (n < 0 && errno == EINTR)
@@ -186,8 +185,8 @@ static bool read_answer(int fd, struct fetch *f, const char **why)
     return true;
 }
 
-unsigned fetch_ask(const char *url, const char *method, const char *path, struct text *body,
-                   char *error, size_t size)
+unsigned fetch_ask(const char *url, const char *method, const char *path, unsigned patience_s,
+                   struct text *body, char *error, size_t size)
 {
     const char *why = NULL;
     struct fetch f = {.page = body};
@@ -198,12 +197,12 @@ unsigned fetch_ask(const char *url, const char *method, const char *path, struct
     llhttp_init(&f.parser, HTTP_RESPONSE, &settings);
     f.parser.data = &f;
 
-    int fd = dial_url(url, error, size);
+    int fd = dial_url(url, patience_s, error, size);
     if (fd < 0)
         return 0;
     if (!send_request(fd, url, method, path))
         why = strerror(errno);
-    bool answered = why == NULL && read_answer(fd, &f, &why);
+    bool answered = why == NULL && read_answer(fd, &f, patience_s, &why);
     close(fd);
     if (!answered)
         snprintf(error, size, "%s", why);
@@ -212,7 +211,7 @@ unsigned fetch_ask(const char *url, const char *method, const char *path, struct
 
 bool fetch_page(const char *url, const char *path, struct text *page, char *error, size_t size)
 {
-    unsigned status = fetch_ask(url, "GET", path, page, error, size);
+    unsigned status = fetch_ask(url, "GET", path, FETCH_PATIENCE_S, page, error, size);
     if (status != 0 && status != 200)
         snprintf(error, size, "%s answered with status %u", path, status);
     return status == 200;

@@ -8,7 +8,9 @@ struct reload {
     bool optional, again, freed;
     struct job job;
     struct plan plan;
-    void (*done)(void *owner, struct plan *);
+    struct list waiting; /* for the reading under way */
+    struct list later;   /* for the one after */
+    enum reload_outcome (*use)(void *owner, struct plan *);
     void *owner;
 };
 
@@ -69,11 +71,36 @@ static void work(struct job *j)
     (void)good; /* done() looks at the plan */
 }
 
+static void forget_all(struct list *waiters)
+{
+    while (waiters->count)
+        list_remove(list_first(waiters));
+}
+
 static void destroy(struct reload *r)
 {
     plan_clear(&r->plan);
     free(r->path);
     free(r);
+}
+
+static void begin(struct reload *r)
+{
+    r->again = false;
+    LIST_FOR (&r->later, w, struct reload_waiter, link) {
+        list_remove(&w->link);
+        list_push_back(&r->waiting, &w->link);
+    }
+    worker_submit(r->worker, &r->job);
+}
+
+static void tell(struct list *waiters, enum reload_outcome outcome, const struct text *errors)
+{
+    while (waiters->count) {
+        struct reload_waiter *w = container_of(list_first(waiters), struct reload_waiter, link);
+        list_remove(&w->link);
+        w->done(w, outcome, text_span(errors));
+    }
 }
 
 static void done(struct job *j)
@@ -85,35 +112,42 @@ static void done(struct job *j)
     }
     if (r->plan.config && *r->plan.config->path)
         r->optional = false; /* a file that was there does not turn into the defaults */
-    r->done(r->owner, &r->plan);
+    enum reload_outcome outcome = r->use(r->owner, &r->plan);
+    tell(&r->waiting, outcome, &r->plan.errors);
     plan_clear(&r->plan);
     if (r->again)
-        reload_ask(r);
+        begin(r);
 }
 
 struct reload *reload_new(struct worker *w, const char *path, bool optional,
-                          void (*on_done)(void *owner, struct plan *), void *owner)
+                          enum reload_outcome (*use)(void *owner, struct plan *), void *owner)
 {
     struct reload *r = NEW(struct reload);
     r->worker = w;
     r->path = must_strdup(path);
     r->optional = optional;
     r->job = (struct job){.work = work, .done = done};
-    r->done = on_done;
+    r->use = use;
     r->owner = owner;
+    list_init(&r->waiting);
+    list_init(&r->later);
     return r;
 }
 
-void reload_ask(struct reload *r)
+void reload_ask(struct reload *r, struct reload_waiter *w)
 {
+    if (w)
+        list_push_back(&r->later, &w->link);
     r->again = r->job.running || r->job.link.on;
     if (!r->again)
-        worker_submit(r->worker, &r->job);
+        begin(r);
 }
 
 void reload_free(struct reload *r)
 {
     r->freed = true;
+    forget_all(&r->waiting);
+    forget_all(&r->later);
     if (!r->job.running) {
         bool forgotten = worker_forget(r->worker, &r->job);
         (void)forgotten; /* it was not running: nobody else knows it */

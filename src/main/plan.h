@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "front/reload_waiter.h"
 #include "net/ca.h"
 #include "net/worker.h"
 #include "upstream/tls_set.h"
@@ -20,13 +21,16 @@ struct plan {
 bool plan_make(struct plan *, const char *path, bool optional) MUST_CHECK;
 void plan_clear(struct plan *);
 
-/* Makes one on the worker, then calls `done` on the loop with it (to be used and
- * cleared there). One at a time: asked again meanwhile, it makes another after.
+/* Makes one on the worker, then calls `use` on the loop with it, which says what
+ * came of it and may add to its errors. One at a time: asked again meanwhile, it
+ * makes another after, from the file as it is by then.
  * `optional` holds until the file was there: then one that is gone is an error. */
 struct reload;
 struct reload *reload_new(struct worker *, const char *path, bool optional,
-                          void (*done)(void *owner, struct plan *), void *owner);
-void reload_ask(struct reload *);
+                          enum reload_outcome (*use)(void *owner, struct plan *), void *owner);
 
-/* Forgets it; one under way is waited out by worker_free(). */
+/* The waiter (NULL: nobody waits) is told of a reading that began after this call. */
+void reload_ask(struct reload *, struct reload_waiter *);
+
+/* Forgets it and who waits; one under way is waited out by worker_free(). */
 void reload_free(struct reload *);

@@ -7,6 +7,8 @@
 
 #include "main/fetch.h"
 
+#define RELOAD_PATIENCE_S 60 /* another one may be under way, on a slow disk */
+
 bool verb_takes(const char *upstream)
 {
     static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
@@ -67,12 +69,30 @@ static void print_refusal(const char *url, const char *verb, unsigned status,
     json_decref(o);
 }
 
+/* The errors come one a line, as from `trunkline check`. */
+int verb_reload(const char *url)
+{
+    char why[200];
+    struct text body = {0};
+    unsigned status = fetch_ask(url, "POST", "/reload", RELOAD_PATIENCE_S, &body, why, sizeof why);
+    if (status == 0)
+        fprintf(stderr, "trunkline: %s: %s\n", url, why);
+    else if (status == 204)
+        printf("reloaded\n");
+    else if (status == 409 && body.len)
+        fprintf(stderr, "%s", body.at);
+    else
+        print_refusal(url, "reload", status, &body);
+    text_free(&body);
+    return status == 204 ? EX_OK : status == 409 ? EX_CONFIG : EX_UNAVAILABLE;
+}
+
 int verb_say(const char *url, const char *verb, const char *upstream)
 {
     char why[200];
     struct text path = {0}, body = {0};
     text_printf(&path, "/upstreams/%s%s%s", upstream ? upstream : "", upstream ? "/" : "", verb);
-    unsigned status = fetch_ask(url, "POST", path.at, &body, why, sizeof why);
+    unsigned status = fetch_ask(url, "POST", path.at, FETCH_PATIENCE_S, &body, why, sizeof why);
     if (status == 0)
         fprintf(stderr, "trunkline: %s: %s\n", url, why);
     else if (status != 204)

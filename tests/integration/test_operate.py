@@ -1,9 +1,11 @@
 """Operating: the command line, configuration errors, reload, drain, log files."""
 import os
 import pathlib
+import pwd
 import re
 import signal
 import subprocess
+import tempfile
 import threading
 import time
 
@@ -151,6 +153,41 @@ def test_a_bad_file_is_refused_whole(ex, origin, text, line):
     assert len(origin.lines) == 1 and ex.upstream()['origin'] == 'https://exchange.test:443'
     ex.reload(upstream('ex', origin), upstream('other', origin, host='kraken.test'))
     eventually(lambda: ex.get('/other/x').status == 200)
+
+
+def test_reload_as_a_command(daemon, origin, tmp_path):
+    """It waits for the outcome: in force at its return, or the errors with file and line, and the old configuration stays."""
+    url = f'http://127.0.0.1:{free_port()}'
+    d = daemon(upstream('ex', origin), listen=[url[7:], f'unix:{tmp_path}/s'])
+    for where in (url, f'unix:{tmp_path}/s'):
+        d.write(d.conf_path.read_text().replace('upstream ex', 'upstream ex2') if where == url else None)
+        done = cli('reload', '--url', where)
+        assert (done.returncode, done.stdout, done.stderr) == (0, 'reloaded\n', ''), done
+        assert d.get('/ex2/x').status == (200 if where == url else 404)
+    d.write(d.conf_path.read_text() + 'max_clients = many\naccess_log = "/nowhere/at/all/log"\n')
+    done, line = cli('reload', '--url', url), len(d.conf_path.read_text().splitlines()) - 1
+    assert done.returncode == 78 and not done.stdout and f'{d.conf_path}:{line}: max_clients = many: ' in done.stderr, done
+    with d.client() as c:
+        r = c.request('POST', '/reload')
+        assert r.status == 409 and r.text == done.stderr and r.all('content-type')[0].startswith('text/plain') and r.keeps, r
+        assert c.get('/ex/x').status == 200
+    assert 'reload refused: the old configuration keeps running' in d.stderr
+    own_error(d.get('/reload'), 405, 'http_request_error', 'no')
+    own_error(d.request('POST', '/reload', [('Origin', 'http://evil.test')]), 403, 'http_request_denied', 'no')
+
+
+def test_many_reloads_at_once(daemon, origin):
+    """Each is told of the file as it was after it asked."""
+    d = daemon(upstream('ex', origin))
+    good, bad = d.conf_path.read_text(), 'max_clients = many\n'
+    for _ in range(5):
+        d.write(good)
+        calls = [background(lambda: d.request('POST', '/reload').status) for _ in range(10)]
+        assert [c.result(20) for c in calls] == [204] * 10
+        d.write(bad)
+        calls = [background(lambda: d.request('POST', '/reload').status) for _ in range(10)]
+        assert [c.result(20) for c in calls] == [409] * 10
+    works(d)
 
 
 def test_reload_keeps_what_did_not_change(daemon, origins):
@@ -421,6 +458,53 @@ def test_verbs_as_commands(daemon, origin, tmp_path):
     assert out.returncode == 69 and not out.stdout and out.stderr.count('\n') == 1 and 'no upstream of that name' in out.stderr
 
 
+def says(d, *words):
+    """Waits for one log line that has all these words."""
+    eventually(lambda: [line for line in d.stderr.splitlines() if all(w in line for w in words)])
+
+
+def test_who_did_it_is_logged(daemon, origin, tmp_path):
+    """The peer's address, its user on a unix socket, the dashboard, a signal: for every verb, of one upstream or all, reload and drain too."""
+    tmp_path.chmod(0o755)
+    d = daemon(upstream('ex', origin), listen=[f'127.0.0.1:{free_port()}', f'unix:{tmp_path}/s'])
+    for verb, past in (('pause', 'paused'), ('resume', 'resumed'), ('reconnect', 'reconnected'), ('drain', 'drained')):
+        with d.client() as c:
+            assert c.request('POST', f'/upstreams/ex/{verb}').status == 204
+            says(d, f'info upstream ex: {past} by 127.0.0.1:{c.sock.getsockname()[1]}')
+    assert cli('resume', '--all', '--url', f'unix:{tmp_path}/s').returncode == 0
+    me = pwd.getpwuid(os.getuid()).pw_name
+    says(d, f'info all upstreams: resumed by uid {os.getuid()} ({me}) on {tmp_path}/s')
+    assert d.request('POST', '/upstreams/ex/pause', [('Sec-Fetch-Site', 'same-origin')]).status == 204
+    says(d, 'upstream ex: paused by the dashboard (127.0.0.1:')
+    assert d.cli('reload').returncode == 0
+    says(d, 'daemon: reload asked for by 127.0.0.1:')
+    d.kill(signal.SIGHUP)
+    says(d, 'daemon: reload asked for by SIGHUP')
+    assert d.cli('drain', '--all').returncode == 0
+    says(d, 'daemon: drain asked for by 127.0.0.1:')
+    assert d.wait(10 * PATIENCE) == 0
+    d = daemon(upstream('ex', origin))
+    assert d.stop() == 0
+    says(d, 'daemon: drain asked for by SIGTERM')
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason='only root can be somebody else')
+def test_another_user_is_named(daemon, origin):
+    """The user who connected, of a socket that others may use."""
+    nobody = pwd.getpwnam('nobody')
+    with tempfile.TemporaryDirectory() as folder:
+        d = daemon(upstream('ex', origin), listen=[f'127.0.0.1:{free_port()}', f'unix:{folder}/s'])
+        os.chmod(folder, 0o755), os.chmod(f'{folder}/s', 0o666)
+        os.seteuid(nobody.pw_uid)
+        try:
+            c = wire.Client(f'{folder}/s')
+        finally:
+            os.seteuid(0)
+        assert c.request('POST', '/upstreams/ex/pause').status == 204
+        says(d, f'upstream ex: paused by uid {nobody.pw_uid} (nobody) on {folder}/s')
+        c.close()
+
+
 def completions(line):
     """What etc/completion.bash offers at the end of a line."""
     words = line.split(' ')
@@ -435,7 +519,7 @@ def test_completion_offers_the_names(daemon, origin, tmp_path):
     d = daemon(upstream('ex', origin), upstream('two', origin, host='two.test'))
     file, exe = tmp_path / 'other.conf', binary()
     file.write_text(f'listen = {{"127.0.0.1:{free_port()}"}}\nupstream quiet {{ url = "https://a.test" }}\n')
-    assert completions(f'{exe} ') == [*'check config stats pause resume reconnect drain doctor ca -c -v --help --version'.split()]
+    assert completions(f'{exe} ') == [*'check config stats pause resume reconnect drain reload doctor ca -c -v --help --version'.split()]
     for verb in ('pause', 'resume', 'reconnect', 'drain'):
         assert completions(f'{exe} {verb} --url {d.url} ') == ['ex', 'two', '--all', '-c', '--url', '--help']
     assert completions(f'{exe} pause --url={d.url} t') == completions(f'{exe} pause -c {d.conf_path} t') == ['two']

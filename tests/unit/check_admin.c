@@ -4,39 +4,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/text.h"
-#include "front/admin.h"
+#include "admin_fixture.h"
 #include "front/stats_document.h"
-
-struct pool {
-    struct pool_view view;
-};
-
-struct pools {
-    struct pool *at;
-    size_t count;
-};
-
-void pools_each(const struct pools *p, void (*visit)(void *, const struct pool *), void *context)
-{
-    for (size_t i = 0; i < p->count; i++)
-        visit(context, &p->at[i]);
-}
-
-#define VIEW_AT(pools, i) (pools)->at[i].view
-#include "fake_walk.h"
-
-void pool_describe(const struct pool *p, struct pool_view *view)
-{
-    *view = p->view;
-}
 
 static struct upstream_stats counted, untouched;
 static struct pool rows[2];
-static struct pools pools;
 static struct totals totals;
-static struct admin admin;
-static struct loop *loop;
 
 static void count_clients(void *context, struct client_counts *c)
 {
@@ -48,22 +21,6 @@ static void count_stored(void *context, struct store_counts *c)
 {
     ck_assert_ptr_eq(context, &admin);
     *c = (struct store_counts){.entries = 2, .bytes = 900};
-}
-
-static int commanded = -1;
-
-static bool commanded_all;
-
-static enum admin_outcome command(void *context, struct span upstream, enum pool_verb verb)
-{
-    ck_assert_ptr_eq(context, &admin);
-    if (admin.draining)
-        return ADMIN_DRAINING;
-    if (upstream.len && !span_is(upstream, SPAN("binance")))
-        return ADMIN_UNKNOWN;
-    commanded = verb;
-    commanded_all = upstream.len == 0;
-    return ADMIN_DONE;
 }
 
 static void fill_stats(struct upstream_stats *s)
@@ -121,7 +78,6 @@ static void setup(void)
                            .totals = &totals,
                            .count_clients = count_clients,
                            .count_stored = count_stored,
-                           .command = command,
                            .context = &admin,
                            .config_path = "/etc/trunkline.conf",
                            .started_us = clock_us() - 12345000};
@@ -327,74 +283,6 @@ START_TEST(a_path_that_is_not_utf8_is_no_disaster)
 }
 END_TEST
 
-/* One answer, gathered. */
-struct answer {
-    unsigned status;
-    char fields[1200];
-    struct text body;
-    uint64_t length;
-    bool has_length, ended;
-};
-
-static void on_head(void *owner, const struct response *r)
-{
-    struct answer *a = owner;
-    size_t len = 0;
-    a->status = r->status;
-    ck_assert(r->reason.len > 0);
-    a->has_length = r->has_length;
-    a->length = r->length;
-    for (size_t i = 0; i < r->fields.count; i++)
-        len += (size_t)snprintf(a->fields + len, sizeof a->fields - len, "%.*s: %.*s\n",
-                                SPAN_ARG(r->fields.at[i].name), SPAN_ARG(r->fields.at[i].value));
-}
-
-static void on_body(void *owner, const char *data, size_t len)
-{
-    text_add(&((struct answer *)owner)->body, (struct span){data, len});
-}
-
-static void on_end(void *owner, const struct fields *trailers)
-{
-    ck_assert_uint_eq(trailers->count, 0);
-    ((struct answer *)owner)->ended = true;
-}
-
-static struct ingress local = {.is_loopback = true};
-
-static struct answer ask(const char *method, const char *path)
-{
-    static const struct exchange_events events = {
-        .on_head = on_head, .on_body = on_body, .on_end = on_end};
-    struct answer a = {0};
-    struct request r = {.arena = arena_new(),
-                        .method = span_of(method),
-                        .target = span_of(path),
-                        .minor = 1,
-                        .is_head = strcmp(method, "HEAD") == 0};
-    struct route route = {.kind = ROUTE_PAGE, .path = span_of(path)};
-    struct exchange *x = admin_open(&admin, &r, &local, &route, &events, &a);
-    ck_assert_uint_eq(a.status, 0);
-    exchange_finish(x, &(struct fields){0});
-    for (int turn = 0; turn < 1000 && !a.ended; turn++)
-        loop_turn(loop, false);
-    ck_assert_msg(a.ended, "%s %s has no end", method, path);
-    text_add_str(&a.body, "");
-    arena_free(r.arena);
-    return a;
-}
-
-/* The answer has this status, and `fields` and `body` among its own. */
-static void expect(const char *method, const char *path, unsigned status, const char *fields,
-                   const char *body)
-{
-    struct answer a = ask(method, path);
-    ck_assert_msg(a.status == status, "%s %s: %u", method, path, a.status);
-    ck_assert_msg(strstr(a.fields, fields) != NULL, "%s %s: %s", method, path, a.fields);
-    ck_assert_msg(strstr(a.body.at, body) != NULL, "%s %s: %s", method, path, a.body.at);
-    text_free(&a.body);
-}
-
 START_TEST(stats_page)
 {
     expect("GET", "/stats", 200, "Content-Type: application/json\n", "\"upstreams\":[{");
@@ -489,37 +377,6 @@ START_TEST(health)
 }
 END_TEST
 
-START_TEST(verbs_are_for_callers_on_this_machine)
-{
-    expect("POST", "/upstreams/binance/pause", 204, "", "");
-    ck_assert_int_eq(commanded, POOL_PAUSE);
-    expect("POST", "/upstreams/binance/explode", 404, "Trunkline-Sent: no\n", "pause, resume");
-    expect("POST", "/upstreams/nosuch/drain", 404, "Trunkline-Sent: no\n", "no upstream");
-    local.is_loopback = false;
-    expect("POST", "/upstreams/binance/resume", 403, "Trunkline-Sent: no\n", "this machine");
-    expect("POST", "/upstreams/drain", 403, "Trunkline-Sent: no\n", "this machine");
-    local.is_loopback = true;
-    ck_assert_int_eq(commanded, POOL_PAUSE);
-    ck_assert(!commanded_all);
-    admin.draining = true;
-    expect("POST", "/upstreams/binance/resume", 503, "Trunkline-Sent: no\n", "shutting down");
-}
-END_TEST
-
-/* A name that is missing is not one that is empty. */
-START_TEST(verbs_without_a_name_mean_all)
-{
-    expect("POST", "/upstreams/drain", 204, "", "");
-    ck_assert(commanded_all && commanded == POOL_DRAIN);
-    expect("GET", "/upstreams/resume", 405, "Allow: POST\n", "");
-    commanded_all = false;
-    expect("POST", "/upstreams//pause", 404, "", "known: ");
-    expect("POST", "/upstreams/explode", 404, "", "known: ");
-    expect("POST", "/upstreams/binance/", 404, "", "known: ");
-    ck_assert(!commanded_all);
-}
-END_TEST
-
 START_TEST(methods_are_told)
 {
     expect("POST", "/stats", 405, "Allow: GET, HEAD\n", "http_request_error");
@@ -581,8 +438,6 @@ static Suite *suite(void)
     tcase_add_test(t, head_has_the_length_and_no_body);
     tcase_add_test(t, health);
     tcase_add_test(t, methods_are_told);
-    tcase_add_test(t, verbs_are_for_callers_on_this_machine);
-    tcase_add_test(t, verbs_without_a_name_mean_all);
     tcase_add_test(t, unknown_paths_name_the_known_ones);
     tcase_add_test(t, names_that_do_not_fit_are_left_out_whole);
     suite_add_tcase(s, t);

@@ -421,6 +421,27 @@ START_TEST(verbs_say_what_became_of_it)
 }
 END_TEST
 
+START_TEST(reload_tells_its_outcome)
+{
+    struct server s;
+    start(&s, "HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n");
+    prints(verb_call(&s, "reload"), "reloaded\n");
+    ck_assert_ptr_nonnull(strstr(s.request, "POST /reload HTTP/1.1\r\n"));
+    stop(&s);
+    start(&s, "HTTP/1.1 409 Conflict\r\n\r\n/t.conf:3: first\n/t.conf:4: second\n");
+    ck_assert_int_eq(call(verb_call(&s, "reload")), EX_CONFIG);
+    ck_assert_str_eq(err, "/t.conf:3: first\n/t.conf:4: second\n");
+    ck_assert_str_eq(out, "");
+    stop(&s);
+    start(&s, "HTTP/1.1 503 Not Now\r\n\r\n{\"detail\":\"trunkline is shutting down\"}");
+    fails(verb_call(&s, "reload"), EX_UNAVAILABLE, "reload: trunkline is shutting down");
+    stop(&s);
+    fails(verb_call(&s, "reload"), EX_UNAVAILABLE, "Connection refused");
+    fails("reload binance", EX_USAGE, "unexpected argument 'binance'");
+    prints("reload --help", "Usage: trunkline reload [--url URL | -c FILE]\n");
+}
+END_TEST
+
 static Suite *suite(void)
 {
     Suite *s = suite_create("cli");
@@ -439,6 +460,7 @@ static Suite *suite(void)
     tcase_add_test(t, stats_of_the_file_s_first_address);
     tcase_add_test(t, a_daemon_that_cannot_be_asked_is_69);
     tcase_add_test(t, verbs_say_what_became_of_it);
+    tcase_add_test(t, reload_tells_its_outcome);
     suite_add_tcase(s, t);
     return s;
 }

@@ -278,6 +278,7 @@ START_TEST(test_ingress)
     ask(&at, "/");
     ck_assert_str_eq(handler.upstream, "");
     ck_assert(!handler.ingress.is_unix && handler.ingress.is_loopback);
+    ck_assert(!handler.ingress.has_uid && !handler.ingress.socket);
     ck_assert_uint_eq(handler.ingress.port, ntohs(((struct sockaddr_in *)&at.at)->sin_port));
     ck_assert_int_eq(strncmp(handler.ingress.client, "127.0.0.1:", 10), 0);
     ck_assert_str_eq(handler.ingress.address, "127.0.0.1");
@@ -293,6 +294,7 @@ START_TEST(test_ingress)
     ck_assert_uint_eq(handler.ingress.port, 0);
     ck_assert_str_eq(handler.ingress.client, "unix");
     ck_assert_str_eq(handler.ingress.address, "");
+    ck_assert(handler.ingress.has_uid && handler.ingress.uid == getuid());
     close(fd);
     loop_turn(loop, false);
     finish();

@@ -20,7 +20,7 @@ static void write_file(const char *text)
     fclose(f);
 }
 
-static void on_plan(void *owner, struct plan *p)
+static enum reload_outcome on_plan(void *owner, struct plan *p)
 {
     ck_assert_ptr_eq(owner, &plans);
     plans++;
@@ -30,6 +30,24 @@ static void on_plan(void *owner, struct plan *p)
     first_name[0] = '\0';
     if (good && p->config->upstream_count)
         snprintf(first_name, sizeof first_name, "%s", p->config->upstreams[0]->name);
+    return good ? RELOAD_DONE : RELOAD_REFUSED;
+}
+
+struct waiter {
+    struct reload_waiter base;
+    unsigned told, plans; /* how often, and after which plan */
+    enum reload_outcome outcome;
+    char errors[300];
+};
+
+static void on_outcome(struct reload_waiter *base, enum reload_outcome outcome, struct span words)
+{
+    struct waiter *w = container_of(base, struct waiter, base);
+    ck_assert_ptr_null(base->link.on);
+    w->told++;
+    w->plans = plans;
+    w->outcome = outcome;
+    snprintf(w->errors, sizeof w->errors, "%.*s", SPAN_ARG(words));
 }
 
 #define FILE_OF(name)                                                                              \
@@ -149,13 +167,13 @@ END_TEST
 START_TEST(test_reload)
 {
     begin();
-    reload_ask(reload);
+    reload_ask(reload, NULL);
     ck_assert_uint_eq(plans, 0); /* never from inside */
     wait_for(1);
     ck_assert(good);
     ck_assert_str_eq(first_name, "one");
     write_file("max_clients = many\n");
-    reload_ask(reload);
+    reload_ask(reload, NULL);
     wait_for(2);
     ck_assert(!good);
     ck_assert_ptr_nonnull(strstr(errors, ":1: "));
@@ -170,15 +188,15 @@ START_TEST(test_a_file_that_goes)
     reload_free(reload);
     unlink(path);
     reload = reload_new(worker, path, true, on_plan, &plans);
-    reload_ask(reload);
+    reload_ask(reload, NULL);
     wait_for(1);
     ck_assert(good);
     write_file(FILE_OF("one"));
-    reload_ask(reload);
+    reload_ask(reload, NULL);
     wait_for(2);
     ck_assert_str_eq(first_name, "one");
     unlink(path);
-    reload_ask(reload);
+    reload_ask(reload, NULL);
     wait_for(3);
     ck_assert(!good);
     ck_assert_ptr_nonnull(strstr(errors, "No such file"));
@@ -191,10 +209,10 @@ END_TEST
 START_TEST(test_asked_again)
 {
     begin();
-    reload_ask(reload);
+    reload_ask(reload, NULL);
     write_file(FILE_OF("two"));
-    reload_ask(reload);
-    reload_ask(reload);
+    reload_ask(reload, NULL);
+    reload_ask(reload, NULL);
     wait_for(2);
     ck_assert_str_eq(first_name, "two");
     for (int i = 0; i < 50; i++) {
@@ -206,14 +224,45 @@ START_TEST(test_asked_again)
 }
 END_TEST
 
+/* Each is told of a reading that began after it asked. */
+START_TEST(test_waiters)
+{
+    struct waiter first = {.base.done = on_outcome}, second = first, third = first, left = first;
+    begin();
+    reload_ask(reload, &first.base);
+    ck_assert_uint_eq(first.told, 0);
+    usleep(20000); /* read, but the loop has not heard */
+    write_file("max_clients = many\n");
+    reload_ask(reload, &second.base);
+    reload_ask(reload, &left.base);
+    reload_ask(reload, &third.base);
+    list_remove(&left.base.link);
+    wait_for(1);
+    ck_assert(first.told == 1 && first.outcome == RELOAD_DONE && second.told == 0);
+    wait_for(2);
+    ck_assert(second.told == 1 && second.plans == 2 && second.outcome == RELOAD_REFUSED);
+    ck_assert(third.told == 1 && third.plans == 2 && third.outcome == RELOAD_REFUSED);
+    ck_assert_ptr_nonnull(strstr(second.errors, ":1: "));
+    ck_assert_str_eq(first.errors, "");
+    ck_assert_uint_eq(left.told, 0);
+    ck_assert_uint_eq(first.told, 1);
+    reload_ask(reload, &left.base);
+    reload_free(reload);
+    reload = NULL;
+    ck_assert_ptr_null(left.base.link.on);
+    finish();
+    ck_assert_uint_eq(left.told, 0);
+}
+END_TEST
+
 START_TEST(test_freed_while_running)
 {
     begin();
-    reload_ask(reload);
+    reload_ask(reload, NULL);
     if (_i == 1)
-        reload_ask(reload);
+        reload_ask(reload, NULL);
     if (_i == 2) {
-        reload_ask(reload);
+        reload_ask(reload, NULL);
         usleep(20000); /* the thread is done with it, the loop has not heard */
     }
     reload_free(reload);
@@ -228,7 +277,7 @@ START_TEST(test_freed_unused)
     begin();
     finish();
     begin();
-    reload_ask(reload);
+    reload_ask(reload, NULL);
     wait_for(1);
     finish();
 }
@@ -244,6 +293,7 @@ int main(void)
     tcase_add_test(c, test_reload);
     tcase_add_test(c, test_a_file_that_goes);
     tcase_add_test(c, test_asked_again);
+    tcase_add_test(c, test_waiters);
     tcase_add_loop_test(c, test_freed_while_running, 0, 3);
     tcase_add_test(c, test_freed_unused);
     suite_add_tcase(s, c);

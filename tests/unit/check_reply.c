@@ -258,6 +258,11 @@ START_TEST(paused_until_resumed)
 }
 END_TEST
 
+static void on_gone(void *context)
+{
+    ++*(unsigned *)context;
+}
+
 START_TEST(cancelled_in_every_state)
 {
     struct loop *loop = loop_new();
@@ -281,6 +286,35 @@ START_TEST(cancelled_in_every_state)
 }
 END_TEST
 
+/* An answer that comes later, or whose asker goes first. */
+START_TEST(answered_later)
+{
+    struct loop *loop = loop_new();
+    struct asker a = {.body = SPAN("body"), .response = &answer}, paused = a, left = a;
+    unsigned gone = 0;
+    a.exchange = reply_open_later(loop, on_gone, &gone, &events, &a);
+    paused.exchange = reply_open_later(loop, on_gone, &gone, &events, &paused);
+    left.exchange = reply_open_later(loop, on_gone, &gone, &events, &left);
+    exchange_pause(a.exchange);
+    exchange_resume(a.exchange);
+    exchange_pause(paused.exchange);
+    exchange_cancel(left.exchange);
+    ck_assert_uint_eq(gone, 1);
+    loop_turn(loop, false);
+    ck_assert_str_eq(a.heard, "");
+    reply_answer(a.exchange, &answer, SPAN("body"));
+    reply_answer(paused.exchange, &answer, SPAN("body"));
+    ck_assert_str_eq(a.heard, ""); /* never from inside */
+    loop_turn(loop, false);
+    ck_assert_str_eq(a.heard, "hbe");
+    ck_assert_str_eq(paused.heard, "h");
+    exchange_cancel(paused.exchange);
+    loop_free(loop);
+    ck_assert_uint_eq(gone, 1);
+    ck_assert_str_eq(left.heard, "");
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("reply");
@@ -296,6 +330,7 @@ int main(void)
     tcase_add_test(exchanges, events_in_order);
     tcase_add_test(exchanges, paused_until_resumed);
     tcase_add_test(exchanges, cancelled_in_every_state);
+    tcase_add_test(exchanges, answered_later);
     suite_add_tcase(suite, errors);
     suite_add_tcase(suite, exchanges);
     SRunner *runner = srunner_create(suite);

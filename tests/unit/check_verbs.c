@@ -1,0 +1,153 @@
+/* An operator's verbs and the reload as pages: who may, what is done, what is told. */
+#include "admin_fixture.h"
+#include "front/caller.h"
+
+static int commanded = -1;
+
+static bool commanded_all;
+
+static char said_by[CALLER_SIZE];
+
+static enum admin_outcome command(void *context, struct span upstream, enum pool_verb verb,
+                                  const char *who)
+{
+    snprintf(said_by, sizeof said_by, "%s", who);
+    ck_assert_ptr_eq(context, &admin);
+    if (admin.draining)
+        return ADMIN_DRAINING;
+    if (upstream.len && !span_is(upstream, SPAN("binance")))
+        return ADMIN_UNKNOWN;
+    commanded = verb;
+    commanded_all = upstream.len == 0;
+    return ADMIN_DONE;
+}
+
+static struct reload_waiter *waiting;
+
+static void reload(void *context, struct reload_waiter *w, const char *who)
+{
+    ck_assert_ptr_eq(context, &admin);
+    snprintf(said_by, sizeof said_by, "%s", who);
+    waiting = w;
+}
+
+/* What is told of a reload as soon as it is asked for. */
+static enum reload_outcome reload_outcome;
+static const char *reload_errors = "";
+
+static void end_reload(const struct answer *a)
+{
+    struct reload_waiter *w = waiting;
+    ck_assert(!w || a->status == 0);
+    waiting = NULL;
+    if (w)
+        w->done(w, reload_outcome, span_of(reload_errors));
+}
+
+static void setup(void)
+{
+    loop = loop_new();
+    meanwhile = end_reload;
+    reload_outcome = RELOAD_DONE;
+    reload_errors = "";
+    admin = (struct admin){
+        .loop = loop, .pools = &pools, .command = command, .reload = reload, .context = &admin};
+}
+
+static void teardown(void)
+{
+    loop_free(loop);
+}
+
+START_TEST(verbs_are_for_callers_on_this_machine)
+{
+    expect("POST", "/upstreams/binance/pause", 204, "", "");
+    ck_assert_int_eq(commanded, POOL_PAUSE);
+    ck_assert_str_eq(said_by, "127.0.0.1:9");
+    expect("POST", "/upstreams/binance/explode", 404, "Trunkline-Sent: no\n", "pause, resume");
+    expect("POST", "/upstreams/nosuch/drain", 404, "Trunkline-Sent: no\n", "no upstream");
+    local.is_loopback = false;
+    expect("POST", "/upstreams/binance/resume", 403, "Trunkline-Sent: no\n", "this machine");
+    expect("POST", "/upstreams/drain", 403, "Trunkline-Sent: no\n", "this machine");
+    local.is_loopback = true;
+    ck_assert_int_eq(commanded, POOL_PAUSE);
+    ck_assert(!commanded_all);
+    admin.draining = true;
+    expect("POST", "/upstreams/binance/resume", 503, "Trunkline-Sent: no\n", "shutting down");
+}
+END_TEST
+
+/* Answered when the outcome is known, and by it. */
+START_TEST(a_reload_tells_its_outcome)
+{
+    expect("POST", "/reload", 204, "", "");
+    ck_assert_str_eq(said_by, "127.0.0.1:9");
+    reload_outcome = RELOAD_REFUSED;
+    reload_errors = "/t.conf:3: no\n/t.conf:4: never\n";
+    expect("POST", "/reload", 409, "Content-Type: text/plain; charset=utf-8\n", reload_errors);
+    reload_outcome = RELOAD_TOO_LATE;
+    expect("POST", "/reload", 503, "Trunkline-Sent: no\n", "shutting down");
+    *said_by = '\0';
+    expect("GET", "/reload", 405, "Allow: POST\n", "");
+    local.is_loopback = false;
+    expect("POST", "/reload", 403, "Trunkline-Sent: no\n", "this machine");
+    local.is_loopback = true;
+    admin.draining = true;
+    expect("POST", "/reload", 503, "Trunkline-Sent: no\n", "shutting down");
+    ck_assert_str_eq(said_by, ""); /* nobody was asked */
+}
+END_TEST
+
+START_TEST(who_waits_for_a_reload_may_go)
+{
+    static const struct exchange_events none;
+    struct list waiters;
+    struct request r = {
+        .arena = arena_new(), .method = SPAN("POST"), .target = SPAN("/reload"), .minor = 1};
+    struct route route = {.kind = ROUTE_PAGE, .path = SPAN("/reload")};
+    list_init(&waiters);
+    struct exchange *x = admin_open(&admin, &r, &local, &route, &none, NULL);
+    list_push_back(&waiters, &waiting->link);
+    exchange_cancel(x);
+    ck_assert_uint_eq(waiters.count, 0);
+    waiting = NULL;
+    loop_turn(loop, false);
+    arena_free(r.arena);
+}
+END_TEST
+
+/* A name that is missing is not one that is empty. */
+START_TEST(verbs_without_a_name_mean_all)
+{
+    expect("POST", "/upstreams/drain", 204, "", "");
+    ck_assert(commanded_all && commanded == POOL_DRAIN);
+    expect("GET", "/upstreams/resume", 405, "Allow: POST\n", "");
+    commanded_all = false;
+    expect("POST", "/upstreams//pause", 404, "", "known: ");
+    expect("POST", "/upstreams/explode", 404, "", "known: ");
+    expect("POST", "/upstreams/binance/", 404, "", "known: ");
+    ck_assert(!commanded_all);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+    Suite *s = suite_create("verbs");
+    TCase *t = tcase_create("verbs");
+    tcase_add_checked_fixture(t, setup, teardown);
+    tcase_add_test(t, verbs_are_for_callers_on_this_machine);
+    tcase_add_test(t, verbs_without_a_name_mean_all);
+    tcase_add_test(t, a_reload_tells_its_outcome);
+    tcase_add_test(t, who_waits_for_a_reload_may_go);
+    suite_add_tcase(s, t);
+    return s;
+}
+
+int main(void)
+{
+    SRunner *r = srunner_create(suite());
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
