@@ -20,8 +20,8 @@ struct admin {
     void (*count_clients)(void *context, struct client_counts *);
     void (*count_stored)(void *context, struct store_counts *);
     /* Does it to the upstream of that name, or (empty) to all of them: a drain of
-     * all is the daemon's. DRAINING: it ends already, and takes no verb. `who` asked,
-     * in words for the log. */
+     * all is the daemon's. DRAINING: it ends already, and takes none but resume.
+     * `who` asked, in words for the log. */
     enum admin_outcome (*command)(void *context, struct span upstream, enum pool_verb,
                                   const char *who);
     /* Reads the configuration again, and tells the waiter what came of it, later. */

@@ -141,11 +141,44 @@ static void client_free(struct client *c)
     free(c);
 }
 
+/* What the kernel still has of the last answer goes out behind a close, too; what
+ * is queued here would be lost by it. */
 void client_dismiss(struct client *c)
 {
     bool rests = c->state == CLIENT_IDLE || c->state == CLIENT_LOOKING;
-    if (rests && c->kept.size == 0 && stream_is_quiet(c->stream))
+    if (!rests || c->kept.size || !stream_is_quiet(c->stream))
+        return;
+    if (stream_queued(c->stream))
         client_leave(c);
+    else
+        client_close(c, "trunkline is shutting down");
+}
+
+/* A request that was sent ahead is the next in turn, whatever its client has read. */
+static void take_next(struct client *c)
+{
+    c->backlogged = false;
+    client_go_on(c);
+}
+
+void client_settle(struct client *c)
+{
+    if (c->state == CLIENT_IDLE && c->kept.size)
+        take_next(c);
+    switch (c->state) {
+    case CLIENT_HEAD: client_refuse(c, &c->house->ending); break;
+    case CLIENT_EXCHANGE:
+        if (!c->call->ended && !c->call->refused)
+            client_refuse(c, &c->house->ending);
+        break;
+    case CLIENT_IDLE: client_dismiss(c); break;
+    case CLIENT_LOOKING:
+    case CLIENT_SECURING:
+    case CLIENT_TUNNEL: client_close(c, "trunkline is shutting down"); break;
+    case CLIENT_LEAVING:
+    case CLIENT_CLOSED: break;
+    }
+    client_arm(c);
 }
 
 /* ---------------------------------------------------------------- deadlines */

@@ -60,8 +60,16 @@ void clients_turn_away(struct clients *, struct stream *, const struct ingress *
                        const char *words);
 
 /* Begins to drain: each connection closes after its next answer (which says
- * Connection: close). Those that are idle stay until clients_dismiss(), so that a
- * request on its way is answered. clients_free closes all at once. */
+ * Connection: close). Those that are idle stay until clients_dismiss(), which closes
+ * them but for those on which a request is arriving. */
 void clients_drain(struct clients *);
 void clients_dismiss(struct clients *);
+
+/* The very end: every request under way, and any that still comes, is answered with
+ * this error of ours (cut short where an answer's head is out), then its connection
+ * closes, half-closed first; tunnels are closed. Nobody who asked is closed unanswered;
+ * answers may still be on their way to slow clients when it returns. */
+void clients_settle(struct clients *, const struct verdict *);
+
+/* Closes all at once. */
 void clients_free(struct clients *);

@@ -24,6 +24,7 @@ struct clients {
     struct list open;
     uint64_t accepted, rejected;
     bool draining;
+    struct verdict ending; /* what every request is answered with; FAILURE_NONE: none is */
 };
 
 /* IDLE: between requests. HEAD: a byte of a request has come. EXCHANGE: its
@@ -107,8 +108,11 @@ void client_close(struct client *, const char *why);
 /* Nothing more will be answered: what is written goes out, then linger. */
 void client_leave(struct client *);
 
-/* It leaves if it is between two requests, with none on its way. */
+/* Closes it if it is between two requests, with none on its way. */
 void client_dismiss(struct client *);
+
+/* The house is ending: answers what it has asked for so, and then closes it. */
+void client_settle(struct client *);
 
 /* From here on it hears of its stream, which may be a new one. */
 void client_listen(struct client *);

@@ -138,6 +138,8 @@ static int on_headers_complete(llhttp_t *p)
     call->exchange =
         handler->open(handler->self, &call->request, &c->ingress, &client_answer_events, c);
     CHECK(call->exchange != NULL);
+    if (c->house->ending.error != FAILURE_NONE)
+        client_refuse(c, &c->house->ending);
     return 0;
 }
 

@@ -96,6 +96,14 @@ void clients_dismiss(struct clients *house)
         client_dismiss(c);
 }
 
+void clients_settle(struct clients *house, const struct verdict *why)
+{
+    house->draining = true;
+    house->ending = *why;
+    LIST_FOR (&house->open, c, struct client, link)
+        client_settle(c);
+}
+
 void clients_free(struct clients *house)
 {
     if (house == NULL)

@@ -27,6 +27,7 @@
 #define FLOOR_PATIENCE_MS 10000
 #define STOP_SPARE_MS 5000
 #define GOODBYE_MS 300 /* a drain's, to clients between two requests */
+#define ENDING_MS 2500 /* the last answers' way to their clients; linger allows 2 s of silence */
 
 struct daemon {
     bool verbose;
@@ -49,8 +50,10 @@ struct daemon {
     struct reload *reload;
     struct pulse *pulse;
     struct task drain;
-    struct deadline poll;             /* until it is ready; later, until it is drained */
-    uint64_t patience_at, goodbye_at; /* 0: said */
+    struct deadline poll; /* until it is ready; later, until it is drained */
+    uint64_t patience_at; /* of the start, later of the drain */
+    uint64_t goodbye_at;  /* idle clients stay so long */
+    uint64_t end_at;      /* the very end: when it stops, whatever is left; 0: not yet */
 };
 
 /* ------------------------------------------------------------- what it lends */
@@ -96,7 +99,7 @@ static enum admin_outcome command(void *context, struct span upstream, enum pool
     const struct upstream_config *u = config_find(d->config, upstream.at, upstream.len);
     if (upstream.len && u == NULL)
         return ADMIN_UNKNOWN;
-    if (d->admin.draining)
+    if (d->admin.draining && verb != POOL_RESUME)
         return ADMIN_DRAINING;
     log_command(u, verb, who);
     if (u)
@@ -316,43 +319,73 @@ static void begin(struct daemon *d)
 
 /* Clients keep their connections for one more request, whose answer says that it
  * was the last: a connection closed while a request is on its way loses it. So
- * the lines stay until then too. */
-static void say_goodbye(struct daemon *d, bool now)
+ * the lines stay until then too. Later, whoever falls idle is closed. */
+static void say_goodbye(struct daemon *d)
 {
-    if (d->goodbye_at == 0 || (!now && loop_now(d->loop) < d->goodbye_at))
-        return;
-    d->goodbye_at = 0;
     pools_drain(d->pools);
     clients_dismiss(d->clients);
 }
 
-static void on_poll(struct deadline *timer)
+static bool is_empty(const struct daemon *d)
 {
-    struct daemon *d = container_of(timer, struct daemon, poll);
-    bool out_of_patience = loop_now(d->loop) >= d->patience_at;
-    if (!d->admin.draining) {
-        if (pools_floor_tried(d->pools) || out_of_patience)
-            begin(d);
-        else
-            deadline_in(&d->poll, POLL_MS);
-        return;
-    }
-    say_goodbye(d, false);
-    if (out_of_patience)
-        LOG(WARN, "daemon", "%zu requests on %zu connections did not end within drain_timeout",
+    return clients_open(d) + linger_count(d->linger) + proxy_totals(d->proxy)->active == 0;
+}
+
+/* A client whose connection is closed unanswered may send its order again, to the next
+ * daemon: everybody is answered first. */
+static void settle(struct daemon *d)
+{
+    struct verdict why =
+        verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "trunkline is shutting down");
+    d->goodbye_at = loop_now(d->loop);
+    d->end_at = d->goodbye_at + ENDING_MS;
+    pools_drain(d->pools);
+    clients_settle(d->clients, &why);
+}
+
+static void poll_drain(struct daemon *d)
+{
+    uint64_t now = loop_now(d->loop);
+    if (now >= d->goodbye_at)
+        say_goodbye(d);
+    if (now >= d->patience_at && !d->end_at) {
+        LOG(WARN, "daemon",
+            "%zu requests on %zu connections did not end within drain_timeout: answered with 503",
             proxy_totals(d->proxy)->active, clients_open(d));
-    bool done = clients_open(d) == 0 && linger_count(d->linger) == 0;
-    if (done || out_of_patience)
+        settle(d);
+    }
+    if (is_empty(d) || (d->end_at && now >= d->end_at))
         stop(d);
     else
         deadline_in(&d->poll, POLL_MS);
 }
 
+static void on_poll(struct deadline *timer)
+{
+    struct daemon *d = container_of(timer, struct daemon, poll);
+    if (d->admin.draining)
+        poll_drain(d);
+    else if (pools_floor_tried(d->pools) || loop_now(d->loop) >= d->patience_at)
+        begin(d);
+    else
+        deadline_in(&d->poll, POLL_MS);
+}
+
+/* A second time: those under way are answered now. A third time: nobody is waited for. */
+static void hurry(struct daemon *d)
+{
+    LOG(INFO, "daemon", "%s stop signal: not waiting any longer for %zu requests",
+        d->end_at ? "further" : "second", proxy_totals(d->proxy)->active);
+    if (d->end_at)
+        stop(d);
+    else
+        settle(d);
+}
+
 static void drain(struct daemon *d)
 {
     if (d->admin.draining) {
-        LOG(INFO, "daemon", "told again to end: not waiting any longer");
-        stop(d);
+        hurry(d);
         return;
     }
     LOG(INFO, "daemon", "draining: %zu requests under way", proxy_totals(d->proxy)->active);
@@ -362,8 +395,7 @@ static void drain(struct daemon *d)
     listeners_close(d->listeners);
     clients_drain(d->clients);
     d->patience_at = loop_now(d->loop) + d->config->drain_timeout;
-    d->goodbye_at = loop_now(d->loop) + GOODBYE_MS;
-    say_goodbye(d, clients_open(d) == 0);
+    d->goodbye_at = loop_now(d->loop) + (clients_open(d) ? GOODBYE_MS : 0);
     deadline_in(&d->poll, 0);
 }
 

@@ -177,6 +177,7 @@ void pool_retire(struct pool *p)
 void pool_drain(struct pool *p)
 {
     MAGIC_CHECK(p, POOL_MAGIC);
+    p->ending = true;
     lines_drain(&p->lines);
 }
 
@@ -193,7 +194,8 @@ static void enter(struct pool *p, enum pool_state to)
 static void resume(struct pool *p)
 {
     enter(p, STATE_UP);
-    lines_undrain(&p->lines);
+    if (!p->ending)
+        lines_undrain(&p->lines);
     pool_serve(p);
 }
 

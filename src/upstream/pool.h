@@ -42,7 +42,8 @@ void pool_configure(struct pool *, struct config *snapshot, const struct upstrea
 /* Ends with its last request; nothing new may be asked of it. */
 void pool_retire(struct pool *);
 
-/* The daemon drains: idle lines close, requests under way are still served. */
+/* The daemon drains: idle lines close, requests under way are still served; those that
+ * wait in a pause after POOL_RESUME. Idempotent. */
 void pool_drain(struct pool *);
 
 /* An operator's verb. A retired pool takes none. */
