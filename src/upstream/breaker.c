@@ -2,9 +2,11 @@
 
 #include <stdlib.h>
 
-bool breaker_allows(const struct breaker *b, uint64_t now_ms, size_t probes)
+uint64_t breaker_when(const struct breaker *b, size_t probes, bool urgent)
 {
-    return !b->open || (now_ms >= b->retry_at && probes == 0);
+    if (b->open)
+        return probes ? UINT64_MAX : b->retry_at;
+    return urgent ? 0 : b->retry_at;
 }
 
 static uint64_t pause_ms(const struct upstream_config *u, unsigned n)

@@ -12,8 +12,10 @@ struct breaker {
     uint64_t retry_at; /* loop time, ms: no background dial before, open: none at all */
 };
 
-/* May a line be dialled now? `probes`: attempts under way. */
-bool breaker_allows(const struct breaker *, uint64_t now_ms, size_t probes);
+/* The time before which no line is dialled; 0: now. UINT64_MAX: not while a probe is
+ * under way (`probes`: attempts that are). `urgent`: somebody waits and no line is
+ * established, so a failure that did not open it is no reason to hold back. */
+uint64_t breaker_when(const struct breaker *, size_t probes, bool urgent);
 
 /* True if this failure opened it (again). The pause is drawn with ±20 %. */
 bool breaker_failed(struct breaker *, const struct upstream_config *, uint64_t now_ms);

@@ -51,6 +51,7 @@ struct conn {
     const char *protocol;         /* "http/1.1", "h2": for the access log */
     bool shares;                  /* carries many exchanges at once */
     size_t allowed;               /* so many, says the origin; 0: it has said nothing yet */
+    uint64_t rest_most_ms;        /* may it rest idle, by the origin's word; 0: no word */
     struct upstream_stats *stats; /* where bytes are counted */
 };
 

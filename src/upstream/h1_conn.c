@@ -64,6 +64,8 @@ static void settle(struct task *t)
     }
     h->current = NULL;
     bool keeps_alive = h1_exchange_keeps_alive(x);
+    if (h1_exchange_rest_ms(x))
+        h->base.rest_most_ms = h1_exchange_rest_ms(x);
     h1_exchange_detach(x);
     stream_resume(h->stream);
     if (!keeps_alive)

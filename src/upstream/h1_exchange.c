@@ -5,6 +5,7 @@
 #include "http/framing.h"
 #include "http/h1_write.h"
 #include "http/head.h"
+#include "upstream/keep_alive.h"
 
 #define MAGIC 0x68317831
 #define INTERIM_MAX 16
@@ -27,6 +28,7 @@ struct h1_exchange {
     struct arena *arena;
     struct head head; /* the head under way, later the trailers */
     size_t header_limit;
+    uint64_t rest_ms; /* see keep_alive.h */
     struct response response;
     unsigned interim;
     bool is_head, upgrades, began, has_head, complete, too_large;
@@ -122,6 +124,7 @@ static int on_headers_complete(llhttp_t *parser)
         h->switched = framing_of_switch(r, &h->bad);
         return h->switched ? HPE_OK : HPE_USER;
     }
+    h->rest_ms = keep_alive_rest_ms(&r->fields);
     if (!framing_of_response(r, h->is_head, &h->bad))
         return HPE_USER;
     parser->upgrade = 0; /* an Upgrade field in an ordinary answer is only an offer */
@@ -309,6 +312,11 @@ void h1_exchange_drained(struct h1_exchange *h)
 }
 
 /* ------------------------------------------------------------------ its life */
+
+uint64_t h1_exchange_rest_ms(const struct h1_exchange *h)
+{
+    return h->rest_ms;
+}
 
 bool h1_exchange_keeps_alive(const struct h1_exchange *h)
 {

@@ -47,6 +47,9 @@ bool h1_exchange_eof(struct h1_exchange *, bool orderly, bool reset, enum failur
 
 void h1_exchange_drained(struct h1_exchange *); /* the stream takes more */
 
+/* How long the line may rest after it, by the answer (keep_alive.h); 0: no word. */
+uint64_t h1_exchange_rest_ms(const struct h1_exchange *);
+
 /* May the line be used again after it? It was sent whole, and the answer agrees. */
 bool h1_exchange_keeps_alive(const struct h1_exchange *);
 

@@ -1,37 +1,93 @@
 #include "upstream/idle_learn.h"
 
-#define AGE_MIN_MS 100
 #define SAME_EVENT_MS 1000
 #define LAPSE_MS (3600 * 1000)
+#define YOUNG_MS 2000 /* what closes below this age is more often a fault than a limit */
+#define AGE_MIN_MS 100
 
-void idle_learn_add(struct idle_learn *l, uint64_t now_ms, uint64_t age_ms)
+struct rule {
+    unsigned wanted;
+    uint64_t age_min_ms;
+    bool young; /* of used lines alone, one after the other */
+};
+
+static const struct rule rules[] = {{3, YOUNG_MS, false}, {6, AGE_MIN_MS, true}};
+
+static bool differ_little(uint64_t least_ms, uint64_t most_ms)
 {
-    if (age_ms < AGE_MIN_MS)
-        return;
-    if (l->count) {
-        unsigned last = (l->count - 1) % IDLE_LEARN_SEEN;
-        if (now_ms - l->seen[last].at_ms < SAME_EVENT_MS &&
-            now_ms - l->seen[last].at_ms <= age_ms) {
-            if (age_ms > l->seen[last].age_ms)
-                l->seen[last].age_ms = age_ms;
-            return;
+    return most_ms * 10 < least_ms * 12;
+}
+
+/* Can the two not have been one event? */
+static bool are_apart(const struct idle_close *a, const struct idle_close *b, bool young)
+{
+    uint64_t rest_a = a->at_ms - a->least_ms, rest_b = b->at_ms - b->least_ms;
+    if (young)
+        return rest_b >= a->at_ms;
+    return b->at_ms - a->at_ms > SAME_EVENT_MS && rest_b > rest_a + SAME_EVENT_MS;
+}
+
+static bool counts(const struct idle_close *c, const struct rule *r, uint64_t least_ms,
+                   uint64_t now_ms)
+{
+    return now_ms - c->at_ms <= LAPSE_MS && c->least_ms >= least_ms &&
+           differ_little(least_ms, c->most_ms) && c->least_ms >= r->age_min_ms &&
+           (c->used || !r->young);
+}
+
+/* Do enough agree on this age as the smallest one? Then it holds until one too many of
+ * them has lapsed. */
+static bool agree(struct idle_learn *l, const struct rule *r, uint64_t now_ms, uint64_t least_ms)
+{
+    const struct idle_close *last = NULL;
+    uint64_t times[IDLE_LEARN_SEEN];
+    unsigned found = 0, oldest = l->count > IDLE_LEARN_SEEN ? l->count - IDLE_LEARN_SEEN : 0;
+    for (unsigned i = oldest; i < l->count; i++) {
+        const struct idle_close *c = &l->seen[i % IDLE_LEARN_SEEN];
+        if (!counts(c, r, least_ms, now_ms) || (last && !are_apart(last, c, r->young)))
+            continue;
+        last = c;
+        times[found++] = c->at_ms;
+    }
+    if (found < r->wanted)
+        return false;
+    l->learned_ms = least_ms;
+    l->until_ms = times[found - r->wanted] + LAPSE_MS;
+    return true;
+}
+
+static void learn(struct idle_learn *l, uint64_t now_ms)
+{
+    uint64_t below = UINT64_MAX;
+    for (size_t n = 0; n < COUNT_OF(rules); n++) {
+        for (unsigned i = 0; i < IDLE_LEARN_SEEN && i < l->count; i++) {
+            uint64_t age = l->seen[i].least_ms;
+            if (age < below && counts(&l->seen[i], &rules[n], age, now_ms) &&
+                agree(l, &rules[n], now_ms, age))
+                below = age;
         }
     }
-    l->seen[l->count % IDLE_LEARN_SEEN].at_ms = now_ms;
-    l->seen[l->count % IDLE_LEARN_SEEN].age_ms = age_ms;
-    l->count++;
+}
+
+bool idle_learn_add(struct idle_learn *l, uint64_t now_ms, uint64_t age_ms, bool used)
+{
+    bool was_known = idle_learn_ms(l, now_ms) >= 0;
+    struct idle_close *last = l->count ? &l->seen[(l->count - 1) % IDLE_LEARN_SEEN] : NULL;
+    bool was_idle = last && age_ms > now_ms - last->at_ms; /* at the close before */
+    if (age_ms < AGE_MIN_MS && !was_idle)
+        return false;
+    if (was_idle && now_ms - last->at_ms <= SAME_EVENT_MS) {
+        last->least_ms = age_ms < last->least_ms ? age_ms : last->least_ms;
+        last->most_ms = age_ms > last->most_ms ? age_ms : last->most_ms;
+        last->used &= used;
+    } else {
+        l->seen[l->count++ % IDLE_LEARN_SEEN] = (struct idle_close){now_ms, age_ms, age_ms, used};
+    }
+    learn(l, now_ms);
+    return !was_known && idle_learn_ms(l, now_ms) >= 0;
 }
 
 int64_t idle_learn_ms(const struct idle_learn *l, uint64_t now_ms)
 {
-    uint64_t least = UINT64_MAX;
-    unsigned valid = 0;
-    for (unsigned i = 0; i < IDLE_LEARN_SEEN && i < l->count; i++) {
-        if (now_ms - l->seen[i].at_ms > LAPSE_MS)
-            continue;
-        valid++;
-        if (l->seen[i].age_ms < least)
-            least = l->seen[i].age_ms;
-    }
-    return valid < 2 ? -1 : (int64_t)least;
+    return l->learned_ms && now_ms <= l->until_ms ? (int64_t)l->learned_ms : -1;
 }

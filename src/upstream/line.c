@@ -220,6 +220,8 @@ void line_rest(struct line *l, uint64_t idle_ms)
     l->alone = false;
     l->idle_since = loop_now(l->loop);
     l->rest_ms = idle_ms;
+    if (l->conn && l->conn->rest_most_ms && l->conn->rest_most_ms < idle_ms)
+        l->rest_ms = l->conn->rest_most_ms;
     uint64_t due = due_at(l);
     if (!deadline_is_set(&l->deadline) || due < l->deadline.due)
         deadline_at(&l->deadline, due);

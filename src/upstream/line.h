@@ -51,7 +51,8 @@ bool line_shares(const struct line *);    /* does it carry many at once? */
 size_t line_allowed(const struct line *); /* so many, says the origin; 0: not yet */
 bool line_is_quiet(struct line *);        /* nothing unread; one system call */
 
-/* Takes it back as idle: on_due comes after `idle_ms`, or when it is too old. */
+/* Takes it back as idle: on_due comes after `idle_ms`, or sooner if the origin keeps it
+ * for less, or when it is too old. */
 void line_rest(struct line *, uint64_t idle_ms);
 bool line_is_old(const struct line *); /* max_age has come */
 unsigned line_uses(const struct line *);

@@ -5,13 +5,17 @@
 
 #include "base/log.h"
 
-#define FLOOR_PAUSE_MS 100
 #define FRESH_MS 1000
-#define SHORT_OF_MS 1000 /* until it may be better, when we are short of something */
+#define SHORT_OF_MS 1000 /* until it may be better, when we are short of descriptors */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
+}
+
+static uint64_t latest(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
 }
 
 static void log_end(const struct lines *s, const struct line *l, const char *why,
@@ -153,7 +157,7 @@ static void on_up(void *owner, struct line *l)
     if (s->breaker.open)
         LOG(INFO, s->object, "a connection succeeded: the circuit is closed");
     breaker_succeeded(&s->breaker);
-    deadline_stop(&s->retry);
+    floor_came_up(&s->floor, s->settings);
     s->floor_tried |= lines_open(s) - s->connecting.count + 1 >= s->settings->min_idle;
     enum close_reason why = unfit(s, l);
     if (why != CLOSE_REASON_COUNT) {
@@ -177,8 +181,10 @@ static void on_failed(void *owner, struct line *l, enum failure why, const char 
     if (!ours && breaker_failed(&s->breaker, s->settings, loop_now(s->loop)))
         LOG(WARN, s->object, "%u connections in a row failed (%s): the circuit is open",
             s->breaker.failures, detail);
-    deadline_at(&s->retry, ours ? loop_now(s->loop) + SHORT_OF_MS : s->breaker.retry_at);
+    if (ours)
+        s->short_until = loop_now(s->loop) + SHORT_OF_MS;
     prospect_failed(&s->prospect, loop_now(s->loop));
+    lines_keep_floor(s);
     s->events->on_failed(s->owner, why, detail);
 }
 
@@ -200,23 +206,22 @@ static void on_full(void *owner, struct line *l)
         place(s, l);
 }
 
-/* An origin that ends lines is given a moment before min_idle is filled up, and
- * more of it if it ends them unused: else both would be busy with handshakes. */
-static void pace_floor(struct lines *s, const struct line *l)
+static void learn_idle(struct lines *s, const struct line *l)
 {
-    uint64_t ms = FLOOR_PAUSE_MS;
-    s->unused_losses = line_uses(l) ? 0 : s->unused_losses + 1;
-    for (unsigned n = 1; n < s->unused_losses && ms < s->settings->breaker_max; n++)
-        ms *= 2;
-    s->floor_at = loop_now(s->loop) + least(ms, s->settings->breaker_max);
+    if (idle_learn_add(&s->learn, loop_now(s->loop), line_idle_ms(l), line_uses(l) > 0) &&
+        s->settings->idle_learn)
+        LOG(INFO, s->object,
+            "the origin closes connections that are idle for %" PRIi64 " ms: from now on they are "
+            "closed here before",
+            lines_learned_ms(s));
 }
 
 static void on_gone(void *owner, struct line *l, enum close_reason why, const char *detail)
 {
     struct lines *s = owner;
-    pace_floor(s, l);
+    floor_lost(&s->floor, s->settings, line_uses(l) > 0, loop_now(s->loop));
     if (why == CLOSE_PEER && line_link(l)->on == &s->idle)
-        idle_learn_add(&s->learn, loop_now(s->loop), line_idle_ms(l));
+        learn_idle(s, l);
     retire_and_tell(s, l, why, detail);
 }
 
@@ -253,6 +258,7 @@ static void note_connecting(struct lines *s, struct line *l)
 {
     line_set_generation(l, s->generation);
     list_push_back(&s->connecting, line_link(l));
+    prospect_dialled(&s->prospect, loop_now(s->loop));
 }
 
 static void dial(struct lines *s)
@@ -269,20 +275,33 @@ void lines_adopt(struct lines *s, struct stream *stream, const struct dial_repor
                                       stream, report));
 }
 
-static bool may_dial(const struct lines *s, bool urgent)
+uint64_t lines_dial_at(const struct lines *s, enum dial_for whom)
 {
-    uint64_t now = loop_now(s->loop);
-    if (lines_open(s) >= s->settings->max_connections)
-        return false;
-    if (!breaker_allows(&s->breaker, now, s->connecting.count))
-        return false;
-    return urgent || s->breaker.failures == 0 || now >= s->breaker.retry_at;
+    size_t connecting = s->connecting.count, open = lines_open(s);
+    bool urgent = whom != DIAL_FOR_FLOOR && open == connecting;
+    uint64_t at = latest(loop_now(s->loop), s->short_until);
+    if (s->paused || open >= s->settings->max_connections)
+        return DIAL_NOT;
+    at = latest(at, breaker_when(&s->breaker, connecting, urgent));
+    if (whom == DIAL_FOR_BURST && connecting)
+        at = latest(at, prospect_holds(&s->prospect));
+    if (whom != DIAL_FOR_FLOOR)
+        return at;
+    if (s->closing || open >= s->settings->min_idle)
+        return DIAL_NOT;
+    return latest(at, floor_when(&s->floor, s->settings, connecting));
 }
 
-bool lines_dial(struct lines *s, bool urgent)
+bool lines_dial(struct lines *s, enum dial_for whom)
 {
-    if (!may_dial(s, urgent))
+    uint64_t at = lines_dial_at(s, whom), now = loop_now(s->loop);
+    if (at > now) {
+        if (at != DIAL_NOT && (!deadline_is_set(&s->retry) || at < s->retry.due))
+            deadline_at(&s->retry, at);
         return false;
+    }
+    if (whom == DIAL_FOR_FLOOR)
+        floor_opened(&s->floor, s->settings, s->connecting.count, now);
     dial(s);
     return true;
 }
@@ -290,30 +309,15 @@ bool lines_dial(struct lines *s, bool urgent)
 size_t lines_coming(const struct lines *s)
 {
     size_t more = s->breaker.open ? 1 : s->settings->max_connections - lines_open(s);
-    return s->connecting.count + (may_dial(s, false) ? more : 0);
-}
-
-size_t lines_wanted(struct lines *s, size_t waiters, size_t loners)
-{
-    size_t wanted = prospect_lines(&s->prospect, s->settings, waiters, loners);
-    if (wanted <= 1 || !prospect_holds(&s->prospect, loop_now(s->loop)))
-        return wanted;
-    look_again(s, s->prospect.hold_until);
-    return 1;
+    bool now = lines_dial_at(s, DIAL_FOR_WAITER) <= loop_now(s->loop);
+    return s->connecting.count + (now ? more : 0);
 }
 
 void lines_keep_floor(struct lines *s)
 {
     if (s->settings->min_idle == 0)
         s->floor_tried = true;
-    if (s->closing || lines_open(s) >= s->settings->min_idle)
-        return;
-    if (loop_now(s->loop) < s->floor_at) {
-        if (!deadline_is_set(&s->retry))
-            deadline_at(&s->retry, s->floor_at);
-        return;
-    }
-    while (lines_open(s) < s->settings->min_idle && lines_dial(s, false))
+    while (lines_dial(s, DIAL_FOR_FLOOR))
         continue;
 }
 
@@ -386,7 +390,7 @@ static struct line *take_idle(struct lines *s, const struct lines_wish *wish)
         if (state == IDLE_FIT || state == IDLE_LATER)
             continue;
         if (state == IDLE_UNFIT)
-            pace_floor(s, l);
+            floor_lost(&s->floor, s->settings, line_uses(l) > 0, loop_now(s->loop));
         retire(s, l, state == IDLE_OLD ? CLOSE_MAX_AGE : CLOSE_PEER, "found unfit when asked for");
         lost = true;
     }
@@ -433,10 +437,22 @@ size_t lines_ready(const struct lines *s)
 
 /* ------------------------------------------------------------------ changes */
 
+/* Uncounted: what never was a line, or what ends with its pool. */
+static void close_list(struct list *list)
+{
+    struct link *k;
+    while ((k = list_first(list))) {
+        list_remove(k);
+        line_close(line_of(k));
+    }
+}
+
 void lines_renew(struct lines *s)
 {
     struct line *l;
     s->generation++;
+    floor_begin(&s->floor);
+    close_list(&s->connecting);
     retire_idle(s, CLOSE_RECONNECT, "renewed");
     while ((l = line_of(list_first(&s->shared))))
         move(l, &s->busy);
@@ -477,6 +493,8 @@ static void place_busy(struct lines *s)
 
 void lines_configure(struct lines *s, const struct upstream_config *settings, bool renew)
 {
+    if (settings->min_idle > s->settings->min_idle)
+        floor_begin(&s->floor);
     s->settings = settings;
     if (renew) {
         prospect_init(&s->prospect, settings);
@@ -490,6 +508,20 @@ void lines_configure(struct lines *s, const struct upstream_config *settings, bo
     lines_keep_floor(s);
 }
 
+void lines_redirect(struct lines *s, const struct upstream_config *settings)
+{
+    breaker_succeeded(&s->breaker);
+    s->learn = (struct idle_learn){0};
+    lines_configure(s, settings, true);
+}
+
+void lines_pause(struct lines *s, bool paused)
+{
+    s->paused = paused;
+    if (!paused)
+        breaker_succeeded(&s->breaker);
+}
+
 void lines_drain(struct lines *s)
 {
     s->closing = true;
@@ -499,6 +531,7 @@ void lines_drain(struct lines *s)
 void lines_undrain(struct lines *s)
 {
     s->closing = false;
+    floor_begin(&s->floor);
     lines_keep_floor(s);
 }
 
@@ -520,15 +553,6 @@ void lines_init(struct lines *s, struct loop *loop, struct connector *connector,
     deadline_init(&s->retry, loop, on_retry);
     deadline_init(&s->look, loop, on_look);
     prospect_init(&s->prospect, settings);
-}
-
-static void close_list(struct list *list)
-{
-    struct link *k;
-    while ((k = list_first(list))) {
-        list_remove(k);
-        line_close(line_of(k));
-    }
 }
 
 void lines_end(struct lines *s)

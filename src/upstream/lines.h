@@ -6,6 +6,7 @@
 #pragma once
 
 #include "upstream/breaker.h"
+#include "upstream/floor.h"
 #include "upstream/idle_learn.h"
 #include "upstream/line.h"
 #include "upstream/prospect.h"
@@ -32,11 +33,12 @@ struct lines {
     struct breaker breaker;
     struct idle_learn learn;
     struct prospect prospect;
-    struct deadline retry;  /* when dialling may be tried again */
-    struct deadline look;   /* when those who wait should ask again */
-    uint64_t floor_at;      /* the floor is not filled up before (loop time, ms) */
-    unsigned unused_losses; /* lines in a row that the origin ended before their first request */
+    struct floor floor;
+    struct deadline retry; /* when who was told "not before" should ask again */
+    struct deadline look;  /* when those who wait should ask again */
+    uint64_t short_until;  /* we are short of descriptors: no dial before (loop time, ms) */
     unsigned generation;
+    bool paused;      /* nothing is dialled, for nobody */
     bool closing;     /* draining: no floor is kept, nothing rests */
     bool floor_tried; /* since start: min_idle lines came up, or one failed */
 };
@@ -54,9 +56,6 @@ size_t lines_open(const struct lines *);
 size_t lines_ready(const struct lines *);
 size_t lines_coming(const struct lines *);
 
-/* Lines that so many waiters need, of whom `loners` want one each. */
-size_t lines_wanted(struct lines *, size_t waiters, size_t loners);
-
 struct lines_wish {
     bool careful;   /* the kernel is asked even of a line that came back just now */
     bool alone;     /* on a line that carries nothing else, if there is one; */
@@ -69,9 +68,19 @@ struct lines_wish {
  * is read. */
 struct line *lines_take(struct lines *, const struct lines_wish *);
 
-/* Dials one more, if cap and breaker allow. `urgent`: somebody waits and no
- * line is established, so a recent failure is no reason to hold back. */
-bool lines_dial(struct lines *, bool urgent);
+/* For whom a line is dialled: an order that waits, or the first of the others who do;
+ * those behind, who wait for what the first line turns out to be; nobody (min_idle). */
+enum dial_for { DIAL_FOR_WAITER, DIAL_FOR_BURST, DIAL_FOR_FLOOR };
+
+/* May one more be dialled? The one place where that is decided: the time (loop time, ms)
+ * before which not, at the earliest now; DIAL_NOT: not as things are (the cap, a pause, a
+ * drain, a probe of an open circuit under way, enough for the floor). When that changes
+ * on_room is told. */
+#define DIAL_NOT UINT64_MAX
+uint64_t lines_dial_at(const struct lines *, enum dial_for);
+
+/* Dials one more, if it may be dialled now. Else on_room is told when it may be. */
+bool lines_dial(struct lines *, enum dial_for);
 
 /* Opens a line over a TCP connection that was dialled before, if the cap allows;
  * takes it over in either case. */
@@ -80,13 +89,21 @@ void lines_adopt(struct lines *, struct stream *, const struct dial_report *);
 /* Brings the number of open lines up to min_idle (after start, loss, reload). */
 void lines_keep_floor(struct lines *);
 
-/* Retires idle lines now and busy ones on their return. */
+/* Retires idle lines now and busy ones on their return; dials under way are given up. */
 void lines_renew(struct lines *);
+
+/* Likewise, for another origin: what was learned of the old one (failures, limits,
+ * what its lines carry) is forgotten. */
+void lines_redirect(struct lines *, const struct upstream_config *);
 
 /* Retires idle lines whose address is gone from DNS. */
 void lines_check_addresses(struct lines *);
 /* New settings of the same upstream; `renew`: the lines are of another kind. */
 void lines_configure(struct lines *, const struct upstream_config *, bool renew);
+
+/* A pause: what is open stays, but nothing is dialled until its end. Then the operator
+ * wants it used: former failures to connect hold nobody back. */
+void lines_pause(struct lines *, bool paused);
 /* Drains: idle lines close now, others on their return, unless somebody waits. */
 void lines_drain(struct lines *);
 void lines_undrain(struct lines *);

@@ -120,6 +120,7 @@ struct pool *pool_new(struct loop *loop, struct connector *connector, struct con
     p->on_empty = on_empty;
     p->owner = owner;
     list_init(&p->waiters);
+    list_init(&p->loners);
     list_init(&p->requests);
     list_init(&p->fetches);
     list_init(&p->tunnels);
@@ -194,6 +195,7 @@ static void enter(struct pool *p, enum pool_state to)
 static void resume(struct pool *p)
 {
     enter(p, STATE_UP);
+    lines_pause(&p->lines, false);
     if (!p->ending)
         lines_undrain(&p->lines);
     pool_serve(p);
@@ -206,8 +208,10 @@ void pool_command(struct pool *p, enum pool_verb verb)
         return;
     switch (verb) {
     case POOL_PAUSE:
-        if (p->state == STATE_UP)
+        if (p->state == STATE_UP) {
             enter(p, STATE_PAUSED);
+            lines_pause(&p->lines, true);
+        }
         break;
     case POOL_RESUME: resume(p); break;
     case POOL_RECONNECT:
@@ -216,6 +220,7 @@ void pool_command(struct pool *p, enum pool_verb verb)
         break;
     case POOL_DRAIN:
         enter(p, STATE_DRAINING);
+        lines_pause(&p->lines, false);
         pool_serve(p); /* it may have been paused */
         lines_drain(&p->lines);
         break;

@@ -53,13 +53,13 @@ void pool_command(struct pool *, enum pool_verb);
  * the pool's. */
 struct pool_waiter {
     struct link link;
+    struct link alone; /* on the pool's loners: it still hopes for a line of its own */
     struct deadline deadline;
     struct pool *pool;
     uint64_t since_us, since_ms, until_ms;
     bool is_order;       /* rides only on a line found quiet at this moment */
     bool rides_alone;    /* on a line of its own, where there is one or may be one soon */
     bool yields;         /* it has another answer, and waits for no probe of an open circuit */
-    bool settles;        /* it has waited for that long enough */
     struct task refusal; /* a refusal found inside pool_acquire, told outside it */
     struct verdict why;
     void *owner;

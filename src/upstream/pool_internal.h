@@ -19,6 +19,7 @@ struct pool {
     struct pool_origin origin;
     struct lines lines;
     struct list waiters;  /* for a line, first come first served */
+    struct list loners;   /* of them, those that hope for a line of their own */
     bool ending;          /* the daemon drains */
     bool serving;         /* one of them is being told of his line */
     struct list requests; /* all under way, with a line or without */

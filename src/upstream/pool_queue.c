@@ -26,6 +26,7 @@ static void note_wait(struct pool *p, const struct pool_waiter *w)
 static void leave_queue(struct pool *p, struct pool_waiter *w)
 {
     list_remove(&w->link);
+    list_remove(&w->alone);
     deadline_stop(&w->deadline);
     note_wait(p, w);
 }
@@ -48,9 +49,11 @@ static void refuse_later(struct pool *p, struct pool_waiter *w, struct verdict w
     loop_defer(p->loop, &w->refusal);
 }
 
-/* How many waiters the lines under way will serve. */
+/* How many waiters the lines under way will serve: nobody while it is paused. */
 static size_t dialled_for(const struct pool *p)
 {
+    if (p->state == STATE_PAUSED)
+        return 0;
     return p->lines.connecting.count * prospect_streams(&p->lines.prospect, p->settings);
 }
 
@@ -58,10 +61,11 @@ static size_t dialled_for(const struct pool *p)
  * the front of the queue. */
 static bool is_dialled_for(const struct pool *p, const struct pool_waiter *w)
 {
-    size_t place = 0;
-    for (struct link *k = list_first(&p->waiters); k && k != &w->link; k = list_next(k))
-        place++;
-    return place < dialled_for(p);
+    size_t left = dialled_for(p);
+    for (struct link *k = list_first(&p->waiters); k && left; k = list_next(k), left--)
+        if (k == &w->link)
+            return true;
+    return false;
 }
 
 static struct verdict unavailable(const struct pool *p, const char *why)
@@ -105,8 +109,8 @@ static void on_deadline(struct deadline *d)
     struct pool_waiter *w = container_of(d, struct pool_waiter, deadline);
     struct pool *p = w->pool;
     MAGIC_CHECK(p, POOL_MAGIC);
-    if (w->rides_alone && !w->settles) {
-        w->settles = true;
+    if (w->alone.on) { /* it has hoped long enough */
+        list_remove(&w->alone);
         deadline_at(&w->deadline, due_of(w));
         serve(p);
         return;
@@ -125,7 +129,8 @@ static void on_deadline(struct deadline *d)
  * others hope for one too. */
 static bool hopes(const struct pool *p, const struct pool_waiter *w, size_t before)
 {
-    return w->rides_alone && !w->settles && before < lines_coming(&p->lines);
+    bool settles = w->link.on && !w->alone.on; /* it has hoped long enough */
+    return w->rides_alone && !settles && before < lines_coming(&p->lines);
 }
 
 static struct line *take(struct pool *p, const struct pool_waiter *w, size_t before)
@@ -162,33 +167,34 @@ static void serve(struct pool *p)
     }
 }
 
-/* While the circuit is open and nothing is established, waiting is in vain for
- * all but those a probe is under way for. */
+/* An open circuit and nothing established: waiting is in vain. A paused pool waits for
+ * its operator, whatever its origin does. */
+static bool is_cut_off(const struct pool *p)
+{
+    return p->state != STATE_PAUSED && p->lines.breaker.open && established(p) == 0;
+}
+
+/* All are refused but those a probe is under way for. */
 static void refuse_behind_breaker(struct pool *p)
 {
     struct pool_waiter *w;
-    while (p->lines.breaker.open && established(p) == 0 && p->waiters.count > dialled_for(p) &&
+    while (is_cut_off(p) && p->waiters.count > dialled_for(p) &&
            (w = waiter_of(list_last(&p->waiters)))) {
         struct verdict why = unavailable(p, "connecting failed too often; the circuit is open");
         refuse(p, w, &why);
     }
 }
 
-static size_t count_loners(const struct pool *p)
-{
-    size_t n = 0;
-    for (struct link *k = list_first(&p->waiters); k; k = list_next(k))
-        n += waiter_of(k)->rides_alone && !waiter_of(k)->settles;
-    return n;
-}
-
-/* Idle lines count too: a paused pool's wait for its waiters. */
+/* Idle lines count too: a paused pool's wait for its waiters. Orders dial for themselves,
+ * though a line under way may turn out to carry them as well. */
 static void dial(struct pool *p)
 {
-    size_t wanted =
-        p->waiters.count ? lines_wanted(&p->lines, p->waiters.count, count_loners(p)) : 0;
-    while (p->lines.connecting.count + lines_ready(&p->lines) < wanted &&
-           lines_dial(&p->lines, established(p) == 0))
+    struct lines *s = &p->lines;
+    size_t waiters = p->waiters.count, loners = p->loners.count, have;
+    size_t wanted = waiters ? prospect_lines(&s->prospect, p->settings, waiters, loners) : 0;
+    size_t at_once = loners + (waiters > loners);
+    while ((have = s->connecting.count + lines_ready(s)) < wanted &&
+           lines_dial(s, have < at_once ? DIAL_FOR_WAITER : DIAL_FOR_BURST))
         continue;
     refuse_behind_breaker(p);
 }
@@ -226,7 +232,7 @@ static void on_failed(void *owner, enum failure why, const char *detail)
         LOG(INFO, p->lines.object, "no connection: %s: %s", failure_name(why), detail);
     struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
     for (size_t n = prospect_streams(&p->lines.prospect, p->settings); n; n--)
-        if (established(p) == 0 && p->waiters.count > dialled_for(p))
+        if (p->state != STATE_PAUSED && established(p) == 0 && p->waiters.count > dialled_for(p))
             refuse(p, waiter_of(list_first(&p->waiters)), &v);
     serve(p);
     on_room(p);
@@ -266,10 +272,10 @@ static uint64_t first_due(const struct pool *p, const struct pool_waiter *w)
 /* With the circuit open. Who has another answer lets the probe be made without him. */
 static bool may_wait_for_probe(struct pool *p, const struct pool_waiter *w)
 {
-    if (!breaker_allows(&p->lines.breaker, loop_now(p->loop), p->lines.connecting.count))
+    if (lines_dial_at(&p->lines, DIAL_FOR_WAITER) > loop_now(p->loop))
         return false;
     if (w->yields)
-        lines_dial(&p->lines, true);
+        lines_dial(&p->lines, DIAL_FOR_WAITER);
     return !w->yields;
 }
 
@@ -302,11 +308,13 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
                                   "%zu requests wait already (queue_limit)", p->waiters.count));
         return NULL;
     }
-    if (p->lines.breaker.open && established(p) == 0 && !may_wait_for_probe(p, w)) {
+    if (is_cut_off(p) && !may_wait_for_probe(p, w)) {
         refuse_later(p, w, unavailable(p, "connecting failed too often; the circuit is open"));
         return NULL;
     }
     list_push_back(&p->waiters, &w->link);
+    if (w->rides_alone)
+        list_push_back(&p->loners, &w->alone);
     deadline_at(&w->deadline, first_due(p, w));
     dial(p);
     return NULL;
@@ -317,6 +325,7 @@ void pool_forget(struct pool_waiter *w)
     task_forget(&w->refusal);
     deadline_stop(&w->deadline);
     list_remove(&w->link);
+    list_remove(&w->alone);
 }
 
 bool pool_admits(const struct pool *p, struct verdict *why)

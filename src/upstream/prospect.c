@@ -40,11 +40,13 @@ size_t prospect_lines(const struct prospect *p, const struct upstream_config *u,
     return loners + (waiters - loners + each - 1) / each;
 }
 
-bool prospect_holds(struct prospect *p, uint64_t now_ms)
+void prospect_dialled(struct prospect *p, uint64_t now_ms)
 {
-    if (p->kind != PROSPECT_UNKNOWN)
-        return false;
-    if (p->hold_until == 0)
+    if (p->kind == PROSPECT_UNKNOWN && p->hold_until == 0)
         p->hold_until = now_ms + HOLD_MS;
-    return now_ms < p->hold_until;
+}
+
+uint64_t prospect_holds(const struct prospect *p)
+{
+    return p->kind == PROSPECT_UNKNOWN ? p->hold_until : 0;
 }

@@ -1,7 +1,8 @@
 /* What the next line of an upstream will carry, as far as its earlier ones tell:
  * one exchange at a time, or many (ALPN decides, RFC 7301). Embedded in `lines`.
  * Unknown, one or many. While it is unknown a burst dials one line first, for it
- * may carry all; but not for long, and not after a failure. */
+ * may carry all; but not for long, and not after a failure. Orders do not wait for
+ * that: each dials for itself. */
 #pragma once
 
 #include "config/config.h"
@@ -27,6 +28,9 @@ size_t prospect_streams(const struct prospect *, const struct upstream_config *)
 size_t prospect_lines(const struct prospect *, const struct upstream_config *, size_t waiters,
                       size_t loners);
 
-/* Must those beyond the first line wait for what it turns out to be? Until
- * hold_until, then. */
-bool prospect_holds(struct prospect *, uint64_t now_ms);
+/* A line is dialled: the first one may turn out to carry all who wait. */
+void prospect_dialled(struct prospect *, uint64_t now_ms);
+
+/* The time until which those wait for what the first line turns out to be who are
+ * neither orders nor the first of the others; 0: they do not. */
+uint64_t prospect_holds(const struct prospect *);

@@ -11,19 +11,39 @@ static void fail_often(struct breaker *b, unsigned times, uint64_t now)
         (void)!breaker_failed(b, &settings, now);
 }
 
+static bool allows(const struct breaker *b, uint64_t now, size_t probes)
+{
+    return breaker_when(b, probes, true) <= now;
+}
+
 START_TEST(test_opens_at_the_limit)
 {
     struct breaker b = {0};
-    ck_assert(breaker_allows(&b, 100, 0) && breaker_allows(&b, 100, 9));
+    ck_assert(allows(&b, 100, 0) && allows(&b, 100, 9));
     ck_assert_str_eq(breaker_state(&b, 3), "closed");
     ck_assert(!breaker_failed(&b, &settings, 100));
     ck_assert(!breaker_failed(&b, &settings, 100));
-    ck_assert(!b.open && breaker_allows(&b, 100, 0));
+    ck_assert(!b.open && allows(&b, 100, 0));
     ck_assert(breaker_failed(&b, &settings, 100)); /* this one opened it */
     ck_assert(b.open);
     ck_assert_str_eq(breaker_state(&b, 0), "open");
-    ck_assert(!breaker_allows(&b, 100, 0));
+    ck_assert(!allows(&b, 100, 0));
     ck_assert(!breaker_failed(&b, &settings, 100)); /* it was open */
+}
+END_TEST
+
+/* Before it opens only those who do not have to hurry wait. */
+START_TEST(test_who_hurries)
+{
+    struct breaker b = {0};
+    ck_assert_uint_eq(breaker_when(&b, 0, false), 0);
+    fail_often(&b, 1, 100);
+    ck_assert_uint_eq(breaker_when(&b, 4, true), 0);
+    ck_assert_uint_eq(breaker_when(&b, 4, false), b.retry_at);
+    ck_assert_uint_gt(b.retry_at, 100);
+    fail_often(&b, 2, 100);
+    ck_assert_uint_eq(breaker_when(&b, 0, true), b.retry_at);
+    ck_assert_uint_eq(breaker_when(&b, 1, true), UINT64_MAX);
 }
 END_TEST
 
@@ -41,12 +61,12 @@ START_TEST(test_one_probe)
 {
     struct breaker b = {0};
     fail_often(&b, 3, 0);
-    ck_assert(!breaker_allows(&b, b.retry_at - 1, 0));
-    ck_assert(breaker_allows(&b, b.retry_at, 0));
-    ck_assert(!breaker_allows(&b, b.retry_at, 1));
+    ck_assert(!allows(&b, b.retry_at - 1, 0));
+    ck_assert(allows(&b, b.retry_at, 0));
+    ck_assert(!allows(&b, b.retry_at, 1));
     ck_assert_str_eq(breaker_state(&b, 1), "half_open");
     breaker_succeeded(&b);
-    ck_assert(breaker_allows(&b, 0, 5));
+    ck_assert(allows(&b, 0, 5));
     ck_assert_str_eq(breaker_state(&b, 1), "closed");
 }
 END_TEST
@@ -102,6 +122,7 @@ int main(void)
     Suite *s = suite_create("breaker");
     TCase *c = tcase_create("all");
     tcase_add_test(c, test_opens_at_the_limit);
+    tcase_add_test(c, test_who_hurries);
     tcase_add_test(c, test_success_in_between);
     tcase_add_test(c, test_one_probe);
     tcase_add_test(c, test_pauses);

@@ -1,3 +1,4 @@
+/* Which closes of idle lines are taken for the origin's limit, and which for accidents. */
 #include <check.h>
 
 #include "upstream/idle_learn.h"
@@ -5,73 +6,159 @@
 #define HOUR_MS (3600 * 1000)
 
 static struct idle_learn learn;
-static uint64_t now = 1000000;
+static uint64_t now = 10 * HOUR_MS;
 
 static void begin(void)
 {
     learn = (struct idle_learn){0};
 }
 
-/* An event of its own, long enough after the one before. */
-static void closed_after(uint64_t age_ms)
+/* A line came to rest well after the close before, and was closed at that age. */
+static bool closed_at(uint64_t age_ms)
 {
-    now += 5000;
-    idle_learn_add(&learn, now, age_ms);
+    now += age_ms + 5000;
+    return idle_learn_add(&learn, now, age_ms, true);
 }
 
-START_TEST(test_one_says_nothing)
+static int64_t known(void)
 {
-    ck_assert_int_eq(idle_learn_ms(&learn, now), -1);
-    closed_after(60000);
-    ck_assert_int_eq(idle_learn_ms(&learn, now), -1);
-    closed_after(61000);
-    ck_assert_int_eq(idle_learn_ms(&learn, now), 60000);
+    return idle_learn_ms(&learn, now);
 }
-END_TEST
 
-START_TEST(test_young_ones_do_not_count)
+START_TEST(test_three_that_agree)
 {
-    closed_after(99);
-    closed_after(0);
-    closed_after(5000);
-    ck_assert_int_eq(idle_learn_ms(&learn, now), -1);
-    closed_after(100);
-    ck_assert_int_eq(idle_learn_ms(&learn, now), 100);
+    ck_assert(!closed_at(61000));
+    ck_assert(!closed_at(60000));
+    ck_assert_int_eq(known(), -1);
+    ck_assert(closed_at(65000)); /* told once */
+    ck_assert_int_eq(known(), 60000);
+    ck_assert(!closed_at(59000));
+    ck_assert_int_eq(known(), 59000);
 }
 END_TEST
 
-START_TEST(test_last_eight)
+/* Less than 20 %. */
+START_TEST(test_what_disagrees)
 {
-    closed_after(1000);
-    for (int i = 0; i < 7; i++)
-        closed_after(20000 + (uint64_t)i);
-    ck_assert_int_eq(idle_learn_ms(&learn, now), 1000);
-    closed_after(30000); /* pushes the first one out */
-    ck_assert_int_eq(idle_learn_ms(&learn, now), 20000);
+    closed_at(50000);
+    closed_at(55000);
+    closed_at(60000);
+    ck_assert_int_eq(known(), -1);
+    closed_at(59999);
+    ck_assert_int_eq(known(), 50000);
+    begin();
+    closed_at(20000);
+    closed_at(300000); /* what was seen between does not matter */
+    closed_at(21000);
+    closed_at(4000);
+    closed_at(20500);
+    ck_assert_int_eq(known(), 20000);
 }
 END_TEST
 
-/* A limit met by many lines at once: one event, of which the longest age counts. */
-START_TEST(test_burst_is_one)
+START_TEST(test_young_ones)
 {
-    closed_after(10000);
-    for (uint64_t i = 0; i < 20; i++)
-        idle_learn_add(&learn, now + i * 10, 9000 + i * 100);
-    ck_assert_int_eq(idle_learn_ms(&learn, now), -1);
-    closed_after(12000);
-    ck_assert_int_eq(idle_learn_ms(&learn, now), 10900);
+    for (int i = 0; i < 5; i++)
+        ck_assert(!closed_at(700));
+    ck_assert_int_eq(known(), -1);
+    ck_assert(closed_at(710));
+    ck_assert_int_eq(known(), 700);
+    begin();
+    for (int i = 0; i < 20; i++)
+        closed_at(99); /* says nothing */
+    ck_assert_int_eq(known(), -1);
+    for (int i = 0; i < 20; i++) { /* lines that min_idle opened and nobody used */
+        now += 3000;
+        idle_learn_add(&learn, now, 500, false);
+    }
+    ck_assert_int_eq(known(), -1);
+    for (int i = 0; i < 20; i++) { /* they were at rest at the close before: one restart */
+        now += 400;
+        idle_learn_add(&learn, now, 500 + 400 * (uint64_t)i, true);
+    }
+    ck_assert_int_eq(known(), -1);
+    begin();
+    closed_at(1990);
+    closed_at(2000);
+    closed_at(2010);
+    closed_at(2020);
+    ck_assert_int_eq(known(), 2000);
+}
+END_TEST
+
+/* A restart ends many lines at once, of all ages. */
+START_TEST(test_restarts)
+{
+    for (uint64_t n = 0; n < 6; n++) {
+        now += 120000;
+        for (uint64_t i = 0; i < 8; i++)
+            idle_learn_add(&learn, now + i * 100, 3000 + i * 2000, true);
+    }
+    ck_assert_int_eq(known(), -1);
+}
+END_TEST
+
+/* One that takes its time: lines that came to rest together, ended one after the other. */
+START_TEST(test_a_slow_restart)
+{
+    for (uint64_t i = 0; i < 12; i++) {
+        now += 1500;
+        idle_learn_add(&learn, now, 300000 + i * 1500, true);
+    }
+    ck_assert_int_eq(known(), -1);
+}
+END_TEST
+
+/* A limit that many lines meet at once is seen once, and seen it is. */
+START_TEST(test_lines_together)
+{
+    for (uint64_t n = 0; n < 3; n++) {
+        ck_assert_int_eq(known(), -1);
+        now += 40000;
+        for (uint64_t i = 0; i < 5; i++)
+            idle_learn_add(&learn, now + i, 30000 + i, n == 0);
+    }
+    ck_assert_int_eq(known(), 30000);
 }
 END_TEST
 
 START_TEST(test_lapses)
 {
-    closed_after(5000);
+    closed_at(5000);
     uint64_t first = now;
-    closed_after(7000);
-    closed_after(8000);
+    closed_at(5200);
+    closed_at(5100);
     ck_assert_int_eq(idle_learn_ms(&learn, first + HOUR_MS), 5000);
-    ck_assert_int_eq(idle_learn_ms(&learn, first + HOUR_MS + 1), 7000);
-    ck_assert_int_eq(idle_learn_ms(&learn, now + HOUR_MS + 1), -1);
+    ck_assert_int_eq(idle_learn_ms(&learn, first + HOUR_MS + 1), -1);
+    closed_at(5300);
+    ck_assert_int_eq(idle_learn_ms(&learn, first + HOUR_MS + 1), 5000);
+    now = first + HOUR_MS; /* the first has lapsed with the next one; the others agree still */
+    closed_at(5400);
+    ck_assert_int_eq(known(), 5100);
+    now += 2 * HOUR_MS;
+    ck_assert_int_eq(known(), -1);
+    closed_at(5000);
+    closed_at(5000);
+    ck_assert_int_eq(known(), -1); /* anew */
+    ck_assert(closed_at(5000));
+}
+END_TEST
+
+/* Random closes: what is learned is always the age of a close seen within the hour. */
+START_TEST(test_random)
+{
+    srandom(11);
+    uint64_t ages[2000], times[2000];
+    for (size_t i = 0; i < COUNT_OF(ages); i++) {
+        now += (uint64_t)random() % 300000;
+        ages[i] = (uint64_t)random() % 100000;
+        times[i] = now;
+        idle_learn_add(&learn, now, ages[i], random() % 2);
+        bool found = known() < 0;
+        for (size_t k = 0; k <= i && !found; k++)
+            found = ages[k] == (uint64_t)known() && now - times[k] <= HOUR_MS;
+        ck_assert(found);
+    }
 }
 END_TEST
 
@@ -80,11 +167,14 @@ int main(void)
     Suite *s = suite_create("idle_learn");
     TCase *c = tcase_create("all");
     tcase_add_checked_fixture(c, begin, NULL);
-    tcase_add_test(c, test_one_says_nothing);
-    tcase_add_test(c, test_young_ones_do_not_count);
-    tcase_add_test(c, test_last_eight);
-    tcase_add_test(c, test_burst_is_one);
+    tcase_add_test(c, test_three_that_agree);
+    tcase_add_test(c, test_what_disagrees);
+    tcase_add_test(c, test_young_ones);
+    tcase_add_test(c, test_restarts);
+    tcase_add_test(c, test_a_slow_restart);
+    tcase_add_test(c, test_lines_together);
     tcase_add_test(c, test_lapses);
+    tcase_add_test(c, test_random);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

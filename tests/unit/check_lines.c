@@ -200,11 +200,11 @@ START_TEST(test_idle_timeout)
 }
 END_TEST
 
-/* The origin closes idle lines at 30 s: from the second time on ours go at 27 s. */
+/* The origin closes idle lines at 30 s: from the third time on ours go at 27 s. */
 START_TEST(test_idle_learn)
 {
     begin("idle_timeout = 90s");
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = 0; i < 3; i++) {
         ck_assert_int_eq(look().learned_idle_ms, -1);
         open_lines(1);
         loop_skip(loop, 30000);
@@ -222,12 +222,57 @@ START_TEST(test_idle_learn)
     ck_assert_int_eq(look().learned_idle_ms, -1);
     finish();
     begin("idle_learn = no");
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < 4; i++) {
         open_lines(1);
         loop_skip(loop, 30000);
         fake_conn_gone(fake_conn_at(line_maker, 0), CLOSE_PEER);
     }
     ck_assert_int_eq(look().learned_idle_ms, -1);
+    finish();
+}
+END_TEST
+
+/* Restarts under traffic: lines that were idle for a moment, or for this long and that. */
+START_TEST(test_restarts_teach_nothing)
+{
+    static const uint64_t idle_ms[] = {150, 150, 9000, 40000, 150, 2500, 70000};
+    begin("max_connections = 4\nmin_idle = 1");
+    for (size_t i = 0; i < COUNT_OF(idle_ms); i++) {
+        open_lines(4);
+        loop_skip(loop, idle_ms[i] / 2);
+        call(10, false);
+        hang_up(10);
+        loop_skip(loop, idle_ms[i] - idle_ms[i] / 2);
+        while (line_maker->lines.count)
+            fake_conn_gone(fake_conn_at(line_maker, 0), CLOSE_PEER);
+        loop_skip(loop, 1300);
+    }
+    ck_assert_int_eq(look().learned_idle_ms, -1);
+    finish();
+}
+END_TEST
+
+/* The origin's own word bounds how long a line rests, below idle_timeout alone. */
+START_TEST(test_the_origins_hint)
+{
+    begin("idle_timeout = 10s");
+    open_lines(1);
+    call(10, false);
+    callers[10].conn->base.rest_most_ms = 4000;
+    hang_up(10);
+    loop_skip(loop, 3900);
+    ck_assert_uint_eq(look().idle, 1);
+    call(11, false); /* what was said holds until something else is said */
+    hang_up(11);
+    loop_skip(loop, 4000);
+    ck_assert_uint_eq(look().idle, 0);
+    ck_assert_uint_eq(closed(CLOSE_IDLE_TIMEOUT), 1);
+    open_lines(1);
+    call(12, false);
+    callers[12].conn->base.rest_most_ms = 40000;
+    hang_up(12);
+    loop_skip(loop, 10000);
+    ck_assert_uint_eq(look().idle, 0);
     finish();
 }
 END_TEST
@@ -357,14 +402,101 @@ START_TEST(test_floor_after_unfit)
 }
 END_TEST
 
+/* In place of those that were idle for too long others are opened, one a second. */
 START_TEST(test_floor_at_idle_timeout)
 {
-    begin("min_idle = 2\nidle_timeout = 10s");
-    fake_connect(line_maker);
-    fake_connect(line_maker);
+    begin("min_idle = 3\nidle_timeout = 10s");
+    while (line_maker->dials.count)
+        fake_connect(line_maker);
     loop_skip(loop, 10100);
-    ck_assert_uint_eq(closed(CLOSE_IDLE_TIMEOUT), 2);
-    ck_assert_uint_eq(line_maker->dials.count, 2); /* in their place at once */
+    ck_assert_uint_eq(closed(CLOSE_IDLE_TIMEOUT), 3);
+    for (unsigned opened = 1; opened <= 3; opened++) {
+        ck_assert_uint_eq(line_maker->dials.count, 1);
+        ck_assert_uint_eq(line_maker->started, 3 + opened);
+        fake_connect(line_maker);
+        ck_assert_uint_eq(line_maker->dials.count, 0);
+        loop_skip(loop, 1000);
+    }
+    ck_assert_uint_eq(pool_lines(pool), 3);
+    finish();
+}
+END_TEST
+
+/* Whatever ends the lines of a pool that nobody asks anything, ten seconds see no more
+ * than ten handshakes and what the first fill took. */
+static void end_all(int how)
+{
+    switch (how) {
+    case 0: /* the origin closes all at once */
+    case 1: /* or at a very young age */
+        while (line_maker->lines.count)
+            fake_conn_gone(fake_conn_at(line_maker, 0), how ? CLOSE_ERROR : CLOSE_PEER);
+        break;
+    case 2: /* the name's addresses change */
+        line_maker->gone_below = line_maker->opened + 1;
+        line_maker->base.on_answer(pool);
+        break;
+    default: break; /* idle_timeout, or max_age */
+    }
+}
+
+START_TEST(test_no_storm)
+{
+    static const char *const directives[] = {"", "", "", "idle_timeout = 100ms", "max_age = 100ms"};
+    struct text all = {0};
+    text_printf(&all, "min_idle = 30\nmax_connections = 40\nmax_idle = 40\n%s", directives[_i]);
+    begin(all.at);
+    text_free(&all);
+    ck_assert_uint_eq(line_maker->started, 30);
+    for (int i = 0; i < 100; i++) {
+        while (line_maker->dials.count)
+            fake_connect(line_maker);
+        end_all(_i);
+        loop_skip(loop, 100);
+    }
+    ck_assert_uint_ge(line_maker->started, 30 + 3); /* it does not give up either */
+    ck_assert_uint_le(line_maker->started, 30 + 11);
+    finish();
+}
+END_TEST
+
+/* Lines that end before the first fill is done are not filled up at once again. */
+START_TEST(test_no_storm_while_filling)
+{
+    begin("min_idle = 10");
+    for (int i = 0; i < 100; i++) {
+        if (line_maker->dials.count)
+            fake_connect(line_maker);
+        while (line_maker->lines.count)
+            fake_conn_gone(fake_conn_at(line_maker, 0), CLOSE_PEER);
+        loop_skip(loop, 100);
+    }
+    ck_assert_uint_le(line_maker->started, 10 + 11);
+    finish();
+}
+END_TEST
+
+/* What an operator does is done at once. */
+START_TEST(test_floor_after_verbs)
+{
+    begin("min_idle = 3");
+    while (line_maker->dials.count)
+        fake_connect(line_maker);
+    pool_command(pool, POOL_RECONNECT);
+    ck_assert_uint_eq(line_maker->dials.count, 3);
+    while (line_maker->dials.count)
+        fake_connect(line_maker);
+    pool_command(pool, POOL_DRAIN);
+    ck_assert_uint_eq(pool_lines(pool), 0);
+    pool_command(pool, POOL_RESUME);
+    ck_assert_uint_eq(line_maker->dials.count, 3);
+    struct config *other =
+        parse_good("upstream a {\nurl = \"https://a.example\"\nhttp2 = never\nmin_idle = 5\n}\n");
+    while (line_maker->dials.count)
+        fake_connect(line_maker);
+    pool_configure(pool, other, find(other, "a"), false);
+    config_unref(other);
+    ck_assert_uint_eq(line_maker->dials.count, 2);
     finish();
 }
 END_TEST
@@ -403,13 +535,13 @@ START_TEST(test_renewed)
         parse_good("upstream a {\nurl = \"https://a.example\"\ntls_name = \"b.example\"\n}\n");
     pool_configure(pool, other, find(other, "a"), true);
     config_unref(other);
-    fake_connect(line_maker);
-    ck_assert_ptr_null(callers[1].conn);
-    ck_assert_uint_eq(closed(CLOSE_RECONNECT), 1);
+    ck_assert_uint_eq(line_maker->cancelled, 1); /* and dialled for anew */
+    ck_assert_uint_eq(line_maker->dials.count, 1);
+    ck_assert(callers[1].waits);
     fake_connect(line_maker);
     ck_assert_ptr_nonnull(callers[1].conn);
     hang_up(0);
-    ck_assert_uint_eq(closed(CLOSE_RECONNECT), 2);
+    ck_assert_uint_eq(closed(CLOSE_RECONNECT), 1);
     hang_up(1);
     ck_assert_uint_eq(look().idle, 1);
     finish();
@@ -455,6 +587,8 @@ int main(void)
     tcase_add_test(c, test_max_age_of_a_busy_one);
     tcase_add_test(c, test_idle_timeout);
     tcase_add_test(c, test_idle_learn);
+    tcase_add_test(c, test_restarts_teach_nothing);
+    tcase_add_test(c, test_the_origins_hint);
     tcase_add_test(c, test_not_learned);
     tcase_add_test(c, test_floor_from_the_start);
     tcase_add_test(c, test_floor_after_loss);
@@ -462,6 +596,9 @@ int main(void)
     tcase_add_test(c, test_floor_after_failure);
     tcase_add_test(c, test_floor_after_unfit);
     tcase_add_test(c, test_floor_at_idle_timeout);
+    tcase_add_loop_test(c, test_no_storm, 0, 5);
+    tcase_add_test(c, test_no_storm_while_filling);
+    tcase_add_test(c, test_floor_after_verbs);
     tcase_add_test(c, test_dns_change);
     tcase_add_test(c, test_renewed);
     tcase_add_test(c, test_max_idle_lowered);

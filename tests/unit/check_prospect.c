@@ -58,18 +58,25 @@ START_TEST(test_holds)
     struct prospect p;
     struct upstream_config u = settings(HTTP2_AUTO, true);
     prospect_init(&p, &u);
-    ck_assert(prospect_holds(&p, 1000));
-    ck_assert(prospect_holds(&p, 1400));
-    ck_assert(!prospect_holds(&p, 2000)); /* for a moment, not for good */
-    ck_assert(!prospect_holds(&p, 9000));
-    prospect_init(&p, &u);
-    ck_assert(prospect_holds(&p, 1000));
+    ck_assert_uint_eq(prospect_holds(&p), 0);
+    prospect_dialled(&p, 1000);
+    uint64_t until = prospect_holds(&p);
+    ck_assert_uint_gt(until, 1400);
+    ck_assert_uint_le(until, 2000); /* for a moment, not for good */
+    prospect_dialled(&p, 1300);     /* the first one decides */
+    ck_assert_uint_eq(prospect_holds(&p), until);
     prospect_failed(&p, 1100);
-    ck_assert(!prospect_holds(&p, 1100));
+    ck_assert_uint_le(prospect_holds(&p), 1100);
+    prospect_dialled(&p, 9000);
+    ck_assert_uint_le(prospect_holds(&p), 1100); /* once is enough */
     prospect_init(&p, &u);
-    ck_assert(prospect_holds(&p, 1000));
+    prospect_dialled(&p, 1000);
     prospect_learn(&p, false, 1);
-    ck_assert(!prospect_holds(&p, 1001));
+    ck_assert_uint_eq(prospect_holds(&p), 0);
+    u.http2 = HTTP2_ALWAYS;
+    prospect_init(&p, &u);
+    prospect_dialled(&p, 1000);
+    ck_assert_uint_eq(prospect_holds(&p), 0);
 }
 END_TEST
 
