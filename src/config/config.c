@@ -233,25 +233,55 @@ static int read_all(FILE *in, struct text *out)
     return ferror(in) ? errno : out->len > FILE_MAX_SIZE ? EFBIG : 0;
 }
 
+/* 0, or why not. */
+static int read_path(const char *path, struct text *out)
+{
+    FILE *in = fopen(path, "re");
+    if (in == NULL)
+        return errno;
+    int error = read_all(in, out);
+    fclose(in);
+    return error;
+}
+
 struct config *config_load(const char *path, bool optional, config_complain *complain,
                            void *context)
 {
     struct complaints complaints = {.path = path, .to = complain, .context = context};
     struct text text = {0};
     struct config *c = NULL;
-    FILE *in = fopen(path, "re");
-    if (in == NULL && errno == ENOENT && optional)
-        return config_parse("", "", 0, complain, context);
-    int error = in ? read_all(in, &text) : errno;
+    int error = read_path(path, &text);
     errno = error;
-    if (error)
+    if (error == ENOENT && optional)
+        c = config_parse("", "", 0, complain, context);
+    else if (error)
         complaint_add(&complaints, 0, "%m");
     else
         c = config_parse(path, text.at, text.len, complain, context);
-    if (in)
-        fclose(in);
     text_free(&text);
     return c;
+}
+
+bool config_first_listen(const char *path, struct text *to)
+{
+    struct complaints complaints = {.path = path};
+    struct arena *scratch = arena_new();
+    struct text text = {0};
+    struct file f, builtin;
+    size_t before = to->len;
+    if (read_path(path, &text) == 0) {
+        file_read(&f, scratch, text_span(&text), &complaints);
+        read_builtin(scratch, &builtin);
+        const struct given_list *l = &f.globals.rows[ROW_GLOBAL_listen];
+        if (!l->set && f.complete)
+            l = &builtin.globals.rows[ROW_GLOBAL_listen];
+        for (size_t i = 0; i < l->count && to->len == before; i++)
+            if (!l->at[i]->bad)
+                text_add_str(to, l->at[i]->text);
+    }
+    text_free(&text);
+    arena_free(scratch);
+    return to->len > before;
 }
 
 struct config *config_ref(struct config *c)

@@ -113,6 +113,12 @@ struct config *config_load(const char *path, bool optional, config_complain *, v
 struct config *config_parse(const char *path, const char *text, size_t len, config_complain *,
                             void *context);
 
+/* Appends the first address of `listen` as written, to find the daemon of a file by:
+ * also where other lines are wrong, or name keys that only the daemon may read.
+ * False: there is none, or not to be told. */
+struct text;
+bool config_first_listen(const char *path, struct text *to) MUST_CHECK;
+
 struct config *config_ref(struct config *);
 void config_unref(struct config *); /* NULL is fine */
 
@@ -127,7 +133,6 @@ const struct upstream_config *config_for_path(const struct upstream_config *, co
                                               size_t len);
 
 /* Every directive with its value in the file's own syntax, to `out`. */
-struct text;
 void config_dump(const struct config *, struct text *out);
 
 /* Do two upstreams, or the defaults of two configurations, have the same values? */

@@ -280,12 +280,22 @@ static void parse(struct reader *r)
     r->file->complete = parsed && r->scan.error[0] == '\0';
 }
 
+static void complain_of_unset(struct reader *r)
+{
+    for (size_t i = 0; i < r->scan.unset_count; i++)
+        complaint_add(r->complaints, r->scan.unset[i].line,
+                      "${%.100s} is not set in the environment (${NAME:-} may be empty, in single "
+                      "quotes nothing is replaced)",
+                      r->scan.unset[i].name);
+}
+
 void file_read(struct file *file, struct arena *arena, struct span text,
                struct complaints *complaints)
 {
     struct reader r = {.arena = arena, .file = file, .complaints = complaints};
     *file = (struct file){0};
     scan_text(&r.scan, arena, text);
+    complain_of_unset(&r);
     pthread_mutex_lock(&lock);
     reading = &r;
     parse(&r);

@@ -1,6 +1,7 @@
 #include "config/scan.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 /* What ends a bare word (the lexer's own set, and what it skips in silence). */
 #define NOT_WORD " \t\r\n#\"'={}()+,*|"
@@ -58,12 +59,28 @@ static void comment(struct scanner *s, bool block)
     *s->at++ = ' ';
 }
 
+/* Of what stands between the braces the name is all up to the first ':', if a '-'
+ * and a value for want of another follow it; else all of it. */
+static void look_up(struct scanner *s, struct span inside)
+{
+    size_t colon = span_find(inside, ':');
+    bool has_value = span_starts(span_from(inside, colon), SPAN(":-"));
+    const char *name = arena_span(s->arena, has_value ? span_first(inside, colon) : inside).at;
+    if (has_value || getenv(name))
+        return;
+    size_t old = s->scan->unset_count * sizeof *s->scan->unset;
+    s->scan->unset = arena_grow(s->arena, s->scan->unset, old, old + sizeof *s->scan->unset);
+    s->scan->unset[s->scan->unset_count++] = (struct scan_unset){name, s->line};
+}
+
 /* "${NAME}" or "${NAME:-value}": libconfuse takes all up to the next brace,
  * beyond quotes and lines too. */
 static bool variable(struct scanner *s)
 {
-    for (char *p = s->at + 2; p < s->end && *p != '\n' && *p != '"' && *p != '\0'; p++) {
+    char *from = s->at + 2;
+    for (char *p = from; p < s->end && *p != '\n' && *p != '"' && *p != '\0'; p++) {
         if (*p == '}') {
+            look_up(s, (struct span){from, (size_t)(p - from)});
             s->at = p + 1;
             return true;
         }

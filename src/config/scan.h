@@ -13,9 +13,18 @@ struct scan_lines {
     size_t count;
 };
 
+/* A "${NAME}" without a value in the environment or behind ":-", which libconfuse
+ * takes for an empty one. */
+struct scan_unset {
+    const char *name;
+    int line;
+};
+
 struct scan {
     char *text;                            /* without comments, cut where the error is */
     struct scan_lines blocks[SCAN_LEVELS]; /* where each block begins, in order, by level */
+    struct scan_unset *unset;
+    size_t unset_count;
     char error[100];                       /* empty: none */
     int error_line;
 };

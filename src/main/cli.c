@@ -162,20 +162,20 @@ static int run_config(int argc, char **argv, const struct command *c)
 /* The first address the daemon of this file listens on; an exit code. */
 static int url_of_file(const char *path, struct text *url)
 {
-    struct config *config = config_load(path, false, complain, NULL);
-    if (config == NULL)
-        return EX_CONFIG;
-    int exit_code = EX_OK;
-    if (config->listen.count) {
-        const char *at = config->listen.at[0].text;
-        bool is_unix = span_starts(span_of(at), SPAN("unix:"));
-        text_printf(url, "%s%s", is_unix ? "" : "http://", at);
-    } else {
-        fprintf(stderr, "trunkline: %s: listens nowhere\n", path);
-        exit_code = EX_CONFIG;
+    struct text at = {0};
+    bool found = config_first_listen(path, &at);
+    if (found) {
+        bool is_unix = span_starts(text_span(&at), SPAN("unix:"));
+        text_printf(url, "%s%s", is_unix ? "" : "http://", at.at);
     }
+    text_free(&at);
+    if (found)
+        return EX_OK;
+    struct config *config = config_load(path, false, complain, NULL); /* to tell why not */
+    if (config)
+        fprintf(stderr, "trunkline: %s: listens nowhere\n", path);
     config_unref(config);
-    return exit_code;
+    return EX_CONFIG;
 }
 
 /* Where to find the daemon, as the options have it; an exit code. */

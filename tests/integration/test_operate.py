@@ -67,7 +67,7 @@ def test_bad_configurations(tmp_path, name):
 def test_check_and_config(tmp_path):
     """`ok` on stdout; the effective configuration reads back to the same."""
     file, again = tmp_path / 'good.conf', tmp_path / 'again.conf'
-    file.write_text(GOOD + 'defaults {\n    idle_timeout = 90s\n}\nupstream two {\n    url = "https://two.test"\n    credential_params = {"a${b}c", "d\\\\e"}\n}\n')
+    file.write_text(GOOD + 'defaults {\n    idle_timeout = 90s\n}\nupstream two {\n    url = "https://two.test"\n    credential_params = {"a\\${b}c", "d\\\\e"}\n}\n')
     out = cli('check', '-c', file)
     assert (out.returncode, out.stdout.strip(), out.stderr) == (0, f'{file}: ok', '')
     first = cli('config', '-c', file)
@@ -76,6 +76,22 @@ def test_check_and_config(tmp_path):
     second = cli('config', '-c', again)
     assert second.returncode == 0 and second.stdout == first.stdout
     assert cli('check', '-c', tmp_path / 'missing').returncode == 78
+
+
+def test_unset_names(tmp_path, daemon):
+    """${NAME} that is not set is an error of file and line, for check, config, the start and a reload; with a value, or one for want of it, none."""
+    file = tmp_path / 'a.conf'
+    file.write_text('# ${NOT_SET_ANYWHERE}\nlog_level = "${SET_LEVEL}"\naccess_log = "${NOT_SET_ANYWHERE:-off}"\nallow_hosts = {"${NOT_SET_ANYWHERE}"}\n')
+    env = {**os.environ, 'SET_LEVEL': 'warn'}
+    for args in (['check', '-c', file], ['-c', file], ['config', '-c', file], ['doctor', '-c', file]):
+        out = cli(*args, env=env)
+        assert out.returncode == 78 and f'{file}:4: ${{NOT_SET_ANYWHERE}} is not set' in out.stderr and f'{file}:2:' not in out.stderr, out
+    env['NOT_SET_ANYWHERE'] = 'a.test'
+    out = cli('check', '-c', file, env={**env, 'NOT_SET_ANYWHERE': 'a.test', 'X': ''})
+    assert out.returncode == 78 and 'access_log = a.test' in out.stderr and ':4:' not in out.stderr, out
+    d = daemon()
+    d.write(d.conf_path.read_text() + 'ca_cert = "${NOT_SET_ANYWHERE}"\n')
+    assert 'NOT_SET_ANYWHERE} is not set' in d.cli('reload').stderr
 
 
 def test_several_errors_at_once(tmp_path):
@@ -167,6 +183,8 @@ def test_reload_as_a_command(daemon, origin, tmp_path):
     d.write(d.conf_path.read_text() + 'max_clients = many\naccess_log = "/nowhere/at/all/log"\n')
     done, line = cli('reload', '--url', url), len(d.conf_path.read_text().splitlines()) - 1
     assert done.returncode == 78 and not done.stdout and f'{d.conf_path}:{line}: max_clients = many: ' in done.stderr, done
+    again = d.cli('reload')     # the address is found in a file that is refused
+    assert (again.returncode, again.stderr) == (78, done.stderr) and d.stderr.count('reload refused') == 2
     with d.client() as c:
         r = c.request('POST', '/reload')
         assert r.status == 409 and r.text == done.stderr and r.all('content-type')[0].startswith('text/plain') and r.keeps, r

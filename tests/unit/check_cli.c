@@ -365,6 +365,27 @@ START_TEST(stats_of_the_file_s_first_address)
     prints(line, "binance");
     stop(&s);
     fails("stats -c /nowhere/t.conf", EX_CONFIG, "/nowhere/t.conf");
+    write_config("listen = {}\nupstream a { url = http://a listen = {\"127.0.0.1:1\"} }\n");
+    fails(line, EX_CONFIG, "listens nowhere");
+    write_config("nosuch = 1\nlisten = {\"127.0.0.1:1\"}\n"); /* the reading ends before it */
+    fails(line, EX_CONFIG, "t.conf:1: unknown directive 'nosuch'");
+}
+END_TEST
+
+/* A daemon is found by a file that it would not take, or of which only it can read all. */
+START_TEST(a_wrong_file_still_has_an_address)
+{
+    struct server s;
+    char content[300], line[200];
+    start(&s, OK_HEAD "\r\n" STATS);
+    snprintf(line, sizeof line, "stats -c %s", config_path);
+    snprintf(
+        content, sizeof content,
+        "ca_key = \"${NOT_SET_HERE}/k\"\nlisten = {\"nonsense\", \"127.0.0.1:%u\"}\nnosuch = 1\n",
+        s.port);
+    write_config(content);
+    prints(line, "binance");
+    stop(&s);
 }
 END_TEST
 
@@ -458,6 +479,7 @@ static Suite *suite(void)
     tcase_add_test(t, stats_as_a_table);
     tcase_add_test(t, stats_as_json);
     tcase_add_test(t, stats_of_the_file_s_first_address);
+    tcase_add_test(t, a_wrong_file_still_has_an_address);
     tcase_add_test(t, a_daemon_that_cannot_be_asked_is_69);
     tcase_add_test(t, verbs_say_what_became_of_it);
     tcase_add_test(t, reload_tells_its_outcome);

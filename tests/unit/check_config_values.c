@@ -277,6 +277,39 @@ START_TEST(variables_are_expanded)
 }
 END_TEST
 
+#define UNSET(line, name)                                                                          \
+    "t.conf:" line ": ${" name                                                                     \
+    "} is not set in the environment (${NAME:-} may be empty, in single "                          \
+    "quotes nothing is replaced)\n"
+
+/* An unset name is never an empty value. */
+START_TEST(unset_variables_are_errors)
+{
+    unsetenv("CHECK_NOT");
+    setenv("CHECK_EMPTY", "", 1);
+    setenv("CHECK_HOST", "a.test", 1);
+    refuse("\nallow_hosts = {\"${CHECK_NOT}.test\"}",
+           UNSET("2", "CHECK_NOT") "t.conf:2: allow_hosts = .test: must be a plain host name or an "
+                                   "IP address\n");
+    refuse_at("ca_cert = \"/a${CHECK_NOT}\"", 1, "${CHECK_NOT} is not set");
+    refuse_at("upstream ${CHECK_NOT} { url = \"http://a.test\" }", 1, "${CHECK_NOT} is not set");
+    refuse_at("max_clients = ${CHECK_NOT}", 1, "${CHECK_NOT} is not set");
+    refuse_at("\n\nallow_hosts = {a,\n\"${CHECK_HOST}\",\n\"${CHECK_NOT}\"}", 5, "${CHECK_NOT} is");
+    refuse_at("access_log = \"/a/${CHECK:X}\"", 1, "${CHECK:X} is not set");
+    refuse_at("access_log = \"/a/${CHECK:X:-y}\"", 1, "${CHECK:X:-y} is not set");
+    refuse_at("access_log = \"/a/${}\"", 1, "${} is not set");
+    struct config *c = parse_good("# ${CHECK_NOT}\n/* \"${CHECK_NOT}\" */ // ${CHECK_NOT}\n"
+                                  "access_log = '/${CHECK_NOT}'\n"
+                                  "ca_cert = \"${CHECK_EMPTY}\" ca_key = \"${CHECK_NOT:-}\"\n"
+                                  "allow_hosts = {\"${CHECK_HOST:-b.test}\"}\n"
+                                  "defaults { credential_params = {\"\\${a}\"} }\n");
+    ck_assert_str_eq(c->access_log, "/${CHECK_NOT}");
+    ck_assert_str_eq(c->allow_hosts.at[0], "a.test");
+    ck_assert_ptr_null(c->ca_cert);
+    config_unref(c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("config_values");
@@ -289,6 +322,7 @@ int main(void)
     tcase_add_test(c, addresses_to_listen_on_are_checked);
     tcase_add_test(c, files_named_must_be_readable);
     tcase_add_test(c, variables_are_expanded);
+    tcase_add_test(c, unset_variables_are_errors);
     suite_add_tcase(suite, c);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
