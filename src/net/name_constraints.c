@@ -3,6 +3,8 @@
 #include <ctype.h>
 #include <mbedtls/asn1write.h>
 
+#include "net/der.h"
+
 /* Tags of RFC 5280's NameConstraints and GeneralName. */
 #define TAG_PERMITTED (MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_ASN1_CONSTRUCTED | 0)
 #define TAG_EXCLUDED (MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_ASN1_CONSTRUCTED | 1)
@@ -10,6 +12,7 @@
 #define TAG_DIRECTORY_NAME (MBEDTLS_ASN1_CONTEXT_SPECIFIC | MBEDTLS_ASN1_CONSTRUCTED | 4)
 #define TAG_IP_ADDRESS (MBEDTLS_ASN1_CONTEXT_SPECIFIC | 7)
 #define TAG_SEQUENCE (MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE)
+#define TAG_SET (MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SET)
 
 #define HEADER_MAX 6 /* of one tag with its length */
 #define IP4_LEN 8    /* an address and its mask */
@@ -58,81 +61,80 @@ void name_constraints_write(const char *const *hosts, size_t count, struct text 
 
 /* ------------------------------------------------------------------- reading */
 
-struct reader {
-    unsigned char *at; /* mbedTLS wants it so; nothing is written */
-    const unsigned char *end;
-};
-
-/* Steps into what has this tag; `r` goes on behind it. */
-static bool enter(struct reader *r, int tag, struct reader *inside)
+static bool add_name(char ***names, size_t *count, struct span name)
 {
-    size_t len;
-    if (mbedtls_asn1_get_tag(&r->at, r->end, &len, tag) != 0)
-        return false;
-    *inside = (struct reader){r->at, r->at + len};
-    r->at += len;
-    return true;
-}
-
-static bool is_at(const struct reader *r, int tag)
-{
-    return r->at < r->end && *r->at == tag;
-}
-
-static bool add_name(char ***names, size_t *count, const struct reader *name)
-{
-    size_t len = (size_t)(name->end - name->at);
-    char *copy = must_strndup((char *)name->at, len);
+    char *copy = must_strndup(name.at, name.len);
     *names = must_realloc(*names, (*count + 1) * sizeof(char *));
     (*names)[(*count)++] = copy;
     for (char *p = copy; *p; p++)
         *p = (char)tolower((unsigned char)*p);
-    return strlen(copy) == len;
+    return strlen(copy) == name.len;
 }
 
-/* Minimum and maximum are not to be there, RFC 5280 4.2.1.10. Kinds of names
- * that a leaf has none of do not bear on it. */
-static bool read_subtree(struct reader *list, char ***names, size_t *count, const char **why)
+/* RFC 5280's GeneralName: otherName, x400Address, directoryName and ediPartyName hold
+ * values, the others bytes. */
+static bool is_general_name(int tag)
 {
-    struct reader subtree, name;
-    *why = "its name constraints are malformed";
-    if (!enter(list, TAG_SEQUENCE, &subtree) || subtree.at == subtree.end)
+    static const bool has_values[] = {true, false, false, true, true, true, false, false, false};
+    unsigned kind = (unsigned)tag & MBEDTLS_ASN1_TAG_VALUE_MASK;
+    int form = kind < COUNT_OF(has_values) && has_values[kind] ? MBEDTLS_ASN1_CONSTRUCTED : 0;
+    return kind < COUNT_OF(has_values) && tag == (int)(MBEDTLS_ASN1_CONTEXT_SPECIFIC | form | kind);
+}
+
+/* Minimum and maximum are not to be there, RFC 5280 4.2.1.10. */
+static bool next_subtree(struct der *list, int *tag, struct span *base)
+{
+    struct der subtree, name;
+    if (!der_enter(list, TAG_SEQUENCE, &subtree) || !der_next(&subtree, tag, &name))
         return false;
-    int tag = *subtree.at;
-    if (!enter(&subtree, tag, &name) || subtree.at != subtree.end)
+    *base = der_rest(&name);
+    return der_is_empty(&subtree) && is_general_name(*tag);
+}
+
+/* Kinds of names that a leaf has none of do not bear on it. */
+static bool read_subtree(struct der *list, char ***names, size_t *count, const char **why)
+{
+    int tag;
+    struct span name;
+    *why = "its name constraints are malformed";
+    if (!next_subtree(list, &tag, &name))
         return false;
     if (tag == TAG_DNS_NAME)
-        return add_name(names, count, &name);
+        return add_name(names, count, name);
     *why = "its name constraints are about directory names too";
     return tag != TAG_DIRECTORY_NAME;
 }
 
-static bool read_list(struct reader *r, int tag, char ***names, size_t *count, const char **why)
+static bool read_list(struct der *d, int tag, char ***names, size_t *count, const char **why)
 {
-    struct reader list;
-    if (!is_at(r, tag))
+    struct der list;
+    if (!der_is_at(d, tag))
         return true;
-    if (!enter(r, tag, &list))
+    if (!der_enter(d, tag, &list))
         return false;
-    while (list.at < list.end)
+    while (!der_is_empty(&list))
         if (!read_subtree(&list, names, count, why))
             return false;
     return true;
 }
 
+static bool enter_lists(struct span der, struct der *lists)
+{
+    struct der whole = der_of(der);
+    return der_enter(&whole, TAG_SEQUENCE, lists) && der_is_empty(&whole);
+}
+
 bool name_constraints_read(struct name_constraints *c, struct span der, const char **why)
 {
-    struct reader whole = {(unsigned char *)(uintptr_t)der.at,
-                           (const unsigned char *)der.at + der.len};
-    struct reader lists;
+    struct der lists;
     *why = "its name constraints are malformed";
-    if (!enter(&whole, TAG_SEQUENCE, &lists) || whole.at != whole.end)
+    if (!enter_lists(der, &lists))
         return false;
     if (!read_list(&lists, TAG_PERMITTED, &c->permitted, &c->permitted_count, why) ||
         !read_list(&lists, TAG_EXCLUDED, &c->excluded, &c->excluded_count, why))
         return false;
     *why = "its name constraints are malformed";
-    return lists.at == lists.end;
+    return der_is_empty(&lists);
 }
 
 static void free_names(char **names, size_t count)
@@ -151,19 +153,30 @@ void name_constraints_free(struct name_constraints *c)
 
 /* ------------------------------------------------------------------ matching */
 
-/* "x" is x and what is below it; "" is every name. */
-static bool is_below(const char *host, const char *top)
+/* Letters of ASCII without case; NULs are bytes like others. */
+static bool same_text(struct span a, struct span b)
 {
-    size_t len = strlen(host), top_len = strlen(top);
-    if (top_len > len || strcmp(host + len - top_len, top) != 0)
+    if (a.len != b.len)
         return false;
-    return top_len == 0 || len == top_len || top[0] == '.' || host[len - top_len - 1] == '.';
+    for (size_t i = 0; i < a.len; i++)
+        if (tolower((unsigned char)a.at[i]) != tolower((unsigned char)b.at[i]))
+            return false;
+    return true;
+}
+
+/* "x" is x and what is below it, ".x" only that; "" is every name. */
+static bool is_below(struct span host, struct span top)
+{
+    if (top.len > host.len || !same_text(span_from(host, host.len - top.len), top))
+        return false;
+    return top.len == 0 || host.len == top.len || top.at[0] == '.' ||
+           host.at[host.len - top.len - 1] == '.';
 }
 
 static bool any_is_above(char *const *names, size_t count, const char *host)
 {
     for (size_t i = 0; i < count; i++)
-        if (is_below(host, names[i]))
+        if (is_below(span_of(host), span_of(names[i])))
             return true;
     return false;
 }
@@ -172,4 +185,117 @@ bool name_constraints_permit(const struct name_constraints *c, const char *host)
 {
     return any_is_above(c->permitted, c->permitted_count, host) &&
            !any_is_above(c->excluded, c->excluded_count, host);
+}
+
+/* ------------------------------------------------- what any CA may vouch for */
+
+/* How a name stands to a list of subtrees. */
+enum standing {
+    STANDING_UNNAMED, /* none of them is of its kind */
+    STANDING_OUTSIDE,
+    STANDING_INSIDE,
+    STANDING_UNCLEAR, /* malformed, or of a kind that cannot be compared */
+};
+
+/* The base is an address and its mask, each as long as the name. */
+static enum standing compare_address(struct span name, struct span base)
+{
+    if (base.len != IP4_LEN && base.len != IP6_LEN)
+        return STANDING_UNCLEAR;
+    if (base.len != 2 * name.len)
+        return STANDING_OUTSIDE;
+    const char *address = base.at, *mask = base.at + name.len;
+    for (size_t i = 0; i < name.len; i++)
+        if ((name.at[i] ^ address[i]) & mask[i])
+            return STANDING_OUTSIDE;
+    return STANDING_INSIDE;
+}
+
+/* Whatever their kinds of string. */
+static bool same_attribute(struct der *a, struct der *b)
+{
+    struct der type[2], value[2];
+    int tags[2];
+    return der_enter(a, MBEDTLS_ASN1_OID, &type[0]) && der_enter(b, MBEDTLS_ASN1_OID, &type[1]) &&
+           span_is(der_rest(&type[0]), der_rest(&type[1])) && der_next(a, &tags[0], &value[0]) &&
+           der_next(b, &tags[1], &value[1]) &&
+           same_text(der_rest(&value[0]), der_rest(&value[1])) && der_is_empty(a) &&
+           der_is_empty(b);
+}
+
+/* RelativeDistinguishedName ::= SET OF SEQUENCE { OID, value }, in DER's order. */
+static bool same_step(struct der *a, struct der *b)
+{
+    struct der attribute[2];
+    while (!der_is_empty(a) && !der_is_empty(b))
+        if (!der_enter(a, TAG_SEQUENCE, &attribute[0]) ||
+            !der_enter(b, TAG_SEQUENCE, &attribute[1]) ||
+            !same_attribute(&attribute[0], &attribute[1]))
+            return false;
+    return der_is_empty(a) && der_is_empty(b);
+}
+
+/* The base is a beginning of the name, RFC 5280 7.1. */
+static enum standing compare_directory(struct span name, struct span base)
+{
+    struct der whole[2] = {der_of(name), der_of(base)}, steps[2], step[2];
+    for (int i = 0; i < 2; i++)
+        if (!der_enter(&whole[i], TAG_SEQUENCE, &steps[i]) || !der_is_empty(&whole[i]))
+            return STANDING_UNCLEAR;
+    while (!der_is_empty(&steps[1])) {
+        if (!der_enter(&steps[1], TAG_SET, &step[1]))
+            return STANDING_UNCLEAR;
+        if (der_is_empty(&steps[0]))
+            return STANDING_OUTSIDE;
+        if (!der_enter(&steps[0], TAG_SET, &step[0]))
+            return STANDING_UNCLEAR;
+        if (!same_step(&step[0], &step[1]))
+            return STANDING_OUTSIDE;
+    }
+    return STANDING_INSIDE;
+}
+
+static enum standing compare(const struct general_name *name, struct span base)
+{
+    switch (name->kind) {
+    case NAME_DNS: return is_below(name->value, base) ? STANDING_INSIDE : STANDING_OUTSIDE;
+    case NAME_DIRECTORY: return compare_directory(name->value, base);
+    case NAME_ADDRESS: return compare_address(name->value, base);
+    default: return STANDING_UNCLEAR;
+    }
+}
+
+static enum standing stand(struct der *lists, int tag, const struct general_name *name,
+                           size_t *work)
+{
+    enum standing found = STANDING_UNNAMED;
+    struct der list;
+    if (!der_is_at(lists, tag))
+        return found;
+    if (!der_enter(lists, tag, &list))
+        return STANDING_UNCLEAR;
+    while (!der_is_empty(&list)) {
+        int kind;
+        struct span base;
+        if (*work == 0 || !next_subtree(&list, &kind, &base))
+            return STANDING_UNCLEAR;
+        --*work;
+        if ((kind & MBEDTLS_ASN1_TAG_VALUE_MASK) != name->kind)
+            continue;
+        enum standing one = compare(name, base);
+        found = one > found ? one : found;
+    }
+    return found;
+}
+
+bool name_constraints_admit(struct span der, const struct general_name *name, size_t *work)
+{
+    struct der lists;
+    if (!enter_lists(der, &lists))
+        return false;
+    enum standing permitted = stand(&lists, TAG_PERMITTED, name, work);
+    enum standing excluded = stand(&lists, TAG_EXCLUDED, name, work);
+    return der_is_empty(&lists) &&
+           (permitted == STANDING_UNNAMED || permitted == STANDING_INSIDE) &&
+           (excluded == STANDING_UNNAMED || excluded == STANDING_OUTSIDE);
 }

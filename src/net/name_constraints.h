@@ -1,6 +1,6 @@
-/* The name constraints of a CA (RFC 5280 4.2.1.10): which hosts it may vouch
- * for. Encodes them for a new CA, and reads those of an old one. Owned by its
- * CA; read-only once read. */
+/* The name constraints of a CA (RFC 5280 4.2.1.10): which names it may vouch for.
+ * Encodes them for a new local CA and reads those of an old one (owned by its CA;
+ * read-only once read), and holds any CA's names to its own. */
 #pragma once
 
 #include "base/span.h"
@@ -26,3 +26,21 @@ bool name_constraints_read(struct name_constraints *, struct span der, const cha
 bool name_constraints_permit(const struct name_constraints *, const char *host);
 
 void name_constraints_free(struct name_constraints *);
+
+/* The kinds of names that can be compared, by their numbers in RFC 5280 4.2.1.6. */
+#define NAME_DNS 2
+#define NAME_DIRECTORY 4
+#define NAME_ADDRESS 7
+
+/* A name in a certificate: what kind, and its letters, an address's 4 or 16 bytes, a
+ * directory name's DER. */
+struct general_name {
+    int kind;
+    struct span value;
+};
+
+/* May a CA with these constraints (the extension's value) vouch for this name? Not
+ * if they exclude it, permit others of its kind only, are malformed, or speak of its
+ * kind and that cannot be compared. Each comparison takes one from `work`; at 0 it is
+ * no. */
+bool name_constraints_admit(struct span der, const struct general_name *, size_t *work) MUST_CHECK;

@@ -216,8 +216,8 @@ static void secure(struct stream_tls *s)
         .alpn = mbedtls_ssl_get_alpn_protocol(&h->ssl),
         .resumed = tls_handshake_is_resumed(h),
         .handshake_us = clock_us() - s->begun_us,
-        .valid_from_s = h->valid_from_s,
-        .valid_until_s = h->valid_until_s,
+        .valid_from_s = h->chain.valid_from_s,
+        .valid_until_s = h->chain.valid_until_s,
     };
     tls_handshake_settle(h);
     mbedtls_ssl_set_bio(&h->ssl, s, on_send, on_receive, NULL);

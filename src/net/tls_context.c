@@ -1,5 +1,6 @@
 #include "net/tls_context.h"
 
+#include <errno.h>
 #include <mbedtls/error.h>
 #include <mbedtls/psa_util.h>
 #include <mbedtls/ssl.h>
@@ -12,8 +13,10 @@
 
 #include "base/log.h"
 #include "base/span.h"
+#include "base/text.h"
 #include "net/ca.h"
 #include "net/tls_session.h"
+#include "net/x509.h"
 
 /* One configuration per ALPN list: mbedTLS keeps the list there. */
 struct variant {
@@ -78,22 +81,53 @@ static void explain(char *error, size_t size, const char *directive, const char 
     snprintf(error, size, "%s %s: cannot be read: %s", directive, path, words);
 }
 
-/* Certificates that mbedTLS cannot parse are passed over, as long as one can be. */
+/* The whole file, with a NUL behind it that is not counted; 0 or errno. */
+static int read_file(const char *path, struct text *to)
+{
+    FILE *in = fopen(path, "re");
+    size_t n;
+    if (in == NULL)
+        return errno;
+    do {
+        n = fread(text_reserve(to, BUFSIZ + 1), 1, BUFSIZ, in);
+        text_added(to, n);
+    } while (n);
+    int error = ferror(in) ? errno : 0;
+    fclose(in);
+    return error;
+}
+
+/* Every certificate of a file; false with words if there is none. */
+static bool read_certificates(mbedtls_x509_crt *chain, const char *directive, const char *path,
+                              size_t *unreadable, char *error, size_t size)
+{
+    struct text content = {0};
+    *unreadable = 0;
+    int failed = read_file(path, &content);
+    int code = failed ? 0 : x509_read(chain, text_span(&content), unreadable);
+    text_free(&content);
+    if (failed)
+        snprintf(error, size, "%s %s: cannot be read: %s", directive, path, strerror(failed));
+    else if (code)
+        explain(error, size, directive, path, code);
+    else if (chain->raw.len == 0)
+        snprintf(error, size, "%s %s: holds no certificate", directive, path);
+    if (chain->raw.len)
+        return true;
+    mbedtls_x509_crt_free(chain);
+    return false;
+}
+
+/* Those that cannot be read are passed over, as long as one can be. */
 static bool read_anchors(mbedtls_x509_crt *chain, const char *directive, const char *path,
                          char *error, size_t size)
 {
-    int code = mbedtls_x509_crt_parse_file(chain, path);
-    if (code >= 0 && chain->raw.len > 0) {
-        if (code > 0)
-            LOG(WARN, directive, "%s: %d certificates cannot be read", path, code);
-        return true;
-    }
-    if (code < 0)
-        explain(error, size, directive, path, code);
-    else
-        snprintf(error, size, "%s %s: holds no certificate", directive, path);
-    mbedtls_x509_crt_free(chain);
-    return false;
+    size_t unreadable;
+    if (!read_certificates(chain, directive, path, &unreadable, error, size))
+        return false;
+    if (unreadable)
+        LOG(WARN, directive, "%s: %zu certificates cannot be read", path, unreadable);
+    return true;
 }
 
 static const char *find_bundle(void)
@@ -121,15 +155,16 @@ static mbedtls_x509_crt *system_anchors(char *error, size_t size)
 static bool read_identity(struct tls_context *c, const struct tls_settings *with, char *error,
                           size_t size)
 {
-    int code = mbedtls_x509_crt_parse_file(&c->cert, with->cert_file);
-    if (code != 0) {
-        explain(error, size, "cert_file", with->cert_file,
-                code < 0 ? code : MBEDTLS_ERR_X509_INVALID_FORMAT);
+    size_t unreadable;
+    if (!read_certificates(&c->cert, "cert_file", with->cert_file, &unreadable, error, size))
+        return false;
+    if (unreadable) {
+        explain(error, size, "cert_file", with->cert_file, MBEDTLS_ERR_X509_INVALID_FORMAT);
         return false;
     }
     const char *key_file = with->key_file ? with->key_file : with->cert_file;
-    code = mbedtls_pk_parse_keyfile(&c->key, key_file, NULL, mbedtls_psa_get_random,
-                                    MBEDTLS_PSA_RANDOM_STATE);
+    int code = mbedtls_pk_parse_keyfile(&c->key, key_file, NULL, mbedtls_psa_get_random,
+                                        MBEDTLS_PSA_RANDOM_STATE);
     if (code != 0) {
         explain(error, size, "key_file", key_file, code);
         return false;
@@ -189,6 +224,11 @@ struct tls_context *tls_context_serve(const char *host, struct leaf *leaf)
 bool tls_context_is_server(const struct tls_context *c)
 {
     return c->serves != NULL;
+}
+
+struct mbedtls_x509_crt *tls_context_anchors(struct tls_context *c)
+{
+    return c->anchors;
 }
 
 struct tls_context *tls_context_ref(struct tls_context *c)

@@ -11,6 +11,7 @@
 struct tls_context;
 struct tls_sessions;
 struct mbedtls_ssl_config;
+struct mbedtls_x509_crt;
 
 struct tls_settings {
     bool verify;
@@ -30,6 +31,9 @@ struct tls_context *tls_context_new(const struct tls_settings *, char *error, si
 struct leaf;
 struct tls_context *tls_context_serve(const char *host, struct leaf *);
 bool tls_context_is_server(const struct tls_context *);
+
+/* What its origins' chains may end with; empty when nothing is verified. */
+struct mbedtls_x509_crt *tls_context_anchors(struct tls_context *);
 
 struct tls_context *tls_context_ref(struct tls_context *);
 void tls_context_unref(struct tls_context *);

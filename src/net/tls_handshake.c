@@ -4,7 +4,6 @@
 #include <mbedtls/error.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define MAGIC 0x746c7368
 
@@ -17,49 +16,14 @@ static struct tls_handshake *self(void *context)
 
 /* ------------------------------------------------------------- verification */
 
-/* RFC 6125 and RFC 2818 3.1: an address is looked for among the iPAddress
- * names of the certificate, byte for byte. */
-static bool names_address(const mbedtls_x509_crt *cert, const unsigned char *ip, size_t len)
-{
-    for (const mbedtls_x509_sequence *n = &cert->subject_alt_names; n; n = n->next)
-        if ((n->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == MBEDTLS_X509_SAN_IP_ADDRESS &&
-            n->buf.len == len && memcmp(n->buf.p, ip, len) == 0)
-            return true;
-    return false;
-}
-
-static int64_t seconds(const mbedtls_x509_time *t)
-{
-    struct tm tm = {
-        .tm_sec = t->sec,
-        .tm_min = t->min,
-        .tm_hour = t->hour,
-        .tm_mday = t->day,
-        .tm_mon = t->mon - 1,
-        .tm_year = t->year - 1900,
-    };
-    return timegm(&tm);
-}
-
-/* The whole chain is verified, so that it ends with the first that expires. */
-static void note_validity(struct tls_handshake *h, const mbedtls_x509_crt *cert)
-{
-    int64_t until_s = seconds(&cert->valid_to);
-    if (h->valid_until_s && until_s >= h->valid_until_s)
-        return;
-    h->valid_until_s = until_s;
-    h->valid_from_s = seconds(&cert->valid_from);
-}
-
-/* mbedTLS calls this in full handshakes only. It is not told names that are
- * addresses (it would send them as SNI), so those are compared here. */
+/* mbedTLS calls this in full handshakes only. What it found is judged once the whole
+ * path is known. */
 static int on_verify(void *context, mbedtls_x509_crt *cert, int depth, uint32_t *flags)
 {
     struct tls_handshake *h = self(context);
     h->verified = true;
-    note_validity(h, cert);
-    if (depth == 0 && h->ip_len && !names_address(cert, h->ip, h->ip_len))
-        *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+    chain_note(&h->chain, cert, depth, *flags);
+    *flags = depth ? 0 : chain_judge(&h->chain, &h->peer_name, tls_context_anchors(h->context));
     return 0;
 }
 
@@ -112,7 +76,7 @@ static int begin(struct tls_handshake *h)
     if (h->name == NULL)
         return 0;
     mbedtls_ssl_set_verify(&h->ssl, on_verify, h);
-    error = mbedtls_ssl_set_hostname(&h->ssl, h->ip_len ? NULL : h->name);
+    error = mbedtls_ssl_set_hostname(&h->ssl, h->peer_name.host);
     if (error == 0 && h->offered)
         error = mbedtls_ssl_set_session(&h->ssl, &h->offered->at);
     return error;
@@ -199,7 +163,9 @@ enum failure tls_handshake_explain(const struct tls_handshake *h, char *words, s
 {
     uint32_t flags = h->begun ? mbedtls_ssl_get_verify_result(&h->ssl) : 0;
     bool is_refused = h->result == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED && flags != UINT32_MAX;
-    if (is_refused && mbedtls_x509_crt_verify_info(words, size, "", flags) > 0)
+    if (is_refused && flags == MBEDTLS_X509_BADCERT_OTHER && h->chain.why)
+        snprintf(words, size, "%s", h->chain.why);
+    else if (is_refused && mbedtls_x509_crt_verify_info(words, size, "", flags) > 0)
         make_one_line(words);
     else if (h->is_foreign)
         snprintf(words, size, "what the %s sent is not TLS", h->peer);
@@ -215,10 +181,12 @@ enum failure tls_handshake_explain(const struct tls_handshake *h, char *words, s
 
 static void name_origin(struct tls_handshake *h, const char *name)
 {
+    struct chain_peer *p = &h->peer_name;
     h->name = must_strdup(name);
-    h->ip_len = inet_pton(AF_INET, name, h->ip) == 1    ? 4
-                : inet_pton(AF_INET6, name, h->ip) == 1 ? 16
+    p->ip_len = inet_pton(AF_INET, name, p->ip) == 1    ? 4
+                : inet_pton(AF_INET6, name, p->ip) == 1 ? 16
                                                         : 0;
+    p->host = p->ip_len ? NULL : h->name;
     h->offered = tls_sessions_find(tls_context_sessions(h->context), name);
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/buf.h"
 #include "base/failure.h"
+#include "net/chain.h"
 #include "net/tls_context.h"
 #include "net/tls_session.h"
 
@@ -20,12 +21,11 @@ struct tls_handshake {
     bool is_foreign;     /* what came first is no TLS record */
     unsigned char alert; /* of the peer, in the clear; 0: none (RFC 8446 6) */
     bool verified;       /* a certificate was looked at (by a client always, unless it resumed) */
-    int64_t valid_from_s, valid_until_s; /* of the certificate that expires first */
+    struct chain chain;  /* of certificates that the origin showed */
     bool ticket_is_kept;
     const char *peer;            /* "origin" or "client" */
     char *name;                  /* of the origin; NULL: we are the server */
-    unsigned char ip[16];        /* the name, if it is a literal */
-    size_t ip_len;               /* 0, 4 or 16 */
+    struct chain_peer peer_name; /* the name as certificates have it */
     struct tls_context *context; /* one reference */
     const mbedtls_ssl_config *config;
     struct tls_session *offered; /* one reference, or NULL */

@@ -1,5 +1,7 @@
 /* Any bytes: are no name constraints, or some whose names can be written and read
- * again; and a host is permitted just if a name is above it and none excludes it. */
+ * again; and a host is permitted just if a name is above it and none excludes it.
+ * What the local CA may sign, the same constraints admit in any CA, within bounded
+ * work. */
 #include "base/text.h"
 #include "net/name_constraints.h"
 
@@ -21,12 +23,34 @@ static void read_back(const struct name_constraints *c)
     text_free(&der);
 }
 
+static bool admits(struct span der, int kind, struct span value)
+{
+    struct general_name name = {kind, value};
+    size_t work = 1000;
+    bool admitted = name_constraints_admit(der, &name, &work);
+    CHECK(work <= 1000);
+    return admitted;
+}
+
+static void compare(const struct name_constraints *c, struct span der)
+{
+    for (size_t i = 0; i < c->permitted_count && c->permitted_count + c->excluded_count < 1000; i++)
+        if (name_constraints_permit(c, c->permitted[i]))
+            CHECK(admits(der, NAME_DNS, span_of(c->permitted[i])));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct name_constraints c = {0};
+    struct span der = {(const char *)data, size};
     const char *why = NULL;
-    if (name_constraints_read(&c, (struct span){(const char *)data, size}, &why)) {
+    for (int kind = 0; kind < 9; kind++) /* the input's own bytes, as names of any kind */
+        for (size_t from = 0; from < size && from < 64; from++)
+            (void)admits(der, kind, span_from(der, from));
+    (void)admits(der, NAME_ADDRESS, SPAN("\x7f\0\0\1"));
+    if (name_constraints_read(&c, der, &why)) {
         read_back(&c);
+        compare(&c, der);
         for (size_t i = 0; i < c.excluded_count; i++)
             CHECK(!name_constraints_permit(&c, c.excluded[i]));
     } else {

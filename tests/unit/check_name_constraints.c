@@ -157,6 +157,105 @@ START_TEST(refuses_what_is_malformed)
 }
 END_TEST
 
+/* ------------------------------------------------- what any CA may vouch for */
+
+static bool admits(struct span der, int kind, struct span value)
+{
+    struct general_name name = {kind, value};
+    size_t work = 100;
+    return name_constraints_admit(der, &name, &work);
+}
+
+/* permitted test, .sub.other, 10.0.0.0/8; excluded b.test, 10.1.0.0/16, mail of x */
+static const struct span limits = {"\x30\x4b\xa0\x27\x30\x06\x82\x04Test\x30\x0c\x82\x0a.sub.other"
+                                   "\x30\x0a\x87\x08\x0a\0\0\0\xff\0\0\0"
+                                   "\x30\x03\x82\x01q"
+                                   "\xa1\x20\x30\x08\x82\x06"
+                                   "b.test\x30\x0a\x87\x08\x0a\x01\0\0\xff\xff\0\0"
+                                   "\x30\x08\x81\x06"
+                                   "x.test",
+                                   77};
+
+START_TEST(admits_by_kind)
+{
+    static const struct {
+        int kind;
+        struct span value;
+        bool admitted;
+    } cases[] = {
+        {NAME_DNS, {"test", 4}, true},
+        {NAME_DNS, {"a.TEST", 6}, true},
+        {NAME_DNS, {"*.test", 6}, true},
+        {NAME_DNS, {"b.test", 6}, false},
+        {NAME_DNS, {"a.b.test", 8}, false},
+        {NAME_DNS, {"atest", 5}, false},
+        {NAME_DNS, {"sub.other", 9}, false},
+        {NAME_DNS, {"a.sub.other", 11}, true},
+        {NAME_DNS, {"", 0}, false},
+        {NAME_ADDRESS, {"\x0a\x02\x03\x04", 4}, true},
+        {NAME_ADDRESS, {"\x0a\x01\x03\x04", 4}, false},
+        {NAME_ADDRESS, {"\x0b\x02\x03\x04", 4}, false},
+        {NAME_ADDRESS, {"\x0a\x02\x03\x04\0\0\0\0\0\0\0\0\0\0\0\0", 16}, false},
+        {1, {"a@y.test", 8}, false}, /* mail: cannot be compared */
+        {6, {"https://evil", 12}, true},
+        {NAME_DIRECTORY, {"\x30\0", 2}, true},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++)
+        ck_assert_msg(admits(limits, cases[i].kind, cases[i].value) == cases[i].admitted,
+                      "case %zu", i);
+}
+END_TEST
+
+/* C=X, O=Ab as printable strings; O=aB as UTF-8; a BMP string of other letters. */
+#define RDN_C "\x31\x0a\x30\x08\x06\x03\x55\x04\x06\x13\x01X"
+#define RDN_O(type, value) "\x31\x0b\x30\x09\x06\x03\x55\x04\x0a" type "\x02" value
+
+START_TEST(admits_directory_names_by_their_beginning)
+{
+    struct span der = BYTES("\x30\x21\xa0\x1f\x30\x1d\xa4\x1b\x30\x19" RDN_C RDN_O("\x13", "Ab"));
+    ck_assert(admits(der, NAME_DIRECTORY, BYTES("\x30\x19" RDN_C RDN_O("\x0c", "aB"))));
+    ck_assert(admits(der, NAME_DIRECTORY,
+                     BYTES("\x30\x26" RDN_C RDN_O("\x0c", "aB") RDN_O("\x0c", "zz"))));
+    ck_assert(!admits(der, NAME_DIRECTORY, BYTES("\x30\x19" RDN_C RDN_O("\x0c", "Ac"))));
+    ck_assert(!admits(der, NAME_DIRECTORY, BYTES("\x30\x0c" RDN_C)));
+    ck_assert(!admits(der, NAME_DIRECTORY, BYTES("\x30\x19" RDN_O("\x13", "Ab") RDN_C)));
+    ck_assert(!admits(der, NAME_DIRECTORY, BYTES("\x30\x0d" RDN_O("\x1e", "\0z"))));
+    ck_assert(!admits(der, NAME_DIRECTORY, BYTES("\x30\x05" RDN_C)));
+    ck_assert(admits(der, NAME_DNS, BYTES("any.test")));
+    struct span bmp = BYTES("\x30\x15\xa0\x13\x30\x11\xa4\x0f\x30\x0d" RDN_O("\x1e", "\0b"));
+    ck_assert(admits(bmp, NAME_DIRECTORY, BYTES("\x30\x0d" RDN_O("\x1e", "\0B"))));
+    ck_assert(!admits(bmp, NAME_DIRECTORY, BYTES("\x30\x0d" RDN_O("\x1e", "\0c"))));
+}
+END_TEST
+
+START_TEST(admits_nothing_by_what_is_malformed)
+{
+    static const struct span ders[] = {
+        {"", 0},
+        {"\x30\x02\xa0\x05", 4},
+        {"\x30\x06\xa2\x04\x30\x02\x82\x00", 8},
+        {"\x30\x09\xa0\x07\x30\x05\x82\x00\x80\x01\x01", 11},
+        {"\x30\x0c\xa0\x04\x30\x02\x82\x00\xa1\x04\x30\x02\x87\x00",
+         14}, /* an address of nothing */
+    };
+    for (size_t i = 0; i + 1 < COUNT_OF(ders); i++)
+        ck_assert_msg(!admits(ders[i], NAME_DNS, BYTES("a.test")), "case %zu", i);
+    ck_assert(!admits(ders[4], NAME_ADDRESS, BYTES("\x0a\0\0\1")));
+}
+END_TEST
+
+/* What a hostile CA can make us compare is bounded. */
+START_TEST(admits_nothing_once_the_work_is_used_up)
+{
+    struct general_name name = {NAME_DNS, BYTES("a.test")};
+    size_t work = 10;
+    ck_assert(name_constraints_admit(limits, &name, &work));
+    ck_assert_uint_eq(work, 3);
+    ck_assert(!name_constraints_admit(limits, &name, &work));
+    ck_assert_uint_eq(work, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("name_constraints");
@@ -168,6 +267,10 @@ int main(void)
     tcase_add_test(all, heeds_what_others_write);
     tcase_add_test(all, an_empty_name_is_every_name);
     tcase_add_test(all, refuses_what_is_malformed);
+    tcase_add_test(all, admits_by_kind);
+    tcase_add_test(all, admits_directory_names_by_their_beginning);
+    tcase_add_test(all, admits_nothing_by_what_is_malformed);
+    tcase_add_test(all, admits_nothing_once_the_work_is_used_up);
     suite_add_tcase(suite, all);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -1,0 +1,31 @@
+/* Reads X.509 certificates as mbedTLS does, but for one thing: mbedTLS refuses a
+ * certificate with critical name constraints (RFC 5280 4.2.1.10), and these read
+ * it, because chain.h holds issuers to them. Functions over mbedTLS, no state.
+ *
+ * A TLS handshake reads what an origin shows by the same rule: x509.c defines
+ * mbedtls_x509_crt_parse_der(), which libmbedtls finds there in place of
+ * libmbedx509's (the executable's definition comes first, ELF gABI 5). */
+#pragma once
+
+#include <mbedtls/x509_crt.h>
+
+#include "base/check.h"
+#include "base/span.h"
+
+/* Of the certificates that an origin shows, how many are looked at. */
+#define X509_SHOWN_MAX 16
+
+/* Appends every certificate in a file's bytes, PEM or one of DER (which need a NUL
+ * behind them, not counted), to an initialised chain. Those that cannot be read are
+ * passed over and counted. 0, or mbedTLS's error if none can be. */
+int x509_read(mbedtls_x509_crt *chain, struct span bytes, size_t *unreadable) MUST_CHECK;
+
+/* Appends one of DER; 0 or mbedTLS's error. */
+int x509_read_der(mbedtls_x509_crt *chain, struct span der) MUST_CHECK;
+
+/* Looks an extension up by its OID (MBEDTLS_OID_…): its value, empty if there is
+ * none. False if it is there twice or the extensions are malformed. */
+bool x509_extension(const mbedtls_x509_crt *, struct span oid, struct span *value) MUST_CHECK;
+
+/* Seconds since 1970. */
+int64_t x509_seconds(const mbedtls_x509_time *);
