@@ -110,6 +110,22 @@ static void add_ms(struct line *l, const char *key, uint64_t us)
     text_add(l->to, (struct span){fraction, sizeof fraction});
 }
 
+void access_line_of_order(struct text *to, const struct record *r)
+{
+    struct line l = {.to = to};
+    add_text(&l, "method", r->method);
+    add_word(&l, "client", r->client);
+    add_word(&l, "bot", r->bot);
+    add_word(&l, "error", r->error == FAILURE_NONE ? NULL : failure_name(r->error));
+    if (r->status)
+        add_number(&l, "status", r->status);
+    else
+        add_none(&l, "status");
+    add_word(&l, "sent", sent_name(r->sent));
+    add_ms(&l, "total_ms", r->total_us);
+    add_text(&l, "target", r->target);
+}
+
 void access_line(struct text *to, enum config_log_format format, const struct timespec *at,
                  const struct record *r)
 {

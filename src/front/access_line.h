@@ -8,6 +8,10 @@
 #include "config/config.h"
 #include "proxy/ledger.h"
 
+/* Appends, as logfmt without time and newline, what there is to know of an order whose
+ * fate is unknown. */
+void access_line_of_order(struct text *, const struct record *);
+
 /* Appends the line with its newline. `at` is of the wall clock. */
 void access_line(struct text *, enum config_log_format, const struct timespec *at,
                  const struct record *);

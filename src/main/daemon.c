@@ -13,6 +13,7 @@
 #include "front/activation.h"
 #include "front/desk.h"
 #include "front/listener.h"
+#include "front/order_warning.h"
 #include "front/slow_log.h"
 #include "main/notify.h"
 #include "main/plan.h"
@@ -116,17 +117,19 @@ static void on_record(void *context, const struct record *record)
     struct daemon *d = context;
     if (record->tunnel != RECORD_TUNNEL_OPENED)
         access_log_write(d->access_log, record);
-    if (record->tunnel != RECORD_TUNNEL_ENDED) /* lasting long is not being slow */
+    if (record->unknown)
+        order_warning(record);
+    else if (record->tunnel != RECORD_TUNNEL_ENDED) /* lasting long is not being slow */
         slow_log_look(&d->slow_log, record, clock_us());
 }
 
-/* Records cost, so that those are made that somebody reads. */
+/* Records cost, so that those are made that somebody reads; of an order of unknown fate
+ * always. */
 static void set_records(struct daemon *d, const struct config *c)
 {
-    bool all = access_log_is_on(d->access_log);
+    uint64_t slow = c->slow_log ? c->slow_log * 1000 : UINT64_MAX;
     d->slow_log.limit_us = c->slow_log * 1000;
-    proxy_record(d->proxy, all || c->slow_log ? on_record : NULL, all ? 0 : d->slow_log.limit_us,
-                 d);
+    proxy_record(d->proxy, on_record, access_log_is_on(d->access_log) ? 0 : slow, d);
 }
 
 static struct client_limits limits_of(const struct config *c)

@@ -25,7 +25,7 @@ struct page {
     struct text *out;
     struct row *rows;
     size_t count;
-    struct text unverified, bypassed; /* the warnings; empty: none */
+    struct text unknown, unverified, bypassed; /* the warnings; empty: none */
 };
 
 /* Cut to the page's width; `colour` NULL: none. */
@@ -207,6 +207,11 @@ static void find_warnings(struct page *p)
 {
     for (size_t i = 0; i < p->count; i++) {
         json_t *u = p->rows[i].upstream;
+        double unknown = number_at(u, "requests.unknown");
+        if (unknown > 0) {
+            add_name(&p->unknown, "orders of unknown fate: ", u);
+            text_printf(&p->unknown, " %.0f", unknown);
+        }
         if (json_is_false(at_path(u, "tls_verify")))
             add_name(&p->unverified, "warning: tls_verify = no: ", u);
         if (number_at(u, "tunnels.bypassing") > 0)
@@ -217,7 +222,8 @@ static void find_warnings(struct page *p)
 /* How many lines of warnings fit beside the summary and a row. */
 static size_t warnings_shown(const struct page *p)
 {
-    size_t rows = p->form->rows, all = (p->unverified.len > 0) + (p->bypassed.len > 0);
+    size_t rows = p->form->rows;
+    size_t all = (p->unknown.len > 0) + (p->unverified.len > 0) + (p->bypassed.len > 0);
     return rows == 0 || rows > ROWS_BESIDE + all ? all : 0;
 }
 
@@ -225,6 +231,8 @@ static void add_warnings(struct page *p)
 {
     if (warnings_shown(p) == 0)
         return;
+    if (p->unknown.len)
+        add_line(p, &p->unknown, red);
     if (p->unverified.len)
         add_line(p, &p->unverified, yellow);
     if (p->bypassed.len)
@@ -270,6 +278,7 @@ static void make_page(struct page *p)
     find_warnings(p);
     add_page(p);
     free(p->rows);
+    text_free(&p->unknown);
     text_free(&p->unverified);
     text_free(&p->bypassed);
 }

@@ -101,6 +101,17 @@ static void add_row(struct text *out, const struct table *t, json_t *u)
     }
 }
 
+static double sum_of(json_t *upstreams, const char *path)
+{
+    size_t row;
+    json_t *u;
+    double sum = 0;
+    json_array_foreach (upstreams, row, u) {
+        sum += number_at(u, path);
+    }
+    return sum;
+}
+
 static void add_summary(struct text *out, json_t *o)
 {
     char version[CELL_SIZE], requests[CELL_SIZE], share[CELL_SIZE];
@@ -109,9 +120,13 @@ static void add_summary(struct text *out, json_t *o)
     success_cell(share, o, "requests.succeeded");
     text_printf(out, "trunkline %s, pid %.0f, up ", version, number_at(o, "pid"));
     format_uptime(out, number_at(o, "uptime_s"));
-    text_printf(out, "%s: %.0f clients, %s requests, %.0f active, %s %% ok\n",
+    text_printf(out, "%s: %.0f clients, %s requests, %.0f active, %s %% ok",
                 json_is_true(at_path(o, "draining")) ? ", draining" : "",
                 number_at(o, "clients.open"), requests, number_at(o, "requests.active"), share);
+    double unknown = sum_of(json_object_get(o, "upstreams"), "requests.unknown");
+    if (unknown > 0)
+        text_printf(out, ", %.0f orders of unknown fate", unknown);
+    text_add(out, SPAN("\n"));
 }
 
 static void add_warnings(struct text *out, json_t *upstreams)
@@ -122,10 +137,14 @@ static void add_warnings(struct text *out, json_t *upstreams)
         char name[CELL_SIZE];
         double bypassing = number_at(u, "tunnels.bypassing");
         double tls_failed = number_at(u, "tunnels.tls_failed");
+        double unknown = number_at(u, "requests.unknown");
         format_string(name, at_path(u, "name"));
         if (json_is_false(at_path(u, "tls_verify")))
             text_printf(out, "warning: %s: tls_verify = no: anyone could answer in its name\n",
                         name);
+        if (unknown > 0)
+            text_printf(out, "warning: %s: %.0f orders of unknown fate: see the log\n", name,
+                        unknown);
         if (bypassing > 0)
             text_printf(out, "warning: %s: %.0f tunnels by CONNECT went past the pool\n", name,
                         bypassing);

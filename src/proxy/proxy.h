@@ -12,8 +12,8 @@ struct proxy;
 
 struct proxy *proxy_new(struct loop *, struct pools *);
 
-/* Who is told of records from now on, of requests that took so long at least;
- * NULL: nobody. None is made for nobody. */
+/* Who is told of records from now on: of requests that took so long at least, and of
+ * orders of unknown fate however long they took. NULL: nobody. Others are not made. */
 void proxy_record(struct proxy *, record_listener *, uint64_t least_us, void *context);
 
 /* New requests pin this configuration from now on. Stored answers of upstreams whose

@@ -55,10 +55,19 @@ static void count_failed(struct tally *t)
     recent_failed(&t->stats->recent, ended_us(t));
 }
 
-static void count_unknown(struct tally *t, enum sent sent)
+static void count_unknown(struct tally *t)
 {
-    if (t->stats && t->is_order && sent != SENT_NO)
-        t->stats->unknown++;
+    if (t->stats == NULL || !t->is_order || t->record.sent == SENT_NO)
+        return;
+    t->record.unknown = true;
+    t->stats->unknown++;
+}
+
+/* Does the origin's own answer leave it open whether the order was carried out? Binance
+ * says of 5xx, and of 408 on its futures API, that it does. */
+static bool leaves_open(const struct record *r)
+{
+    return (r->status >= 500 || r->status == 408) && !r->trip.known_refusal;
 }
 
 void tally_begin(struct tally *t, struct totals *totals, const struct request *r,
@@ -107,11 +116,12 @@ void tally_succeed(struct tally *t)
     if (t->record.status >= 500 || t->record.trip.refused) {
         troubles_add_status(&t->totals->troubles, t->record.upstream, t->record.status, time(NULL));
         count_failed(t);
-        count_unknown(t, t->record.status >= 500 ? SENT_YES : SENT_NO);
-        return;
+    } else {
+        t->totals->succeeded++;
+        t->stats->succeeded++;
     }
-    t->totals->succeeded++;
-    t->stats->succeeded++;
+    if (leaves_open(&t->record))
+        count_unknown(t);
 }
 
 void tally_switch(struct tally *t, unsigned status)
@@ -137,7 +147,7 @@ void tally_fail(struct tally *t, const struct verdict *v, bool answered)
     t->record.error = v->error;
     t->record.sent = v->sent;
     count_failed(t);
-    count_unknown(t, v->sent);
+    count_unknown(t);
     troubles_add(&t->totals->troubles, t->record.upstream, v, t->record.status, time(NULL));
     if (t->stats)
         t->stats->errors[v->error]++;
@@ -151,7 +161,8 @@ void tally_leave(struct tally *t, enum sent sent)
     t->record.sent = sent;
     if (sent != SENT_NO) {
         count_failed(t);
-        count_unknown(t, sent);
+        if (t->record.status == 0 || leaves_open(&t->record))
+            count_unknown(t);
         return;
     }
     t->totals->abandoned++;

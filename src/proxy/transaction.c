@@ -93,7 +93,8 @@ static void tell(struct transaction *t, record_listener *listener, void *context
 static void conclude(struct transaction *t)
 {
     const struct transaction_order *o = &t->order;
-    if (o->on_record && t->tally.record.total_us >= o->record_least_us)
+    const struct record *r = &t->tally.record;
+    if (o->on_record && (r->unknown || r->total_us >= o->record_least_us))
         tell(t, o->on_record, o->record_context);
     if (t->pool)
         pool_leave(t->pool, &t->in_pool);

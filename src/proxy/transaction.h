@@ -15,7 +15,7 @@ struct transaction_order {
     struct config *config;
     struct totals *totals;
     record_listener *on_record;
-    uint64_t record_least_us; /* shorter ones are not told */
+    uint64_t record_least_us; /* shorter ones are not told, unless their fate is unknown */
     void *record_context;
     const struct request *request;
     const struct ingress *ingress;

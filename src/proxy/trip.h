@@ -11,6 +11,7 @@ struct trip {
     uint64_t waiting_us, lent_us; /* clock_us(): began to wait for a line, got one; 0: not yet */
     bool reused;
     bool refused;         /* a 200 that says it is a failure (error_prefix) */
+    bool known_refusal;   /* a 5xx whose body says that nothing was done (known_refusals) */
     bool unseen;          /* in a coding in which that cannot be seen */
     const char *protocol; /* of the line; NULL: none */
     uint64_t queue_us, dns_us, connect_us, tls_us, ttfb_us;

@@ -307,7 +307,7 @@ static const char *url_call(const struct server *s, const char *options)
     "\"clients\":{\"open\":3},\"requests\":{\"active\":1,\"total\":120,\"succeeded\":118,"         \
     "\"failed\":1},\"upstreams\":[{\"name\":\"binance\",\"tls_verify\":true,\"state\":\"up\","     \
     "\"connections\":{\"open\":16,\"idle\":14,\"active\":2,\"opened\":20,\"reused\":90},"          \
-    "\"queue\":{\"waiting\":5},\"requests\":{\"total\":1234567,\"succeeded\":118,\"failed\":1,"    \
+    "\"queue\":{\"waiting\":5},\"requests\":{\"unknown\":2,\"total\":1234567,\"succeeded\":118,\"failed\":1,"    \
     "\"errors\":{\"dns_error\":2,\"connection_refused\":1}}," LATENCY "},"                         \
     "{\"name\":\"test\\u001bnet\",\"tls_verify\":false,\"state\":\"draining\",\"tunnels\":{"       \
     "\"bypassing\":2,\"tls_failed\":3},"                                                           \
@@ -321,10 +321,10 @@ START_TEST(stats_as_a_table)
     struct server s;
     start(&s, OK_HEAD "\r\n" STATS);
     prints(url_call(&s, ""), "trunkline 1.2.3, pid 77, up 2h 3m: 3 clients, 120 requests, "
-                             "1 active, 99.1 % ok\n");
+                             "1 active, 99.1 % ok, 2 orders of unknown fate\n");
     ck_assert_ptr_nonnull(strstr(s.request, "GET /stats HTTP/1.1\r\nHost: 127.0.0.1:"));
     stop(&s);
-    ck_assert_uint_eq(lines_of(out), 7);
+    ck_assert_uint_eq(lines_of(out), 8);
     char header[200], first[200], second[200];
     int found = sscanf(out, "%*[^\n]\n%199[^\n]\n%199[^\n]\n%199[^\n]\n", header, first, second);
     ck_assert_int_eq(found, 3);
@@ -335,10 +335,11 @@ START_TEST(stats_as_a_table)
     ck_assert_str_eq(second, "test?net draining    0    0    0    0      0       -     0    -     "
                              "-     -    0");
     ck_assert_uint_le(strlen(header), 80);
+    ck_assert_ptr_nonnull(strstr(out, "\nwarning: binance: 2 orders of unknown fate"));
     ck_assert_ptr_nonnull(strstr(out, "\nwarning: test?net: tls_verify = no"));
     ck_assert_ptr_nonnull(strstr(out, "\nwarning: test?net: 2 tunnels by CONNECT"));
     ck_assert_ptr_nonnull(strstr(out, "\nwarning: test?net: 3 TLS handshakes inside CONNECT"));
-    ck_assert_ptr_null(strstr(out, "warning: binance"));
+    ck_assert_ptr_null(strstr(out, "warning: binance: tls_verify"));
 }
 END_TEST
 

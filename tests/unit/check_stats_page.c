@@ -148,13 +148,15 @@ START_TEST(warnings_stand_below)
     text_add_str(&now, "{\"name\": \"a\", \"state\": \"up\", \"tls_verify\": false},"
                        "{\"name\": \"b\", \"state\": \"up\", \"tls_verify\": false,"
                        "\"tunnels\": {\"bypassing\": 2}},"
-                       "{\"name\": \"c\", \"state\": \"up\", \"tls_verify\": true}]}");
+                       "{\"name\": \"c\", \"state\": \"up\", \"tls_verify\": true,"
+                       "\"requests\": {\"unknown\": 3}}]}");
     make((struct page_form){.columns = 80});
     at("\nc ");
-    at("\nwarning: tls_verify = no: a, b\nwarning: tunnels by CONNECT went past the pool: b\n");
-    make((struct page_form){.columns = 80, .rows = 7});
+    at("\norders of unknown fate: c 3\nwarning: tls_verify = no: a, b\n"
+       "warning: tunnels by CONNECT went past the pool: b\n");
+    make((struct page_form){.columns = 80, .rows = 8});
     at("\na ");
-    at("… 2 more\nwarning: tls_verify");
+    at("… 2 more\norders of unknown fate: c 3\nwarning: tls_verify");
     for (size_t rows = 1; rows < 10; rows++) {
         size_t lines = 0;
         for (const char *c = make((struct page_form){.columns = 20, .rows = rows}); *c; c++)

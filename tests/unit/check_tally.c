@@ -82,6 +82,39 @@ START_TEST(test_server_error)
 }
 END_TEST
 
+/* Of an order; `left`: its client did, when that had come of the answer. */
+static const struct {
+    unsigned status;
+    bool known_refusal, left;
+    unsigned unknown, succeeded;
+} answers[] = {
+    {200, false, false, 0, 1}, {400, false, false, 0, 1}, {408, false, false, 1, 1},
+    {408, true, false, 0, 1},  {429, false, false, 0, 1}, {500, false, false, 1, 0},
+    {503, true, false, 0, 0},  {524, false, false, 1, 0}, {0, false, true, 1, 0},
+    {200, false, true, 0, 0},  {408, false, true, 1, 0},  {503, false, true, 1, 0},
+};
+
+START_TEST(test_what_an_answer_leaves_open)
+{
+    const struct request *of[] = {&post, &get};
+    for (size_t i = 0; i < COUNT_OF(of); i++) {
+        unsigned unknown = i ? 0 : answers[_i].unknown;
+        stats.unknown = stats.succeeded = 0;
+        struct tally t = start(of[i]);
+        t.record.trip.known_refusal = answers[_i].known_refusal;
+        if (answers[_i].status)
+            tally_head(&t, answers[_i].status);
+        if (answers[_i].left)
+            tally_leave(&t, SENT_YES);
+        else
+            tally_succeed(&t);
+        ck_assert_uint_eq(stats.unknown, unknown);
+        ck_assert_uint_eq(t.record.unknown, unknown);
+        ck_assert_uint_eq(stats.succeeded, answers[_i].succeeded);
+    }
+}
+END_TEST
+
 /* Aborted after the head: its status was counted, our error beside it. */
 START_TEST(test_aborted)
 {
@@ -235,6 +268,7 @@ int main(void)
     tcase_add_test(c, test_success);
     tcase_add_test(c, test_once);
     tcase_add_test(c, test_server_error);
+    tcase_add_loop_test(c, test_what_an_answer_leaves_open, 0, (int)COUNT_OF(answers));
     tcase_add_test(c, test_aborted);
     tcase_add_loop_test(c, test_fates, 0, (int)COUNT_OF(fates));
     tcase_add_test(c, test_bot);
