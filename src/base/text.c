@@ -59,6 +59,14 @@ void text_printf(struct text *t, const char *format, ...)
     text_added(t, (size_t)n);
 }
 
+void text_cut(struct text *t, size_t len)
+{
+    CHECK(len <= t->len);
+    t->len = len;
+    if (t->at)
+        t->at[len] = '\0';
+}
+
 void text_drop(struct text *t, size_t len)
 {
     CHECK(len <= t->len);

@@ -19,6 +19,9 @@ void text_printf(struct text *, const char *format, ...) PRINTF_LIKE(2, 3);
 char *text_reserve(struct text *, size_t len) __attribute__((returns_nonnull));
 void text_added(struct text *, size_t len);
 
+/* Keeps its first `len` bytes alone. */
+void text_cut(struct text *, size_t len);
+
 /* Drops its first `len` bytes. */
 void text_drop(struct text *, size_t len);
 

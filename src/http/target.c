@@ -1,5 +1,7 @@
 #include "http/target.h"
 
+#include "http/percent.h"
+
 struct scheme {
     struct span name;
     bool plain; /* http or ws */
@@ -31,21 +33,10 @@ bool target_is_clean(struct span s)
     return true;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The byte that "%XX" stands for, or -1. */
 static int escaped_byte(struct span s, size_t at)
 {
-    if (at + 2 >= s.len || s.at[at] != '%')
-        return -1;
-    int high = hex_value(s.at[at + 1]), low = hex_value(s.at[at + 2]);
-    return high < 0 || low < 0 ? -1 : high * 16 + low;
+    return at < s.len && s.at[at] == '%' ? percent_byte(s, at + 1) : -1;
 }
 
 /* Decodes once; false where a "%" is not followed by two hex digits. */

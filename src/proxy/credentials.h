@@ -1,5 +1,5 @@
-/* Which names bear secrets (SPEC 2, credential_headers and credential_params),
- * and how they are kept out of every log and page. Pure functions. */
+/* Which names bear secrets (SPEC 2, credential_headers and credential_params), and
+ * which requests are private. Pure functions. */
 #pragma once
 
 #include "base/text.h"
@@ -9,6 +9,9 @@
 /* Does this name, in any case, stand on the list or contain key, sign, token,
  * secret, passphrase or auth? */
 bool credential_name(const struct config_names *, struct span name);
+
+/* Is it on the list itself? `name` may be empty. */
+bool credential_is_listed(const struct config_names *, struct span name);
 
 /* Is it the name of a field that bears a credential? Never Proxy-* and Sec-WebSocket-*. */
 bool field_is_credential(const struct upstream_config *, struct span name);
@@ -22,8 +25,3 @@ bool request_is_private(const struct upstream_config *, const struct fields *, s
 typedef bool parameter_test(const void *context, struct span name);
 bool query_parameter(struct span path, parameter_test *is_it, const void *context,
                      struct span *value) MUST_CHECK;
-
-/* Appends a target with the values of credential parameters as "***". Names are
- * looked at decoded, nested encodings too (a whole URL inside a parameter);
- * when in doubt more is hidden, never less. Control bytes come out escaped. */
-void redact_target(struct text *, const struct config_names *params, struct span target);

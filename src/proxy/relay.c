@@ -5,6 +5,7 @@
 #include "http/framing.h"
 #include "http/member_list.h"
 #include "proxy/credentials.h"
+#include "proxy/redact.h"
 #include "proxy/guard.h"
 #include "proxy/location.h"
 

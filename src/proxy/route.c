@@ -3,7 +3,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-#define NAME_SHOWN 64 /* a longer first segment is no upstream's name */
+#include "proxy/redact.h"
 
 static void refuse(struct route *r, int status, const char *detail)
 {
@@ -166,16 +166,6 @@ static bool route_named_path(const struct config *c, const struct request *q, st
     return true;
 }
 
-static bool is_shown(struct span name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.at[i], low = (char)(c | 0x20);
-        if (!(low >= 'a' && low <= 'z') && !(c >= '0' && c <= '9') && !strchr("-._", c))
-            return false;
-    }
-    return name.len && name.len <= NAME_SHOWN;
-}
-
 /* 404 with the known names, as many as there is room for. */
 static void refuse_unknown(const struct config *c, struct span target, struct route *r)
 {
@@ -183,7 +173,7 @@ static void refuse_unknown(const struct config *c, struct span target, struct ro
     refuse(r, 404, "");
     char *detail = r->why.detail;
     size_t room = sizeof r->why.detail, len;
-    if (is_shown(name))
+    if (redact_shows_segment(name))
         len = (size_t)snprintf(detail, room, "no upstream '%.*s'; known: ", SPAN_ARG(name));
     else
         len = (size_t)snprintf(detail, room, "no such path; known upstreams: ");

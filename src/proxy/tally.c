@@ -1,7 +1,7 @@
 #include "proxy/tally.h"
 
 #include "net/loop.h"
-#include "proxy/credentials.h"
+#include "proxy/redact.h"
 
 static void count_cache(struct upstream_stats *s, enum cache_result result)
 {
@@ -171,10 +171,13 @@ void tally_leave(struct tally *t, enum sent sent)
 }
 
 void tally_tell(struct tally *t, record_listener *on_record, void *context,
-                const struct config_names *credential_params, struct span target)
+                const struct config_names *credential_params, struct span target, bool is_routed)
 {
     struct text redacted = {0};
-    redact_target(&redacted, credential_params, target);
+    if (is_routed)
+        redact_target(&redacted, credential_params, target);
+    else
+        redact_unrouted(&redacted, credential_params, target);
     t->record.target = text_span(&redacted);
     on_record(context, &t->record);
     text_free(&redacted);

@@ -26,9 +26,10 @@ void tally_upstream(struct tally *, struct upstream_stats *, const char *name);
 void tally_interim(struct tally *);
 void tally_head(struct tally *, unsigned status);
 
-/* Tells the record at its end; credentials in `target` are redacted first. */
+/* Tells the record at its end; secrets in `target` are redacted first. `is_routed`: it is
+ * the target at an upstream, not what the client sent. */
 void tally_tell(struct tally *, record_listener *, void *context,
-                const struct config_names *credential_params, struct span target);
+                const struct config_names *credential_params, struct span target, bool is_routed);
 
 /* How it ended; the first call counts. */
 void tally_switch(struct tally *, unsigned status); /* the connection is a tunnel now */

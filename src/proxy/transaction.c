@@ -86,7 +86,7 @@ static void tell(struct transaction *t, record_listener *listener, void *context
 {
     const struct upstream_config *u = t->settings ? t->settings : &t->order.config->defaults;
     tally_tell(&t->tally, listener, context, &u->credential_params,
-               t->pool ? t->route.path : t->order.request->target);
+               t->pool ? t->route.path : t->order.request->target, t->pool != NULL);
 }
 
 /* Its numbers are final: told to the log, and its place in the pool given up. */

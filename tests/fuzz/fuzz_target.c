@@ -3,7 +3,7 @@
 #include <ctype.h>
 
 #include "http/target.h"
-#include "proxy/credentials.h"
+#include "proxy/redact.h"
 
 #define SECRET "S3CRETVALUE"
 
@@ -82,10 +82,15 @@ static void check_redaction(struct span target, bool has_secret)
     static const char *names[] = {"signature", "sid"};
     static const struct config_names params = {names, 2};
     struct text out = {0};
-    redact_target(&out, &params, target);
-    for (size_t i = 0; i < out.len; i++)
-        CHECK(out.at[i] > ' ' && out.at[i] < 0x7f && out.at[i] != '"' && out.at[i] != '\\');
-    CHECK(!has_secret || strstr(out.at, SECRET) == NULL);
+    void (*const redact[])(struct text *, const struct config_names *,
+                           struct span) = {redact_target, redact_unrouted};
+    for (size_t k = 0; k < 2; k++) {
+        text_clear(&out);
+        redact[k](&out, &params, target);
+        for (size_t i = 0; i < out.len; i++)
+            CHECK(out.at[i] > ' ' && out.at[i] < 0x7f && out.at[i] != '"' && out.at[i] != '\\');
+        CHECK(!has_secret || out.len == 0 || strstr(out.at, SECRET) == NULL);
+    }
     text_free(&out);
 }
 
@@ -94,12 +99,12 @@ static bool holds_secret(struct span s)
     return s.len && memmem(s.at, s.len, SECRET, strlen(SECRET));
 }
 
-/* The input around a secret parameter, as it stands and encoded. */
-static void check_hiding(struct span before, struct span after)
+/* The input around a secret, as it stands and encoded. */
+static void check_hiding(struct span before, const char *secret, struct span after)
 {
     struct text plain = {0}, encoded = {0};
     text_add(&plain, before);
-    text_add_str(&plain, "&signature=" SECRET "&");
+    text_add_str(&plain, secret);
     text_add(&plain, after);
     text_add_str(&encoded, "/?url=");
     for (size_t i = 0; i < plain.len; i++) {
@@ -125,7 +130,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_target(arena, SPAN("CONNECT"), s);
     check_authority(arena, s);
     check_redaction(s, false);
-    check_hiding(span_first(s, size / 2), span_from(s, size / 2));
+    struct span before = span_first(s, size / 2), after = span_from(s, size / 2);
+    check_hiding(before, "&signature=" SECRET "&", after);
+    check_hiding(before, "&x_JWT_=" SECRET "&", after);
+    check_hiding(before, "/v2/" SECRET "0123456789abcdefABCDEF/", after);
+    check_hiding(before, "/bot12:" SECRET "/", after);
+    check_hiding(before, "/a/ws/" SECRET "/", after);
     arena_free(arena);
     return 0;
 }

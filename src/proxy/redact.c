@@ -1,0 +1,352 @@
+#include "proxy/redact.h"
+
+#include "http/percent.h"
+#include "proxy/credentials.h"
+
+#define DEPTHS 8 /* nested encodings told apart; deeper ones count as the last */
+#define UNKNOWN_SHOWN 16
+#define TOKEN_MIN 32
+#define UUID_LEN 36
+
+/* A byte as nested encodings spell it: "&" at depth 0, "%26" at 1, "%2526" at 2. */
+struct unit {
+    char byte;
+    unsigned depth;
+    size_t at, len;
+};
+
+static struct unit unit_at(struct span s, size_t at)
+{
+    struct unit u = {s.at[at], 0, at, 1};
+    if (u.byte != '%')
+        return u;
+    size_t next = at + 1;
+    int byte;
+    while ((byte = percent_byte(s, next)) >= 0) {
+        u.byte = (char)byte;
+        u.depth++;
+        next += 2;
+        u.len = next - at;
+        if (byte != '%')
+            break;
+    }
+    if (u.depth >= DEPTHS)
+        u.depth = DEPTHS - 1;
+    return u;
+}
+
+/* What is being read of a target, decoded as deep as it goes. Where a name begins
+ * depends on how often the origin decodes, so there is one reading for each
+ * depth: reading d sees the separators of depth d and below. */
+struct reading {
+    const struct config_names *params;
+    struct text *out;
+    char *bytes; /* so far, decoded */
+    size_t len;
+    size_t start[DEPTHS]; /* of the name, in `bytes`, at the shortest */
+    bool secret[DEPTHS];  /* the name, at the longest, contains a word */
+    bool query[DEPTHS];   /* the "?" that begins it has been seen */
+
+    size_t segment, shown; /* where the present segment begins, in `bytes` and in `out` */
+    char begun_by;         /* the separator before it; '\0' at the target's start */
+    struct span previous;  /* the segment before */
+    bool is_authority;     /* it follows "//" */
+    bool in_streams;       /* it is one of a list of stream names or listen keys */
+    bool is_unrouted;      /* the target; and this is its first segment */
+};
+
+/* ---------------------------------------------------------------- parameters */
+
+/* The words of which a name need contain only one; by their last letters, since this is
+ * asked at every byte. "sign" contains "sig", "passphrase" and "password" "pass". */
+static bool ends_with_word(struct span s)
+{
+    static const struct span words[] = {
+        {"key", 3},  {"sig", 3},  {"token", 5}, {"secret", 6},  {"pass", 4},
+        {"auth", 4}, {"hmac", 4}, {"jwt", 3},   {"session", 7},
+    };
+    char last = s.len ? (char)(s.at[s.len - 1] | 0x20) : '\0';
+    for (size_t i = 0; i < COUNT_OF(words); i++)
+        if (last == words[i].at[words[i].len - 1] && s.len >= words[i].len &&
+            span_is_nocase(span_from(s, s.len - words[i].len), words[i]))
+            return true;
+    return false;
+}
+
+/* A broken escape may spell anything to somebody. */
+static void read_byte(struct reading *r, const struct unit *u)
+{
+    r->bytes[r->len++] = u->byte;
+    if (u->byte == '%' || ends_with_word((struct span){r->bytes, r->len}))
+        memset(r->secret, true, sizeof r->secret);
+}
+
+static void read_separator(struct reading *r, const struct unit *u)
+{
+    r->bytes[r->len++] = u->byte;
+    for (unsigned d = u->depth; d < DEPTHS; d++) {
+        bool begins_query = u->byte == '?' && !r->query[d];
+        r->start[d] = r->len;
+        if (begins_query || strchr("&=:", u->byte))
+            r->secret[d] = false;
+        r->query[d] = r->query[d] || begins_query;
+    }
+}
+
+/* Is the name that ends here, at a "=" of that depth, a credential's? */
+static bool name_is_secret(const struct reading *r, unsigned depth)
+{
+    for (unsigned d = depth; d < DEPTHS; d++) {
+        struct span name = {r->bytes + r->start[d], r->len - r->start[d]};
+        while (name.len && name.at[0] == '"')
+            name = span_from(name, 1);
+        name = span_first(name, span_find(name, '"'));
+        if (r->secret[d] || credential_is_listed(r->params, name))
+            return true;
+    }
+    return false;
+}
+
+static bool is_separator(char c)
+{
+    return c && strchr("/?&;=,{}", c);
+}
+
+/* "name=" or, inside JSON, "name": */
+static bool is_assignment(const struct reading *r, char c)
+{
+    return c == '=' || (c == ':' && r->len && r->bytes[r->len - 1] == '"');
+}
+
+/* Where the value that begins at `at` ends: at the "&" of its depth or a lower one. */
+static size_t value_end(struct span target, size_t at, unsigned depth)
+{
+    while (at < target.len) {
+        struct unit u = unit_at(target, at);
+        if (u.byte == '&' && u.depth <= depth && u.depth < DEPTHS - 1)
+            break;
+        at += u.len;
+    }
+    return at;
+}
+
+/* ------------------------------------------------------------------ segments */
+
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c)
+{
+    char low = (char)(c | 0x20);
+    return low >= 'a' && low <= 'z';
+}
+
+/* RFC 9562 4: 8-4-4-4-12 hex digits. */
+static bool is_uuid(struct span s)
+{
+    if (s.len != UUID_LEN)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        bool dash = i == 8 || i == 13 || i == 18 || i == 23;
+        char low = (char)(s.at[i] | 0x20);
+        if (dash ? s.at[i] != '-' : !is_digit(s.at[i]) && !(low >= 'a' && low <= 'f'))
+            return false;
+    }
+    return true;
+}
+
+static bool is_token(struct span s)
+{
+    bool letter = false, digit = false;
+    for (size_t i = 0; i < s.len; i++) {
+        letter |= is_letter(s.at[i]);
+        digit |= is_digit(s.at[i]);
+    }
+    return s.len >= TOKEN_MIN && letter && digit && !is_uuid(s);
+}
+
+/* "bot123456", before the colon of Telegram's bot tokens. */
+static bool is_bot(struct span s)
+{
+    size_t i = 3;
+    while (i < s.len && is_digit(s.at[i]))
+        i++;
+    return i > 3 && i == s.len && span_starts_nocase(s, SPAN("bot"));
+}
+
+static struct span segment_of(const struct reading *r)
+{
+    return (struct span){r->bytes + r->segment, r->len - r->segment};
+}
+
+/* A listen key is a path segment like any stream's name, but for the "@" of these. */
+static bool segment_is_secret(const struct reading *r, struct span s)
+{
+    if (r->is_unrouted && s.len > UNKNOWN_SHOWN)
+        return true;
+    if (r->in_streams)
+        return span_find(s, '@') == s.len || is_token(s);
+    return (r->begun_by == '/' || r->begun_by == '\0') && !r->is_authority && is_token(s);
+}
+
+static bool begins_streams(const struct reading *r, struct span s, char ended_by)
+{
+    if (ended_by == '=')
+        return span_is_nocase(s, SPAN("streams"));
+    return ended_by == '/' && r->begun_by == '/' && !r->is_authority &&
+           (span_is_nocase(s, SPAN("ws")) || span_is_nocase(s, SPAN("wss")) ||
+            span_is_nocase(s, SPAN("stream")) || span_is_nocase(s, SPAN("streams")));
+}
+
+/* The segment ends here, at a separator ('\0': the target's end): hides it, if it is one
+ * to hide. What ended it is not read yet. */
+static void end_segment(struct reading *r, char ended_by)
+{
+    struct span s = segment_of(r);
+    if (s.len && segment_is_secret(r, s)) {
+        text_cut(r->out, r->shown);
+        text_add_str(r->out, "***");
+    }
+    if (begins_streams(r, s, ended_by))
+        r->in_streams = true;
+    else if (ended_by != '/' && ended_by != ',')
+        r->in_streams = false;
+    if (s.len)
+        r->is_unrouted = false;
+    r->previous = s;
+}
+
+/* The next one begins behind the separator, which is read and shown. */
+static void begin_segment(struct reading *r, char begun_by)
+{
+    r->is_authority = begun_by == '/' && r->begun_by == '/' && r->len == r->segment + 1;
+    r->begun_by = begun_by;
+    r->segment = r->len;
+    r->shown = r->out->len;
+}
+
+/* ------------------------------------------------------------------ userinfo */
+
+/* A segment that follows `http/` or `https/` is an authority as well (SPEC 3). */
+static bool follows_scheme(const struct reading *r)
+{
+    return span_is_nocase(r->previous, SPAN("http")) || span_is_nocase(r->previous, SPAN("https"));
+}
+
+/* Where userinfo that begins at `at` ends (at its last "@"), or `at`. Where it is not
+ * sure that an authority begins here, only what holds a colon is userinfo. */
+static size_t userinfo_end(struct span target, size_t at, bool is_authority)
+{
+    bool colon = is_authority;
+    size_t end = at;
+    for (size_t i = at; i < target.len;) {
+        struct unit u = unit_at(target, i);
+        if (u.byte && strchr(is_authority ? "/?" : "/?&=", u.byte))
+            break;
+        if (u.byte == '@' && colon)
+            end = i;
+        colon = colon || u.byte == ':';
+        i += u.len;
+    }
+    return end;
+}
+
+/* Hides userinfo where a host may begin; returns where to read on. */
+static size_t hide_userinfo(struct reading *r, struct span target, size_t at, bool is_authority)
+{
+    size_t end = userinfo_end(target, at, is_authority);
+    if (end > at)
+        text_add_str(r->out, "***");
+    return end;
+}
+
+/* ------------------------------------------------------------------- reading */
+
+/* As it stands, but nothing that could end a field or a line of a log. */
+static void add_escaped(struct text *out, struct span s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        char c = s.at[i];
+        if (c > ' ' && c < 0x7f && c != '"' && c != '\\')
+            text_add(out, (struct span){&c, 1});
+        else
+            text_printf(out, "%%%02X", (unsigned char)c);
+    }
+}
+
+/* Where the segment that holds `at` ends. */
+static size_t segment_end(struct span target, size_t at)
+{
+    while (at < target.len) {
+        struct unit u = unit_at(target, at);
+        if (is_separator(u.byte))
+            break;
+        at += u.len;
+    }
+    return at;
+}
+
+/* Reads one unit, and on to where what follows it is shown; returns that place. */
+static size_t read_unit(struct reading *r, struct span target, size_t at)
+{
+    struct unit u = unit_at(target, at);
+    bool assigns = is_assignment(r, u.byte), separates = assigns || is_separator(u.byte);
+    bool is_bots = u.byte == ':' && !assigns && is_bot(segment_of(r));
+    if (separates)
+        end_segment(r, u.byte);
+    at += u.len;
+    add_escaped(r->out, (struct span){target.at + u.at, u.len});
+    if (assigns && name_is_secret(r, u.depth)) {
+        text_add_str(r->out, "***");
+        at = value_end(target, at, u.depth);
+    } else if (is_bots && segment_end(target, at) > at) {
+        text_add_str(r->out, "***");
+        at = segment_end(target, at);
+    }
+    if (!separates) {
+        read_byte(r, &u);
+        return at;
+    }
+    read_separator(r, &u);
+    begin_segment(r, u.byte);
+    if (u.byte == '/')
+        return hide_userinfo(r, target, at, r->is_authority || follows_scheme(r));
+    return u.byte == '=' ? hide_userinfo(r, target, at, false) : at;
+}
+
+static void redact(struct text *out, const struct config_names *params, struct span target,
+                   bool is_unrouted)
+{
+    struct reading r = {.params = params,
+                        .out = out,
+                        .bytes = must_calloc(1, target.len + 1),
+                        .shown = out->len,
+                        .is_unrouted = is_unrouted};
+    bool is_path = target.len && target.at[0] == '/';
+    size_t at = is_path ? 0 : hide_userinfo(&r, target, 0, true);
+    while (at < target.len)
+        at = read_unit(&r, target, at);
+    end_segment(&r, '\0');
+    free(r.bytes);
+}
+
+void redact_target(struct text *out, const struct config_names *params, struct span target)
+{
+    redact(out, params, target, false);
+}
+
+/* Only a path has a first segment that may be anything. */
+void redact_unrouted(struct text *out, const struct config_names *params, struct span target)
+{
+    redact(out, params, target, target.len && target.at[0] == '/');
+}
+
+bool redact_shows_segment(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_letter(s.at[i]) && !is_digit(s.at[i]) && !strchr("-._", s.at[i]))
+            return false;
+    return s.len > 0 && s.len <= UNKNOWN_SHOWN;
+}
