@@ -111,8 +111,9 @@ static inline void stream_resume(struct stream *s)
     s->ops->resume(s);
 }
 
-/* True if the kernel holds nothing unread, neither bytes nor an end: asked
- * before an order rides on a line that was idle. One system call. */
+/* True if the kernel holds nothing unread, neither bytes nor an end, and no layer
+ * has a part of a record: asked before an order rides on a line that was idle. One
+ * system call. */
 static inline bool stream_is_quiet(struct stream *s)
 {
     return s->ops->is_quiet(s);

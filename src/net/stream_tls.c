@@ -8,6 +8,7 @@
 
 #define MAGIC 0x73746c73
 #define RECORD_SIZE MBEDTLS_SSL_OUT_CONTENT_LEN
+#define RECORD_HEAD 5 /* type, version, length (RFC 8446 5.1) */
 
 /* Goes from top to bottom, may leave out. */
 enum tls_state { TLS_HANDSHAKING, TLS_FAILED, TLS_SECURED, TLS_CLOSED };
@@ -34,6 +35,7 @@ struct stream_tls {
     const char *at; /* ciphertext borrowed from the stream below */
     size_t left;
     struct buf kept; /* ciphertext that came before `at` and could not be used yet */
+    size_t head_got, body_left, body_len; /* of the record that mbedTLS has a part of */
     enum stream_end end, lower_end;
     char why[160], lower_why[80];
 };
@@ -98,6 +100,31 @@ static void finish_by_lower(struct stream_tls *s)
         finish(s, STREAM_CUT, "closed without close_notify");
 }
 
+/* mbedTLS does not tell of the part of a record that it keeps: counted here, from the
+ * handshake's end on, where a record ends. */
+static void measure_records(struct stream_tls *s, const unsigned char *data, size_t len)
+{
+    while (len) {
+        size_t n = s->body_left < len ? s->body_left : len;
+        s->body_left -= n;
+        data += n;
+        len -= n;
+        if (len == 0)
+            break;
+        s->body_len = (s->body_len << 8 | *data++) & 0xffff; /* the last two bytes are it */
+        len--;
+        if (++s->head_got == RECORD_HEAD) {
+            s->body_left = s->body_len;
+            s->head_got = 0;
+        }
+    }
+}
+
+static bool is_within_record(const struct stream_tls *s)
+{
+    return s->head_got > 0 || s->body_left > 0;
+}
+
 static int on_receive(void *context, unsigned char *to, size_t size)
 {
     struct stream_tls *s = self(context);
@@ -113,6 +140,7 @@ static int on_receive(void *context, unsigned char *to, size_t size)
         s->at += len;
         s->left -= len;
     }
+    measure_records(s, to, len);
     return (int)len;
 }
 
@@ -405,8 +433,8 @@ static bool tls_is_quiet(struct stream *base)
 {
     struct stream_tls *s = self(base);
     return s->state == TLS_SECURED && !s->over && !s->lower_over && s->kept.size == 0 &&
-           s->left == 0 && mbedtls_ssl_get_bytes_avail(&s->handshake.ssl) == 0 &&
-           stream_is_quiet(s->lower);
+           s->left == 0 && !is_within_record(s) &&
+           mbedtls_ssl_get_bytes_avail(&s->handshake.ssl) == 0 && stream_is_quiet(s->lower);
 }
 
 static void tls_close(struct stream *base, bool reset)

@@ -1,6 +1,7 @@
 #include "upstream/line.h"
 
 #define MAGIC 0x6c696e65
+#define ASKED_ON_MS 20 /* who looks later than that looks anew */
 
 struct line {
     struct link link;
@@ -14,6 +15,7 @@ struct line {
     void *owner;
     struct connect_report report;
     uint64_t max_age_ms, old_at, idle_since, rest_ms; /* old_at 0: never */
+    uint64_t unread_since, unread_seen;               /* something was unread, loop time; 0: not */
     unsigned uses, generation;
     bool idle, closed;
     bool alone; /* lent to one who shares it with nobody */
@@ -211,7 +213,19 @@ size_t line_allowed(const struct line *l)
 
 bool line_is_quiet(struct line *l)
 {
-    return l->conn && conn_is_quiet(l->conn);
+    uint64_t now = loop_now(l->loop);
+    bool is_quiet = l->conn && conn_is_quiet(l->conn);
+    if (is_quiet)
+        l->unread_since = 0;
+    else if (l->unread_since == 0 || now - l->unread_seen > ASKED_ON_MS)
+        l->unread_since = now;
+    l->unread_seen = now;
+    return is_quiet;
+}
+
+uint64_t line_unread_ms(const struct line *l)
+{
+    return l->unread_since ? l->unread_seen - l->unread_since : 0;
 }
 
 void line_rest(struct line *l, uint64_t idle_ms)

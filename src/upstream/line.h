@@ -51,6 +51,9 @@ bool line_shares(const struct line *);    /* does it carry many at once? */
 size_t line_allowed(const struct line *); /* so many, says the origin; 0: not yet */
 bool line_is_quiet(struct line *);        /* nothing unread; one system call */
 
+/* For how long something was unread each time that it was asked. */
+uint64_t line_unread_ms(const struct line *);
+
 /* Takes it back as idle: on_due comes after `idle_ms`, or sooner if the origin keeps it
  * for less, or when it is too old. */
 void line_rest(struct line *, uint64_t idle_ms);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 
 #define FRESH_MS 1000
+#define UNREAD_MOST_MS 50
 #define SHORT_OF_MS 1000 /* until it may be better, when we are short of descriptors */
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -330,9 +331,12 @@ static bool is_safe(struct line *l, bool careful)
 }
 
 /* What is unread may be frames, on a line that shares, or TLS 1.3 tickets, on one
- * just opened: it is known in a moment. */
+ * just opened: it is known in a moment, if it comes whole. Part of a TLS record whose
+ * rest stays away keeps nobody waiting. */
 static bool may_be_fit(const struct line *l)
 {
+    if (line_unread_ms(l) >= UNREAD_MOST_MS)
+        return false;
     return line_shares(l) || (line_uses(l) == 0 && line_idle_ms(l) < FRESH_MS);
 }
 

@@ -8,6 +8,7 @@ import pytest
 
 from lib.behaviour import Gate, drop, finish, raw, reply
 from lib.daemon import upstream
+from lib.line import loop, run
 from lib.promise import error_body, own_error, works
 from lib.wire import background, chunked, compose, eventually, parallel
 
@@ -315,6 +316,54 @@ async def _late(x):
     await x.read_body()
     await x.pause(0.2)
     await finish(x, 'reset')
+
+
+STRAY = b'HTTP/1.1 408 Request Timeout\r\nContent-Length: 5\r\n\r\nstray'
+
+
+def say_part(line, data, share):
+    """A TLS record of `data` goes out, but for its last bytes, which are returned."""
+    async def say():
+        line.obj.write(data)
+        record = line._out.read()
+        cut = max(1, int(len(record) * share))
+        await loop().sock_sendall(line.sock, record[:cut])
+        return record[cut:]
+    return run(say())
+
+
+@pytest.mark.parametrize('share', [0, 0.05, 0.99], ids=['a byte', 'a head', 'nearly all'])
+@pytest.mark.parametrize('used', [True, False], ids=['used', 'fresh'])
+def test_part_of_a_tls_record_on_an_idle_line_is_unread_bytes(daemon, origin, used, share):
+    """The rest would be taken for the answer of the next request: no order rides on such a line."""
+    d = daemon(upstream('ex', origin, min_idle=1))
+    eventually(lambda: d.connections()['idle'] == 1 and origin.lines[0].ready)
+    if used:
+        works(d)
+    line = origin.lines[0]
+    rest = say_part(line, STRAY, share)
+
+    async def the_rest_comes(x):
+        await x.read_body()
+        await (loop().sock_sendall(line.sock, rest) if x.line is line else x.respond(200, [], b'ok'))
+    origin.on('/order', the_rest_comes)
+    r = d.request('POST', '/ex/order', body=b'x')
+    assert (r.status, r.body) == (200, b'ok') and seen(origin, '/order') == 1
+
+
+def test_part_of_a_tls_record_on_an_http2_line_delays_no_order(daemon, origins):
+    """What is behind it may be frames; but if the rest stays away, another line is opened."""
+    origin = origins(alpn=('h2', 'http/1.1'))
+    d = daemon(upstream('ex', origin))
+    works(d)
+    line = origin.lines[0]
+
+    async def ping():
+        line.session.h2.ping(b'12345678')
+        return line.session.h2.data_to_send()
+    say_part(line, run(ping()), 0.5)
+    r = d.request('POST', '/ex/order', body=b'x')
+    assert r.status == 200 and seen(origin, '/order') == 1
 
 
 def test_a_client_that_leaves_takes_nothing_along(daemon, origin):

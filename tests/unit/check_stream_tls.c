@@ -437,6 +437,30 @@ START_TEST(unread_bytes_are_not_quiet)
 }
 END_TEST
 
+/* What mbedTLS keeps of a record is no less unread than what the kernel has. */
+START_TEST(part_of_a_record_is_not_quiet)
+{
+    static const char *const versions[] = {"echo12", "echo13"};
+    struct line l = {0};
+    must_open(&l, versions[_i]);
+    TURN_UNTIL(l.got == 9);
+    l.tap.holds = true;
+    say(&l, "hello");
+    TURN_UNTIL(l.tap.held.len > 5 + 5); /* all of one record, sent in one piece */
+    const unsigned char *record = (const unsigned char *)l.tap.held.at;
+    size_t end = 5 + ((size_t)record[3] << 8 | record[4]);
+    ck_assert_uint_eq(l.tap.held.len, end);
+    for (size_t i = 0; i < end; i++) {
+        ck_assert(stream_is_quiet(l.tls) == (i == 0));
+        tap_pass(&l.tap, i);
+    }
+    ck_assert_uint_eq(l.got, 9 + 5);
+    ck_assert(stream_is_quiet(l.tls));
+    text_free(&l.tap.held);
+    close_line(&l);
+}
+END_TEST
+
 static TCase *make_case(Suite *suite, const char *name)
 {
     TCase *tc = tcase_create(name);
@@ -480,6 +504,7 @@ static Suite *make_suite(void)
     tcase_add_test(tc, a_dead_line_takes_nothing);
     tcase_add_test(tc, half_closes);
     tcase_add_test(tc, unread_bytes_are_not_quiet);
+    tcase_add_loop_test(tc, part_of_a_record_is_not_quiet, 0, 2);
     return suite;
 }
 

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/text.h"
 #include "net/stream_tls.h"
 #include "net/stream_uv.h"
 #include "net/tls_session.h"
@@ -100,6 +101,8 @@ struct tap {
     struct stream *inner;
     size_t writes;
     bool is_dead; /* takes nothing */
+    bool holds;   /* hands nothing up: see tap_pass() */
+    struct text held;
 };
 
 static struct tap *tap_self(struct stream *s)
@@ -151,7 +154,17 @@ static const struct stream_ops tap_ops = {tap_write,  tap_shutdown, tap_pause,
 static void tap_on_data(void *owner, const char *data, size_t len)
 {
     struct tap *t = owner;
-    t->base.events->on_data(t->base.owner, data, len);
+    if (t->holds)
+        text_add(&t->held, (struct span){data, len});
+    else
+        t->base.events->on_data(t->base.owner, data, len);
+}
+
+/* Hands up one byte of what is held. */
+static void tap_pass(struct tap *t, size_t at)
+{
+    char byte = t->held.at[at];
+    t->base.events->on_data(t->base.owner, &byte, 1);
 }
 
 static void tap_on_end(void *owner, enum stream_end how, const char *why)
