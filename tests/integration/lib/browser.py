@@ -14,6 +14,7 @@ from .wire import eventually, refuses
 
 ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
              '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage', '--window-size=1280,1000', '--no-proxy-server']
+DIES_TOO = ['setpriv', '--pdeathsig', 'TERM']      # with the test, should that be ended before it can close its browser
 ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'
 
 
@@ -49,7 +50,7 @@ class Firefox(Program):
             'toolkit.telemetry.enabled': False, 'network.captive-portal-service.enabled': False, 'network.connectivity-service.enabled': False,
             'browser.safebrowsing.malware.enabled': False, 'browser.safebrowsing.phishing.enabled': False,
             'browser.shell.checkDefaultBrowser': False, 'network.lna.enabled': False, 'network.lna.blocking': False, 'browser.aboutwelcome.enabled': False}.items()))
-        self.process = subprocess.Popen(['firefox-esr', '--headless', '--marionette', '--no-remote', '--profile', str(folder)], stdout=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*DIES_TOO, 'firefox-esr', '--headless', '--marionette', '--no-remote', '--profile', str(folder)], stdout=subprocess.DEVNULL,
                                         stderr=subprocess.DEVNULL, start_new_session=True, env={**os.environ, 'HOME': str(folder)})
         try:
             self.sock = eventually(self._connect, 60)
@@ -108,7 +109,7 @@ class Chromium(Program):
 
     def __init__(self, folder):
         self.port = free_port()
-        self.process = subprocess.Popen(['chromedriver', f'--port={self.port}'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*DIES_TOO, 'chromedriver', f'--port={self.port}'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                         start_new_session=True)
         try:
             eventually(lambda: not refuses(self.port), 30)
