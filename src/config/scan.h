@@ -25,7 +25,7 @@ struct scan {
     struct scan_lines blocks[SCAN_LEVELS]; /* where each block begins, in order, by level */
     struct scan_unset *unset;
     size_t unset_count;
-    char error[100];                       /* empty: none */
+    char error[100]; /* empty: none */
     int error_line;
 };
 
