@@ -55,7 +55,20 @@ static void read_builtin(struct arena *a, struct file *f)
     text_add_str(&text, "}\n");
     file_read(f, a, text_span(&text), &complaints);
     CHECK(f->complete && !complaints.any);
+    for (size_t row = 0; row < GLOBAL_ROWS; row++)
+        for (size_t i = 0; i < f->globals.rows[row].count; i++)
+            f->globals.rows[row].at[i]->line = 0; /* it stands in no file */
     text_free(&text);
+}
+
+static void set_field(struct arena *a, const struct given *g, void *field)
+{
+    char why[VALUE_WHY_SIZE];
+    CHECK(value_read(a, g->directive, g->text, field, why));
+    if (g->directive->kind == KIND_ADDRESSES) {
+        const struct config_addresses *addresses = field;
+        addresses->at[addresses->count - 1].line = g->line;
+    }
 }
 
 /* Sets the fields of `base` from the first of `blocks` (the own one, then what
@@ -63,7 +76,6 @@ static void read_builtin(struct arena *a, struct file *f)
 static void fill(struct arena *a, void *base, size_t row, size_t end_row,
                  const struct block *const *blocks, size_t count)
 {
-    char why[VALUE_WHY_SIZE];
     for (; row < end_row; row++) {
         const struct directive *d = &directives[row];
         for (size_t i = 0; i < count; i++) {
@@ -71,8 +83,8 @@ static void fill(struct arena *a, void *base, size_t row, size_t end_row,
             if (!l->set)
                 continue;
             for (size_t j = 0; j < l->count; j++)
-                CHECK(l->at[j]->bad ||
-                      value_read(a, d, l->at[j]->text, (char *)base + d->offset, why));
+                if (!l->at[j]->bad)
+                    set_field(a, l->at[j], (char *)base + d->offset);
             break;
         }
     }
@@ -144,6 +156,22 @@ static const struct block *read_preset(struct arena *scratch, const struct block
     return f.upstreams[0];
 }
 
+static int line_of(const struct block *own, const struct block *defaults, enum directive_row row)
+{
+    return own->rows[row].set        ? block_line(own, row)
+           : defaults->rows[row].set ? block_line(defaults, row)
+                                     : own->line;
+}
+
+static void note_lines(struct upstream_config *u, const struct block *own,
+                       const struct block *defaults)
+{
+    u->line = own->line;
+    u->ca_file_line = line_of(own, defaults, ROW_ca_file);
+    u->cert_file_line = line_of(own, defaults, ROW_cert_file);
+    u->key_file_line = line_of(own, defaults, ROW_key_file);
+}
+
 static struct upstream_config *make_upstream(struct arena *a, struct arena *scratch,
                                              const struct block *own, const struct file *f,
                                              const struct file *builtin)
@@ -154,7 +182,7 @@ static struct upstream_config *make_upstream(struct arena *a, struct arena *scra
     struct host_origin origin;
     const char *why;
     u->name = arena_span(a, span_of(own->name)).at;
-    u->line = own->line;
+    note_lines(u, own, &f->defaults);
     fill(a, u, GLOBAL_ROWS, ALL_ROWS, blocks, COUNT_OF(blocks));
     if (u->url && host_origin_read(a, u->url, &origin, &why)) {
         u->secure = origin.secure;
@@ -188,12 +216,13 @@ static struct config *build(const char *path, const struct file *f)
     atomic_init(&s->references, 1);
     s->arena = a;
     c->path = absolute(a, path);
-    c->defaults.line = f->defaults.line;
+    note_lines(&c->defaults, &f->defaults, &f->defaults);
     fill(a, c, 0, GLOBAL_ROWS, globals, COUNT_OF(globals));
     fill(a, &c->defaults, GLOBAL_ROWS, ALL_ROWS, defaults, COUNT_OF(defaults));
     c->ca_cert_line = block_line(&f->globals, ROW_GLOBAL_ca_cert);
     c->ca_key_line = block_line(&f->globals, ROW_GLOBAL_ca_key);
     c->access_log_line = block_line(&f->globals, ROW_GLOBAL_access_log);
+    c->listen_line = block_line(&f->globals, ROW_GLOBAL_listen);
     c->upstream_count = f->upstream_count;
     c->upstreams = arena_alloc(a, (f->upstream_count + 1) * sizeof *c->upstreams);
     for (size_t i = 0; i < f->upstream_count; i++)

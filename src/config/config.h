@@ -25,6 +25,7 @@ struct config_address {
     struct sockaddr_storage at;
     socklen_t len;
     const char *text; /* as written */
+    int line;         /* where; 0: nowhere */
 };
 
 struct config_addresses {
@@ -76,6 +77,7 @@ struct config_path {
 struct upstream_config {
     const char *name; /* NULL in the defaults, which serve unlisted hosts */
     int line;
+    int ca_file_line, cert_file_line, key_file_line; /* in defaults {} too; 0: nowhere */
     /* From url: */
     bool secure;
     const char *host; /* lower case, no trailing dot, IPv6 without brackets */
@@ -94,7 +96,7 @@ struct config {
     struct upstream_config defaults;
     struct upstream_config **upstreams;
     size_t upstream_count;
-    int ca_cert_line, ca_key_line, access_log_line; /* where they stand; 0: nowhere */
+    int ca_cert_line, ca_key_line, access_log_line, listen_line; /* 0: nowhere */
 #define UPSTREAM(kind, directive, value, meaning)
 #define GLOBAL(kind, directive, value, meaning) config_##kind directive;
 #include "config/config.def"

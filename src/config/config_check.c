@@ -166,8 +166,10 @@ static void check_address(struct listening *l, const struct config_address *addr
         complaint_add(l->to, line, "%.150s is not a loopback address: set allow_clients first",
                       address->text);
     for (size_t i = 0; i < l->count; i++) {
-        if (endpoint_is(l->at[i], address)) {
-            complaint_add(l->to, line, "%.150s is listened on already", address->text);
+        if (endpoint_collides(l->at[i], address)) {
+            bool same = endpoint_is(l->at[i], address);
+            complaint_add(l->to, line, "%.150s is listened on already%s%.150s", address->text,
+                          same ? "" : " with ", same ? "" : l->at[i]->text);
             break;
         }
     }

@@ -95,6 +95,25 @@ bool endpoint_is(const struct config_address *a, const struct config_address *b)
     return a->len == b->len && memcmp(&a->at, &b->at, a->len) == 0;
 }
 
+static bool is_unspecified(const struct config_address *a)
+{
+    const struct sockaddr_in *sin = (const struct sockaddr_in *)(const void *)&a->at;
+    const struct sockaddr_in6 *sin6 = (const struct sockaddr_in6 *)(const void *)&a->at;
+    return a->at.ss_family == AF_INET    ? sin->sin_addr.s_addr == htonl(INADDR_ANY)
+           : a->at.ss_family == AF_INET6 ? IN6_IS_ADDR_UNSPECIFIED(&sin6->sin6_addr)
+                                         : false;
+}
+
+bool endpoint_collides(const struct config_address *a, const struct config_address *b)
+{
+    const struct sockaddr_in *one = (const struct sockaddr_in *)(const void *)&a->at;
+    const struct sockaddr_in *other = (const struct sockaddr_in *)(const void *)&b->at;
+    if (endpoint_is(a, b))
+        return true;
+    return a->at.ss_family == b->at.ss_family && (is_unspecified(a) || is_unspecified(b)) &&
+           one->sin_port == other->sin_port; /* stands at the same place in sockaddr_in6 */
+}
+
 /* The bytes of an IP address; how many there are. */
 static size_t ip_bytes(struct sockaddr_storage *at, uint8_t **bytes)
 {

@@ -175,6 +175,29 @@ static void flush_expired(struct deadline *d)
     submit(a);
 }
 
+/* Opened where it exists; else its folder must let it be made. */
+static int open_error(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd >= 0)
+        return close(fd), 0;
+    if (errno != ENOENT)
+        return errno;
+    snprintf(folder, sizeof folder, "%.*s/", (int)(slash ? slash - path : 0), path);
+    return faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : errno;
+}
+
+bool access_log_can_open(const char *where, char *error, size_t size)
+{
+    bool is_file = strcmp(where, "off") != 0 && strcmp(where, "stderr") != 0;
+    int why = is_file ? open_error(where) : 0;
+    if (why)
+        snprintf(error, size, "%s: %s", where, strerror(why));
+    return why == 0;
+}
+
 struct access_log *access_log_new(struct loop *loop, struct worker *worker, const char *where,
                                   enum config_log_format format, char *error, size_t size)
 {

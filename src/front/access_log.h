@@ -14,6 +14,9 @@ struct access_log;
 struct access_log *access_log_new(struct loop *, struct worker *, const char *where,
                                   enum config_log_format, char *error, size_t size);
 
+/* Could that be opened now? False with words, as above. Nothing is made. */
+bool access_log_can_open(const char *where, char *error, size_t size);
+
 /* Does it write anything? */
 bool access_log_is_on(const struct access_log *);
 

@@ -122,6 +122,19 @@ static struct door *find(const struct listeners *l, const struct config_address 
     return NULL;
 }
 
+const char *listeners_error(const struct config *c, const struct config_address *a,
+                            const char *words, char *message, size_t size)
+{
+    int line = a ? a->line : c->listen_line;
+    if (line > 0)
+        snprintf(message, size, "%s:%d: %s", c->path, line, words);
+    else if (a == NULL && c->path && *c->path) /* an empty list has no line */
+        snprintf(message, size, "%s: %s", c->path, words);
+    else
+        snprintf(message, size, "%s", words);
+    return message;
+}
+
 /* Makes sure of one address; doors opened here go on `opened`. */
 static bool want(struct listeners *l, const struct config_address *address, struct list *opened,
                  char *error, size_t size)
@@ -146,12 +159,17 @@ static bool want(struct listeners *l, const struct config_address *address, stru
     return true;
 }
 
-static bool want_all(struct listeners *l, const struct config_addresses *addresses,
-                     struct list *opened, char *error, size_t size)
+static bool want_all(struct listeners *l, const struct config *c,
+                     const struct config_addresses *addresses, struct list *opened, char *error,
+                     size_t size)
 {
-    for (size_t i = 0; i < addresses->count; i++)
-        if (!want(l, &addresses->at[i], opened, error, size))
+    char words[300];
+    for (size_t i = 0; i < addresses->count; i++) {
+        if (!want(l, &addresses->at[i], opened, words, sizeof words)) {
+            listeners_error(c, &addresses->at[i], words, error, size);
             return false;
+        }
+    }
     return true;
 }
 
@@ -223,11 +241,11 @@ bool listeners_apply(struct listeners *l, const struct config *config, char *err
     list_init(&opened);
     LIST_FOR (&l->doors, d, struct door, link)
         d->wanted = false;
-    bool good = l->given || want_all(l, &config->listen, &opened, error, size);
+    bool good = l->given || want_all(l, config, &config->listen, &opened, error, size);
     for (size_t i = 0; good && i < config->upstream_count; i++)
-        good = want_all(l, &config->upstreams[i]->listen, &opened, error, size);
+        good = want_all(l, config, &config->upstreams[i]->listen, &opened, error, size);
     if (good && !is_any_wanted(l, &opened)) {
-        snprintf(error, size, "listen: no address is given, here or in an upstream");
+        listeners_error(config, NULL, LISTENERS_NOWHERE, error, size);
         return false;
     }
     if (!good) {

@@ -130,12 +130,12 @@ static int run_check(int argc, char **argv, const struct command *c)
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
     const char *path = o.path ? o.path : DEFAULT_PATH;
-    struct plan plan;
+    struct text errors = {0};
     tls_start();
-    bool good = plan_make(&plan, path, false);
-    if (plan.errors.len)
-        fputs(plan.errors.at, stderr);
-    plan_clear(&plan);
+    bool good = plan_check(path, &errors);
+    if (errors.len)
+        fputs(errors.at, stderr);
+    text_free(&errors);
     if (!good)
         return EX_CONFIG;
     printf("%s: ok\n", path);

@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "front/start_check.h"
+
 struct reload {
     struct worker *worker;
     char *path;
@@ -37,14 +39,29 @@ static bool load_ca(struct plan *p)
     return false;
 }
 
-bool plan_make(struct plan *p, const char *path, bool optional)
+static bool load(struct plan *p, const char *path, bool optional)
 {
     *p = (struct plan){0};
     p->config = config_load(path, optional, complain, &p->errors);
     if (p->config)
         p->tls = tls_set_new(p->config, complain, &p->errors);
-    bool good = p->config && load_ca(p) && p->tls;
-    if (good)
+    return p->config && load_ca(p) && p->tls;
+}
+
+bool plan_check(const char *path, struct text *errors)
+{
+    struct plan p;
+    bool good = load(&p, path, false);
+    if (p.config)
+        good &= start_check(p.config, complain, &p.errors);
+    text_add(errors, text_span(&p.errors));
+    plan_clear(&p);
+    return good;
+}
+
+bool plan_make(struct plan *p, const char *path, bool optional)
+{
+    if (load(p, path, optional))
         return true;
     config_unref(p->config);
     tls_set_free(p->tls);

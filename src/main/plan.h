@@ -21,6 +21,10 @@ struct plan {
 bool plan_make(struct plan *, const char *path, bool optional) MUST_CHECK;
 void plan_clear(struct plan *);
 
+/* Gathers all that is wrong with a file, as plan_make() would, and what else the
+ * start of a daemon would refuse (front/start_check.h). Nothing is kept. */
+bool plan_check(const char *path, struct text *errors) MUST_CHECK;
+
 /* Makes one on the worker, then calls `use` on the loop with it, which says what
  * came of it and may add to its errors. One at a time: asked again meanwhile, it
  * makes another after, from the file as it is by then.

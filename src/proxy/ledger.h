@@ -43,7 +43,7 @@ struct record {
     struct cache_note cache;
     enum failure error; /* FAILURE_NONE: none of ours */
     enum sent sent;
-    bool unknown; /* an order whose fate cannot be known */
+    bool unknown;      /* an order whose fate cannot be known */
     uint64_t total_us; /* of a tunnel's end, with all its life */
 };
 

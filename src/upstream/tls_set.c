@@ -2,16 +2,50 @@
 
 #include <stdio.h>
 
+#include "base/text.h"
+
 struct tls_set {
     size_t count;
     struct tls_context *unlisted;
     struct tls_context *at[];
 };
 
-static struct tls_context *build(const struct config *c, const struct upstream_config *u,
-                                 config_complain *complain, void *context)
+struct build {
+    const struct config *config;
+    config_complain *complain;
+    void *context;
+    struct text told; /* one a line */
+};
+
+/* Where the directive stands that the words begin with. */
+static int line_of(const struct upstream_config *u, struct span words)
 {
-    char error[300], message[600];
+    struct span directive = span_first(words, span_find(words, ' '));
+    int line = span_is(directive, SPAN("ca_file"))     ? u->ca_file_line
+               : span_is(directive, SPAN("cert_file")) ? u->cert_file_line
+               : span_is(directive, SPAN("key_file"))  ? u->key_file_line
+                                                       : 0;
+    return line ? line : u->line;
+}
+
+/* What stands in defaults {} would be told for each that has it. */
+static void complain_once(struct build *b, const struct upstream_config *u, const char *words)
+{
+    char message[5000];
+    int line = line_of(u, span_of(words));
+    if (line)
+        snprintf(message, sizeof message, "%s:%d: %s", b->config->path, line, words);
+    else
+        snprintf(message, sizeof message, "%s: %s", b->config->path, words);
+    if (b->told.len && strstr(b->told.at, message))
+        return;
+    text_printf(&b->told, "%s\n", message);
+    b->complain(b->context, message);
+}
+
+static struct tls_context *build(struct build *b, const struct upstream_config *u)
+{
+    char error[300];
     struct tls_settings settings = {
         .verify = u->tls_verify,
         .ca_file = u->ca_file,
@@ -20,10 +54,8 @@ static struct tls_context *build(const struct config *c, const struct upstream_c
         .tls13_only = u->tls_min == 13,
     };
     struct tls_context *tls = tls_context_new(&settings, error, sizeof error);
-    if (tls == NULL) {
-        snprintf(message, sizeof message, "%s:%d: %s", c->path, u->line, error);
-        complain(context, message);
-    }
+    if (tls == NULL)
+        complain_once(b, u, error);
     return tls;
 }
 
@@ -31,16 +63,18 @@ struct tls_set *tls_set_new(const struct config *c, config_complain *complain, v
 {
     struct tls_set *s =
         must_calloc(1, sizeof *s + c->upstream_count * sizeof(struct tls_context *));
+    struct build b = {.config = c, .complain = complain, .context = context};
     bool good = true;
     s->count = c->upstream_count;
-    s->unlisted = build(c, &c->defaults, complain, context);
+    s->unlisted = build(&b, &c->defaults);
     good &= s->unlisted != NULL;
     for (size_t i = 0; i < s->count; i++) {
         if (!c->upstreams[i]->secure)
             continue;
-        s->at[i] = build(c, c->upstreams[i], complain, context);
+        s->at[i] = build(&b, c->upstreams[i]);
         good &= s->at[i] != NULL;
     }
+    text_free(&b.told);
     if (good)
         return s;
     tls_set_free(s);

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from lib import wire
+from lib import certs, wire
 from lib.behaviour import Gate, flood, reply
 from lib.daemon import PATIENCE, binary, cli, free_port, upstream
 from lib.promise import own_error, works
@@ -39,7 +39,7 @@ def test_wrong_usage(args):
     assert out.returncode == 64 and not out.stdout and len(out.stderr.strip().splitlines()) == 1, out
 
 
-GOOD = 'listen = {"127.0.0.1:1"}\nupstream ex {\n    url = "https://exchange.test"\n    max_connections = 5\n}\n'
+GOOD = 'listen = {"127.0.0.1:18641"}\nupstream ex {\n    url = "https://exchange.test"\n    max_connections = 5\n}\n'
 BAD = {
     'unknown directive': ('listen = {"127.0.0.1:1"}\nnonsense = 1\n', 2), 'unknown in a block': (GOOD.replace('max_connections', 'max_nonsense'), 4),
     'bad duration': ('drain_timeout = 5x\n', 1), 'bad size': ('max_clients = 5\n\ncache_size = 1q\n', 3), 'bad address': ('listen = {"localhost"}\n', 1),
@@ -62,6 +62,50 @@ def test_bad_configurations(tmp_path, name):
         out = cli(*args)
         assert out.returncode == 78, f'{args}: {out}'
         assert re.search(re.escape(str(file)) + (f':{line}: .+' if line else r':\d+: .+'), out.stderr), out.stderr
+
+
+REFUSED = {     # what the text alone does not show: the start's exit code, the line, and words
+    'log without a folder': ('\naccess_log = "HERE/none/log"\n', 69, 2, 'access_log = '), 'log that is a folder': ('access_log = "HERE"\n', 69, 1, 'access_log = '),
+    'no address of ours': ('allow_clients = {"0.0.0.0/0"}\nlisten = {"127.0.0.1:PORT",\n"203.0.113.77:PORT"}\n', 69, 3, 'listen 203.0.113.77:'),
+    'no IPv6 address of ours': ('allow_clients = {"::/0"}\nlisten = {"[2001:db8::77]:PORT"}\n', 69, 2, 'listen [2001:db8::77]:'),
+    'one in another': ('allow_clients = {"0.0.0.0/0"}\nlisten = {"0.0.0.0:PORT"}\nupstream a {\nurl = "http://a.test"\nlisten = {"127.0.0.1:PORT"}\n}\n', 78, 5,
+                       '127.0.0.1:PORT is listened on already'),
+    'socket without a folder': ('listen = {"127.0.0.1:PORT", "unix:HERE/none/s"}\n', 69, 1, 'listen unix:'),
+    'socket that is a file': ('listen = {"127.0.0.1:PORT"}\nupstream a {\nurl = "http://a.test"\nlisten = {"unix:HERE/file"}\n}\n', 69, 4, 'listen unix:'),
+    'nowhere': ('listen = {}\n', 69, None, 'listen'),
+    'no certificate': ('upstream a {\nurl = "https://a.test"\n\nca_file = "HERE/file"\n}\n', 78, 4, 'ca_file '),
+    'no certificate for any': ('upstream a {\nurl = "https://a.test"\n}\ndefaults {\n\nca_file = "HERE/file"\n}\n', 78, 6, 'ca_file '),
+    'no key': ('upstream a {\nurl = "https://a.test"\nkey_file = "HERE/file"\ncert_file = "CERT"\n}\n', 78, 3, 'key_file '),
+    'no client certificate': ('defaults {\ncert_file = "HERE/file"\n}\n', 78, 2, 'cert_file '),
+    'no CA': ('ca_key = "HERE/file"\n\nca_cert = "CERT"\n', 78, 3, 'ca_cert '), 'no file': ('\nca_key = "HERE/none"\nca_cert = "CERT"\n', 78, 2, 'ca_key = '),
+}
+
+
+@pytest.mark.parametrize('name', REFUSED)
+def test_check_refuses_what_the_start_refuses(tmp_path, name):
+    """Both in the same words, once, with the directive and where it stands; check leaves nothing behind."""
+    text, code, line, words = REFUSED[name]
+    (tmp_path / 'file').write_text('neither a key nor a certificate\n')
+    file, port = tmp_path / 'bad.conf', str(free_port())
+    if 'listen' not in text:
+        text += 'listen = {"127.0.0.1:PORT"}\n'
+    file.write_text(text.replace('HERE', str(tmp_path)).replace('PORT', port).replace('CERT', str(certs.CA)))
+    before = sorted(p.name for p in tmp_path.iterdir())
+    checked, started = cli('check', '-c', file), cli('-c', file)
+    assert sorted(p.name for p in tmp_path.iterdir()) == before
+    error = f'{file}:{line}: {words}' if line else f'{file}: {words}'
+    assert (checked.returncode, checked.stdout, checked.stderr.count('\n')) == (78, '', 1) and checked.stderr.startswith(error.replace('PORT', port)), checked
+    assert started.returncode == code and f'error configuration: {checked.stderr}' in started.stderr, started
+
+
+def test_check_beside_a_running_daemon(daemon, origin, tmp_path):
+    """Its addresses and files are in use, which is fine, and it notices nothing."""
+    d = daemon(upstream('ex', origin, listen=[f'unix:{tmp_path}/own']), listen=[f'127.0.0.1:{free_port()}', f'unix:{tmp_path}/s'], access_log=str(tmp_path / 'log'))
+    works(d)
+    before = d.stats()['clients']['accepted']
+    out = d.cli('check')
+    assert (out.returncode, out.stdout, out.stderr) == (0, f'{d.conf_path}: ok\n', '')
+    assert d.stats()['clients']['accepted'] == before + 1
 
 
 def test_check_and_config(tmp_path):

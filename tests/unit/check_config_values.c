@@ -214,18 +214,22 @@ START_TEST(addresses_to_listen_on_are_checked)
     refuse("listen = {\n\"127.0.0.1:1\",\n\"0.0.0.0:1\"}\n"
            "upstream a {\nurl = https://a\nlisten = {\"192.0.2.1:5\"}\n}",
            "t.conf:3: 0.0.0.0:1 is not a loopback address: set allow_clients first\n"
+           "t.conf:3: 0.0.0.0:1 is listened on already with 127.0.0.1:1\n"
            "t.conf:6: 192.0.2.1:5 is not a loopback address: set allow_clients first\n");
     refuse("upstream a {\nurl = https://a\nlisten = {\n\"127.0.0.1:8642\",\n"
            "\"[::0001]:9\", \"[::1]:9\"}\n}",
            "t.conf:4: 127.0.0.1:8642 is listened on already\n"
            "t.conf:5: [::1]:9 is listened on already\n");
+    refuse("allow_clients = {::/0}\nlisten = {\"[::]:9\", 0.0.0.0:8}\nupstream a {\n"
+           "url = https://a\nlisten = {\"[::1]:9\", \"[::1]:8\", 127.0.0.1:9}\n}",
+           "t.conf:5: [::1]:9 is listened on already with [::]:9\n");
     refuse("listen = {x, unix:/a, \"unix:/a\"}",
            "t.conf:1: listen = x: must be IP:PORT, [IP6]:PORT or unix:/path (an address, not a "
            "name)\nt.conf:1: unix:/a is listened on already\n");
     refuse("allow_clients = {x}\nlisten = {0.0.0.0:1}",
            "t.conf:1: allow_clients = x: must be a network such as 10.0.0.0/8, fd00::/8 or "
            "192.0.2.7\n");
-    config_unref(parse_good("listen = {0.0.0.0:1, \"[::]:1\", 127.9.9.9:1}\n"
+    config_unref(parse_good("listen = {0.0.0.0:1, \"[::]:1\", 127.9.9.9:7}\n"
                             "allow_clients = {10.0.0.0/8}"));
     config_unref(parse_good("listen = {\"[::ffff:127.0.0.1]:1\"}"));
     struct config *c = parse_good("listen = {}");
