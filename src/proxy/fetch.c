@@ -395,6 +395,7 @@ static void try_on(struct fetch *f, struct line *line)
     f->tries++;
     f->response_at = UINT64_MAX;
     enter(f, STATE_AWAITING);
+    f->order.request.authority = span_of(pool_origin(f->order.pool)->authority);
     f->try = line_open(line, &f->order.request, &events, f);
     if (!f->complete)
         set_deadline(f);

@@ -16,9 +16,9 @@ struct fetch_order {
     struct loop *loop;
     struct pool *pool;
     const struct upstream_config *settings;
-    struct trip *trip; /* where it tells of its way */
-    struct conn_request request;
-    bool is_safe, is_order; /* as in struct request */
+    struct trip *trip;           /* where it tells of its way */
+    struct conn_request request; /* its authority is the pool's, at each try */
+    bool is_safe, is_order;      /* as in struct request */
     bool is_private;
     uint64_t credential; /* see gate.h */
     struct span turn;    /* value of serialize_by; len 0: none */

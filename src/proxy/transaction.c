@@ -384,7 +384,6 @@ static struct fetch_order fetch_order_of(struct transaction *t, uint64_t total_m
         .trip = &t->tally.record.trip,
         .request = {.method = r->method,
                     .target = t->route.path,
-                    .authority = span_of(pool_origin(t->pool)->authority),
                     .fields = relay_request(&t->relay),
                     .framing = r->framing,
                     .length = r->length,

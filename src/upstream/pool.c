@@ -167,10 +167,40 @@ void pool_configure(struct pool *p, struct config *snapshot, const struct upstre
     config_unref(old);
 }
 
+static void set_origin(struct pool *p, const struct pool_origin *to)
+{
+    struct pool_origin old = p->origin;
+    p->origin.origin = must_strdup(to->origin);
+    p->origin.authority = must_strdup(to->authority);
+    p->origin.next_hop = must_strdup(to->next_hop);
+    free((char *)old.origin);
+    free((char *)old.authority);
+    free((char *)old.next_hop);
+}
+
+void pool_redirect(struct pool *p, struct config *snapshot, const struct upstream_config *settings,
+                   const struct pool_origin *origin)
+{
+    MAGIC_CHECK(p, POOL_MAGIC);
+    struct config *old = p->snapshot;
+    LOG(INFO, p->lines.object, "its origin is %s now, it was %s", origin->origin, p->origin.origin);
+    p->connector->ops->watch(p->connector, p->settings, NULL);
+    set_origin(p, origin);
+    p->snapshot = config_ref(snapshot);
+    p->settings = settings;
+    gate_configure(p->gate, settings);
+    lines_redirect(&p->lines, settings);
+    pool_serve(p);
+    config_unref(old);
+}
+
 void pool_retire(struct pool *p)
 {
     MAGIC_CHECK(p, POOL_MAGIC);
+    p->gone_paused = p->state == STATE_PAUSED;
     p->state = STATE_RETIRED;
+    if (p->gone_paused)
+        pool_refuse_all(p);
     lines_drain(&p->lines);
     check_empty(p);
 }
@@ -267,6 +297,11 @@ uint64_t pool_id(const struct pool *p)
 bool pool_is_draining(const struct pool *p)
 {
     return p->state == STATE_DRAINING;
+}
+
+bool pool_is_stopped(const struct pool *p)
+{
+    return p->state == STATE_PAUSED || p->state == STATE_DRAINING;
 }
 
 struct upstream_stats *pool_stats(struct pool *p)

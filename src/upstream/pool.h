@@ -39,7 +39,14 @@ void pool_free(struct pool *);
 void pool_configure(struct pool *, struct config *snapshot, const struct upstream_config *,
                     bool renew);
 
-/* Ends with its last request; nothing new may be asked of it. */
+/* Another origin of the same name: what is under way ends where it is, lines are
+ * replaced, and who waits goes there, as soon as the operator lets it (a pause or a drain
+ * lasts). Its budget and its counters stay, its name too. */
+void pool_redirect(struct pool *, struct config *snapshot, const struct upstream_config *,
+                   const struct pool_origin *);
+
+/* Ends with its last request; nothing new may be asked of it. Those who wait in a pause
+ * are refused: it is not lifted by going. */
 void pool_retire(struct pool *);
 
 /* The daemon drains: idle lines close, requests under way are still served; those that
@@ -110,6 +117,7 @@ struct turns *pool_turns(struct pool *); /* serialize_by */
 /* Tells pools apart, for good: never used again by another. */
 uint64_t pool_id(const struct pool *);
 bool pool_is_draining(const struct pool *); /* answers no new request */
+bool pool_is_stopped(const struct pool *);  /* an operator paused it, or drains it */
 
 /* What /stats shows of it beside its counters; strings live until the loop turns. */
 struct pool_view {

@@ -21,6 +21,7 @@ struct pool {
     struct list waiters;  /* for a line, first come first served */
     struct list loners;   /* of them, those that hope for a line of their own */
     bool ending;          /* the daemon drains */
+    bool gone_paused;     /* retired while it was paused: sends nothing more */
     bool serving;         /* one of them is being told of his line */
     struct list requests; /* all under way, with a line or without */
     struct list fetches;  /* what goes on for them */
@@ -36,6 +37,9 @@ struct pool {
 
 /* What lines tell the queue. */
 extern const struct lines_events pool_queue_events;
+
+/* Refuses all who wait for a line of a pool that was paused and is gone. */
+void pool_refuse_all(struct pool *);
 
 /* Lends what can be lent, and dials for those who are left: after any change. */
 void pool_serve(struct pool *);

@@ -37,6 +37,24 @@ static void refuse(struct pool *p, struct pool_waiter *w, const struct verdict *
     w->on_refused(w->owner, why);
 }
 
+static struct verdict unavailable(const struct pool *p, const char *why)
+{
+    struct verdict v = verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "%s", why);
+    v.retry_after = breaker_retry_after(&p->lines.breaker, loop_now(p->loop));
+    return v;
+}
+
+static const char gone_text[] = "the upstream was paused, and is gone from the configuration";
+
+void pool_refuse_all(struct pool *p)
+{
+    struct pool_waiter *w;
+    while ((w = waiter_of(list_first(&p->waiters)))) {
+        struct verdict v = unavailable(p, gone_text);
+        refuse(p, w, &v);
+    }
+}
+
 static void on_refusal(struct task *t)
 {
     struct pool_waiter *w = container_of(t, struct pool_waiter, refusal);
@@ -66,13 +84,6 @@ static bool is_dialled_for(const struct pool *p, const struct pool_waiter *w)
         if (k == &w->link)
             return true;
     return false;
-}
-
-static struct verdict unavailable(const struct pool *p, const char *why)
-{
-    struct verdict v = verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "%s", why);
-    v.retry_after = breaker_retry_after(&p->lines.breaker, loop_now(p->loop));
-    return v;
 }
 
 static struct verdict waited_too_long(const struct pool *p, const struct pool_waiter *w)
@@ -295,8 +306,8 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
                               .on_refused = w->on_refused};
     task_init(&w->refusal, on_refusal);
     deadline_init(&w->deadline, p->loop, on_deadline);
-    if (p->state == STATE_DRAINING) {
-        refuse_later(p, w, unavailable(p, "the upstream is draining"));
+    if (p->state == STATE_DRAINING || p->gone_paused) {
+        refuse_later(p, w, unavailable(p, p->gone_paused ? gone_text : "the upstream is draining"));
         return NULL;
     }
     struct line *line = take_at_once(p, w);

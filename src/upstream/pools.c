@@ -100,13 +100,19 @@ static void name_origin(const struct upstream_config *u, struct names *n)
         memcpy(n->authority, n->next_hop, sizeof n->authority);
 }
 
+static struct pool_origin origin_of(const struct upstream_config *u, const char *name,
+                                    struct names *names)
+{
+    name_origin(u, names);
+    return (struct pool_origin){name ? name : names->authority, names->origin, names->authority,
+                                names->next_hop, name != NULL};
+}
+
 static struct pool *make(struct pools *p, const struct upstream_config *u, const char *name,
                          struct tls_context *tls)
 {
     struct names names;
-    name_origin(u, &names);
-    struct pool_origin origin = {name ? name : names.authority, names.origin, names.authority,
-                                 names.next_hop, name != NULL};
+    struct pool_origin origin = origin_of(u, name, &names);
     struct connector *connector = connect_new(p->env, u->secure ? tls : NULL, name != NULL);
     struct pool *pool = pool_new(p->env->loop, connector, p->snapshot, u, &origin, on_empty, p);
     if (p->paused)
@@ -138,21 +144,31 @@ static bool same_origin(const struct upstream_config *a, const struct upstream_c
     return a->secure == b->secure && a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
+/* The pool of a name outlives every change of its settings: what an operator said of it,
+ * its budget and its counters do, and so does who waits. */
+static void change(struct pools *p, struct pool *pool, const struct upstream_config *u,
+                   struct tls_context *tls)
+{
+    struct names names;
+    const struct upstream_config *old = pool_settings(pool);
+    connect_set_tls(pool_connector(pool), u->secure ? tls : NULL);
+    if (same_origin(old, u)) {
+        pool_configure(pool, p->snapshot, u, !same_lines(old, u));
+        return;
+    }
+    struct pool_origin origin = origin_of(u, u->name, &names);
+    pool_redirect(pool, p->snapshot, u, &origin);
+}
+
 static void apply_listed(struct pools *p, const struct upstream_config *u, struct tls_context *tls)
 {
     struct entry *e = find(p, u->name);
-    if (e && !same_origin(pool_settings(e->pool), u)) {
-        retire(p, e);
-        e = NULL;
-    }
     if (e == NULL) {
         e = add(p, u->name, &p->listed);
         e->pool = make(p, u, u->name, tls);
         return;
     }
-    bool renew = !same_lines(pool_settings(e->pool), u);
-    connect_set_tls(pool_connector(e->pool), tls);
-    pool_configure(e->pool, p->snapshot, u, renew);
+    change(p, e->pool, u, tls);
     list_remove(&e->link);
     list_push_back(&p->listed, &e->link);
 }
@@ -191,7 +207,9 @@ static bool retire_unused(struct pools *p, bool with_lines)
 {
     for (struct link *k = list_first(&p->unlisted); k; k = list_next(k)) {
         struct entry *e = entry_of(k);
-        if (pool_requests(e->pool) == 0 && (with_lines || pool_lines(e->pool) == 0)) {
+        bool is_stopped = pool_is_stopped(e->pool) && !p->paused; /* its next one would not be */
+        if (pool_requests(e->pool) == 0 && !is_stopped &&
+            (with_lines || pool_lines(e->pool) == 0)) {
             retire(p, e);
             return true;
         }

@@ -191,14 +191,49 @@ START_TEST(test_gone_at_the_end)
 }
 END_TEST
 
+/* It stays the upstream of that name: its lines go, its counters and its budget do not,
+ * nor does what an operator said. */
 START_TEST(test_other_origin)
 {
-    begin(UP("a", ""));
+    static const char *const states[] = {"up", "paused", "draining"};
+    begin(UP("a", "min_idle = 1"));
     struct pool *a = listed("a");
+    uint64_t id = pool_id(a);
+    UNTIL(look(a).idle == 1);
+    if (_i)
+        pool_command(a, _i == 1 ? POOL_PAUSE : POOL_DRAIN);
     apply("upstream a {\nurl = \"http://other.example\"\n}\n");
-    ck_assert_ptr_ne(listed("a"), a);
-    ck_assert_str_eq(look(listed("a")).origin, "http://other.example:80");
+    ck_assert_ptr_eq(listed("a"), a);
+    ck_assert_uint_eq(pool_id(a), id);
+    ck_assert_str_eq(look(a).state, states[_i]);
+    ck_assert_str_eq(look(a).origin, "http://other.example:80");
+    ck_assert_str_eq(pool_origin(a)->authority, "other.example");
+    ck_assert_str_eq(pool_origin(a)->next_hop, "other.example:80");
+    ck_assert_uint_eq(look(a).idle, 0);
+    ck_assert_uint_eq(look(a).stats->opened, 1);
     names_are("a ");
+    apply(UP("a", "min_idle = 1\nmax_idle = 3") "upstream b {\nurl = \"https://a.example\"\n}\n");
+    ck_assert_str_eq(look(a).state, states[_i]);
+    if (_i == 0)
+        UNTIL(look(a).idle == 1);
+    loop_turn(loop, false);
+    finish();
+}
+END_TEST
+
+/* A host without a block that an operator paused does not make room for another. */
+START_TEST(test_a_pause_keeps_its_place)
+{
+    char host[32];
+    begin(UP("a", ""));
+    struct pool *first = unlisted("paused.example");
+    pool_command(first, POOL_PAUSE);
+    for (unsigned i = 0; i < 2 * POOLS_UNLISTED_MAX; i++) {
+        snprintf(host, sizeof host, "h%u.example", i);
+        ck_assert_ptr_nonnull(unlisted(host));
+    }
+    ck_assert_ptr_eq(unlisted("paused.example"), first);
+    ck_assert_str_eq(look(first).state, "paused");
     loop_turn(loop, false);
     finish();
 }
@@ -487,7 +522,8 @@ int main(void)
     tcase_add_loop_test(c, test_renewed, 0, 4);
     tcase_add_test(c, test_gone);
     tcase_add_test(c, test_gone_at_the_end);
-    tcase_add_test(c, test_other_origin);
+    tcase_add_loop_test(c, test_other_origin, 0, 3);
+    tcase_add_test(c, test_a_pause_keeps_its_place);
     tcase_add_test(c, test_names);
     tcase_add_test(c, test_drain);
     tcase_add_test(c, test_verbs_to_all);

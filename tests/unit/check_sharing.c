@@ -46,6 +46,54 @@ START_TEST(test_burst)
 }
 END_TEST
 
+/* Orders do not wait for what the first line turns out to be: each has one dialled, and
+ * the others one together. */
+START_TEST(test_orders_at_a_cold_start)
+{
+    begin(AUTO "max_connections = 8");
+    call_all(0, 3);
+    ck_assert_uint_eq(line_maker->started, 1);
+    for (size_t i = 3; i < 6; i++)
+        call(i, true);
+    ck_assert_uint_eq(line_maker->started, 4);
+    call_all(6, 9);
+    ck_assert_uint_eq(line_maker->started, 4);
+    for (size_t i = 9; i < 19; i++)
+        call(i, true);
+    ck_assert_uint_eq(line_maker->started, 8); /* the cap */
+    fake_connect(line_maker);
+    while (line_maker->dials.count)
+        fake_connect(line_maker);
+    ck_assert_uint_eq(have_lines(0, 19), 8);
+    finish();
+    begin(AUTO "min_idle = 1"); /* one that was under way already is the first one's */
+    for (size_t i = 0; i < 6; i++)
+        call(i, true);
+    ck_assert_uint_eq(line_maker->started, 6);
+    while (line_maker->dials.count)
+        fake_connect_shared(line_maker, 100);
+    for (size_t i = 0; i < 6; i++)
+        ck_assert_uint_eq(callers[i].conn->load, 1);
+    finish();
+}
+END_TEST
+
+/* Whoever dialled first and gave up leaves a line behind, and holds up nobody. */
+START_TEST(test_the_first_gives_up)
+{
+    begin(AUTO);
+    call(0, _i);
+    forget_caller(0);
+    call_all(1, 5);
+    ck_assert_uint_eq(line_maker->started, 1);
+    loop_skip(loop, 1000);
+    ck_assert_uint_eq(line_maker->started, 4);
+    fake_connect_shared(line_maker, 100);
+    ck_assert_uint_eq(have_lines(1, 5), 4);
+    finish();
+}
+END_TEST
+
 /* If it cannot, the rest is dialled at once, and ever after. */
 START_TEST(test_burst_of_http1)
 {
@@ -407,6 +455,8 @@ int main(void)
     Suite *s = suite_create("sharing");
     TCase *c = tcase_create("all");
     tcase_add_test(c, test_burst);
+    tcase_add_test(c, test_orders_at_a_cold_start);
+    tcase_add_loop_test(c, test_the_first_gives_up, 0, 2);
     tcase_add_test(c, test_burst_of_http1);
     tcase_add_test(c, test_hold_ends);
     tcase_add_test(c, test_failure_of_many);

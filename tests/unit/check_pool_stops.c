@@ -1,0 +1,310 @@
+/* When the pool does not dial: a pause, whatever becomes of its origin and its
+ * settings meanwhile; want of descriptors. And that waiting costs nobody else time. */
+#include <check.h>
+#include <time.h>
+
+#include "config_fixture.h"
+#include "pool_fixture.h"
+
+static void call_all(size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        call(i, i % 2);
+}
+
+static size_t count(size_t from, size_t to, bool with_lines)
+{
+    size_t n = 0;
+    for (size_t i = from; i < to; i++)
+        n += with_lines ? callers[i].conn != NULL : callers[i].waits;
+    return n;
+}
+
+/* ------------------------------------------------------------ a pause */
+
+START_TEST(test_paused_dials_for_nobody)
+{
+    begin("min_idle = 2\nidle_timeout = 5s\nqueue_timeout = 30s");
+    fake_connect(line_maker);
+    fake_connect(line_maker);
+    pool_command(pool, POOL_PAUSE);
+    call_all(0, 6);
+    loop_skip(loop, 6000); /* idle for too long: and not opened again */
+    ck_assert_uint_eq(pool_lines(pool), 0);
+    ck_assert_uint_eq(line_maker->started, 2);
+    ck_assert_uint_eq(count(0, 6, false), 6);
+    loop_skip(loop, 15000);
+    loop_skip(loop, 10000); /* their own time is up all the same */
+    ck_assert_uint_eq(count(0, 6, false), 0);
+    refused(0, FAILURE_DESTINATION_UNAVAILABLE);
+    ck_assert_str_eq(callers[0].why.detail, "the upstream is paused");
+    call_all(6, 8);
+    pool_command(pool, POOL_RESUME);
+    ck_assert_uint_eq(line_maker->dials.count, 2);
+    fake_connect(line_maker);
+    fake_connect(line_maker);
+    ck_assert_uint_eq(count(6, 8, true), 2);
+    finish();
+}
+END_TEST
+
+/* What fails or failed is told to nobody who waits in a pause. */
+START_TEST(test_paused_refuses_nobody)
+{
+    begin("breaker_failures = 2\nbreaker_min = 1h\nbreaker_max = 1h");
+    call_all(0, 4);
+    ck_assert_uint_eq(line_maker->dials.count, 4);
+    pool_command(pool, POOL_PAUSE);
+    for (int i = 0; i < 4; i++) /* opens the circuit */
+        fake_refuse(line_maker, FAILURE_CONNECTION_REFUSED);
+    call_all(4, 8);
+    loop_turn(loop, false);
+    loop_skip(loop, 1000);
+    ck_assert_uint_eq(count(0, 8, false), 8);
+    ck_assert_str_eq(look().state, "paused");
+    ck_assert_str_eq(look().breaker, "open");
+    ck_assert_uint_eq(line_maker->started, 4);
+    pool_command(pool, POOL_RESUME); /* who resumes wants it tried */
+    ck_assert_uint_eq(line_maker->dials.count, 8);
+    while (line_maker->dials.count)
+        fake_connect(line_maker);
+    ck_assert_uint_eq(count(0, 8, true), 8);
+    finish();
+}
+END_TEST
+
+/* A line that comes up, or comes back, within a pause rests. */
+START_TEST(test_paused_lends_nothing)
+{
+    begin("max_connections = 2");
+    call(0, false);
+    fake_connect(line_maker);
+    call(1, false);
+    pool_command(pool, POOL_PAUSE);
+    fake_connect(line_maker);
+    hang_up(0);
+    ck_assert_uint_eq(look().idle, 2);
+    ck_assert(callers[1].waits);
+    pool_command(pool, POOL_DRAIN); /* ends the pause for those who wait */
+    ck_assert_ptr_nonnull(callers[1].conn);
+    ck_assert_uint_eq(pool_lines(pool), 1);
+    call(2, false);
+    loop_turn(loop, false);
+    refused(2, FAILURE_DESTINATION_UNAVAILABLE);
+    finish();
+}
+END_TEST
+
+static const struct pool_origin other_origin = {"a", "https://b.example:443", "b.example",
+                                                "b.example:443", true};
+
+static void redirect(void)
+{
+    struct config *other =
+        parse_good("upstream a {\nurl = \"https://b.example\"\nhttp2 = never\nmin_idle = 0\n}\n");
+    pool_redirect(pool, other, find(other, "a"), &other_origin);
+    config_unref(other);
+}
+
+/* Another origin: the pause lasts, who waits is served there, old lines serve nobody. */
+START_TEST(test_redirected_while_paused)
+{
+    begin("breaker_failures = 1\nmin_idle = 0\nmax_connections = 4");
+    call(0, false);
+    fake_connect(line_maker);
+    call(1, false);
+    pool_command(pool, POOL_PAUSE);
+    ck_assert_uint_eq(line_maker->dials.count, 1); /* to the old one */
+    redirect();
+    ck_assert_uint_eq(line_maker->cancelled, 1);
+    ck_assert_str_eq(look().state, "paused");
+    ck_assert_str_eq(look().origin, "https://b.example:443");
+    ck_assert_str_eq(pool_origin(pool)->authority, "b.example");
+    call(2, true);
+    hang_up(0);
+    ck_assert_uint_eq(pool_lines(pool), 0);
+    ck_assert(callers[1].waits && callers[2].waits);
+    ck_assert_uint_eq(line_maker->started, 2);
+    pool_command(pool, POOL_RESUME);
+    ck_assert_uint_eq(line_maker->dials.count, 2);
+    fake_connect(line_maker);
+    fake_connect(line_maker);
+    ck_assert(callers[1].conn && callers[2].conn);
+    ck_assert_uint_eq(look().stats->opened, 3); /* its counters are the same upstream's */
+    finish();
+}
+END_TEST
+
+/* A drain lasts likewise; and without either who waits goes there at once, although the
+ * old origin cannot be reached. */
+START_TEST(test_redirected)
+{
+    begin("");
+    pool_command(pool, POOL_DRAIN);
+    redirect();
+    ck_assert_str_eq(look().state, "draining");
+    call(0, false);
+    loop_turn(loop, false);
+    refused(0, FAILURE_DESTINATION_UNAVAILABLE);
+    finish();
+    begin("breaker_failures = 1\nbreaker_min = 1h\nbreaker_max = 1h\nmin_idle = 1");
+    fake_refuse(line_maker, FAILURE_CONNECTION_REFUSED);
+    ck_assert_str_eq(look().breaker, "open");
+    redirect();
+    ck_assert_str_eq(look().breaker, "closed");
+    call(1, true);
+    fake_connect(line_maker);
+    ck_assert_ptr_nonnull(callers[1].conn);
+    finish();
+}
+END_TEST
+
+/* Gone from the configuration, it does not send what the pause held back. */
+START_TEST(test_gone_while_paused)
+{
+    struct link request = {0};
+    begin("min_idle = 1");
+    fake_connect(line_maker);
+    pool_enter(pool, &request);
+    pool_command(pool, POOL_PAUSE);
+    call(0, true);
+    pool_retire(pool);
+    refused(0, FAILURE_DESTINATION_UNAVAILABLE);
+    call(1, false); /* one that was at the gate until now */
+    loop_turn(loop, false);
+    refused(1, FAILURE_DESTINATION_UNAVAILABLE);
+    pool_leave(pool, &request);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------ want of descriptors */
+
+/* With a line busy, nothing is refused, and nothing dialled for a second, whoever asks. */
+START_TEST(test_short_beside_a_busy_line)
+{
+    begin("min_idle = 3\nmax_connections = 9");
+    fake_connect(line_maker);
+    call(0, false);
+    fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
+    fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
+    ck_assert_uint_eq(line_maker->dials.count, 0);
+    call_all(1, 5);
+    for (int i = 0; i < 50; i++)
+        loop_turn(loop, false);
+    loop_skip(loop, 900);
+    ck_assert_uint_eq(line_maker->started, 3);
+    ck_assert_uint_eq(count(1, 5, false), 4);
+    hang_up(0);
+    ck_assert_ptr_nonnull(callers[1].conn); /* the one line serves on */
+    loop_skip(loop, 200);
+    ck_assert_uint_eq(line_maker->dials.count, 3);
+    ck_assert_str_eq(look().breaker, "closed"); /* not the origin's fault */
+    while (line_maker->dials.count)
+        fake_connect(line_maker);
+    ck_assert_uint_eq(count(1, 5, true), 4);
+    finish();
+}
+END_TEST
+
+START_TEST(test_short_without_a_line)
+{
+    begin("");
+    call(0, true);
+    call(1, false);
+    fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
+    refused(0, FAILURE_CONNECTION_LIMIT_REACHED);
+    ck_assert(callers[1].waits);
+    fake_connect(line_maker);
+    ck_assert_ptr_nonnull(callers[1].conn);
+    lose(1, CLOSE_ERROR);
+    call(2, true); /* within that second it waits rather than be told no */
+    ck_assert_uint_eq(line_maker->dials.count, 0);
+    loop_skip(loop, 1000);
+    fake_connect(line_maker);
+    ck_assert_ptr_nonnull(callers[2].conn);
+    finish();
+}
+END_TEST
+
+/* ------------------------------------------------------------ a crowd */
+
+#define CROWD 50000
+
+static void never(void *owner, struct line *line)
+{
+    (void)owner, (void)line;
+    ck_abort_msg("there is no line to be had");
+}
+
+static void never_refused(void *owner, const struct verdict *why)
+{
+    (void)owner, (void)why;
+    ck_abort_msg("nobody is refused here");
+}
+
+static void join(struct pool_waiter *w, bool is_order)
+{
+    w->is_order = w->rides_alone = is_order;
+    w->on_line = never;
+    w->on_refused = never_refused;
+    ck_assert_ptr_null(pool_acquire(pool, w, loop_now(loop) + UNTIL_MS));
+}
+
+/* CPU time of requests that come and go, of both kinds. */
+static uint64_t cost_us(void)
+{
+    struct pool_waiter w = {0};
+    struct timespec from, to;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
+    for (int i = 0; i < 2000; i++) {
+        join(&w, i % 2);
+        line_maker->base.on_answer(pool); /* lines ask for whom to dial, as after any change */
+        pool_forget(&w);
+    }
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
+    return (uint64_t)(to.tv_sec - from.tv_sec) * 1000000 +
+           (uint64_t)((to.tv_nsec - from.tv_nsec) / 1000);
+}
+
+/* Walking along the crowd once a request would cost a thousand times as much. */
+START_TEST(test_waiting_costs_nobody_else)
+{
+    static struct pool_waiter crowd[CROWD];
+    begin("max_connections = 4\nqueue_limit = 1000000\nqueue_timeout = 1h");
+    call_all(0, 4);
+    while (line_maker->dials.count)
+        fake_connect(line_maker);
+    uint64_t alone = cost_us();
+    for (size_t i = 0; i < CROWD; i++)
+        join(&crowd[i], i % 3 == 0);
+    ck_assert_uint_eq(look().waiting, CROWD);
+    uint64_t crowded = cost_us();
+    ck_assert_msg(crowded < 20 * alone + 20000, "%d us in a crowd, %d alone", (int)crowded,
+                  (int)alone);
+    for (size_t i = 0; i < CROWD; i++)
+        pool_forget(&crowd[i]);
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("pool_stops");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, test_paused_dials_for_nobody);
+    tcase_add_test(c, test_paused_refuses_nobody);
+    tcase_add_test(c, test_paused_lends_nothing);
+    tcase_add_test(c, test_redirected_while_paused);
+    tcase_add_test(c, test_redirected);
+    tcase_add_test(c, test_gone_while_paused);
+    tcase_add_test(c, test_short_beside_a_busy_line);
+    tcase_add_test(c, test_short_without_a_line);
+    tcase_add_test(c, test_waiting_costs_nobody_else);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
