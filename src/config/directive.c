@@ -46,6 +46,7 @@ static const struct {
     {ROW_GLOBAL_drain_timeout, 0, YEAR},
     {ROW_GLOBAL_cache_size, 0, 1024 * 1024 * MEBIBYTE},
     {ROW_GLOBAL_dns_min_ttl, 0, YEAR},
+    {ROW_GLOBAL_dns_stale, 0, YEAR},
     {ROW_GLOBAL_slow_log, 0, YEAR},
     {ROW_max_connections, 1, 65535},
     {ROW_max_streams, 1, 65535},

@@ -132,6 +132,11 @@ static void set_records(struct daemon *d, const struct config *c)
     proxy_record(d->proxy, on_record, access_log_is_on(d->access_log) ? 0 : slow, d);
 }
 
+static struct dns_limits dns_limits_of(const struct config *c)
+{
+    return (struct dns_limits){c->dns_min_ttl, c->dns_max_ttl, c->dns_stale};
+}
+
 static struct client_limits limits_of(const struct config *c)
 {
     return (struct client_limits){c->max_clients,         c->client_header_timeout,
@@ -253,7 +258,8 @@ static bool apply(struct daemon *d, struct plan *plan)
         warn_of_ca(c, plan->ca);
     struct client_limits limits = limits_of(c);
     clients_set_limits(d->clients, &limits);
-    dns_set_ttl(d->dns, c->dns_min_ttl, c->dns_max_ttl);
+    struct dns_limits dns_limits = dns_limits_of(c);
+    dns_set_limits(d->dns, &dns_limits);
     leaves_use(d->leaves, plan->ca);
     d->env.header_limit = c->max_header_size;
     pools_apply(d->pools, c, plan->tls);
@@ -483,7 +489,8 @@ static bool adopt(struct daemon *d, struct plan *plan)
 static int run(struct daemon *d, struct plan *plan, const char *path, bool optional)
 {
     d->loop = loop_new();
-    d->dns = dns_new(d->loop, plan->config->dns_min_ttl, plan->config->dns_max_ttl);
+    struct dns_limits limits = dns_limits_of(plan->config);
+    d->dns = dns_new(d->loop, &limits);
     if (d->dns == NULL) {
         loop_free(d->loop);
         return EX_OSERR;

@@ -81,7 +81,8 @@ static int examine(struct doctor *d, const char *only)
 {
     const struct config *c = d->plan.config;
     struct loop *loop = loop_new();
-    struct dns *dns = dns_new(loop, c->dns_min_ttl, c->dns_max_ttl);
+    const struct dns_limits limits = {c->dns_min_ttl, c->dns_max_ttl, c->dns_stale};
+    struct dns *dns = dns_new(loop, &limits);
     if (dns == NULL) {
         loop_free(loop);
         return EX_OSERR;

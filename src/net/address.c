@@ -123,14 +123,6 @@ bool addresses_have(const struct dns_addresses *list, const struct sockaddr *add
     return false;
 }
 
-bool addresses_overlap(const struct dns_addresses *a, const struct dns_addresses *b)
-{
-    for (size_t i = 0; i < a->count; i++)
-        if (addresses_have(b, (const struct sockaddr *)&a->at[i]))
-            return true;
-    return false;
-}
-
 /* The next one from `from` on that is IPv6, or is not. */
 static size_t next_of(const struct dns_addresses *list, size_t from, bool v6)
 {

@@ -35,9 +35,8 @@ void address_set_port(struct sockaddr_storage *, uint16_t port);
 #define ADDRESS_TEXT 128
 void address_format(const struct sockaddr_storage *, char text[ADDRESS_TEXT]);
 
-/* Is `addr` among them? Do the two lists share an address? */
+/* Is `addr` among them? */
 bool addresses_have(const struct dns_addresses *, const struct sockaddr *addr);
-bool addresses_overlap(const struct dns_addresses *, const struct dns_addresses *);
 
 /* Families by turns, IPv6 first; the order within a family stays (RFC 8305 4). */
 void addresses_interleave(struct dns_addresses *);

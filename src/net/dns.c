@@ -5,12 +5,14 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "base/duration.h"
 #include "base/log.h"
 #include "net/dns_memory.h"
 #include "net/resolver.h"
 
 #define ENTRIES_MAX 1024
 #define KEEP_MS (10 * 60 * 1000) /* an entry nobody wants, beyond its TTL */
+#define STALE_WAIT_MS 500        /* for a new answer, by who can have an old one (RFC 8767 5) */
 #define RETRY_MIN_MS 250
 #define RETRY_MAX_MS 30000
 #define NAME_MAX_LEN 255
@@ -20,7 +22,7 @@ struct dns {
     struct resolver *resolver;
     struct list retired; /* resolvers that finish what is under way */
     char *servers;       /* NULL: those of resolv.conf */
-    uint64_t min_ttl_ms, max_ttl_ms;
+    struct dns_limits limits;
     struct dns_entry *by_name;
     struct list entries; /* the one asked most recently is the last */
     struct task trim;
@@ -39,8 +41,11 @@ struct dns_entry {
     struct lookup lookup;
     struct deadline next;
     struct dns_addresses current;
-    bool is_partial;            /* one family may be missing from it */
     uint64_t renew_at, expires; /* of `current`; 0: none yet */
+    uint64_t whole_until;       /* the TTL of the last answer that lacked no family */
+    bool is_denied;             /* since: there is no such name, or it has no address */
+    bool is_late;               /* somebody got `current` before the lookup's end */
+    bool is_stale;              /* it was told that `current` serves on beyond its TTL */
     unsigned failures;          /* since the last answer; a retry is planned */
     bool asked;                 /* since the last answer */
     struct dns_memory memory;
@@ -51,6 +56,23 @@ struct dns_entry {
 static bool is_fresh(const struct dns_entry *e)
 {
     return loop_now(e->dns->loop) < e->expires;
+}
+
+static uint64_t stale_until(const struct dns_entry *e)
+{
+    return e->current.count && !e->is_denied ? e->expires + e->dns->limits.stale_ms : 0;
+}
+
+/* Better than none, while there is no better one. */
+static bool may_be_stale(const struct dns_entry *e)
+{
+    return loop_now(e->dns->loop) < stale_until(e);
+}
+
+static uint64_t keep_until(const struct dns_entry *e)
+{
+    uint64_t rest = e->expires + KEEP_MS, stale = stale_until(e);
+    return rest > stale ? rest : stale;
 }
 
 static bool is_free_to_go(const struct dns_entry *e)
@@ -92,9 +114,9 @@ static void on_next(struct deadline *d)
     struct dns_entry *e = container_of(d, struct dns_entry, next);
     if (e->watches.count || e->asked) {
         look_up(e);
-    } else if (loop_now(e->dns->loop) < e->expires + KEEP_MS) {
+    } else if (loop_now(e->dns->loop) < keep_until(e)) {
         e->failures = 0;
-        deadline_at(&e->next, e->expires + KEEP_MS);
+        deadline_at(&e->next, keep_until(e));
     } else {
         entry_free(e);
     }
@@ -145,18 +167,83 @@ static void tell_watches(struct dns_entry *e)
 
 static uint64_t clamp_ttl(const struct dns *dns, uint64_t ttl_ms)
 {
-    if (ttl_ms > dns->max_ttl_ms)
-        ttl_ms = dns->max_ttl_ms;
-    return ttl_ms < dns->min_ttl_ms ? dns->min_ttl_ms : ttl_ms;
+    if (ttl_ms > dns->limits.max_ttl_ms)
+        ttl_ms = dns->limits.max_ttl_ms;
+    return ttl_ms < dns->limits.min_ttl_ms ? dns->limits.min_ttl_ms : ttl_ms;
+}
+
+static void say_stale(struct dns_entry *e, const char *why)
+{
+    char limit[DURATION_TEXT_SIZE];
+    if (e->is_stale)
+        return;
+    e->is_stale = true;
+    LOG(WARN, "dns", "%s; its last addresses serve on, for %s at most", why,
+        duration_text(limit, e->dns->limits.stale_ms));
+}
+
+static void say_not_stale(struct dns_entry *e, const char *why)
+{
+    if (e->is_stale)
+        LOG(INFO, "dns", "%s: %s", e->name, why);
+    e->is_stale = false;
+}
+
+static bool has_family(const struct dns_addresses *list, size_t count, int family)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list->at[i].ss_family == family)
+            return true;
+    return false;
+}
+
+/* Half an answer takes away none of the other half, as long as that could serve on. */
+static void keep_missing_family(struct dns_entry *e)
+{
+    struct dns_addresses *found = &e->lookup.found;
+    size_t count = found->count;
+    bool was_whole = e->whole_until > 0;
+    if (!was_whole || loop_now(e->dns->loop) >= e->whole_until + e->dns->limits.stale_ms)
+        return;
+    for (size_t i = 0; i < e->current.count; i++) {
+        if (has_family(found, count, e->current.at[i].ss_family))
+            continue;
+        found->at = must_realloc(found->at, (found->count + 1) * sizeof *found->at);
+        found->at[found->count++] = e->current.at[i];
+    }
+    addresses_interleave(found);
+}
+
+static void tell_found(struct dns_entry *e)
+{
+    struct list told;
+    struct dns_query *q;
+    list_init(&told);
+    move_all(&e->askers, &told);
+    while ((q = take_asker(&told)))
+        q->on_found(q->owner, &e->current);
+}
+
+static void tell_failed(struct dns_entry *e, enum failure why, const char *detail)
+{
+    struct list told;
+    struct dns_query *q;
+    list_init(&told);
+    move_all(&e->askers, &told);
+    while ((q = take_asker(&told)))
+        q->on_failed(q->owner, why, detail);
 }
 
 static void answered(struct dns_entry *e)
 {
-    static const struct dns_addresses nothing;
     uint64_t now = loop_now(e->dns->loop), ttl = clamp_ttl(e->dns, e->lookup.ttl_ms);
-    bool comparable = !e->is_partial && !e->lookup.is_partial;
-    dns_memory_add(&e->memory, comparable ? &e->current : &nothing, &e->lookup.found, now);
-    e->is_partial = e->lookup.is_partial;
+    dns_memory_add(&e->memory, &e->lookup.found, !e->lookup.is_partial, now);
+    if (e->lookup.is_partial)
+        keep_missing_family(e);
+    else
+        e->whole_until = now + ttl;
+    say_not_stale(e, "the name servers answer again");
+    e->is_denied = false;
     free(e->current.at);
     e->current = e->lookup.found;
     e->lookup.found = (struct dns_addresses){0};
@@ -168,12 +255,7 @@ static void answered(struct dns_entry *e)
     LOG(DEBUG, "dns", "%s: %zu addresses for %llu ms", e->name, e->current.count,
         (unsigned long long)ttl);
 
-    struct list told;
-    struct dns_query *q;
-    list_init(&told);
-    move_all(&e->askers, &told);
-    while ((q = take_asker(&told)))
-        q->on_found(q->owner, &e->current);
+    tell_found(e);
     tell_watches(e);
 }
 
@@ -192,15 +274,17 @@ static void failed(struct dns_entry *e)
 {
     char detail[200];
     enum failure why = e->lookup.why;
-    struct list told;
-    struct dns_query *q;
     snprintf(detail, sizeof detail, "%.120s: %s", e->name, e->lookup.words);
     LOG(DEBUG, "dns", "%s", detail);
+    e->is_denied |= e->lookup.is_denied;
     plan_after_failure(e);
-    list_init(&told);
-    move_all(&e->askers, &told);
-    while ((q = take_asker(&told)))
-        q->on_failed(q->owner, why, detail);
+    if (!is_fresh(e) && may_be_stale(e)) {
+        say_stale(e, detail);
+        tell_found(e);
+        return;
+    }
+    say_not_stale(e, e->is_denied ? e->lookup.words : "its last addresses are too old by now");
+    tell_failed(e, why, detail);
     if (is_free_to_go(e) && !is_fresh(e))
         entry_free(e);
 }
@@ -208,6 +292,7 @@ static void failed(struct dns_entry *e)
 static void on_lookup(struct lookup *l)
 {
     struct dns_entry *e = container_of(l, struct dns_entry, lookup);
+    e->is_late = false;
     if (l->why == FAILURE_NONE)
         answered(e);
     else
@@ -265,7 +350,7 @@ static bool find_literal(struct dns *dns, const char *name, struct dns_addresses
 
 /* ---------------------------------------------------------------- interface */
 
-struct dns *dns_new(struct loop *loop, uint64_t min_ttl_ms, uint64_t max_ttl_ms)
+struct dns *dns_new(struct loop *loop, const struct dns_limits *limits)
 {
     struct resolver *resolver = resolver_new(loop, NULL);
     if (resolver == NULL)
@@ -276,14 +361,13 @@ struct dns *dns_new(struct loop *loop, uint64_t min_ttl_ms, uint64_t max_ttl_ms)
     list_init(&dns->retired);
     list_init(&dns->entries);
     task_init(&dns->trim, run_trim);
-    dns_set_ttl(dns, min_ttl_ms, max_ttl_ms);
+    dns_set_limits(dns, limits);
     return dns;
 }
 
-void dns_set_ttl(struct dns *dns, uint64_t min_ttl_ms, uint64_t max_ttl_ms)
+void dns_set_limits(struct dns *dns, const struct dns_limits *limits)
 {
-    dns->min_ttl_ms = min_ttl_ms;
-    dns->max_ttl_ms = max_ttl_ms;
+    dns->limits = *limits;
 }
 
 static bool replace_resolver(struct dns *dns, const char *servers)
@@ -325,11 +409,30 @@ void dns_free(struct dns *dns)
 static void on_query_late(struct deadline *d)
 {
     struct dns_query *q = container_of(d, struct dns_query, deadline);
+    struct dns_entry *e = q->entry;
     char detail[200];
-    snprintf(detail, sizeof detail, "%.150s: no answer from the name servers in time",
-             q->entry->name);
+    if (may_be_stale(e)) {
+        e->is_late = true;
+        dns_cancel(q);
+        q->on_found(q->owner, &e->current);
+        return;
+    }
+    snprintf(detail, sizeof detail, "%.150s: no answer from the name servers in time", e->name);
     dns_cancel(q);
     q->on_failed(q->owner, FAILURE_DNS_TIMEOUT, detail);
+}
+
+/* The name servers were asked already, and failed or are late: nobody waits for them
+ * once more. They are asked again behind it. */
+static bool serves_on(struct dns_entry *e)
+{
+    char why[200];
+    if ((e->failures == 0 && !e->is_late) || !may_be_stale(e))
+        return false;
+    snprintf(why, sizeof why, "%.120s: the name servers fail", e->name);
+    if (e->failures)
+        say_stale(e, why);
+    return true;
 }
 
 bool dns_resolve(struct dns *dns, struct dns_query *q, const char *host, uint64_t timeout_ms,
@@ -344,14 +447,15 @@ bool dns_resolve(struct dns *dns, struct dns_query *q, const char *host, uint64_
         return true;
     struct dns_entry *e = entry_of(dns, name);
     e->asked = true;
-    if (is_fresh(e)) {
+    if (is_fresh(e) || serves_on(e)) {
         renew_if_late(e);
         *now = e->current;
         return true;
     }
     q->entry = e;
     list_push_back(&e->askers, &q->link);
-    deadline_in(&q->deadline, timeout_ms);
+    deadline_in(&q->deadline,
+                may_be_stale(e) && timeout_ms > STALE_WAIT_MS ? STALE_WAIT_MS : timeout_ms);
     look_up(e);
     return false;
 }

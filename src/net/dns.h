@@ -10,9 +10,16 @@
 
 struct dns;
 
-/* NULL and a line in the log if c-ares cannot start. TTLs in ms. */
-struct dns *dns_new(struct loop *, uint64_t min_ttl_ms, uint64_t max_ttl_ms);
-void dns_set_ttl(struct dns *, uint64_t min_ttl_ms, uint64_t max_ttl_ms);
+/* Bounds on the TTL of answers; and for how long beyond it they serve on while the
+ * name servers fail (SERVFAIL, REFUSED, silence), which is said in the log once, and
+ * once when it is over (RFC 8767). What they deny, they deny: NXDOMAIN is no failure. */
+struct dns_limits {
+    uint64_t min_ttl_ms, max_ttl_ms, stale_ms;
+};
+
+/* NULL and a line in the log if c-ares cannot start. */
+struct dns *dns_new(struct loop *, const struct dns_limits *);
+void dns_set_limits(struct dns *, const struct dns_limits *);
 
 /* Asks these name servers ("IP:PORT,…", IPv6 in brackets) instead of those of
  * resolv.conf, dns_reload() or not: for tests. False and a line in
@@ -28,7 +35,8 @@ void dns_free(struct dns *); /* queries and watches must have been ended */
  * return to the loop. Otherwise false, and exactly one of the events comes
  * later, unless dns_cancel() (which is always fine). What they hand over is
  * borrowed until they return. The timeout is the asker's: FAILURE_DNS_TIMEOUT
- * comes after `timeout_ms`. `localhost` and `*.localhost` are loopback without
+ * comes after `timeout_ms`, or an answer that is past its TTL, half a second after the
+ * question at the latest. `localhost` and `*.localhost` are loopback without
  * asking anybody (RFC 6761 6.3). */
 struct dns_query {
     struct link link;
@@ -55,6 +63,7 @@ struct dns_watch {
 void dns_watch(struct dns *, struct dns_watch *, const char *host);
 void dns_unwatch(struct dns_watch *);
 
-/* True if no answer of the last ten minutes named `addr` (the port is not
- * looked at), or if old and new answers shared none. False while unknown. */
+/* True if no answer of the last ten minutes named `addr` (the port is not looked
+ * at), or if old and new answers shared none and the name does not rotate. False
+ * while unknown. */
 bool dns_is_gone(const struct dns_watch *, const struct sockaddr *addr);

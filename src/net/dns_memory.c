@@ -34,36 +34,59 @@ static void remember(struct dns_memory *m, const struct sockaddr_storage *addres
     struct dns_named *known = find(m, (const struct sockaddr *)address);
     if (known) {
         known->last = now;
+        known->replaced = false;
         return;
     }
     if (m->count == DNS_MEMORY_MAX)
         forget_oldest(m);
     m->named = must_realloc(m->named, (m->count + 1) * sizeof *m->named);
-    m->named[m->count++] = (struct dns_named){*address, now};
+    m->named[m->count++] = (struct dns_named){*address, now, false};
 }
 
-void dns_memory_add(struct dns_memory *m, const struct dns_addresses *old,
-                    const struct dns_addresses *new, uint64_t now)
+/* How an answer relates to those before it. */
+static void compare(struct dns_memory *m, const struct dns_addresses *new, uint64_t now)
+{
+    bool shares = false;
+    for (size_t i = 0; i < new->count; i++) {
+        const struct dns_named *known = find(m, (const struct sockaddr *)&new->at[i]);
+        if (known == NULL)
+            continue;
+        shares |= known->last >= m->whole;
+        m->rotates |= known->last < m->whole && now - known->last < DNS_MEMORY_MS;
+    }
+    if (shares || !m->was_whole)
+        return;
+    m->replaced = true;
+    for (size_t i = 0; i < m->count; i++)
+        m->named[i].replaced = true;
+}
+
+void dns_memory_add(struct dns_memory *m, const struct dns_addresses *new, bool is_whole,
+                    uint64_t now)
 {
     if (!m->started)
-        m->first = now;
-    m->started = true;
-    if (old->count && !addresses_overlap(old, new)) {
-        m->count = 0;
-        m->complete = true;
-    }
-    if (now - m->first >= DNS_MEMORY_MS)
-        m->complete = true;
+        m->first = m->whole = now;
+    else if (is_whole)
+        compare(m, new, now);
     for (size_t i = 0; i < new->count; i++)
         remember(m, &new->at[i], now);
     forget_older(m, now);
+    m->started = true;
+    m->was_whole = is_whole;
+    m->latest = now;
+    if (is_whole)
+        m->whole = now;
 }
 
 /* Ages are counted up to the newest answer: an outage of the name servers makes
  * no address go away. */
 bool dns_memory_is_gone(const struct dns_memory *m, const struct sockaddr *addr)
 {
-    return m->complete && find(m, addr) == NULL;
+    const struct dns_named *known = find(m, addr);
+    bool at_once = m->replaced && !m->rotates;
+    if (known)
+        return known->replaced && !m->rotates;
+    return at_once || (m->started && m->latest - m->first >= DNS_MEMORY_MS);
 }
 
 void dns_memory_free(struct dns_memory *m)

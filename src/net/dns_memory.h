@@ -1,7 +1,8 @@
 /* Which addresses a name has had in the last ten minutes of answers, so that
  * lines to one that is gone can retire. Embedded in a cache entry; an empty one
- * holds no memory. Unknown until the first answer, then partial; complete once
- * ten minutes were seen, or once an answer shared nothing with the one before. */
+ * holds no memory. An address is gone if no answer of ten minutes named it; or at
+ * once, if an answer shares nothing with the one before: unless the name was seen
+ * to rotate, which is that an address came back within ten minutes of being absent. */
 #pragma once
 
 #include "net/address.h"
@@ -13,16 +14,20 @@ struct dns_memory {
     struct dns_named {
         struct sockaddr_storage address;
         uint64_t last; /* when an answer last named it, ms */
+        bool replaced; /* by an answer that shared nothing with the one before */
     } * named;
     size_t count;
-    bool started, complete;
-    uint64_t first; /* answer, ms */
+    bool started, was_whole; /* an answer has come; the newest one lacked nothing */
+    bool replaced, rotates;  /* seen, ever */
+    uint64_t first, latest;  /* answers, ms */
+    uint64_t whole;          /* the latest one that lacked nothing */
 };
 
-/* An answer came; `old` is the one before it (count 0: none). */
-void dns_memory_add(struct dns_memory *, const struct dns_addresses *old,
-                    const struct dns_addresses *new, uint64_t now);
+/* An answer came. One that is not whole lacks a family, since that question failed:
+ * what it does not name is not absent. */
+void dns_memory_add(struct dns_memory *, const struct dns_addresses *, bool is_whole, uint64_t now);
 
 /* True if the address is known not to be the name's any more. */
 bool dns_memory_is_gone(const struct dns_memory *, const struct sockaddr *addr);
+
 void dns_memory_free(struct dns_memory *);

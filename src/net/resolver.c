@@ -228,11 +228,17 @@ static void collect(struct dns_addresses *list, const struct ares_addrinfo *info
     }
 }
 
+static bool is_denial(int status)
+{
+    return status == ARES_ENODATA || status == ARES_ENOTFOUND;
+}
+
 /* c-ares sums up three cases as ECONNREFUSED. */
 static void explain(struct lookup *l)
 {
     int status = l->status;
     l->why = status == ARES_ETIMEOUT ? FAILURE_DNS_TIMEOUT : FAILURE_DNS_ERROR;
+    l->is_denied = is_denial(status);
     if (status == ARES_ENOTFOUND)
         l->words = "no such host";
     else if (status == ARES_ENODATA)
@@ -247,11 +253,13 @@ static void explain(struct lookup *l)
 
 /* ---------------------------------------------------------------- one lookup */
 
-/* That one kind of address is missing says less than why the other is not known. */
+/* NXDOMAIN is of the name, whatever became of the other question (RFC 2308 5). That one
+ * kind of address is missing says less than why the other is not known. */
 static bool says_more(int status, int than)
 {
-    bool is_missing = status == ARES_ENODATA || status == ARES_ENOTFOUND;
-    return than == ARES_SUCCESS || than == ARES_ENOTFOUND || !is_missing;
+    if (status == ARES_ENOTFOUND || than == ARES_ENOTFOUND)
+        return than != ARES_ENOTFOUND;
+    return than == ARES_SUCCESS || !is_denial(status);
 }
 
 static void take_answer(struct lookup *l, int status, const struct ares_addrinfo *info)
@@ -262,6 +270,7 @@ static void take_answer(struct lookup *l, int status, const struct ares_addrinfo
         collect(&l->found, info);
         status = ARES_ENODATA;
     }
+    l->is_partial |= !is_denial(status);
     if (says_more(status, l->status))
         l->status = status;
 }
@@ -280,12 +289,14 @@ static void drop_questions(struct lookup *l)
     }
 }
 
-/* Told by a task, as this may come from inside the call that asked. */
+/* Told by a task, as this may come from inside the call that asked. Some servers say
+ * NXDOMAIN of a kind of address that the name lacks (RFC 4074 4.2): the other answer
+ * is given its moment all the same. */
 static void look_whether_done(struct lookup *l)
 {
     if (is_answered(l))
         loop_defer(l->by->loop, &l->told);
-    else if (l->found.count)
+    else if (l->found.count || l->status == ARES_ENOTFOUND)
         deadline_in(&l->patience, RESOLUTION_DELAY_MS);
 }
 
@@ -368,7 +379,7 @@ void resolver_ask(struct resolver *r, struct lookup *l, const char *name)
     l->why = FAILURE_NONE;
     l->status = ARES_SUCCESS;
     l->ttl_ms = UINT64_MAX;
-    l->is_partial = false;
+    l->is_partial = l->is_denied = false;
     task_init(&l->told, run_told);
     deadline_init(&l->patience, r->loop, on_patience);
     struct question *first = l->questions[0] = question_new(r, l, 0);

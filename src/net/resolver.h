@@ -22,8 +22,9 @@ struct lookup {
     /* What came, valid within done(), which takes `found.at` or frees it: */
     enum failure why; /* FAILURE_NONE: an answer, with at least one address */
     const char *words;
+    bool is_denied; /* there is no such name, or it has no address: no failure of theirs */
     struct dns_addresses found; /* sorted */
-    bool is_partial;            /* one family's question was not answered in time */
+    bool is_partial;            /* one family's question failed, or was not answered in time */
     uint64_t ttl_ms;            /* the shortest of all records */
 };
 
@@ -32,7 +33,8 @@ struct lookup {
 struct resolver *resolver_new(struct loop *, const char *servers);
 
 /* Asks for the IPv4 and IPv6 addresses of an absolute name. Who got one kind waits 50 ms
- * for the other (RFC 8305 3), as some name servers never answer for IPv6. */
+ * for the other (RFC 8305 3), as some name servers never answer for IPv6; so does who
+ * was told that there is no such name. */
 void resolver_ask(struct resolver *, struct lookup *, const char *name);
 
 /* Lets what is under way finish, then frees; until then it is on `retired`. */

@@ -177,6 +177,28 @@ def test_ipv6(daemon, origins):
     assert [li.sni for li in origin.lines] == ['localhost', 'kraken.test']
 
 
+@pytest.mark.parametrize('fault', ['SERVFAIL', None], ids=['servfail', 'silence'])
+def test_name_servers_that_fail_do_not_take_the_exchange_away(daemon, origins, fault):
+    """The last addresses serve on beyond their TTL, for orders too; the log says so once, and once that it is over."""
+    origin = origins()
+    with FakeDns({'exchange.test': ['127.0.0.1']}, ttl=1) as names:
+        d = daemon(upstream('ex', None, host=f'exchange.test:{origin.port}', max_requests=1), names=names, dns_max_ttl='1s')
+        works(d)
+        names.names['exchange.test'] = fault
+        said = lambda: [li for li in d.stderr.splitlines() if 'exchange.test' in li and ' dns: ' in li]
+        end = time.monotonic() + 30
+        while not said():
+            assert d.request('POST', '/ex/order', body=b'x').status == 200 and time.monotonic() < end
+            time.sleep(0.1)
+        for _ in range(5):
+            r = d.request('POST', '/ex/order', body=b'x')
+            assert r.status == 200 and r.took < 0.4 * PATIENCE
+        assert len(said()) == 1 and 'serve on' in said()[0]
+        names.names['exchange.test'] = ['127.0.0.1']
+        eventually(lambda: works(d) and len(said()) == 2, 40, every=0.1)
+        assert 'answer again' in said()[1]
+
+
 PRIVATE = ['127.0.0.1', '127.9.9.9', '10.0.0.1', '172.16.0.1', '172.31.255.255', '192.168.1.1', '169.254.169.254', '100.64.0.1', '0.0.0.0',
            '224.0.0.1', '255.255.255.255']
 

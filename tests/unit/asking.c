@@ -23,7 +23,7 @@ void asking_setup(void)
 {
     loop = loop_new();
     server = fake_dns_new(loop);
-    dns = dns_new(loop, 1000, 60000);
+    dns = dns_new(loop, &(struct dns_limits){1000, 60000, MINUTES(60)});
     ck_assert_ptr_nonnull(dns);
     ck_assert(dns_set_servers(dns, fake_dns_servers(server)));
 }

@@ -82,10 +82,19 @@ static unsigned add_answers(struct packet *p, const struct row *row, unsigned ty
     return count;
 }
 
-static bool is_silent(enum fake_reply reply, unsigned type)
+/* How a question of that kind is answered: one of the first four. */
+static enum fake_reply reply_to(enum fake_reply reply, bool is_a)
 {
-    return reply == FAKE_SILENCE || (reply == FAKE_ONLY_A && type != TYPE_A) ||
-           (reply == FAKE_ONLY_AAAA && type != TYPE_AAAA);
+    switch (reply) {
+    case FAKE_ONLY_A: return is_a ? FAKE_ANSWER : FAKE_SILENCE;
+    case FAKE_ONLY_AAAA: return is_a ? FAKE_SILENCE : FAKE_ANSWER;
+    case FAKE_ONLY_A_NXDOMAIN: return is_a ? FAKE_NXDOMAIN : FAKE_SILENCE;
+    case FAKE_ONLY_AAAA_NXDOMAIN: return is_a ? FAKE_SILENCE : FAKE_NXDOMAIN;
+    case FAKE_A_NXDOMAIN_AAAA_SERVFAIL: return is_a ? FAKE_NXDOMAIN : FAKE_SERVFAIL;
+    case FAKE_AAAA_SERVFAIL: return is_a ? FAKE_ANSWER : FAKE_SERVFAIL;
+    case FAKE_AAAA_NXDOMAIN: return is_a ? FAKE_ANSWER : FAKE_NXDOMAIN;
+    default: return reply;
+    }
 }
 
 static void answer(struct fake_dns *f, const unsigned char *query, size_t len,
@@ -98,12 +107,13 @@ static void answer(struct fake_dns *f, const unsigned char *query, size_t len,
     struct row *row = find(f, name);
     if (row && type == TYPE_A)
         row->asked++;
-    if (row && is_silent(row->reply, type))
+    enum fake_reply reply = row ? reply_to(row->reply, type == TYPE_A) : FAKE_NXDOMAIN;
+    if (reply == FAKE_SILENCE)
         return;
     memcpy(p.at, query, p.len);
-    if (row && row->reply != FAKE_NXDOMAIN)
-        rcode = row->reply == FAKE_SERVFAIL ? 2 : 0;
-    if (row && row->reply != FAKE_NXDOMAIN && row->reply != FAKE_SERVFAIL)
+    if (reply != FAKE_NXDOMAIN)
+        rcode = reply == FAKE_SERVFAIL ? 2 : 0;
+    if (reply == FAKE_ANSWER)
         count = add_answers(&p, row, type);
     p.at[2] = 0x81; /* response, recursion desired */
     p.at[3] = (unsigned char)(0x80 | rcode);

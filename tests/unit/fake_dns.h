@@ -13,7 +13,12 @@ enum fake_reply {
     FAKE_SERVFAIL,
     FAKE_SILENCE,
     FAKE_ONLY_A,
-    FAKE_ONLY_AAAA
+    FAKE_ONLY_AAAA,
+    FAKE_ONLY_A_NXDOMAIN, /* and silence for the other */
+    FAKE_ONLY_AAAA_NXDOMAIN,
+    FAKE_A_NXDOMAIN_AAAA_SERVFAIL,
+    FAKE_AAAA_SERVFAIL,
+    FAKE_AAAA_NXDOMAIN
 };
 
 struct fake_dns *fake_dns_new(struct loop *);

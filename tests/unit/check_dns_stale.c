@@ -1,0 +1,275 @@
+/* net/dns.h: name servers that fail, names that rotate, names that do not exist. */
+#include <check.h>
+#include <string.h>
+
+#include "asking.h"
+
+/* ---------------------------------------------------- name servers that fail */
+
+static const enum fake_reply failures[] = {FAKE_SERVFAIL, FAKE_SILENCE};
+
+/* Asks until it is answered, whether at once or later, and says with what. */
+static const char *answer_for(const char *host)
+{
+    static struct asker a;
+    a = (struct asker){0};
+    if (!ask(&a, host, LONG_MS))
+        WAIT_FOR(a.found + a.failed);
+    return a.failed ? a.detail : a.addresses;
+}
+
+START_TEST(last_addresses_serve_on)
+{
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    resolve("api.test");
+    fake_dns_reply(server, "api.test", failures[_i]);
+    loop_skip(loop, 11000);
+    uint64_t began = clock_us();
+    ck_assert_str_eq(answer_for("api.test"), "192.0.2.1:0");
+    ck_assert_uint_lt(clock_us() - began, 3000000); /* c-ares takes 4.9 s */
+    struct asker a = {0};
+    ck_assert(ask(&a, "api.test", LONG_MS)); /* who comes next does not wait */
+    loop_skip(loop, MINUTES(50));
+    ck_assert_str_eq(answer_for("api.test"), "192.0.2.1:0");
+    fake_dns_set(server, "api.test", "192.0.2.2", 10);
+    loop_skip(loop, MINUTES(1)); /* a retry that was planned */
+    WAIT_FOR(!strcmp(answer_for("api.test"), "192.0.2.2:0"));
+}
+END_TEST
+
+START_TEST(not_for_ever)
+{
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    resolve("api.test");
+    fake_dns_reply(server, "api.test", FAKE_SERVFAIL);
+    loop_skip(loop, MINUTES(60) + 9000);
+    ck_assert_str_eq(answer_for("api.test"), "192.0.2.1:0");
+    loop_skip(loop, 2000);
+    ck_assert_ptr_nonnull(strstr(answer_for("api.test"), "SERVFAIL"));
+}
+END_TEST
+
+START_TEST(not_at_all_if_so_configured)
+{
+    dns_set_limits(dns, &(struct dns_limits){1000, 60000, 0});
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    resolve("api.test");
+    fake_dns_reply(server, "api.test", FAKE_SERVFAIL);
+    loop_skip(loop, 11000);
+    ck_assert_ptr_nonnull(strstr(answer_for("api.test"), "SERVFAIL"));
+}
+END_TEST
+
+/* A watched name is renewed before its TTL: by then the failure is known. */
+START_TEST(nobody_waits_for_what_is_known_to_fail)
+{
+    struct watcher w = {0};
+    struct asker a = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    watch(&w, "api.test");
+    WAIT_FOR(w.answers == 1);
+    fake_dns_reply(server, "api.test", FAKE_SERVFAIL);
+    loop_skip(loop, 8100);
+    WAIT_FOR(fake_dns_asked(server, "api.test") >= 2);
+    settle(50);
+    loop_skip(loop, 10000);
+    ck_assert(ask(&a, "api.test", LONG_MS));
+    ck_assert_str_eq(a.addresses, "192.0.2.1:0");
+    dns_unwatch(&w.watch);
+}
+END_TEST
+
+/* What the name servers deny is gone, and a failure after it brings nothing back. */
+START_TEST(denied_addresses_do_not_serve_on)
+{
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    resolve("api.test");
+    if (_i)
+        fake_dns_set(server, "api.test", "", 10); /* it is there, but has no address */
+    else
+        fake_dns_reply(server, "api.test", FAKE_NXDOMAIN);
+    loop_skip(loop, 11000);
+    ck_assert_ptr_nonnull(strstr(answer_for("api.test"), _i ? "no address" : "no such host"));
+    fake_dns_reply(server, "api.test", FAKE_SERVFAIL);
+    ck_assert_ptr_nonnull(strstr(answer_for("api.test"), "SERVFAIL"));
+}
+END_TEST
+
+START_TEST(one_name_of_several)
+{
+    fake_dns_set(server, "sick.test", "192.0.2.1", 10);
+    fake_dns_set(server, "well.test", "192.0.2.2", 10);
+    resolve("sick.test");
+    resolve("well.test");
+    fake_dns_reply(server, "sick.test", FAKE_SERVFAIL);
+    fake_dns_set(server, "well.test", "192.0.2.3", 10);
+    fake_dns_set(server, "new.test", "", 10);
+    fake_dns_reply(server, "new.test", FAKE_SERVFAIL);
+    loop_skip(loop, 11000);
+    ck_assert_str_eq(answer_for("sick.test"), "192.0.2.1:0");
+    ck_assert_str_eq(answer_for("well.test"), "192.0.2.3:0");
+    ck_assert_ptr_nonnull(strstr(answer_for("new.test"), "SERVFAIL"));
+}
+END_TEST
+
+/* Half an answer takes away nothing of the other half, unless that was denied. */
+START_TEST(one_family_of_two)
+{
+    fake_dns_set(server, "api.test", "192.0.2.1,2001:db8::1", 10);
+    resolve("api.test");
+    fake_dns_set(server, "api.test", "192.0.2.2,2001:db8::2", 10);
+    fake_dns_reply(server, "api.test", FAKE_AAAA_SERVFAIL);
+    loop_skip(loop, 11000);
+    ck_assert_str_eq(answer_for("api.test"), "[2001:db8::1]:0 192.0.2.2:0");
+    fake_dns_reply(server, "api.test", FAKE_ONLY_AAAA);
+    loop_skip(loop, 11000);
+    ck_assert_str_eq(answer_for("api.test"), "[2001:db8::2]:0 192.0.2.2:0");
+    fake_dns_set(server, "api.test", "192.0.2.2", 10);
+    loop_skip(loop, 11000);
+    ck_assert_str_eq(answer_for("api.test"), "192.0.2.2:0");
+}
+END_TEST
+
+/* ------------------------------------------------------------ no such name */
+
+/* NXDOMAIN is of the name: the other question need not be answered. */
+START_TEST(nxdomain_is_of_the_name)
+{
+    static const enum fake_reply replies[] = {FAKE_ONLY_A_NXDOMAIN, FAKE_ONLY_AAAA_NXDOMAIN,
+                                              FAKE_A_NXDOMAIN_AAAA_SERVFAIL};
+    fake_dns_set(server, "none.test", "", 60);
+    fake_dns_reply(server, "none.test", replies[_i]);
+    uint64_t began = clock_us();
+    struct asker a = resolve("none.test");
+    ck_assert_uint_lt(clock_us() - began, 3000000); /* c-ares takes 4.9 s */
+    ck_assert_int_eq(a.why, FAILURE_DNS_ERROR);
+    ck_assert_str_eq(a.detail, "none.test: no such host");
+}
+END_TEST
+
+/* But a server that says so of a family that the name lacks is not believed (RFC
+ * 4074 4.2), and that a family has no address is not said of the name. */
+START_TEST(one_address_says_that_it_exists)
+{
+    fake_dns_set(server, "odd.test", "192.0.2.1", 60);
+    fake_dns_reply(server, "odd.test", FAKE_AAAA_NXDOMAIN);
+    ck_assert_str_eq(resolve("odd.test").addresses, "192.0.2.1:0");
+    fake_dns_set(server, "four.test", "192.0.2.1", 60);
+    ck_assert_str_eq(resolve("four.test").addresses, "192.0.2.1:0");
+}
+END_TEST
+
+/* ------------------------------------------------------- names that rotate */
+
+static void next_answer(struct watcher *w, const char *addresses)
+{
+    unsigned answers = w->answers;
+    fake_dns_set(server, "api.test", addresses, 10);
+    loop_skip(loop, 8100);
+    WAIT_FOR(w->answers == answers + 1);
+}
+
+START_TEST(rotating_addresses_are_not_gone)
+{
+    struct watcher w = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    watch(&w, "api.test");
+    WAIT_FOR(w.answers == 1);
+    next_answer(&w, "192.0.2.2");
+    ck_assert(is_gone(&w, "192.0.2.1")); /* it could have moved */
+    next_answer(&w, "192.0.2.1");
+    for (int i = 0; i < 5; i++) {
+        ck_assert(!is_gone(&w, "192.0.2.1") && !is_gone(&w, "192.0.2.2"));
+        next_answer(&w, i % 2 ? "192.0.2.1" : "192.0.2.2,192.0.2.3");
+    }
+    next_answer(&w, "192.0.2.9"); /* now it has moved, but who knows that? */
+    ck_assert(!is_gone(&w, "192.0.2.1") && !is_gone(&w, "192.0.2.2"));
+    for (int minute = 0; minute < 11; minute++) {
+        loop_skip(loop, MINUTES(1));
+        settle(10);
+        next_answer(&w, "192.0.2.9");
+    }
+    ck_assert(is_gone(&w, "192.0.2.1") && is_gone(&w, "192.0.2.2"));
+    ck_assert(!is_gone(&w, "192.0.2.9"));
+    dns_unwatch(&w.watch);
+}
+END_TEST
+
+/* A round robin of which each answer shows a part. */
+START_TEST(overlapping_answers_show_a_rotation_too)
+{
+    struct watcher w = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1,192.0.2.2", 10);
+    watch(&w, "api.test");
+    WAIT_FOR(w.answers == 1);
+    next_answer(&w, "192.0.2.2,192.0.2.3");
+    next_answer(&w, "192.0.2.3,192.0.2.1"); /* back */
+    next_answer(&w, "192.0.2.4,192.0.2.5");
+    ck_assert(!is_gone(&w, "192.0.2.3") && !is_gone(&w, "192.0.2.1"));
+    dns_unwatch(&w.watch);
+}
+END_TEST
+
+/* What an answer lacked since its question failed was not absent. */
+START_TEST(a_failed_family_is_no_rotation)
+{
+    struct watcher w = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1,2001:db8::1", 10);
+    watch(&w, "api.test");
+    WAIT_FOR(w.answers == 1);
+    unsigned before = w.answers;
+    fake_dns_reply(server, "api.test", FAKE_AAAA_SERVFAIL);
+    loop_skip(loop, 8100);
+    WAIT_FOR(w.answers > before);
+    next_answer(&w, "192.0.2.1,2001:db8::1");
+    next_answer(&w, "192.0.2.7");
+    ck_assert(is_gone(&w, "192.0.2.1") && is_gone(&w, "2001:db8::1"));
+    dns_unwatch(&w.watch);
+}
+END_TEST
+
+/* Back after more than ten minutes is not back. */
+START_TEST(a_late_return_is_no_rotation)
+{
+    struct watcher w = {0};
+    fake_dns_set(server, "api.test", "192.0.2.1", 10);
+    watch(&w, "api.test");
+    WAIT_FOR(w.answers == 1);
+    next_answer(&w, "192.0.2.2");
+    for (int minute = 0; minute < 11; minute++) {
+        loop_skip(loop, MINUTES(1));
+        settle(10);
+        next_answer(&w, "192.0.2.2");
+    }
+    next_answer(&w, "192.0.2.1");
+    ck_assert(is_gone(&w, "192.0.2.2") && !is_gone(&w, "192.0.2.1"));
+    dns_unwatch(&w.watch);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("dns stale");
+    TCase *t = tcase_create("dns stale");
+    tcase_set_timeout(t, 60);
+    tcase_add_checked_fixture(t, asking_setup, asking_teardown);
+    tcase_add_loop_test(t, last_addresses_serve_on, 0, (int)COUNT_OF(failures));
+    tcase_add_test(t, not_for_ever);
+    tcase_add_test(t, not_at_all_if_so_configured);
+    tcase_add_test(t, nobody_waits_for_what_is_known_to_fail);
+    tcase_add_loop_test(t, denied_addresses_do_not_serve_on, 0, 2);
+    tcase_add_test(t, one_name_of_several);
+    tcase_add_test(t, one_family_of_two);
+    tcase_add_loop_test(t, nxdomain_is_of_the_name, 0, 3);
+    tcase_add_test(t, one_address_says_that_it_exists);
+    tcase_add_test(t, rotating_addresses_are_not_gone);
+    tcase_add_test(t, overlapping_answers_show_a_rotation_too);
+    tcase_add_test(t, a_failed_family_is_no_rotation);
+    tcase_add_test(t, a_late_return_is_no_rotation);
+    suite_add_tcase(s, t);
+    SRunner *runner = srunner_create(s);
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
