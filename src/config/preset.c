@@ -39,6 +39,7 @@ static const struct preset {
      "url = 'https://fapi.binance.com'\n"
      "weight_header = 'X-MBX-USED-WEIGHT-1M'\n"
      "weight_limit = 2400\n"
+     "known_refusals = {'{\"code\":-1008', 'Service Unavailable.'}\n"
      SHARED("/fapi/v1/depth", "100ms", "5s")
      SHARED("/fapi/v1/ticker", "100ms", "5s")
      SHARED("/fapi/v2/ticker", "100ms", "5s")

@@ -110,6 +110,7 @@ static bool name_read(struct arena *a, const struct directive *d, const char *te
             return deny(why, "must be the name of a header, or the beginning of names and a *");
         break;
     case ROW_error_prefix:
+    case ROW_known_refusals:
         if (*text == '\0' || strlen(text) > ERROR_PREFIX_MAX)
             return deny(why, "must have 1 to 256 bytes");
         break;

@@ -137,9 +137,12 @@ static void let_go(struct fetch *f)
     loop_defer(f->order.loop, &f->grave);
 }
 
+/* While a whole answer that was held is told, its line is given back already. */
 static enum sent sent_now(const struct fetch *f)
 {
-    return f->try ? exchange_sent(f->try) : SENT_NO;
+    if (f->try)
+        return exchange_sent(f->try);
+    return f->state == STATE_RECEIVING ? SENT_YES : SENT_NO;
 }
 
 static enum sent sent(const struct exchange *x)
@@ -157,6 +160,27 @@ static void fail(struct fetch *f, const struct verdict *why)
     f->base.events->on_failed(f->base.owner, &v);
 }
 
+static bool is_body_late(const struct fetch *f)
+{
+    uint64_t body = f->order.settings->body_timeout;
+    return body && !f->paused && loop_now(f->order.loop) >= f->active_at + body;
+}
+
+/* The last of these is of an answer that is held until it is whole. */
+static struct verdict body_too_late(const struct fetch *f, enum sent sent)
+{
+    char limit[DURATION_TEXT_SIZE];
+    const struct upstream_config *u = f->order.settings;
+    if (loop_now(f->order.loop) >= f->transfer_at)
+        return verdict_make(FAILURE_CONNECTION_READ_TIMEOUT, sent, "not transferred within %s",
+                            duration_text(limit, u->transfer_timeout));
+    if (is_body_late(f))
+        return verdict_make(FAILURE_CONNECTION_READ_TIMEOUT, sent, "no byte of the body within %s",
+                            duration_text(limit, u->body_timeout));
+    return verdict_make(FAILURE_HTTP_RESPONSE_TIMEOUT, sent, "the answer was not whole within %s",
+                        duration_text(limit, f->order.total_ms));
+}
+
 static struct verdict too_late(const struct fetch *f)
 {
     char limit[DURATION_TEXT_SIZE];
@@ -169,13 +193,8 @@ static struct verdict too_late(const struct fetch *f)
         v.status = 408;
         return v;
     }
-    if (f->state == STATE_RECEIVING && !peek_holds(&f->peek)) {
-        bool whole = now >= f->transfer_at;
-        duration_text(limit, whole ? u->transfer_timeout : u->body_timeout);
-        return verdict_make(FAILURE_CONNECTION_READ_TIMEOUT, sent,
-                            whole ? "not transferred within %s" : "no byte of the body within %s",
-                            limit);
-    }
+    if (f->state == STATE_RECEIVING)
+        return body_too_late(f, sent);
     if (f->state == STATE_WAITING) {
         duration_text(limit, f->order.total_ms);
         return verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_NO, "no connection within %s", limit);
@@ -203,11 +222,11 @@ struct verdict fetch_late(const struct exchange *x, uint64_t total_ms)
  * asker does not read; the response clock begins with the last byte sent. */
 static bool is_late(struct fetch *f)
 {
-    uint64_t now = loop_now(f->order.loop), body = f->order.settings->body_timeout;
+    uint64_t now = loop_now(f->order.loop);
     if (now >= f->transfer_at || (now >= f->total_at && peek_holds(&f->peek)))
         return true;
     if (f->state == STATE_RECEIVING)
-        return body && !f->paused && now >= f->active_at + body;
+        return is_body_late(f);
     if (now >= f->total_at)
         return true;
     if (f->state != STATE_AWAITING || now < f->response_at)
@@ -333,7 +352,10 @@ static void on_failed(void *owner, const struct verdict *v)
     MAGIC_CHECK(f, MAGIC);
     f->try = NULL;
     if (f->state == STATE_RECEIVING || !may_try_again(f, v)) {
-        fail(f, v);
+        struct verdict why = *v;
+        if (f->state == STATE_RECEIVING && why.error == FAILURE_CONNECTION_TERMINATED)
+            why.error = FAILURE_HTTP_RESPONSE_INCOMPLETE; /* whoever is told, its head had come */
+        fail(f, &why);
         return;
     }
     pool_stats(f->order.pool)->retried++;
@@ -573,7 +595,9 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
     f->order_at = f->response_at = UINT64_MAX;
     f->total_at = after(f, o->total_ms);
     f->transfer_at = after(f, o->settings->transfer_timeout);
-    peek_init(&f->peek, &o->settings->error_prefix, o->trip, events, owner);
+    struct peek_order looks = {&o->settings->error_prefix, &o->settings->known_refusals,
+                               o->is_order};
+    peek_init(&f->peek, &looks, o->trip, events, owner);
     deadline_init(&f->deadline, o->loop, on_deadline);
     task_init(&f->start, on_start);
     task_init(&f->grave, bury);

@@ -2,12 +2,10 @@
 
 #include "proxy/decoder.h"
 
-#define HELD_MOST (64 * 1024)
-
-void peek_init(struct peek *p, const struct config_names *prefixes, struct trip *trip,
+void peek_init(struct peek *p, const struct peek_order *order, struct trip *trip,
                const struct exchange_events *events, void *owner)
 {
-    *p = (struct peek){.prefixes = prefixes, .trip = trip, .events = events, .owner = owner};
+    *p = (struct peek){.order = *order, .trip = trip, .events = events, .owner = owner};
 }
 
 /* False: it is in a coding that cannot be looked into. */
@@ -21,19 +19,52 @@ static bool find_decoder(struct peek *p, const struct fields *fields)
     return p->decoder != NULL;
 }
 
+/* NULL: this answer's body says nothing that matters. */
+static const struct config_names *prefixes_for(const struct peek *p, unsigned status)
+{
+    const struct config_names *names = NULL;
+    if (status == 200)
+        names = p->order.error_prefix;
+    else if (p->order.is_order && (status >= 500 || status == 408))
+        names = p->order.known_refusals;
+    return names && names->count ? names : NULL;
+}
+
+/* Its events are wanted one by one (WHATWG HTML 9.2.5). */
+static bool is_event_stream(const struct response *r)
+{
+    const struct field *f = fields_find(&r->fields, SPAN("Content-Type"));
+    struct span type = f ? span_first(f->value, span_find(f->value, ';')) : SPAN("");
+    return span_is_nocase(span_trim(type), SPAN("text/event-stream"));
+}
+
+static bool waits_for_all(const struct peek *p, const struct response *r)
+{
+    bool fits = r->framing != FRAMING_LENGTH || r->length <= PEEK_HELD_MOST;
+    return p->order.is_order && fits && !is_event_stream(r);
+}
+
+static void hold(struct peek *p, const struct response *r)
+{
+    p->arena = arena_new();
+    p->head = *r;
+    p->head.reason = arena_span(p->arena, r->reason);
+    p->head.fields = fields_copy(p->arena, &r->fields);
+}
+
 void peek_head(struct peek *p, const struct response *r)
 {
-    if (p->prefixes->count && r->status == 200 && r->framing != FRAMING_NONE) {
-        p->trip->unseen = !find_decoder(p, &r->fields);
-        if (!p->trip->unseen) {
-            p->arena = arena_new();
-            p->head = *r;
-            p->head.reason = arena_span(p->arena, r->reason);
-            p->head.fields = fields_copy(p->arena, &r->fields);
-            return;
-        }
+    if (r->framing != FRAMING_NONE) {
+        p->prefixes = prefixes_for(p, r->status);
+        p->trip->unseen = p->prefixes && !find_decoder(p, &r->fields);
+        if (p->trip->unseen)
+            p->prefixes = NULL;
+        p->whole = waits_for_all(p, r);
     }
-    p->events->on_head(p->owner, r);
+    if (p->prefixes || p->whole)
+        hold(p, r);
+    else
+        p->events->on_head(p->owner, r);
 }
 
 /* Does it begin so; and if not, could it still with more of it? */
@@ -58,14 +89,17 @@ static bool decode(struct peek *p, struct span data)
 }
 
 /* Reading on is of no use when it has enough, or is no such coding. */
-static bool has_decided(struct peek *p, struct span data)
+static void look(struct peek *p, struct span data)
 {
     bool may_yet = false;
     p->trip->unseen = !decode(p, data);
-    p->trip->refused = begins(p, &may_yet);
-    if (!p->trip->refused && may_yet && p->held.len >= HELD_MOST)
-        p->trip->unseen = true;
-    return p->trip->refused || p->trip->unseen || !may_yet;
+    bool found = begins(p, &may_yet);
+    if (p->head.status == 200)
+        p->trip->refused = found;
+    else
+        p->trip->known_refusal = found;
+    if (found || p->trip->unseen || !may_yet)
+        p->prefixes = NULL;
 }
 
 bool peek_holds(const struct peek *p)
@@ -78,21 +112,41 @@ void peek_flush(struct peek *p)
     if (p->arena == NULL)
         return;
     struct arena *head = p->arena;
+    struct text held = p->held;
     p->arena = NULL;
+    p->held = (struct text){0};
     p->events->on_head(p->owner, &p->head);
-    if (p->events && p->held.len)
-        p->events->on_body(p->owner, p->held.at, p->held.len);
+    if (p->events && held.len)
+        p->events->on_body(p->owner, held.at, held.len);
+    text_free(&held);
     arena_free(head);
+}
+
+/* More than is held goes on at once, as it came. */
+static void overflow(struct peek *p, struct span data)
+{
+    p->trip->unseen |= p->prefixes != NULL;
+    p->prefixes = NULL;
+    peek_flush(p);
+    if (p->events)
+        p->events->on_body(p->owner, data.at, data.len);
 }
 
 void peek_body(struct peek *p, const char *data, size_t len)
 {
+    struct span piece = {data, len};
     if (p->arena == NULL) {
         p->events->on_body(p->owner, data, len);
         return;
     }
-    text_add(&p->held, (struct span){data, len});
-    if (has_decided(p, (struct span){data, len}))
+    if (p->prefixes)
+        look(p, piece);
+    if (p->held.len + len > PEEK_HELD_MOST) {
+        overflow(p, piece);
+        return;
+    }
+    text_add(&p->held, piece);
+    if (!p->whole && p->prefixes == NULL)
         peek_flush(p);
 }
 

@@ -1,6 +1,9 @@
-/* Looks at how the body of a 200 begins, before its head is told on: does it say
- * that it is a failure (error_prefix)? Embedded in a fetch; passes head and body
- * on to the asker's events, late by a few bytes at most. Holding, then passing. */
+/* Holds an answer's head back, before it is told on, for one of two reasons. To look how
+ * the body begins: does a 200 say that it is a failure (error_prefix), does a 5xx or 408
+ * to an order say that nothing was done (known_refusals)? And an answer to an order of at
+ * most 64 KiB until its body is whole, so that one that is cut off can still become an
+ * honest error (SPEC 11); never an event stream. Embedded in a fetch; passes head and body
+ * on to the asker's events. Holding, then passing. */
 #pragma once
 
 #include "base/text.h"
@@ -8,8 +11,18 @@
 #include "http/exchange.h"
 #include "proxy/trip.h"
 
+#define PEEK_HELD_MOST (64 * 1024)
+
+/* What it looks for; the names live as long. */
+struct peek_order {
+    const struct config_names *error_prefix, *known_refusals;
+    bool is_order;
+};
+
 struct peek {
-    const struct config_names *prefixes;
+    struct peek_order order;
+    const struct config_names *prefixes;  /* looked for in this answer; NULL: no more */
+    bool whole;                           /* it is held until its body is */
     struct trip *trip;                    /* where it says what it saw */
     const struct exchange_events *events; /* NULL: stopped */
     void *owner;
@@ -19,8 +32,7 @@ struct peek {
     struct decoder *decoder;
 };
 
-/* The prefixes live as long. */
-void peek_init(struct peek *, const struct config_names *prefixes, struct trip *,
+void peek_init(struct peek *, const struct peek_order *, struct trip *,
                const struct exchange_events *, void *owner);
 void peek_head(struct peek *, const struct response *);
 void peek_body(struct peek *, const char *data, size_t len);

@@ -5,9 +5,9 @@
 #include "http/framing.h"
 #include "http/member_list.h"
 #include "proxy/credentials.h"
-#include "proxy/redact.h"
 #include "proxy/guard.h"
 #include "proxy/location.h"
+#include "proxy/redact.h"
 
 static bool is(const struct field *f, struct span name)
 {

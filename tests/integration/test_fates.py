@@ -1,7 +1,7 @@
 """Orders of unknown fate: which they are, the one warning of each, and where they are counted."""
 import pytest
 
-from lib.behaviour import drop, hang, reply
+from lib.behaviour import Gate, drop, hang, raw, reply
 from lib.daemon import upstream
 from lib.promise import UNSAFE, own_error, works
 from lib.wire import compose, eventually
@@ -72,3 +72,108 @@ def test_stats_tell_how_many(daemon, origin):
         d.request('POST', TARGET, KEY, b'x')
     out = d.cli('stats').stdout
     assert '2 orders of unknown fate\n' in out and 'warning: ex: 2 orders of unknown fate' in out, out
+
+
+# ---------------------------------------------------------------------------------- a whole answer to an order
+
+H2 = ('h2', 'http/1.1')
+HEAD = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n'
+CUT = {'length': HEAD + b'Content-Length: 100\r\n\r\n{"orderId":1', 'chunked': HEAD + b'Transfer-Encoding: chunked\r\n\r\nc\r\n{"orderId":1\r\n',
+       'close': HEAD + b'\r\n{"orderId":1', 'head only': HEAD + b'Content-Length: 5\r\n\r\n'}
+
+
+@pytest.mark.parametrize('version', ['1.1', '1.0'])
+@pytest.mark.parametrize('framing, then', [(f, t) for f in CUT for t in ('cut', 'reset', 'close') if (f, t) != ('close', 'close')])
+def test_an_answer_that_is_cut_off_is_an_error(daemon, origin, framing, then, version):
+    """Whatever tells its length, however the line ends, whatever HTTP the client speaks."""
+    d = daemon(upstream('ex', origin))
+    works(d)
+    origin.on('/order', raw(CUT[framing], then=then))
+    with d.client() as c:
+        c.send(compose('POST', '/ex/order', KEY, b'x').replace(b'HTTP/1.1', b'HTTP/' + version.encode()))
+        own_error(c.response('POST'), 502, 'http_response_incomplete', 'yes')
+    u = d.upstream()['requests']
+    assert (u['unknown'], u['failed'], origin.paths().count('/order')) == (1, 1, 1)
+    assert len(warnings(d)) == 1 and 'http_response_incomplete' in warnings(d)[0]
+
+
+def test_so_it_is_over_http2(daemon, origins):
+    """RST_STREAM in the middle, or the line's end; a whole one comes through."""
+    origin = origins(alpn=H2)
+
+    async def breaks(s):
+        s.session.h2.send_headers(s.req.stream, [(':status', '200'), ('content-type', 'application/json')])
+        await s.data(b'{"orderId":1')
+        await s.reset(0)
+
+    d = daemon(upstream('ex', origin))
+    origin.on('/order', breaks)
+    own_error(d.request('POST', '/ex/order', KEY, b'x'), 502, ('http_response_incomplete', 'http_protocol_error'), 'yes')
+    r = d.request('POST', '/ex/next', KEY, b'x')
+    assert r.status == 200 and r.text == '/next' and d.upstream()['requests']['unknown'] == 1
+
+
+@pytest.mark.parametrize('stream', ['silent', 'slow'])
+def test_its_clocks_run_while_it_is_held(daemon, origin, stream):
+    """body_timeout between its bytes; total_timeout until it is whole."""
+    how = {'body_timeout': '300ms'} if stream == 'silent' else {'total_timeout': '800ms', 'body_timeout': '5s'}
+    d = daemon(upstream('ex', origin, **how))
+    works(d)
+    pieces = 2 if stream == 'silent' else 40
+    origin.on('/order', reply(body=b'x' * 1000, pieces=pieces, gap=3 / pieces * 2))
+    error = 'connection_read_timeout' if stream == 'silent' else 'http_response_timeout'
+    own_error(d.request('POST', '/ex/order', KEY, b'x'), 504, error, 'yes')
+    assert len(warnings(d)) == 1
+
+
+@pytest.mark.parametrize('framing', ['length', 'chunked', 'close'])
+@pytest.mark.parametrize('size', [0, 1, 65_536, 65_537, 1_000_000])
+def test_whatever_is_whole_comes_through(daemon, origin, framing, size):
+    d = daemon(upstream('ex', origin))
+    body = bytes(range(250)) * (size // 250 + 1)
+    origin.on('/order', reply(body=body[:size], framing=framing, pieces=min(size, 20) or 1))
+    with d.client(10) as c:
+        for _ in range(2):
+            r = c.request('POST', '/ex/order', KEY, b'x')
+            assert r.status == 200 and r.body == body[:size]
+
+
+def test_what_streams_is_not_held_back(daemon, origin):
+    """Events, and what is larger than 64 KiB, of whatever length; a GET in any case."""
+    d = daemon(upstream('ex', origin))
+    gates = []
+
+    def gated(first, headers):
+        gate = Gate()
+        gates.append(gate)
+
+        async def behave(x):
+            await x.read_body()
+            await x.line.send(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n' + headers + b'\r\n' + b'%x\r\n%b\r\n' % (len(first), first))
+            while not gate._open.is_set():
+                await x.pause(0.01)
+            await x.line.send(b'0\r\n\r\n')
+        return behave
+    origin.on('/events', gated(b'data: 1\n\n', b'Content-Type: text/event-stream; charset=utf-8\r\n'))
+    origin.on('/large', gated(b'y' * 70_000, b''))
+    origin.on('/get', gated(b'y', b''))
+    for n, (method, path) in enumerate([('POST', '/events'), ('POST', '/large'), ('GET', '/get')]):
+        with d.client(10) as c:
+            c.send(compose(method, '/ex' + path, KEY, b'x' if method == 'POST' else b''))
+            assert c.head()     # it comes although the answer is not whole
+            gates[n].release()
+
+
+def test_known_refusals_are_no_doubt(daemon, origin):
+    """A 5xx, or 408, whose body says that nothing was done: failed, and known to be."""
+    d = daemon(upstream('ex', origin, known_refusals=['{"code":-1008', 'Service Unavailable.']))
+    works(d)
+    for status, body, unknown in [(503, b'{"code":-1008,"msg":"throttled"}', 0), (503, b'Service Unavailable.', 0), (408, b'{"code":-1008}', 0),
+                                  (503, b'{"code":-1007}', 1), (503, b'', 1), (500, b'{"code":', 1)]:
+        before = d.upstream()['requests']['unknown']
+        origin.on('/order', reply(status, body))
+        r = d.request('POST', '/ex/order', KEY, b'x')
+        assert (r.status, r.body) == (status, body)
+        assert d.upstream()['requests']['unknown'] - before == unknown, body
+        assert len(warnings(d)) == before + unknown
+    assert d.upstream()['requests']['failed'] == 5

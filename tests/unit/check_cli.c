@@ -307,7 +307,8 @@ static const char *url_call(const struct server *s, const char *options)
     "\"clients\":{\"open\":3},\"requests\":{\"active\":1,\"total\":120,\"succeeded\":118,"         \
     "\"failed\":1},\"upstreams\":[{\"name\":\"binance\",\"tls_verify\":true,\"state\":\"up\","     \
     "\"connections\":{\"open\":16,\"idle\":14,\"active\":2,\"opened\":20,\"reused\":90},"          \
-    "\"queue\":{\"waiting\":5},\"requests\":{\"unknown\":2,\"total\":1234567,\"succeeded\":118,\"failed\":1,"    \
+    "\"queue\":{\"waiting\":5},\"requests\":{\"unknown\":2,\"total\":1234567,\"succeeded\":118,"   \
+    "\"failed\":1,"                                                                                \
     "\"errors\":{\"dns_error\":2,\"connection_refused\":1}}," LATENCY "},"                         \
     "{\"name\":\"test\\u001bnet\",\"tls_verify\":false,\"state\":\"draining\",\"tunnels\":{"       \
     "\"bypassing\":2,\"tls_failed\":3},"                                                           \

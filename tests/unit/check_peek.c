@@ -9,7 +9,10 @@
 #define BROTLI "\x8f\x10\x80{\"error\":[\"EService:Unavailable\"]}\x03"
 
 static const char *const texts[] = {"{\"error\":[\"E", "{\"errors"};
+static const char *const refusal_texts[] = {"{\"code\":-1008"};
+static const struct config_names refusals = {(const char **)refusal_texts, 1};
 static const struct config_names prefixes = {(const char **)texts, COUNT_OF(texts)};
+static struct peek_order order;
 static struct trip trip;
 static struct peek peek;
 static struct asker asker;
@@ -37,10 +40,11 @@ static void begin(void)
     arena = arena_new();
     fields = (struct fields){0};
     trip = (struct trip){0};
+    order = (struct peek_order){.error_prefix = &prefixes, .known_refusals = &refusals};
     heard = (struct text){0};
     asker_init(&asker, &heard);
     asker.exchange = &exchange;
-    peek_init(&peek, &prefixes, &trip, &asker_events, &asker);
+    peek_init(&peek, &order, &trip, &asker_events, &asker);
 }
 
 static void finish(void)
@@ -208,6 +212,93 @@ START_TEST(cancelled)
 }
 END_TEST
 
+/* ------------------------------------------------------------ answers to orders */
+
+static void order_head(unsigned status, enum framing framing, uint64_t length, const char *type)
+{
+    struct response r = {.status = status, .framing = framing, .length = length};
+    r.has_length = framing == FRAMING_LENGTH;
+    if (type)
+        fields_add(&fields, arena, SPAN("content-type"), span_of(type));
+    r.fields = fields;
+    order.is_order = true;
+    peek_init(&peek, &order, &trip, &asker_events, &asker);
+    peek_head(&peek, &r);
+}
+
+static const struct {
+    enum framing framing;
+    uint64_t length;
+    const char *type;
+    bool held;
+} answers[] = {
+    {FRAMING_LENGTH, 10, NULL, true},
+    {FRAMING_LENGTH, 65536, "application/json", true},
+    {FRAMING_LENGTH, 65537, NULL, false},
+    {FRAMING_CHUNKED, 0, "application/json", true},
+    {FRAMING_CLOSE, 0, "text/event-stream-of-mine", true},
+    {FRAMING_CHUNKED, 0, "text/event-stream", false},
+    {FRAMING_CHUNKED, 0, "Text/Event-Stream ; charset=utf-8", false},
+    {FRAMING_NONE, 0, NULL, false},
+};
+
+START_TEST(an_order_is_answered_whole)
+{
+    order_head(_i % 2 ? 201 : 400, answers[_i].framing, answers[_i].length, answers[_i].type);
+    ck_assert_int_eq(peek_holds(&peek), answers[_i].held);
+    ck_assert_int_eq(has_head(), !answers[_i].held);
+    if (answers[_i].framing == FRAMING_NONE)
+        return;
+    body(SPAN("{\"orderId\":1}"), 3);
+    ck_assert_uint_eq(asker.body, answers[_i].held ? 0 : 13);
+    peek_flush(&peek);
+    ck_assert(has_head() && asker.body == 13 && !trip.refused && !peek_holds(&peek));
+}
+END_TEST
+
+/* Of unknown length: 64 KiB are kept, and not a byte more. */
+START_TEST(an_order_is_answered_at_length)
+{
+    static char piece[1000];
+    memset(piece, 'y', sizeof piece);
+    order_head(200, FRAMING_CHUNKED, 0, NULL);
+    for (size_t i = 0; i < 65; i++)
+        peek_body(&peek, piece, sizeof piece);
+    ck_assert(!has_head() && peek.held.len == 65000);
+    peek_body(&peek, piece, sizeof piece);
+    ck_assert(has_head() && asker.body == 66000 && peek.held.len == 0);
+    peek_body(&peek, piece, sizeof piece);
+    ck_assert_uint_eq(asker.body, 67000);
+}
+END_TEST
+
+static const struct {
+    unsigned status;
+    const char *body;
+    bool known, refused;
+} refused[] = {
+    {503, "{\"code\":-1008,\"msg\":\"throttled\"}", true, false},
+    {408, "{\"code\":-1008}", true, false},
+    {503, "{\"code\":-1007,\"msg\":\"unknown\"}", false, false},
+    {503, "{\"code\":-", false, false},
+    {503, "{\"error\":[\"EService\"]}", false, false},
+    {400, "{\"code\":-1008}", false, false},
+    {200, "{\"code\":-1008}", false, false},
+    {200, "{\"error\":[\"EOrder\"]}", false, true},
+};
+
+START_TEST(an_order_is_known_to_be_refused)
+{
+    order_head(refused[_i].status, FRAMING_CHUNKED, 0, NULL);
+    body(span_of(refused[_i].body), 4);
+    ck_assert(!has_head());
+    peek_flush(&peek);
+    ck_assert_int_eq(trip.known_refusal, refused[_i].known);
+    ck_assert_int_eq(trip.refused, refused[_i].refused);
+    ck_assert_uint_eq(asker.body, strlen(refused[_i].body));
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("peek");
@@ -222,6 +313,9 @@ int main(void)
     tcase_add_loop_test(c, codings_unknown, 0, 4);
     tcase_add_test(c, much_for_nothing);
     tcase_add_loop_test(c, cancelled, 0, 2);
+    tcase_add_loop_test(c, an_order_is_answered_whole, 0, (int)COUNT_OF(answers));
+    tcase_add_test(c, an_order_is_answered_at_length);
+    tcase_add_loop_test(c, an_order_is_known_to_be_refused, 0, (int)COUNT_OF(refused));
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

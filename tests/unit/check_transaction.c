@@ -327,6 +327,42 @@ START_TEST(test_cut_short)
 }
 END_TEST
 
+/* An answer to an order is held until it is whole: whatever becomes of it before is an
+ * error of ours with its own status. */
+static const struct {
+    const char *directives;
+    uint64_t later_ms;
+    enum failure error;
+} held[] = {
+    {"", 0, FAILURE_HTTP_RESPONSE_INCOMPLETE},
+    {"body_timeout = 3s", 3100, FAILURE_CONNECTION_READ_TIMEOUT},
+    {"transfer_timeout = 3s", 3100, FAILURE_CONNECTION_READ_TIMEOUT},
+    {"total_timeout = 3s", 3100, FAILURE_HTTP_RESPONSE_TIMEOUT},
+};
+
+START_TEST(test_answer_to_an_order)
+{
+    struct asking a;
+    begin(held[_i].directives);
+    ask_whole(&a, "POST", "");
+    UNTIL(origin.requests == 1);
+    plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhallo");
+    UNTIL(look().stats->bytes_received > 40);
+    ck_assert_uint_eq(a.asker.status, 0);
+    if (held[_i].later_ms)
+        loop_skip(loop, held[_i].later_ms);
+    else
+        plain_origin_close(&origin, 0, true);
+    UNTIL(a.asker.exchange == NULL);
+    ck_assert_uint_eq(a.asker.status, (unsigned)failure_status(held[_i].error));
+    ck_assert_int_eq(last_record.error, held[_i].error);
+    ck_assert_int_eq(last_record.sent, SENT_YES);
+    ck_assert(last_record.unknown);
+    clear(&a);
+    finish();
+}
+END_TEST
+
 /* ------------------------------------------------------------ leaving */
 
 enum moment {
@@ -462,6 +498,7 @@ int main(void)
     tcase_add_test(c, test_body_timeout);
     tcase_add_test(c, test_transfer_timeout);
     tcase_add_test(c, test_cut_short);
+    tcase_add_loop_test(c, test_answer_to_an_order, 0, (int)COUNT_OF(held));
     tcase_add_loop_test(c, test_leaving, 0, MOMENTS);
     tcase_add_test(c, test_statuses);
     suite_add_tcase(s, c);
