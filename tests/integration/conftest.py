@@ -10,7 +10,7 @@ from lib.daemon import PATIENCE, Daemon, sanitized, upstream
 from lib.demo import Demo
 from lib.origin import Origin
 
-LIMIT = int(os.environ.get('INTEGRATION_TIMEOUT', '60')) * PATIENCE
+LIMIT = int(os.environ.get('INTEGRATION_TIMEOUT', '120')) * PATIENCE
 
 
 def pytest_configure(config):

@@ -8,15 +8,15 @@ import pytest
 
 from lib import browser
 from lib.behaviour import Gate, drop
-from lib.daemon import PATIENCE, sanitized, upstream
+from lib.daemon import sanitized, upstream
 from lib.promise import works
-from lib.wire import WireError, background, eventually
+from lib.wire import background, eventually
 
 pytestmark = [pytest.mark.limit(120),
               pytest.mark.skipif(bool(browser.Chromium.missing()),
                                  reason=f'no {" nor ".join(browser.Chromium.missing())} (Debian: apt install chromium chromium-driver)'),
               pytest.mark.skipif(sanitized(), reason='once is enough: with the plain build')]
-SHOWN = 10 * PATIENCE       # how long the page may take to show what /stats says
+SHOWN = 30      # how long the page may take to show what /stats says
 
 
 @pytest.fixture(scope='module')
@@ -62,7 +62,7 @@ def test_numbers_agree_while_traffic_runs(page, daemon, origin):
         seen.add(p.number(field('total')))
         assert seen and max(seen) <= d.upstream()['requests']['total']
         return len(seen) >= 3
-    eventually(moved, 3 * SHOWN)
+    eventually(moved, SHOWN)
     stop.set()
     sent = flow.result(20)
     u = d.upstream()

@@ -46,7 +46,7 @@ def doctor(tmp_path):
     def run(*blocks, args=(), defaults=''):
         file = tmp_path / 'trunkline.conf'
         file.write_text(defaults + ''.join(blocks))
-        out = cli('doctor', *args, '-c', file, timeout=20 * PATIENCE)
+        out = cli('doctor', *args, '-c', file, timeout=30 * PATIENCE)
         assert not out.stderr, out.stderr
         parts = [part.split('  ', 1) for part in out.stdout.strip().split('\n\n')]
         return out.returncode, {name: words for name, words in parts}

@@ -2,12 +2,12 @@
 import re
 import subprocess
 import sys
-import time
 
 import pytest
 
 from lib import certs, programs
-from lib.daemon import PATIENCE, upstream
+from lib.daemon import upstream
+from lib.wire import eventually
 
 FOLDER = programs.SOURCE / 'examples/clients'
 # program: (what runs it, what it needs, how many prices it prints, of which upstream)
@@ -30,10 +30,8 @@ def exchange(tmp_path_factory):
     """The port of the pretend binance."""
     folder = tmp_path_factory.mktemp('exchanges')
     process = subprocess.Popen([programs.SOURCE / 'scripts/demo-exchange', certs.FOLDER / 'binance.crt', certs.FOLDER / 'binance.key', folder])
-    end = time.monotonic() + 10 * PATIENCE
-    while not (folder / 'ports').exists():
-        assert process.poll() is None and time.monotonic() < end, 'the demo exchanges did not come up'
-        time.sleep(0.02)
+    eventually(lambda: (folder / 'ports').exists() or process.poll() is not None)
+    assert process.poll() is None, 'the demo exchanges did not come up'
     yield dict(line.split() for line in (folder / 'ports').read_text().splitlines())['binance']
     process.terminate()
     process.wait(10)

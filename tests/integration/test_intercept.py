@@ -12,10 +12,10 @@ import time
 import pytest
 
 from lib import certs
-from lib.behaviour import raw, reply
+from lib.behaviour import Gate, raw, reply
 from lib.daemon import PATIENCE, cli, upstream
 from lib.promise import own_error
-from lib.wire import Closed, WireError, compose, eventually
+from lib.wire import Closed, WireError, compose, eventually, refuses
 
 HOST = 'exchange.test'
 UNDICI = pathlib.Path('/usr/lib/node_modules/npm/node_modules/undici')
@@ -279,12 +279,11 @@ def test_wss_inside(d, ca, origin):
 
 def test_a_slow_handshake_ends(daemon, origin, ca):
     """client_header_timeout bounds it, and nobody else waits for it."""
-    d = daemon(upstream('ex', origin), **intercepting(ca, client_header_timeout='500ms'))
-    with connect(d) as slow:
-        slow.send(b'\x16\x03\x01')
-        with inside(d, ca) as c:
-            assert c.get('/x', host=HOST).text == '/x'
-        assert slow.eof(5 * PATIENCE)
+    patient, d = (daemon(upstream('ex', origin), **intercepting(ca, client_header_timeout=t)) for t in ('60s', '500ms'))
+    with connect(patient).send(b'\x16\x03\x01'), inside(patient, ca) as c:
+        assert c.get('/x', host=HOST).text == '/x'
+    with connect(d).send(b'\x16\x03\x01') as slow:
+        assert slow.eof()
 
 
 def test_clients_that_break_off(daemon, origin, ca):
@@ -304,17 +303,20 @@ def test_clients_that_break_off(daemon, origin, ca):
         with connect(d).send(rubbish) as c, pytest.raises(Closed):
             while True:
                 c.more()
-    eventually(lambda: d.stats()['clients']['open'] == 1, 5 * PATIENCE)
+    eventually(lambda: d.stats()['clients']['open'] == 1)
     assert origin.lines == []
 
 
 def test_drain(d, ca, origin):
     """SIGTERM lets a request inside finish, says close, and ends with close_notify."""
-    origin.on('/slow', reply(delay=0.5))
+    gate = Gate()
+    origin.on('/slow', gate)
     with inside(d, ca) as c:
         c.send(compose('GET', '/slow', host=HOST))
-        eventually(lambda: origin.requests)
+        eventually(lambda: gate.waiting == 1)
         d.kill(signal.SIGTERM)
+        eventually(lambda: refuses(d.where))
+        gate.release()
         r = c.response()
         assert r.text == '/slow' and r.get('connection') == 'close'
         assert c.sock.recv(1) == b''        # an SSLEOFError, were there no close_notify
@@ -365,13 +367,13 @@ def test_reload(d, ca, origin, tmp_path):
     with inside(d, ca) as c:
         assert c.get('/a', host=HOST).text == '/a'
         d.reload(**intercepting(other))
-        eventually(lambda: trusts(other), 5 * PATIENCE)
+        eventually(lambda: trusts(other))
         assert not trusts(ca)
         assert c.get('/b', host=HOST).text == '/b'
         d.reload(**intercepting(other, ca_cert=certs.CA))
-        eventually(lambda: 'reload refused' in d.stderr, 5 * PATIENCE)
+        eventually(lambda: 'reload refused' in d.stderr)
         assert trusts(other)
         d.reload(connect='tunnel', ca_cert=None, ca_key=None)
-        eventually(lambda: not trusts(other), 5 * PATIENCE)
+        eventually(lambda: not trusts(other))
         assert c.get('/c', host=HOST).text == '/c'
     assert socket.create_connection(d.where)

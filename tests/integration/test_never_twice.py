@@ -2,13 +2,13 @@
 import os
 import random
 import signal
-import time
 
 import pytest
 
 from lib.behaviour import Gate, drop, finish, raw, reply
 from lib.daemon import upstream
 from lib.line import loop, run
+from lib.ports import connections
 from lib.promise import error_body, own_error, works
 from lib.wire import background, chunked, compose, eventually, parallel
 
@@ -247,6 +247,17 @@ def test_a_streamed_order_that_breaks_is_partial(ex, origin):
 
 # ------------------------------------------------------------------------------------------- the quiet line
 
+def arrives(d, c, request):
+    """The client sends it, and it lies there for the daemon, which is stopped."""
+    c.send(request)
+    eventually(lambda: any(unread for _, unread in connections(d.port, c.sock.getsockname()[1])))
+
+
+def has_ended(origin):
+    """The daemon's end of each line has the FIN, or is gone by a reset."""
+    eventually(lambda: not any(state == 'established' for state, _ in connections(remote=origin.port)))
+
+
 @pytest.mark.parametrize('how', HOWS)
 @pytest.mark.parametrize('who', ['origin first', 'client first'])
 def test_an_order_does_not_go_out_on_a_line_that_has_ended(ex, origin, who, how):
@@ -258,12 +269,11 @@ def test_an_order_does_not_go_out_on_a_line_that_has_ended(ex, origin, who, how)
             os.kill(ex.pid, signal.SIGSTOP)
             try:
                 if who == 'client first':
-                    c.send(order(n))
-                    time.sleep(0.02)
+                    arrives(ex, c, order(n))
                 origin.hang_up(how)
-                time.sleep(0.02)
+                has_ended(origin)
                 if who == 'origin first':
-                    c.send(order(n))
+                    arrives(ex, c, order(n))
             finally:
                 os.kill(ex.pid, signal.SIGCONT)
             r = c.response('POST')
@@ -282,10 +292,9 @@ def test_what_never_left_is_said_not_to_have(daemon, origins):
             c.get('/healthz')
             os.kill(d.pid, signal.SIGSTOP)
             try:
-                c.send(compose('GET', f'/ex/order?{n}'))
-                time.sleep(0.02)
+                arrives(d, c, compose('GET', f'/ex/order?{n}'))
                 origin.hang_up('reset')
-                time.sleep(0.02)
+                has_ended(origin)
             finally:
                 os.kill(d.pid, signal.SIGCONT)
             r = c.response()
@@ -303,9 +312,9 @@ def test_stray_bytes_are_nobodys_answer(ex, origin, method):
             c.get('/healthz')
             os.kill(ex.pid, signal.SIGSTOP)
             try:
-                c.send(order(n) if method == 'POST' else compose('GET', f'/ex/order?{n}'))
-                time.sleep(0.02)
+                arrives(ex, c, order(n) if method == 'POST' else compose('GET', f'/ex/order?{n}'))
                 origin.blurt(b'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON')
+                eventually(lambda: any(unread for _, unread in connections(remote=origin.port)))
             finally:
                 os.kill(ex.pid, signal.SIGCONT)
             r = c.response(method)
@@ -380,7 +389,7 @@ def test_a_client_that_leaves_takes_nothing_along(daemon, origin):
         c.close() if n % 2 else c.abort()
         eventually(lambda: d.upstream()['queue']['waiting'] == 0)
     gate.release()
-    assert first.result(10).status == 200
+    assert first.result().status == 200
     works(d)
     assert not any(origin.sightings(b'/order?%d ' % n) for n in range(5))
     assert d.upstream()['requests']['abandoned'] == 5

@@ -13,7 +13,7 @@ import pytest
 
 from lib import certs, wire
 from lib.behaviour import Gate, flood, reply
-from lib.daemon import PATIENCE, binary, cli, free_port, upstream
+from lib.daemon import binary, cli, free_port, upstream
 from lib.promise import own_error, works
 from lib.wire import Closed, WireError, background, compose, eventually, refuses
 
@@ -176,7 +176,7 @@ def test_closed_standard_descriptors(daemon, origin):
 def test_a_second_daemon_on_the_port(ex, daemon):
     """Exits 69 with one clear line; the first is not disturbed."""
     d = daemon(listen=[f'127.0.0.1:{ex.port}'], wait=False)
-    assert d.wait(10 * PATIENCE) == 69
+    assert d.wait() == 69
     lines = d.stderr.strip().splitlines()
     assert len([line for line in lines if 'in use' in line]) == 1 and str(ex.port) in lines[-1]
     works(ex)
@@ -191,7 +191,7 @@ def test_log_lines_bear_the_time(daemon, origin):
     works(d)
     assert d.stop() == 0
     failed = daemon(max_clients='many', wait=False)
-    assert failed.wait(10 * PATIENCE) == 78
+    assert failed.wait() == 78
     for which, least in ((d, 10), (failed, 1)):
         lines = which.stderr.splitlines()
         assert len(lines) >= least and all(TIMED.match(line) for line in lines), which.stderr
@@ -277,13 +277,13 @@ def test_reload_keeps_what_did_not_change(daemon, origins):
 
 def test_limits_that_change_keep_the_lines(daemon, origin):
     """What says nothing on how a line is made does not end it, or only politely."""
-    d = daemon(upstream('ex', origin, response_timeout='5s'))
+    d = daemon(upstream('ex', origin, response_timeout='8s'))
     works(d)
     d.reload(upstream('ex', origin, response_timeout='300ms'))
     eventually(lambda: 'reloaded' in d.stderr)
     origin.on('/hold', Gate())
-    r = d.get('/ex/hold', timeout=10)
-    assert own_error(r, 504, 'http_response_timeout', 'yes') and r.took < 2 * PATIENCE
+    r = d.get('/ex/hold')
+    assert own_error(r, 504, 'http_response_timeout', 'yes') and '300ms' in r.text, r.text
     assert len(origin.lines) == 1
     works(d)
 
@@ -299,7 +299,7 @@ def test_requests_under_way_keep_their_configuration(daemon, origin):
     eventually(lambda: d.get('/other/x').status == 200)
     assert d.get('/ex/x').status == 404
     gate.release()
-    assert held.result(10).text == '/hold'
+    assert held.result().text == '/hold'
     eventually(lambda: not origin.lines[0].open)
 
 
@@ -323,7 +323,7 @@ def test_no_request_is_lost_by_reloads(daemon, origin):
     done, bad, count = threading.Event(), [], [0] * 4
 
     def client(which):
-        with d.client(10 * PATIENCE) as c:
+        with d.client() as c:
             while not done.is_set():
                 n = count[which] = count[which] + 1
                 try:
@@ -337,11 +337,12 @@ def test_no_request_is_lost_by_reloads(daemon, origin):
     for n in range(20):
         d.reload(upstream('ex', origin, max_connections=4 + n % 3, tls_min='1.3' if n % 2 else '1.2'),
                  *([upstream('other', origin, host='kraken.test')] if n % 4 == 0 else []))
-        time.sleep(0.05)
+        seen = list(count)
+        eventually(lambda: bad or all(now > then for now, then in zip(count, seen)))
     done.set()
     for c in clients:
-        c.result(10)
-    assert not bad and min(count) > 5, bad[:3]
+        c.result()
+    assert not bad, bad[:3]
     assert d.upstream()['requests']['failed'] == 0 and d.upstream()['requests']['total'] == sum(count)
 
 
@@ -366,7 +367,7 @@ def test_drain(daemon, origin):
     gate.release()
     r = busy.response('POST')
     assert r.text == '/hold' and not r.keeps and busy.eof()
-    assert d.wait(10 * PATIENCE) == 0
+    assert d.wait() == 0
     eventually(lambda: not origin.open)
     assert all(li.notified for li in origin.lines), 'a line was closed without close_notify'
 
@@ -383,7 +384,7 @@ def test_drain_says_so_on_open_connections(daemon, origin):
         eventually(lambda: refuses(d.where))
         gate.release()
         assert c.response().status == 200
-    assert d.wait(10 * PATIENCE) == 0
+    assert d.wait() == 0
 
 
 def test_drain_timeout(daemon, origin):
@@ -395,7 +396,7 @@ def test_drain_timeout(daemon, origin):
         c.send(compose('GET', '/ex/hold'))
         eventually(lambda: gate.waiting == 1)
         began = time.monotonic()
-        assert d.stop() == 0 and 0.3 < time.monotonic() - began < 3 * PATIENCE
+        assert d.stop() == 0 and 0.3 < time.monotonic() - began < 20     # 30 s are the default
 
 
 def test_a_second_sigterm_hastens(daemon, origin):
@@ -411,10 +412,9 @@ def test_a_second_sigterm_hastens(daemon, origin):
     eventually(lambda: d.connections()['active'] == 3)
     d.kill(signal.SIGTERM)
     eventually(lambda: refuses(d.where))
-    time.sleep(0.3)
     assert d.alive()
     began = time.monotonic()
-    assert d.stop() == 0 and time.monotonic() - began < 3 * PATIENCE
+    assert d.stop() == 0 and time.monotonic() - began < 20          # 30 s are the default of drain_timeout
 
 
 def test_sigint_is_sigterm(ex, origin):
@@ -442,7 +442,7 @@ def test_a_download_survives_the_drain(daemon, origin):
         except Closed:
             pass
         assert got == 10_000
-    assert d.wait(10 * PATIENCE) == 0
+    assert d.wait() == 0
 
 
 # ------------------------------------------------------------------------------------------------------- logs
@@ -467,7 +467,7 @@ def test_the_access_log_is_reopened(daemon, origin, tmp_path, reason):
 def test_an_access_log_that_cannot_be_written(daemon, origin, tmp_path):
     """Is told at the start, or in the log; requests do not suffer."""
     d = daemon(upstream('ex', origin), access_log=str(tmp_path / 'no' / 'folder' / 'log'), wait=False)
-    eventually(lambda: not d.alive() or not refuses(d.where), 10 * PATIENCE)
+    eventually(lambda: not d.alive() or not refuses(d.where))
     if d.alive():
         works(d)
     assert re.search(r'\.conf:\d+: access_log = .*/log: No such file', d.stderr), d.stderr
@@ -494,7 +494,7 @@ def test_pause_keeps_a_request_waiting_on_few_lines(daemon, origin):
     time.sleep(0.2)
     assert d.connections()['open'] <= 3 and '/late' not in origin.paths()
     assert d.verb('resume').status == 204
-    assert all(c.result(5).status == 200 for c in calls) and d.connections()['opened'] <= 3
+    assert all(c.result().status == 200 for c in calls) and d.connections()['opened'] <= 3
 
 
 def test_verbs_as_commands(daemon, origin, tmp_path):
@@ -507,7 +507,7 @@ def test_verbs_as_commands(daemon, origin, tmp_path):
     waits = background(lambda: d.get('/ex/late'))
     eventually(lambda: d.upstream()['queue']['waiting'] == 1)
     assert cli('resume', '--all', '--url', f'unix:{tmp_path}/s').stdout.startswith('ex: up, ')
-    assert waits.result(5).status == 200
+    assert waits.result().status == 200
     assert cli('pause', '--all', '--url', f'unix:{tmp_path}/s').stdout.splitlines()[1].startswith('two: paused, ')
     assert d.cli('resume', '--all').returncode == 0
     opened = d.connections()['opened']
@@ -544,7 +544,7 @@ def test_who_did_it_is_logged(daemon, origin, tmp_path):
     says(d, 'daemon: reload asked for by SIGHUP')
     assert d.cli('drain', '--all').returncode == 0
     says(d, 'daemon: drain asked for by 127.0.0.1:')
-    assert d.wait(10 * PATIENCE) == 0
+    assert d.wait() == 0
     d = daemon(upstream('ex', origin))
     assert d.stop() == 0
     says(d, 'daemon: drain asked for by SIGTERM')
@@ -604,7 +604,7 @@ def test_drain_of_all_ends_the_daemon(daemon, origin):
     assert d.alive()
     gate.release()
     assert busy.response('POST').text == '/hold' and not kept.response().keeps
-    assert d.wait(10 * PATIENCE) == 0
+    assert d.wait() == 0
     assert cli('pause', '--all', '--url', d.url).returncode == 69
 
 
@@ -621,7 +621,7 @@ def test_a_drain_answers_clients_between_two_requests(daemon, origin):
     for c in clients:
         r = c.response('POST')
         assert r.status == 200 and not r.keeps and c.eof()
-    assert d.wait(10 * PATIENCE) == 0
+    assert d.wait() == 0
 
 
 def test_drain_and_reconnect_of_an_upstream(daemon, origin):

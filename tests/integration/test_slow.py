@@ -1,9 +1,10 @@
 """Where the time went: the slow-request log, Server-Timing and the access log tell the same."""
 import json
 import re
+import time
 
 from lib.behaviour import Gate, raw, reply
-from lib.daemon import PATIENCE, upstream
+from lib.daemon import upstream
 from lib.promise import works
 from lib.wire import background, eventually, parallel
 
@@ -12,19 +13,20 @@ LINE = re.compile(r'^\S+Z warn upstream (\S+): slow: ([\d.]+) s, of it (\w+) ([\
 
 def slow(d, count=1):
     """The lines' parts, once there are so many."""
-    eventually(lambda: len(LINE.findall(d.stderr)) >= count, 5 * PATIENCE)
+    eventually(lambda: len(LINE.findall(d.stderr)) >= count)
     return LINE.findall(d.stderr)
 
 
 def test_the_phase_that_was_slow(daemon, origin):
-    """Waiting for the head, for the body, for a line: each is named; quick requests are not told, secrets neither."""
+    """Waiting for the head, for the body, for a line: each is named; what is not so slow is not told, secrets are neither."""
     d = daemon(upstream('ex', origin, max_connections=1), slow_log='400ms')
+    patient = daemon(upstream('ex', origin), slow_log='1h')
     origin.on('/head', reply(delay=0.6))
     origin.on('/body', raw(b'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n', b'abc', b'def', gap=0.4))
     works(d)
     d.get('/ex/head?signature=GEHEIM', [('X-MBX-APIKEY', 'GEHEIM')])
-    d.get('/ex/body')
-    head, body = slow(d, 2)
+    d.get('/ex/body'), patient.get('/ex/body')
+    head, body = (t for t in slow(d, 2) if t[5].split('?')[0] in ('/head', '/body'))
     assert head[0] == 'ex' and head[2] == 'ttfb' and head[4] == 'GET' and head[7:] == ('200', '-', 'yes') and '/head' in head[5]
     assert 0.55 < float(head[3]) <= float(head[1]) and body[2] == 'body'
     gate = Gate()
@@ -35,19 +37,20 @@ def test_the_phase_that_was_slow(daemon, origin):
     eventually(lambda: d.upstream()['queue']['waiting'] == 1)
     d.get('/ex/late', [('Trunkline-Timeout', '700ms')], timeout=20)
     gate.release()
-    assert first.result(10).status == second.result(10).status == 200
+    assert first.result().status == second.result().status == 200
     told = {t[5].split('?')[0]: t for t in slow(d, 5)}
     assert told['/behind'][2] == 'queue' and told['/late'][2] == 'queue' and told['/late'][8:] == ('connection_limit_reached', 'no')
-    assert '/control' not in told and 'GEHEIM' not in d.stderr
+    assert not LINE.search(patient.stderr) and 'GEHEIM' not in d.stderr
 
 
 def test_it_cannot_flood(daemon, origin):
     """A hundred slow requests make twenty lines; 0 makes none."""
     origin.default = reply(delay=0.15)
+    began = time.monotonic()
     d, quiet = daemon(upstream('ex', origin, max_connections=50), slow_log='100ms'), daemon(upstream('ex', origin), slow_log='0')
     parallel(50, lambda n: [d.get(f'/ex/{n}', timeout=20) for _ in range(2)])
     works(quiet)
-    assert len(slow(d, 20)) <= 40 and 'slow' not in quiet.stderr
+    assert len(slow(d, 20)) <= 20 * (2 + (time.monotonic() - began) // 10) and 'slow' not in quiet.stderr
 
 
 def test_phases_agree(daemon, origin, tmp_path):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from lib.behaviour import Gate, drop, raw, reply
-from lib.daemon import PATIENCE, upstream
+from lib.daemon import upstream
 from lib.promise import own_error, works
 from lib.store import cache_status, counts, numbered, stored
 from lib.wire import background, eventually
@@ -159,7 +159,7 @@ def test_a_changed_configuration_drops_all(daemon, origin):
     numbered(origin)
     d.get('/ex/q')
     d.reload()
-    time.sleep(0.3)
+    eventually(lambda: 'reloaded' in d.stderr)
     assert d.get('/ex/q').body == b'1'
     d.reload(upstream('ex', origin, fresh=LONG, retries=1))
     eventually(lambda: stored(d)['entries'] == 0)
@@ -187,7 +187,7 @@ def test_private_requests_have_no_part_in_it(daemon, origin, path, headers):
     asked = [background(lambda: d.get('/ex' + path, headers)) for _ in range(3)]
     eventually(lambda: gate.waiting == 3)
     gate.release()
-    for r in (a.result(5) for a in asked):
+    for r in (a.result() for a in asked):
         assert r.body == b'private' and r.get('cache-status') is None and r.get('age') is None
     assert stored(d) == before
     origin.on('/q', reply(503, b'down'))
@@ -255,11 +255,11 @@ def test_streaming_is_not_delayed_by_storing(daemon, origin):
         while b'first' not in got:
             got += c.sock.recv(4096)
         follower = background(lambda: d.get('/ex/slow'))
-        time.sleep(0.2)
+        eventually(lambda: d.upstream()['requests']['active'] == 2)
         go.set()
         while b'later' not in got:
             got += c.sock.recv(4096)
-    assert follower.result(5).body == b'firstlater'
+    assert follower.result().body == b'firstlater'
     assert len(origin.paths()) == 1 and d.get('/ex/slow').body == b'firstlater'
 
 
@@ -326,43 +326,45 @@ def test_a_client_may_opt_out_of_stale(daemon, origin, headers):
 def test_honest_after_its_time(daemon, origins):
     """With the origin gone: old answers with a true Age until fresh + stale_if_error, the honest error then."""
     o = origins()
-    d = daemon(upstream('ex', o, fresh='100ms', stale_if_error='2500ms', breaker_failures=1, breaker_min='5s'))
+    d = daemon(upstream('ex', o, fresh='100ms', stale_if_error='2500ms', breaker_failures=1, breaker_min='60s', breaker_max='60s'))
     began = time.monotonic()
     works(d, '/ex/q')
+    stored_by = time.monotonic()
     o.__exit__()
-    time.sleep(0.2)
-    eventually(lambda: cache_status(d.get('/ex/q'))['fwd'] == 'stale')
-    eventually(lambda: d.upstream()['breaker'] == 'open')
-    while time.monotonic() - began < 2.3:
-        before = time.monotonic() - began
-        r = d.get('/ex/q')
-        after = time.monotonic() - began
+    time.sleep(0.2)                     # it is fresh no longer
+    while True:
+        before, r, after = time.monotonic(), d.get('/ex/q'), time.monotonic()
+        if after - began > 2.5:         # its time may have been over
+            break
         assert r.status == 200 and cache_status(r)['fwd'] == 'stale'
-        assert int(before) - 1 <= r.number('age') <= int(after)
+        assert int(before - stored_by) <= r.number('age') <= int(after - began)
         time.sleep(0.05)
-    time.sleep(max(0, began + 2.8 - time.monotonic()))
+    time.sleep(max(0, stored_by + 2.7 - time.monotonic()))
+    assert d.upstream()['breaker'] == 'open'
     own_error(d.get('/ex/q'), (502, 503), ('connection_refused', 'destination_unavailable'), 'no')
 
 
 def test_a_hold_is_answered_from_the_store(daemon, origin):
-    """A 429 with Retry-After: what is stored is served at once, the rest waits or is refused; nothing goes out."""
+    """A 429 with Retry-After: what is stored is served at once, the rest is refused; nothing goes out."""
     d = daemon(upstream('ex', origin, stale_if_error=LONG))
     works(d, '/ex/q')
-    origin.on('/banned', reply(429, headers=[('Retry-After', '3')]))
+    origin.on('/banned', reply(429, headers=[('Retry-After', '60')]))
     assert d.get('/ex/banned').status == 429
     before = len(origin.paths())
-    began = time.monotonic()
     for _ in range(20):
         r = d.get('/ex/q')
         assert r.status == 200 and cache_status(r)['fwd'] == 'stale'
-    assert time.monotonic() - began < 2 * PATIENCE
-    waits = background(lambda: d.get('/ex/other', timeout=10))
-    refused = d.get('/ex/more', [('Trunkline-Timeout', '500ms')])
-    own_error(refused, 429, 'http_request_denied', 'no')
+    own_error(d.get('/ex/more'), 429, 'http_request_denied', 'no')
     assert len(origin.paths()) == before
-    assert waits.result(10).status == 200
-    times = [r.time for r in origin.requests]
-    assert times[-1] - times[-2] >= 2.5
+
+
+def test_the_hold_is_waited_out(daemon, origin):
+    """By what is not stored, where it has the time."""
+    d = daemon(upstream('ex', origin, stale_if_error=LONG))
+    origin.on('/banned', reply(429, headers=[('Retry-After', '2')]))
+    began = time.monotonic()
+    assert d.get('/ex/banned').status == 429 and d.get('/ex/other').status == 200
+    assert origin.requests[-1].time - began >= 1.9
 
 
 def test_who_waits_when_the_hold_comes_gets_the_old_answer(daemon, origin):
@@ -375,8 +377,8 @@ def test_who_waits_when_the_hold_comes_gets_the_old_answer(daemon, origin):
     waits = background(lambda: d.get('/ex/q', timeout=20))
     eventually(lambda: d.upstream()['limits']['rate_held'] == 1)
     gate.release()
-    assert banned.result(5).status == 418
-    assert cache_status(waits.result(2 * PATIENCE))['fwd'] == 'stale'
+    assert banned.result().status == 418
+    assert cache_status(waits.result())['fwd'] == 'stale'
 
 
 def test_the_rate_is_no_failure(daemon, origin):
@@ -397,15 +399,15 @@ def test_a_draining_upstream_says_so(daemon, origin):
 
 def test_the_access_log_says_where_it_came_from(daemon, origin, tmp_path):
     log = tmp_path / 'access.log'
-    d = daemon(upstream('ex', origin, fresh='200ms', stale_if_error=LONG), access_log=str(log), access_log_format='json')
-    works(d, '/ex/q'), works(d, '/ex/q')
-    time.sleep(0.3)
-    origin.on('/q', reply(503))
-    d.get('/ex/q')
-    d.request('POST', '/ex/q', body=b'x')
+    block = upstream('ex', origin, fresh=LONG, stale_if_error=LONG).rstrip('}\n') + '\n    path "/old" { fresh = 0 }\n}\n'
+    d = daemon(block, access_log=str(log), access_log_format='json')
+    works(d, '/ex/q'), works(d, '/ex/q'), works(d, '/ex/old')
+    origin.default = reply(503)
+    d.get('/ex/old')
+    d.request('POST', '/ex/old', body=b'x')
 
     def lines():
         return [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    eventually(lambda: len([x for x in lines() if x['upstream'] == 'ex']) == 4)
+    eventually(lambda: len([x for x in lines() if x['upstream'] == 'ex']) == 5)
     seen = [(x['cache'], x['sent'], x['status']) for x in lines() if x['upstream'] == 'ex']
-    assert seen == [('miss', 'yes', 200), ('hit', 'no', 200), ('stale', 'yes', 200), (None, 'yes', 503)]
+    assert seen == [('miss', 'yes', 200), ('hit', 'no', 200), ('miss', 'yes', 200), ('stale', 'yes', 200), (None, 'yes', 503)]

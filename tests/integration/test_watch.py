@@ -14,7 +14,8 @@ import time
 
 import pytest
 
-from lib.daemon import PATIENCE, binary, cli, upstream
+from lib.daemon import binary, cli, upstream
+from lib.wire import LONG
 
 ENTER, LEAVE = '\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'
 ESCAPE = re.compile(r'\x1b\[[?0-9;]*[A-Za-z]')
@@ -36,13 +37,13 @@ class Terminal:
         if select.select([self.master], [], [], wait)[0]:
             self.seen += os.read(self.master, 65536).decode(errors='replace')
 
-    def until(self, pattern, timeout=15 * PATIENCE):
+    def until(self, pattern, timeout=LONG):
         end = time.monotonic() + timeout
         while not re.search(pattern, self.seen, re.S):
             assert time.monotonic() < end, f'no {pattern!r} in {self.seen!r}'
             self.pump()
 
-    def ended(self, timeout=10 * PATIENCE):
+    def ended(self, timeout=LONG):
         code = self.process.wait(timeout)
         self.pump()
         assert self.seen.endswith(LEAVE), self.seen[-100:]

@@ -4,11 +4,11 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import time
 
 from . import certs, wire
+from .ports import free_port
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -33,7 +33,7 @@ def sanitized():
 PATIENCE = 4 if sanitized() else 1      # factor on what is allowed to take its time
 
 
-def cli(*args, timeout=10, **kw):
+def cli(*args, timeout=wire.LONG, **kw):
     """Runs `trunkline ARGS` to its end: CompletedProcess with text output."""
     try:
         return subprocess.run([binary(), *map(str, args)], capture_output=True, text=True, timeout=timeout, **kw)
@@ -64,13 +64,6 @@ def upstream(name='ex', origin=None, host='exchange.test', **settings):
     secure = getattr(origin, 'context', True) is not None
     base = {'url': f'{"https" if secure else "http"}://{host}', 'connect_to': address, 'ca_file': certs.CA if secure else None}
     return f'upstream {name} {{\n' + directives('    ', **{**base, **settings}) + '}\n'
-
-
-def free_port(address='127.0.0.1'):
-    with socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET) as s:
-        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        s.bind((address, 0))
-        return s.getsockname()[1]
 
 
 # ----------------------------------------------------------------------------------------------- running
@@ -117,7 +110,7 @@ class Daemon:
         new.write_text(text if text is not None else directives(**self.settings) + default + ''.join(self.blocks))
         new.replace(self.conf_path)
 
-    def wait_ready(self, timeout=10 * PATIENCE):
+    def wait_ready(self, timeout=wire.LONG):
         end = time.monotonic() + timeout
         while time.monotonic() < end:
             assert self.process.poll() is None, f'the daemon exited {self.process.returncode} at start: {self.stderr[-2000:]}'
@@ -144,10 +137,10 @@ class Daemon:
 
     # -- talking to it
 
-    def client(self, timeout=5.0, **kw):
+    def client(self, timeout=wire.LONG, **kw):
         return wire.Client(self.where, timeout, **kw)
 
-    def request(self, method, target, headers=(), body=b'', timeout=5.0, **kw):
+    def request(self, method, target, headers=(), body=b'', timeout=wire.LONG, **kw):
         """One request on a client connection of its own."""
         with self.client(timeout) as c:
             return c.request(method, target, headers, body, **kw)
@@ -155,7 +148,7 @@ class Daemon:
     def get(self, target, headers=(), **kw):
         return self.request('GET', target, headers, **kw)
 
-    def raw(self, data, method='GET', timeout=5.0):
+    def raw(self, data, method='GET', timeout=wire.LONG):
         with self.client(timeout) as c:
             return c.send(data).response(method)
 
@@ -194,13 +187,13 @@ class Daemon:
         self.write(text)
         self.kill(signal.SIGHUP)
 
-    def stop(self, number=signal.SIGTERM, timeout=10):
+    def stop(self, number=signal.SIGTERM, timeout=wire.LONG):
         """Asks it to end; its exit code."""
         if self.process.poll() is None:
             self.kill(number)
         return self.wait(timeout)
 
-    def wait(self, timeout=10):
+    def wait(self, timeout=wire.LONG):
         try:
             self.code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -232,7 +225,7 @@ class Daemon:
         except subprocess.TimeoutExpired:
             pass
         self.kill(signal.SIGTERM)
-        return self.wait(10 * PATIENCE)
+        return self.wait()
 
     def rss_kib(self):
         return int(re.search(r'VmRSS:\s+(\d+)', pathlib.Path(f'/proc/{self.pid}/status').read_text())[1])

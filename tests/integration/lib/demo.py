@@ -5,8 +5,8 @@ import subprocess
 import sys
 
 from . import certs
-from .daemon import PATIENCE, binary, upstream
-from .wire import eventually
+from .daemon import binary, upstream
+from .wire import LONG, eventually
 
 TREE = pathlib.Path(__file__).resolve().parents[3]
 HOSTS = {'binance': 'api.binance.com', 'kraken': 'api.kraken.com', 'coinbase': 'api.exchange.coinbase.com'}
@@ -29,7 +29,7 @@ class Demo:
     def __init__(self, folder, daemon, **settings):
         self.folder = folder
         self.process = subprocess.Popen([sys.executable, TREE / 'scripts/demo-exchange', *certificate(), folder])
-        eventually((folder / 'ports').exists, timeout=10 * PATIENCE)
+        eventually((folder / 'ports').exists)
         self.ports = dict(line.split() for line in (folder / 'ports').read_text().splitlines())
         self.daemon = daemon(*[upstream(name, f'127.0.0.1:{self.ports[name]}', host=host, min_idle=1, **settings)
                                for name, host in HOSTS.items()])
@@ -45,4 +45,4 @@ class Demo:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(LONG)

@@ -18,7 +18,7 @@ def loop():
     return _loop
 
 
-def run(coroutine, timeout=10):
+def run(coroutine, timeout=30):
     return asyncio.run_coroutine_threadsafe(coroutine, loop()).result(timeout)
 
 

@@ -12,6 +12,7 @@ import itertools
 import re
 import socket
 import ssl
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from . import certs
 from .behaviour import reply
 from .h2_origin import Session
 from .line import Gone, Line, Malformed, loop, run
+from .ports import free_port
 
 
 @dataclass
@@ -174,13 +176,13 @@ async def serve_h1(line):
 # ----------------------------------------------------------------------------------------------- origin
 
 class Origin:
-    """A listening origin. `greet` is what happens between accept and handshake: None, seconds of silence, 'stall', 'reset',
-    'close', 'garbage', 'plain'; or 'hello-stall', 'hello-reset', 'hello-close' once a ClientHello was read. `first` bytes
+    """A listening origin. `greet` is what happens between accept and handshake: None, seconds of silence, an Event to wait
+    for, 'stall', 'reset', 'close', 'garbage', 'plain'; or 'hello-stall', 'hello-reset', 'hello-close' once a ClientHello was read. `first` bytes
     are written as soon as a line stands, unasked. `at_head`, (bytes, how), ends a line once so much of a request's head was
     read. `idle_close` seconds closes idle lines; `faults` lists what the daemon sent amiss."""
 
     def __init__(self, cert='good', alpn=('http/1.1',), tls=True, greet=None, first=b'', idle_close=None,
-                 address='127.0.0.1', port=0, max_streams=100, h2c=False, **context):
+                 address='127.0.0.1', port=None, max_streams=100, h2c=False, **context):
         self.context = certs.server_context(cert, alpn, **context) if tls else None
         if self.context:
             self.context.sni_callback = lambda obj, name, ctx: setattr(obj, 'sni', name)
@@ -190,8 +192,8 @@ class Origin:
         self.scripts, self.default, self._count, self._tasks = {}, reply(), itertools.count(1), set()
         self.sock = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET)
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self.sock.bind((address, port))
-        self.port = self.sock.getsockname()[1]
+        self.port = port or free_port(address)
+        self.sock.bind((address, self.port))
         self.address = f'[{address}]:{self.port}' if ':' in address else f'{address}:{self.port}'
 
     def __enter__(self):
@@ -289,6 +291,9 @@ class Origin:
         elif greet in ('garbage', 'plain'):
             await line.send(b'\x00garbage' * 8 if greet == 'garbage' else head(400))
             return
+        elif isinstance(greet, threading.Event):
+            while not greet.is_set():
+                await asyncio.sleep(0.005)
         elif greet:
             await asyncio.sleep(greet)
         if self.context:

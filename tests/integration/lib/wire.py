@@ -5,8 +5,12 @@ import json
 import re
 import socket
 import struct
+import threading
 import time
 from dataclasses import dataclass, field
+
+
+LONG = 30       # seconds that what must come may take on a busy machine; waited out only where it never comes
 
 
 class WireError(AssertionError):
@@ -32,7 +36,7 @@ def source_of(probe):
         return repr(probe)
 
 
-def eventually(probe, timeout=5.0, every=0.01):
+def eventually(probe, timeout=LONG, every=0.01):
     """Polls until probe() is true and returns its value; fails showing the last value."""
     end = time.monotonic() + timeout
     while True:
@@ -41,6 +45,17 @@ def eventually(probe, timeout=5.0, every=0.01):
             return value
         assert time.monotonic() < end, f'not true within {timeout}s: {source_of(probe)} → {value!r}'
         time.sleep(every)
+
+
+def at_rest(probe, quiet=0.3, timeout=LONG):
+    """Waits until probe() has said the same for `quiet` seconds, and returns it."""
+    end, value, since = time.monotonic() + timeout, probe(), time.monotonic()
+    while time.monotonic() - since < quiet:
+        assert time.monotonic() < end, f'still moves after {timeout}s: {source_of(probe)} → {value!r}'
+        time.sleep(0.02)
+        if (now := probe()) != value:
+            value, since = now, time.monotonic()
+    return value
 
 
 @dataclass
@@ -103,7 +118,7 @@ def parse_head(raw):
 class Client:
     """One client connection. `where` is a port, an (address, port) pair, or a unix path."""
 
-    def __init__(self, where, timeout=5.0, rcvbuf=None):
+    def __init__(self, where, timeout=LONG, rcvbuf=None):
         if isinstance(where, str):
             self.sock = socket.socket(socket.AF_UNIX)
         else:
@@ -217,7 +232,7 @@ class Client:
         r.took = time.monotonic() - began
         return r
 
-    def eof(self, timeout=2.0):
+    def eof(self, timeout=LONG):
         """True once the daemon closes without sending anything more."""
         self.sock.settimeout(timeout)
         try:
@@ -262,12 +277,22 @@ def parallel(count, work):
         return [f.result() for f in [pool.submit(work, n) for n in range(count)]]
 
 
+class Call(concurrent.futures.Future):
+    def result(self, timeout=LONG):
+        return super().result(timeout)
+
+
 def background(work):
-    """Runs work() in a thread; .result(timeout) waits for it."""
-    pool = concurrent.futures.ThreadPoolExecutor(1)
-    future = pool.submit(work)
-    pool.shutdown(wait=False)
-    return future
+    """Runs work() in a thread; .result() waits for it."""
+    call = Call()
+
+    def run():
+        try:
+            call.set_result(work())
+        except BaseException as e:
+            call.set_exception(e)
+    threading.Thread(target=run, daemon=True).start()
+    return call
 
 
 def refuses(where):
