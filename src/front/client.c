@@ -7,6 +7,7 @@
 
 /* Sent ahead of what can be parsed: beyond this the stream is paused. */
 #define KEEP_MAX (64 * 1024)
+#define SHORT_READ 1024 /* of a head, while memory is short */
 
 static struct client *self(void *owner)
 {
@@ -312,13 +313,21 @@ static void refuse_for_memory(struct client *c)
     client_refuse(c, &why);
 }
 
+/* While memory is short, no more of a head is read than it takes to refuse it:
+ * many may come in one turn, and what they hold is freed at its end. */
+static size_t readable(const struct client *c, size_t len)
+{
+    bool is_head = c->state == CLIENT_IDLE || c->state == CLIENT_HEAD;
+    return is_head && len > SHORT_READ && memory_is_short() ? SHORT_READ : len;
+}
+
 static void on_data(void *owner, const char *data, size_t len)
 {
     struct client *c = self(owner);
     size_t used = 0;
     c->last_input = loop_now(c->house->loop);
     if (client_listens(c) && c->kept.size == 0)
-        used = client_parse(c, data, len);
+        used = client_parse(c, data, readable(c, len));
     if (c->state == CLIENT_HEAD && memory_is_short())
         refuse_for_memory(c);
     keep(c, data + used, len - used);

@@ -18,4 +18,4 @@ def inside(work, *addresses):
         for command in ('link set lo up', *(f'addr add {a} dev lo' for a in addresses)):
             subprocess.run(['ip', *command.split()], check=True)
         return work()
-    return background(enter).result()
+    return background(enter).result(120)
