@@ -7,6 +7,7 @@ import pytest
 from lib import certs
 from lib.daemon import PATIENCE, free_port
 from lib.demo import program
+from lib.wire import eventually
 
 PROGRAM = program('bench/poolbench')
 URL = 'https://api.binance.com/api/v3/ticker/bookTicker?symbol=BTCUSDT'
@@ -21,6 +22,7 @@ def bench(d, *args, url=URL):
 def test_four_ways_counted_at_the_origin(demo):
     """New lines cost a handshake each, kept ones one a client, trunkline's none or few; figures agree with the origin's."""
     d = demo()
+    eventually(lambda: d.daemon.connections('binance')['idle'])
     out = bench(d, '--json', '--counts', d.folder / 'counts')
     assert out.returncode == 0 and not out.stderr, out
     runs = {(r['way'], r['clients']): r for r in json.loads(out.stdout)['runs']}

@@ -49,7 +49,7 @@ def test_descriptors_run_out(daemon, origin):
 
 def test_no_descriptor_for_a_line(daemon, origin):
     """The request that needs a new line gets 503, sent=no; the circuit stays closed, and it works when there are some again."""
-    d = daemon(upstream('ex', origin, max_connections=64), wrap=['prlimit', '--nofile=64'])
+    d = daemon(upstream('ex', origin, max_connections=64, order_wait='30s', total_timeout='60s'), wrap=['prlimit', '--nofile=64'])
     gate = Gate()
     origin.on('/hold', gate)
     calls = [background(lambda n=n: d.request('POST', '/ex/hold', body=b'x', timeout=30)) for n in range(40)]
