@@ -1,12 +1,11 @@
 #include "http/framing.h"
 
-/* Every field is looked for in Connection's list: beyond this that would cost. */
-#define OPTIONS_MAX 100
+#include "http/hop_by_hop.h"
 
 /* What a head says about its connection, gathered in one pass. */
 struct facts {
     size_t hosts, codings, lengths;  /* how many fields of that name */
-    size_t options;                  /* of Connection, in all */
+    size_t options;                  /* of Connection, in all, empty elements too */
     struct span coding, length;      /* the last of them */
     bool close, keep_alive, upgrade; /* options of Connection */
     bool old_keep_alive;             /* Proxy-Connection: keep-alive */
@@ -44,8 +43,10 @@ static bool has_controls(struct span s)
 
 static void note_connection(struct facts *facts, struct span value)
 {
-    struct span option;
-    while (span_next_element(&value, &option)) {
+    while (value.len && facts->options <= CONNECTION_OPTIONS_MAX) {
+        size_t comma = span_find(value, ',');
+        struct span option = span_trim(span_first(value, comma));
+        value = span_from(value, comma + 1);
         facts->options++;
         facts->close |= span_is_nocase(option, SPAN("close"));
         facts->keep_alive |= span_is_nocase(option, SPAN("keep-alive"));
@@ -195,7 +196,7 @@ bool framing_of_request(struct request *r, struct verdict *why)
         return refuse(why, 505, "an HTTP version other than 1.0 and 1.1");
     if (!gather(&facts, &r->fields))
         return refuse(why, 400, "a control character in a header field");
-    if (facts.options > OPTIONS_MAX)
+    if (facts.options > CONNECTION_OPTIONS_MAX)
         return refuse(why, 400, "more than 100 options in Connection");
     if (facts.hosts > 1)
         return refuse(why, 400, "more than one Host");
@@ -273,7 +274,7 @@ bool framing_of_response(struct response *r, bool to_head, struct verdict *why)
         return protocol_error(why, "a status 101 that nobody asked for");
     if (!gather(&facts, &r->fields))
         return protocol_error(why, "a control character in a header field");
-    if (facts.options > OPTIONS_MAX)
+    if (facts.options > CONNECTION_OPTIONS_MAX)
         return protocol_error(why, "more than 100 options in Connection");
     r->framing = FRAMING_NONE;
     r->has_length = false;
@@ -302,49 +303,4 @@ bool framing_of_switch(struct response *r, struct verdict *why)
     r->has_length = r->keeps_alive = false;
     r->length = 0;
     return true;
-}
-
-/* Proxy-* is said to this proxy, but for Proxy-Status, which is for everybody
- * behind it (RFC 9209 2). */
-static bool is_for_proxy(struct span name)
-{
-    return span_starts_nocase(name, SPAN("Proxy-")) && !span_is_nocase(name, SPAN("Proxy-Status"));
-}
-
-static bool is_always_hop_by_hop(struct span name)
-{
-    switch (name.len) {
-    case 2: return span_is_nocase(name, SPAN("TE"));
-    case 7: return span_is_nocase(name, SPAN("Upgrade"));
-    case 10:
-        if (span_is_nocase(name, SPAN("Keep-Alive")) || span_is_nocase(name, SPAN("Connection")))
-            return true;
-        break;
-    case 14:
-        if (span_is_nocase(name, SPAN("Content-Length")) ||
-            span_is_nocase(name, SPAN("HTTP2-Settings")))
-            return true;
-        break;
-    case 17:
-        if (span_is_nocase(name, SPAN("Transfer-Encoding")))
-            return true;
-        break;
-    }
-    return name.len > 6 && (name.at[0] | 0x20) == 'p' && is_for_proxy(name);
-}
-
-/* RFC 9110 7.6.1 leaves no choice: what Connection lists goes no further,
- * whatever it is. Who lists Host or Authorization harms his own request alone:
- * Host is always written anew, and credentials are looked for before this. */
-bool field_is_hop_by_hop(const struct fields *all, const struct field *f)
-{
-    if (is_always_hop_by_hop(f->name))
-        return true;
-    for (size_t i = 0; i < all->count; i++) {
-        const struct field *c = &all->at[i];
-        if (c->name.len == 10 && span_is_nocase(c->name, SPAN("Connection")) &&
-            span_lists(c->value, f->name))
-            return true;
-    }
-    return false;
 }

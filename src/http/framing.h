@@ -16,8 +16,3 @@ bool framing_of_response(struct response *, bool to_head, struct verdict *why) M
 
 /* Likewise of a 101 to a request that asked for websocket (RFC 9110 15.2.2). */
 bool framing_of_switch(struct response *, struct verdict *why) MUST_CHECK;
-
-/* Fields that concern one connection only (RFC 9110 7.6.1): Connection and what
- * it lists, Proxy-*, Keep-Alive, TE, Transfer-Encoding, Upgrade, HTTP2-Settings,
- * Content-Length (framing is told anew). `all` is where `f` stands. */
-bool field_is_hop_by_hop(const struct fields *all, const struct field *f);

@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 #include "config/quantity.h"
-#include "http/framing.h"
+#include "http/hop_by_hop.h"
 #include "http/member_list.h"
 #include "proxy/credentials.h"
 #include "proxy/guard.h"
@@ -68,9 +68,10 @@ static struct span one_hop_less(const struct request *r, const struct field *f)
     return span_of(arena_printf(r->arena, "%u", hops - 1));
 }
 
-static bool goes_on(const struct relay *v, const struct field *f)
+static bool goes_on(const struct relay *v, const struct hop_by_hop *hop_by_hop,
+                    const struct field *f)
 {
-    if (is(f, SPAN("Host")) || is_ours(f) || field_is_hop_by_hop(&v->request->fields, f))
+    if (is(f, SPAN("Host")) || is_ours(f) || hop_by_hop_is(hop_by_hop, f))
         return false;
     if (is(f, SPAN("Expect")))
         return v->request->expects_continue;
@@ -81,9 +82,11 @@ struct fields relay_request(const struct relay *v)
 {
     const struct request *r = v->request;
     struct fields to = {0};
+    struct hop_by_hop hop_by_hop;
+    hop_by_hop_read(&hop_by_hop, &r->fields);
     for (size_t i = 0; i < r->fields.count; i++) {
         const struct field *f = &r->fields.at[i];
-        if (!goes_on(v, f))
+        if (!goes_on(v, &hop_by_hop, f))
             continue;
         fields_add(&to, r->arena, f->name,
                    is(f, SPAN("Max-Forwards")) ? one_hop_less(r, f) : f->value);
@@ -135,14 +138,15 @@ static bool disown(struct arena *a, const struct field *f, struct span *value)
     return value->len > 0;
 }
 
-static bool comes_back(const struct relay *v, const struct response *from, const struct field *f,
+static bool comes_back(const struct relay *v, const struct response *from,
+                       const struct hop_by_hop *hop_by_hop, const struct field *f,
                        const struct cache_note *note)
 {
     if (from->status < 200 && is(f, SPAN("Trailer"))) /* of a body that never comes */
         return false;
     if (note->result != CACHE_NONE && is(f, SPAN("Age")))
         return false;
-    return !field_is_hop_by_hop(&from->fields, f) && !hides_cors(v, f);
+    return !hop_by_hop_is(hop_by_hop, f) && !hides_cors(v, f);
 }
 
 struct response relay_response(const struct relay *v, const struct response *from,
@@ -151,10 +155,12 @@ struct response relay_response(const struct relay *v, const struct response *fro
     struct arena *a = v->request->arena;
     struct response to = *from;
     to.fields = (struct fields){0};
+    struct hop_by_hop hop_by_hop;
+    hop_by_hop_read(&hop_by_hop, &from->fields);
     for (size_t i = 0; i < from->fields.count; i++) {
         const struct field *f = &from->fields.at[i];
         struct span value;
-        if (!comes_back(v, from, f, note) || !disown(a, f, &value))
+        if (!comes_back(v, from, &hop_by_hop, f, note) || !disown(a, f, &value))
             continue;
         bool moves = is(f, SPAN("Location"));
         fields_add(&to.fields, a, f->name,
@@ -184,7 +190,7 @@ struct response relay_switch(struct arena *a, const struct response *from)
     return to;
 }
 
-static bool may_trail(const struct fields *all, const struct field *f)
+static bool may_trail(const struct hop_by_hop *hop_by_hop, const struct field *f)
 {
     static const char *const banned[] = {"Host",          "Authorization", "Set-Cookie", "Cookie",
                                          "Content-Type",  "Content-Range", "Trailer",    "Expect",
@@ -192,15 +198,19 @@ static bool may_trail(const struct fields *all, const struct field *f)
     for (size_t i = 0; i < COUNT_OF(banned); i++)
         if (is(f, span_of(banned[i])))
             return false;
-    return !field_is_hop_by_hop(all, f);
+    return !hop_by_hop_is(hop_by_hop, f);
 }
 
 struct fields relay_trailers(struct arena *a, const struct fields *from)
 {
     struct fields to = {0};
-    for (size_t i = 0; from && i < from->count; i++) {
+    struct hop_by_hop hop_by_hop;
+    if (from == NULL)
+        return to;
+    hop_by_hop_read(&hop_by_hop, from);
+    for (size_t i = 0; i < from->count; i++) {
         struct span value;
-        if (may_trail(from, &from->at[i]) && disown(a, &from->at[i], &value))
+        if (may_trail(&hop_by_hop, &from->at[i]) && disown(a, &from->at[i], &value))
             fields_add(&to, a, from->at[i].name, value);
     }
     return to;
@@ -210,6 +220,8 @@ struct span relay_trace(const struct relay *v)
 {
     const struct request *r = v->request;
     struct text out = {0};
+    struct hop_by_hop hop_by_hop;
+    hop_by_hop_read(&hop_by_hop, &r->fields);
     text_add(&out, r->method);
     text_add(&out, SPAN(" "));
     redact_target(&out, &v->settings->credential_params, r->target);
@@ -217,7 +229,7 @@ struct span relay_trace(const struct relay *v)
     for (size_t i = 0; i < r->fields.count; i++) {
         const struct field *f = &r->fields.at[i];
         if (credential_name(&v->settings->credential_headers, f->name) ||
-            field_is_hop_by_hop(&r->fields, f))
+            hop_by_hop_is(&hop_by_hop, f))
             continue;
         text_printf(&out, "%.*s: %.*s\r\n", SPAN_ARG(f->name), SPAN_ARG(f->value));
     }

@@ -1,6 +1,7 @@
 #include "proxy/sharing.h"
 
 #define SECONDS_MOST UINT64_C(0x7fffffff) /* RFC 9111 1.2.2 */
+#define VARY_MAX 32                       /* names; more are as good as "*" */
 
 /* The argument of a directive, quoted or not (RFC 9111 5.2); false: it has none. */
 static bool argument_of(struct span directive, struct span name, struct span *argument)
@@ -144,11 +145,24 @@ static bool is_private_answer(const struct fields *fields)
     return false;
 }
 
+/* Each name that an answer varies by is looked for in every request that asks for it. */
+static bool varies_too_much(const struct fields *fields)
+{
+    size_t names = 0;
+    for (size_t i = 0; i < fields->count && names <= VARY_MAX; i++) {
+        struct span rest = fields->at[i].value, name;
+        if (!span_is_nocase(fields->at[i].name, SPAN("Vary")))
+            continue;
+        while (names <= VARY_MAX && span_next_element(&rest, &name))
+            names += span_is(name, SPAN("*")) ? VARY_MAX + 1 : 1;
+    }
+    return names > VARY_MAX;
+}
+
 bool sharing_permits(const struct response *r)
 {
-    return fields_find(&r->fields, SPAN("Set-Cookie")) == NULL &&
-           !fields_list(&r->fields, SPAN("Vary"), SPAN("*")) && !is_private_answer(&r->fields) &&
-           !is_event_stream(&r->fields);
+    return fields_find(&r->fields, SPAN("Set-Cookie")) == NULL && !varies_too_much(&r->fields) &&
+           !is_private_answer(&r->fields) && !is_event_stream(&r->fields);
 }
 
 bool sharing_stores(const struct response *r)

@@ -2,7 +2,7 @@
 
 #include <time.h>
 
-#include "http/framing.h"
+#include "http/hop_by_hop.h"
 #include "http/http_date.h"
 
 #define AGE_MOST UINT64_C(0x7fffffff) /* seconds; RFC 9111 1.2.2 */
@@ -64,9 +64,11 @@ struct stored *stored_new(const struct response *r, const struct fields *asked, 
     s->head = *r;
     s->head.reason = arena_span(a, r->reason);
     s->head.fields = (struct fields){0};
+    struct hop_by_hop hop_by_hop;
+    hop_by_hop_read(&hop_by_hop, &r->fields);
     for (size_t i = 0; i < r->fields.count; i++) {
         const struct field *f = &r->fields.at[i];
-        if (!field_is_hop_by_hop(&r->fields, f) && !span_is_nocase(f->name, SPAN("Age")) &&
+        if (!hop_by_hop_is(&hop_by_hop, f) && !span_is_nocase(f->name, SPAN("Age")) &&
             !span_is_nocase(f->name, SPAN("Set-Cookie")))
             fields_add(&s->head.fields, a, arena_span(a, f->name), arena_span(a, f->value));
     }

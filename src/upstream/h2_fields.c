@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "http/framing.h"
+#include "http/hop_by_hop.h"
 
 #define PSEUDO 4
 
@@ -57,11 +57,11 @@ static size_t count_crumbs(struct span value)
 }
 
 /* RFC 9113 8.2.2: of the fields about one connection only "te: trailers" stays. */
-static bool goes_on(const struct fields *all, const struct field *f)
+static bool goes_on(const struct hop_by_hop *hop_by_hop, const struct field *f)
 {
     if (span_is_nocase(f->name, SPAN("TE")))
         return span_is_nocase(f->value, SPAN("trailers"));
-    return !field_is_hop_by_hop(all, f) && !span_is_nocase(f->name, SPAN("Host"));
+    return !hop_by_hop_is(hop_by_hop, f) && !span_is_nocase(f->name, SPAN("Host"));
 }
 
 static struct out prepare(struct arena *a, const struct fields *fields, size_t more)
@@ -76,9 +76,11 @@ static struct out prepare(struct arena *a, const struct fields *fields, size_t m
 
 static void add_fields(struct out *out, const struct fields *fields)
 {
+    struct hop_by_hop hop_by_hop;
+    hop_by_hop_read(&hop_by_hop, fields);
     for (size_t i = 0; i < fields->count; i++) {
         const struct field *f = &fields->at[i];
-        if (!goes_on(fields, f))
+        if (!goes_on(&hop_by_hop, f))
             continue;
         if (is_cookie(f))
             add_crumbs(out, f->name, f->value);

@@ -113,6 +113,8 @@ START_TEST(conditions)
 }
 END_TEST
 
+#define TEN "a, b, c, d, e, f, g, h, i, j"
+
 static const struct {
     unsigned status;
     const char *fields;
@@ -124,6 +126,9 @@ static const struct {
     {204, "", true, false},
     {200, "Set-Cookie: a=b", false, false},
     {200, "Vary: Accept\nVary: X, *", false, false},
+    {200, "Vary: *", false, false},
+    {200, "Vary: " TEN ", " TEN ", " TEN ", k, l\nVary: ,,", true, true},
+    {200, "Vary: " TEN ", " TEN ", " TEN ", k, l\nVary: m", false, false},
     {200, "Cache-Control: max-age=5\nCache-Control: PRIVATE", false, false},
     {200, "Cache-Control: private=\"a\"", false, false},
     {200, "Cache-Control: x=private", true, true},
@@ -139,8 +144,8 @@ END_TEST
 
 START_TEST(what_counts_as_failure)
 {
-    static const unsigned bad[] = {418, 429, 500, 502, 503, 504},
-                          good[] = {200, 304, 404, 400, 501};
+    static const unsigned bad[] = {418, 429, 500, 501, 502, 503, 504, 520, 599},
+                          good[] = {200, 304, 404, 400};
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         ck_assert(sharing_is_failure(bad[i]));
     for (size_t i = 0; i < COUNT_OF(good); i++)
