@@ -510,3 +510,10 @@ struct stream *stream_tls_accept(struct loop *loop, struct worker *worker,
         stream_resume(lower);
     return &s->base;
 }
+
+bool stream_tls_may_be_older(struct stream *base)
+{
+    struct stream_tls *s = self(base);
+    CHECK(s->state == TLS_FAILED);
+    return s->handshake.may_be_older;
+}

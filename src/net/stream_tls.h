@@ -42,3 +42,7 @@ struct stream *stream_tls_open(struct loop *, struct worker *, struct tls_contex
 struct stream *stream_tls_accept(struct loop *, struct worker *, struct tls_context *,
                                  struct stream *lower, struct span first, const char *const *alpn,
                                  const struct tls_events *, void *owner);
+
+/* After on_failed: will the next handshake with this origin offer it less, TLS 1.2 at
+ * most, so that it may succeed? */
+bool stream_tls_may_be_older(struct stream *);

@@ -18,10 +18,11 @@
 #include "net/tls_session.h"
 #include "net/x509.h"
 
-/* One configuration per ALPN list: mbedTLS keeps the list there. */
+/* One configuration per ALPN list, which mbedTLS keeps there, and highest version. */
 struct variant {
     struct variant *next;
     mbedtls_ssl_config config;
+    bool is_old;       /* TLS 1.2 at most */
     const char **alpn; /* NULL: none */
 };
 
@@ -59,6 +60,17 @@ static const uint16_t groups[] = {
     MBEDTLS_SSL_IANA_TLS_GROUP_X25519,
     MBEDTLS_SSL_IANA_TLS_GROUP_SECP384R1,
     MBEDTLS_SSL_IANA_TLS_GROUP_NONE,
+};
+
+/* PKCS#1 before PSS: where TLS 1.2 comes of it, an origin that goes by our order signs
+ * its key exchange as the first fits its key, and of PSS there mbedTLS makes an error
+ * (it offers PSS for TLS 1.3's sake, RFC 8446 4.2.3). */
+static const uint16_t signatures[] = {
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,       MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,    MBEDTLS_TLS1_3_SIG_NONE,
 };
 
 static const char *const bundles[] = {
@@ -321,30 +333,40 @@ static void set_service(struct tls_context *c, mbedtls_ssl_config *config)
                                               MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL);
 }
 
-static void set_protocol(struct tls_context *c, mbedtls_ssl_config *config)
+static void set_protocol(struct tls_context *c, mbedtls_ssl_config *config, bool is_old)
 {
     int side = c->serves ? MBEDTLS_SSL_IS_SERVER : MBEDTLS_SSL_IS_CLIENT;
     CHECK(mbedtls_ssl_config_defaults(config, side, MBEDTLS_SSL_TRANSPORT_STREAM,
                                       MBEDTLS_SSL_PRESET_DEFAULT) == 0);
     mbedtls_ssl_conf_min_tls_version(config, c->tls13_only ? MBEDTLS_SSL_VERSION_TLS1_3
                                                            : MBEDTLS_SSL_VERSION_TLS1_2);
-    mbedtls_ssl_conf_max_tls_version(config, MBEDTLS_SSL_VERSION_TLS1_3);
+    mbedtls_ssl_conf_max_tls_version(config, is_old ? MBEDTLS_SSL_VERSION_TLS1_2
+                                                    : MBEDTLS_SSL_VERSION_TLS1_3);
     mbedtls_ssl_conf_rng(config, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
     mbedtls_ssl_conf_ciphersuites(config, ciphers);
     mbedtls_ssl_conf_groups(config, groups);
+    mbedtls_ssl_conf_sig_algs(config, signatures);
     mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
     if (c->has_cert)
         CHECK(mbedtls_ssl_conf_own_cert(config, &c->cert, &c->key) == 0);
 }
 
-const struct mbedtls_ssl_config *tls_context_config(struct tls_context *c, const char *const *alpn)
+bool tls_context_takes_old(const struct tls_context *c)
 {
+    return !c->tls13_only;
+}
+
+const struct mbedtls_ssl_config *tls_context_config(struct tls_context *c, const char *const *alpn,
+                                                    bool is_old)
+{
+    CHECK(!is_old || tls_context_takes_old(c));
     for (struct variant *v = c->variants; v; v = v->next)
-        if (same_list(v->alpn, alpn))
+        if (same_list(v->alpn, alpn) && v->is_old == is_old)
             return &v->config;
     struct variant *v = NEW(struct variant);
     mbedtls_ssl_config_init(&v->config);
-    set_protocol(c, &v->config);
+    v->is_old = is_old;
+    set_protocol(c, &v->config, is_old);
     if (c->serves)
         set_service(c, &v->config);
     else

@@ -39,7 +39,11 @@ struct tls_context *tls_context_ref(struct tls_context *);
 void tls_context_unref(struct tls_context *);
 
 /* For handshakes: mbedTLS's configuration that offers these protocols (a
- * NULL-terminated list; NULL: no ALPN), which lives as long as the context, and
- * the sessions to resume. To be called on the loop. */
-const struct mbedtls_ssl_config *tls_context_config(struct tls_context *, const char *const *alpn);
+ * NULL-terminated list; NULL: no ALPN), and TLS 1.2 at most if `is_old`, which lives as
+ * long as the context; and what is known of its origins. To be called on the loop. */
+const struct mbedtls_ssl_config *tls_context_config(struct tls_context *, const char *const *alpn,
+                                                    bool is_old);
+
+/* May its origins speak TLS 1.2? */
+bool tls_context_takes_old(const struct tls_context *);
 struct tls_sessions *tls_context_sessions(struct tls_context *);

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/log.h"
+
 #define MAGIC 0x746c7368
 
 static struct tls_handshake *self(void *context)
@@ -62,6 +64,8 @@ static void look(struct tls_handshake *h)
     if (!h->heard)
         h->is_foreign =
             type < MBEDTLS_SSL_MSG_CHANGE_CIPHER_SPEC || type > MBEDTLS_SSL_MSG_APPLICATION_DATA;
+    if (!h->heard)
+        h->is_denied = type == MBEDTLS_SSL_MSG_ALERT;
     h->heard = true;
     if (len > sizeof fatal && type == fatal[0] && memcmp(at + 3, fatal + 3, 3) == 0)
         h->alert = (unsigned char)at[sizeof fatal];
@@ -101,6 +105,50 @@ bool tls_handshake_is_resumed(const struct tls_handshake *h)
     return h->name && !h->verified;
 }
 
+static bool is_certificate_error(int error)
+{
+    int module = -error & 0x7f80;
+    return error == MBEDTLS_ERR_SSL_BAD_CERTIFICATE ||
+           (module >= -MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE && module <= 0x3000);
+}
+
+/* Could it be what we offer for the sake of TLS 1.3? The origin chose TLS 1.2 and then
+ * sent what mbedTLS does not take there (it signs with PSS, by an order of its own), or
+ * it takes our ClientHello for an error. */
+static bool is_about_offer(const struct tls_handshake *h)
+{
+    switch (h->alert) {
+    case 0:
+        return h->heard && !h->is_foreign && !is_certificate_error(h->result) &&
+               mbedtls_ssl_get_version_number(&h->ssl) == MBEDTLS_SSL_VERSION_TLS1_2;
+    case MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE:
+    case MBEDTLS_SSL_ALERT_MSG_ILLEGAL_PARAMETER:
+    case MBEDTLS_SSL_ALERT_MSG_DECODE_ERROR:
+    case MBEDTLS_SSL_ALERT_MSG_PROTOCOL_VERSION:
+    case MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR:
+    case MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_EXT: return h->is_denied;
+    default: return false;
+    }
+}
+
+/* An origin is offered less once it has failed with more, until it fails with less.
+ * Who breaks handshakes on the way can bring that about: to TLS 1.2 with forward
+ * secrecy and AEAD, and no lower. */
+static void settle_version(struct tls_handshake *h)
+{
+    bool failed = h->begun && h->result != 0 && h->result != MBEDTLS_ERR_SSL_WANT_READ;
+    if (!failed || !is_about_offer(h))
+        return;
+    if (h->is_old) {
+        tls_sessions_note_old(tls_context_sessions(h->context), h->name, false);
+    } else if (h->offered == NULL && tls_context_takes_old(h->context)) { /* else: the session? */
+        if (!tls_sessions_is_old(tls_context_sessions(h->context), h->name))
+            LOG(INFO, h->name, "takes no offer of TLS 1.3: from now on it gets one of TLS 1.2");
+        tls_sessions_note_old(tls_context_sessions(h->context), h->name, true);
+        h->may_be_older = true;
+    }
+}
+
 /* A session that was refused, or led to a failure (the origin may no longer
  * speak its TLS version), is not offered again. */
 void tls_handshake_settle(struct tls_handshake *h)
@@ -113,6 +161,7 @@ void tls_handshake_settle(struct tls_handshake *h)
     if (h->gained)
         tls_sessions_keep(sessions, h->name, h->gained);
     h->gained = NULL;
+    settle_version(h);
 }
 
 /* Sessions carry the peer's certificate, which costs to copy; origins send
@@ -152,13 +201,6 @@ static const char *alert_name(unsigned char alert)
     }
 }
 
-static bool is_certificate_error(int error)
-{
-    int module = -error & 0x7f80;
-    return error == MBEDTLS_ERR_SSL_BAD_CERTIFICATE ||
-           (module >= -MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE && module <= 0x3000);
-}
-
 enum failure tls_handshake_explain(const struct tls_handshake *h, char *words, size_t size)
 {
     uint32_t flags = h->begun ? mbedtls_ssl_get_verify_result(&h->ssl) : 0;
@@ -188,6 +230,7 @@ static void name_origin(struct tls_handshake *h, const char *name)
                                                         : 0;
     p->host = p->ip_len ? NULL : h->name;
     h->offered = tls_sessions_find(tls_context_sessions(h->context), name);
+    h->is_old = tls_sessions_is_old(tls_context_sessions(h->context), name);
 }
 
 void tls_handshake_init(struct tls_handshake *h, struct tls_context *context, const char *name,
@@ -199,10 +242,10 @@ void tls_handshake_init(struct tls_handshake *h, struct tls_context *context, co
     mbedtls_ssl_init(&h->ssl);
     h->result = MBEDTLS_ERR_SSL_WANT_READ;
     h->context = tls_context_ref(context);
-    h->config = tls_context_config(context, alpn);
     h->peer = name ? "origin" : "client";
     if (name)
         name_origin(h, name);
+    h->config = tls_context_config(context, alpn, h->is_old);
 }
 
 void tls_handshake_free(struct tls_handshake *h)

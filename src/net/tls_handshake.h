@@ -19,6 +19,9 @@ struct tls_handshake {
     int result; /* of the last step: 0 done, MBEDTLS_ERR_SSL_WANT_READ, or an error */
     bool begun, heard;
     bool is_foreign;     /* what came first is no TLS record */
+    bool is_old;         /* TLS 1.2 is the highest on offer */
+    bool may_be_older;   /* it failed, but the next one offers less, and may not */
+    bool is_denied;      /* what came first is an alert */
     unsigned char alert; /* of the peer, in the clear; 0: none (RFC 8446 6) */
     bool verified;       /* a certificate was looked at (by a client always, unless it resumed) */
     struct chain chain;  /* of certificates that the origin showed */

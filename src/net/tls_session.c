@@ -7,7 +7,8 @@
 
 struct kept {
     struct link link;
-    struct tls_session *session;
+    struct tls_session *session; /* NULL: none */
+    bool is_old;                 /* TLS 1.2 at most */
     char name[];
 };
 
@@ -56,10 +57,26 @@ void tls_sessions_clear(struct tls_sessions *all)
         forget(k);
 }
 
+/* Anew at the front; in place of the one longest untouched, where there are many. */
+static struct kept *touch(struct tls_sessions *all, const char *name)
+{
+    struct kept *k = find(all, name);
+    if (k == NULL) {
+        if (all->kept.count >= NAMES_MAX)
+            forget(container_of(list_last(&all->kept), struct kept, link));
+        size_t size = strlen(name) + 1;
+        k = must_calloc(1, sizeof *k + size);
+        memcpy(k->name, name, size);
+    }
+    list_remove(&k->link);
+    list_push_front(&all->kept, &k->link);
+    return k;
+}
+
 struct tls_session *tls_sessions_find(struct tls_sessions *all, const char *name)
 {
     struct kept *k = find(all, name);
-    if (k == NULL)
+    if (k == NULL || k->session == NULL)
         return NULL;
     k->session->refs++;
     return k->session;
@@ -67,21 +84,32 @@ struct tls_session *tls_sessions_find(struct tls_sessions *all, const char *name
 
 void tls_sessions_keep(struct tls_sessions *all, const char *name, struct tls_session *s)
 {
-    struct kept *old = find(all, name);
-    if (old == NULL && all->kept.count >= NAMES_MAX)
-        old = container_of(list_last(&all->kept), struct kept, link);
-    if (old)
-        forget(old);
-    size_t size = strlen(name) + 1;
-    struct kept *k = must_calloc(1, sizeof *k + size);
-    memcpy(k->name, name, size);
+    struct kept *k = touch(all, name);
+    tls_session_unref(k->session);
     k->session = s;
-    list_push_front(&all->kept, &k->link);
 }
 
 void tls_sessions_drop(struct tls_sessions *all, const char *name, const struct tls_session *s)
 {
     struct kept *k = find(all, name);
-    if (k && k->session == s)
+    if (k == NULL || k->session != s)
+        return;
+    tls_session_unref(k->session);
+    k->session = NULL;
+    if (!k->is_old)
+        forget(k);
+}
+
+bool tls_sessions_is_old(struct tls_sessions *all, const char *name)
+{
+    struct kept *k = find(all, name);
+    return k && k->is_old;
+}
+
+void tls_sessions_note_old(struct tls_sessions *all, const char *name, bool is_old)
+{
+    struct kept *k = touch(all, name);
+    k->is_old = is_old;
+    if (!is_old && k->session == NULL)
         forget(k);
 }

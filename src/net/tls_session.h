@@ -1,9 +1,9 @@
-/* What lets the next handshake with an origin be a short one: its last TLS
- * session (RFC 8446 2.2, RFC 5077, RFC 5246 7.3). A session is
- * reference-counted, because the worker reads it while the loop may already
- * put a newer one in its place; the counts are the loop's. The store belongs to
- * one tls_context, so that a session never meets other trust settings, and
- * goes by name, so that it never meets another name. */
+/* What the next handshake with an origin goes by: its last TLS session, which makes
+ * it a short one (RFC 8446 2.2, RFC 5077, RFC 5246 7.3), and whether it is to offer
+ * TLS 1.2 alone. A session is reference-counted, because the worker reads it while
+ * the loop may already put a newer one in its place; the counts are the loop's. The
+ * store belongs to one tls_context, so that a session never meets other trust
+ * settings, and goes by name, so that it never meets another name. */
 #pragma once
 
 #include <mbedtls/ssl.h>
@@ -21,7 +21,7 @@ struct tls_session *tls_session_export(const mbedtls_ssl_context *);
 void tls_session_unref(struct tls_session *); /* NULL is fine */
 
 struct tls_sessions {
-    struct list kept; /* newest first */
+    struct list kept; /* one a name, the newest first */
 };
 
 void tls_sessions_init(struct tls_sessions *);
@@ -35,3 +35,7 @@ void tls_sessions_keep(struct tls_sessions *, const char *name, struct tls_sessi
 
 /* Forgets it, if it is still the one that is kept. */
 void tls_sessions_drop(struct tls_sessions *, const char *name, const struct tls_session *);
+
+/* Is the origin to be offered TLS 1.2 at most? Not, unless that was noted. */
+bool tls_sessions_is_old(struct tls_sessions *, const char *name);
+void tls_sessions_note_old(struct tls_sessions *, const char *name, bool is_old);

@@ -25,13 +25,17 @@ struct connecting {
     unsigned magic;
     struct line_connector *connector;
     char *host, *tls_name;
-    uint64_t tls_timeout_ms;
+    struct dial_target target;
+    struct sockaddr_storage connect_to;
+    uint64_t tls_timeout_ms, tls_began_us;
     bool secure;
     enum config_http2 http2;
     const struct connect_events *events;
     void *owner;
-    struct dial *dial;     /* the first phase; or */
-    struct stream *stream; /* the second, handshaking */
+    struct dial *dial;       /* the first phase; or */
+    struct stream *stream;   /* the second, handshaking */
+    struct tls_context *tls; /* of that; one reference */
+    bool is_second;          /* try, with TLS 1.2 at most; the first one's times count */
     struct connect_report report;
     struct deadline deadline;
     struct task grave;
@@ -49,6 +53,8 @@ static struct line_connector *self(struct connector *c)
 static void bury(struct task *t)
 {
     struct connecting *c = container_of(t, struct connecting, grave);
+    if (c->tls)
+        tls_context_unref(c->tls);
     free(c->host);
     free(c->tls_name);
     c->magic = 0;
@@ -86,7 +92,7 @@ static void on_secured(void *owner, struct stream *s, const struct tls_report *r
 {
     struct connecting *c = owner;
     MAGIC_CHECK(c, CONNECTING_MAGIC);
-    c->report.tls_us = r->handshake_us;
+    c->report.tls_us += r->handshake_us;
     c->report.resumed = r->resumed;
     c->report.tls_version = r->version;
     c->report.alpn = r->alpn;
@@ -112,12 +118,28 @@ static const char *const *offer(enum config_http2 http2)
     return offers[http2];
 }
 
+static const struct dial_events dial_events;
+
+/* Nothing of a request went out: the same again, and less is offered. */
+static void try_again(struct connecting *c)
+{
+    const struct connect_env *env = c->connector->env;
+    stream_close(c->stream);
+    c->stream = NULL;
+    deadline_stop(&c->deadline);
+    c->is_second = true;
+    c->report.tls_us += clock_us() - c->tls_began_us;
+    c->dial = dial_start(env->loop, env->dns, &c->target, &dial_events, c);
+}
+
 static void on_tls_failed(void *owner, struct stream *s, enum failure why, const char *detail)
 {
     struct connecting *c = owner;
     MAGIC_CHECK(c, CONNECTING_MAGIC);
-    (void)s;
-    fail(c, why, detail);
+    if (!c->is_second && stream_tls_may_be_older(s))
+        try_again(c);
+    else
+        fail(c, why, detail);
 }
 
 static void on_tls_timeout(struct deadline *d)
@@ -137,16 +159,19 @@ static void on_dialled(void *owner, struct stream *s, const struct dial_report *
     MAGIC_CHECK(c, CONNECTING_MAGIC);
     c->dial = NULL;
     c->report.peer = r->peer;
-    c->report.dns_us = r->dns_us;
-    c->report.connect_us = r->connect_us;
+    c->report.dns_us += r->dns_us;
+    c->report.connect_us += r->connect_us;
     c->report.secure = c->secure;
     if (!c->secure) { /* RFC 9113 3.3: prior knowledge */
         succeed(c, s, c->http2 == HTTP2_ALWAYS);
         return;
     }
-    struct line_connector *l = c->connector;
-    c->stream = stream_tls_open(l->env->loop, l->env->worker, l->tls, s, c->tls_name,
-                                offer(c->http2), &events, c);
+    const struct connect_env *env = c->connector->env;
+    if (c->tls == NULL)
+        c->tls = tls_context_ref(c->connector->tls);
+    c->tls_began_us = clock_us();
+    c->stream = stream_tls_open(env->loop, env->worker, c->tls, s, c->tls_name, offer(c->http2),
+                                &events, c);
     if (c->tls_timeout_ms)
         deadline_in(&c->deadline, c->tls_timeout_ms);
 }
@@ -166,11 +191,9 @@ static enum failure permit(void *context, const struct sockaddr *address)
     return l->env->permit(l->env->context, l->listed, address);
 }
 
-static struct dial *dial(struct connector *base, const struct upstream_config *u,
-                         const struct dial_events *events, void *owner)
+static struct dial_target target_of(struct line_connector *l, const struct upstream_config *u)
 {
-    struct line_connector *l = self(base);
-    struct dial_target target = {
+    return (struct dial_target){
         .host = u->host,
         .port = u->port,
         .connect_to = u->connect_to.len ? &u->connect_to.at : NULL,
@@ -179,6 +202,13 @@ static struct dial *dial(struct connector *base, const struct upstream_config *u
         .permit = permit,
         .permit_context = l,
     };
+}
+
+static struct dial *dial(struct connector *base, const struct upstream_config *u,
+                         const struct dial_events *events, void *owner)
+{
+    struct line_connector *l = self(base);
+    struct dial_target target = target_of(l, u);
     return dial_start(l->env->loop, l->env->dns, &target, events, owner);
 }
 
@@ -191,6 +221,11 @@ static struct connecting *connecting_new(struct line_connector *l, const struct 
     c->magic = CONNECTING_MAGIC;
     c->connector = l;
     c->host = must_strdup(u->host);
+    c->connect_to = u->connect_to.at;
+    c->target = target_of(l, u);
+    c->target.host = c->host;
+    if (c->target.connect_to)
+        c->target.connect_to = &c->connect_to;
     c->tls_name = must_strdup(u->tls_name ? u->tls_name : u->host);
     c->tls_timeout_ms = u->tls_timeout;
     c->secure = u->secure;
@@ -205,10 +240,9 @@ static struct connecting *connecting_new(struct line_connector *l, const struct 
 static struct connecting *start(struct connector *base, const struct upstream_config *u,
                                 const struct connect_events *events, void *owner)
 {
-    struct connecting *c = connecting_new(self(base), u, events, owner);
-    struct upstream_config own = *u;
-    own.host = c->host;
-    c->dial = dial(base, &own, &dial_events, c);
+    struct line_connector *l = self(base);
+    struct connecting *c = connecting_new(l, u, events, owner);
+    c->dial = dial_start(l->env->loop, l->env->dns, &c->target, &dial_events, c);
     return c;
 }
 

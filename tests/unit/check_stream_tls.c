@@ -26,6 +26,50 @@ START_TEST(speaks_both_versions)
 }
 END_TEST
 
+START_TEST(speaks_both_versions_with_rsa_keys)
+{
+    check_echo("rsa12", "TLSv1.2");
+    use_context((struct tls_settings){.verify = true, .ca_file = file("ca.pem")});
+    check_echo("rsa13", "TLSv1.3");
+}
+END_TEST
+
+/* mbedTLS offers PSS for TLS 1.3's sake, and does not take it in TLS 1.2. */
+START_TEST(offers_less_after_a_failure)
+{
+    struct line l = {0};
+    open_line(&l, "pss12", "origin.test");
+    ck_assert(l.failed && stream_tls_may_be_older(l.tls));
+    close_line(&l);
+    must_open(&l, "pss12");
+    ck_assert_str_eq(l.version, "TLSv1.2");
+    close_line(&l);
+    open_line(&l, "echo13", "origin.test"); /* has moved on */
+    ck_assert(l.failed && !stream_tls_may_be_older(l.tls));
+    close_line(&l);
+    must_open(&l, "echo13");
+    close_line(&l);
+}
+END_TEST
+
+START_TEST(offers_no_less_without_cause)
+{
+    static const char *const ill[] = {"expired", "plain", "garbage", "eof", "strict12"};
+    for (size_t i = 0; i < COUNT_OF(ill); i++) {
+        struct line l = {0};
+        open_line(&l, ill[i], "origin.test");
+        ck_assert_msg(l.failed && !stream_tls_may_be_older(l.tls), "%s", ill[i]);
+        close_line(&l);
+    }
+    use_context(
+        (struct tls_settings){.verify = true, .ca_file = file("ca.pem"), .tls13_only = true});
+    struct line l = {0};
+    open_line(&l, "rsa12", "origin.test");
+    ck_assert(l.failed && !stream_tls_may_be_older(l.tls));
+    close_line(&l);
+}
+END_TEST
+
 START_TEST(negotiates_alpn)
 {
     struct line l = {0};
@@ -475,6 +519,9 @@ static Suite *make_suite(void)
     Suite *suite = suite_create("stream_tls");
     TCase *tc = make_case(suite, "handshake");
     tcase_add_test(tc, speaks_both_versions);
+    tcase_add_test(tc, speaks_both_versions_with_rsa_keys);
+    tcase_add_test(tc, offers_less_after_a_failure);
+    tcase_add_test(tc, offers_no_less_without_cause);
     tcase_add_test(tc, negotiates_alpn);
     tcase_add_test(tc, keeps_to_the_lowest_version);
     tcase_add_test(tc, refuses_bad_certificates);

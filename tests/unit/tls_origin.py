@@ -27,8 +27,11 @@ def openssl(*args):
                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
-def make_key(name):
-    openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", name + ".key")
+def make_key(name, kind="ec"):
+    if kind == "ec":
+        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", name + ".key")
+    else:
+        openssl("genrsa", "-out", name + ".key", "2048")
 
 
 def make_ca(name):
@@ -38,8 +41,8 @@ def make_ca(name):
             "-out", name + ".pem")
 
 
-def make_cert(name, ca, names, days="30"):
-    make_key(name)
+def make_cert(name, ca, names, days="30", kind="ec"):
+    make_key(name, kind)
     openssl("req", "-new", "-key", name + ".key", "-subj", "/CN=origin", "-out", name + ".csr")
     with open(path(name + ".ext"), "w") as ext:
         ext.write("subjectAltName=" + names + "\n")
@@ -51,6 +54,7 @@ def make_certificates():
     make_ca("ca")
     make_ca("other-ca")
     make_cert("good", "ca", "DNS:origin.test,DNS:*.wild.test,IP:127.0.0.1,IP:::1")
+    make_cert("rsa", "ca", "DNS:origin.test", kind="rsa")
     make_cert("expired", "ca", "DNS:origin.test", "-1")
     make_cert("unknown", "other-ca", "DNS:origin.test")
     make_cert("client", "ca", "DNS:client.test")
@@ -171,6 +175,12 @@ def main():
     start("echo", over_tls(lambda: both, echo))
     start("echo12", over_tls(lambda: old, echo))
     start("echo13", over_tls(lambda: new, echo))
+    for version, name in ((V12, "rsa12"), (V13, "rsa13")):
+        rsa = context("rsa", version)
+        rsa.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
+        start(name, over_tls(lambda rsa=rsa: rsa, echo))
+    by_itself = context("rsa", V12)  # prefers PSS, whatever the client does
+    start("pss12", over_tls(lambda: by_itself, echo))
     start("forgetful12", over_tls(lambda: context(version=V12), echo))
     start("forgetful13", over_tls(lambda: context(version=V13), echo))
     turn = [old, new]
