@@ -14,6 +14,8 @@
 #include "http/head.h"
 #include "proxy/tunnel.h"
 
+#define TLS_HANDSHAKE 0x16 /* the first byte of a ClientHello, RFC 8446 5.1 */
+
 struct clients {
     struct loop *loop;
     struct lingering *linger;

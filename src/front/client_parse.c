@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "front/client_internal.h"
 #include "http/framing.h"
 
@@ -271,6 +272,15 @@ static size_t parse(struct client *c, const char *data, size_t len)
     return len;
 }
 
+/* Its own error message seldom names the cause; so that it is told here. What it sent
+ * is no request, and refused as such. */
+static void tell_of_tls(const struct client *c)
+{
+    LOG(WARN, c->ingress.client,
+        "a TLS ClientHello on a port of plain HTTP: the proxy's URL begins with http://, "
+        "for https requests too (HTTPS_PROXY=http://...)");
+}
+
 /* Empty lines before a request are no request (RFC 9112 2.2). */
 size_t client_parse(struct client *c, const char *data, size_t len)
 {
@@ -280,6 +290,8 @@ size_t client_parse(struct client *c, const char *data, size_t len)
             skipped++;
         if (skipped == len)
             return len;
+        if ((unsigned char)data[skipped] == TLS_HANDSHAKE && !c->ingress.tunnel)
+            tell_of_tls(c);
         client_call_new(c);
     }
     return skipped + parse(c, data + skipped, len - skipped);

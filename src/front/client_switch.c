@@ -4,8 +4,6 @@
  * if what comes first inside CONNECT is plain HTTP, a client connection as before
  * that knows whose tunnel it is. */
 
-#define TLS_HANDSHAKE 0x16 /* the first byte of a ClientHello, RFC 8446 5.1 */
-
 static struct client *of(void *owner)
 {
     return owner;

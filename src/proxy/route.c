@@ -248,7 +248,8 @@ static bool connect_reaches(const struct config *c, uint16_t port)
     return false;
 }
 
-/* Port 80 is for the plain HTTP that some clients tunnel: never dialled. */
+/* Port 80 is for the plain HTTP that some clients tunnel: never dialled. An upstream's
+ * own port is open, whatever connect_ports says. */
 static void route_connect(const struct config *c, const struct request *q, struct route *r)
 {
     struct target t;
@@ -258,18 +259,20 @@ static void route_connect(const struct config *c, const struct request *q, struc
     if (c->connect == CONNECT_DENY)
         return deny(r, "CONNECT is not allowed here (connect = deny)");
     r->answers_first = t.origin.port == 80;
-    if (!r->answers_first && !connect_reaches(c, t.origin.port))
-        return deny(r, "CONNECT to this port is not allowed (connect_ports)");
-    r->kind = ROUTE_UPSTREAM;
     r->origin = t.origin;
     r->path = q->target;
     if (r->answers_first) {
+        r->kind = ROUTE_UPSTREAM;
         r->listed = find_either(c, t.origin.host, t.origin.port);
         return;
     }
     r->listed = find_origin(c, true, t.origin.host, t.origin.port);
     if (!r->listed && (r->listed = find_origin(c, false, t.origin.host, t.origin.port)))
         r->origin.secure = false;
+    if (r->listed || connect_reaches(c, t.origin.port))
+        r->kind = ROUTE_UPSTREAM;
+    else
+        deny(r, "CONNECT to this port is not allowed (connect_ports)");
 }
 
 static bool is_tunnels_own(const struct ingress *in, struct span host, uint16_t port)

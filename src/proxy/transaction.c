@@ -7,6 +7,7 @@
 #include "proxy/epilogue.h"
 #include "proxy/flights.h"
 #include "proxy/passage.h"
+#include "proxy/redact.h"
 #include "proxy/relay.h"
 #include "proxy/tally.h"
 #include "proxy/tunnel.h"
@@ -121,6 +122,20 @@ static void tell_reply(struct transaction *t, const struct response *head, struc
     t->base.events->on_end(t->base.owner, &none);
 }
 
+/* Clients show little of a refused CONNECT, so that the log must tell. */
+static void log_refusal(const struct transaction *t)
+{
+    const struct upstream_config *u = t->settings ? t->settings : &t->order.config->defaults;
+    int status = verdict_status(&t->failure);
+    struct text target = {0};
+    if (!t->tally.is_connect || status < 400 || status > 499)
+        return;
+    redact_target(&target, &u->credential_params, t->order.request->target);
+    LOG(WARN, t->order.ingress->client, "CONNECT %.*s refused: %s",
+        SPAN_ARG(span_first(text_span(&target), 300)), t->failure.detail);
+    text_free(&target);
+}
+
 static void reply(struct transaction *t)
 {
     const struct request *r = t->order.request;
@@ -133,6 +148,7 @@ static void reply(struct transaction *t)
     struct response *head = reply_error(r->arena, r, &t->failure, name, next_hop, &body);
     t->tally.record.bytes = body.len;
     enter(t, STATE_REPLYING);
+    log_refusal(t);
     tally_fail(&t->tally, &t->failure, false);
     conclude(t);
     tell_reply(t, head, body);

@@ -452,3 +452,34 @@ def test_the_origin_cuts_a_feed(ex, origin):
         with pytest.raises((Closed, ConnectionResetError)):
             while True:
                 c.more()
+
+
+def test_connect_to_an_upstreams_own_port(daemon, peer):
+    """Needs no entry in connect_ports; any other does, and a refused CONNECT is one line in the log, with who and why."""
+    d = daemon(upstream('raw', peer.address, host='raw.test:8443'), unlisted='deny')
+    with d.client() as c:
+        assert c.send(b'CONNECT raw.test:8443 HTTP/1.1\r\nHost: raw.test:8443\r\n\r\n').response('CONNECT').status == 200
+    refused = {'raw.test:8444': 'connect_ports', 'other.test:8443': 'connect_ports', 'other.test:443': 'reached', 'me:secret@raw.test:8443': 'host:port'}
+    for target, why in refused.items():
+        r = d.raw(f'CONNECT {target} HTTP/1.1\r\nHost: x.test\r\n\r\n', 'CONNECT')
+        assert r.status == (400 if '@' in target else 403)
+    lines = [li for li in d.stderr.splitlines() if ': CONNECT ' in li]
+    assert len(lines) == len(refused) and all(why in li and ' 127.0.0.1:' in li for li, why in zip(lines, refused.values())), lines
+    assert all(target in li for li, target in list(zip(lines, refused))[:3]) and 'secret' not in d.stderr
+
+
+def test_tls_on_a_plain_port_is_told(ex):
+    """A client whose proxy URL begins with https:// gets a line that says so, however its ClientHello comes; nothing is sent on."""
+    before = len(ex.stderr.splitlines())
+    hello = b'\x16\x03\x01\x00\xf8\x01\x00\x00\xf4\x03\x03' + bytes(240)
+    for step in (len(hello), 1):
+        with ex.client() as c:
+            try:
+                c.send(hello, gap=0.0005, step=step)
+                while True:
+                    c.more()
+            except (Closed, OSError):
+                pass
+    lines = [li for li in ex.stderr.splitlines()[before:] if 'TLS' in li]
+    assert len(lines) == 2 and all('http://' in li and '127.0.0.1:' in li for li in lines)
+    works(ex)

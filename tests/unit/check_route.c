@@ -230,6 +230,14 @@ START_TEST(connect_names_an_authority)
     ALL("CONNECT", rows);
     ck_assert(route("CONNECT", "other.test:80", NULL).answers_first);
     ck_assert(!route("CONNECT", "other.test:443", NULL).answers_first);
+    config->connect_ports.count = 0; /* but for upstreams' own ports */
+    struct route own = route("CONNECT", "exchange.test:8443", "x");
+    ck_assert_str_eq(told(&own), "connect alt tls:exchange.test:8443 exchange.test:8443");
+    own = route("CONNECT", "odd.test:8080", "x");
+    ck_assert_str_eq(told(&own), "connect odd plain:odd.test:8080 odd.test:8080");
+    ck_assert_int_eq(refusal("CONNECT", "exchange.test:8080", "x"), 403);
+    ck_assert_int_eq(refusal("CONNECT", "odd.test:8443", "x"), 403);
+    ck_assert_int_eq(refusal("CONNECT", "other.test:443", "x"), 403);
     config->connect = CONNECT_DENY;
     ck_assert_int_eq(refusal("CONNECT", "exchange.test:443", "x"), 403);
     ck_assert_int_eq(refusal("CONNECT", "exchange.test:80", "x"), 403);
