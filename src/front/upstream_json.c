@@ -120,7 +120,7 @@ static json_t *queue_json(const struct pool_view *v)
 {
     json_t *o = json_object();
     set(o, "waiting", count_json(v->waiting));
-    set(o, "max_wait_ms", ms_json(v->stats->max_wait_us));
+    set(o, "max_wait_ms", ms_json(v->max_wait_us));
     return o;
 }
 

@@ -8,15 +8,33 @@ void trip_waits(struct trip *t)
     t->waiting_us = clock_us();
 }
 
+/* Takes as much of a phase as was waited for, counted back from the line's being up. */
+static uint64_t take(uint64_t phase_us, uint64_t *waited_us)
+{
+    uint64_t taken = phase_us < *waited_us ? phase_us : *waited_us;
+    *waited_us -= taken;
+    return taken;
+}
+
+/* What opening a fresh line took is charged to its first request, but no more of it than
+ * came after the request did. */
+static void charge(struct trip *t, const struct line_facts *facts)
+{
+    uint64_t waited_us = 0;
+    if (!facts->reused && facts->up_us > t->waiting_us)
+        waited_us = facts->up_us - t->waiting_us;
+    t->tls_us = take(facts->tls_us, &waited_us);
+    t->connect_us = take(facts->connect_us, &waited_us);
+    t->dns_us = take(facts->dns_us, &waited_us);
+}
+
 /* Phases add up: what a fresh line took to open is not told as queue again. */
 void trip_lent(struct trip *t, struct upstream_stats *stats, const struct line_facts *facts)
 {
     t->lent_us = clock_us();
     t->reused = facts->reused;
     t->protocol = facts->protocol;
-    t->dns_us = facts->reused ? 0 : facts->dns_us;
-    t->connect_us = facts->reused ? 0 : facts->connect_us;
-    t->tls_us = facts->reused ? 0 : facts->tls_us;
+    charge(t, facts);
     uint64_t waited = t->lent_us - t->waiting_us, opening = t->dns_us + t->connect_us + t->tls_us;
     t->queue_us = waited > opening ? waited - opening : 0;
     histogram_add(&stats->queue, t->queue_us);

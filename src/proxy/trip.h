@@ -18,7 +18,8 @@ struct trip {
     uint64_t weight; /* by which the exchange's weight header grew, of all tries */
 };
 
-/* It begins to wait for a line; it got one; the head of the answer came. */
+/* It begins to wait for a line; it got one (of whose opening it is charged what it waited
+ * for); the head of the answer came. */
 void trip_waits(struct trip *);
 void trip_lent(struct trip *, struct upstream_stats *, const struct line_facts *);
 void trip_answered(struct trip *, struct upstream_stats *);

@@ -14,6 +14,7 @@ struct line {
     const struct line_events *events;
     void *owner;
     struct connect_report report;
+    uint64_t up_us;                                   /* clock_us() when it was established */
     uint64_t max_age_ms, old_at, idle_since, rest_ms; /* old_at 0: never */
     uint64_t unread_since, unread_seen;               /* something was unread, loop time; 0: not */
     unsigned uses, generation;
@@ -62,6 +63,7 @@ static void on_connected(void *owner, struct conn *c, const struct connect_repor
     c->owner = l;
     c->stats = l->stats;
     l->report = *report;
+    l->up_us = clock_us();
     l->idle_since = loop_now(l->loop);
     if (l->max_age_ms)
         l->old_at = loop_now(l->loop) + jittered(l->max_age_ms);
@@ -274,6 +276,7 @@ void line_describe(const struct line *l, struct line_facts *facts)
         .dns_us = l->report.dns_us,
         .connect_us = l->report.connect_us,
         .tls_us = l->report.tls_us,
+        .up_us = l->up_us,
         .protocol = l->conn ? l->conn->protocol : NULL,
     };
 }

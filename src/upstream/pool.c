@@ -284,6 +284,7 @@ void pool_describe(const struct pool *p, struct pool_view *view)
         .requests = p->requests.count,
         .tunnels = p->tunnels.count,
         .max_connections = p->settings->max_connections,
+        .max_wait_us = recent_max_wait_us(&p->stats.recent, clock_us()),
         .learned_idle_ms = lines_learned_ms(&p->lines),
         .stats = &p->stats,
     };

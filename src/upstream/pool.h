@@ -125,6 +125,7 @@ struct pool_view {
     bool listed, tls_verify;
     size_t idle, active, connecting, waiting, requests, tunnels;
     size_t max_connections;
+    uint64_t max_wait_us;    /* the longest wait for a line in the last five minutes */
     int64_t learned_idle_ms; /* -1: nothing learned */
     struct gate_view gate;
     const struct upstream_stats *stats;

@@ -18,9 +18,8 @@ static struct pool_waiter *waiter_of(struct link *link)
 
 static void note_wait(struct pool *p, const struct pool_waiter *w)
 {
-    uint64_t waited = clock_us() - w->since_us;
-    if (waited > p->stats.max_wait_us)
-        p->stats.max_wait_us = waited;
+    uint64_t now = clock_us();
+    recent_waited(&p->stats.recent, now, now - w->since_us);
 }
 
 static void leave_queue(struct pool *p, struct pool_waiter *w)

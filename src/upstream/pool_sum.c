@@ -9,6 +9,8 @@ void pool_sum_add(struct pool_sum *s, const struct pool_view *v)
     s->view.waiting += v->waiting;
     s->view.requests += v->requests;
     s->view.tunnels += v->tunnels;
+    if (v->max_wait_us > s->view.max_wait_us)
+        s->view.max_wait_us = v->max_wait_us;
     s->view.gate.rate_held += v->gate.rate_held;
     s->view.gate.rate_refused += v->gate.rate_refused;
     stats_add(&s->stats, v->stats);

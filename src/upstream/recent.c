@@ -47,6 +47,27 @@ void recent_answered(struct recent *r, uint64_t now_us, uint64_t took_us)
     histogram_add(&r->durations, took_us);
 }
 
+void recent_waited(struct recent *r, uint64_t now_us, uint64_t waited_us)
+{
+    move_to(r, now_us);
+    if (waited_us > r->open.max_wait_us)
+        r->open.max_wait_us = waited_us;
+}
+
+uint64_t recent_max_wait_us(const struct recent *r, uint64_t now_us)
+{
+    uint64_t now = now_us / RECENT_STEP_US, most = 0;
+    for (uint64_t back = 0; back < RECENT_STEPS && back <= now; back++) {
+        uint64_t number = now - back, waited = 0;
+        if (number == r->number)
+            waited = r->open.max_wait_us;
+        else if (number < r->number && r->number - number < RECENT_STEPS)
+            waited = r->past[number % RECENT_STEPS].max_wait_us;
+        most = waited > most ? waited : most;
+    }
+    return most;
+}
+
 void recent_read(const struct recent *r, uint64_t now_us, struct recent_step steps[RECENT_STEPS])
 {
     uint64_t now = now_us / RECENT_STEP_US;

@@ -1,5 +1,6 @@
 /* The last five minutes of one upstream in steps of five seconds: how many
- * requests ended, how many failed, how long the answered ones took. Embedded in
+ * requests ended, how many failed, how long the answered ones took, and the longest
+ * wait for a line. Embedded in
  * its upstream's statistics; begins zeroed. A step is open, then past, then
  * forgotten; time is whatever clock_us() its callers read. */
 #pragma once
@@ -12,6 +13,7 @@
 struct recent_step {
     uint64_t ended, failed, answered; /* requests; `answered` have a duration */
     uint64_t p50_us, p99_us;          /* of the answered ones */
+    uint64_t max_wait_us;             /* for a line, of those that ended in this step */
 };
 
 struct recent {
@@ -26,6 +28,11 @@ struct recent {
 void recent_ended(struct recent *, uint64_t now_us);
 void recent_failed(struct recent *, uint64_t now_us);
 void recent_answered(struct recent *, uint64_t now_us, uint64_t took_us);
+
+/* A wait for a line ended at this time, after so long; the longest of the last five
+ * minutes, the open step's too. */
+void recent_waited(struct recent *, uint64_t now_us, uint64_t waited_us);
+uint64_t recent_max_wait_us(const struct recent *, uint64_t now_us);
 
 /* The steps that are past at this time, the newest last. */
 void recent_read(const struct recent *, uint64_t now_us, struct recent_step steps[RECENT_STEPS]);

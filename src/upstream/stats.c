@@ -33,6 +33,4 @@ void stats_add(struct upstream_stats *to, const struct upstream_stats *from)
     add_all(to->status, from->status, COUNT_OF(to->status));
     add_all(to->ended, from->ended, COUNT_OF(to->ended));
     add_all(to->errors, from->errors, COUNT_OF(to->errors));
-    if (from->max_wait_us > to->max_wait_us)
-        to->max_wait_us = from->max_wait_us;
 }

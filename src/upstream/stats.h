@@ -23,15 +23,13 @@ struct upstream_stats {
     uint64_t status[5]; /* 1xx … 5xx of final and interim answers */
     uint64_t ended[6];  /* requests at their end: without an answer's head, 1xx … 5xx */
     uint64_t errors[FAILURE_COUNT];
-    uint64_t max_wait_us;         /* longest wait for a line */
     size_t streams, streams_peak; /* exchanges open on HTTP/2 lines; the most at once */
     struct recent recent;
 };
 
 void stats_free(struct upstream_stats *);
 
-/* Adds what another one counted (max_wait_us: the longer of both),
- * but for what is recent. */
+/* Adds what another one counted, but for what is recent. */
 void stats_add(struct upstream_stats *, const struct upstream_stats *from);
 
 /* What a request tells of itself at its end (also the access log's line). */

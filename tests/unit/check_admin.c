@@ -37,7 +37,6 @@ static void fill_stats(struct upstream_stats *s)
     for (unsigned i = 0; i < COUNT_OF(s->status); i++)
         s->status[i] = 300 + i;
     s->errors[FAILURE_CONNECTION_REFUSED] = 2;
-    s->max_wait_us = 1234;
     for (int i = 0; i < 99; i++)
         histogram_add(&s->ttfb, 20000);
     histogram_add(&s->ttfb, 2000000);
@@ -60,6 +59,7 @@ static void setup(void)
                                       .connecting = 1,
                                       .waiting = 5,
                                       .requests = 7,
+                                      .max_wait_us = 1234,
                                       .learned_idle_ms = -1,
                                       .gate = {.weight_used = -1},
                                       .stats = &counted};

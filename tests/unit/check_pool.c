@@ -112,7 +112,7 @@ START_TEST(test_queue_timeout)
     ck_assert_uint_eq(callers[2].refused, 0);
     hang_up(0);
     ck_assert_ptr_nonnull(callers[2].conn);
-    ck_assert_uint_ge(look().stats->max_wait_us, 0);
+    ck_assert_uint_ge(look().max_wait_us, 0);
     finish();
 }
 END_TEST

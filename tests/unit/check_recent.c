@@ -32,6 +32,26 @@ static uint64_t ended_in_all(void)
     return sum;
 }
 
+/* Of the last five minutes, the step that is open included. */
+START_TEST(the_longest_wait)
+{
+    uint64_t now = 1000 * STEP + 1;
+    ck_assert_uint_eq(recent_max_wait_us(&r, 0), 0);
+    ck_assert_uint_eq(recent_max_wait_us(&r, now), 0);
+    recent_waited(&r, now, 700);
+    recent_waited(&r, now, 300);
+    ck_assert_uint_eq(recent_max_wait_us(&r, now), 700);
+    recent_waited(&r, now + 30 * STEP, 500);
+    ck_assert_uint_eq(recent_max_wait_us(&r, now + 30 * STEP), 700);
+    ck_assert_uint_eq(recent_max_wait_us(&r, now + (RECENT_STEPS - 1) * STEP), 700);
+    ck_assert_uint_eq(recent_max_wait_us(&r, now + RECENT_STEPS * STEP), 500);
+    ck_assert_uint_eq(recent_max_wait_us(&r, now + (RECENT_STEPS + 29) * STEP), 500);
+    ck_assert_uint_eq(recent_max_wait_us(&r, now + (RECENT_STEPS + 30) * STEP), 0);
+    recent_waited(&r, now + (RECENT_STEPS + 31) * STEP, 0);
+    ck_assert_uint_eq(recent_max_wait_us(&r, now + (RECENT_STEPS + 31) * STEP), 0);
+}
+END_TEST
+
 START_TEST(nothing_yet)
 {
     recent_read(&r, 0, steps);
@@ -115,6 +135,7 @@ int main(void)
     TCase *t = tcase_create("steps");
     tcase_add_checked_fixture(t, setup, teardown);
     tcase_add_test(t, nothing_yet);
+    tcase_add_test(t, the_longest_wait);
     tcase_add_test(t, a_step_is_told_when_it_is_past);
     tcase_add_test(t, durations_are_of_their_step);
     tcase_add_test(t, pauses_are_empty);

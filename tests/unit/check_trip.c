@@ -18,13 +18,38 @@ static void finish(void)
 
 static struct trip lend(bool reused, uint64_t waited_us)
 {
-    struct line_facts facts = {reused, 10, 20, 30, "http/1.1"};
+    struct line_facts facts = {reused, 10, 20, 30, clock_us(), "http/1.1"};
     struct trip t = {0};
     trip_waits(&t);
-    t.waiting_us -= waited_us;
+    t.waiting_us = facts.up_us - waited_us;
     trip_lent(&t, &stats, &facts);
     return t;
 }
+
+/* A line that was opened before the request came, or was opening when it did: charged is
+ * what came after. */
+START_TEST(test_overlap)
+{
+    static const struct {
+        int64_t came_before_up_us;
+        uint64_t dns_us, connect_us, tls_us;
+    } cases[] = {
+        {-5000000, 0, 0, 0}, {0, 0, 0, 0},     {12, 0, 0, 12},
+        {30, 0, 0, 30},      {35, 0, 5, 30},   {50, 0, 20, 30},
+        {57, 7, 20, 30},     {60, 10, 20, 30}, {1000000, 10, 20, 30},
+    };
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct line_facts facts = {false, 10, 20, 30, clock_us() - 10000000, "h2"};
+        struct trip t = {.waiting_us = facts.up_us - (uint64_t)cases[i].came_before_up_us};
+        trip_lent(&t, &stats, &facts);
+        ck_assert_uint_eq(t.dns_us, cases[i].dns_us);
+        ck_assert_uint_eq(t.connect_us, cases[i].connect_us);
+        ck_assert_uint_eq(t.tls_us, cases[i].tls_us);
+        uint64_t opening = t.dns_us + t.connect_us + t.tls_us;
+        ck_assert_uint_eq(t.queue_us, t.lent_us - t.waiting_us - opening); /* they add up */
+    }
+}
+END_TEST
 
 /* Phases add up: what opening took is not told as queue again. */
 START_TEST(test_fresh)
@@ -67,6 +92,7 @@ int main(void)
     TCase *c = tcase_create("all");
     tcase_add_checked_fixture(c, begin, finish);
     tcase_add_test(c, test_fresh);
+    tcase_add_test(c, test_overlap);
     tcase_add_test(c, test_reused);
     tcase_add_test(c, test_answered);
     suite_add_tcase(s, c);
