@@ -260,6 +260,13 @@ void pool_command(struct pool *p, enum pool_verb verb)
 
 /* ------------------------------------------------------------------ looking */
 
+/* A host without a block that was never reached: there may be no such host. */
+static bool is_unreached(const struct pool *p)
+{
+    return !p->origin.listed && p->lines.breaker.failures > 0 && p->stats.opened == 0 &&
+           p->stats.tunnels_total == 0;
+}
+
 void pool_describe(const struct pool *p, struct pool_view *view)
 {
     MAGIC_CHECK(p, POOL_MAGIC);
@@ -270,9 +277,9 @@ void pool_describe(const struct pool *p, struct pool_view *view)
     *view = (struct pool_view){
         .name = p->origin.name,
         .origin = p->origin.origin,
-        .state = is_up && p->lines.breaker.open ? "open"
-                 : is_up && gate.held_ms        ? "held"
-                                                : state_names[p->state],
+        .state = is_up && (p->lines.breaker.open || is_unreached(p)) ? "open"
+                 : is_up && gate.held_ms                             ? "held"
+                                                                     : state_names[p->state],
         .gate = gate,
         .breaker = breaker,
         .listed = p->origin.listed,

@@ -221,6 +221,18 @@ def test_unlisted_private_literals(daemon, host):
     own_error(d.get(f'http://{host}:8443/x'), 403, 'destination_ip_prohibited', 'no')
 
 
+def test_a_host_that_was_never_reached_is_not_up(daemon, origin):
+    """Whether there is no such name or its address is refused; on /metrics too. A block is different: its circuit decides."""
+    with FakeDns({'private.test': ['10.0.0.1']}) as names:
+        d = daemon(upstream('ex', origin), upstream('gone', '127.0.0.1:1', host='gone.test'), names=names)
+        works(d)
+        for target, status in (('http://nosuch.test/x', 502), ('http://private.test/x', 403), ('/gone/x', 502)):
+            assert d.get(target).status == status
+        states = {u['name']: u['state'] for u in d.stats()['upstreams']}
+        assert states == {'ex': 'up', 'gone': 'up', 'nosuch.test': 'open', 'private.test': 'open'}
+        assert 'trunkline_upstream_state{upstream="nosuch.test",state="up"} 0' in d.get('/metrics').text
+
+
 def test_mixed_answers_of_a_name(daemon, origins):
     """If a name has a private address among others, that one is never dialled."""
     origin = origins(address='127.0.0.34')
