@@ -36,6 +36,7 @@ struct config_addresses {
 enum config_unlisted { UNLISTED_ALLOW, UNLISTED_DENY };
 enum config_connect { CONNECT_TUNNEL, CONNECT_INTERCEPT, CONNECT_DENY };
 enum config_on_limit { ON_LIMIT_WAIT, ON_LIMIT_REFUSE };
+enum config_limit_scope { LIMIT_SCOPE_CREDENTIAL, LIMIT_SCOPE_IP };
 enum config_http2 { HTTP2_AUTO, HTTP2_NEVER, HTTP2_ALWAYS };
 enum config_log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
 
@@ -54,6 +55,11 @@ struct config_ports {
     size_t count;
 };
 
+struct config_statuses { /* of answers */
+    uint16_t *at;
+    size_t count;
+};
+
 /* Types of the columns in config.def. Durations are ms, sizes bytes. */
 typedef uint64_t config_DURATION;
 typedef uint64_t config_SIZE;
@@ -65,6 +71,7 @@ typedef struct config_addresses config_ADDRESSES;
 typedef struct config_address config_ADDRESS; /* len 0: none */
 typedef struct config_cidrs config_CIDRS;
 typedef struct config_ports config_PORTS;
+typedef struct config_statuses config_STATUSES;
 typedef struct config_rate config_RATE;
 typedef int config_CHOICE; /* of an enum above, or enum log_level, or 12/13 for tls_min */
 

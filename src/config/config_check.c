@@ -121,6 +121,7 @@ static void check_block(const struct file *f, const struct block *b,
     check_pair(f, b, u, ROW_min_idle, ROW_max_connections, b->line, to);
     check_pair(f, b, u, ROW_min_idle, ROW_max_idle, b->line, to);
     check_pair(f, b, u, ROW_breaker_min, ROW_breaker_max, b->line, to);
+    check_pair(f, b, u, ROW_hold_default, ROW_hold_max, b->line, to);
     if (u->key_file && !u->cert_file && !is_bad(f, b, ROW_cert_file) &&
         (b->rows[ROW_key_file].set || b->rows[ROW_cert_file].set))
         complaint_add(to, b->line, "key_file needs cert_file");

@@ -62,6 +62,8 @@ static const struct {
     {ROW_stale_if_error, 0, YEAR},
     {ROW_cache_max_object, 1, 64 * MEBIBYTE},
     {ROW_burst, 0, 1000000},
+    {ROW_hold_default, 1, 3600 * SECOND},
+    {ROW_hold_max, 1, 3600 * SECOND},
     {ROW_breaker_failures, 1, 1000000},
 };
 

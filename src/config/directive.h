@@ -16,6 +16,7 @@ enum directive_kind {
     KIND_ADDRESS,
     KIND_CIDRS,
     KIND_PORTS,
+    KIND_STATUSES,
     KIND_RATE,
     KIND_CHOICE
 };
@@ -56,7 +57,7 @@ static inline enum directive_row directive_row(const struct directive *d)
 static inline bool directive_is_list(const struct directive *d)
 {
     return d->kind == KIND_NAMES || d->kind == KIND_ADDRESSES || d->kind == KIND_CIDRS ||
-           d->kind == KIND_PORTS;
+           d->kind == KIND_PORTS || d->kind == KIND_STATUSES;
 }
 
 /* May it stand in defaults {}? What makes one upstream differ from another may not. */

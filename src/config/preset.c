@@ -11,6 +11,8 @@
 #define SHARED_BIG(prefix, fresh, stale)                                                           \
     "path '" prefix "' { fresh = " fresh " stale_if_error = " stale                                \
     " coalesce = yes cache_max_object = 4m }\n"
+/* Who oversteps is shut out by his address, with a 403 too. */
+#define HELD_BY_IP "hold_status = {403, 418, 429}\nlimit_scope = ip\n"
 /* The clock, whatever is given beside the preset: signatures are made by it. */
 #define NEVER(prefix) "path '" prefix "' { fresh = 0 stale_if_error = 0 coalesce = no }\n"
 
@@ -24,6 +26,7 @@ static const struct preset {
      "url = 'https://api.binance.com'\n"
      "weight_header = 'X-MBX-USED-WEIGHT-1M'\n"
      "weight_limit = 6000\n"
+     HELD_BY_IP "hold_until_prefix = 'banned until '\n"
      SHARED("/api/v3/depth", "100ms", "5s")
      SHARED_BIG("/api/v3/ticker", "100ms", "5s")
      SHARED("/api/v3/trades", "100ms", "5s")
@@ -40,6 +43,7 @@ static const struct preset {
      "weight_header = 'X-MBX-USED-WEIGHT-1M'\n"
      "weight_limit = 2400\n"
      "known_refusals = {'{\"code\":-1008', 'Service Unavailable.'}\n"
+     HELD_BY_IP "hold_until_prefix = 'banned until '\n"
      SHARED("/fapi/v1/depth", "100ms", "5s")
      SHARED("/fapi/v1/ticker", "100ms", "5s")
      SHARED("/fapi/v2/ticker", "100ms", "5s")
@@ -122,6 +126,7 @@ static const struct preset {
      "error_prefix = {'{\"retCode\":1', '{\"retCode\":2', '{\"retCode\":3', '{\"retCode\":4', "
      "'{\"retCode\":5', '{\"retCode\":6', '{\"retCode\":7', '{\"retCode\":8', '{\"retCode\":9', "
      "'{\"retCode\":-'}\n"
+     HELD_BY_IP
      SHARED("/v5/market/tickers", "100ms", "5s")
      SHARED("/v5/market/orderbook", "100ms", "5s")
      SHARED("/v5/market/recent-trade", "100ms", "5s")

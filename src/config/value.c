@@ -35,6 +35,8 @@ static const struct choice {
     {ROW_http2, "always", HTTP2_ALWAYS},
     {ROW_on_limit, "wait", ON_LIMIT_WAIT},
     {ROW_on_limit, "refuse", ON_LIMIT_REFUSE},
+    {ROW_limit_scope, "credential", LIMIT_SCOPE_CREDENTIAL},
+    {ROW_limit_scope, "ip", LIMIT_SCOPE_IP},
     {ROW_tls_min, "1.2", 12},
     {ROW_tls_min, "1.3", 13},
 };
@@ -144,6 +146,8 @@ static bool text_read(struct arena *a, const struct directive *d, const char *te
     case ROW_weight_header:
     case ROW_serialize_by:
         return *text == '\0' || is_token(text) || deny(why, "must be the name of a header");
+    case ROW_hold_until_prefix:
+        return strlen(text) <= ERROR_PREFIX_MAX || deny(why, "must have 1 to 256 bytes");
     case ROW_tls_name:
         *to = *text ? host_read(a, span_of(text)) : NULL;
         return *to || *text == '\0' || deny(why, "must be a plain host name or an IP address");
@@ -182,15 +186,30 @@ static bool cidrs_read(struct arena *a, const char *text, struct config_cidrs *t
     return true;
 }
 
+/* Digits, five at most; 0: anything else. */
+static unsigned long short_number(const char *text)
+{
+    bool good = *text && strlen(text) <= 5 && text[strspn(text, "0123456789")] == '\0';
+    return good ? strtoul(text, NULL, 10) : 0;
+}
+
 static bool ports_read(struct arena *a, const char *text, struct config_ports *to, char *why)
 {
-    unsigned long port = 0;
-    if (*text && strlen(text) <= 5 && text[strspn(text, "0123456789")] == '\0')
-        port = strtoul(text, NULL, 10);
+    unsigned long port = short_number(text);
     if (port == 0 || port > UINT16_MAX)
         return deny(why, "must be a port from 1 to 65535");
     to->at = arena_grow(a, to->at, to->count * sizeof *to->at, (to->count + 1) * sizeof *to->at);
     to->at[to->count++] = (uint16_t)port;
+    return true;
+}
+
+static bool statuses_read(struct arena *a, const char *text, struct config_statuses *to, char *why)
+{
+    unsigned long status = short_number(text);
+    if (status < 400 || status > 599)
+        return deny(why, "must be a status from 400 to 599");
+    to->at = arena_grow(a, to->at, to->count * sizeof *to->at, (to->count + 1) * sizeof *to->at);
+    to->at[to->count++] = (uint16_t)status;
     return true;
 }
 
@@ -222,6 +241,7 @@ bool value_read(struct arena *a, const struct directive *d, const char *text, vo
         return *text == '\0' || address_read(a, text, field, why);
     case KIND_CIDRS: return cidrs_read(a, text, field, why);
     case KIND_PORTS: return ports_read(a, text, field, why);
+    case KIND_STATUSES: return statuses_read(a, text, field, why);
     case KIND_RATE: return rate_read(text, field, why);
     case KIND_CHOICE: return choice_read(d, text, field, why);
     }
@@ -284,10 +304,10 @@ static void print_cidrs(const struct config_cidrs *cidrs, struct text *out)
     }
 }
 
-static void print_ports(const struct config_ports *ports, struct text *out)
+static void print_numbers(const uint16_t *at, size_t count, struct text *out)
 {
-    for (size_t i = 0; i < ports->count; i++)
-        text_printf(out, i ? ", %u" : "%u", (unsigned)ports->at[i]);
+    for (size_t i = 0; i < count; i++)
+        text_printf(out, i ? ", %u" : "%u", (unsigned)at[i]);
 }
 
 static void print_list(const struct directive *d, const void *field, struct text *out)
@@ -298,7 +318,10 @@ static void print_list(const struct directive *d, const void *field, struct text
     else if (d->kind == KIND_ADDRESSES)
         print_addresses(field, out);
     else if (d->kind == KIND_PORTS)
-        print_ports(field, out);
+        print_numbers(((const config_PORTS *)field)->at, ((const config_PORTS *)field)->count, out);
+    else if (d->kind == KIND_STATUSES)
+        print_numbers(((const config_STATUSES *)field)->at, ((const config_STATUSES *)field)->count,
+                      out);
     else
         print_cidrs(field, out);
     text_add_str(out, "}");
@@ -329,6 +352,7 @@ void value_print(const struct directive *d, const void *field, struct text *out)
     case KIND_NAMES:
     case KIND_ADDRESSES:
     case KIND_CIDRS:
-    case KIND_PORTS: print_list(d, field, out); break;
+    case KIND_PORTS:
+    case KIND_STATUSES: print_list(d, field, out); break;
     }
 }

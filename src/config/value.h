@@ -36,6 +36,7 @@ union value_field {
     config_ADDRESS address;
     config_CIDRS cidrs;
     config_PORTS ports;
+    config_STATUSES statuses;
     config_RATE rate;
     config_CHOICE choice;
 };

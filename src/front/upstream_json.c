@@ -124,6 +124,27 @@ static json_t *queue_json(const struct pool_view *v)
     return o;
 }
 
+static json_t *text_json(const char *text)
+{
+    return *text ? json_string(text) : json_null();
+}
+
+static json_t *holds_json(const struct gate_view *g)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < g->hold_count; i++) {
+        const struct gate_hold *h = &g->holds[i];
+        json_t *o = json_object();
+        set(o, "status", count_json(h->status));
+        set(o, "bot", text_json(h->bot));
+        set(o, "path", text_json(h->path));
+        set(o, "held", json_string(h->held));
+        set(o, "left_ms", count_json(h->left_ms));
+        CHECK(json_array_append_new(all, o) == 0);
+    }
+    return all;
+}
+
 static json_t *limits_json(const struct gate_view *g)
 {
     json_t *o = json_object();
@@ -131,6 +152,7 @@ static json_t *limits_json(const struct gate_view *g)
     set(o, "rate_refused", count_json(g->rate_refused));
     set(o, "weight_used", g->weight_used < 0 ? json_null() : json_integer(g->weight_used));
     set(o, "held_ms", count_json(g->held_ms));
+    set(o, "holds", holds_json(g));
     return o;
 }
 

@@ -1,10 +1,9 @@
 #include "proxy/fetch.h"
 
-#include <time.h>
-
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "proxy/limit.h"
 #include "proxy/peek.h"
 #include "proxy/tunnel.h"
 #include "upstream/dedicated.h"
@@ -49,6 +48,7 @@ struct fetch {
     uint64_t response_at, active_at;          /* of the try: no head by then; last body byte */
     bool paused;                              /* the asker does not read */
     struct peek peek;
+    struct limit limit;
     struct deadline deadline;
     struct task start; /* of a request whose body streams */
     struct task grave;
@@ -119,11 +119,17 @@ static void bury(struct task *task)
     free(f);
 }
 
+static void on_seen(struct peek *p)
+{
+    limit_tell(&container_of(p, struct fetch, peek)->limit, p->ban_until_ms);
+}
+
 /* Gives back all it holds, in whatever state, and is over. */
 static void let_go(struct fetch *f)
 {
     deadline_stop(&f->deadline);
     task_forget(&f->start);
+    limit_tell(&f->limit, 0);
     peek_stop(&f->peek);
     gate_forget(&f->gated);
     pool_forget(&f->waiter);
@@ -264,25 +270,6 @@ static void on_interim(void *owner, const struct response *r)
     f->base.events->on_interim(f->base.owner, r);
 }
 
-/* What the answer says of the exchange's budget. */
-static void learn(struct fetch *f, const struct response *r)
-{
-    const char *weight = f->order.settings->weight_header;
-    const struct field *retry = fields_find(&r->fields, SPAN("Retry-After"));
-    const struct field *used = weight ? fields_find(&r->fields, span_of(weight)) : NULL;
-    if (retry == NULL && used == NULL)
-        return;
-    struct gate_answer answer = {
-        .status = r->status,
-        .retry_after = retry ? retry->value : (struct span){0},
-        .weight = used ? used->value : (struct span){0},
-        .is_private = f->order.is_private,
-        .credential = f->order.credential,
-        .now_s = time(NULL),
-    };
-    f->order.trip->weight += gate_learn(pool_gate(f->order.pool), &answer);
-}
-
 /* The tunnel holds the pool before the fetch lets go of it. */
 static void switch_over(struct fetch *f, const struct response *r)
 {
@@ -300,7 +287,7 @@ static void on_head(void *owner, const struct response *r)
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
     trip_answered(f->order.trip, pool_stats(f->order.pool));
-    learn(f, r);
+    f->order.trip->weight += limit_learn(&f->limit, r);
     if (r->status == 101) {
         switch_over(f, r);
         return;
@@ -595,9 +582,11 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
     f->order_at = f->response_at = UINT64_MAX;
     f->total_at = after(f, o->total_ms);
     f->transfer_at = after(f, o->settings->transfer_timeout);
-    struct peek_order looks = {&o->settings->error_prefix, &o->settings->known_refusals,
-                               o->is_order};
-    peek_init(&f->peek, &looks, o->trip, events, owner);
+    limit_init(&f->limit, pool_gate(o->pool), o->settings, o->request.target,
+               &(struct gate_limit){
+                   .is_private = o->is_private, .credential = o->credential, .bot = o->bot});
+    peek_init(&f->peek, &(struct peek_order){o->settings, o->is_order, on_seen}, o->trip, events,
+              owner);
     deadline_init(&f->deadline, o->loop, on_deadline);
     task_init(&f->start, on_start);
     task_init(&f->grave, bury);

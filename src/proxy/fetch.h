@@ -21,6 +21,7 @@ struct fetch_order {
     bool is_safe, is_order;      /* as in struct request */
     bool is_private;
     uint64_t credential; /* see gate.h */
+    const char *bot;     /* who asks; lives as long as the daemon; NULL: it did not say */
     struct span turn;    /* value of serialize_by; len 0: none */
     uint64_t total_ms;   /* until the head, from now; 0: no limit */
     bool yields; /* it is refused at once where a hold or an open circuit would make it wait */

@@ -1,6 +1,7 @@
 #include "proxy/peek.h"
 
 #include "proxy/decoder.h"
+#include "upstream/gate.h"
 
 void peek_init(struct peek *p, const struct peek_order *order, struct trip *trip,
                const struct exchange_events *events, void *owner)
@@ -24,9 +25,9 @@ static const struct config_names *prefixes_for(const struct peek *p, unsigned st
 {
     const struct config_names *names = NULL;
     if (status == 200)
-        names = p->order.error_prefix;
+        names = &p->order.settings->error_prefix;
     else if (p->order.is_order && (status >= 500 || status == 408))
-        names = p->order.known_refusals;
+        names = &p->order.settings->known_refusals;
     return names && names->count ? names : NULL;
 }
 
@@ -44,6 +45,11 @@ static bool waits_for_all(const struct peek *p, const struct response *r)
     return p->order.is_order && fits && !is_event_stream(r);
 }
 
+static bool may_be_ban(const struct peek *p, unsigned status)
+{
+    return p->order.settings->hold_until_prefix && gate_heeds(p->order.settings, status);
+}
+
 static void hold(struct peek *p, const struct response *r)
 {
     p->arena = arena_new();
@@ -55,13 +61,17 @@ static void hold(struct peek *p, const struct response *r)
 void peek_head(struct peek *p, const struct response *r)
 {
     if (r->framing != FRAMING_NONE) {
-        p->prefixes = prefixes_for(p, r->status);
-        p->trip->unseen = p->prefixes && !find_decoder(p, &r->fields);
-        if (p->trip->unseen)
-            p->prefixes = NULL;
+        const struct config_names *prefixes = prefixes_for(p, r->status);
+        bool bans = may_be_ban(p, r->status);
+        bool sees = (prefixes || bans) && find_decoder(p, &r->fields);
+        p->prefixes = sees ? prefixes : NULL;
+        p->trip->unseen = prefixes && !sees;
+        p->bans = sees && bans;
         p->whole = waits_for_all(p, r);
     }
-    if (p->prefixes || p->whole)
+    if (!p->bans)
+        p->order.on_seen(p);
+    if (p->prefixes || p->bans || p->whole)
         hold(p, r);
     else
         p->events->on_head(p->owner, r);
@@ -83,16 +93,15 @@ static bool begins(struct peek *p, bool *may_yet)
 static bool decode(struct peek *p, struct span data)
 {
     if (p->decoder)
-        return decoder_feed(p->decoder, data, &p->seen, ERROR_PREFIX_MAX);
-    text_add(&p->seen, span_first(data, ERROR_PREFIX_MAX - p->seen.len));
+        return decoder_feed(p->decoder, data, &p->seen, PEEK_BAN_MOST);
+    text_add(&p->seen, span_first(data, PEEK_BAN_MOST - p->seen.len));
     return true;
 }
 
-/* Reading on is of no use when it has enough, or is no such coding. */
-static void look(struct peek *p, struct span data)
+static void look_for_refusal(struct peek *p, bool decodes)
 {
     bool may_yet = false;
-    p->trip->unseen = !decode(p, data);
+    p->trip->unseen = !decodes;
     bool found = begins(p, &may_yet);
     if (p->head.status == 200)
         p->trip->refused = found;
@@ -100,6 +109,37 @@ static void look(struct peek *p, struct span data)
         p->trip->known_refusal = found;
     if (found || p->trip->unseen || !may_yet)
         p->prefixes = NULL;
+}
+
+/* A number behind the prefix, of at most 15 digits; false: more of it may come. */
+static bool read_ban(struct peek *p)
+{
+    struct span prefix = span_of(p->order.settings->hold_until_prefix), rest = text_span(&p->seen);
+    const char *found = rest.len ? memmem(rest.at, rest.len, prefix.at, prefix.len) : NULL;
+    rest = span_from(rest, found ? (size_t)(found - rest.at) + prefix.len : rest.len);
+    int64_t number = 0;
+    size_t digits = 0;
+    while (digits < rest.len && digits <= 15 && rest.at[digits] >= '0' && rest.at[digits] <= '9')
+        number = number * 10 + (rest.at[digits++] - '0');
+    p->ban_until_ms = digits <= 15 ? number : 0;
+    return digits < rest.len;
+}
+
+static void end_bans(struct peek *p)
+{
+    if (p->bans)
+        p->order.on_seen(p);
+    p->bans = false;
+}
+
+/* Reading on is of no use when it has enough, or is no such coding. */
+static void look(struct peek *p, struct span data)
+{
+    bool decodes = decode(p, data);
+    if (p->prefixes)
+        look_for_refusal(p, decodes);
+    if (p->bans && (read_ban(p) || !decodes || p->seen.len >= PEEK_BAN_MOST))
+        end_bans(p);
 }
 
 bool peek_holds(const struct peek *p)
@@ -115,6 +155,7 @@ void peek_flush(struct peek *p)
     struct text held = p->held;
     p->arena = NULL;
     p->held = (struct text){0};
+    end_bans(p);
     p->events->on_head(p->owner, &p->head);
     if (p->events && held.len)
         p->events->on_body(p->owner, held.at, held.len);
@@ -139,14 +180,14 @@ void peek_body(struct peek *p, const char *data, size_t len)
         p->events->on_body(p->owner, data, len);
         return;
     }
-    if (p->prefixes)
+    if (p->prefixes || p->bans)
         look(p, piece);
     if (p->held.len + len > PEEK_HELD_MOST) {
         overflow(p, piece);
         return;
     }
     text_add(&p->held, piece);
-    if (!p->whole && p->prefixes == NULL)
+    if (!p->whole && p->prefixes == NULL && !p->bans)
         peek_flush(p);
 }
 

@@ -1,6 +1,7 @@
 /* Holds an answer's head back, before it is told on, for one of two reasons. To look how
  * the body begins: does a 200 say that it is a failure (error_prefix), does a 5xx or 408
- * to an order say that nothing was done (known_refusals)? And an answer to an order of at
+ * to an order say that nothing was done (known_refusals), until when does the exchange
+ * hold us off (hold_until_prefix)? And an answer to an order of at
  * most 64 KiB until its body is whole, so that one that is cut off can still become an
  * honest error (SPEC 11); never an event stream. Embedded in a fetch; passes head and body
  * on to the asker's events. Holding, then passing. */
@@ -13,15 +14,22 @@
 
 #define PEEK_HELD_MOST (64 * 1024)
 
-/* What it looks for; the names live as long. */
+#define PEEK_BAN_MOST 4096 /* bytes of a body that are searched for the end of a ban */
+
+struct peek;
+
+/* What it looks for; the settings live as long. */
 struct peek_order {
-    const struct config_names *error_prefix, *known_refusals;
+    const struct upstream_config *settings;
     bool is_order;
+    void (*on_seen)(struct peek *); /* the end of a ban, or that none is told: once for each
+                                       answer, before its head goes on */
 };
 
 struct peek {
     struct peek_order order;
     const struct config_names *prefixes;  /* looked for in this answer; NULL: no more */
+    bool bans;                            /* the end of one is looked for */
     bool whole;                           /* it is held until its body is */
     struct trip *trip;                    /* where it says what it saw */
     const struct exchange_events *events; /* NULL: stopped */
@@ -30,6 +38,7 @@ struct peek {
     struct response head;
     struct text held, seen; /* the body so far, as it came, and decoded */
     struct decoder *decoder;
+    int64_t ban_until_ms; /* of the wall clock, from the body; 0: none is told */
 };
 
 void peek_init(struct peek *, const struct peek_order *, struct trip *,

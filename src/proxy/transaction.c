@@ -411,6 +411,7 @@ static struct fetch_order fetch_order_of(struct transaction *t, uint64_t total_m
         .is_order = r->is_order,
         .is_private = is_private,
         .credential = is_private ? request_api_key(t->settings, &r->fields, t->route.path) : 0,
+        .bot = t->tally.record.bot,
         .turn = turn_of(t),
         .total_ms = total_ms,
     };

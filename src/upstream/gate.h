@@ -1,10 +1,12 @@
 /* One upstream's budget with its exchange: a token bucket (rate, burst), the
  * weight the exchange says is used up (weight_header), and holds it asked for
- * (429 or 418 with Retry-After). Decides who may be sent now, who waits, and who
+ * (429, 418 and the like). Decides who may be sent now, who waits, and who
  * is refused because it could not be sent in time.
- * Owned by its pool; reads the pool's settings at each use. A waiter is on one of
- * two lists, orders before the rest; within each first come, first served, but
- * one that is held alone (same credential) holds up nobody else. */
+ * Owned by its pool; reads the pool's settings at each use. Waiters stand in two lanes,
+ * orders before the rest; within each first come, first served, but one that is held
+ * alone (others are not) holds up nobody else. What a request costs does not grow with
+ * the number of waiters: they are all looked at only where a hold begins or ends, and
+ * at most ten times a second where their places have become worse. */
 #pragma once
 
 #include "base/failure.h"
@@ -18,7 +20,7 @@ struct gate;
 struct gate_waiter {
     bool is_order;       /* POST, PUT, PATCH, DELETE: ahead of the rest */
     bool is_private;     /* bears a credential */
-    uint64_t credential; /* a hash of its first credential; 0: none */
+    uint64_t credential; /* a hash of its API key (api_key.h); 0: none */
     bool yields;         /* rather refused at once than held: it has another answer */
     void *owner;
     void (*on_pass)(void *owner);                            /* send it now */
@@ -26,6 +28,7 @@ struct gate_waiter {
     /* ---- */
     struct gate *gate;
     struct link link;
+    uint64_t number; /* of its coming */
     struct deadline deadline;
     struct task refusal;
     struct verdict why;
@@ -46,26 +49,43 @@ void gate_forget(struct gate_waiter *);
 /* What a waiting one would be refused with now. */
 struct verdict gate_refusal(const struct gate_waiter *);
 
-/* Would such a request be held now, by a pause or the weight used up (the rate is
+/* Would such a request be held now, by a hold or the weight used up (the rate is
  * no hold)? */
 bool gate_holds(const struct gate *, const struct gate_waiter *);
 
-/* What an answer says of the budget: its status, the value of Retry-After and of
- * the weight header (len 0: not there), and whose request it was. `now_s` is the
- * wall clock (for HTTP dates, and for "the next full minute"). */
-struct gate_answer {
+/* Does an answer of that status hold requests (hold_status)? */
+bool gate_heeds(const struct upstream_config *, unsigned status);
+
+/* What an answer that is heeded asks for, and whose request it was. */
+struct gate_limit {
     unsigned status;
-    struct span retry_after, weight;
+    int64_t asked_ms; /* how long, from now on; 0: no more; GATE_NOT_TOLD: it does not say */
     bool is_private;
     uint64_t credential;
-    int64_t now_s;
+    const char *bot;  /* NULL: it did not say */
+    struct span path; /* redacted */
 };
-/* Returns by how much the weight used has grown with it. */
-uint64_t gate_learn(struct gate *, const struct gate_answer *);
+#define GATE_NOT_TOLD (-1)
+void gate_limit(struct gate *, const struct gate_limit *);
 
+/* What an answer says of the weight used (the header's value), at `now_s` of the wall
+ * clock (for "the next full minute"). Returns by how much it has grown with it. */
+uint64_t gate_weigh(struct gate *, struct span weight, int64_t now_s);
+
+/* An operator ends all holds, and what the weight holds. */
+void gate_resume(struct gate *);
+
+#define GATE_HOLDS_SHOWN 16
 struct gate_view {
     uint64_t rate_held, rate_refused; /* requests that waited, that were refused; since start */
     int64_t weight_used;              /* in this minute; -1: never told */
     uint64_t held_ms;                 /* time left until a quote would not be held; 0: none */
+    struct gate_hold {
+        const char *held; /* whom: "public", "all", "credential" */
+        unsigned status;
+        const char *bot, *path; /* of its cause; "": not known */
+        uint64_t left_ms;
+    } holds[GATE_HOLDS_SHOWN]; /* strings live until the gate is told more */
+    size_t hold_count;         /* of these */
 };
 void gate_describe(const struct gate *, struct gate_view *);

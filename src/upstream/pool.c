@@ -225,6 +225,7 @@ static void enter(struct pool *p, enum pool_state to)
 static void resume(struct pool *p)
 {
     enter(p, STATE_UP);
+    gate_resume(p->gate);
     lines_pause(&p->lines, false);
     if (!p->ending)
         lines_undrain(&p->lines);

@@ -4,8 +4,9 @@
 #include "base/check.h"
 #include "base/span.h"
 
-#define RETRY_AFTER_MAX_S 3600 /* more is taken as this: a slip must not hold for days */
+#define RETRY_AFTER_NOT_TOLD (-1)
 
-/* The seconds it asks for, from `now_s` (wall clock) on; 0 if it asks for
- * nothing: absent, malformed, or a date that is past. */
-unsigned retry_after_s(struct span value, int64_t now_s);
+/* The seconds it asks for, from `now_s` (wall clock) on, 0 for a date that is past;
+ * RETRY_AFTER_NOT_TOLD if it is none: absent, or neither digits nor a date. What is
+ * more than a year is about a year. */
+int64_t retry_after_s(struct span value, int64_t now_s);

@@ -1,9 +1,10 @@
 """Several bots share one budget: rate, weight, Retry-After, and one request at a time for each key."""
+import gzip
 import time
 
 import pytest
 
-from lib.behaviour import Gate, reply
+from lib.behaviour import Gate, raw, reply
 from lib.daemon import upstream
 from lib.promise import own_error, works
 from lib.wire import background, compose, eventually, parallel
@@ -64,10 +65,10 @@ def test_orders_go_ahead_of_quotes(daemon, origin):
 
 # -------------------------------------------------------------------------------------------------- Retry-After
 
-@pytest.mark.parametrize('status, headers', [(418, []), (418, KEY), (429, [])])
-def test_the_upstream_is_left_alone(daemon, origin, status, headers):
-    """418, or 429 to a public request: nothing reaches the origin until Retry-After is over, orders neither."""
-    d = daemon(upstream('ex', origin))
+@pytest.mark.parametrize('status, headers, scope', [(418, [], 'credential'), (418, KEY, 'credential'), (429, [], 'ip')])
+def test_the_upstream_is_left_alone(daemon, origin, status, headers, scope):
+    """418, or 429 where limits go by the address: nothing reaches the origin until Retry-After is over, orders neither."""
+    d = daemon(upstream('ex', origin, limit_scope=scope))
     origin.on('/banned', reply(status, headers=[('Retry-After', '2')]))
     began = time.monotonic()
     assert d.get('/ex/banned', headers).status == status
@@ -91,6 +92,91 @@ def test_a_private_429_holds_its_key_alone(daemon, origin):
     assert works(d, '/ex/public').took < 1 and works(d, '/ex/other', headers=OTHER).took < 1
     assert d.get('/ex/mine', KEY).status == 200
     assert origin.requests[-1].target == '/mine' and origin.requests[-1].time - began >= 1.9
+
+
+def test_a_public_429_holds_public_requests_alone(daemon, origin):
+    """Orders, cancels and private requests pass, those without a credential too; the quote waits."""
+    d = daemon(upstream('ex', origin))
+    origin.on('/banned', reply(429, headers=[('Retry-After', '60')]))
+    assert d.get('/ex/banned').status == 429 and d.upstream()['state'] == 'held'
+    for method, headers in [('POST', KEY), ('DELETE', KEY), ('GET', KEY), ('POST', [])]:
+        assert d.request(method, '/ex/mine', headers, b'' if method == 'GET' else b'x').status == 200
+    own_error(d.get('/ex/quote', [('Trunkline-Timeout', '300ms')]), 429, 'http_request_denied', 'no')
+    assert '/quote' not in origin.paths()
+
+
+def test_a_hold_is_told_and_ended(daemon, origin):
+    """Cause, whom it holds and the time left are in /stats, never the key; what was asked for and kept in the log; resume ends it."""
+    d = daemon(upstream('ex', origin))
+    origin.on('/banned', reply(429, headers=[('Retry-After', '7300')]))
+    origin.on('/mine', reply(429, headers=[('Retry-After', '5')]))
+    assert d.get('/ex/banned?signature=s3cret', [('Trunkline-Client', 'grid1')]).status == 429
+    assert d.get('/ex/banned').status == 429
+    assert d.get('/ex/mine', KEY).status == 429
+    held = {h['held']: h for h in d.upstream()['limits']['holds']}
+    assert len(d.upstream()['limits']['holds']) == 3 and 'k3y' not in d.get('/stats').text
+    assert {**held['public'], 'left_ms': 0} == {'status': 429, 'bot': None, 'path': '/banned', 'held': 'public', 'left_ms': 0}
+    bot = d.upstream()['limits']['holds'][1]
+    assert bot['bot'] == 'grid1' and bot['path'] == '/banned' and bot['held'] == 'credential'
+    assert 3_500_000 < held['public']['left_ms'] <= 3_600_000 and d.upstream()['limits']['held_ms'] <= 3_600_000
+    eventually(lambda: any('7300s' in line and '1h' in line and 'grid1' in line for line in d.stderr.splitlines()))
+    assert d.verb('resume').status == 204
+    u = d.upstream()
+    assert u['state'] == 'up' and u['limits']['holds'] == [] and u['limits']['held_ms'] == 0
+    works(d, '/ex/quote'), works(d, '/ex/private', headers=KEY)
+
+
+def test_who_waits_goes_when_the_hold_is_ended(daemon, origin):
+    d = daemon(upstream('ex', origin, total_timeout='60s', order_wait='60s'))
+    origin.on('/banned', reply(418, headers=[('Retry-After', '50')]))
+    assert d.get('/ex/banned').status == 418
+    calls = [background(lambda m=m: d.request(m, '/ex/wait', timeout=30)) for m in ('GET', 'POST')]
+    eventually(lambda: d.upstream()['limits']['rate_held'] == 2)
+    assert d.verb('resume').status == 204
+    assert [c.result(10).status for c in calls] == [200, 200]
+
+
+@pytest.mark.parametrize('headers', [[], [('Retry-After', '')], [('Retry-After', '5, 60')], [('Retry-After', '5'), ('Retry-After', '60')],
+                                     [('Retry-After', '-1')], [('Retry-After', '1e9')]], ids=str)
+def test_without_a_time_holds_grow(daemon, origin, headers):
+    """hold_default, doubled each time it comes again, up to hold_max."""
+    d = daemon(upstream('ex', origin, hold_default='400ms', hold_max='1s', total_timeout='30s'))
+    origin.default = reply(429, headers=headers)
+    for longest in (400, 800, 1000, 1000):
+        assert d.get('/ex/q', timeout=20).status == 429
+        assert longest / 4 < d.upstream()['limits']['held_ms'] <= longest
+
+
+@pytest.mark.parametrize('value', ['0', 'Sun, 06 Nov 1994 08:49:37 GMT'])
+def test_retry_after_now_holds_nobody(daemon, origin, value):
+    d = daemon(upstream('ex', origin))
+    origin.on('/banned', reply(429, headers=[('Retry-After', value)]))
+    assert d.get('/ex/banned').status == 429 and d.upstream()['limits']['holds'] == []
+
+
+BANS = {'plain': lambda b: (b, []), 'gzip': lambda b: (gzip.compress(b), [('Content-Encoding', 'gzip')])}
+
+
+@pytest.mark.parametrize('coding', BANS)
+@pytest.mark.parametrize('status, retry', [(418, None), (418, '5'), (418, '3000'), (429, None), (403, '0')])
+def test_a_ban_is_read_from_the_body(daemon, origin, status, retry, coding):
+    """It wins over Retry-After, longer or shorter; the requester gets the answer as it came."""
+    d = daemon(upstream('ex', origin, preset='binance'))
+    said, more = BANS[coding](b'{"code":-1003,"msg":"IP banned until %d. Please use the websocket."}' % int((time.time() + 90) * 1000))
+    origin.on('/api/v3/ping', reply(status, said, more + ([('Retry-After', retry)] if retry else [])))
+    r = d.get('/ex/api/v3/ping')
+    assert r.status == status and r.body == said
+    limits = d.upstream()['limits']
+    assert 60_000 < limits['held_ms'] <= 90_000 and limits['holds'][0]['held'] == 'all'
+
+
+def test_a_ban_whose_body_never_ends_is_a_ban(daemon, origin):
+    """The body is cut off: what the head says holds."""
+    d = daemon(upstream('ex', origin, preset='binance'))
+    origin.on('/api/v3/ping', raw(b'HTTP/1.1 418 Teapot\r\nRetry-After: 50\r\nContent-Length: 100\r\n\r\n{"code":', then='reset'))
+    with d.client() as c:
+        c.send(compose('GET', '/ex/api/v3/ping'))
+        eventually(lambda: 40_000 < d.upstream()['limits']['held_ms'] <= 50_000)
 
 
 FIELDS = {'signature first': lambda n: [('API-Sign', f's{n}'), *KEY], 'cookie first': lambda n: [('Cookie', f'cf={n}'), *KEY],

@@ -283,7 +283,7 @@ FAILURES = [reply(500), reply(502), reply(503), reply(504), reply(429), reply(41
 
 @pytest.mark.parametrize('failure', FAILURES)
 def test_the_last_good_answer_when_the_origin_fails(daemon, origin, failure):
-    d = daemon(upstream('ex', origin, stale_if_error=LONG, retries=0))
+    d = daemon(upstream('ex', origin, stale_if_error=LONG, retries=0, hold_status=[]))
     numbered(origin)
     assert d.get('/ex/q').body == b'1' and d.get('/ex/q').body == b'2'
     origin.on('/q', failure)

@@ -63,14 +63,19 @@ static void setup(void)
                                       .learned_idle_ms = -1,
                                       .gate = {.weight_used = -1},
                                       .stats = &counted};
-    rows[1].view = (struct pool_view){
-        .name = "stranger.test",
-        .origin = "https://stranger.test:443",
-        .state = "open",
-        .breaker = "open",
-        .learned_idle_ms = 54000,
-        .gate = {.rate_held = 3, .rate_refused = 2, .weight_used = 4980, .held_ms = 1500},
-        .stats = &untouched};
+    rows[1].view = (struct pool_view){.name = "stranger.test",
+                                      .origin = "https://stranger.test:443",
+                                      .state = "open",
+                                      .breaker = "open",
+                                      .learned_idle_ms = 54000,
+                                      .gate = {.rate_held = 3,
+                                               .rate_refused = 2,
+                                               .weight_used = 4980,
+                                               .held_ms = 1500,
+                                               .holds = {{"public", 429, "grid1", "/limited", 1500},
+                                                         {"credential", 418, "", "", 9}},
+                                               .hold_count = 2},
+                                      .stats = &untouched};
     pools = (struct pools){rows, 2};
     totals = (struct totals){.active = 1, .succeeded = 118, .failed = 1, .abandoned = 3};
     admin = (struct admin){.loop = loop,
@@ -172,7 +177,7 @@ START_TEST(every_key_in_its_order)
     has_keys(u, "latency_ms", "total queue dns connect tls ttfb");
     has_keys(u, "latency_ms.tls", "count mean p50 p90 p99 p999 max");
     has_keys(u, "cache", "hits misses stale collapsed");
-    has_keys(u, "limits", "rate_held rate_refused weight_used held_ms");
+    has_keys(u, "limits", "rate_held rate_refused weight_used held_ms holds");
     json_decref(o);
 }
 END_TEST
@@ -270,6 +275,12 @@ START_TEST(identity_tells_the_truth)
     ck_assert_double_eq(number(u, "limits.rate_refused"), 2);
     ck_assert_double_eq(number(u, "limits.weight_used"), 4980);
     ck_assert_double_eq(number(u, "limits.held_ms"), 1500);
+    char *holds = json_dumps(json_object_get(json_object_get(u, "limits"), "holds"), JSON_COMPACT);
+    ck_assert_str_eq(holds, "[{\"status\":429,\"bot\":\"grid1\",\"path\":\"/limited\","
+                            "\"held\":\"public\",\"left_ms\":1500},"
+                            "{\"status\":418,\"bot\":null,\"path\":null,"
+                            "\"held\":\"credential\",\"left_ms\":9}]");
+    free(holds);
     json_decref(o);
 }
 END_TEST

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#define LIVES 32 /* of each of the budgets some */
 #define ASKERS 40
 #define STEPS 1500
 #define CREDENTIALS 4 /* 0: none */
@@ -18,7 +19,7 @@ static struct life lives[ASKERS];
 static uint64_t seq;
 static uint64_t passes[STEPS * 2]; /* when */
 static size_t passed;
-static uint64_t shut[CREDENTIALS]; /* until when; 0: everybody */
+static uint64_t shut[CREDENTIALS], shut_all; /* until when; 0: public ones */
 static int64_t weight;
 static uint64_t weight_until;
 static uint64_t waited, sent_later;
@@ -34,7 +35,9 @@ static bool must_wait(const struct gate_waiter *w)
 {
     uint64_t now = loop_now(loop);
     int64_t most = (int64_t)settings.weight_limit * (w->is_private ? 90 : 80) / 100;
-    if (settings.retry_after && (now < shut[0] || now < shut[w->credential]))
+    bool is_public = !w->is_order && !w->is_private;
+    if (now < shut_all || (is_public && now < shut[0]) ||
+        (w->credential && now < shut[w->credential]))
         return true;
     return !w->is_order && settings.weight_limit && now < weight_until && weight >= most;
 }
@@ -135,26 +138,46 @@ static void ask_anew(struct life *l)
         waited++;
 }
 
+static void limit_somebody(void)
+{
+    struct gate_limit l = {.status = drawn(3) ? 429 : 418, .credential = drawn(CREDENTIALS)};
+    uint64_t now = loop_now(loop);
+    l.asked_ms = drawn(4) * 1000;
+    l.is_private = l.credential != 0;
+    bool all = l.status == 418 || (!l.credential && settings.limit_scope == LIMIT_SCOPE_IP);
+    uint64_t *until = all ? &shut_all : &shut[l.credential];
+    if (l.asked_ms && *until < now + (uint64_t)l.asked_ms)
+        *until = now + (uint64_t)l.asked_ms;
+    limit(&l);
+}
+
+static void tell_any_weight(void)
+{
+    char used[20];
+    int64_t now_s = 1700000040 + drawn(60);
+    weight = drawn((unsigned)settings.weight_limit + 1);
+    weight_until = loop_now(loop) + (uint64_t)(60 - now_s % 60) * 1000;
+    snprintf(used, sizeof used, "%u", (unsigned)weight);
+    weigh(used, now_s);
+}
+
+static void resume(void)
+{
+    memset(shut, 0, sizeof shut);
+    shut_all = weight_until = 0;
+    inside = true;
+    gate_resume(gate);
+    inside = false;
+}
+
 static void learn_anything(void)
 {
-    char retry_after[20] = "", used[20] = "";
-    struct gate_answer a = {.status = drawn(3) ? 429 : 418, .now_s = 1700000040 + drawn(60)};
-    uint64_t seconds = drawn(4), now = loop_now(loop);
-    if (drawn(2)) {
-        a.credential = drawn(CREDENTIALS);
-        a.is_private = a.credential != 0;
-        snprintf(retry_after, sizeof retry_after, "%u", (unsigned)seconds);
-        uint64_t *until = &shut[a.status == 418 ? 0 : a.credential];
-        if (seconds && *until < now + seconds * 1000)
-            *until = now + seconds * 1000;
-    } else {
-        weight = drawn((unsigned)settings.weight_limit + 1);
-        weight_until = now + (uint64_t)(60 - a.now_s % 60) * 1000;
-        snprintf(used, sizeof used, "%u", (unsigned)weight);
-    }
-    a.retry_after = span_of(retry_after);
-    a.weight = span_of(used);
-    learn(&a);
+    if (drawn(20) == 0)
+        resume();
+    else if (drawn(2))
+        limit_somebody();
+    else
+        tell_any_weight();
 }
 
 static void step(void)
@@ -189,13 +212,16 @@ static const struct {
 
 START_TEST(test_random_life)
 {
-    begin(budgets[_i].count, budgets[_i].per_ms, budgets[_i].burst);
-    settings.weight_limit = budgets[_i].weight_limit;
+    begin(budgets[_i % (int)COUNT_OF(budgets)].count, budgets[_i % (int)COUNT_OF(budgets)].per_ms,
+          budgets[_i % (int)COUNT_OF(budgets)].burst);
+    srandom((unsigned)_i + 1);
+    settings.weight_limit = budgets[_i % (int)COUNT_OF(budgets)].weight_limit;
     memset(lives, 0, sizeof lives);
+    settings.limit_scope = drawn(2) ? LIMIT_SCOPE_IP : LIMIT_SCOPE_CREDENTIAL;
     memset(shut, 0, sizeof shut);
+    shut_all = 0;
     passed = 0;
     waited = sent_later = weight_until = 0;
-    srandom((unsigned)_i + 1);
     for (int i = 0; i < STEPS; i++)
         step();
     end_all();
@@ -215,7 +241,7 @@ int main(void)
     Suite *s = suite_create("gate_random");
     TCase *c = tcase_create("all");
     tcase_set_timeout(c, 120);
-    tcase_add_loop_test(c, test_random_life, 0, (int)COUNT_OF(budgets));
+    tcase_add_loop_test(c, test_random_life, 0, LIVES);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -10,8 +10,15 @@
 
 static const char *const texts[] = {"{\"error\":[\"E", "{\"errors"};
 static const char *const refusal_texts[] = {"{\"code\":-1008"};
-static const struct config_names refusals = {(const char **)refusal_texts, 1};
-static const struct config_names prefixes = {(const char **)texts, COUNT_OF(texts)};
+static uint16_t statuses[] = {418, 429};
+static const struct upstream_config settings = {
+    .error_prefix = {(const char **)texts, COUNT_OF(texts)},
+    .known_refusals = {(const char **)refusal_texts, 1},
+    .retry_after = true,
+    .hold_status = {statuses, COUNT_OF(statuses)},
+    .hold_until_prefix = "banned until ",
+};
+static unsigned seen_before_head; /* calls of on_seen, each with no head told yet */
 static struct peek_order order;
 static struct trip trip;
 static struct peek peek;
@@ -33,6 +40,12 @@ static void on_cancel(struct exchange *x)
     peek_stop(&peek);
 }
 
+static void on_seen(struct peek *p)
+{
+    ck_assert_ptr_eq(p, &peek);
+    seen_before_head += asker.status == 0;
+}
+
 static void begin(void)
 {
     static const struct exchange_ops ops = {.body = ignore_body, .cancel = on_cancel};
@@ -40,10 +53,11 @@ static void begin(void)
     arena = arena_new();
     fields = (struct fields){0};
     trip = (struct trip){0};
-    order = (struct peek_order){.error_prefix = &prefixes, .known_refusals = &refusals};
+    order = (struct peek_order){.settings = &settings, .on_seen = on_seen};
     heard = (struct text){0};
     asker_init(&asker, &heard);
     asker.exchange = &exchange;
+    seen_before_head = 0;
     peek_init(&peek, &order, &trip, &asker_events, &asker);
 }
 
@@ -299,6 +313,86 @@ START_TEST(an_order_is_known_to_be_refused)
 }
 END_TEST
 
+/* ------------------------------------------------------------------- ends of bans */
+
+static const struct {
+    const char *body;
+    int64_t until_ms;
+} bans[] = {
+    {"{\"code\":-1003,\"msg\":\"IP banned until 1795000000123. Please\"}", 1795000000123},
+    {"banned until 1795000000123", 1795000000123}, /* to the body's end */
+    {"banned until 17\"", 17},
+    {"banned until soon", 0},
+    {"banned until ", 0},
+    {"banned unti", 0},
+    {"Too many requests", 0},
+    {"banned until 1234567890123456.", 0}, /* no time of ours */
+    {"banned until -5", 0},
+    {"", 0},
+};
+
+START_TEST(bans_in_bodies)
+{
+    static const size_t steps[] = {1, 5, 1000};
+    struct span all = span_of(bans[_i / 3].body);
+    head(_i % 2 ? 418 : 429, NULL);
+    ck_assert(!has_head());
+    body(all, steps[_i % 3]);
+    peek_flush(&peek);
+    ck_assert(has_head());
+    ck_assert_uint_eq(seen_before_head, 1);
+    ck_assert_uint_eq(asker.body, all.len);
+    ck_assert(!trip.refused && !trip.unseen);
+    ck_assert_int_eq(peek.ban_until_ms, bans[_i / 3].until_ms);
+}
+END_TEST
+
+START_TEST(bans_in_codings)
+{
+    struct span all = zipped(codings[_i].window, "IP banned until 1795000000123.");
+    head(418, codings[_i].coding);
+    body(all, 3);
+    ck_assert_int_eq(peek.ban_until_ms, 1795000000123);
+    finish();
+    begin();
+    head(418, "zstd");
+    ck_assert(has_head() && !trip.unseen);
+}
+END_TEST
+
+/* The head waits for the number's end, or for 4 KiB. */
+START_TEST(bans_in_time)
+{
+    head(418, NULL);
+    body(SPAN("banned until 17"), 100);
+    ck_assert(!has_head());
+    body(SPAN("9 "), 100);
+    ck_assert(has_head());
+    ck_assert_int_eq(peek.ban_until_ms, 179);
+    finish();
+    begin();
+    head(418, NULL);
+    for (int i = 0; i < PEEK_BAN_MOST / 16; i++) {
+        ck_assert(!has_head());
+        body(SPAN("no end of it yet"), 16);
+    }
+    ck_assert(has_head());
+    body(SPAN("banned until 5 "), 100);
+    ck_assert_int_eq(peek.ban_until_ms, 0);
+}
+END_TEST
+
+START_TEST(no_bans_elsewhere)
+{
+    static const unsigned others[] = {200, 403, 503};
+    head(others[_i], NULL);
+    body(SPAN("banned until 17 "), 100);
+    ck_assert(has_head());
+    ck_assert_uint_eq(seen_before_head, 1);
+    ck_assert_int_eq(peek.ban_until_ms, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("peek");
@@ -316,6 +410,10 @@ int main(void)
     tcase_add_loop_test(c, an_order_is_answered_whole, 0, (int)COUNT_OF(answers));
     tcase_add_test(c, an_order_is_answered_at_length);
     tcase_add_loop_test(c, an_order_is_known_to_be_refused, 0, (int)COUNT_OF(refused));
+    tcase_add_loop_test(c, bans_in_bodies, 0, 3 * (int)COUNT_OF(bans));
+    tcase_add_loop_test(c, bans_in_codings, 0, (int)COUNT_OF(codings) - 1);
+    tcase_add_test(c, bans_in_time);
+    tcase_add_loop_test(c, no_bans_elsewhere, 0, 3);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

@@ -81,10 +81,17 @@ static inline void forget(struct asker *a)
     a->waits = false;
 }
 
-static inline void learn(const struct gate_answer *answer)
+static inline void limit(const struct gate_limit *l)
 {
     inside = true;
-    gate_learn(gate, answer);
+    gate_limit(gate, l);
+    inside = false;
+}
+
+static inline void weigh(const char *weight, int64_t now_s)
+{
+    inside = true;
+    gate_weigh(gate, span_of(weight), now_s);
     inside = false;
 }
 
@@ -97,8 +104,14 @@ static inline void pass_time(uint64_t ms)
 
 static inline void begin(unsigned count, uint64_t per_ms, unsigned burst)
 {
-    settings = (struct upstream_config){
-        .name = "test", .rate = {count, per_ms}, .burst = burst, .retry_after = true};
+    static uint16_t statuses[] = {418, 429};
+    settings = (struct upstream_config){.name = "test",
+                                        .rate = {count, per_ms},
+                                        .burst = burst,
+                                        .retry_after = true,
+                                        .hold_status = {statuses, COUNT_OF(statuses)},
+                                        .hold_default = 1000,
+                                        .hold_max = 120000};
     log_set_level(LOG_LEVEL_ERROR);
     events = 0;
     inside = false;
@@ -110,4 +123,50 @@ static inline void finish(void)
 {
     gate_free(gate);
     loop_free(loop);
+}
+
+#define MINUTE_START INT64_C(1700000040) /* a full minute of the wall clock */
+
+static inline struct gate_view view(void)
+{
+    struct gate_view v;
+    gate_describe(gate, &v);
+    return v;
+}
+
+/* Seconds; NO_TIME: it does not say. */
+#define NO_TIME -1
+
+static inline void answer(unsigned status, int seconds, uint64_t credential)
+{
+    limit(&(struct gate_limit){.status = status,
+                               .asked_ms = seconds < 0 ? GATE_NOT_TOLD : seconds * 1000,
+                               .is_private = credential != 0,
+                               .credential = credential,
+                               .bot = "grid1",
+                               .path = SPAN("/limited")});
+}
+
+static inline void tell_weight(const char *weight, int64_t second)
+{
+    weigh(weight, MINUTE_START + second);
+}
+
+static inline void assert_refused(const struct asker *a, const char *words, unsigned seconds)
+{
+    ck_assert(!a->waits && !a->passed && a->refused);
+    ck_assert_str_eq(a->why.detail, words);
+    ck_assert_uint_le(a->why.retry_after, seconds);
+    ck_assert_uint_ge(a->why.retry_after + 2, seconds); /* real time passes too */
+}
+
+/* One that would be held now, and refused at once as it cannot wait. */
+static inline bool is_held(struct asker a)
+{
+    bool held = gate_holds(gate, &a.w);
+    bool passed = ask(&a, 0);
+    ck_assert(passed == !held);
+    if (!passed)
+        forget(&a);
+    return held;
 }
