@@ -41,6 +41,8 @@ void client_become(struct client *c, enum client_state to)
     CHECK(legal[c->state] & (1u << to));
     LOG(DEBUG, c->ingress.client, "%s -> %s", state_names[c->state], state_names[to]);
     c->state = to;
+    if (to != CLIENT_EXCHANGE && to != CLIENT_LOOKING && to != CLIENT_SECURING)
+        list_remove(&c->place);
 }
 
 /* Who does not read his answers is asked for no more requests. */
@@ -192,7 +194,7 @@ static enum client_wait wanted_wait(const struct client *c)
             return WAIT_TURN;
         return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_IDLE;
     case CLIENT_HEAD: return WAIT_HEAD;
-    case CLIENT_LOOKING: return WAIT_IDLE;
+    case CLIENT_LOOKING: return c->intercepts ? WAIT_TLS : WAIT_IDLE;
     case CLIENT_SECURING: return WAIT_TLS;
     case CLIENT_EXCHANGE:
         if (client_listens(c))
@@ -268,6 +270,10 @@ static void on_expired(struct deadline *d)
     case WAIT_NONE: break;
     case WAIT_IDLE: client_leave(c); break;
     case WAIT_TLS:
+        if (c->state == CLIENT_LOOKING) {
+            client_leave(c);
+            break;
+        }
         client_give_up_tls(c, FAILURE_CONNECTION_TIMEOUT,
                            "the client's TLS handshake did not end in time");
         break;

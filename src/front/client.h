@@ -17,6 +17,8 @@ struct clients;
 
 struct handler {
     void *self;
+    /* Is TLS to end here inside this request, a CONNECT? */
+    bool (*intercepts)(void *self, const struct request *, const struct ingress *);
     /* Answers a request by an exchange (never NULL; errors are exchanges too).
      * `request` lives until the exchange's end. */
     struct exchange *(*open)(void *self, const struct request *, const struct ingress *,
@@ -29,6 +31,10 @@ struct handler {
      * does not trust the CA. No request was made. */
     void (*unsecured)(void *self, const struct ingress *, const struct verdict *);
 };
+
+/* So many clients at once may be between CONNECT and the end of their TLS handshake
+ * here; CONNECT of one more is 503. */
+#define SECURING_MAX 256
 
 struct client_limits { /* of the configuration; read at each use, so a reload shows */
     unsigned max_clients;

@@ -24,6 +24,7 @@ struct clients {
     struct worker *worker; /* for interception, as `leaves`; or NULL */
     struct leaves *leaves;
     struct list open;
+    struct list securing; /* those whose TLS is to end here, from CONNECT to its handshake's end */
     uint64_t accepted, rejected;
     bool draining;
     struct verdict ending; /* what every request is answered with; FAILURE_NONE: none is */
@@ -77,6 +78,7 @@ struct client {
     bool backlogged;     /* stream_write() was false, on_drain has not come */
     bool reading_paused; /* too much was sent ahead */
     struct link link;    /* in the house */
+    struct link place;   /* among those of which SECURING_MAX may be */
     struct clients *house;
     struct stream *stream; /* NULL: closed, or the tunnel's */
     struct tunnel *tunnel; /* from the answer to CONNECT or an upgrade on */

@@ -118,6 +118,23 @@ static void fill_request(struct call *call)
     r->is_head = span_is(r->method, SPAN("HEAD")); /* if framing refuses it, too */
 }
 
+/* Counted from the request on, since its answer already is the promise. */
+static bool take_place(struct client *c)
+{
+    struct clients *house = c->house;
+    struct call *call = c->call;
+    if (!house->handler->intercepts(house->handler->self, &call->request, &c->ingress))
+        return true;
+    if (house->securing.count < SECURING_MAX) {
+        list_push_back(&house->securing, &c->place);
+        return true;
+    }
+    call->refusal = verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO,
+                                 "%zu clients are in their TLS handshake", house->securing.count);
+    call->refused = true;
+    return false;
+}
+
 /* Neither CONNECT nor Upgrade changes how llhttp parses on: it is paused at the
  * request's end, and what follows waits for the answer. */
 static int on_headers_complete(llhttp_t *p)
@@ -136,6 +153,8 @@ static int on_headers_complete(llhttp_t *p)
     call->last = !call->request.keeps_alive;
     call->may_switch = p->method == HTTP_CONNECT || call->request.upgrades;
     client_become(c, CLIENT_EXCHANGE);
+    if (p->method == HTTP_CONNECT && !take_place(c))
+        return -1;
     call->exchange =
         handler->open(handler->self, &call->request, &c->ingress, &client_answer_events, c);
     CHECK(call->exchange != NULL);

@@ -11,6 +11,7 @@ struct clients *clients_new(struct loop *loop, struct lingering *linger,
     house->handler = handler;
     house->limits = *limits;
     list_init(&house->open);
+    list_init(&house->securing);
     return house;
 }
 

@@ -14,6 +14,15 @@ static bool intercepts(const struct desk *d, const struct config *c, const struc
            leaves_may_sign(d->leaves, arena_span(q->arena, r->origin.host).at);
 }
 
+static bool would_intercept(void *owner, const struct request *r, const struct ingress *in)
+{
+    struct desk *d = owner;
+    const struct config *c = proxy_config(d->proxy);
+    struct route route;
+    route_request(c, in, r, &route);
+    return intercepts(d, c, in, r, &route);
+}
+
 static struct exchange *open_exchange(void *owner, const struct request *r,
                                       const struct ingress *in,
                                       const struct exchange_events *events, void *asker)
@@ -56,5 +65,5 @@ void desk_init(struct desk *d, struct proxy *proxy, struct admin *admin, struct 
     d->proxy = proxy;
     d->admin = admin;
     d->leaves = leaves;
-    d->handler = (struct handler){d, open_exchange, refused, unsecured};
+    d->handler = (struct handler){d, would_intercept, open_exchange, refused, unsecured};
 }

@@ -151,7 +151,7 @@ static struct entry *add(struct leaves *l, const char *host)
     struct entry *e = must_calloc(1, sizeof *e + size);
     memcpy(e->host, host, size);
     e->house = l;
-    e->job = (struct job){.work = work, .done = done};
+    e->job = (struct job){.work = work, .done = done, .yields = true};
     task_init(&e->task, tell);
     list_init(&e->waits);
     list_push_front(&l->entries, &e->link);

@@ -496,13 +496,15 @@ struct stream *stream_tls_open(struct loop *loop, struct worker *worker,
     return &s->base;
 }
 
-/* A server has nothing to do before it hears of the client. */
+/* A server has nothing to do before it hears of the client, and lets the handshakes
+ * with origins go first: others wait for those. */
 struct stream *stream_tls_accept(struct loop *loop, struct worker *worker,
                                  struct tls_context *context, struct stream *lower,
                                  struct span first, const char *const *alpn,
                                  const struct tls_events *events, void *owner)
 {
     struct stream_tls *s = begin(loop, worker, context, lower, NULL, alpn, events, owner);
+    s->step.yields = true;
     buf_append(&s->handshake.in, first.at, first.len);
     if (first.len)
         step_later(s);

@@ -38,7 +38,8 @@ struct stream *stream_tls_open(struct loop *, struct worker *, struct tls_contex
 
 /* Likewise as the server, by a context of tls_context_serve(). `first` is what
  * came from the client already (copied). A client that offers ALPN without any
- * of ours is refused (RFC 7301 3.2), one that offers none is not. */
+ * of ours is refused (RFC 7301 3.2), one that offers none is not. Its steps yield to
+ * those towards origins (worker.h). */
 struct stream *stream_tls_accept(struct loop *, struct worker *, struct tls_context *,
                                  struct stream *lower, struct span first, const char *const *alpn,
                                  const struct tls_events *, void *owner);

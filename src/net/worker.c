@@ -7,8 +7,8 @@
 struct worker {
     uv_async_t async;
     uv_thread_t thread;
-    struct list waiting; /* the loop's own */
-    size_t handed_over;  /* the loop's own: given to the thread, done() not called */
+    struct list waiting, yielding; /* the loop's own */
+    size_t handed_over;            /* the loop's own: given to the thread, done() not called */
 
     uv_mutex_t mutex; /* guards what follows */
     uv_cond_t wake;
@@ -41,12 +41,19 @@ static void run_thread(void *arg)
     }
 }
 
+static struct job *next_waiting(struct worker *w)
+{
+    if (w->handed_over < HANDED_OVER_MAX && w->waiting.count)
+        return container_of(list_first(&w->waiting), struct job, link);
+    return w->handed_over ? NULL : LIST_ENTRY(list_first(&w->yielding), struct job, link);
+}
+
 /* The handle keeps the loop turning just as long as there is work. */
 static void hand_over(struct worker *w)
 {
     uv_mutex_lock(&w->mutex);
-    while (w->handed_over < HANDED_OVER_MAX && w->waiting.count) {
-        struct job *job = container_of(list_first(&w->waiting), struct job, link);
+    struct job *job;
+    while ((job = next_waiting(w)) != NULL) {
         list_remove(&job->link);
         job->running = true;
         w->handed_over++;
@@ -90,6 +97,7 @@ struct worker *worker_new(struct loop *loop)
 {
     struct worker *w = NEW(struct worker);
     list_init(&w->waiting);
+    list_init(&w->yielding);
     list_init(&w->todo);
     list_init(&w->finished);
     CHECK(uv_mutex_init(&w->mutex) == 0);
@@ -103,7 +111,7 @@ struct worker *worker_new(struct loop *loop)
 void worker_submit(struct worker *w, struct job *job)
 {
     CHECK(!job->running && !w->ending);
-    list_push_back(&w->waiting, &job->link);
+    list_push_back(job->yields ? &w->yielding : &w->waiting, &job->link);
     hand_over(w);
 }
 
@@ -111,7 +119,7 @@ bool worker_forget(struct worker *w, struct job *job)
 {
     if (job->running)
         return false;
-    CHECK(job->link.on == NULL || job->link.on == &w->waiting);
+    CHECK(job->link.on == NULL || job->link.on == &w->waiting || job->link.on == &w->yielding);
     list_remove(&job->link);
     return true;
 }
@@ -124,7 +132,7 @@ static void on_closed(uv_handle_t *handle)
 
 void worker_free(struct worker *w)
 {
-    CHECK(w->waiting.count == 0);
+    CHECK(w->waiting.count == 0 && w->yielding.count == 0);
     uv_mutex_lock(&w->mutex);
     w->ending = true;
     uv_cond_signal(&w->wake);

@@ -1,7 +1,9 @@
 /* The one thread beside the loop: handshake steps, certificate parsing and
- * other work of over a millisecond, first in, first out. At most two jobs are
- * handed over at a time; the rest wait on the loop's side, where they can be
- * forgotten. Owned by main; outlives everything that uses it. */
+ * other work of over a millisecond, first in, first out, but that jobs which yield
+ * wait for all others. At most two jobs are handed over at a time, one that yields
+ * only when there is nothing else: so who does not yield waits for one of them at
+ * most. The rest wait on the loop's side, where they can be forgotten. Owned by
+ * main; outlives everything that uses it. */
 #pragma once
 
 #include "net/loop.h"
@@ -14,6 +16,7 @@ struct job {
     void (*work)(struct job *); /* on the thread: touches nothing but the job's own */
     void (*done)(struct job *); /* on the loop, after; never from worker_submit() */
     bool running;               /* handed over and not done yet */
+    bool yields;                /* to every job that does not */
 };
 
 struct worker *worker_new(struct loop *);

@@ -3,6 +3,7 @@ import base64
 import hashlib
 import os
 import pathlib
+import select
 import signal
 import socket
 import ssl
@@ -305,6 +306,50 @@ def test_clients_that_break_off(daemon, origin, ca):
                 c.more()
     eventually(lambda: d.stats()['clients']['open'] == 1)
     assert origin.lines == []
+
+
+PLACES = 256
+
+
+def client_hello():
+    out = ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), out, server_hostname=HOST).do_handshake()
+    return out.read()
+
+
+def test_so_many_clients_shake_hands_at_once(d, ca, origin):
+    """CONNECT of one more is 503, and is counted so; whoever leaves or comes to an end makes room."""
+    waiting = [connect(d) for _ in range(PLACES)]
+    ask = f'CONNECT {HOST}:443 HTTP/1.1\r\n\r\n'
+    own_error(d.client().send(ask.replace('1.1', '1.0')).response('CONNECT'), 503, 'connection_limit_reached', 'no')
+    assert d.get('/ex/a').status == 200
+    assert d.stats()['requests']['failed'] == 1
+    waiting.pop().close()
+    eventually(lambda: d.client().send(ask.replace('1.1', '1.0')).response('CONNECT').status == 200)
+    for c in waiting[:2]:
+        assert secure(c, ca / 'ca.pem').get('/in', host=HOST).status == 200
+    connect(d)
+
+
+def test_a_silent_client_gives_its_place_back(daemon, origin, ca):
+    d = daemon(upstream('ex', origin), **intercepting(ca, client_header_timeout='500ms'))
+    assert connect(d).eof()
+    assert 'no TLS for' not in d.stderr
+
+
+def test_origins_go_before_clients(daemon, origin, ca):
+    """A new line to an origin does not wait for a burst of ClientHellos."""
+    d = daemon(upstream('ex', origin, http2='never'), **intercepting(ca))
+    clients, hello = [connect(d) for _ in range(PLACES - 6)], client_hello()
+    with inside(d, ca) as c:        # its certificate is there
+        assert c.get('/x', host=HOST).status == 200
+    assert d.request('POST', '/upstreams/ex/reconnect').status == 204
+    for c in clients:
+        c.send(hello)
+    assert d.get('/ex/a').status == 200
+    answered = sum(bool(select.select([c.sock], [], [], 0)[0]) for c in clients)
+    assert answered < len(clients) * 3 // 4, answered
 
 
 def test_drain(d, ca, origin):

@@ -110,6 +110,7 @@ static void begin_inside(void)
     leaves = leaves_new(loop, worker);
     use_ca();
     clients_intercept(clients, worker, leaves);
+    handler.intercepts = true;
     say(CONNECT);
     fake_switch(&handler, 200, &to);
     turn();

@@ -104,6 +104,23 @@ START_TEST(hands_over_two_and_forgets_the_rest)
 }
 END_TEST
 
+START_TEST(who_yields_goes_last)
+{
+    static const size_t place[] = {1, 4, 5, 6, 2, 3}; /* the first runs before others come */
+    struct work all[] = {make(2000), make(0), make(0), make(0), make(0), make(0)};
+    for (size_t i = 0; i < COUNT_OF(all); i++) {
+        all[i].job.yields = i < 4;
+        worker_submit(worker, &all[i].job);
+    }
+    ck_assert(all[0].job.running && !all[1].job.running && all[4].job.running);
+    ck_assert(worker_forget(worker, &all[3].job));
+    worker_submit(worker, &all[3].job);
+    loop_run(loop);
+    for (size_t i = 0; i < COUNT_OF(all); i++)
+        ck_assert_uint_eq(all[i].done_at, place[i]);
+}
+END_TEST
+
 START_TEST(forgetting_what_was_never_given_or_is_done)
 {
     struct work w = make(0);
@@ -147,6 +164,7 @@ int main(void)
     tcase_add_test(tc, runs_in_order_on_one_other_thread);
     tcase_add_test(tc, idle_worker_does_not_hold_the_loop);
     tcase_add_test(tc, hands_over_two_and_forgets_the_rest);
+    tcase_add_test(tc, who_yields_goes_last);
     tcase_add_test(tc, forgetting_what_was_never_given_or_is_done);
     tcase_add_test(tc, may_be_submitted_again_from_done);
     tcase_add_test(tc, freeing_waits_for_what_runs);

@@ -169,6 +169,13 @@ static void refused(void *owner, const struct request *request, const struct ing
     h->refused_with_request = request != NULL;
 }
 
+static bool intercepts(void *owner, const struct request *request, const struct ingress *in)
+{
+    struct fake_handler *h = owner;
+    CHECK(in != NULL && span_is(request->method, SPAN("CONNECT")));
+    return h->intercepts;
+}
+
 static void unsecured(void *owner, const struct ingress *in, const struct verdict *why)
 {
     struct fake_handler *h = owner;
@@ -180,7 +187,7 @@ static void unsecured(void *owner, const struct ingress *in, const struct verdic
 void fake_handler_init(struct fake_handler *h, struct loop *loop)
 {
     *h = (struct fake_handler){.loop = loop, .framing = FRAMING_LENGTH};
-    h->handler = (struct handler){h, open_exchange, refused, unsecured};
+    h->handler = (struct handler){h, intercepts, open_exchange, refused, unsecured};
 }
 
 void fake_handler_free(struct fake_handler *h)

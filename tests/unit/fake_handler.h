@@ -15,6 +15,7 @@ struct fake_handler {
     bool echo;                  /* answers by itself when the request is complete */
     enum framing framing;       /* of the echo */
     bool full;                  /* bodies are not welcome after each piece */
+    bool intercepts;            /* TLS inside CONNECT is to end here */
     bool asap;                  /* drains by itself, in the same turn */
     struct fake_exchange *last; /* the one opened last, while it is open */
     unsigned opened, finished, cancelled, ended, refused, paused, resumed;
