@@ -9,11 +9,15 @@
 #include "main/plan.h"
 
 #define NOT_WELL 1
+#define STEP_MS 250
 
 struct doctor {
     struct plan plan;
     struct connect_env env;
+    const char *only;      /* the one to be looked at; NULL: all */
     size_t count, waiting; /* upstreams, checkups that are not over */
+    size_t next;           /* the first that may still be to begin */
+    struct deadline step;  /* until it begins, whatever the one before does */
     struct checkup **at;   /* by the upstream's place; NULL: not looked at */
 };
 
@@ -27,25 +31,41 @@ static enum failure permit(void *context, bool listed, const struct sockaddr *ad
 static void on_done(void *owner)
 {
     struct doctor *d = owner;
-    if (--d->waiting == 0)
+    d->waiting--;
+    deadline_in(&d->step, 0);
+}
+
+static bool is_wanted(const struct doctor *d, const struct upstream_config *u)
+{
+    return d->only == NULL || strcmp(u->name, d->only) == 0;
+}
+
+static void begin(struct doctor *d, size_t i)
+{
+    d->waiting++;
+    d->at[i] = checkup_start(&d->env, tls_set_upstream(d->plan.tls, i),
+                             d->plan.config->upstreams[i], on_done, d);
+}
+
+/* One after another, so that no one's times have the work for another in them. Where
+ * one takes its time, it waits for the network and works no more: the next begins. */
+static void on_step(struct deadline *step)
+{
+    struct doctor *d = container_of(step, struct doctor, step);
+    while (d->next < d->count && !is_wanted(d, d->plan.config->upstreams[d->next]))
+        d->next++;
+    if (d->next < d->count) {
+        begin(d, d->next++);
+        deadline_in(&d->step, STEP_MS);
+    } else if (d->waiting == 0) {
         loop_stop(d->env.loop);
-}
-
-static bool is_wanted(const struct upstream_config *u, const char *only)
-{
-    return only == NULL || strcmp(u->name, only) == 0;
-}
-
-static void look(struct doctor *d, const char *only)
-{
-    const struct config *c = d->plan.config;
-    for (size_t i = 0; i < d->count; i++) {
-        if (!is_wanted(c->upstreams[i], only))
-            continue;
-        d->waiting++;
-        d->at[i] =
-            checkup_start(&d->env, tls_set_upstream(d->plan.tls, i), c->upstreams[i], on_done, d);
     }
+}
+
+static void look(struct doctor *d)
+{
+    deadline_init(&d->step, d->env.loop, on_step);
+    deadline_in(&d->step, 0);
     loop_run(d->env.loop);
 }
 
@@ -77,7 +97,7 @@ static void clean_up(struct doctor *d)
     free(d->at);
 }
 
-static int examine(struct doctor *d, const char *only)
+static int examine(struct doctor *d)
 {
     const struct config *c = d->plan.config;
     struct loop *loop = loop_new();
@@ -89,7 +109,7 @@ static int examine(struct doctor *d, const char *only)
     }
     d->env = (struct connect_env){loop, dns, worker_new(loop), permit, NULL, c->max_header_size};
     d->at = must_calloc(d->count, sizeof *d->at);
-    look(d, only);
+    look(d);
     int exit_code = tell(d);
     clean_up(d);
     return exit_code;
@@ -121,7 +141,8 @@ int doctor_run(const char *path, bool optional, const char *only)
     int exit_code = good ? check_call(d.plan.config, only) : EX_CONFIG;
     if (exit_code == EX_OK) {
         d.count = d.plan.config->upstream_count;
-        exit_code = examine(&d, only);
+        d.only = only;
+        exit_code = examine(&d);
     }
     plan_clear(&d.plan);
     return exit_code;

@@ -136,6 +136,14 @@ def test_ill_ones_are_told_apart_all_at_once(doctor, origins, soon):
     assert all(words.split('\n')[0].endswith('  well' if name == 'well' else 'not well') for name, words in told.items())
 
 
+def test_times_do_not_climb_with_the_place(doctor, origins):
+    """The handshake of the last of many takes no longer than that of the first: no one's time has the work for the others in it."""
+    names = [f'u{i}' for i in range(16)]
+    code, told = doctor(*(upstream(name, healthy(origins()), host=f'{name}.exchange.test') for name in names))
+    times = [float(re.search(r'handshake ([\d.]+) ms', told[name])[1]) for name in names]
+    assert code == 0 and min(times[-4:]) < 1.5 * max(times[:4]), times
+
+
 def test_a_resolved_name_and_a_plain_origin(doctor, origins):
     """Addresses are those of the name; a plain origin has no TLS to look at, and needs no Date to be well."""
     o, plain = healthy(origins()), origins(tls=False)

@@ -85,7 +85,8 @@ START_TEST(addresses)
           "listen = {\"unix:${HERE}/none/s\"}\n}\n",
           "/t.conf:4: listen unix:", "no such file");
     fails("\nlisten = {}", "/t.conf: listen: no address is given", "");
-    ck_assert(passes("listen = {}\nupstream a { url = http://a.test listen = {\"127.0.0.1:18641\"} }"));
+    ck_assert(
+        passes("listen = {}\nupstream a { url = http://a.test listen = {\"127.0.0.1:18641\"} }"));
     ck_assert(passes(""));
 }
 END_TEST
