@@ -8,10 +8,12 @@ void floor_begin(struct floor *f)
     *f = (struct floor){0};
 }
 
-void floor_came_up(struct floor *f, const struct upstream_config *u)
+void floor_came_up(struct floor *f, const struct upstream_config *u, uint64_t now_ms)
 {
-    if (!f->filled)
-        f->filled = ++f->came_up >= u->min_idle;
+    if (f->filled || ++f->came_up < u->min_idle)
+        return;
+    f->filled = true;
+    f->next_at = now_ms;
 }
 
 /* Lines that come up and are lost within the filling are not filled up at once again. */
@@ -20,11 +22,23 @@ static bool is_filling(const struct floor *f, const struct upstream_config *u, s
     return !f->filled && f->came_up + connecting < u->min_idle;
 }
 
-void floor_opened(struct floor *f, const struct upstream_config *u, size_t connecting,
-                  uint64_t now_ms)
+/* How long those that are to come together wait for each other. */
+static uint64_t gathering_ms(const struct upstream_config *u, const struct floor_state *s)
 {
-    if (!is_filling(f, u, connecting))
-        f->next_at = now_ms + PACE_MS;
+    uint64_t ms = (uint64_t)u->min_idle * PACE_MS;
+    return s->lifetime_ms <= ms ? ms - PACE_MS : 0;
+}
+
+void floor_opens(struct floor *f, const struct upstream_config *u, const struct floor_state *s)
+{
+    uint64_t gathering = gathering_ms(u, s);
+    if (is_filling(f, u, s->connecting))
+        return;
+    if (f->next_at + gathering < s->now_ms)
+        f->next_at = s->now_ms - gathering;
+    f->next_at += PACE_MS;
+    if (gathering)
+        f->together_at = s->now_ms;
 }
 
 void floor_lost(struct floor *f, const struct upstream_config *u, bool used, uint64_t now_ms)
@@ -38,9 +52,11 @@ void floor_lost(struct floor *f, const struct upstream_config *u, bool used, uin
     f->lost_until = now_ms + (ms < u->breaker_max ? ms : u->breaker_max);
 }
 
-uint64_t floor_when(const struct floor *f, const struct upstream_config *u, size_t connecting)
+uint64_t floor_when(const struct floor *f, const struct upstream_config *u,
+                    const struct floor_state *s)
 {
-    if (is_filling(f, u, connecting) || f->lost_until > f->next_at)
+    uint64_t paced = f->next_at + gathering_ms(u, s);
+    if (is_filling(f, u, s->connecting) || f->together_at == s->now_ms || f->lost_until > paced)
         return f->lost_until;
-    return f->next_at;
+    return paced;
 }

@@ -158,7 +158,7 @@ static void on_up(void *owner, struct line *l)
     if (s->breaker.open)
         LOG(INFO, s->object, "a connection succeeded: the circuit is closed");
     breaker_succeeded(&s->breaker);
-    floor_came_up(&s->floor, s->settings);
+    floor_came_up(&s->floor, s->settings, loop_now(s->loop));
     s->floor_tried |= lines_open(s) - s->connecting.count + 1 >= s->settings->min_idle;
     enum close_reason why = unfit(s, l);
     if (why != CLOSE_REASON_COUNT) {
@@ -276,6 +276,14 @@ void lines_adopt(struct lines *s, struct stream *stream, const struct dial_repor
                                       stream, report));
 }
 
+static struct floor_state floor_state(const struct lines *s)
+{
+    uint64_t max_age = s->settings->max_age ? s->settings->max_age : UINT64_MAX;
+    return (struct floor_state){.now_ms = loop_now(s->loop),
+                                .connecting = s->connecting.count,
+                                .lifetime_ms = least(rest_ms(s), max_age)};
+}
+
 uint64_t lines_dial_at(const struct lines *s, enum dial_for whom)
 {
     size_t connecting = s->connecting.count, open = lines_open(s);
@@ -290,7 +298,8 @@ uint64_t lines_dial_at(const struct lines *s, enum dial_for whom)
         return at;
     if (s->closing || open >= s->settings->min_idle)
         return DIAL_NOT;
-    return latest(at, floor_when(&s->floor, s->settings, connecting));
+    const struct floor_state floor = floor_state(s);
+    return latest(at, floor_when(&s->floor, s->settings, &floor));
 }
 
 bool lines_dial(struct lines *s, enum dial_for whom)
@@ -301,8 +310,10 @@ bool lines_dial(struct lines *s, enum dial_for whom)
             deadline_at(&s->retry, at);
         return false;
     }
-    if (whom == DIAL_FOR_FLOOR)
-        floor_opened(&s->floor, s->settings, s->connecting.count, now);
+    if (whom == DIAL_FOR_FLOOR) {
+        const struct floor_state floor = floor_state(s);
+        floor_opens(&s->floor, s->settings, &floor);
+    }
     dial(s);
     return true;
 }
