@@ -101,6 +101,7 @@ def test_pause_and_resume(page, daemon, origin):
     assert p.text('[data-upstream="ex"] button') == 'Pause'
     p.click('[data-upstream="ex"] button')
     eventually(lambda: d.upstream()['state'] == 'paused', SHOWN)
+    eventually(lambda: re.search(r'upstream ex: paused by the dashboard \(127\.0\.0\.1:\d+\)', d.stderr))
     eventually(lambda: p.text(field('state')) == 'paused' and p.text('[data-upstream="ex"] button') == 'Resume', SHOWN)
     waiting = background(lambda: d.get('/ex/x', timeout=30))
     eventually(lambda: p.number(field('connections.waiting')) == 1, SHOWN)
