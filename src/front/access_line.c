@@ -122,6 +122,8 @@ void access_line_of_order(struct text *to, const struct record *r)
     else
         add_none(&l, "status");
     add_word(&l, "sent", sent_name(r->sent));
+    if (r->left)
+        add_word(&l, "left", "yes");
     add_ms(&l, "total_ms", r->total_us);
     add_text(&l, "target", r->target);
 }
@@ -153,5 +155,7 @@ void access_line(struct text *to, enum config_log_format format, const struct ti
     add_ms(&l, "ttfb_ms", r->trip.ttfb_us);
     add_ms(&l, "total_ms", r->total_us);
     add_word(&l, "bot", r->bot);
+    if (r->left)
+        add_word(&l, "left", "yes");
     text_add(to, l.json ? SPAN("}\n") : SPAN("\n"));
 }

@@ -85,7 +85,8 @@ static void cancel_exchange(struct client *c)
     if (x == NULL)
         return;
     c->call->exchange = NULL;
-    exchange_cancel(x);
+    if (exchange_leave(x))
+        c->call->arena = NULL; /* it is the exchange's now */
 }
 
 /* To a client without a length or chunks (HTTP/1.0) the end of the connection is

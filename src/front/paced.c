@@ -161,8 +161,13 @@ struct exchange *paced_open(struct loop *loop, struct response *head, bool is_he
                             struct page_source *source, const struct exchange_events *events,
                             void *owner)
 {
-    static const struct exchange_ops ops = {swallow, swallow_end, hold,  unhold,
-                                            cancel,  sent,        refuse};
+    static const struct exchange_ops ops = {.body = swallow,
+                                            .finish = swallow_end,
+                                            .pause = hold,
+                                            .resume = unhold,
+                                            .cancel = cancel,
+                                            .sent = sent,
+                                            .refuse = refuse};
     struct paced *p = NEW(struct paced);
     MAGIC_INIT(p, MAGIC);
     p->exchange = (struct exchange){&ops, events, owner};

@@ -48,6 +48,7 @@ struct exchange_ops {
     void (*cancel)(struct exchange *);
     enum sent (*sent)(const struct exchange *);
     void (*refuse)(struct exchange *, const struct verdict *);
+    bool (*leave)(struct exchange *); /* NULL: it never goes on alone */
 };
 
 struct exchange {
@@ -98,7 +99,18 @@ static inline enum sent exchange_sent(const struct exchange *x)
     return x->ops->sent(x);
 }
 
-/* The asker is gone; no event comes after. */
+/* The asker is gone, of its own will; no event comes after. True: the exchange goes on
+ * alone, to learn what becomes of the request; the request's arena is its own from here
+ * on, and nothing else of the asker's is used any more. False: it is over. */
+static inline bool exchange_leave(struct exchange *x)
+{
+    if (x->ops->leave && x->ops->leave(x))
+        return true;
+    x->ops->cancel(x);
+    return false;
+}
+
+/* It is not wanted any more; no event comes after. */
 static inline void exchange_cancel(struct exchange *x)
 {
     x->ops->cancel(x);

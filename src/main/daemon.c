@@ -350,6 +350,7 @@ static void settle(struct daemon *d)
     d->end_at = d->goodbye_at + ENDING_MS;
     pools_drain(d->pools);
     clients_settle(d->clients, &why);
+    proxy_settle(d->proxy, &why);
 }
 
 static void poll_drain(struct daemon *d)
@@ -466,6 +467,7 @@ static void destroy(struct daemon *d)
     clients_free(d->clients);
     linger_free(d->linger);
     leaves_free(d->leaves);
+    proxy_stop(d->proxy);
     pools_free(d->pools);
     proxy_free(d->proxy);
     dns_free(d->dns);

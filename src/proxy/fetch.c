@@ -10,6 +10,9 @@
 
 #define MAGIC 0x66657463
 #define REPLAY_MAX (64 * 1024)
+#define UNHEARD_MAX (1024 * 1024) /* of an answer that nobody hears */
+#define DRAINED_MS 2000           /* the longest that a line is kept for such an answer, */
+#define DRAINED_STEP_MS 500       /* or so long where others wait for one */
 
 #define STATES(X)                                                                                  \
     X(GATHERING, "gathering")                                                                      \
@@ -47,6 +50,10 @@ struct fetch {
     uint64_t total_at, order_at, transfer_at; /* loop time, ms; UINT64_MAX: never */
     uint64_t response_at, active_at;          /* of the try: no head by then; last body byte */
     bool paused;                              /* the asker does not read */
+    bool shares;                              /* the line of the present try does */
+    bool followed;                            /* the asker is gone */
+    size_t unheard;                           /* bytes of the answer since then */
+    uint64_t drained_at;                      /* no order is followed for longer */
     struct peek peek;
     struct limit limit;
     struct deadline deadline;
@@ -243,10 +250,20 @@ static bool is_late(struct fetch *f)
     return false;
 }
 
+/* The answer to no order, which nobody hears, may take a while as long as nobody needs
+ * its line. */
+static void drain_on(struct fetch *f)
+{
+    uint64_t now = loop_now(f->order.loop);
+    if (f->drained_at > now && now >= f->transfer_at && pool_waiting(f->order.pool) == 0)
+        f->transfer_at = least(now + DRAINED_STEP_MS, f->drained_at);
+}
+
 static void on_deadline(struct deadline *d)
 {
     struct fetch *f = container_of(d, struct fetch, deadline);
     MAGIC_CHECK(f, MAGIC);
+    drain_on(f);
     bool own = f->state == STATE_GATHERING || f->state >= STATE_AWAITING || f->dedicated.line;
     if (!own) /* who it waits for has its own deadline for it */
         return;
@@ -305,6 +322,12 @@ static void on_body(void *owner, const char *data, size_t len)
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
     f->active_at = loop_now(f->order.loop);
+    f->unheard += f->followed ? len : 0;
+    if (f->unheard > UNHEARD_MAX) {
+        struct verdict why = verdict_make(FAILURE_NONE, SENT_YES, "nobody hears the answer");
+        fail(f, &why);
+        return;
+    }
     peek_body(&f->peek, data, len);
 }
 
@@ -313,6 +336,7 @@ static void on_end(void *owner, const struct fields *trailers)
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
     f->try = NULL;
+    pool_stats(f->order.pool)->drained += f->followed;
     peek_flush(&f->peek);
     if (f->state == STATE_OVER)
         return;
@@ -325,7 +349,8 @@ static void on_end(void *owner, const struct fields *trailers)
 static bool may_try_again(const struct fetch *f, const struct verdict *v)
 {
     const struct upstream_config *u = f->order.settings;
-    if (!f->replayable || f->tries > u->retries || loop_now(f->order.loop) >= wait_until(f))
+    if (f->followed || !f->replayable || f->tries > u->retries ||
+        loop_now(f->order.loop) >= wait_until(f))
         return false;
     if (v->sent == SENT_NO)
         return true;
@@ -401,6 +426,7 @@ static void try_on(struct fetch *f, struct line *line)
     line_describe(line, &facts);
     trip_lent(f->order.trip, pool_stats(f->order.pool), &facts);
     f->reused = facts.reused;
+    f->shares = line_shares(line);
     f->tries++;
     f->response_at = UINT64_MAX;
     enter(f, STATE_AWAITING);
@@ -563,6 +589,34 @@ static void cancel(struct exchange *x)
     let_go(self(x));
 }
 
+/* An answer to an order is read as long as the origin may take; any other for a while. */
+static void bound_followed(struct fetch *f)
+{
+    uint64_t now = loop_now(f->order.loop);
+    f->total_at = UINT64_MAX;
+    if (f->order.is_order)
+        return;
+    f->drained_at = now + DRAINED_MS;
+    f->transfer_at = now + DRAINED_STEP_MS;
+}
+
+/* A stream that is cancelled costs no line, an exchange on one of its own does. */
+bool fetch_follow(struct exchange *x, const struct exchange_events *events, void *owner)
+{
+    struct fetch *f = self(x);
+    bool is_sent = f->try && f->complete && exchange_sent(f->try) == SENT_YES;
+    if (!is_sent || f->order.request.upgrades || (f->shares && !f->order.is_order))
+        return false;
+    f->followed = true;
+    f->base.events = f->peek.events = events;
+    f->base.owner = f->peek.owner = owner;
+    if (f->paused)
+        unhold(x);
+    bound_followed(f);
+    set_deadline(f);
+    return true;
+}
+
 void fetch_extend(struct exchange *x, uint64_t until_ms)
 {
     struct fetch *f = self(x);
@@ -573,7 +627,12 @@ void fetch_extend(struct exchange *x, uint64_t until_ms)
 struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_events *events,
                             void *owner)
 {
-    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, sent, NULL};
+    static const struct exchange_ops ops = {.body = body,
+                                            .finish = finish,
+                                            .pause = hold,
+                                            .resume = unhold,
+                                            .cancel = cancel,
+                                            .sent = sent};
     struct fetch *f = NEW(struct fetch);
     f->base = (struct exchange){&ops, events, owner};
     f->magic = MAGIC;

@@ -37,16 +37,57 @@ void flight_outdate(struct flight *f)
     f->outdated = true;
 }
 
-void flight_land(struct flight *f)
+void flight_drop(struct flight *f)
 {
-    CHECK(f->passengers.count == 0);
-    flight_close_doors(f);
     if (f->fetch)
         exchange_cancel(f->fetch);
     f->fetch = NULL;
-    f->magic = 0;
     list_remove(&f->link);
     loop_defer(f->all->loop, &f->grave);
+}
+
+static void hear_nothing(void *owner, const struct response *r)
+{
+    (void)owner, (void)r;
+}
+
+static void drop_body(void *owner, const char *data, size_t len)
+{
+    (void)owner, (void)data, (void)len;
+}
+
+static void on_drained(void *owner, const struct fields *trailers)
+{
+    struct flight *f = owner;
+    (void)trailers;
+    f->fetch = NULL;
+    flight_drop(f);
+}
+
+static void on_drain_failed(void *owner, const struct verdict *why)
+{
+    struct flight *f = owner;
+    (void)why;
+    f->fetch = NULL;
+    flight_drop(f);
+}
+
+void flight_land(struct flight *f)
+{
+    static const struct exchange_events unheard = {.on_interim = hear_nothing,
+                                                   .on_head = hear_nothing,
+                                                   .on_body = drop_body,
+                                                   .on_end = on_drained,
+                                                   .on_failed = on_drain_failed};
+    CHECK(f->passengers.count == 0);
+    flight_close_doors(f);
+    f->magic = 0;
+    if (f->fetch && fetch_follow(f->fetch, &unheard, f)) {
+        list_remove(&f->link);
+        list_push_back(&f->all->deserted, &f->link);
+    } else {
+        flight_drop(f);
+    }
 }
 
 /* ------------------------------------------------------------------ taking off */

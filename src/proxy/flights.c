@@ -79,12 +79,19 @@ struct flights *flights_new(struct loop *loop)
     all->loop = loop;
     all->cache = cache_new();
     list_init(&all->all);
+    list_init(&all->deserted);
     return all;
+}
+
+void flights_stop(struct flights *all)
+{
+    LIST_FOR (&all->deserted, f, struct flight, link)
+        flight_drop(f);
 }
 
 void flights_free(struct flights *all)
 {
-    CHECK(all->all.count == 0);
+    CHECK(all->all.count + all->deserted.count == 0);
     cache_free(all->cache);
     free(all);
 }

@@ -15,6 +15,9 @@ struct flights;
 struct flights *flights_new(struct loop *);
 void flights_free(struct flights *); /* nothing may be under way */
 
+/* Answers that nobody hears any more are read no further. */
+void flights_stop(struct flights *);
+
 /* The store's bound. */
 void flights_configure(struct flights *, size_t cache_size);
 

@@ -14,6 +14,7 @@ struct flights {
     struct cache *cache;
     struct flight *joinable; /* by key */
     struct list all;
+    struct list deserted; /* nobody is aboard: read to the end, for the line's sake */
 };
 
 /* One request to the origin. Before the head (answer NULL), keeping what comes for
@@ -72,9 +73,12 @@ void flight_close_doors(struct flight *);
 /* What it brings is for those aboard alone: settings have changed, or what lies there. */
 void flight_outdate(struct flight *);
 
-/* Nobody is aboard: what is under way is given up. Freed later in this turn; its
- * magic is 0 from now on. */
+/* Nobody is aboard: what is under way is given up, or read to its end unheard. Freed
+ * when that is over, later in this turn at the earliest; its magic is 0 from now on. */
 void flight_land(struct flight *);
+
+/* It is not read to its end either. */
+void flight_drop(struct flight *);
 
 /* The head is known: the passenger reads what is kept, or gets a flight of its own. Where
  * the answer may yet turn out too large to be kept it begins at its deadline. */

@@ -44,6 +44,7 @@ struct record {
     enum failure error; /* FAILURE_NONE: none of ours */
     enum sent sent;
     bool unknown;      /* an order whose fate cannot be known */
+    bool left;         /* its client did, before it was answered whole */
     uint64_t total_us; /* of a tunnel's end, with all its life */
 };
 

@@ -169,7 +169,12 @@ static void dial(struct passage *p)
 struct exchange *passage_open(struct loop *loop, struct pool *pool, const struct origin *authority,
                               uint64_t total_ms, const struct exchange_events *events, void *owner)
 {
-    static const struct exchange_ops ops = {body, finish, hold, hold, cancel, sent, NULL};
+    static const struct exchange_ops ops = {.body = body,
+                                            .finish = finish,
+                                            .pause = hold,
+                                            .resume = hold,
+                                            .cancel = cancel,
+                                            .sent = sent};
     struct passage *p = NEW(struct passage);
     p->base = (struct exchange){&ops, events, owner};
     p->magic = MAGIC;

@@ -15,6 +15,7 @@ struct proxy {
     struct flights *flights;
     struct config *config;
     struct totals totals;
+    struct list followed; /* transactions whose client has left */
     record_listener *on_record;
     uint64_t record_least_us;
     void *context;
@@ -26,6 +27,7 @@ struct proxy *proxy_new(struct loop *loop, struct pools *pools)
     p->loop = loop;
     p->pools = pools;
     p->flights = flights_new(loop);
+    list_init(&p->followed);
     return p;
 }
 
@@ -34,6 +36,20 @@ void proxy_record(struct proxy *p, record_listener *on_record, uint64_t least_us
     p->on_record = on_record;
     p->record_least_us = least_us;
     p->context = context;
+}
+
+void proxy_settle(struct proxy *p, const struct verdict *why)
+{
+    for (struct link *k = list_first(&p->followed); k; k = list_next(k))
+        exchange_refuse(transaction_of(k), why);
+}
+
+void proxy_stop(struct proxy *p)
+{
+    struct link *k;
+    while ((k = list_first(&p->followed)))
+        exchange_cancel(transaction_of(k));
+    flights_stop(p->flights);
 }
 
 void proxy_free(struct proxy *p)
@@ -115,6 +131,7 @@ static struct exchange *begin(struct proxy *p, const struct request *r, const st
         .flights = p->flights,
         .config = p->config,
         .totals = &p->totals,
+        .followed = &p->followed,
         .on_record = p->on_record,
         .record_least_us = p->record_least_us,
         .record_context = p->context,

@@ -42,5 +42,12 @@ void proxy_note_refusal(struct proxy *, const struct request *, const struct ing
  * about. */
 void proxy_note_unsecured(struct proxy *, const struct ingress *, const struct verdict *);
 
+/* The very end: requests whose client has left are not followed any longer, and end with
+ * this error of ours, later in this turn. */
+void proxy_settle(struct proxy *, const struct verdict *);
+
+/* Likewise at once, and no answer is read any more that nobody hears. */
+void proxy_stop(struct proxy *);
+
 /* Frees it; no exchange may be under way. */
 void proxy_free(struct proxy *);

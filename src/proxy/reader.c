@@ -211,7 +211,12 @@ static enum sent sent(const struct exchange *x)
 void reader_init(struct reader *r, const struct reader_order *order,
                  const struct reader_events *own, const struct exchange_events *events, void *owner)
 {
-    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, sent, NULL};
+    static const struct exchange_ops ops = {.body = body,
+                                            .finish = finish,
+                                            .pause = hold,
+                                            .resume = unhold,
+                                            .cancel = cancel,
+                                            .sent = sent};
     *r = (struct reader){.base = {&ops, events, owner}, .events = own, .order = *order};
     task_init(&r->next, on_next);
 }

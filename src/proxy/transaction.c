@@ -40,7 +40,12 @@ struct transaction {
     struct link in_pool;
     struct exchange *answer; /* a fetch, or a share in one; of a CONNECT its passage; NULL: none,
                                 or ended */
-    struct task next;        /* tells our own answer or failure */
+    bool fetches;            /* `answer` is a fetch */
+    bool followed;           /* nobody hears it any more, and it owns the request: */
+    struct request request;
+    struct ingress ingress;
+    struct link link; /* while it is followed */
+    struct task next; /* tells our own answer or failure */
     struct task grave;
 };
 
@@ -71,6 +76,8 @@ static void bury(struct task *task)
 {
     struct transaction *t = container_of(task, struct transaction, grave);
     config_unref(t->order.config);
+    if (t->followed)
+        arena_free(t->request.arena);
     t->magic = 0;
     free(t);
 }
@@ -105,6 +112,8 @@ static void conclude(struct transaction *t)
 static void be_over(struct transaction *t)
 {
     enter(t, STATE_OVER);
+    if (t->followed)
+        list_remove(&t->link);
     loop_defer(t->order.loop, &t->grave);
 }
 
@@ -163,11 +172,26 @@ static void break_off(struct transaction *t)
     t->base.events->on_failed(t->base.owner, &t->failure);
 }
 
+/* Nobody is told. What went wrong matters of an order alone; nothing did if its answer
+ * was only too long (FAILURE_NONE). */
+static void end_followed(struct transaction *t)
+{
+    const struct verdict *v = &t->failure;
+    if (t->order.request->is_order && v->sent != SENT_NO && v->error != FAILURE_NONE)
+        tally_fail(&t->tally, v, true);
+    else
+        tally_leave(&t->tally, v->sent);
+    conclude(t);
+    be_over(t);
+}
+
 /* Called from events, never from within the asker's call. */
 static void fail(struct transaction *t)
 {
     let_go(t);
-    if (t->state == STATE_RELAYING)
+    if (t->followed)
+        end_followed(t);
+    else if (t->state == STATE_RELAYING)
         break_off(t);
     else
         reply(t);
@@ -216,7 +240,10 @@ static void on_end(void *owner, const struct fields *trailers)
     t->answer = NULL;
     task_forget(&t->next);
     struct fields to = relay_trailers(t->order.request->arena, trailers);
-    tally_succeed(&t->tally);
+    if (t->followed && !t->order.request->is_order)
+        tally_leave(&t->tally, SENT_YES); /* it was answered, but nobody was */
+    else
+        tally_succeed(&t->tally);
     conclude(t);
     be_over(t);
     t->base.events->on_end(t->base.owner, &to);
@@ -277,6 +304,14 @@ static void on_switch(void *owner, const struct response *head, const struct swi
     t->base.events->on_switch(t->base.owner, &relayed_head, to);
 }
 
+static const struct exchange_events fetch_events = {.on_interim = on_interim,
+                                                    .on_head = on_head,
+                                                    .on_body = on_body,
+                                                    .on_end = on_end,
+                                                    .on_failed = on_failed,
+                                                    .on_drain = on_drain,
+                                                    .on_switch = on_switch};
+
 /* ----------------------------------------------------- asked by the client side */
 
 static enum sent sent_now(const struct transaction *t)
@@ -324,6 +359,7 @@ static void cancel(struct exchange *x)
     struct transaction *t = self(x);
     CHECK(t->state != STATE_OVER);
     enum sent sent = sent_now(t);
+    t->tally.record.left = true;
     bool concluded = t->tally.ended;
     let_go(t);
     if (!concluded) {
@@ -331,6 +367,70 @@ static void cancel(struct exchange *x)
         conclude(t);
     }
     be_over(t);
+}
+
+/* Nobody hears of it. */
+static void hear_no_head(void *owner, const struct response *r)
+{
+    (void)owner, (void)r;
+}
+
+static void hear_no_body(void *owner, const char *data, size_t len)
+{
+    (void)owner, (void)data, (void)len;
+}
+
+static void hear_no_end(void *owner, const struct fields *trailers)
+{
+    (void)owner, (void)trailers;
+}
+
+static void hear_no_drain(void *owner)
+{
+    (void)owner;
+}
+
+/* The request's arena is its own from here on, the rest of the asker's is copied. */
+static void take_along(struct transaction *t)
+{
+    struct arena *a = t->order.request->arena;
+    t->request = *t->order.request;
+    t->ingress = *t->order.ingress;
+    const char **names[] = {&t->ingress.upstream, &t->ingress.socket, &t->ingress.tunnel};
+    for (size_t i = 0; i < COUNT_OF(names); i++)
+        if (*names[i])
+            *names[i] = arena_span(a, span_of(*names[i])).at;
+    t->order.request = t->relay.request = &t->request;
+    t->order.ingress = t->relay.ingress = &t->ingress;
+    t->tally.record.client = t->ingress.client;
+}
+
+/* What was not sent whole is taken back, or given up. */
+static bool leave(struct exchange *x)
+{
+    static const struct exchange_events nobody = {.on_interim = hear_no_head,
+                                                  .on_head = hear_no_head,
+                                                  .on_body = hear_no_body,
+                                                  .on_end = hear_no_end,
+                                                  .on_drain = hear_no_drain};
+    struct transaction *t = self(x);
+    bool asks = t->state <= STATE_RELAYING && t->failure.error == FAILURE_NONE;
+    if (!asks || !t->answer || !t->fetches || !fetch_follow(t->answer, &fetch_events, t))
+        return false;
+    t->tally.record.left = true;
+    t->followed = true;
+    take_along(t);
+    t->base.events = &nobody;
+    t->base.owner = NULL;
+    list_push_back(t->order.followed, &t->link);
+    return true;
+}
+
+struct exchange *transaction_of(struct link *link)
+{
+    struct transaction *t = LIST_ENTRY(link, struct transaction, link);
+    MAGIC_CHECK(t, MAGIC);
+    return &t->base;
 }
 
 /* Told outside the asker's call, with what was sent of it by now. */
@@ -381,14 +481,6 @@ static struct span turn_of(const struct transaction *t)
     return f ? f->value : (struct span){0};
 }
 
-static const struct exchange_events fetch_events = {.on_interim = on_interim,
-                                                    .on_head = on_head,
-                                                    .on_body = on_body,
-                                                    .on_end = on_end,
-                                                    .on_failed = on_failed,
-                                                    .on_drain = on_drain,
-                                                    .on_switch = on_switch};
-
 static struct fetch_order fetch_order_of(struct transaction *t, uint64_t total_ms)
 {
     const struct request *r = t->order.request;
@@ -425,6 +517,7 @@ static void begin(struct transaction *t, uint64_t total_ms)
     const struct sharing sharing = sharing_of(t->settings, t->order.request, t->relay.is_private);
     if (!sharing.allowed || pool_is_draining(t->pool)) {
         t->answer = fetch_open(&fetch, &fetch_events, t);
+        t->fetches = true;
         return;
     }
     struct flight_order order = {.fetch = fetch,
@@ -466,7 +559,14 @@ static void find_pool(struct transaction *t)
 struct exchange *transaction_open(const struct transaction_order *o,
                                   const struct exchange_events *events, void *owner)
 {
-    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, sent, spoil};
+    static const struct exchange_ops ops = {.body = body,
+                                            .finish = finish,
+                                            .pause = hold,
+                                            .resume = unhold,
+                                            .cancel = cancel,
+                                            .sent = sent,
+                                            .refuse = spoil,
+                                            .leave = leave};
     struct transaction *t = NEW(struct transaction);
     t->base = (struct exchange){&ops, events, owner};
     t->magic = MAGIC;

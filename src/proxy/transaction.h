@@ -1,7 +1,9 @@
 /* One request of a client at the proxy, from its head to the last byte of its
  * answer: has it fetched, relays the answer or says what went wrong and whether
  * the request can have reached the exchange. Counts it, once. An exchange to the
- * client side; frees itself. Asking, relaying, replying (an error of ours), over. */
+ * client side; frees itself. Asking, relaying, replying (an error of ours), over. Whose
+ * client leaves after it was sent whole is followed: it goes on, with nobody to hear it,
+ * until its outcome is known. */
 #pragma once
 
 #include "proxy/proxy.h"
@@ -14,6 +16,7 @@ struct transaction_order {
     struct flights *flights;
     struct config *config;
     struct totals *totals;
+    struct list *followed; /* of links of theirs, see transaction_of() */
     record_listener *on_record;
     uint64_t record_least_us; /* shorter ones are not told, unless their fate is unknown */
     void *record_context;
@@ -22,6 +25,9 @@ struct transaction_order {
     const struct route *route;     /* NULL: none was found */
     const struct verdict *refusal; /* NULL: it goes to route's upstream */
 };
+
+/* One that is followed, to be refused or cancelled. */
+struct exchange *transaction_of(struct link *);
 
 struct exchange *transaction_open(const struct transaction_order *, const struct exchange_events *,
                                   void *owner);

@@ -365,7 +365,12 @@ struct exchange *h1_exchange_base(struct h1_exchange *h)
 struct h1_exchange *h1_exchange_new(struct loop *l, struct stream *s, const struct h1_line *line,
                                     void *owner, const struct conn_request *r)
 {
-    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, sent_now, NULL};
+    static const struct exchange_ops ops = {.body = body,
+                                            .finish = finish,
+                                            .pause = hold,
+                                            .resume = unhold,
+                                            .cancel = cancel,
+                                            .sent = sent_now};
     struct h1_exchange *h = NEW(struct h1_exchange);
     h->magic = MAGIC;
     h->base.ops = &ops;

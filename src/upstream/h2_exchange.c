@@ -458,7 +458,12 @@ struct h2_exchange *h2_exchange_new(struct loop *l, const struct h2_line *line, 
                                     nghttp2_session *session, struct stream *s, bool secure,
                                     const struct conn_request *r)
 {
-    static const struct exchange_ops ops = {body, finish, hold, unhold, cancel, sent_now, NULL};
+    static const struct exchange_ops ops = {.body = body,
+                                            .finish = finish,
+                                            .pause = hold,
+                                            .resume = unhold,
+                                            .cancel = cancel,
+                                            .sent = sent_now};
     struct h2_exchange *h = NEW(struct h2_exchange);
     h->magic = MAGIC;
     h->base.ops = &ops;

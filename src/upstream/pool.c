@@ -343,6 +343,11 @@ size_t pool_requests(const struct pool *p)
     return p->requests.count;
 }
 
+size_t pool_waiting(const struct pool *p)
+{
+    return p->waiters.count;
+}
+
 size_t pool_lines(const struct pool *p)
 {
     return lines_open(&p->lines);

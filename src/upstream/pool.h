@@ -138,4 +138,5 @@ const struct pool_origin *pool_origin(const struct pool *);
 struct connector *pool_connector(struct pool *);
 bool pool_floor_tried(const struct pool *); /* min_idle lines came up, or one failed */
 size_t pool_requests(const struct pool *);
+size_t pool_waiting(const struct pool *); /* for a line */
 size_t pool_lines(const struct pool *);

@@ -1,10 +1,13 @@
 """Orders of unknown fate: which they are, the one warning of each, and where they are counted."""
+import signal
+import socket
+
 import pytest
 
 from lib.behaviour import Gate, drop, hang, raw, reply
-from lib.daemon import upstream
+from lib.daemon import PATIENCE, upstream
 from lib.promise import UNSAFE, own_error, works
-from lib.wire import compose, eventually
+from lib.wire import compose, eventually, refuses
 
 KEY = [('API-Key', 'k'), ('Trunkline-Client', 'grid1')]
 TARGET = '/ex/order?symbol=BTC&signature=5ec4e7'
@@ -177,3 +180,79 @@ def test_known_refusals_are_no_doubt(daemon, origin):
         assert d.upstream()['requests']['unknown'] - before == unknown, body
         assert len(warnings(d)) == before + unknown
     assert d.upstream()['requests']['failed'] == 5
+
+
+# ---------------------------------------------------------------------------------------- clients that leave
+
+def send_and_leave(d, target, how='abort', method='POST', seen=None):
+    c = d.client()
+    c.send(compose(method, '/ex' + target, KEY, b'x' if method == 'POST' else b''))
+    eventually(seen)
+    if how == 'half':
+        c.sock.shutdown(socket.SHUT_WR)
+    else:
+        c.abort() if how == 'abort' else c.close()
+    return c
+
+
+@pytest.mark.parametrize('alpn', [('http/1.1',), H2], ids=['h1', 'h2'])
+@pytest.mark.parametrize('how', ['abort', 'close', 'half'])
+def test_an_order_is_followed(daemon, origins, tmp_path, how, alpn):
+    """Its outcome is logged, nothing is unknown, and the line lives on."""
+    log = tmp_path / 'access.log'
+    origin = origins(alpn=alpn)
+    d = daemon(upstream('ex', origin, max_connections=1), access_log=str(log))
+    works(d)
+    gate = Gate(reply(201, b'done'))
+    origin.on('/order', gate)
+    c = send_and_leave(d, '/order', how, seen=lambda: gate.waiting == 1)
+    eventually(lambda: d.stats()['clients']['open'] <= 1)
+    gate.release()
+    eventually(lambda: d.upstream()['requests']['active'] == 0 and d.connections()['active'] == 0)
+    assert works(d, '/ex/next').get('x-line') == '1' and len(origin.lines) == 1
+    u = d.upstream()
+    assert (u['requests']['unknown'], u['requests']['failed'], u['connections']['drained']) == (0, 0, 1)
+    line = eventually(lambda: [li for li in log.read_text().splitlines() if '/order' in li])
+    assert len(line) == 1 and all(w in line[0] for w in ('left=yes', 'status=201', 'sent=yes', 'bytes=4', 'bot=grid1')), line
+    assert 'left=' not in ''.join(li for li in log.read_text().splitlines() if '/order' not in li)
+    assert not warnings(d)
+    c.close()
+
+
+def test_the_line_of_a_get_lives_on(daemon, origin):
+    """Its answer is read to the end, too; shared ones that all have left as well."""
+    for n, settings in enumerate([{}, {'coalesce': True}], 1):
+        d = daemon(upstream('ex', origin, max_connections=1, **settings))
+        line = works(d).get('x-line')
+        gate = Gate()
+        origin.on(f'/q{n}', gate)
+        c = d.client()
+        c.send(compose('GET', f'/ex/q{n}'))
+        eventually(lambda g=gate: g.waiting == 1)
+        c.abort()
+        eventually(lambda d=d: d.stats()['clients']['open'] <= 1)
+        gate.release()
+        eventually(lambda d=d: d.connections()['active'] == 0)
+        assert works(d, '/ex/next').get('x-line') == line
+        assert d.connections()['drained'] == 1 and d.connections()['closed']['error'] == 0
+
+
+def test_a_drain_waits_for_those_that_are_followed(daemon, origin, tmp_path):
+    """And the very end settles and logs them."""
+    for name, released in (('first', True), ('second', False)):
+        log = tmp_path / name
+        d = daemon(upstream('ex', origin), access_log=str(log))
+        works(d)
+        gate = Gate()
+        origin.on(f'/{name}', gate)
+        send_and_leave(d, f'/{name}', seen=lambda g=gate: g.waiting == 1)
+        eventually(lambda d=d: d.stats()['clients']['open'] <= 1)
+        d.kill(signal.SIGTERM)
+        eventually(lambda d=d: refuses(d.where))
+        assert d.alive()
+        gate.release() if released else d.kill(signal.SIGTERM)
+        assert d.wait(10 * PATIENCE) == 0
+        line = [li for li in log.read_text().splitlines() if name in li]
+        wanted = 'status=200' if released else 'error=destination_unavailable'
+        assert len(line) == 1 and 'left=yes' in line[0] and wanted in line[0], line
+        assert len(warnings(d)) == (not released)

@@ -115,6 +115,20 @@ static void cancel(struct exchange *exchange)
     let_go(self(exchange));
 }
 
+/* With `follows` it goes on alone, and the request's arena is its own. */
+static bool leave(struct exchange *exchange)
+{
+    struct fake_exchange *x = self(exchange);
+    if (!x->handler->follows)
+        return false;
+    CHECK(!x->gone);
+    arena_free(x->request->arena);
+    x->handler->followed++;
+    x->handler->cancelled++;
+    let_go(x);
+    return true;
+}
+
 /* As of a proxy that had begun to send it. */
 static enum sent sent(const struct exchange *exchange)
 {
@@ -138,7 +152,14 @@ static struct exchange *open_exchange(void *owner, const struct request *request
                                       const struct ingress *in,
                                       const struct exchange_events *events, void *asker)
 {
-    static const struct exchange_ops ops = {take_body, finish, hold, go_on, cancel, sent, refuse};
+    static const struct exchange_ops ops = {.body = take_body,
+                                            .finish = finish,
+                                            .pause = hold,
+                                            .resume = go_on,
+                                            .cancel = cancel,
+                                            .sent = sent,
+                                            .refuse = refuse,
+                                            .leave = leave};
     struct fake_handler *h = owner;
     struct fake_exchange *x = NEW(struct fake_exchange);
     h->ingress = *in;

@@ -16,9 +16,10 @@ struct fake_handler {
     enum framing framing;       /* of the echo */
     bool full;                  /* bodies are not welcome after each piece */
     bool intercepts;            /* TLS inside CONNECT is to end here */
+    bool follows;               /* those whose asker leaves */
     bool asap;                  /* drains by itself, in the same turn */
     struct fake_exchange *last; /* the one opened last, while it is open */
-    unsigned opened, finished, cancelled, ended, refused, paused, resumed;
+    unsigned opened, finished, cancelled, followed, ended, refused, paused, resumed;
     unsigned unsecured;
     enum failure unsecured_why;
     int refused_status;

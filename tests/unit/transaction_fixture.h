@@ -84,6 +84,7 @@ static inline void begin(const char *directives)
 
 static inline void finish(void)
 {
+    proxy_stop(proxy);
     ck_assert_uint_eq(pools_requests(pools), 0);
     proxy_free(proxy);
     pools_free(pools);
@@ -144,6 +145,18 @@ static inline void ask_whole(struct asking *a, const char *method, const char *f
     if (has_body)
         ck_assert(exchange_body(a->asker.exchange, "hello", 5));
     conclude(a);
+}
+
+/* Its client is gone, with all that was its own. */
+static inline bool depart(struct asking *a)
+{
+    struct exchange *x = a->asker.exchange;
+    a->asker.exchange = NULL;
+    bool followed = exchange_leave(x);
+    if (followed)
+        a->arena = NULL;
+    a->request = (struct request){0};
+    return followed;
 }
 
 static inline void clear(struct asking *a)
