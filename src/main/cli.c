@@ -18,6 +18,7 @@
 #include "main/doctor.h"
 #include "main/fetch.h"
 #include "main/plan.h"
+#include "main/sandbox.h"
 #include "main/stats_table.h"
 #include "main/stats_watch.h"
 #include "main/verbs.h"
@@ -45,10 +46,10 @@ static int print_version(void)
     mbedtls_version_get_string(mbedtls);
     printf("trunkline %s\n", PACKAGE_VERSION);
     printf("libuv %s\nllhttp %d.%d.%d\nnghttp2 %s\nmbedTLS %s\nc-ares %s\njansson %s\n"
-           "libconfuse %s\n",
+           "libconfuse %s\nsandbox: %s\n",
            uv_version_string(), LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH,
            nghttp2_version(0)->version_str, mbedtls, ares_version(NULL), jansson_version_str(),
-           confuse_version);
+           confuse_version, sandbox_words());
     return EX_OK;
 }
 

@@ -18,6 +18,7 @@
 #include "main/notify.h"
 #include "main/plan.h"
 #include "main/pulse.h"
+#include "main/sandbox.h"
 #include "main/signals.h"
 #include "net/leaves.h"
 #include "proxy/guard.h"
@@ -507,6 +508,7 @@ static int run(struct daemon *d, struct plan *plan, const char *path, bool optio
             d->config->upstream_count, *d->config->path ? d->config->path : "built in");
         d->patience_at = loop_now(d->loop) + FLOOR_PATIENCE_MS;
         deadline_in(&d->poll, 0);
+        sandbox_enter();
         loop_run(d->loop);
         LOG(INFO, "daemon", "ended");
     }

@@ -36,8 +36,8 @@ def test_it_serves(service):
     eventually(lambda: '1 of 1 upstreams up; 1 lines' in service.show('StatusText') and '2 requests' in service.show('StatusText'), 15)
     status = open(f'/proc/{service.pid}/status').read()
     assert re.search(r'^CapEff:\s+0+$', status, re.M) and re.search(r'^NoNewPrivs:\s+1$', status, re.M)
-    assert os.stat(f'/proc/{service.pid}').st_uid > 1000, 'it runs as a dynamic user'
-    assert 'error' not in service.journal()
+    assert int(re.search(r'^Uid:\s+(\d+)', status, re.M)[1]) > 1000, 'it runs as a dynamic user'
+    assert 'error' not in service.journal() and 'sandbox' not in service.journal()
 
 
 def without_loss(service, origin, act, times):
