@@ -148,6 +148,7 @@ void access_line(struct text *to, enum config_log_format format, const struct ti
     add_word(&l, "cache", cache_result_name(r->cache.result));
     add_word(&l, "error", r->error == FAILURE_NONE ? NULL : failure_name(r->error));
     add_word(&l, "sent", sent_name(r->sent));
+    add_ms(&l, "hold_ms", r->trip.hold_us);
     add_ms(&l, "queue_ms", r->trip.queue_us);
     add_ms(&l, "dns_ms", r->trip.dns_us);
     add_ms(&l, "connect_ms", r->trip.connect_us);

@@ -6,27 +6,32 @@
 
 #define TARGET_SHOWN 200
 
-/* Of a phase that never ended, all until now; of what is left, the body. */
-static void measure(const struct record *r, uint64_t now_us, uint64_t took[7])
+enum phase { HOLD, QUEUE, DNS, CONNECT, TLS, TTFB, RETRIED, BODY, PHASES };
+
+/* An answer that never came was waited for until now, one of somebody else's request all
+ * the time; what is left is a body's, the request's or the answer's. */
+static void measure(const struct record *r, uint64_t now_us, uint64_t took[PHASES])
 {
     const struct trip *t = &r->trip;
-    uint64_t began = now_us - r->total_us, told = 0;
-    bool waits = t->waiting_us > t->lent_us, awaits = t->lent_us && !waits && !t->ttfb_us;
-    took[0] = !t->waiting_us ? r->total_us : t->waiting_us > began ? t->waiting_us - began : 0;
-    took[1] = waits ? now_us - t->waiting_us : t->queue_us;
-    took[2] = t->dns_us;
-    took[3] = t->connect_us;
-    took[4] = t->tls_us;
-    took[5] = awaits ? now_us - t->lent_us : t->ttfb_us;
-    for (size_t i = 0; i < 6; i++)
+    bool awaits = t->lent_us && !t->ttfb_us, follows = r->cache.result == CACHE_COLLAPSED;
+    uint64_t told = 0;
+    took[HOLD] = t->hold_us;
+    took[QUEUE] = t->queue_us;
+    took[DNS] = t->dns_us;
+    took[CONNECT] = t->connect_us;
+    took[TLS] = t->tls_us;
+    took[TTFB] = awaits ? now_us - t->lent_us : follows ? r->total_us : t->ttfb_us;
+    took[RETRIED] = t->retried_us;
+    for (size_t i = 0; i < BODY; i++)
         told += took[i];
-    took[6] = r->total_us > told ? r->total_us - told : 0;
+    took[BODY] = r->total_us > told ? r->total_us - told : 0;
 }
 
 const char *slow_phase(const struct record *r, uint64_t now_us, uint64_t *took_us)
 {
-    static const char *const names[7] = {"hold", "queue", "dns", "connect", "tls", "ttfb", "body"};
-    uint64_t took[7];
+    static const char *const names[PHASES] = {"hold", "queue", "dns",     "connect",
+                                              "tls",  "ttfb",  "retried", "body"};
+    uint64_t took[PHASES];
     size_t longest = 0;
     measure(r, now_us, took);
     for (size_t i = 1; i < COUNT_OF(took); i++)

@@ -18,7 +18,6 @@ struct slow_log {
 /* A request that ended now (clock_us()); the record is borrowed. */
 void slow_log_look(struct slow_log *, const struct record *, uint64_t now_us);
 
-/* Where its time went: the name of the longest phase, and how long that was. `hold`
- * is what came before it waited for a line: the gate, a turn, an earlier try;
- * `body` what came after the answer's head; the others are those of /stats. */
+/* Where its time went: the name of the longest phase, and how long that was: one of those
+ * of /stats; `retried`, tries before the last; or `body`, of the request or the answer. */
 const char *slow_phase(const struct record *, uint64_t now_us, uint64_t *took_us);

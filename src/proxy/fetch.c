@@ -68,6 +68,17 @@ static struct fetch *self(struct exchange *x)
     return f;
 }
 
+/* What it waits for in this state is told of its way. */
+static void follow(struct fetch *f)
+{
+    if (f->state == STATE_QUEUEING || f->state == STATE_GATED)
+        trip_held(f->order.trip);
+    else if (f->state == STATE_WAITING)
+        trip_waits(f->order.trip);
+    else if (f->state == STATE_OVER)
+        trip_gave_up(f->order.trip, pool_paused_us(&f->waiter));
+}
+
 /* The one place where the state changes. */
 static void enter(struct fetch *f, enum state to)
 {
@@ -81,6 +92,7 @@ static void enter(struct fetch *f, enum state to)
     CHECK(to > from || again);
     LOG(DEBUG, pool_origin(f->order.pool)->name, "fetch: %s, now %s", names[from], names[to]);
     f->state = to;
+    follow(f);
 }
 
 /* ----------------------------------------------------------------- deadlines */
@@ -424,7 +436,7 @@ static void try_on(struct fetch *f, struct line *line)
                                                   .on_drain = on_drain};
     struct line_facts facts;
     line_describe(line, &facts);
-    trip_lent(f->order.trip, pool_stats(f->order.pool), &facts);
+    trip_lent(f->order.trip, pool_stats(f->order.pool), &facts, pool_paused_us(&f->waiter));
     f->reused = facts.reused;
     f->shares = line_shares(line);
     f->tries++;
@@ -475,11 +487,12 @@ static void acquire(struct fetch *f)
         try_on(f, line);
 }
 
+/* It is its turn, or the gate lets it pass. */
 static void on_pass(void *owner)
 {
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
-    acquire(f);
+    (f->state == STATE_QUEUEING ? pass_gate : acquire)(f);
 }
 
 static void pass_gate(struct fetch *f)
@@ -496,28 +509,15 @@ static void pass_gate(struct fetch *f)
         acquire(f);
 }
 
-static void on_turn(void *owner)
-{
-    struct fetch *f = owner;
-    MAGIC_CHECK(f, MAGIC);
-    pass_gate(f);
-}
-
 static void take_turn(struct fetch *f)
 {
     enter(f, STATE_QUEUEING);
-    trip_waits(f->order.trip);
     if (f->order.is_order)
         f->order_at = after(f, f->order.settings->order_wait);
-    if (f->order.turn.len == 0) {
-        pass_gate(f);
-        return;
-    }
-    f->turn.owner = f;
-    f->turn.on_turn = on_turn;
-    f->turn.on_refused = on_refused;
+    f->turn = (struct turn){.owner = f, .on_turn = on_pass, .on_refused = on_refused};
     uint64_t until = least(wait_until(f), after(f, f->order.settings->serialize_timeout));
-    if (turn_take(pool_turns(f->order.pool), &f->turn, f->order.turn, until))
+    if (f->order.turn.len == 0 ||
+        turn_take(pool_turns(f->order.pool), &f->turn, f->order.turn, until))
         pass_gate(f);
 }
 

@@ -12,6 +12,7 @@ void passenger_take_trip(struct passenger *p)
     struct trip *to = p->order.fetch.trip, *from = &p->flight->trip;
     uint64_t had = to->weight;
     *to = *from;
+    trip_gave_up(to, 0); /* the flight may wait on */
     to->weight += had;
     from->weight = 0;
 }

@@ -120,10 +120,12 @@ static bool is_origin_form(enum route_form form)
 
 static void add_server_timing(struct fields *to, struct arena *a, const struct trip *t)
 {
-    char *value = arena_printf(
-        a, "queue;dur=%.3f, dns;dur=%.3f, connect;dur=%.3f, tls;dur=%.3f, ttfb;dur=%.3f",
-        (double)t->queue_us / 1e3, (double)t->dns_us / 1e3, (double)t->connect_us / 1e3,
-        (double)t->tls_us / 1e3, (double)t->ttfb_us / 1e3);
+    char *value = arena_printf(a,
+                               "hold;dur=%.3f, queue;dur=%.3f, dns;dur=%.3f, connect;dur=%.3f, "
+                               "tls;dur=%.3f, ttfb;dur=%.3f",
+                               (double)t->hold_us / 1e3, (double)t->queue_us / 1e3,
+                               (double)t->dns_us / 1e3, (double)t->connect_us / 1e3,
+                               (double)t->tls_us / 1e3, (double)t->ttfb_us / 1e3);
     fields_add(to, a, SPAN("Server-Timing"), span_of(value));
 }
 

@@ -3,9 +3,40 @@
 #include "net/loop.h"
 #include "upstream/line.h"
 
+static void add(struct trip *t, uint64_t waited_us, uint64_t held_us)
+{
+    uint64_t held = held_us < waited_us ? held_us : waited_us;
+    t->hold_us += held;
+    t->queue_us += waited_us - held;
+    t->wait = TRIP_MOVES;
+}
+
+void trip_gave_up(struct trip *t, uint64_t paused_us)
+{
+    uint64_t waited = clock_us() - t->waiting_us;
+    if (t->wait != TRIP_MOVES)
+        add(t, waited, t->wait == TRIP_HELD ? waited : paused_us);
+}
+
+static void begin(struct trip *t)
+{
+    trip_gave_up(t, 0);
+    t->waiting_us = clock_us();
+    if (t->lent_us)
+        t->retried_us += t->waiting_us - t->lent_us;
+    t->lent_us = 0;
+}
+
+void trip_held(struct trip *t)
+{
+    begin(t);
+    t->wait = TRIP_HELD;
+}
+
 void trip_waits(struct trip *t)
 {
-    t->waiting_us = clock_us();
+    begin(t);
+    t->wait = TRIP_WAITS;
 }
 
 /* Takes as much of a phase as was waited for, counted back from the line's being up. */
@@ -29,15 +60,19 @@ static void charge(struct trip *t, const struct line_facts *facts)
 }
 
 /* Phases add up: what a fresh line took to open is not told as queue again. */
-void trip_lent(struct trip *t, struct upstream_stats *stats, const struct line_facts *facts)
+void trip_lent(struct trip *t, struct upstream_stats *stats, const struct line_facts *facts,
+               uint64_t paused_us)
 {
+    uint64_t queued_before = t->queue_us;
     t->lent_us = clock_us();
     t->reused = facts->reused;
     t->protocol = facts->protocol;
     charge(t, facts);
     uint64_t waited = t->lent_us - t->waiting_us, opening = t->dns_us + t->connect_us + t->tls_us;
-    t->queue_us = waited > opening ? waited - opening : 0;
-    histogram_add(&stats->queue, t->queue_us);
+    add(t, waited > opening ? waited - opening : 0, paused_us);
+    histogram_add(&stats->hold, t->hold_us - t->counted_us);
+    histogram_add(&stats->queue, t->queue_us - queued_before);
+    t->counted_us = t->hold_us;
 }
 
 void trip_answered(struct trip *t, struct upstream_stats *stats)

@@ -1,5 +1,6 @@
-/* What a request's way to its origin took: of its last try, in the phases of
- * /stats. Written by the fetch as it goes, counted into its upstream's
+/* What a request's way to its origin took, in the phases of /stats: those of its last
+ * try, and what it waited in all. Hold is what an operator or a rule made it wait: for
+ * its turn, at the gate, in a pause; queue is the wait for a line. Written by the fetch as it goes, counted into its upstream's
  * histograms there, read by whoever tells of it. A plain value. */
 #pragma once
 
@@ -8,18 +9,29 @@
 struct line_facts;
 
 struct trip {
-    uint64_t waiting_us, lent_us; /* clock_us(): began to wait for a line, got one; 0: not yet */
+    enum { TRIP_MOVES, TRIP_HELD, TRIP_WAITS } wait;
+    uint64_t waiting_us, lent_us; /* clock_us(): began that wait, got a line; 0: not yet */
     bool reused;
-    bool refused;         /* a 200 that says it is a failure (error_prefix) */
-    bool known_refusal;   /* a 5xx whose body says that nothing was done (known_refusals) */
-    bool unseen;          /* in a coding in which that cannot be seen */
-    const char *protocol; /* of the line; NULL: none */
-    uint64_t queue_us, dns_us, connect_us, tls_us, ttfb_us;
+    bool refused;               /* a 200 that says it is a failure (error_prefix) */
+    bool known_refusal;         /* a 5xx whose body says that nothing was done (known_refusals) */
+    bool unseen;                /* in a coding in which that cannot be seen */
+    const char *protocol;       /* of the line; NULL: none */
+    uint64_t hold_us, queue_us; /* of all tries */
+    uint64_t retried_us;        /* from a line lent to the end of tries before the last */
+    uint64_t counted_us;        /* of hold_us, in the histogram already */
+    uint64_t dns_us, connect_us, tls_us, ttfb_us;
     uint64_t weight; /* by which the exchange's weight header grew, of all tries */
 };
 
-/* It begins to wait for a line; it got one (of whose opening it is charged what it waited
- * for); the head of the answer came. */
+/* It begins to be held, or to wait for a line; what it waited for before is over. */
+void trip_held(struct trip *);
 void trip_waits(struct trip *);
-void trip_lent(struct trip *, struct upstream_stats *, const struct line_facts *);
+
+/* It got a line (of whose opening it is charged what it waited for); `paused_us` of the
+ * wait fell into a pause. The head of the answer came. */
+void trip_lent(struct trip *, struct upstream_stats *, const struct line_facts *,
+               uint64_t paused_us);
 void trip_answered(struct trip *, struct upstream_stats *);
+
+/* It waits no more, and got nothing; likewise. Fine if it does not wait. */
+void trip_gave_up(struct trip *, uint64_t paused_us);

@@ -7,6 +7,19 @@
 
 static const char *const state_names[] = {"up", "paused", "draining", "draining"};
 
+uint64_t pool_pause_clock(const struct pool *p)
+{
+    bool paused = p->state == STATE_PAUSED;
+    return p->paused_us + (paused ? clock_us() - p->pause_began_us : 0);
+}
+
+static void set_state(struct pool *p, enum pool_state to)
+{
+    p->paused_us = pool_pause_clock(p);
+    p->pause_began_us = clock_us();
+    p->state = to;
+}
+
 static void check_empty(struct pool *p)
 {
     if (p->state == STATE_RETIRED && p->requests.count + p->fetches.count == 0)
@@ -198,7 +211,7 @@ void pool_retire(struct pool *p)
 {
     MAGIC_CHECK(p, POOL_MAGIC);
     p->gone_paused = p->state == STATE_PAUSED;
-    p->state = STATE_RETIRED;
+    set_state(p, STATE_RETIRED);
     if (p->gone_paused)
         pool_refuse_all(p);
     lines_drain(&p->lines);
@@ -218,7 +231,7 @@ static void enter(struct pool *p, enum pool_state to)
 {
     if (p->state == to)
         return;
-    p->state = to;
+    set_state(p, to);
     LOG(INFO, p->lines.object, "now %s", state_names[to]);
 }
 

@@ -64,10 +64,11 @@ struct pool_waiter {
     struct deadline deadline;
     struct pool *pool;
     uint64_t since_us, since_ms, until_ms;
-    bool is_order;       /* rides only on a line found quiet at this moment */
-    bool rides_alone;    /* on a line of its own, where there is one or may be one soon */
-    bool yields;         /* it has another answer, and waits for no probe of an open circuit */
-    struct task refusal; /* a refusal found inside pool_acquire, told outside it */
+    uint64_t unpaused_us; /* pool_pause_clock() when it came */
+    bool is_order;        /* rides only on a line found quiet at this moment */
+    bool rides_alone;     /* on a line of its own, where there is one or may be one soon */
+    bool yields;          /* it has another answer, and waits for no probe of an open circuit */
+    struct task refusal;  /* a refusal found inside pool_acquire, told outside it */
     struct verdict why;
     void *owner;
     void (*on_line)(void *owner, struct line *);             /* lent */
@@ -80,6 +81,10 @@ struct pool_waiter {
  * lent is to be used at once, by line_open(). */
 struct line *pool_acquire(struct pool *, struct pool_waiter *, uint64_t until_ms);
 void pool_forget(struct pool_waiter *);
+
+/* How much of its wait until now, or until it was told of its end just now, fell into
+ * pauses of the pool; in µs. */
+uint64_t pool_paused_us(const struct pool_waiter *);
 
 /* What a waiting one would be refused with now. */
 struct verdict pool_refusal(const struct pool_waiter *);

@@ -18,9 +18,11 @@ struct pool {
     struct connector *connector;
     struct pool_origin origin;
     struct lines lines;
-    struct list waiters;  /* for a line, first come first served */
-    struct list loners;   /* of them, those that hope for a line of their own */
-    bool ending;          /* the daemon drains */
+    struct list waiters; /* for a line, first come first served */
+    struct list loners;  /* of them, those that hope for a line of their own */
+    bool ending;         /* the daemon drains */
+    uint64_t paused_us;  /* all pauses so far; of one that goes on see pause_began_us */
+    uint64_t pause_began_us;
     bool gone_paused;     /* retired while it was paused: sends nothing more */
     bool serving;         /* one of them is being told of his line */
     struct list requests; /* all under way, with a line or without */
@@ -37,6 +39,9 @@ struct pool {
 
 /* What lines tell the queue. */
 extern const struct lines_events pool_queue_events;
+
+/* How long it was paused in all; a clock that goes only in pauses. */
+uint64_t pool_pause_clock(const struct pool *);
 
 /* Refuses all who wait for a line of a pool that was paused and is gone. */
 void pool_refuse_all(struct pool *);

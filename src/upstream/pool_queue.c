@@ -16,10 +16,15 @@ static struct pool_waiter *waiter_of(struct link *link)
     return LIST_ENTRY(link, struct pool_waiter, link);
 }
 
+uint64_t pool_paused_us(const struct pool_waiter *w)
+{
+    return w->pool ? pool_pause_clock(w->pool) - w->unpaused_us : 0;
+}
+
 static void note_wait(struct pool *p, const struct pool_waiter *w)
 {
     uint64_t now = clock_us();
-    recent_waited(&p->stats.recent, now, now - w->since_us);
+    recent_waited(&p->stats.recent, now, now - w->since_us - pool_paused_us(w));
 }
 
 static void leave_queue(struct pool *p, struct pool_waiter *w)
@@ -295,6 +300,7 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
     uint64_t now = loop_now(p->loop);
     *w = (struct pool_waiter){.pool = p,
                               .since_us = clock_us(),
+                              .unpaused_us = pool_pause_clock(p),
                               .since_ms = now,
                               .until_ms = until_ms,
                               .is_order = w->is_order,

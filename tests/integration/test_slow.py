@@ -3,6 +3,8 @@ import json
 import re
 import time
 
+import pytest
+
 from lib.behaviour import Gate, raw, reply
 from lib.daemon import upstream
 from lib.promise import works
@@ -62,7 +64,67 @@ def test_phases_agree(daemon, origin, tmp_path):
     eventually(lambda: log.exists() and log.read_text().count('\n') == 2)
     for header, line in zip(headers, map(json.loads, log.read_text().splitlines())):
         told = {k: float(v) for k, v in re.findall(r'(\w+);dur=([\d.]+)', header)}
-        assert list(told) == ['queue', 'dns', 'connect', 'tls', 'ttfb']
+        assert list(told) == ['hold', 'queue', 'dns', 'connect', 'tls', 'ttfb']
         assert all(abs(v - line[f'{k}_ms']) < 0.002 for k, v in told.items()), (header, line)
         assert sum(told.values()) <= line['total_ms'] + 0.5 and told['ttfb'] >= 45
     assert 'tls;dur=0.000' in headers[1] and 'tls;dur=0.000' not in headers[0]
+
+
+def timing(answer):
+    return {k: float(v) for k, v in re.findall(r'(\w+);dur=([\d.]+)', answer.get('server-timing'))}
+
+
+def held(d, origin, how):
+    """A request that is made to wait for a second or so, in such a way."""
+    if how == 'rate':
+        works(d)
+        return works(d, '/ex/second')
+    if how == 'hold':
+        origin.on('/banned', reply(429, headers=[('Retry-After', '1')]))
+        d.get('/ex/banned')
+        return works(d, '/ex/quote')
+    key, gate = [('API-Key', 'k')], Gate()
+    if how == 'pause':
+        works(d)
+        d.verb('pause')
+        call = background(lambda: d.get('/ex/paused', timeout=20))
+        eventually(lambda: d.upstream()['queue']['waiting'] == 1)
+        time.sleep(0.8)         # that is what is measured
+        d.verb('resume')
+        return call.result(20)
+    origin.on('/first', gate)
+    first = background(lambda: d.get('/ex/first', key, timeout=20))
+    eventually(lambda: gate.waiting == 1)
+    call = background(lambda: d.get('/ex/behind', key, timeout=20))
+    eventually(lambda: d.upstream()['requests']['active'] == 2)
+    time.sleep(0.8)
+    gate.release()
+    assert first.result(20).status == 200
+    return call.result(20)
+
+
+@pytest.mark.parametrize('how', ['rate', 'hold', 'pause', 'turn'])
+def test_what_is_held_is_no_queue(daemon, origin, tmp_path, how):
+    """At a gate, in a hold, a pause, behind serialize_by: phase `hold` in answer, log, /stats and /metrics."""
+    log = tmp_path / 'log'
+    d = daemon(upstream('ex', origin, server_timing=True, serialize_by='API-Key', serialize_timeout='20s', **({'rate': '1/1s', 'burst': 1} if how == 'rate' else {})),
+               access_log=str(log), access_log_format='json')
+    r = held(d, origin, how)
+    told = timing(r)
+    assert r.status == 200 and told['hold'] > 500 and told['queue'] < told['hold'] / 2, told
+    latency = d.upstream()['latency_ms']
+    assert latency['hold']['max'] > 500 and latency['queue']['max'] < latency['hold']['max'] / 2
+    assert d.upstream()['queue']['max_wait_ms'] < told['hold'] / 2
+    assert re.search(r'trunkline_request_duration_seconds_count\{upstream="ex",phase="hold"\} [1-9]', d.get('/metrics').text)
+    eventually(lambda: any(json.loads(li)['hold_ms'] > 500 for li in log.read_text().splitlines()))
+
+
+def test_who_is_refused_at_the_gate_was_held(daemon, origin, tmp_path):
+    log = tmp_path / 'log'
+    d = daemon(upstream('ex', origin, order_wait='700ms'), access_log=str(log), access_log_format='json', slow_log='500ms')
+    d.verb('pause')
+    assert d.request('POST', '/ex/order', body=b'x').status == 503
+    eventually(lambda: log.exists() and log.read_text().count('\n') == 1)
+    line = json.loads(log.read_text())
+    assert line['hold_ms'] > 500 and line['queue_ms'] < 300
+    assert slow(d)[0][2] == 'hold'

@@ -34,6 +34,7 @@ static void setup(void)
                              .sent = SENT_YES,
                              .trip = {.reused = true,
                                       .protocol = "http/1.1",
+                                      .hold_us = 7,
                                       .queue_us = 1,
                                       .dns_us = 20,
                                       .connect_us = 300,
@@ -94,17 +95,18 @@ static void expect_logfmt(const char *expected)
 
 START_TEST(logfmt_has_all_fields)
 {
-    expect_logfmt("Z client=127.0.0.1:5 method=GET upstream=binance target=\"/api?symbol=BTC\" "
-                  "status=200 bytes=250 reused=true protocol=http/1.1 cache=- error=- sent=yes "
-                  "queue_ms=0.001 dns_ms=0.020 connect_ms=0.300 tls_ms=4.000 ttfb_ms=50.000 "
-                  "total_ms=1234.567 bot=grid1\n");
+    expect_logfmt(
+        "Z client=127.0.0.1:5 method=GET upstream=binance target=\"/api?symbol=BTC\" "
+        "status=200 bytes=250 reused=true protocol=http/1.1 cache=- error=- sent=yes "
+        "hold_ms=0.007 queue_ms=0.001 dns_ms=0.020 connect_ms=0.300 tls_ms=4.000 ttfb_ms=50.000 "
+        "total_ms=1234.567 bot=grid1\n");
     record = (struct record){.client = "unix",
                              .method = SPAN("POST"),
                              .target = SPAN("/a"),
                              .error = FAILURE_DNS_ERROR,
                              .status = 502};
     expect_logfmt(" client=unix method=POST upstream=- target=/a status=502 bytes=0 reused=false "
-                  "protocol=- cache=- error=dns_error sent=no queue_ms=0.000");
+                  "protocol=- cache=- error=dns_error sent=no hold_ms=0.000");
     expect_logfmt(" bot=-\n");
     record.status = 0;
     expect_logfmt(" status=- ");
@@ -122,8 +124,9 @@ START_TEST(json_has_all_fields)
     json_object_foreach (o, key, value) {
         strcat(strcat(keys, " "), key);
     }
-    ck_assert_str_eq(keys, " time client method upstream target status bytes reused protocol cache "
-                           "error sent queue_ms dns_ms connect_ms tls_ms ttfb_ms total_ms bot");
+    ck_assert_str_eq(keys,
+                     " time client method upstream target status bytes reused protocol cache "
+                     "error sent hold_ms queue_ms dns_ms connect_ms tls_ms ttfb_ms total_ms bot");
     ck_assert_str_eq(json_string_value(json_object_get(o, "target")), "/api?symbol=BTC");
     ck_assert_int_eq(json_integer_value(json_object_get(o, "status")), 200);
     ck_assert(json_is_true(json_object_get(o, "reused")));

@@ -174,7 +174,7 @@ START_TEST(every_key_in_its_order)
              "status errors");
     has_keys(u, "requests.status", "1xx 2xx 3xx 4xx 5xx");
     has_keys(u, "bytes", "sent received");
-    has_keys(u, "latency_ms", "total queue dns connect tls ttfb");
+    has_keys(u, "latency_ms", "total hold queue dns connect tls ttfb");
     has_keys(u, "latency_ms.tls", "count mean p50 p90 p99 p999 max");
     has_keys(u, "cache", "hits misses stale collapsed");
     has_keys(u, "limits", "rate_held rate_refused weight_used held_ms holds");

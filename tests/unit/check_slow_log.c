@@ -49,37 +49,44 @@ static const char *logged(void)
     return len ? lines + sizeof "2026-11-27T09:00:00.123Z" : lines;
 }
 
-/* In seconds after the request's beginning, 2 s ago; 0: not reached. */
+#define TENTHS (SECOND / 10)
+
+/* A line was lent so many seconds after the request's beginning, 2 s ago; 0: none was. */
 static const struct {
-    double waiting, lent;
-    uint64_t dns_us, connect_us, tls_us, queue_us, ttfb_us;
+    double lent;
+    uint64_t hold, queue, dns, connect, tls, ttfb, retried; /* tenths of a second */
+    enum cache_result cache;
     const char *phase;
     double took;
 } cases[] = {
-    {0, 0, 0, 0, 0, 0, 0, "hold", 2},
-    {1.6, 1.7, 0, 0, 0, SECOND / 10, SECOND / 10, "hold", 1.6},
-    {0.1, 0, 0, 0, 0, 0, 0, "queue", 1.9},
-    {0.1, 1.6, 0, 0, 0, 15 * SECOND / 10, SECOND / 10, "queue", 1.5},
-    {0.1, 1.6, 12 * SECOND / 10, SECOND / 10, SECOND / 10, 0, SECOND / 10, "dns", 1.2},
-    {0.1, 1.6, 0, 12 * SECOND / 10, SECOND / 10, 0, SECOND / 10, "connect", 1.2},
-    {0.1, 1.6, 0, SECOND / 10, 12 * SECOND / 10, 0, SECOND / 10, "tls", 1.2},
-    {0.1, 0.2, 0, 0, 0, SECOND / 10, 17 * SECOND / 10, "ttfb", 1.7},
-    {0.1, 0.2, 0, 0, 0, SECOND / 10, 0, "ttfb", 1.8}, /* no head ever came */
-    {1.1, 0.9, 0, 0, 0, 0, 0, "hold", 1.1},           /* waits again, after an earlier try */
-    {0.1, 0.2, 0, 0, 0, SECOND / 10, SECOND / 2, "body", 1.3},
+    {0, 0, 0, 0, 0, 0, 0, 0, CACHE_NONE, "body", 2}, /* the request's */
+    {0, 0, 0, 0, 0, 0, 0, 0, CACHE_COLLAPSED, "ttfb", 2},
+    {0, 19, 0, 0, 0, 0, 0, 0, CACHE_NONE, "hold", 1.9},
+    {1.7, 15, 1, 0, 0, 0, 1, 0, CACHE_NONE, "hold", 1.5},
+    {0, 3, 16, 0, 0, 0, 0, 0, CACHE_NONE, "queue", 1.6},
+    {1.6, 0, 15, 0, 0, 0, 1, 0, CACHE_NONE, "queue", 1.5},
+    {1.6, 0, 0, 12, 1, 1, 1, 0, CACHE_NONE, "dns", 1.2},
+    {1.6, 0, 0, 0, 12, 1, 1, 0, CACHE_NONE, "connect", 1.2},
+    {1.6, 0, 0, 0, 1, 12, 1, 0, CACHE_NONE, "tls", 1.2},
+    {0.2, 0, 1, 0, 0, 0, 17, 0, CACHE_MISS, "ttfb", 1.7},
+    {0.2, 0, 1, 0, 0, 0, 0, 0, CACHE_NONE, "ttfb", 1.8}, /* no head ever came */
+    {0, 0, 9, 0, 0, 0, 0, 11, CACHE_NONE, "retried", 1.1},
+    {0.2, 0, 1, 0, 0, 0, 5, 0, CACHE_NONE, "body", 1.4},
 };
 
 START_TEST(the_longest_phase_is_named)
 {
     uint64_t began = NOW - r.total_us, took;
-    uint64_t waiting = (uint64_t)(cases[_i].waiting * 1e6), lent = (uint64_t)(cases[_i].lent * 1e6);
-    r.trip = (struct trip){.waiting_us = waiting ? began + waiting : 0,
-                           .lent_us = lent ? began + lent : 0,
-                           .dns_us = cases[_i].dns_us,
-                           .connect_us = cases[_i].connect_us,
-                           .tls_us = cases[_i].tls_us,
-                           .queue_us = cases[_i].queue_us,
-                           .ttfb_us = cases[_i].ttfb_us};
+    uint64_t lent = (uint64_t)(cases[_i].lent * 1e6);
+    r.cache.result = cases[_i].cache;
+    r.trip = (struct trip){.lent_us = lent ? began + lent : 0,
+                           .hold_us = cases[_i].hold * TENTHS,
+                           .queue_us = cases[_i].queue * TENTHS,
+                           .dns_us = cases[_i].dns * TENTHS,
+                           .connect_us = cases[_i].connect * TENTHS,
+                           .tls_us = cases[_i].tls * TENTHS,
+                           .ttfb_us = cases[_i].ttfb * TENTHS,
+                           .retried_us = cases[_i].retried * TENTHS};
     const char *phase = slow_phase(&r, NOW, &took);
     logged();
     ck_assert_str_eq(phase, cases[_i].phase);
@@ -95,7 +102,7 @@ START_TEST(one_line_for_a_slow_one)
     slow_log_look(&slow, &r, NOW);
     slow.limit_us = 0;
     slow_log_look(&slow, &r, NOW);
-    ck_assert_str_eq(logged(), "warn upstream binance: slow: 1.000 s, of it hold 1.000 s: GET "
+    ck_assert_str_eq(logged(), "warn upstream binance: slow: 1.000 s, of it body 1.000 s: GET "
                                "/api/v3/time from unix, status 200, error -, sent=yes\n");
 }
 END_TEST

@@ -22,7 +22,7 @@ static struct trip lend(bool reused, uint64_t waited_us)
     struct trip t = {0};
     trip_waits(&t);
     t.waiting_us = facts.up_us - waited_us;
-    trip_lent(&t, &stats, &facts);
+    trip_lent(&t, &stats, &facts, 0);
     return t;
 }
 
@@ -41,7 +41,7 @@ START_TEST(test_overlap)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct line_facts facts = {false, 10, 20, 30, clock_us() - 10000000, "h2"};
         struct trip t = {.waiting_us = facts.up_us - (uint64_t)cases[i].came_before_up_us};
-        trip_lent(&t, &stats, &facts);
+        trip_lent(&t, &stats, &facts, 0);
         ck_assert_uint_eq(t.dns_us, cases[i].dns_us);
         ck_assert_uint_eq(t.connect_us, cases[i].connect_us);
         ck_assert_uint_eq(t.tls_us, cases[i].tls_us);
@@ -86,6 +86,87 @@ START_TEST(test_answered)
 }
 END_TEST
 
+static const struct line_facts used = {.reused = true, .protocol = "http/1.1"};
+
+static void wait_a_moment(void)
+{
+    for (uint64_t until = clock_us() + 2000; clock_us() < until;)
+        continue;
+}
+
+/* At a gate and behind others it is held; what is no pause is queue. */
+START_TEST(test_hold)
+{
+    struct trip t = {0};
+    trip_held(&t); /* for its turn */
+    wait_a_moment();
+    trip_held(&t); /* at the gate */
+    wait_a_moment();
+    ck_assert_uint_ge(t.hold_us, 2000);
+    trip_waits(&t);
+    uint64_t held = t.hold_us;
+    ck_assert_uint_ge(held, 4000);
+    t.waiting_us -= 100000;
+    trip_lent(&t, &stats, &used, 70000);
+    ck_assert_uint_eq(t.hold_us, held + 70000);
+    ck_assert(t.queue_us >= 30000 && t.queue_us < 60000);
+    ck_assert_uint_eq(stats.hold.count, 1);
+    ck_assert_uint_eq(stats.hold.sum_us, t.hold_us);
+    ck_assert_uint_eq(stats.queue.sum_us, t.queue_us);
+    trip_gave_up(&t, 0); /* it does not wait */
+    ck_assert_uint_eq(t.hold_us, held + 70000);
+}
+END_TEST
+
+/* A pause is no longer than the wait; what opening took is not told as hold again. */
+START_TEST(test_hold_adds_up)
+{
+    struct line_facts fresh = {false, 10, 20, 30, clock_us(), "h2"};
+    struct trip t = {.wait = TRIP_WAITS, .waiting_us = fresh.up_us - 1000000};
+    trip_lent(&t, &stats, &fresh, 5000000);
+    ck_assert_uint_eq(t.queue_us, 0);
+    ck_assert_uint_eq(t.hold_us + 60, t.lent_us - t.waiting_us);
+}
+END_TEST
+
+START_TEST(test_gave_up)
+{
+    struct trip t = {0};
+    trip_gave_up(&t, 0);
+    ck_assert_uint_eq(t.hold_us + t.queue_us, 0);
+    trip_held(&t);
+    t.waiting_us -= 1000000;
+    trip_gave_up(&t, 0);
+    ck_assert(t.hold_us >= 1000000 && t.queue_us == 0);
+    t.hold_us = 0;
+    trip_waits(&t);
+    t.waiting_us -= 1000000;
+    trip_gave_up(&t, 400000);
+    ck_assert(t.hold_us == 400000 && t.queue_us >= 600000);
+    ck_assert_uint_eq(stats.hold.count + stats.queue.count, 0); /* they got no line */
+}
+END_TEST
+
+/* What it waited adds up over tries, and is counted once; a try that failed is told apart. */
+START_TEST(test_tries)
+{
+    struct trip t = {0};
+    trip_held(&t);
+    t.waiting_us -= 300000;
+    trip_waits(&t);
+    trip_lent(&t, &stats, &used, 0);
+    t.lent_us -= 500000;
+    trip_waits(&t);
+    ck_assert(t.retried_us >= 500000 && t.lent_us == 0);
+    t.waiting_us -= 200000;
+    trip_lent(&t, &stats, &used, 0);
+    ck_assert(t.hold_us >= 300000 && t.queue_us >= 200000 && t.queue_us < 290000);
+    ck_assert_uint_eq(stats.hold.sum_us, t.hold_us);
+    ck_assert_uint_eq(stats.queue.sum_us, t.queue_us);
+    ck_assert_uint_eq(stats.queue.count, 2);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("trip");
@@ -95,6 +176,10 @@ int main(void)
     tcase_add_test(c, test_overlap);
     tcase_add_test(c, test_reused);
     tcase_add_test(c, test_answered);
+    tcase_add_test(c, test_hold);
+    tcase_add_test(c, test_hold_adds_up);
+    tcase_add_test(c, test_gave_up);
+    tcase_add_test(c, test_tries);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
