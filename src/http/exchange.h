@@ -30,8 +30,9 @@ struct exchange_events {
     void (*on_body)(void *owner, const char *data, size_t len);
     /* The response is complete. `trailers` may be empty, never NULL. */
     void (*on_end)(void *owner, const struct fields *trailers);
-    /* It will not be completed. Before on_head only exchanges on a line do so
-     * (the proxy turns it into an answer); after it the client is closed short. */
+    /* It will not be completed. Before on_head only exchanges on a line do so (the
+     * proxy turns it into an answer), and one refused while its answer was not known;
+     * after it the client is closed short. */
     void (*on_failed)(void *owner, const struct verdict *);
     /* More of the request's body is welcome after exchange_body() was false. */
     void (*on_drain)(void *owner);

@@ -183,8 +183,8 @@ struct response *reply_error(struct arena *arena, const struct request *request,
 }
 
 /* Born with its task deferred, or WAITING for its answer; HEAD → BODY → END as the
- * events are told, where it frees itself. Cancelled in any of them, it only waits to
- * be freed. */
+ * events are told, where it frees itself. REFUSED while it waited, it fails instead.
+ * Cancelled in any of them, it only waits to be freed. */
 struct reply {
     struct exchange exchange;
     uint32_t magic;
@@ -194,7 +194,8 @@ struct reply {
     struct span body;
     void (*gone)(void *context);
     void *context;
-    enum { REPLY_WAITING, REPLY_HEAD, REPLY_BODY, REPLY_END, REPLY_CANCELLED } state;
+    struct verdict refusal;
+    enum { REPLY_WAITING, REPLY_HEAD, REPLY_BODY, REPLY_END, REPLY_REFUSED, REPLY_CANCELLED } state;
     bool paused;
 };
 
@@ -218,6 +219,12 @@ static void tell_head(struct reply *r)
     r->exchange.events->on_head(r->exchange.owner, r->response);
 }
 
+static void tell_refusal(struct reply *r)
+{
+    r->exchange.events->on_failed(r->exchange.owner, &r->refusal);
+    reply_free(r);
+}
+
 static void tell_body(struct reply *r)
 {
     r->state = REPLY_END;
@@ -239,6 +246,10 @@ static void reply_run(struct task *t)
     MAGIC_CHECK(r, REPLY_MAGIC);
     if (r->state == REPLY_CANCELLED) {
         reply_free(r);
+        return;
+    }
+    if (r->state == REPLY_REFUSED) {
+        tell_refusal(r);
         return;
     }
     if (r->state == REPLY_HEAD)
@@ -277,11 +288,16 @@ static void reply_resume(struct exchange *x)
         loop_defer(r->loop, &r->task);
 }
 
-/* It answers whatever becomes of the request. */
+/* An answer that is known comes whatever becomes of the request. */
 static void reply_refuse(struct exchange *x, const struct verdict *why)
 {
-    (void)why;
-    (void)reply_of(x);
+    struct reply *r = reply_of(x);
+    if (r->state != REPLY_WAITING)
+        return;
+    r->gone(r->context);
+    r->refusal = *why;
+    r->state = REPLY_REFUSED;
+    loop_defer(r->loop, &r->task);
 }
 
 static void reply_cancel(struct exchange *x)

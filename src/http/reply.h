@@ -21,7 +21,8 @@ struct exchange *reply_open(struct loop *, const struct response *, struct span 
                             const struct exchange_events *, void *owner);
 
 /* One whose answer is not known yet: silent until reply_answer(), once. If the
- * asker goes before, `gone` is told, and no answer may be given. */
+ * asker goes before, or refuses the request (which then fails so), `gone` is told, and
+ * no answer may be given. */
 struct exchange *reply_open_later(struct loop *, void (*gone)(void *context), void *context,
                                   const struct exchange_events *, void *owner);
 void reply_answer(struct exchange *, const struct response *, struct span body);

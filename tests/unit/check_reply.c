@@ -207,8 +207,14 @@ static void on_end(void *owner, const struct fields *trailers)
     hear(owner, 'e');
 }
 
+static void on_failed(void *owner, const struct verdict *why)
+{
+    ck_assert_str_eq(why->detail, "the end");
+    hear(owner, 'f');
+}
+
 static const struct exchange_events events = {
-    .on_head = on_head, .on_body = on_body, .on_end = on_end};
+    .on_head = on_head, .on_body = on_body, .on_end = on_end, .on_failed = on_failed};
 static const struct response answer = {.status = 200};
 
 static void ask(struct loop *loop, struct asker *a, struct span body)
@@ -290,7 +296,8 @@ END_TEST
 START_TEST(answered_later)
 {
     struct loop *loop = loop_new();
-    struct asker a = {.body = SPAN("body"), .response = &answer}, paused = a, left = a;
+    struct asker a = {.body = SPAN("body"), .response = &answer}, paused = a, left = a, refused = a;
+    struct verdict why = verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "the end");
     unsigned gone = 0;
     a.exchange = reply_open_later(loop, on_gone, &gone, &events, &a);
     paused.exchange = reply_open_later(loop, on_gone, &gone, &events, &paused);
@@ -299,9 +306,13 @@ START_TEST(answered_later)
     exchange_resume(a.exchange);
     exchange_pause(paused.exchange);
     exchange_cancel(left.exchange);
-    ck_assert_uint_eq(gone, 1);
+    refused.exchange = reply_open_later(loop, on_gone, &gone, &events, &refused);
+    exchange_refuse(refused.exchange, &why);
+    ck_assert_uint_eq(gone, 2);
+    ck_assert_str_eq(refused.heard, "");
     loop_turn(loop, false);
     ck_assert_str_eq(a.heard, "");
+    ck_assert_str_eq(refused.heard, "f");
     reply_answer(a.exchange, &answer, SPAN("body"));
     reply_answer(paused.exchange, &answer, SPAN("body"));
     ck_assert_str_eq(a.heard, ""); /* never from inside */
@@ -310,7 +321,7 @@ START_TEST(answered_later)
     ck_assert_str_eq(paused.heard, "h");
     exchange_cancel(paused.exchange);
     loop_free(loop);
-    ck_assert_uint_eq(gone, 1);
+    ck_assert_uint_eq(gone, 2);
     ck_assert_str_eq(left.heard, "");
 }
 END_TEST
