@@ -7,6 +7,9 @@
 
 /* Sent ahead of what can be parsed: beyond this the stream is paused. */
 #define KEEP_MAX (64 * 1024)
+
+/* How often a client that is not read from is looked for. */
+#define PEER_MS 1000
 #define SHORT_READ 1024 /* of a head, while memory is short */
 
 static struct client *self(void *owner)
@@ -200,7 +203,9 @@ static enum client_wait wanted_wait(const struct client *c)
     case CLIENT_EXCHANGE:
         if (client_listens(c))
             return WAIT_BODY;
-        return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_NONE;
+        if (stream_queued(c->stream))
+            return WAIT_QUEUE;
+        return c->reading_paused ? WAIT_PEER : WAIT_NONE;
     case CLIENT_LEAVING: return WAIT_QUEUE;
     case CLIENT_TUNNEL:
     case CLIENT_CLOSED: break;
@@ -226,6 +231,7 @@ static void set_deadline(struct client *c, enum client_wait wait)
         deadline_in(&c->deadline, limits->body_timeout_ms);
         break;
     case WAIT_TURN: deadline_in(&c->deadline, 0); break;
+    case WAIT_PEER: deadline_in(&c->deadline, PEER_MS); break;
     }
 }
 
@@ -264,6 +270,15 @@ static void queue_expired(struct client *c)
         set_deadline(c, wanted_wait(c));
 }
 
+/* Who is held back is not read from, and so not heard when it leaves. */
+static void look_for_peer(struct client *c)
+{
+    if (stream_is_broken(c->stream))
+        client_close(c, "it left while it was held back");
+    else
+        set_deadline(c, wanted_wait(c));
+}
+
 static void on_expired(struct deadline *d)
 {
     struct client *c = self(container_of(d, struct client, deadline));
@@ -285,6 +300,7 @@ static void on_expired(struct deadline *d)
         c->wait = WAIT_NONE;
         client_go_on(c);
         break;
+    case WAIT_PEER: look_for_peer(c); break;
     }
     client_arm(c);
 }

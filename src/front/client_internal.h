@@ -46,7 +46,16 @@ enum client_state {
 };
 
 /* What the one deadline is set for. TURN: the next request is here already. */
-enum client_wait { WAIT_NONE, WAIT_IDLE, WAIT_TLS, WAIT_HEAD, WAIT_BODY, WAIT_QUEUE, WAIT_TURN };
+enum client_wait {
+    WAIT_NONE,
+    WAIT_IDLE,
+    WAIT_TLS,
+    WAIT_HEAD,
+    WAIT_BODY,
+    WAIT_QUEUE,
+    WAIT_TURN,
+    WAIT_PEER
+};
 
 /* One request and its answer. Allocated with the first byte of the request,
  * freed when both are complete, so that an idle connection costs little. */

@@ -39,6 +39,7 @@ struct stream_ops {
     void (*pause)(struct stream *);
     void (*resume)(struct stream *);
     bool (*is_quiet)(struct stream *);
+    bool (*is_broken)(struct stream *);
     void (*close)(struct stream *, bool reset);
 };
 
@@ -117,6 +118,14 @@ static inline void stream_resume(struct stream *s)
 static inline bool stream_is_quiet(struct stream *s)
 {
     return s->ops->is_quiet(s);
+}
+
+/* True if the other end is gone in both directions (a reset; of a unix socket the close
+ * too), though reading is paused, and so tells nothing. An end of sending alone waits
+ * behind what is unread. One system call. */
+static inline bool stream_is_broken(struct stream *s)
+{
+    return s->ops->is_broken(s);
 }
 
 /* Closes it (TLS sends close_notify if it can at once); what is queued is lost.

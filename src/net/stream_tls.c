@@ -437,6 +437,12 @@ static bool tls_is_quiet(struct stream *base)
            mbedtls_ssl_get_bytes_avail(&s->handshake.ssl) == 0 && stream_is_quiet(s->lower);
 }
 
+static bool tls_is_broken(struct stream *base)
+{
+    struct stream_tls *s = self(base);
+    return s->broken || s->lower_over || stream_is_broken(s->lower);
+}
+
 static void tls_close(struct stream *base, bool reset)
 {
     struct stream_tls *s = self(base);
@@ -461,6 +467,7 @@ static const struct stream_ops ops = {
     .pause = tls_pause,
     .resume = tls_resume,
     .is_quiet = tls_is_quiet,
+    .is_broken = tls_is_broken,
     .close = tls_close,
 };
 

@@ -2,6 +2,7 @@
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include "base/buf.h"
@@ -273,6 +274,15 @@ static bool uv_is_quiet(struct stream *s)
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 }
 
+static bool uv_is_broken(struct stream *s)
+{
+    struct stream_uv *u = self(s);
+    struct pollfd p = {.fd = stream_uv_fd(s)};
+    if (u->ended || u->closing || u->error || p.fd < 0)
+        return true;
+    return poll(&p, 1, 0) == 1 && p.revents & (POLLERR | POLLHUP);
+}
+
 /* ----------------------------------------------------------------- creating */
 
 static const struct stream_ops ops = {
@@ -281,6 +291,7 @@ static const struct stream_ops ops = {
     .pause = uv_pause_stream,
     .resume = uv_resume_stream,
     .is_quiet = uv_is_quiet,
+    .is_broken = uv_is_broken,
     .close = uv_close_stream,
 };
 

@@ -371,6 +371,25 @@ def test_an_upload_in_small_pieces_is_held_back(daemon, origins, tmp_path, alpn,
     assert got < 16 << 20, f'{got >> 20} MiB taken, none of it read'
 
 
+@pytest.mark.parametrize('alpn', [('http/1.1',), ('h2', 'http/1.1')], ids=['h1', 'h2'])
+def test_a_client_that_leaves_while_it_is_held_back(daemon, origins, alpn):
+    """Its upload ends with it, though the origin reads nothing and the client is not read from; the line is free again."""
+    origin = origins(alpn=alpn)
+    origin.on('/up', deaf())
+    d = daemon(upstream('ex', origin, max_connections=1, total_timeout='50s', response_timeout='50s'))
+    works(d)
+    c = d.client(timeout=1)
+    try:
+        c.send(compose('POST', '/ex/up', [('Content-Length', str(1 << 30))]))
+        c.sock.settimeout(1)
+        while True:
+            c.sock.send(b'x' * 65536)
+    except TimeoutError:
+        c.abort()
+    eventually(lambda: d.upstream()['requests']['active'] == 0, 20)
+    assert d.upstream()['requests']['unknown'] == 1
+
+
 def test_a_slow_client_keeps_its_body_clock_still(daemon, origin):
     """body_timeout does not run while the client does not read."""
     d = daemon(upstream('ex', origin, body_timeout='1s'))

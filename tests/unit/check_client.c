@@ -216,6 +216,24 @@ START_TEST(test_pipelining)
 }
 END_TEST
 
+/* Who is held back cannot be heard when it leaves, but is looked for. */
+START_TEST(test_leaving_while_held_back)
+{
+    begin();
+    say(GET);
+    while (!stream.paused)
+        say(GET);
+    loop_skip(loop, 5000);
+    ck_assert(is_open());
+    stream.broken = true;
+    loop_skip(loop, 1100);
+    turn();
+    ck_assert(!is_open() && stream.closed);
+    ck_assert_ptr_null(handler.last);
+    finish();
+}
+END_TEST
+
 /* Too much ahead pauses the stream, and all of it is answered in the end. */
 START_TEST(test_pipelined_flood)
 {
@@ -289,6 +307,7 @@ int main(void)
     tcase_add_test(all, test_json_refusal);
     tcase_add_test(all, test_pipelining);
     tcase_add_test(all, test_pipelined_flood);
+    tcase_add_test(all, test_leaving_while_held_back);
     tcase_add_test(all, test_body_is_held);
     suite_add_tcase(s, all);
     SRunner *r = srunner_create(s);

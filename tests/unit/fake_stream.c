@@ -43,6 +43,11 @@ static bool fake_is_quiet(struct stream *s)
     return !self(s)->loud;
 }
 
+static bool fake_is_broken(struct stream *s)
+{
+    return self(s)->broken;
+}
+
 static void fake_close(struct stream *s, bool reset)
 {
     self(s)->reset = reset;
@@ -52,8 +57,8 @@ static void fake_close(struct stream *s, bool reset)
 
 void fake_stream_init(struct fake_stream *f)
 {
-    static const struct stream_ops ops = {fake_write,  fake_shutdown, fake_pause,
-                                          fake_resume, fake_is_quiet, fake_close};
+    static const struct stream_ops ops = {fake_write,    fake_shutdown,  fake_pause, fake_resume,
+                                          fake_is_quiet, fake_is_broken, fake_close};
     *f = (struct fake_stream){.base.ops = &ops, .paused = true};
 }
 

@@ -11,6 +11,7 @@ struct fake_stream {
     unsigned writes;     /* calls */
     bool stuck;          /* takes nothing: what is written is queued */
     bool loud;           /* something has arrived that nobody read yet */
+    bool broken;         /* the other end is gone, which nobody read yet */
     bool full, paused, shut, closed, reset, ended;
 };
 

@@ -142,14 +142,19 @@ static bool tap_is_quiet(struct stream *s)
     return stream_is_quiet(tap_self(s)->inner);
 }
 
+static bool tap_is_broken(struct stream *s)
+{
+    return stream_is_broken(tap_self(s)->inner);
+}
+
 static void tap_close(struct stream *s, bool reset)
 {
     struct stream *inner = tap_self(s)->inner;
     inner->ops->close(inner, reset);
 }
 
-static const struct stream_ops tap_ops = {tap_write,  tap_shutdown, tap_pause,
-                                          tap_resume, tap_is_quiet, tap_close};
+static const struct stream_ops tap_ops = {tap_write,    tap_shutdown,  tap_pause, tap_resume,
+                                          tap_is_quiet, tap_is_broken, tap_close};
 
 static void tap_on_data(void *owner, const char *data, size_t len)
 {
