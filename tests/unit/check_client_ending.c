@@ -1,5 +1,6 @@
 /* The very end: what each client is told when the daemon ends, in whatever state its
- * connection is. */
+ * connection is. And clients that leave while nobody reads what they say, or after all was
+ * said. */
 #include "client_fixture.h"
 
 /* The house ends after that was said. */
@@ -98,6 +99,66 @@ START_TEST(test_the_very_end_within_an_answer)
 }
 END_TEST
 
+/* ------------------------------------------------------------ clients that leave */
+
+static void send_ahead(size_t size)
+{
+    static char piece[1000];
+    memset(piece, 'z', sizeof piece);
+    for (size_t sent = 0; sent < size && !stream.paused; sent += sizeof piece)
+        ck_assert(fake_stream_feed(&stream, piece, sizeof piece));
+    turn();
+}
+
+/* The upload is blocked, so that its stream is not read, and its end not heard. */
+START_TEST(test_leaving_a_blocked_upload)
+{
+    begin();
+    handler.full = true;
+    say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nabc");
+    send_ahead(200000);
+    ck_assert(stream.paused);
+    loop_skip(loop, 10 * limits.body_timeout_ms);
+    turn();
+    ck_assert(is_open() && handler.cancelled == 0);
+    stream.broken = true;
+    loop_skip(loop, 1100);
+    turn();
+    ck_assert(!is_open() && stream.closed && handler.cancelled == 1);
+    finish();
+}
+END_TEST
+
+START_TEST(test_leaving_behind_requests_sent_ahead)
+{
+    begin();
+    say(GET);
+    send_ahead(200000);
+    ck_assert(stream.paused && handler.opened == 1);
+    stream.broken = true;
+    loop_skip(loop, 1100);
+    turn();
+    ck_assert(!is_open() && handler.cancelled == 1);
+    finish();
+}
+END_TEST
+
+/* The exchange goes on alone, with the memory of its request. */
+START_TEST(test_leaving_one_that_follows)
+{
+    begin();
+    handler.follows = true;
+    say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
+    if (_i)
+        fake_stream_end(&stream, STREAM_RESET);
+    else
+        fake_stream_end(&stream, STREAM_EOF);
+    turn();
+    ck_assert(!is_open() && stream.closed && handler.followed == 1);
+    finish();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("client ending");
@@ -105,6 +166,9 @@ int main(void)
     tcase_add_test(all, test_the_very_end);
     tcase_add_test(all, test_the_very_end_of_one_that_is_arriving);
     tcase_add_test(all, test_the_very_end_within_an_answer);
+    tcase_add_test(all, test_leaving_a_blocked_upload);
+    tcase_add_test(all, test_leaving_behind_requests_sent_ahead);
+    tcase_add_loop_test(all, test_leaving_one_that_follows, 0, 2);
     suite_add_tcase(s, all);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
