@@ -62,6 +62,27 @@ struct span head_piece(const struct head *h, size_t n)
     return (struct span){h->text + from, h->cuts[n] - from};
 }
 
+static bool is_control(char c)
+{
+    return ((unsigned char)c < ' ' && c != '\t') || c == 0x7f;
+}
+
+struct span head_reason(const struct head *h, size_t n)
+{
+    struct span piece = head_piece(h, n), reason = {0};
+    size_t clean = 0;
+    while (clean < piece.len && !is_control(piece.at[clean]))
+        clean++;
+    if (clean == piece.len)
+        return piece;
+    char *to = arena_alloc(h->arena, piece.len);
+    reason.at = to;
+    for (size_t i = 0; i < piece.len; i++)
+        if (!is_control(piece.at[i]))
+            to[reason.len++] = piece.at[i];
+    return reason;
+}
+
 struct fields head_fields(const struct head *h, size_t first)
 {
     CHECK(first <= h->cut_count && (h->cut_count - first) % 2 == 0);

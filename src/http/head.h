@@ -27,3 +27,7 @@ void head_cut(struct head *);
  * the arena; call when the head is complete. */
 struct span head_piece(const struct head *, size_t n);
 struct fields head_fields(const struct head *, size_t first);
+
+/* Piece `n` as a reason phrase (RFC 9112 4): without the controls that it may not have,
+ * which would reach a terminal or a log. Tabs stay. */
+struct span head_reason(const struct head *, size_t n);

@@ -116,7 +116,7 @@ static int on_headers_complete(llhttp_t *parser)
     struct h1_exchange *h = of(parser);
     struct response *r = &h->response;
     *r = (struct response){.status = parser->status_code, .minor = parser->http_minor};
-    r->reason = head_piece(&h->head, 0);
+    r->reason = head_reason(&h->head, 0);
     r->fields = head_fields(&h->head, 1);
     if (parser->http_major != 1)
         return refuse(h, "the answer is not HTTP/1.x");

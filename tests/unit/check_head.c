@@ -60,6 +60,22 @@ START_TEST(nothing_gathered)
 }
 END_TEST
 
+START_TEST(reasons_have_no_controls)
+{
+    static const char *const rows[][2] = {{"OK", "OK"},
+                                          {"", ""},
+                                          {"Not\tFound \xe9", "Not\tFound \xe9"},
+                                          {"O\x1b[31m\x07K\x7f\r", "O[31mK"},
+                                          {"\x01\x02", ""}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct head h;
+        head_start(&h, arena, 1000);
+        add(&h, rows[i][0], 3);
+        ck_assert(span_is(head_reason(&h, 0), span_of(rows[i][1])));
+    }
+}
+END_TEST
+
 START_TEST(limit_is_exact)
 {
     struct head h;
@@ -122,6 +138,7 @@ int main(void)
     tcase_add_checked_fixture(gather, setup, teardown);
     tcase_add_loop_test(gather, pieces_cut_anywhere, 1, 20);
     tcase_add_test(gather, nothing_gathered);
+    tcase_add_test(gather, reasons_have_no_controls);
     tcase_add_test(gather, limit_is_exact);
     tcase_add_test(gather, syntax_of_many_fields_counts);
     tcase_add_test(gather, spans_outlive_the_gathering);
