@@ -76,14 +76,17 @@ static size_t take(struct span s, size_t at, char c, bool *escaped)
 }
 
 /* What follows a scheme: "://", ":/" or "/", and the first two in any encoding;
- * `rest` is what comes behind. */
-static enum parting parting_at(struct span s, struct span *rest)
+ * `rest` is what comes behind. In a path ws and wss want all of "://": "/ws/KEY" is a
+ * path of exchanges, whose key is no host to be asked for. */
+static enum parting parting_at(struct span s, bool wants_all, struct span *rest)
 {
     bool escaped = false;
     size_t colon = take(s, 0, ':', &escaped);
     size_t first = colon ? take(s, colon, '/', &escaped) : 0;
     size_t second = first ? take(s, colon + first, '/', &escaped) : 0;
     *rest = span_from(s, colon + first + second);
+    if (wants_all && !second)
+        return PARTED_NOT;
     if (first)
         return escaped ? PARTED_ENCODED : second ? PARTED_FULL : PARTED_COLON_SLASH;
     *rest = span_from(s, 1);
@@ -134,7 +137,7 @@ static bool parse_parameter(struct arena *arena, struct span value, struct targe
     const struct scheme *scheme = scheme_at(value);
     struct span rest = value;
     enum parting parting =
-        scheme ? parting_at(span_from(value, scheme->name.len), &rest) : PARTED_NOT;
+        scheme ? parting_at(span_from(value, scheme->name.len), false, &rest) : PARTED_NOT;
     switch (parting) {
     case PARTED_FULL:
     case PARTED_COLON_SLASH: return parse_rest(arena, scheme, rest, t, why);
@@ -159,7 +162,8 @@ static bool parse_path(struct arena *arena, struct span target, struct target *t
     struct span rest;
     const struct scheme *scheme = scheme_at(span_from(target, 1));
     enum parting parting =
-        scheme ? parting_at(span_from(target, 1 + scheme->name.len), &rest) : PARTED_NOT;
+        scheme ? parting_at(span_from(target, 1 + scheme->name.len), scheme->websocket, &rest)
+               : PARTED_NOT;
     if (parting == PARTED_NOT) {
         t->form = TARGET_ORIGIN;
         t->path = target;
@@ -169,7 +173,7 @@ static bool parse_path(struct arena *arena, struct span target, struct target *t
     t->spelling = SPAN("/https://");
     if (parting == PARTED_ENCODED)
         return parse_encoded(arena, scheme, rest, t, why);
-    if (parting != PARTED_FULL && !scheme->websocket)
+    if (parting != PARTED_FULL)
         t->spelling = parting == PARTED_SLASH ? SPAN("/https/") : SPAN("/https:/");
     return parse_rest(arena, scheme, rest, t, why);
 }

@@ -14,6 +14,7 @@ import pytest
 from lib import certs, wire
 from lib.behaviour import raw, reply
 from lib.daemon import PATIENCE, cli, free_port, upstream
+from lib.dns import FakeDns
 from lib.promise import own_error, works
 from lib.wire import Closed, background, eventually
 
@@ -347,13 +348,13 @@ def echoing(first=b''):
 
 def forms(d, own):
     return {'named path': ('/ex/ws?s=%2C', None), 'wss prefix': ('/wss://exchange.test/ws?s=%2C', None),
-            'wss prefix, one slash': ('/wss:/exchange.test/ws?s=%2C', None), 'https prefix': ('/https://exchange.test/ws?s=%2C', None),
+            'https prefix': ('/https://exchange.test/ws?s=%2C', None),
             'ws': ('ws://exchange.test/ws?s=%2C', None), 'wss': ('wss://exchange.test/ws?s=%2C', None),
             'encoded': ('/wss%3A%2F%2Fexchange.test%2Fws%3Fs%3D%252C', None), 'named host': ('/ws?s=%2C', f'ex.localhost:{d.port}'),
             'own port': ('/ws?s=%2C', own), 'connect 80': ('/ws?s=%2C', 'exchange.test'), 'connect 443': ('/ws?s=%2C', 'exchange.test')}
 
 
-@pytest.mark.parametrize('form', ['named path', 'wss prefix', 'wss prefix, one slash', 'https prefix', 'ws', 'wss', 'encoded',
+@pytest.mark.parametrize('form', ['named path', 'wss prefix', 'https prefix', 'ws', 'wss', 'encoded',
                                   'named host', 'own port', 'connect 80', 'connect 443'])
 def test_websocket_in_every_form(daemon, origin, form):
     """The handshake arrives as sent, the 101 as said, then every byte; a line of its own, never the pool's."""
@@ -483,3 +484,14 @@ def test_tls_on_a_plain_port_is_told(ex):
     lines = [li for li in ex.stderr.splitlines()[before:] if 'TLS' in li]
     assert len(lines) == 2 and all('http://' in li and '127.0.0.1:' in li for li in lines)
     works(ex)
+
+
+@pytest.mark.parametrize('target', ['/ws/{}', '/wss/{}', '/ws/{}/x?y', '/WS/{}', '/wss:/{}', '/ws%3A%2F{}'])
+def test_a_listen_key_is_no_host(daemon, peer, target):
+    """Without an upstream's name it is 404: asked of no name server, and no row in /stats or /metrics."""
+    key = 'pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1'
+    with FakeDns({}) as names:
+        d = daemon(upstream('raw', peer.address, host='raw.test:8443'), names=names)
+        r = d.request('GET', target.format(key), WS)
+        assert r.status == 404 and not names.asked
+        assert [u['name'] for u in d.stats()['upstreams']] == ['raw'] and key not in d.get('/metrics').text
