@@ -246,6 +246,8 @@ static void on_head(void *owner, const struct response *r)
     f->stores = f->keeping && sharing_stores(r) && !f->order.request.is_head && !f->trip.refused &&
                 !f->trip.unseen &&
                 cache_takes(f->all->cache, f->place, f->answer, r->has_length ? r->length : 0);
+    if (!flight_is_failure(f))
+        unshared_note(&f->all->unshared, f->place, f->keeping, now_of(f));
     if (!f->keeping)
         flight_close_doors(f);
     LIST_FOR (&f->passengers, p, struct passenger, link) {
@@ -267,6 +269,7 @@ static void outgrow(struct flight *f)
 {
     struct passenger *first = first_aboard(f);
     f->keeping = f->stores = false;
+    unshared_note(&f->all->unshared, f->place, false, now_of(f));
     flight_close_doors(f);
     LIST_FOR (&f->passengers, p, struct passenger, link) {
         if (p == first || p->reader.told)

@@ -43,12 +43,19 @@ static struct flight *find_flight(const struct passenger *p, struct span key)
     return NULL;
 }
 
+static bool was_unshared(const struct passenger *p)
+{
+    const struct fetch_order *o = &p->order.fetch;
+    return unshared_has(&p->all->unshared, (struct cache_key){pool_id(o->pool), o->request.target},
+                        loop_age_clock(p->all->loop));
+}
+
 /* With a flight: one under way, or a new one. */
 static void depart(struct passenger *p)
 {
     const struct sharing *s = &p->order.sharing;
     struct span key = {0};
-    if (s->coalesce && !s->bypasses && !s->is_conditional)
+    if (s->coalesce && !s->bypasses && !s->is_conditional && !was_unshared(p))
         key = key_of(p);
     struct flight *f = key.len ? find_flight(p, key) : NULL;
     if (f)

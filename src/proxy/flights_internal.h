@@ -7,11 +7,13 @@
 
 #include "proxy/flights.h"
 #include "proxy/reader.h"
+#include "proxy/unshared.h"
 
 /* One for the proxy. */
 struct flights {
     struct loop *loop;
     struct cache *cache;
+    struct unshared unshared;
     struct flight *joinable; /* by key */
     struct list all;
     struct list deserted; /* nobody is aboard: read to the end, for the line's sake */

@@ -272,3 +272,25 @@ def test_paths_have_rules_of_their_own(daemon, origin):
     assert d.get('/ex/time/2').get('cache-status') is None
     shown = d.cli('config').stdout
     assert re.search(r'path "/time" \{[^}]*fresh = 0\s+stale_if_error = 0\s+coalesce = no', shown), shown
+
+
+@pytest.mark.parametrize('headers', [[('Set-Cookie', 'cf=1')], [('Cache-Control', 'private')], [('Vary', '*')]], ids=str)
+def test_what_could_not_be_shared_is_not_waited_for(daemon, origin, headers):
+    """Followers would only be slower: all go at once, until an answer comes that can be shared."""
+    d = daemon(upstream('ex', origin, coalesce=True))
+    origin.on('/q', reply(headers=headers))
+    works(d, '/ex/q')
+    for shareable in (False, True):
+        gate = Gate(reply(headers=[] if shareable else headers))
+        origin.on('/q', gate)
+        calls = [background(lambda: d.get('/ex/q', timeout=20)) for _ in range(4)]
+        eventually(lambda: gate.waiting == 4)
+        gate.release()
+        assert [c.result(20).status for c in calls] == [200] * 4
+    gate = Gate()
+    origin.on('/q', gate)
+    calls = [background(lambda: d.get('/ex/q', timeout=20)) for _ in range(4)]
+    eventually(lambda: gate.waiting == 1 and d.upstream()['requests']['active'] == 4)
+    assert gate.waiting == 1
+    gate.release()
+    assert [c.result(20).status for c in calls] == [200] * 4
