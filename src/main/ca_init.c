@@ -3,8 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <libpsl.h>
 #include <limits.h>
-#include <mbedtls/platform_util.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sysexits.h>
@@ -35,6 +35,16 @@ static int misused(const char *what, const char *which)
 
 /* ------------------------------------------------------------------- options */
 
+/* Do names right below it belong to many (https://publicsuffix.org; registries' own, and
+ * those of companies, as github.io)? Also if there is no list to tell. */
+static bool is_public_suffix(const char *name)
+{
+    psl_ctx_t *latest = psl_latest(NULL); /* the distribution's, or the library's own */
+    bool is_public = psl_is_public_suffix(latest ? latest : psl_builtin(), name);
+    psl_free(latest);
+    return is_public;
+}
+
 /* NULL, or what is wrong. Whoever may vouch for a top-level domain may vouch for
  * half the world. */
 static const char *wrong_host(const char *given, const char *name)
@@ -47,6 +57,8 @@ static const char *wrong_host(const char *given, const char *name)
         return "not a name but an address, for which the CA cannot vouch:";
     if (strchr(name, '.') == NULL && strcmp(name, "localhost") != 0)
         return "would cover a whole top-level domain:";
+    if (strcmp(name, "localhost") != 0 && is_public_suffix(name))
+        return "would cover hosts of many owners (public suffix):";
     return NULL;
 }
 
@@ -113,27 +125,38 @@ static bool write_file(const char *path, mode_t mode, const struct text *content
     return good;
 }
 
-/* The key first: a certificate without one is of no use, and looks whole. */
-static bool write_files(const char *cert_path, const struct text *cert, const char *key_path,
-                        const struct text *key)
+/* One of those to be made. */
+struct made {
+    const char *path;
+    mode_t mode;
+    const struct text *content;
+};
+
+/* All, or none. The key first: a certificate without one is of no use, and looks whole. */
+static bool write_files(const struct made *files, size_t count)
 {
-    if (access(cert_path, F_OK) == 0) {
-        fprintf(stderr, "trunkline: %s: File exists; it is not overwritten\n", cert_path);
+    struct stat st;
+    for (size_t i = 0; i < count; i++) {
+        if (lstat(files[i].path, &st) != 0)
+            continue;
+        fprintf(stderr, "trunkline: %s: File exists; it is not overwritten\n", files[i].path);
         return false;
     }
-    if (!write_file(key_path, KEY_MODE, key))
+    for (size_t i = 0; i < count; i++) {
+        if (write_file(files[i].path, files[i].mode, files[i].content))
+            continue;
+        while (i-- > 0)
+            unlink(files[i].path);
         return false;
-    if (write_file(cert_path, CERT_MODE, cert))
-        return true;
-    unlink(key_path);
-    return false;
+    }
+    return true;
 }
 
-static void tell(const struct wish *w, const char *cert, const char *key)
+static void tell(const struct wish *w, const char *anchor, const char *issuer, const char *key)
 {
-    printf("%s\n%s (its key: for trunkline alone)\n\nIt can vouch for these, with their "
-           "subdomains, and for nothing else:",
-           cert, key);
+    printf("%s (for the programs)\n%s\n%s (its key: for trunkline alone)\n\nIt can vouch for "
+           "these, with their subdomains, and for nothing else:",
+           anchor, issuer, key);
     for (size_t i = 0; i < w->host_count; i++)
         printf(" %s", w->hosts[i]);
     printf(
@@ -150,10 +173,10 @@ static void tell(const struct wish *w, const char *cert, const char *key)
         "All but the first take the place of the system's bundle. A program that also calls "
         "other\nhosts needs both in one file:\n"
         "    cat /etc/ssl/certs/ca-certificates.crt %s >bundle.pem\n",
-        cert, key, cert, cert, cert, cert, cert);
+        issuer, key, anchor, anchor, anchor, anchor, anchor);
 }
 
-static int save(const struct wish *w, const struct text *cert, const struct text *key)
+static int save(const struct wish *w, const struct ca_files *ca)
 {
     if (mkdir(w->dir, DIR_MODE) != 0 && errno != EEXIST) {
         fprintf(stderr, "trunkline: %s: %m\n", w->dir);
@@ -161,29 +184,28 @@ static int save(const struct wish *w, const struct text *cert, const struct text
     }
     char *dir = realpath(w->dir, NULL);
     const char *root = dir ? dir : w->dir;
-    const char *cert_path = arena_printf(w->arena, "%s/ca.pem", root);
-    const char *key_path = arena_printf(w->arena, "%s/ca.key", root);
-    bool good = write_files(cert_path, cert, key_path, key);
+    const struct made files[] = {
+        {arena_printf(w->arena, "%s/ca.key", root), KEY_MODE, &ca->key},
+        {arena_printf(w->arena, "%s/issuer.pem", root), CERT_MODE, &ca->issuer},
+        {arena_printf(w->arena, "%s/ca.pem", root), CERT_MODE, &ca->anchor},
+    };
+    bool good = write_files(files, COUNT_OF(files));
     if (good)
-        tell(w, cert_path, key_path);
+        tell(w, files[2].path, files[1].path, files[0].path);
     free(dir);
     return good ? EX_OK : EX_CANTCREAT;
 }
 
-/* The key is wiped from memory, whatever came of it. */
 static int make(const struct wish *w)
 {
     char error[160];
-    struct text cert = {0}, key = {0};
+    struct ca_files files = {0};
     int exit_code = EX_SOFTWARE;
-    if (ca_make(w->hosts, w->host_count, &cert, &key, error, sizeof error))
-        exit_code = save(w, &cert, &key);
+    if (ca_make(w->hosts, w->host_count, &files, error, sizeof error))
+        exit_code = save(w, &files);
     else
         fprintf(stderr, "trunkline: no CA could be made: %s\n", error);
-    if (key.at)
-        mbedtls_platform_zeroize(key.at, key.room);
-    text_free(&cert);
-    text_free(&key);
+    ca_files_free(&files);
     return exit_code;
 }
 

@@ -4,6 +4,7 @@
 #include <confuse.h>
 #include <getopt.h>
 #include <jansson.h>
+#include <libpsl.h>
 #include <llhttp.h>
 #include <mbedtls/version.h>
 #include <nghttp2/nghttp2.h>
@@ -46,10 +47,10 @@ static int print_version(void)
     mbedtls_version_get_string(mbedtls);
     printf("trunkline %s\n", PACKAGE_VERSION);
     printf("libuv %s\nllhttp %d.%d.%d\nnghttp2 %s\nmbedTLS %s\nc-ares %s\njansson %s\n"
-           "libconfuse %s\nsandbox: %s\n",
+           "libconfuse %s\nlibpsl %s\nsandbox: %s\n",
            uv_version_string(), LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH,
            nghttp2_version(0)->version_str, mbedtls, ares_version(NULL), jansson_version_str(),
-           confuse_version, sandbox_words());
+           confuse_version, psl_get_version(), sandbox_words());
     return EX_OK;
 }
 
@@ -358,7 +359,8 @@ static const struct command commands[] = {
      true},
     {"ca", run_ca,
      "Usage: trunkline ca init --dir DIR --host NAME [--host NAME]...\n"
-     "Makes the local CA for connect = intercept: DIR/ca.pem and DIR/ca.key.\n"
+     "Makes the local CA for connect = intercept: DIR/ca.pem for the programs,\n"
+     "DIR/issuer.pem (ca_cert) and DIR/ca.key (ca_key) for trunkline.\n"
      "  --dir DIR    where to; made if it is not there. Nothing is overwritten\n"
      "  --host NAME  a host that it can vouch for, with its subdomains\n",
      false},

@@ -12,6 +12,7 @@
 
 #include "net/certificate.h"
 #include "net/name_constraints.h"
+#include "net/x509.h"
 
 #define HOUR (time_t)3600
 #define DAY (24 * HOUR)
@@ -41,33 +42,14 @@ struct ca {
 /* -------------------------------------------------------------------- making */
 
 /* Two CAs never share a name: clients look an issuer up by it. */
-static int make_ca_name(char *name, size_t size)
+static int make_names(char *anchor, char *issuer, size_t size)
 {
     unsigned char mark[4];
     int error = mbedtls_psa_get_random(MBEDTLS_PSA_RANDOM_STATE, mark, sizeof mark);
-    snprintf(name, size, "O=trunkline, CN=trunkline local CA %02x%02x%02x%02x", mark[0], mark[1],
+    snprintf(anchor, size, "O=trunkline, CN=trunkline local CA %02x%02x%02x%02x", mark[0], mark[1],
              mark[2], mark[3]);
-    return error;
-}
-
-static int make_ca_cert(mbedtls_pk_context *key, const char *const *hosts, size_t count,
-                        struct text *der)
-{
-    char name[80];
-    struct text constraints = {0};
-    time_t now = time(NULL);
-    int error = make_ca_name(name, sizeof name);
-    name_constraints_write(hosts, count, &constraints);
-    struct certificate c = {.subject = name,
-                            .issuer = name,
-                            .key = key,
-                            .issuer_key = key,
-                            .from = now - EARLIER,
-                            .until = now + CA_DAYS * DAY,
-                            .constraints = text_span(&constraints)};
-    if (error == 0)
-        error = certificate_write(&c, der);
-    text_free(&constraints);
+    snprintf(issuer, size, "O=trunkline, CN=trunkline local issuer %02x%02x%02x%02x", mark[0],
+             mark[1], mark[2], mark[3]);
     return error;
 }
 
@@ -94,27 +76,98 @@ static int add_key(const mbedtls_pk_context *key, struct text *pem)
     return error;
 }
 
-bool ca_make(const char *const *hosts, size_t count, struct text *cert, struct text *key_pem,
-             char *words, size_t size)
+static int write_pem(const struct certificate *c, struct text *pem)
 {
-    mbedtls_pk_context key;
     struct text der = {0};
+    int error = certificate_write(c, &der);
+    if (error == 0)
+        error = add_pem(&der, pem);
+    text_free(&der);
+    return error;
+}
+
+/* Both are constrained: most clients hold the anchor to that as well. */
+static int make_pair(mbedtls_pk_context *anchor_key, mbedtls_pk_context *key,
+                     struct span constraints, struct ca_files *files)
+{
+    char anchor[80], issuer[80];
+    time_t now = time(NULL);
+    int error = make_names(anchor, issuer, sizeof anchor);
+    struct certificate c = {.subject = anchor,
+                            .issuer = anchor,
+                            .key = anchor_key,
+                            .issuer_key = anchor_key,
+                            .from = now - EARLIER,
+                            .until = now + CA_DAYS * DAY,
+                            .constraints = constraints,
+                            .path_len = 1};
+    if (error == 0)
+        error = write_pem(&c, &files->anchor);
+    c.subject = issuer;
+    c.key = key;
+    c.path_len = 0;
+    if (error == 0)
+        error = write_pem(&c, &files->issuer);
+    return error ? error : add_key(key, &files->key);
+}
+
+/* The anchor's key signs once, and is gone. */
+bool ca_make(const char *const *hosts, size_t count, struct ca_files *files, char *words,
+             size_t size)
+{
+    mbedtls_pk_context anchor_key, key;
+    struct text constraints = {0};
+    mbedtls_pk_init(&anchor_key);
     mbedtls_pk_init(&key);
-    int error = certificate_make_key(&key);
+    name_constraints_write(hosts, count, &constraints);
+    int error = certificate_make_key(&anchor_key);
     if (error == 0)
-        error = make_ca_cert(&key, hosts, count, &der);
+        error = certificate_make_key(&key);
     if (error == 0)
-        error = add_pem(&der, cert);
-    if (error == 0)
-        error = add_key(&key, key_pem);
+        error = make_pair(&anchor_key, &key, text_span(&constraints), files);
     if (error)
         mbedtls_strerror(error, words, size);
-    text_free(&der);
+    text_free(&constraints);
+    mbedtls_pk_free(&anchor_key);
     mbedtls_pk_free(&key);
     return error == 0;
 }
 
+void ca_files_free(struct ca_files *f)
+{
+    if (f->key.at)
+        mbedtls_platform_zeroize(f->key.at, f->key.room);
+    text_free(&f->anchor);
+    text_free(&f->issuer);
+    text_free(&f->key);
+}
+
 /* ------------------------------------------------------------------- signing */
+
+static bool same_bytes(const mbedtls_x509_buf *a, const mbedtls_x509_buf *b)
+{
+    return a->len == b->len && memcmp(a->p, b->p, a->len) == 0;
+}
+
+static bool is_self_issued(const mbedtls_x509_crt *c)
+{
+    return same_bytes(&c->issuer_raw, &c->subject_raw);
+}
+
+static struct span raw(const mbedtls_x509_crt *c)
+{
+    return (struct span){(const char *)c->raw.p, c->raw.len};
+}
+
+/* Clients have the anchor, and nothing else (RFC 8446 4.4.2). */
+static int add_issuers(const struct ca *ca, struct leaf *leaf)
+{
+    int error = 0;
+    for (const mbedtls_x509_crt *c = &ca->cert; c && error == 0; c = c->next)
+        if (!is_self_issued(c))
+            error = x509_read_der(&leaf->cert, raw(c));
+    return error;
+}
 
 static int sign(struct ca *ca, const char *host, struct leaf *leaf)
 {
@@ -137,7 +190,9 @@ static int sign(struct ca *ca, const char *host, struct leaf *leaf)
     if (error == 0)
         error = certificate_write(&c, &der);
     if (error == 0)
-        error = mbedtls_x509_crt_parse_der(&leaf->cert, (const unsigned char *)der.at, der.len);
+        error = x509_read_der(&leaf->cert, text_span(&der));
+    if (error == 0)
+        error = add_issuers(ca, leaf);
     text_free(&der);
     return error;
 }
@@ -172,44 +227,27 @@ static bool deny_code(struct ca_error *e, bool in_key, int code)
     return false;
 }
 
-struct extensions {
-    struct ca *ca;
-    const char *why; /* the constraints are no good; NULL: nothing of the kind */
-};
-
-/* mbedTLS asks about each extension it does not know. */
-static int on_extension(void *context, const mbedtls_x509_crt *cert, const mbedtls_x509_buf *oid,
-                        int critical, const unsigned char *p, const unsigned char *end)
+static bool read_constraints(struct ca *ca, struct ca_error *e)
 {
-    struct extensions *x = context;
-    struct span value = {(const char *)p, (size_t)(end - p)};
-    (void)cert;
-    if (MBEDTLS_OID_CMP(MBEDTLS_OID_NAME_CONSTRAINTS, oid) != 0)
-        return critical ? MBEDTLS_ERR_X509_INVALID_EXTENSIONS : 0;
-    x->why = "it has name constraints twice";
-    if (x->ca->names.permitted_count || x->ca->names.excluded_count ||
-        !name_constraints_read(&x->ca->names, value, &x->why))
-        return MBEDTLS_ERR_X509_INVALID_EXTENSIONS;
-    x->why = NULL;
-    return 0;
+    static const struct span oid = {MBEDTLS_OID_NAME_CONSTRAINTS,
+                                    MBEDTLS_OID_SIZE(MBEDTLS_OID_NAME_CONSTRAINTS)};
+    struct span value;
+    const char *why;
+    if (!x509_extension(&ca->cert, oid, &value))
+        return deny_cert(e, "it has name constraints twice");
+    return value.at == NULL || name_constraints_read(&ca->names, value, &why) || deny_cert(e, why);
 }
 
-static bool read_cert(struct ca *ca, const char *pem, struct ca_error *e)
+/* The issuer comes first. */
+static bool read_cert(struct ca *ca, struct span pem, struct ca_error *e)
 {
-    struct extensions x = {.ca = ca};
-    mbedtls_pem_context decoded;
-    size_t used, len;
-    mbedtls_pem_init(&decoded);
-    int error = mbedtls_pem_read_buffer(&decoded, PEM_CERT_BEGIN, PEM_CERT_END,
-                                        (const unsigned char *)pem, NULL, 0, &used);
-    if (error == 0) {
-        const unsigned char *der = mbedtls_pem_get_buffer(&decoded, &len);
-        error = mbedtls_x509_crt_parse_der_with_ext_cb(&ca->cert, der, len, 1, on_extension, &x);
-    }
-    mbedtls_pem_free(&decoded);
-    if (x.why)
-        return deny_cert(e, x.why);
-    return error == 0 || deny_code(e, false, error);
+    size_t unreadable = 0;
+    int error = MBEDTLS_ERR_PEM_NO_HEADER_FOOTER_PRESENT;
+    if (strstr(pem.at, PEM_CERT_BEGIN))
+        error = x509_read(&ca->cert, pem, &unreadable);
+    if (error == 0 && unreadable)
+        error = MBEDTLS_ERR_X509_INVALID_FORMAT;
+    return error ? deny_code(e, false, error) : read_constraints(ca, e);
 }
 
 static bool read_key(struct ca *ca, struct span pem, struct ca_error *e)
@@ -222,19 +260,9 @@ static bool read_key(struct ca *ca, struct span pem, struct ca_error *e)
                               MBEDTLS_PSA_RANDOM_STATE) == 0)
         return true;
     e->in_key = true;
-    snprintf(e->words, sizeof e->words, "is not the key of ca_cert");
+    snprintf(e->words, sizeof e->words,
+             "is not the key of ca_cert (that of trunkline ca init is issuer.pem)");
     return false;
-}
-
-static time_t time_of(const mbedtls_x509_time *t)
-{
-    struct tm tm = {.tm_year = t->year - 1900,
-                    .tm_mon = t->mon - 1,
-                    .tm_mday = t->day,
-                    .tm_hour = t->hour,
-                    .tm_min = t->min,
-                    .tm_sec = t->sec};
-    return timegm(&tm);
 }
 
 static bool check_cert(struct ca *ca, struct ca_error *e)
@@ -251,13 +279,8 @@ static bool check_cert(struct ca *ca, struct ca_error *e)
     if (ca->names.permitted_count == 0 || name_constraints_permit(&ca->names, ""))
         return deny_cert(e, "could vouch for any host: it needs name constraints (trunkline ca "
                             "init makes them)");
-    ca->until = time_of(&c->valid_to);
+    ca->until = x509_seconds(&c->valid_to);
     return true;
-}
-
-static bool same_bytes(const mbedtls_x509_buf *a, const mbedtls_x509_buf *b)
-{
-    return a->len == b->len && memcmp(a->p, b->p, a->len) == 0;
 }
 
 /* Will clients find this CA to be the leaf's issuer? Its name and key identifier
@@ -299,7 +322,7 @@ struct ca *ca_parse(struct span cert_pem, struct span key_pem, struct ca_error *
     text_add_str(&cert, "\n");
     text_add(&key, key_pem);
     text_add_str(&key, "\n");
-    bool good = read_cert(ca, cert.at, e) && check_cert(ca, e) &&
+    bool good = read_cert(ca, text_span(&cert), e) && check_cert(ca, e) &&
                 read_key(ca, text_span(&key), e) && try_to_sign(ca, e);
     mbedtls_platform_zeroize(key.at, key.len);
     text_free(&cert);

@@ -14,7 +14,7 @@ struct ca;
 /* What a handshake shows for one host. Its key is made for it alone and lives
  * in memory only. */
 struct leaf {
-    mbedtls_x509_crt cert;
+    mbedtls_x509_crt cert; /* and behind it those of its issuers */
     mbedtls_pk_context key;
     time_t renew_at; /* wall clock; well before it ends */
 };
@@ -24,14 +24,25 @@ struct ca_error {
     char words[300];
 };
 
-/* Makes a CA for these hosts (lower case) and what is below them; appends
- * certificate and key in PEM. False, with words, if mbedTLS cannot. */
-bool ca_make(const char *const *hosts, size_t count, struct text *cert, struct text *key,
-             char *error, size_t size) MUST_CHECK;
+/* A new CA, in PEM: the anchor, which clients are told of and whose key is nowhere any
+ * more; the issuer below it, which signs; the issuer's key. Some clients (Java) hold
+ * every issuer to its constraints but the anchor. */
+struct ca_files {
+    struct text anchor, issuer, key;
+};
+
+/* Makes one for these hosts (lower case) and what is below them; `files` is empty
+ * before. False, with words, if mbedTLS cannot. */
+bool ca_make(const char *const *hosts, size_t count, struct ca_files *files, char *error,
+             size_t size) MUST_CHECK;
+
+/* Wipes the key from memory, too. */
+void ca_files_free(struct ca_files *);
 
 /* Reads one, and makes sure that what it signs will be believed: a CA with its
- * key, not out of date, whose name constraints permit some hosts and not all.
- * NULL with words ("ca_cert /x: cannot be read: …"). */
+ * key, not out of date, whose name constraints permit some hosts and not all. What
+ * else is in cert_file are issuers above it, which clients are shown too, but for
+ * anchors. NULL with words ("ca_cert /x: cannot be read: …"). */
 struct ca *ca_load(const char *cert_file, const char *key_file, struct ca_error *);
 
 /* Likewise of bytes, for tests and the fuzzer. */

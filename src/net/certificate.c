@@ -54,9 +54,11 @@ static int set_server_auth(mbedtls_x509write_cert *w)
  * for the basic constraints of a CA. */
 static int set_ca(mbedtls_x509write_cert *w, const struct certificate *c)
 {
-    TRY(mbedtls_x509write_crt_set_basic_constraints(w, 1, 0));
+    TRY(mbedtls_x509write_crt_set_basic_constraints(w, 1, c->path_len));
     TRY(mbedtls_x509write_crt_set_key_usage(w, MBEDTLS_X509_KU_KEY_CERT_SIGN |
                                                    MBEDTLS_X509_KU_CRL_SIGN));
+    if (c->issuer_key != c->key)
+        TRY(mbedtls_x509write_crt_set_authority_key_identifier(w));
     return mbedtls_x509write_crt_set_extension(
         w, MBEDTLS_OID_NAME_CONSTRAINTS, MBEDTLS_OID_SIZE(MBEDTLS_OID_NAME_CONSTRAINTS), 1,
         (const unsigned char *)c->constraints.at, c->constraints.len);

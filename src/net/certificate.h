@@ -13,7 +13,8 @@ struct certificate {
     mbedtls_pk_context *key, *issuer_key;
     time_t from, until;
     const char *host;        /* of a leaf, its one DNS name; NULL: a CA, with */
-    struct span constraints; /* the DER of its name constraints */
+    struct span constraints; /* the DER of its name constraints, and */
+    int path_len;            /* so many CAs below it */
 };
 
 /* Appends the DER, with a random serial. 0 or mbedTLS's error. */

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pathlib
 import select
+import shutil
 import signal
 import socket
 import ssl
@@ -33,7 +34,7 @@ def ca(tmp_path_factory):
 
 
 def intercepting(folder, **more):
-    return {'connect': 'intercept', 'ca_cert': str(folder / 'ca.pem'), 'ca_key': str(folder / 'ca.key'), **more}
+    return {'connect': 'intercept', 'ca_cert': str(folder / 'issuer.pem'), 'ca_key': str(folder / 'ca.key'), **more}
 
 
 @pytest.fixture
@@ -370,14 +371,82 @@ def test_drain(d, ca, origin):
 
 # --------------------------------------------------------------------------------------------------- configuration
 
+def test_a_ca_made_before(daemon, origin, tmp_path):
+    """One certificate was anchor and issuer; it goes on to be."""
+    subprocess.run(['openssl', 'req', '-x509', *certs.EC, '-keyout', tmp_path / 'ca.key', '-out', tmp_path / 'ca.pem', '-days', '9',
+                    '-subj', '/O=trunkline/CN=trunkline local CA', '-addext', 'basicConstraints=critical,CA:TRUE,pathlen:0',
+                    '-addext', f'nameConstraints=critical,permitted;DNS:{HOST},excluded;IP:0.0.0.0/0.0.0.0'], check=True, capture_output=True)
+    d = daemon(upstream('ex', origin), **intercepting(tmp_path, ca_cert=str(tmp_path / 'ca.pem')))
+    with inside(d, tmp_path) as c:
+        assert c.get('/x', host=HOST).text == '/x'
+
+
+def signed_by(folder, name, host):
+    """A leaf for `host`, made with the local CA's key by somebody who got hold of it, and what a server would show with it."""
+    for file, kind in (('issuer.pem', 'crt'), ('ca.key', 'key')):
+        shutil.copy(folder / file, folder / f'signer.{kind}')
+    certs.issue(name, 'signer', folder=folder, subjectAltName=f'DNS:{host}', basicConstraints='CA:FALSE', extendedKeyUsage='serverAuth')
+    (folder / f'{name}.crt').write_text((folder / f'{name}.crt').read_text() + (folder / 'issuer.pem').read_text())
+    return name
+
+
+def test_the_anchor_serves_as_ca_file(daemon, origins, ca):
+    """Its constraints bind here too."""
+    d = daemon(*[upstream(name, certified(origins, ca, name, host), host=host, ca_file=str(ca / 'ca.pem'))
+                 for name, host in (('mine', HOST), ('theirs', 'kraken.test'))])
+    assert d.get('/mine/x').status == 200
+    own_error(d.get('/theirs/x'), 502, 'tls_certificate_error', 'no')
+
+
+def certified(origins, ca, name, host):
+    signed_by(ca, name, host)
+    o = origins()
+    o.context.load_cert_chain(ca / f'{name}.crt', ca / f'{name}.key')
+    return o
+
+
+JAVA = r'''
+import java.io.*;
+import java.security.KeyStore;
+import java.security.cert.*;
+import javax.net.ssl.*;
+public class Verify {
+    public static void main(String[] a) throws Exception {
+        CertificateFactory f = CertificateFactory.getInstance("X.509");
+        KeyStore store = KeyStore.getInstance(KeyStore.getDefaultType());
+        store.load(null);
+        try (InputStream in = new FileInputStream(a[0])) { store.setCertificateEntry("anchor", f.generateCertificate(in)); }
+        TrustManagerFactory m = TrustManagerFactory.getInstance("PKIX");
+        m.init(store);
+        for (int i = 1; i < a.length; i++)
+            try (InputStream in = new FileInputStream(a[i])) {
+                X509Certificate[] chain = f.generateCertificates(in).toArray(new X509Certificate[0]);
+                ((X509TrustManager) m.getTrustManagers()[0]).checkServerTrusted(chain, "ECDHE_ECDSA");
+                System.out.println("yes");
+            } catch (CertificateException e) { System.out.println("no"); }
+    }
+}
+'''
+
+
+def test_java_holds_it_to_its_constraints(ca, tmp_path):
+    """It does not hold an anchor to them: that is why there is an issuer."""
+    if not shutil.which('java'):
+        pytest.skip('java is not installed')
+    (tmp_path / 'Verify.java').write_text(JAVA)
+    chains = [ca / f'{signed_by(ca, name, host)}.crt' for name, host in (('good', HOST), ('bad', 'other.test'))]
+    out = subprocess.run(['java', tmp_path / 'Verify.java', ca / 'ca.pem', *chains], capture_output=True, text=True, timeout=50 * PATIENCE)
+    assert out.stdout.split() == ['yes', 'no'], out
+
+
 def test_configuration_errors(tmp_path, ca):
     """intercept wants a CA, which must be one that can be used; check and the daemon name file and line."""
     file = tmp_path / 'bad.conf'
     (tmp_path / 'not.pem').write_text('hello\n')
     for text, line, words in (
             ('connect = intercept\n', 1, 'needs ca_cert and ca_key'),
-            (f'ca_cert = "{ca}/ca.pem"\nconnect = intercept\n', 1, 'ca_cert needs ca_key'),
-            (f'connect = intercept\nca_cert = "{ca}/ca.pem"\nca_key = "{ca}/ca.pem"\n', 3, f'ca_key {ca}/ca.pem: cannot be read'),
+            (f'ca_cert = "{ca}/issuer.pem"\nconnect = intercept\n', 1, 'ca_cert needs ca_key'),
+            (f'connect = intercept\nca_cert = "{ca}/issuer.pem"\nca_key = "{ca}/ca.pem"\n', 3, f'ca_key {ca}/ca.pem: cannot be read'),
             (f'connect = intercept\nca_key = "{ca}/ca.key"\nca_cert = "{certs.CA}"\n', 3, 'could vouch for any host'),
             (f'ca_cert = "{tmp_path}/not.pem"\nca_key = "{ca}/ca.key"\n', 1, 'cannot be read'),
             (f'ca_cert = "{ca}/none.pem"\nca_key = "{ca}/ca.key"\n', 1, 'No such file')):
@@ -389,7 +458,7 @@ def test_configuration_errors(tmp_path, ca):
 
 def test_an_exposed_key_is_warned_of(daemon, origin, ca, tmp_path):
     """0644 is too much, 0640 is not."""
-    for name in ('ca.pem', 'ca.key'):
+    for name in ('ca.pem', 'issuer.pem', 'ca.key'):
         (tmp_path / name).write_bytes((ca / name).read_bytes())
     (tmp_path / 'ca.key').chmod(0o640)
     assert 'others may read' not in daemon(upstream('ex', origin), **intercepting(tmp_path)).stderr

@@ -188,12 +188,12 @@ def test_ccxt(daemon, origins, tmp_path):
     """A ticker and signed orders by each of its knobs, intercepted too: pooled, and signed as it signs when left alone."""
     programs.need('npm:ccxt')
     assert cli('ca', 'init', '--dir', tmp_path, '--host', 'api.binance.com').returncode == 0
-    ca = {'ca_cert': str(tmp_path / 'ca.pem'), 'ca_key': str(tmp_path / 'ca.key')}
+    ca = {'ca_cert': str(tmp_path / 'issuer.pem'), 'ca_key': str(tmp_path / 'ca.key')}
     origin = origins(cert='binance')
     for path, answer in ANSWERS.items():
         origin.on(path, reply(200, json.dumps(answer).encode(), [('Content-Type', 'application/json')]))
     d = daemon(upstream('binance', origin, host='api.binance.com'), connect='intercept', **ca)
-    alone, *out = programs.node(NODE + CCXT, NODE_EXTRA_CA_CERTS=ca['ca_cert'], **where(d))
+    alone, *out = programs.node(NODE + CCXT, NODE_EXTRA_CA_CERTS=str(tmp_path / 'ca.pem'), **where(d))
     assert out == ['64000.1', '7'] * 5
     orders = [r for r in origin.requests if r.target.startswith('/api/v3/order')]
     assert len(orders) == 10

@@ -56,41 +56,80 @@ static const char *read_file(const char *path)
 
 static const char *const hosts[] = {"binance.test", "api.kraken.test"};
 
-/* ca.pem and ca.key */
+/* ca.pem, issuer.pem and ca.key */
 static struct ca *make(void)
 {
-    struct text cert = {0}, key = {0};
+    struct ca_files made = {0};
     char why[160];
     struct ca_error error;
-    ck_assert_msg(ca_make(hosts, COUNT_OF(hosts), &cert, &key, why, sizeof why), "%s", why);
-    write_file("ca.pem", text_span(&cert));
-    write_file("ca.key", text_span(&key));
+    ck_assert_msg(ca_make(hosts, COUNT_OF(hosts), &made, why, sizeof why), "%s", why);
+    write_file("ca.pem", text_span(&made.anchor));
+    write_file("issuer.pem", text_span(&made.issuer));
+    write_file("ca.key", text_span(&made.key));
     ck_assert_int_eq(chmod("ca.key", 0600), 0);
-    text_free(&cert);
-    text_free(&key);
-    struct ca *ca = ca_load("ca.pem", "ca.key", &error);
+    ca_files_free(&made);
+    struct ca *ca = ca_load("issuer.pem", "ca.key", &error);
     ck_assert_msg(ca != NULL, "%s", error.words);
     return ca;
 }
 
+/* leaf.pem; chain.pem is what is shown besides. */
 static void save_leaf(const struct leaf *leaf)
 {
     unsigned char pem[4096];
     size_t len;
-    ck_assert_int_eq(mbedtls_pem_write_buffer("-----BEGIN CERTIFICATE-----\n",
-                                              "-----END CERTIFICATE-----\n", leaf->cert.raw.p,
-                                              leaf->cert.raw.len, pem, sizeof pem, &len),
-                     0);
-    write_file("leaf.pem", (struct span){(char *)pem, len - 1});
+    struct text chain = {0};
+    for (const mbedtls_x509_crt *c = &leaf->cert; c; c = c->next) {
+        ck_assert_int_eq(mbedtls_pem_write_buffer("-----BEGIN CERTIFICATE-----\n",
+                                                  "-----END CERTIFICATE-----\n", c->raw.p,
+                                                  c->raw.len, pem, sizeof pem, &len),
+                         0);
+        if (c == &leaf->cert)
+            write_file("leaf.pem", (struct span){(char *)pem, len - 1});
+        else
+            text_add(&chain, (struct span){(char *)pem, len - 1});
+    }
+    write_file("chain.pem", text_span(&chain));
+    text_free(&chain);
 }
 
 /* As strict as Python 3.13 asks. */
 static int verify(const char *name)
 {
-    return shell("openssl verify -CAfile ca.pem -x509_strict -purpose sslserver "
-                 "-verify_hostname %s leaf.pem >out 2>&1",
-                 name);
+    return shell(
+        "openssl verify -CAfile ca.pem -untrusted chain.pem -x509_strict -purpose sslserver "
+        "-verify_hostname %s leaf.pem >out 2>&1",
+        name);
 }
+
+static void must_refuse(const char *cert, const char *key, bool in_key, const char *words)
+{
+    struct ca_error error = {0};
+    ck_assert_msg(ca_load(cert, key, &error) == NULL, "%s was taken", cert);
+    ck_assert_msg(strstr(error.words, words) != NULL, "%s: %s", cert, error.words);
+    ck_assert_msg(strstr(error.words, in_key ? "ca_key " : "ca_cert ") == error.words, "%s",
+                  error.words);
+    ck_assert(error.in_key == in_key);
+    ck_assert(strchr(error.words, '\n') == NULL);
+}
+
+/* A CA as openssl makes it, own.pem and own.key. */
+static void make_own(const char *algorithm, const char *subject, const char *extensions,
+                     const char *more)
+{
+    char config[1000];
+    snprintf(config, sizeof config, "[req]\ndistinguished_name=dn\n%s\n[dn]\n[x]\n%s\n", more,
+             extensions);
+    write_file("config", span_of(config));
+    ck_assert_msg(shell("openssl req -x509 -new -newkey %s -nodes -keyout own.key -config config "
+                        "-extensions x -subj '%s' -days 30 -out own.pem 2>out",
+                        algorithm, subject) == 0,
+                  "%s", read_file("out"));
+}
+
+#define EC "ec -pkeyopt ec_paramgen_curve:prime256v1"
+#define IS_CA "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n"
+#define NAMED "nameConstraints=critical,permitted;DNS:own.test\n"
 
 START_TEST(signs_for_its_hosts_and_below)
 {
@@ -128,11 +167,11 @@ static void must_not_vouch(const char *subject, const char *extensions, const ch
     write_file("ext", span_of(extensions));
     ck_assert_int_eq(shell("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 "
                            "-nodes -keyout leaf.key -subj '%s' -out leaf.csr 2>out && "
-                           "openssl x509 -req -in leaf.csr -CA ca.pem -CAkey ca.key -days 5 "
+                           "openssl x509 -req -in leaf.csr -CA issuer.pem -CAkey ca.key -days 5 "
                            "-extfile ext -out leaf.pem 2>out",
                            subject),
                      0);
-    ck_assert(shell("openssl verify -CAfile ca.pem leaf.pem >out 2>&1") != 0);
+    ck_assert(shell("openssl verify -CAfile ca.pem -untrusted issuer.pem leaf.pem >out 2>&1") != 0);
     ck_assert_msg(strstr(read_file("out"), words) != NULL, "%s: %s", extensions, read_file("out"));
 }
 
@@ -156,12 +195,13 @@ START_TEST(cannot_make_other_cas)
             "printf 'basicConstraints=critical,CA:TRUE\n' >ext && "
             "for n in sub leaf; do openssl req -new -newkey ec -pkeyopt "
             "ec_paramgen_curve:prime256v1 -nodes -keyout $n.key -subj /CN=$n -out $n.csr; done "
-            "2>out && openssl x509 -req -in sub.csr -CA ca.pem -CAkey ca.key -extfile ext "
+            "2>out && openssl x509 -req -in sub.csr -CA issuer.pem -CAkey ca.key -extfile ext "
             "-out sub.pem 2>out && printf 'subjectAltName=DNS:binance.test\n' >ext && "
             "openssl x509 -req -in leaf.csr -CA sub.pem -CAkey sub.key -extfile ext -out leaf.pem "
             "2>out"),
         0);
-    ck_assert(shell("openssl verify -CAfile ca.pem -untrusted sub.pem leaf.pem >out 2>&1") != 0);
+    ck_assert(shell("cat issuer.pem >>sub.pem; openssl verify -CAfile ca.pem -untrusted sub.pem "
+                    "leaf.pem >out 2>&1") != 0);
     ck_assert_msg(strstr(read_file("out"), "path length") != NULL, "%s", read_file("out"));
 }
 END_TEST
@@ -169,11 +209,12 @@ END_TEST
 START_TEST(says_so_in_its_certificate)
 {
     ca_unref(make());
-    ck_assert_int_eq(shell("openssl x509 -in ca.pem -noout -text | tr -s '\n ' ' ' >out"), 0);
+    ck_assert_int_eq(shell("openssl x509 -in issuer.pem -noout -text | tr -s '\n ' ' ' >out"), 0);
     const char *text = read_file("out");
     static const char *const phrases[] = {
         "NIST CURVE: P-256",
         "Basic Constraints: critical CA:TRUE, pathlen:0",
+        "Authority Key Identifier",
         "Key Usage: critical Certificate Sign, CRL Sign",
         "TLS Web Server Authentication",
         "Name Constraints: critical Permitted: DNS:binance.test DNS:api.kraken.test Excluded: "
@@ -182,6 +223,56 @@ START_TEST(says_so_in_its_certificate)
     for (size_t i = 0; i < COUNT_OF(phrases); i++)
         ck_assert_msg(strstr(text, phrases[i]) != NULL, "%s: %s", phrases[i], text);
     ck_assert(strstr(text, "Client Authentication") == NULL);
+}
+END_TEST
+
+/* Its key is nowhere; the issuer below it is the only one. */
+START_TEST(anchor_and_issuer_are_two)
+{
+    ca_unref(make());
+    ck_assert_int_eq(shell("openssl x509 -in ca.pem -noout -text | tr -s '\n ' ' ' >out"), 0);
+    const char *text = read_file("out");
+    ck_assert(strstr(text, "Basic Constraints: critical CA:TRUE, pathlen:1") != NULL);
+    ck_assert(strstr(text, "Name Constraints: critical Permitted: DNS:binance.test") != NULL);
+    ck_assert(shell("openssl verify -CAfile ca.pem -x509_strict issuer.pem >out 2>&1") == 0);
+    ck_assert(shell("for f in ca issuer; do openssl x509 -in $f.pem -noout -pubkey >$f.pub; done; "
+                    "openssl pkey -in ca.key -pubout >key.pub; cmp -s issuer.pub key.pub && "
+                    "! cmp -s ca.pub key.pub") == 0);
+    must_refuse("ca.pem", "ca.key", true, "is not the key of ca_cert");
+}
+END_TEST
+
+/* One certificate is anchor and issuer: what ca init made once. It need not be shown. */
+START_TEST(takes_one_made_before)
+{
+    struct leaf leaf;
+    struct ca_error error;
+    make_own(EC, "/O=trunkline/CN=trunkline local CA",
+             "basicConstraints=critical,CA:TRUE,pathlen:0\nsubjectKeyIdentifier=hash\n" NAMED, "");
+    struct ca *ca = ca_load("own.pem", "own.key", &error);
+    ck_assert_msg(ca != NULL, "%s", error.words);
+    ck_assert_int_eq(ca_sign(ca, "own.test", &leaf), 0);
+    ck_assert(leaf.cert.next == NULL);
+    leaf_free(&leaf);
+    ca_unref(ca);
+}
+END_TEST
+
+/* Of a PKI of one's own: all between the leaf and the anchor is shown. */
+START_TEST(shows_the_issuers_above)
+{
+    struct leaf leaf;
+    struct ca_error error;
+    ca_unref(make());
+    ck_assert_int_eq(shell("mv ca.pem top.pem; cat issuer.pem top.pem >both.pem"), 0);
+    struct ca *ca = ca_load("both.pem", "ca.key", &error);
+    ck_assert_msg(ca != NULL, "%s", error.words);
+    ck_assert_int_eq(ca_sign(ca, "binance.test", &leaf), 0);
+    ck_assert(leaf.cert.next != NULL && leaf.cert.next->next == NULL);
+    leaf_free(&leaf);
+    ca_unref(ca);
+    ck_assert_int_eq(shell("(cat issuer.pem; head -c 300 top.pem) >torn.pem"), 0);
+    must_refuse("torn.pem", "ca.key", false, "cannot be read");
 }
 END_TEST
 
@@ -198,9 +289,9 @@ static const char *serial_and_name(const char *cert)
 START_TEST(no_two_are_alike)
 {
     struct ca *first = make();
-    const char *words = serial_and_name("ca.pem");
+    const char *words = serial_and_name("issuer.pem");
     struct ca *second = make();
-    ck_assert_str_ne(words, serial_and_name("ca.pem"));
+    ck_assert_str_ne(words, serial_and_name("issuer.pem"));
     ck_assert(ca_is(first, first) && !ca_is(first, second));
     ca_unref(first);
     ca_unref(second);
@@ -229,7 +320,9 @@ START_TEST(leaves_are_short_lived)
                      0);
     ck_assert(shell("openssl x509 -in leaf.pem -noout -checkend %d >out", 8 * 86400) != 0);
     ck_assert_int_eq(
-        shell("openssl verify -CAfile ca.pem -attime %ld leaf.pem >out 2>&1", (long)now - 1800), 0);
+        shell("openssl verify -CAfile ca.pem -untrusted chain.pem -attime %ld leaf.pem >out 2>&1",
+              (long)now - 1800),
+        0);
     ck_assert(one.cert.serial.len != two.cert.serial.len ||
               memcmp(one.cert.serial.p, two.cert.serial.p, one.cert.serial.len) != 0);
     ck_assert(is_pair(&one, &one));
@@ -251,61 +344,33 @@ START_TEST(tells_whether_the_key_is_exposed)
     ca_unref(make());
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         ck_assert_int_eq(chmod("ca.key", cases[i].mode), 0);
-        struct ca *ca = ca_load("ca.pem", "ca.key", &error);
+        struct ca *ca = ca_load("issuer.pem", "ca.key", &error);
         ck_assert(ca != NULL && ca_key_is_exposed(ca) == cases[i].exposed);
         ca_unref(ca);
     }
 }
 END_TEST
 
-static void must_refuse(const char *cert, const char *key, bool in_key, const char *words)
-{
-    struct ca_error error = {0};
-    ck_assert_msg(ca_load(cert, key, &error) == NULL, "%s was taken", cert);
-    ck_assert_msg(strstr(error.words, words) != NULL, "%s: %s", cert, error.words);
-    ck_assert_msg(strstr(error.words, in_key ? "ca_key " : "ca_cert ") == error.words, "%s",
-                  error.words);
-    ck_assert(error.in_key == in_key);
-    ck_assert(strchr(error.words, '\n') == NULL);
-}
-
 START_TEST(refuses_bad_files)
 {
     ca_unref(make());
-    ck_assert_int_eq(shell("cp ca.key first.key; head -c 300 ca.pem >half.pem; echo hi >hi.pem; "
-                           "head -c 100 ca.key >half.key; head -c 400000 /dev/zero >big.pem"),
-                     0);
+    ck_assert_int_eq(
+        shell("cp ca.key first.key; head -c 300 issuer.pem >half.pem; echo hi >hi.pem; "
+              "head -c 100 ca.key >half.key; head -c 400000 /dev/zero >big.pem"),
+        0);
     must_refuse("none.pem", "ca.key", false, "No such file");
-    must_refuse("ca.pem", "none.key", true, "No such file");
+    must_refuse("issuer.pem", "none.key", true, "No such file");
     must_refuse("/", "ca.key", false, "Is a directory");
     must_refuse("half.pem", "ca.key", false, "cannot be read: PEM");
     must_refuse("hi.pem", "ca.key", false, "cannot be read: PEM");
     must_refuse("big.pem", "ca.key", false, "too large");
     must_refuse("ca.key", "ca.key", false, "cannot be read: PEM");
-    must_refuse("ca.pem", "half.key", true, "cannot be read");
-    must_refuse("ca.pem", "ca.pem", true, "cannot be read");
+    must_refuse("issuer.pem", "half.key", true, "cannot be read");
+    must_refuse("issuer.pem", "ca.pem", true, "cannot be read");
     ca_unref(make());
-    must_refuse("ca.pem", "first.key", true, "is not the key of ca_cert");
+    must_refuse("issuer.pem", "first.key", true, "is not the key of ca_cert");
 }
 END_TEST
-
-/* A CA as openssl makes it, own.pem and own.key. */
-static void make_own(const char *algorithm, const char *subject, const char *extensions,
-                     const char *more)
-{
-    char config[1000];
-    snprintf(config, sizeof config, "[req]\ndistinguished_name=dn\n%s\n[dn]\n[x]\n%s\n", more,
-             extensions);
-    write_file("config", span_of(config));
-    ck_assert_msg(shell("openssl req -x509 -new -newkey %s -nodes -keyout own.key -config config "
-                        "-extensions x -subj '%s' -days 30 -out own.pem 2>out",
-                        algorithm, subject) == 0,
-                  "%s", read_file("out"));
-}
-
-#define EC "ec -pkeyopt ec_paramgen_curve:prime256v1"
-#define IS_CA "basicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n"
-#define NAMED "nameConstraints=critical,permitted;DNS:own.test\n"
 
 START_TEST(takes_what_openssl_makes)
 {
@@ -370,6 +435,9 @@ int main(void)
     tcase_add_test(all, can_vouch_for_nothing_else);
     tcase_add_test(all, cannot_make_other_cas);
     tcase_add_test(all, says_so_in_its_certificate);
+    tcase_add_test(all, anchor_and_issuer_are_two);
+    tcase_add_test(all, takes_one_made_before);
+    tcase_add_test(all, shows_the_issuers_above);
     tcase_add_test(all, no_two_are_alike);
     tcase_add_test(all, leaves_are_short_lived);
     tcase_add_test(all, tells_whether_the_key_is_exposed);

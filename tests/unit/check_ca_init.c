@@ -95,15 +95,16 @@ START_TEST(makes_a_ca_that_can_be_used)
         EX_OK);
     ck_assert_str_eq(err, "");
     ck_assert_uint_eq(mode_of("d/ca.pem"), 0644);
+    ck_assert_uint_eq(mode_of("d/issuer.pem"), 0644);
     ck_assert_uint_eq(mode_of("d/ca.key"), 0600);
     tls_start();
-    struct ca *ca = ca_load("d/ca.pem", "d/ca.key", &error);
+    struct ca *ca = ca_load("d/issuer.pem", "d/ca.key", &error);
     ck_assert_msg(ca != NULL, "%s", error.words);
     ck_assert(ca_may_sign(ca, "api.binance.com") && ca_may_sign(ca, "futures.kraken.com"));
     ck_assert(!ca_may_sign(ca, "binance.com") && !ca_key_is_exposed(ca));
     ca_unref(ca);
     static const char *const lines[] = {
-        "    ca_cert = \"%s/d/ca.pem\"\n",
+        "    ca_cert = \"%s/d/issuer.pem\"\n",
         "    ca_key  = \"%s/d/ca.key\"\n",
         "    REQUESTS_CA_BUNDLE=%s/d/ca.pem ",
         "    SSL_CERT_FILE=%s/d/ca.pem ",
@@ -130,6 +131,7 @@ START_TEST(modes_do_not_hang_on_the_umask)
     ck_assert_int_eq(chmod("d", 0755), 0);
     ck_assert_int_eq(call("ca init --dir d --host a.test"), EX_OK);
     ck_assert_uint_eq(mode_of("d/ca.pem"), 0644);
+    ck_assert_uint_eq(mode_of("d/issuer.pem"), 0644);
     ck_assert_uint_eq(mode_of("d/ca.key"), 0600);
 }
 END_TEST
@@ -145,6 +147,10 @@ START_TEST(overwrites_nothing)
     put("ca.pem", "mine");
     fails("ca init --dir . --host a.test", EX_CANTCREAT, "/ca.pem: File exists");
     ck_assert(access("ca.key", F_OK) != 0 && size_of("ca.pem") == 4);
+    ck_assert_int_eq(rename("ca.pem", "issuer.pem"), 0);
+    fails("ca init --dir . --host a.test", EX_CANTCREAT, "/issuer.pem: File exists");
+    ck_assert(access("ca.key", F_OK) != 0 && access("ca.pem", F_OK) != 0);
+    ck_assert_int_eq(rename("issuer.pem", "ca.pem"), 0);
     ck_assert_int_eq(rename("ca.pem", "ca.key"), 0);
     fails("ca init --dir . --host a.test", EX_CANTCREAT, "/ca.key: File exists");
     ck_assert(access("ca.pem", F_OK) != 0 && size_of("ca.key") == 4);
@@ -190,6 +196,11 @@ START_TEST(names_are_looked_at)
         {".binance.com", "subdomains are included"},
         {"com", "top-level domain"},
         {"com.", "top-level domain"},
+        {"co.uk", "public suffix"},
+        {"github.io", "public suffix"},
+        {"GitHub.io.", "public suffix"},
+        {"anything.ck", "public suffix"},
+        {"xn--55qx5d.cn", "public suffix"},
         {"10.0.0.1", "an address"},
         {"::1", "not a host name"},
         {"api..com", "not a host name"},
@@ -206,6 +217,8 @@ START_TEST(names_are_looked_at)
     }
     ck_assert(access("d", F_OK) != 0);
     ck_assert_int_eq(call("ca init --dir d --host localhost"), EX_OK);
+    ck_assert_int_eq(call("ca init --dir e --host www.ck --host api.co.uk --host me.github.io"),
+                     EX_OK);
 }
 END_TEST
 

@@ -178,7 +178,8 @@ START_TEST(help_and_version)
     prints("doctor --help", "Usage: trunkline doctor [UPSTREAM]");
     prints("--version", "trunkline " PACKAGE_VERSION "\n");
     static const char *const libraries[] = {"libuv 1.",  "llhttp 9.",  "mbedTLS 3.",
-                                            "c-ares 1.", "jansson 2.", "libconfuse 3."};
+                                            "c-ares 1.", "jansson 2.", "libconfuse 3.",
+                                            "libpsl 0."};
     for (size_t i = 0; i < COUNT_OF(libraries); i++)
         ck_assert_msg(strstr(out, libraries[i]) != NULL, "no %s in %s", libraries[i], out);
 }

@@ -88,16 +88,15 @@ static const char *hear(void)
 static void use_ca(void)
 {
     static const char *const host = "h.test";
-    struct text cert = {0}, key = {0};
+    struct ca_files made = {0};
     struct ca_error error;
     char why[160];
-    ck_assert(ca_make(&host, 1, &cert, &key, why, sizeof why));
-    struct ca *ca = ca_parse(text_span(&cert), text_span(&key), &error);
+    ck_assert(ca_make(&host, 1, &made, why, sizeof why));
+    struct ca *ca = ca_parse(text_span(&made.issuer), text_span(&made.key), &error);
     ck_assert_msg(ca != NULL, "%s", error.words);
     leaves_use(leaves, ca);
     ca_unref(ca);
-    text_free(&cert);
-    text_free(&key);
+    ca_files_free(&made);
 }
 
 /* CONNECT was answered with 200, nothing is dialled. */

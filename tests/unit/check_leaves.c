@@ -32,14 +32,13 @@ static void on_leaf(struct leaf_wait *w, struct tls_context *context, const char
 
 static struct ca *make_ca(const char *host)
 {
-    struct text cert = {0}, key = {0};
+    struct ca_files made = {0};
     struct ca_error error;
     char why[160];
-    ck_assert(ca_make(&host, 1, &cert, &key, why, sizeof why));
-    struct ca *ca = ca_parse(text_span(&cert), text_span(&key), &error);
+    ck_assert(ca_make(&host, 1, &made, why, sizeof why));
+    struct ca *ca = ca_parse(text_span(&made.issuer), text_span(&made.key), &error);
     ck_assert_msg(ca != NULL, "%s", error.words);
-    text_free(&cert);
-    text_free(&key);
+    ca_files_free(&made);
     return ca;
 }
 

@@ -132,14 +132,14 @@ START_TEST(test_ca)
 {
     static const char *const host = "own.test";
     char cert_path[100], key_path[100], why[160];
-    struct text cert = {0}, key = {0};
+    struct ca_files made = {0};
     struct plan p;
     begin();
     snprintf(cert_path, sizeof cert_path, "%s.pem", path);
     snprintf(key_path, sizeof key_path, "%s.key", path);
-    ck_assert(ca_make(&host, 1, &cert, &key, why, sizeof why));
+    ck_assert(ca_make(&host, 1, &made, why, sizeof why));
     FILE *c = fopen(cert_path, "w"), *k = fopen(key_path, "w");
-    ck_assert(c && k && fputs(cert.at, c) >= 0 && fputs(key.at, k) >= 0);
+    ck_assert(c && k && fputs(made.issuer.at, c) >= 0 && fputs(made.key.at, k) >= 0);
     fclose(c), fclose(k);
     write_ca_config(cert_path, key_path);
     ck_assert_msg(plan_make(&p, path, false), "%s", p.errors.at);
@@ -156,8 +156,7 @@ START_TEST(test_ca)
     must_complain(1, "ca_key needs ca_cert");
     write_file("ca_cert = \"/etc/passwd\"\n");
     must_complain(1, "ca_cert needs ca_key");
-    text_free(&cert);
-    text_free(&key);
+    ca_files_free(&made);
     unlink(cert_path);
     unlink(key_path);
     finish();

@@ -159,20 +159,20 @@ static void make_context(void)
 {
     static const char *const host = "own.test";
     struct leaf_wait wait = {.done = on_leaf};
-    struct text cert = {0}, key = {0};
+    struct ca_files made = {0};
     struct ca_error error;
     char why[160];
-    ck_assert(ca_make(&host, 1, &cert, &key, why, sizeof why));
-    struct ca *ca = ca_parse(text_span(&cert), text_span(&key), &error);
+    ck_assert(ca_make(&host, 1, &made, why, sizeof why));
+    struct ca *ca = ca_parse(text_span(&made.issuer), text_span(&made.key), &error);
     leaves_use(leaves, ca);
     ca_unref(ca);
     leaves_ask(leaves, "api.own.test", &wait);
     TURN_UNTIL(context);
     snprintf(ca_file, sizeof ca_file, "/tmp/check_accept.XXXXXX");
     int fd = mkstemp(ca_file);
-    ck_assert(fd >= 0 && write(fd, cert.at, cert.len) == (ssize_t)cert.len && close(fd) == 0);
-    text_free(&cert);
-    text_free(&key);
+    ck_assert(fd >= 0 && write(fd, made.anchor.at, made.anchor.len) == (ssize_t)made.anchor.len &&
+              close(fd) == 0);
+    ca_files_free(&made);
 }
 
 static void set_up(void)
