@@ -163,7 +163,7 @@ START_TEST(every_key_in_its_order)
     has_keys(
         u, "connections",
         "open idle active connecting max streams streams_peak opened reused handshakes resumed "
-        "http1 http2 failed closed");
+        "drained http1 http2 failed closed");
     has_keys(u, "connections.closed",
              "idle_timeout max_age max_requests max_idle response peer "
              "error dns_change reconnect drain");
