@@ -129,6 +129,25 @@ static void add_summary(struct text *out, json_t *o)
     text_add(out, SPAN("\n"));
 }
 
+/* Who waits, for how long, and what the cause is. */
+static void add_holds(struct text *out, const char *name, json_t *holds)
+{
+    size_t row;
+    json_t *h;
+    json_array_foreach (holds, row, h) {
+        char held[CELL_SIZE], bot[CELL_SIZE], path[CELL_SIZE];
+        format_string(held, at_path(h, "held"));
+        format_string(bot, at_path(h, "bot"));
+        format_string(path, at_path(h, "path"));
+        text_printf(out, "held: %s: %s%s for ", name,
+                    strcmp(held, "credential") == 0 ? "one credential's" : held,
+                    strcmp(held, "all") == 0 ? "" : " requests");
+        format_uptime(out, (number_at(h, "left_ms") + 999) / 1000);
+        text_printf(out, ", because of %.0f to %s at %s (trunkline resume %s ends it)\n",
+                    number_at(h, "status"), bot, path, name);
+    }
+}
+
 static void add_warnings(struct text *out, json_t *upstreams)
 {
     size_t row;
@@ -139,6 +158,7 @@ static void add_warnings(struct text *out, json_t *upstreams)
         double tls_failed = number_at(u, "tunnels.tls_failed");
         double unknown = number_at(u, "requests.unknown");
         format_string(name, at_path(u, "name"));
+        add_holds(out, name, at_path(u, "limits.holds"));
         if (json_is_false(at_path(u, "tls_verify")))
             text_printf(out, "warning: %s: tls_verify = no: anyone could answer in its name\n",
                         name);

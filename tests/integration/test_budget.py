@@ -1,5 +1,6 @@
 """Several bots share one budget: rate, weight, Retry-After, and one request at a time for each key."""
 import gzip
+import re
 import time
 
 import pytest
@@ -120,6 +121,8 @@ def test_a_hold_is_told_and_ended(daemon, origin):
     assert bot['bot'] == 'grid1' and bot['path'] == '/banned' and bot['held'] == 'credential'
     assert 3_500_000 < held['public']['left_ms'] <= 3_600_000 and d.upstream()['limits']['held_ms'] <= 3_600_000
     eventually(lambda: any('7300s' in line and '1h' in line and 'grid1' in line for line in d.stderr.splitlines()))
+    shown = d.cli('stats').stdout
+    assert re.search(r'^held: ex: public requests for .*, because of 429 to - at /banned', shown, re.M) and 'to grid1' in shown, shown
     assert d.verb('resume').status == 204
     u = d.upstream()
     assert u['state'] == 'up' and u['limits']['holds'] == [] and u['limits']['held_ms'] == 0
