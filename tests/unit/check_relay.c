@@ -185,8 +185,8 @@ END_TEST
 START_TEST(test_server_timing)
 {
     route.listed = find(config, "bare");
-    comes_back("X: y", "X: y\nServer-Timing: queue;dur=1.000, dns;dur=2.000, connect;dur=3.000, "
-                       "tls;dur=4.000, ttfb;dur=5.500");
+    comes_back("X: y", "X: y\nServer-Timing: hold;dur=0.000, queue;dur=1.000, dns;dur=2.000, "
+                       "connect;dur=3.000, tls;dur=4.000, ttfb;dur=5.500");
 }
 END_TEST
 
