@@ -18,6 +18,7 @@ struct verdict {
     enum failure error;
     enum sent sent;
     bool answered;        /* a byte of the origin's answer had come */
+    bool undone;          /* it had left, and the origin vouches that nothing was done of it */
     int status;           /* of the answer; 0: the error's own */
     unsigned retry_after; /* seconds for Retry-After; 0: none */
     char detail[200];     /* words for a person; holds no secret */

@@ -48,6 +48,7 @@ struct exchange_ops {
     void (*resume)(struct exchange *);
     void (*cancel)(struct exchange *);
     enum sent (*sent)(const struct exchange *);
+    void (*expire)(struct exchange *); /* NULL: as cancel */
     void (*refuse)(struct exchange *, const struct verdict *);
     bool (*leave)(struct exchange *); /* NULL: it never goes on alone */
 };
@@ -93,8 +94,9 @@ static inline void exchange_refuse(struct exchange *x, const struct verdict *why
     x->ops->refuse(x, why);
 }
 
-/* What of the request can have reached the exchange by now. Asked as long as it has
- * neither ended nor been cancelled; nothing was sent for what is answered here. */
+/* What of the request can have reached the exchange, were it cancelled now: bytes that
+ * the cancel takes back do not count, those in the queue of a line that goes on do. Asked
+ * before its end; nothing was sent for what is answered here. */
 static inline enum sent exchange_sent(const struct exchange *x)
 {
     return x->ops->sent(x);
@@ -115,4 +117,14 @@ static inline bool exchange_leave(struct exchange *x)
 static inline void exchange_cancel(struct exchange *x)
 {
     x->ops->cancel(x);
+}
+
+/* Likewise because its time is up: a line that has brought nothing since the exchange
+ * was opened may be dead, and must prove itself. */
+static inline void exchange_expire(struct exchange *x)
+{
+    if (x->ops->expire)
+        x->ops->expire(x);
+    else
+        x->ops->cancel(x);
 }

@@ -37,6 +37,7 @@ struct span reply_reason(unsigned status)
         {413, {"Content Too Large", 17}},
         {414, {"URI Too Long", 12}},
         {415, {"Unsupported Media Type", 22}},
+        {421, {"Misdirected Request", 19}},
         {422, {"Unprocessable Content", 21}},
         {429, {"Too Many Requests", 17}},
         {431, {"Request Header Fields Too Large", 31}},

@@ -3,6 +3,8 @@
 #include "base/duration.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "proxy/clocks.h"
+#include "proxy/delivery.h"
 #include "proxy/limit.h"
 #include "proxy/peek.h"
 #include "proxy/tunnel.h"
@@ -11,8 +13,6 @@
 #define MAGIC 0x66657463
 #define REPLAY_MAX (64 * 1024)
 #define UNHEARD_MAX (1024 * 1024) /* of an answer that nobody hears */
-#define DRAINED_MS 2000           /* the longest that a line is kept for such an answer, */
-#define DRAINED_STEP_MS 500       /* or so long where others wait for one */
 
 #define STATES(X)                                                                                  \
     X(GATHERING, "gathering")                                                                      \
@@ -42,18 +42,17 @@ struct fetch {
     struct dedicated dedicated; /* for an upgrade, instead of a line of the pool */
     struct exchange *try;       /* on a line; NULL: none now */
     unsigned tries;
+    bool elsewhere; /* a 421 has come: once more, on a line that carried nothing before */
+    struct delivery delivery;
 
     struct text body; /* the request's so far, as long as it can be replayed */
     bool replayable, complete, blocked;
     struct fields trailers; /* of the request */
 
-    uint64_t total_at, order_at, transfer_at; /* loop time, ms; UINT64_MAX: never */
-    uint64_t response_at, active_at;          /* of the try: no head by then; last body byte */
-    bool paused;                              /* the asker does not read */
-    bool shares;                              /* the line of the present try does */
-    bool followed;                            /* the asker is gone */
-    size_t unheard;                           /* bytes of the answer since then */
-    uint64_t drained_at;                      /* no order is followed for longer */
+    struct clocks clocks;
+    bool shares;    /* the line of the present try does */
+    bool followed;  /* the asker is gone */
+    size_t unheard; /* bytes of the answer since then */
     struct peek peek;
     struct limit limit;
     struct deadline deadline;
@@ -97,32 +96,21 @@ static void enter(struct fetch *f, enum state to)
 
 /* ----------------------------------------------------------------- deadlines */
 
-static uint64_t after(const struct fetch *f, uint64_t ms)
+static enum clocks_phase phase(const struct fetch *f)
 {
-    return ms ? loop_now(f->order.loop) + ms : UINT64_MAX;
-}
-
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t wait_until(const struct fetch *f)
-{
-    return least(least(f->total_at, f->order_at), f->transfer_at);
+    switch (f->state) {
+    case STATE_GATHERING: return CLOCKS_GATHERING;
+    case STATE_WAITING: return CLOCKS_WAITING;
+    case STATE_AWAITING: return CLOCKS_AWAITING;
+    case STATE_RECEIVING: return peek_holds(&f->peek) ? CLOCKS_HOLDING : CLOCKS_RECEIVING;
+    default: return CLOCKS_QUEUEING;
+    }
 }
 
 /* One that is set and comes sooner is left: when it comes, the next is set. */
 static void set_deadline(struct fetch *f)
 {
-    uint64_t due = f->total_at;
-    if (f->state == STATE_AWAITING)
-        due = least(least(due, f->response_at), f->transfer_at);
-    if (f->state == STATE_RECEIVING) {
-        uint64_t body = f->order.settings->body_timeout;
-        due = f->paused || !body ? UINT64_MAX : f->active_at + body;
-        due = least(least(due, f->transfer_at), peek_holds(&f->peek) ? f->total_at : UINT64_MAX);
-    }
+    uint64_t due = clocks_due(&f->clocks, phase(f));
     if (!deadline_is_set(&f->deadline) || due < f->deadline.due)
         deadline_at(&f->deadline, due);
 }
@@ -143,8 +131,21 @@ static void on_seen(struct peek *p)
     limit_tell(&container_of(p, struct fetch, peek)->limit, p->ban_until_ms);
 }
 
-/* Gives back all it holds, in whatever state, and is over. */
-static void let_go(struct fetch *f)
+static void give_up_try(struct fetch *f, bool late)
+{
+    struct exchange *x = f->try;
+    f->try = NULL;
+    if (x == NULL)
+        return;
+    delivery_end_try(&f->delivery, exchange_sent(x), false);
+    if (late)
+        exchange_expire(x);
+    else
+        exchange_cancel(x);
+}
+
+/* Gives back all it holds, in whatever state, and is over. `late`: its time is up. */
+static void let_go(struct fetch *f, bool late)
 {
     deadline_stop(&f->deadline);
     task_forget(&f->start);
@@ -153,21 +154,16 @@ static void let_go(struct fetch *f)
     gate_forget(&f->gated);
     pool_forget(&f->waiter);
     turn_end(&f->turn);
-    if (f->try)
-        exchange_cancel(f->try);
-    f->try = NULL;
+    give_up_try(f, late);
     dedicated_close(&f->dedicated);
     enter(f, STATE_OVER);
     pool_release(f->order.pool, &f->in_pool);
     loop_defer(f->order.loop, &f->grave);
 }
 
-/* While a whole answer that was held is told, its line is given back already. */
 static enum sent sent_now(const struct fetch *f)
 {
-    if (f->try)
-        return exchange_sent(f->try);
-    return f->state == STATE_RECEIVING ? SENT_YES : SENT_NO;
+    return delivery_sent(&f->delivery, f->try);
 }
 
 static enum sent sent(const struct exchange *x)
@@ -177,111 +173,40 @@ static enum sent sent(const struct exchange *x)
     return sent_now(f);
 }
 
-/* Called from events, never from within the asker's call. */
-static void fail(struct fetch *f, const struct verdict *why)
+/* Called from events, never from within the asker's call. Whatever went wrong last:
+ * `sent` is of all tries. */
+static void fail(struct fetch *f, const struct verdict *why, bool late)
 {
     struct verdict v = *why;
-    let_go(f);
+    v.sent = sent_now(f);
+    let_go(f, late);
     f->base.events->on_failed(f->base.owner, &v);
-}
-
-static bool is_body_late(const struct fetch *f)
-{
-    uint64_t body = f->order.settings->body_timeout;
-    return body && !f->paused && loop_now(f->order.loop) >= f->active_at + body;
-}
-
-/* The last of these is of an answer that is held until it is whole. */
-static struct verdict body_too_late(const struct fetch *f, enum sent sent)
-{
-    char limit[DURATION_TEXT_SIZE];
-    const struct upstream_config *u = f->order.settings;
-    if (loop_now(f->order.loop) >= f->transfer_at)
-        return verdict_make(FAILURE_CONNECTION_READ_TIMEOUT, sent, "not transferred within %s",
-                            duration_text(limit, u->transfer_timeout));
-    if (is_body_late(f))
-        return verdict_make(FAILURE_CONNECTION_READ_TIMEOUT, sent, "no byte of the body within %s",
-                            duration_text(limit, u->body_timeout));
-    return verdict_make(FAILURE_HTTP_RESPONSE_TIMEOUT, sent, "the answer was not whole within %s",
-                        duration_text(limit, f->order.total_ms));
-}
-
-static struct verdict too_late(const struct fetch *f)
-{
-    char limit[DURATION_TEXT_SIZE];
-    const struct upstream_config *u = f->order.settings;
-    uint64_t now = loop_now(f->order.loop);
-    enum sent sent = sent_now(f);
-    if (f->state == STATE_GATHERING) {
-        struct verdict v = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO,
-                                        "the request's body did not come within total_timeout");
-        v.status = 408;
-        return v;
-    }
-    if (f->state == STATE_RECEIVING)
-        return body_too_late(f, sent);
-    if (f->state == STATE_WAITING) {
-        duration_text(limit, f->order.total_ms);
-        return verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_NO, "no connection within %s", limit);
-    }
-    duration_text(limit, now >= f->transfer_at ? u->transfer_timeout
-                         : now < f->total_at   ? u->response_timeout
-                                               : f->order.total_ms);
-    return verdict_make(FAILURE_HTTP_RESPONSE_TIMEOUT, sent, "no response head within %s", limit);
 }
 
 struct verdict fetch_late(const struct exchange *x, uint64_t total_ms)
 {
-    char limit[DURATION_TEXT_SIZE];
     const struct fetch *f = container_of(x, const struct fetch, base);
     MAGIC_CHECK(f, MAGIC);
-    if (f->state == STATE_GATED)
-        return gate_refusal(&f->gated);
-    if (f->state == STATE_WAITING)
-        return pool_refusal(&f->waiter);
-    return verdict_make(FAILURE_HTTP_RESPONSE_TIMEOUT, sent_now(f), "no response head within %s",
-                        duration_text(limit, total_ms));
-}
-
-/* Has the time of its present state run out? A body clock stands still while the
- * asker does not read; the response clock begins with the last byte sent. */
-static bool is_late(struct fetch *f)
-{
-    uint64_t now = loop_now(f->order.loop);
-    if (now >= f->transfer_at || (now >= f->total_at && peek_holds(&f->peek)))
-        return true;
-    if (f->state == STATE_RECEIVING)
-        return is_body_late(f);
-    if (now >= f->total_at)
-        return true;
-    if (f->state != STATE_AWAITING || now < f->response_at)
-        return false;
-    if (sent_now(f) == SENT_YES)
-        return true;
-    f->response_at = after(f, f->order.settings->response_timeout);
-    return false;
-}
-
-/* The answer to no order, which nobody hears, may take a while as long as nobody needs
- * its line. */
-static void drain_on(struct fetch *f)
-{
-    uint64_t now = loop_now(f->order.loop);
-    if (f->drained_at > now && now >= f->transfer_at && pool_waiting(f->order.pool) == 0)
-        f->transfer_at = least(now + DRAINED_STEP_MS, f->drained_at);
+    struct verdict v = f->state == STATE_GATED     ? gate_refusal(&f->gated)
+                       : f->state == STATE_WAITING ? pool_refusal(&f->waiter)
+                                                   : clocks_late(total_ms);
+    v.sent = sent_now(f);
+    return v;
 }
 
 static void on_deadline(struct deadline *d)
 {
     struct fetch *f = container_of(d, struct fetch, deadline);
     MAGIC_CHECK(f, MAGIC);
-    drain_on(f);
+    if (pool_waiting(f->order.pool) == 0)
+        clocks_drain_on(&f->clocks);
     bool own = f->state == STATE_GATHERING || f->state >= STATE_AWAITING || f->dedicated.line;
     if (!own) /* who it waits for has its own deadline for it */
         return;
-    if (is_late(f)) {
-        struct verdict why = too_late(f);
-        fail(f, &why);
+    bool is_sent = f->state == STATE_AWAITING && exchange_sent(f->try) == SENT_YES;
+    if (clocks_are_up(&f->clocks, phase(f), is_sent)) {
+        struct verdict why = clocks_verdict(&f->clocks, phase(f));
+        fail(f, &why, true);
     } else {
         set_deadline(f);
     }
@@ -307,22 +232,44 @@ static void switch_over(struct fetch *f, const struct response *r)
     f->try = NULL;
     struct switched to = {
         .tunnel = tunnel_new(f->order.loop, f->order.pool, TUNNEL_UPGRADE, stream, ahead)};
-    let_go(f);
+    let_go(f, false);
     f->base.events->on_switch(f->base.owner, r, &to);
+}
+
+/* Is there anything left to send it with? */
+static bool may_replay(const struct fetch *f)
+{
+    return !f->followed && f->replayable && f->tries <= f->order.settings->retries &&
+           loop_now(f->order.loop) < clocks_wait_until(&f->clocks);
+}
+
+/* RFC 9110 15.5.20: misdirected, so not acted on, whatever its method. What a line that
+ * was opened for it says to it is the answer. */
+static void go_elsewhere(struct fetch *f)
+{
+    f->elsewhere = true;
+    give_up_try(f, false);
+    dedicated_close(&f->dedicated);
+    pass_gate(f);
 }
 
 static void on_head(void *owner, const struct response *r)
 {
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
-    trip_answered(f->order.trip, pool_stats(f->order.pool));
     f->order.trip->weight += limit_learn(&f->limit, r);
+    delivery_answered(&f->delivery);
+    if (r->status == 421 && !f->elsewhere && may_replay(f)) {
+        go_elsewhere(f);
+        return;
+    }
+    trip_answered(f->order.trip, pool_stats(f->order.pool));
     if (r->status == 101) {
         switch_over(f, r);
         return;
     }
     enter(f, STATE_RECEIVING);
-    f->active_at = loop_now(f->order.loop);
+    clocks_active(&f->clocks);
     set_deadline(f);
     peek_head(&f->peek, r);
     if (peek_holds(&f->peek)) /* the asker has no head yet: its time runs on */
@@ -333,11 +280,11 @@ static void on_body(void *owner, const char *data, size_t len)
 {
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
-    f->active_at = loop_now(f->order.loop);
+    clocks_active(&f->clocks);
     f->unheard += f->followed ? len : 0;
     if (f->unheard > UNHEARD_MAX) {
         struct verdict why = verdict_make(FAILURE_NONE, SENT_YES, "nobody hears the answer");
-        fail(f, &why);
+        fail(f, &why, false);
         return;
     }
     peek_body(&f->peek, data, len);
@@ -349,22 +296,24 @@ static void on_end(void *owner, const struct fields *trailers)
     MAGIC_CHECK(f, MAGIC);
     f->try = NULL;
     pool_stats(f->order.pool)->drained += f->followed;
+    delivery_end_try(&f->delivery, SENT_YES, false);
     peek_flush(&f->peek);
     if (f->state == STATE_OVER)
         return;
-    let_go(f);
+    let_go(f, false);
     f->base.events->on_end(f->base.owner, trailers);
 }
 
-/* The never-twice rule (SPEC 4): (a) nothing left, or (c) a harmless request on
- * a reused line that ended without a byte of an answer. */
-static bool may_try_again(const struct fetch *f, const struct verdict *v)
+/* The never-twice rule (SPEC 4): (a) nothing of this try left, (b) the origin vouches
+ * that nothing was done of it, or (c) a harmless request on a reused line that ended
+ * without a byte of an answer. Every earlier try was one of these, or there would have
+ * been no further one: so it holds for all of them. */
+static bool may_go_again(const struct fetch *f, const struct verdict *v)
 {
     const struct upstream_config *u = f->order.settings;
-    if (f->followed || !f->replayable || f->tries > u->retries ||
-        loop_now(f->order.loop) >= wait_until(f))
+    if (!may_replay(f))
         return false;
-    if (v->sent == SENT_NO)
+    if (v->sent == SENT_NO || v->undone)
         return true;
     return f->order.is_safe && f->reused && !v->answered &&
            v->error == FAILURE_CONNECTION_TERMINATED && (!f->order.is_private || u->retry_private);
@@ -375,15 +324,15 @@ static void on_failed(void *owner, const struct verdict *v)
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
     f->try = NULL;
-    if (f->state == STATE_RECEIVING || !may_try_again(f, v)) {
+    delivery_end_try(&f->delivery, v->sent, v->undone);
+    if (f->state == STATE_RECEIVING || !may_go_again(f, v)) {
         struct verdict why = *v;
         if (f->state == STATE_RECEIVING && why.error == FAILURE_CONNECTION_TERMINATED)
             why.error = FAILURE_HTTP_RESPONSE_INCOMPLETE; /* whoever is told, its head had come */
-        fail(f, &why);
+        fail(f, &why, false);
         return;
     }
-    pool_stats(f->order.pool)->retried++;
-    if (v->sent == SENT_NO)
+    if (v->sent == SENT_NO || v->undone)
         acquire(f);
     else
         pass_gate(f);
@@ -400,7 +349,7 @@ static void on_drain(void *owner)
 static void finish_try(struct fetch *f)
 {
     exchange_finish(f->try, &f->trailers);
-    f->response_at = after(f, f->order.settings->response_timeout);
+    clocks_sent(&f->clocks);
     set_deadline(f);
 }
 
@@ -440,7 +389,7 @@ static void try_on(struct fetch *f, struct line *line)
     f->reused = facts.reused;
     f->shares = line_shares(line);
     f->tries++;
-    f->response_at = UINT64_MAX;
+    clocks_try(&f->clocks);
     enter(f, STATE_AWAITING);
     f->order.request.authority = span_of(pool_origin(f->order.pool)->authority);
     f->try = line_open(line, &f->order.request, &events, f);
@@ -462,7 +411,7 @@ static void on_refused(void *owner, const struct verdict *why)
 {
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
-    fail(f, why);
+    fail(f, why, false);
 }
 
 static void acquire(struct fetch *f)
@@ -479,10 +428,11 @@ static void acquire(struct fetch *f)
     f->waiter.is_order = f->order.is_order || f->order.is_private;
     f->waiter.rides_alone = f->order.is_order;
     f->waiter.yields = f->order.yields;
+    f->waiter.wants_new = f->elsewhere;
     f->waiter.owner = f;
     f->waiter.on_line = on_line;
     f->waiter.on_refused = on_refused;
-    struct line *line = pool_acquire(f->order.pool, &f->waiter, wait_until(f));
+    struct line *line = pool_acquire(f->order.pool, &f->waiter, clocks_wait_until(&f->clocks));
     if (line)
         try_on(f, line);
 }
@@ -505,7 +455,7 @@ static void pass_gate(struct fetch *f)
     f->gated.owner = f;
     f->gated.on_pass = on_pass;
     f->gated.on_refused = on_refused;
-    if (gate_pass(pool_gate(f->order.pool), &f->gated, wait_until(f)))
+    if (gate_pass(pool_gate(f->order.pool), &f->gated, clocks_wait_until(&f->clocks)))
         acquire(f);
 }
 
@@ -513,9 +463,9 @@ static void take_turn(struct fetch *f)
 {
     enter(f, STATE_QUEUEING);
     if (f->order.is_order)
-        f->order_at = after(f, f->order.settings->order_wait);
+        clocks_is_order(&f->clocks);
     f->turn = (struct turn){.owner = f, .on_turn = on_pass, .on_refused = on_refused};
-    uint64_t until = least(wait_until(f), after(f, f->order.settings->serialize_timeout));
+    uint64_t until = clocks_turn_until(&f->clocks);
     if (f->order.turn.len == 0 ||
         turn_take(pool_turns(f->order.pool), &f->turn, f->order.turn, until))
         pass_gate(f);
@@ -568,7 +518,7 @@ static void finish(struct exchange *x, const struct fields *trailers)
 static void hold(struct exchange *x)
 {
     struct fetch *f = self(x);
-    f->paused = true;
+    f->clocks.paused = true;
     if (f->try)
         exchange_pause(f->try);
 }
@@ -576,8 +526,8 @@ static void hold(struct exchange *x)
 static void unhold(struct exchange *x)
 {
     struct fetch *f = self(x);
-    f->paused = false;
-    f->active_at = loop_now(f->order.loop);
+    f->clocks.paused = false;
+    clocks_active(&f->clocks);
     if (f->try)
         exchange_resume(f->try);
     if (f->state == STATE_RECEIVING)
@@ -586,18 +536,7 @@ static void unhold(struct exchange *x)
 
 static void cancel(struct exchange *x)
 {
-    let_go(self(x));
-}
-
-/* An answer to an order is read as long as the origin may take; any other for a while. */
-static void bound_followed(struct fetch *f)
-{
-    uint64_t now = loop_now(f->order.loop);
-    f->total_at = UINT64_MAX;
-    if (f->order.is_order)
-        return;
-    f->drained_at = now + DRAINED_MS;
-    f->transfer_at = now + DRAINED_STEP_MS;
+    let_go(self(x), false);
 }
 
 /* A stream that is cancelled costs no line, an exchange on one of its own does. */
@@ -610,9 +549,9 @@ bool fetch_follow(struct exchange *x, const struct exchange_events *events, void
     f->followed = true;
     f->base.events = f->peek.events = events;
     f->base.owner = f->peek.owner = owner;
-    if (f->paused)
+    if (f->clocks.paused)
         unhold(x);
-    bound_followed(f);
+    clocks_follow(&f->clocks, f->order.is_order);
     set_deadline(f);
     return true;
 }
@@ -620,7 +559,7 @@ bool fetch_follow(struct exchange *x, const struct exchange_events *events, void
 void fetch_extend(struct exchange *x, uint64_t until_ms)
 {
     struct fetch *f = self(x);
-    f->total_at = until_ms;
+    f->clocks.total_at = until_ms;
     set_deadline(f);
 }
 
@@ -637,10 +576,9 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
     f->base = (struct exchange){&ops, events, owner};
     f->magic = MAGIC;
     f->order = *o;
+    delivery_init(&f->delivery, &pool_stats(o->pool)->retried);
     f->replayable = true;
-    f->order_at = f->response_at = UINT64_MAX;
-    f->total_at = after(f, o->total_ms);
-    f->transfer_at = after(f, o->settings->transfer_timeout);
+    clocks_init(&f->clocks, o->loop, o->settings, o->total_ms);
     limit_init(&f->limit, pool_gate(o->pool), o->settings, o->request.target,
                &(struct gate_limit){
                    .is_private = o->is_private, .credential = o->credential, .bot = o->bot});

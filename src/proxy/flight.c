@@ -209,8 +209,7 @@ void flight_follow(struct passenger *p)
 {
     struct flight *f = p->flight;
     if (!f->keeping || !(flight_is_failure(f) || stored_fits(f->answer, p->order.sharing.fields))) {
-        passenger_get_off(p);
-        flight_take_off(p, (struct span){0});
+        passenger_fly_alone(p);
         return;
     }
     bool soon = has_known_length(f->answer);
@@ -274,9 +273,8 @@ static void outgrow(struct flight *f)
     LIST_FOR (&f->passengers, p, struct passenger, link) {
         if (p == first || p->reader.told)
             continue;
-        passenger_get_off(p);
         reader_put_back(&p->reader);
-        flight_take_off(p, (struct span){0});
+        passenger_fly_alone(p);
     }
     deadline_stop(&first->deadline);
     if (!first->reader.told)

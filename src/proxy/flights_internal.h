@@ -51,6 +51,7 @@ struct passenger {
     struct flight *flight; /* NULL: none, or no more */
     struct flight_order order;
     uint64_t until_ms;
+    bool answered;            /* by an earlier flight, with what could not be shared */
     struct deadline deadline; /* before the head: where the flight's is later; then see
                                  flight_follow() */
     struct task grave;
@@ -102,6 +103,9 @@ void passenger_board(struct passenger *, struct flight *);
 
 /* It needs its flight no more; the flight is not asked. */
 void passenger_get_off(struct passenger *);
+
+/* What its flight brings it cannot have, so that it flies by itself. */
+void passenger_fly_alone(struct passenger *);
 
 /* The flight's way is its own now; the weight it cost is borne by one aboard alone. */
 void passenger_take_trip(struct passenger *);

@@ -7,6 +7,13 @@ void passenger_get_off(struct passenger *p)
     p->flight = NULL;
 }
 
+void passenger_fly_alone(struct passenger *p)
+{
+    passenger_get_off(p);
+    p->answered = true;
+    flight_take_off(p, (struct span){0});
+}
+
 void passenger_take_trip(struct passenger *p)
 {
     struct trip *to = p->order.fetch.trip, *from = &p->flight->trip;
@@ -48,11 +55,15 @@ bool passenger_may_hide(const struct passenger *p, const struct verdict *why)
            (verdict_status(why) == 429 && gate_holds(pool_gate(p->order.fetch.pool), &like_it));
 }
 
+/* Its request is the same, whichever flight it is aboard. */
 void passenger_fail(struct passenger *p, const struct verdict *why)
 {
+    struct verdict v = *why;
+    if (p->answered)
+        v.sent = SENT_YES;
     passenger_take_trip(p);
     passenger_get_off(p);
-    reader_fail(&p->reader, why);
+    reader_fail(&p->reader, &v);
 }
 
 static void fail_or_hide(struct passenger *p, const struct verdict *why)
@@ -88,6 +99,8 @@ static void on_drained(struct reader *r)
 static enum sent sent(const struct reader *r)
 {
     const struct passenger *p = container_of(r, const struct passenger, reader);
+    if (p->answered)
+        return SENT_YES;
     return p->flight && p->flight->fetch ? exchange_sent(p->flight->fetch) : p->order.note->sent;
 }
 

@@ -44,14 +44,18 @@ struct conn_ops {
     struct stream *(*surrender)(struct conn *, struct span *ahead); /* NULL: it cannot */
 };
 
+#define CONN_UNSAID SIZE_MAX /* how many the origin allows: it has not told yet */
+
 struct conn {
     const struct conn_ops *ops;
     const struct conn_events *events;
     void *owner;
     const char *protocol;         /* "http/1.1", "h2": for the access log */
     bool shares;                  /* carries many exchanges at once */
-    size_t allowed;               /* so many, says the origin; 0: it has said nothing yet */
+    size_t allowed;               /* so many, says the origin; or CONN_UNSAID */
     uint64_t rest_most_ms;        /* may it rest idle, by the origin's word; 0: no word */
+    bool doubted;                 /* it may be dead: lent to nobody until something comes */
+    bool wants_http1;             /* the origin wants HTTP/1.1 spoken (RFC 9113 7) */
     struct upstream_stats *stats; /* where bytes are counted */
 };
 

@@ -17,8 +17,6 @@ struct h1_conn {
     struct h1_exchange *current;
     struct text out; /* a head waiting for its body */
     struct task flush;
-    enum close_reason why;
-    const char *detail;
     struct task settle; /* the current exchange is over, or was given up */
     struct task grave;
 };
@@ -58,8 +56,8 @@ static void settle(struct task *t)
     struct h1_exchange *x = h->current;
     if (h->closed)
         return;
-    if (x == NULL) { /* given up */
-        go(h, h->why, h->detail);
+    if (x == NULL) {
+        go(h, CLOSE_ERROR, "given up while busy");
         return;
     }
     h->current = NULL;
@@ -84,8 +82,8 @@ static void exchange_complete(void *owner)
     loop_defer(h->loop, &h->settle);
 }
 
-/* Called by the exchange: its asker is gone. A complete one leaves the line as
- * it is, any other in doubt. */
+/* Called by the exchange: its asker is gone. A complete one leaves the line as it is;
+ * any other ends it here and now, so that what waits in its queue never goes out. */
 static void exchange_cancelled(void *owner, bool complete)
 {
     struct h1_conn *h = owner;
@@ -94,9 +92,10 @@ static void exchange_cancelled(void *owner, bool complete)
     h1_exchange_detach(h->current);
     h->current = NULL;
     text_clear(&h->out);
+    task_forget(&h->flush);
+    stream_close(h->stream);
+    h->stream = NULL;
     h->dirty = true;
-    h->why = CLOSE_ERROR;
-    h->detail = "given up while busy";
     loop_defer(h->loop, &h->settle);
 }
 
@@ -236,7 +235,8 @@ static size_t load(const struct conn *c)
 
 static bool is_quiet(struct conn *c)
 {
-    return stream_is_quiet(self(c)->stream);
+    struct h1_conn *h = self(c);
+    return h->stream && stream_is_quiet(h->stream);
 }
 
 /* Its stream goes on without it. */

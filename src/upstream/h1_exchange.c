@@ -320,7 +320,9 @@ uint64_t h1_exchange_rest_ms(const struct h1_exchange *h)
 
 bool h1_exchange_keeps_alive(const struct h1_exchange *h)
 {
-    return h->complete && h->response.keeps_alive && h->finished && stream_queued(h->stream) == 0;
+    bool is_here = h->response.status != 421; /* RFC 9110 15.5.20: it leads elsewhere */
+    return h->complete && h->response.keeps_alive && is_here && h->finished &&
+           stream_queued(h->stream) == 0;
 }
 
 bool h1_exchange_is_over(const struct h1_exchange *h)

@@ -24,16 +24,16 @@ struct h2_conn {
     bool blocked;       /* the stream takes no more until on_drain */
     bool ended;         /* it will bring no more */
     bool gone, closed;  /* said so; closed by its owner */
-    bool leaving;       /* the origin said GOAWAY */
+    bool leaving;       /* it takes nothing more: the origin said GOAWAY, or answered 421 */
     bool more, less;    /* room: to be told */
     struct list open;   /* exchanges */
     struct list ending; /* of them, whose last frame is in the write under way */
     struct text out;    /* frames gathered for one write */
     struct bucket talk;
     uint64_t heard_at, asked_at; /* loop time, ms; asked_at 0: no PING is out */
-    bool doubted;                /* its answer is late */
     struct deadline pulse;
-    enum close_reason why; /* of its end, once it is leaving */
+    enum close_reason why; /* of its end, once it is leaving; and in words */
+    const char *farewell;
     char offence[120];
     struct task flush, settle, grave;
 };
@@ -73,7 +73,7 @@ static void settle(struct task *t)
     if (h->gone || h->closed)
         return;
     if (h->leaving && h->open.count == 0)
-        go(h, h->why, "the origin said GOAWAY");
+        go(h, h->why, h->farewell);
     else if (more)
         h->base.events->on_room(h->base.owner);
     else if (less)
@@ -102,32 +102,43 @@ static enum sent detach(struct h2_conn *h, struct h2_exchange *x)
 static void fail(struct h2_exchange *x, enum failure why, enum sent sent, const char *detail)
 {
     bool within = why == FAILURE_CONNECTION_TERMINATED && h2_exchange_began(x);
-    h2_exchange_fail(x, within ? FAILURE_HTTP_RESPONSE_INCOMPLETE : why, sent, detail);
+    struct verdict v =
+        verdict_make(within ? FAILURE_HTTP_RESPONSE_INCOMPLETE : why, sent, "%s", detail);
+    h2_exchange_fail(x, &v);
 }
 
-/* The line is of no use any more, nor is what is open on it. What was sent of
- * that is settled before the line can be closed. */
-static void break_down(struct h2_conn *h, enum failure why, const char *detail)
+/* The line is of no use any more, nor is what is open on it. What was sent of that is
+ * settled now; the stream is closed before anybody hears of it, and what waits in its
+ * queue with it. */
+static void break_down(struct h2_conn *h, enum failure why, enum close_reason idle,
+                       const char *detail)
 {
     struct h2_exchange *x;
     bool is_idle = h->open.count == 0;
-    while ((x = h2_exchange_of(list_first(&h->open))))
-        fail(x, why, detach(h, x), detail);
+    while ((x = h2_exchange_of(list_first(&h->open)))) {
+        h->base.stats->streams--;
+        fail(x, why, h2_exchange_detach_lost(x), detail);
+    }
     task_forget(&h->flush);
-    go(h, is_idle && why == FAILURE_CONNECTION_TERMINATED ? CLOSE_PEER : CLOSE_ERROR, detail);
+    go(h, is_idle ? idle : CLOSE_ERROR, detail);
 }
 
 /* ------------------------------------------------------------------ writing */
 
 static void write_out(struct h2_conn *h)
 {
-    struct h2_exchange *x;
     uv_buf_t piece = uv_buf_init(h->out.at, (unsigned)h->out.len);
     h->base.stats->bytes_sent += h->out.len;
     h->blocked = !stream_write(h->stream, &piece, 1);
     if (h->blocked)
         has_less(h);
     text_clear(&h->out);
+}
+
+/* Whose last frame has been written by now. */
+static void note_ends(struct h2_conn *h)
+{
+    struct h2_exchange *x;
     while ((x = h2_exchange_of_ending(list_first(&h->ending)))) {
         list_remove(h2_exchange_ending(x));
         h2_exchange_sent_all(x, stream_written(h->stream));
@@ -145,8 +156,11 @@ static bool gather(struct h2_conn *h)
 
 static void write_frames(struct h2_conn *h)
 {
-    while (!h->blocked && gather(h))
+    while (!h->blocked && gather(h)) {
         write_out(h);
+        note_ends(h);
+    }
+    note_ends(h); /* of those that nghttp2 told late, behind a full piece */
 }
 
 /* Once a turn: what many exchanges have to say goes out together. */
@@ -156,7 +170,7 @@ static void flush(struct task *t)
     MAGIC_CHECK(h, MAGIC);
     write_frames(h);
     if (h2_session_is_over(&h->session) && (h->open.count || !h->leaving))
-        break_down(h, FAILURE_HTTP_PROTOCOL_ERROR, h->offence);
+        break_down(h, FAILURE_HTTP_PROTOCOL_ERROR, CLOSE_ERROR, h->offence);
 }
 
 static void flush_later(void *line)
@@ -188,13 +202,26 @@ static void on_complete(void *line, struct h2_exchange *x)
 }
 
 /* RFC 9113 8.7: a refused stream was not processed at all. One that was answered
- * in part is not believed to be. */
+ * in part is not believed to be. Of one that waited here to be sent nothing had left. */
 static void fail_refused(struct h2_conn *h, struct h2_exchange *x)
 {
-    detach(h, x);
-    h2_exchange_fail(x, FAILURE_CONNECTION_TERMINATED, SENT_NO,
+    struct verdict v =
+        verdict_make(FAILURE_CONNECTION_TERMINATED, SENT_NO, "%s",
                      h->leaving ? "the origin said GOAWAY and left the request undone"
                                 : "the origin refused the stream");
+    v.undone = detach(h, x) != SENT_NO;
+    h2_exchange_fail(x, &v);
+}
+
+/* It is to be asked in HTTP/1.1 (RFC 9113 7): so it did nothing yet, though that is no
+ * promise as above. */
+static void fail_old(struct h2_conn *h, struct h2_exchange *x)
+{
+    h->base.wants_http1 = true;
+    struct verdict v = verdict_make(FAILURE_CONNECTION_TERMINATED, detach(h, x),
+                                    "the origin wants HTTP/1.1 for it (HTTP_1_1_REQUIRED)");
+    v.undone = true;
+    h2_exchange_fail(x, &v);
 }
 
 static void fail_reset(struct h2_conn *h, struct h2_exchange *x, uint32_t code)
@@ -211,10 +238,12 @@ static void on_closed(void *line, struct h2_exchange *x, uint32_t code, bool by_
     struct h2_conn *h = of_line(line);
     if (code == NGHTTP2_REFUSED_STREAM && !h2_exchange_began(x))
         fail_refused(h, x);
+    else if (code == NGHTTP2_HTTP_1_1_REQUIRED && by_origin && !h2_exchange_began(x))
+        fail_old(h, x);
     else if (by_origin)
         fail_reset(h, x, code);
     else
-        h2_exchange_fail(x, FAILURE_HTTP_PROTOCOL_ERROR, detach(h, x), h->offence);
+        fail(x, FAILURE_HTTP_PROTOCOL_ERROR, detach(h, x), h->offence);
 }
 
 static void on_unsent(void *line, int32_t id)
@@ -229,12 +258,16 @@ static void on_unsent(void *line, int32_t id)
     }
 }
 
-static void on_sending(void *line, struct h2_exchange *x, bool is_last)
+static void on_sending(void *line, struct h2_exchange *x)
 {
     struct h2_conn *h = of_line(line);
     h2_exchange_sends(x, stream_written(h->stream));
-    if (is_last)
-        list_push_back(&h->ending, h2_exchange_ending(x));
+}
+
+static void on_last_sent(void *line, struct h2_exchange *x)
+{
+    struct h2_conn *h = of_line(line);
+    list_push_back(&h->ending, h2_exchange_ending(x));
 }
 
 static void on_settings(void *line)
@@ -242,19 +275,27 @@ static void on_settings(void *line)
     struct h2_conn *h = of_line(line);
     size_t before = h->base.allowed;
     h->base.allowed = h2_session_allowed(&h->session);
-    if (before == 0 || h->base.allowed > before)
+    if (before == CONN_UNSAID || h->base.allowed > before)
         has_room(h);
     else if (h->base.allowed < before)
         has_less(h);
 }
 
-static void on_goaway(void *line)
+static void take_leave(struct h2_conn *h, enum close_reason why, const char *farewell)
 {
-    struct h2_conn *h = of_line(line);
-    if (!h->leaving)
-        h->why = h->open.count ? CLOSE_RESPONSE : CLOSE_PEER;
+    if (!h->leaving) {
+        h->why = why;
+        h->farewell = farewell;
+    }
     h->leaving = true;
     has_less(h);
+}
+
+static void on_goaway(void *line, uint32_t code)
+{
+    struct h2_conn *h = of_line(line);
+    h->base.wants_http1 |= code == NGHTTP2_HTTP_1_1_REQUIRED;
+    take_leave(h, h->open.count ? CLOSE_RESPONSE : CLOSE_PEER, "the origin said GOAWAY");
 }
 
 static bool on_talk(void *line)
@@ -274,6 +315,7 @@ static const struct h2_session_events session_events = {
     .on_closed = on_closed,
     .on_unsent = on_unsent,
     .on_sending = on_sending,
+    .on_last_sent = on_last_sent,
     .on_settings = on_settings,
     .on_goaway = on_goaway,
     .on_talk = on_talk,
@@ -287,9 +329,9 @@ static void take_proof(struct h2_conn *h)
 {
     h->heard_at = loop_now(h->loop);
     h->asked_at = 0;
-    if (!h->doubted)
+    if (!h->base.doubted)
         return;
-    h->doubted = false;
+    h->base.doubted = false;
     has_room(h);
 }
 
@@ -305,7 +347,7 @@ static void on_data(void *owner, const char *data, size_t len)
         return;
     }
     write_frames(h); /* the GOAWAY that says why */
-    break_down(h, FAILURE_HTTP_PROTOCOL_ERROR, h->offence);
+    break_down(h, FAILURE_HTTP_PROTOCOL_ERROR, CLOSE_ERROR, h->offence);
 }
 
 static void on_end(void *owner, enum stream_end how, const char *why)
@@ -315,7 +357,7 @@ static void on_end(void *owner, enum stream_end how, const char *why)
     if (h->leaving && h->open.count == 0)
         go(h, h->why, why);
     else
-        break_down(h, FAILURE_CONNECTION_TERMINATED,
+        break_down(h, FAILURE_CONNECTION_TERMINATED, CLOSE_PEER,
                    how == STREAM_RESET ? why : "the origin closed the connection");
 }
 
@@ -334,6 +376,13 @@ static void ask(struct h2_conn *h)
     flush_later(h);
 }
 
+static void doubt(struct h2_conn *h)
+{
+    h->base.doubted = true;
+    has_less(h);
+    deadline_at(&h->pulse, h->asked_at + H2_PONG_MS);
+}
+
 /* Never later than an idle line's next PING, since a busy one may fall idle. */
 static void watch(struct h2_conn *h)
 {
@@ -349,11 +398,10 @@ static void on_pulse(struct deadline *d)
     if (h->gone)
         return;
     if (h->asked_at && now >= h->asked_at + H2_PONG_MS) {
-        break_down(h, FAILURE_CONNECTION_TERMINATED, "a PING was not answered within 2s");
+        break_down(h, FAILURE_CONNECTION_TERMINATED, CLOSE_ERROR,
+                   "a PING was not answered within 2s");
     } else if (h->asked_at) {
-        h->doubted = true;
-        has_less(h);
-        deadline_at(&h->pulse, h->asked_at + H2_PONG_MS);
+        doubt(h);
     } else if (now >= h->heard_at + quiet_limit(h)) {
         ask(h);
     } else {
@@ -372,13 +420,35 @@ static void reset_stream(void *line, struct h2_exchange *x, uint32_t code)
     flush_later(h);
 }
 
-static const struct h2_line line_calls = {.flush = flush_later, .reset = reset_stream};
+static void misdirected(void *line)
+{
+    take_leave(of_line(line), CLOSE_RESPONSE, "it was told that it leads elsewhere (421)");
+}
+
+/* A line that has brought nothing since then may be dead. */
+static void unanswered(void *line, uint64_t since, bool late)
+{
+    struct h2_conn *h = of_line(line);
+    bool waited = late || loop_now(h->loop) - since >= H2_SILENCE_MS;
+    if (!waited || h->heard_at > since || h->gone || h->closed || h->base.doubted)
+        return;
+    if (h->asked_at == 0)
+        ask(h);
+    doubt(h);
+}
+
+static const struct h2_line line_calls = {
+    .flush = flush_later,
+    .reset = reset_stream,
+    .misdirected = misdirected,
+    .unanswered = unanswered,
+};
 
 /* While the stream takes nothing a request would leave late, or never. */
 static size_t capacity(const struct conn *c)
 {
     const struct h2_conn *h = container_of(c, const struct h2_conn, base);
-    if (h->gone || h->closed || h->leaving || h->doubted || h->ended || h->blocked ||
+    if (h->gone || h->closed || h->leaving || h->base.doubted || h->ended || h->blocked ||
         !h2_session_takes_more(&h->session))
         return 0;
     size_t allowed = h2_session_allowed(&h->session);
@@ -448,7 +518,7 @@ struct conn *h2_conn_new(struct loop *l, struct stream *s, bool secure, size_t h
     static const struct stream_events events = {on_data, on_end, on_drain};
     struct h2_conn *h = NEW(struct h2_conn);
     h->magic = MAGIC;
-    h->base = (struct conn){.ops = &ops, .protocol = "h2", .shares = true};
+    h->base = (struct conn){.ops = &ops, .protocol = "h2", .shares = true, .allowed = CONN_UNSAID};
     h->loop = l;
     h->stream = s;
     h->secure = secure;

@@ -16,6 +16,10 @@
 #define H2_DOUBT_MS 500
 #define H2_PONG_MS 2000
 
+/* An asker who leaves after so long (ms) without a byte of anything on the line puts it in
+ * doubt, as a deadline of ours does at once (SPEC 11). */
+#define H2_SILENCE_MS 500
+
 /* Takes the stream over. `secure`: over TLS, for :scheme. The origin is told that no
  * head of an answer may have more than `header_limit` bytes (RFC 9113 6.5.2). */
 struct conn *h2_conn_new(struct loop *, struct stream *, bool secure, size_t header_limit);

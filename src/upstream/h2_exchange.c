@@ -32,6 +32,7 @@ struct h2_exchange {
     bool finished, deferred, blocked; /* written whole; nghttp2 waits; the asker does */
     uint64_t begins_at, ended_at;     /* see stream_written() */
     enum sent sent;                   /* once off its line */
+    uint64_t opened_at;               /* loop time, ms */
 
     struct arena *arena;
     struct head head; /* the head under way, later the trailers */
@@ -158,7 +159,8 @@ void h2_exchange_head_begins(struct h2_exchange *h)
 static void give_up(struct h2_exchange *h, enum failure why, const char *detail)
 {
     h->line->reset(h->owner, h, NGHTTP2_PROTOCOL_ERROR);
-    h2_exchange_fail(h, why, h2_exchange_detach(h), detail);
+    struct verdict v = verdict_make(why, h2_exchange_detach(h), "%s", detail);
+    h2_exchange_fail(h, &v);
 }
 
 static void take_status(struct h2_exchange *h, struct span value)
@@ -222,6 +224,8 @@ void h2_exchange_head(struct h2_exchange *h, bool is_last)
         take_interim(h, &r);
         return;
     }
+    if (r.status == 421)
+        h->line->misdirected(h->owner);
     frame(&r, is_last);
     h->has_head = true;
     if (r.framing == FRAMING_LENGTH)
@@ -246,16 +250,22 @@ void h2_exchange_data(struct h2_exchange *h, const char *data, size_t len)
 
 /* ------------------------------------------------------------------ sending */
 
-static enum sent sent_now(const struct exchange *x)
+/* `gone`: bytes of the stream that can have left, or will. */
+static enum sent sent_of(const struct h2_exchange *h, uint64_t gone)
 {
-    const struct h2_exchange *h = container_of(x, const struct h2_exchange, base);
-    if (h->session == NULL)
-        return h->sent;
-    if (h->begins_at == NEVER || stream_taken(h->stream) <= h->begins_at)
+    if (h->begins_at == NEVER || gone <= h->begins_at)
         return SENT_NO;
     bool whole =
         h->ended_at != NEVER && stream_written(h->stream) - stream_queued(h->stream) >= h->ended_at;
     return whole ? SENT_YES : SENT_PARTIAL;
+}
+
+/* What was written goes out, now or later, for the line goes on. What was not is still
+ * with nghttp2, which drops a request's frames when its stream is reset. */
+static enum sent sent_now(const struct exchange *x)
+{
+    const struct h2_exchange *h = container_of(x, const struct h2_exchange, base);
+    return h->session ? sent_of(h, stream_written(h->stream)) : h->sent;
 }
 
 void h2_exchange_sends(struct h2_exchange *h, uint64_t begins)
@@ -353,15 +363,26 @@ static void unhold(struct exchange *x)
         loop_defer(h->loop, &h->tell);
 }
 
-static void cancel(struct exchange *x)
+static void give_up_on(struct h2_exchange *h, bool late)
 {
-    struct h2_exchange *h = self(x);
     CHECK(!h->over);
     if (h->session) {
+        if (sent_now(&h->base) != SENT_NO) /* or it says nothing of the line */
+            h->line->unanswered(h->owner, h->opened_at, late);
         h->line->reset(h->owner, h, NGHTTP2_CANCEL);
         h2_exchange_detach(h);
     }
     finish_life(h);
+}
+
+static void cancel(struct exchange *x)
+{
+    give_up_on(self(x), false);
+}
+
+static void expire(struct exchange *x)
+{
+    give_up_on(self(x), true);
 }
 
 /* ------------------------------------------------------------------ its life */
@@ -376,14 +397,26 @@ bool h2_exchange_has_head(const struct h2_exchange *h)
     return h->has_head;
 }
 
-enum sent h2_exchange_detach(struct h2_exchange *h)
+static enum sent leave(struct h2_exchange *h, enum sent sent)
 {
-    MAGIC_CHECK(h, MAGIC);
-    h->sent = sent_now(&h->base);
+    h->sent = sent;
     nghttp2_session_set_stream_user_data(h->session, h->id, NULL);
     h->session = NULL;
     list_remove(&h->link);
-    return h->sent;
+    list_remove(&h->ending);
+    return sent;
+}
+
+enum sent h2_exchange_detach(struct h2_exchange *h)
+{
+    MAGIC_CHECK(h, MAGIC);
+    return leave(h, sent_now(&h->base));
+}
+
+enum sent h2_exchange_detach_lost(struct h2_exchange *h)
+{
+    MAGIC_CHECK(h, MAGIC);
+    return leave(h, sent_of(h, stream_taken(h->stream)));
 }
 
 void h2_exchange_end(struct h2_exchange *h)
@@ -393,12 +426,12 @@ void h2_exchange_end(struct h2_exchange *h)
     loop_defer(h->loop, &h->tell);
 }
 
-void h2_exchange_fail(struct h2_exchange *h, enum failure why, enum sent sent, const char *detail)
+void h2_exchange_fail(struct h2_exchange *h, const struct verdict *why)
 {
     MAGIC_CHECK(h, MAGIC);
     h->outcome = FAILED;
-    h->sent = sent;
-    h->why = verdict_make(why, sent, "%s", detail);
+    h->sent = why->sent;
+    h->why = *why;
     h->why.answered = h->began;
     buf_clear(&h->held);
     loop_defer(h->loop, &h->tell);
@@ -463,7 +496,8 @@ struct h2_exchange *h2_exchange_new(struct loop *l, const struct h2_line *line, 
                                             .pause = hold,
                                             .resume = unhold,
                                             .cancel = cancel,
-                                            .sent = sent_now};
+                                            .sent = sent_now,
+                                            .expire = expire};
     struct h2_exchange *h = NEW(struct h2_exchange);
     h->magic = MAGIC;
     h->base.ops = &ops;
@@ -473,6 +507,7 @@ struct h2_exchange *h2_exchange_new(struct loop *l, const struct h2_line *line, 
     h->session = session;
     h->stream = s;
     h->begins_at = h->ended_at = h->left = NEVER;
+    h->opened_at = loop_now(l);
     h->is_head = r->is_head;
     h->header_limit = r->header_limit;
     h->arena = arena_new();

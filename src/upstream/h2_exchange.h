@@ -22,6 +22,11 @@ struct h2_line {
     void (*flush)(void *line); /* there is something to send */
     /* It is given up, by its asker or because of its answer: the stream is to be reset. */
     void (*reset)(void *line, struct h2_exchange *, uint32_t code);
+    /* A 421 came: it does not lead to where it should (RFC 9110 15.5.20). */
+    void (*misdirected)(void *line);
+    /* Of one opened then (loop time, ms) no answer is waited for any more. `late`: its time
+     * was up, or else its asker left. */
+    void (*unanswered)(void *line, uint64_t since, bool late);
 };
 
 /* Submits the request to a session that takes one; it is on no list yet. */
@@ -36,8 +41,8 @@ int32_t h2_exchange_id(const struct h2_exchange *);
 /* The asker of a stream, as nghttp2 knows it; NULL: it has none any more. */
 struct h2_exchange *h2_exchange_find(nghttp2_session *, int32_t id);
 
-/* A frame of it goes into a write that begins here; the write with its last one
- * ended here (see stream_written()). Between the two it is on a list of these. */
+/* Its first frame goes into a write that begins here; all its frames were written when
+ * so much was (see stream_written()). From its last frame until then it is on a list. */
 void h2_exchange_sends(struct h2_exchange *, uint64_t begins);
 void h2_exchange_sent_all(struct h2_exchange *, uint64_t ended);
 struct link *h2_exchange_ending(struct h2_exchange *);
@@ -55,8 +60,10 @@ void h2_exchange_data(struct h2_exchange *, const char *data, size_t len);
 bool h2_exchange_began(const struct h2_exchange *);
 bool h2_exchange_has_head(const struct h2_exchange *);
 
-/* Takes it off its line and list: what was sent is settled now. Then end or fail
- * tells the asker, later, unless it has cancelled. */
+/* Takes it off its line and list: what was sent is settled now, on a line that goes on
+ * (so what waits in its queue will arrive) or that is closed at once, with its queue.
+ * Then end or fail tells the asker, later, unless it has cancelled. */
 enum sent h2_exchange_detach(struct h2_exchange *);
+enum sent h2_exchange_detach_lost(struct h2_exchange *);
 void h2_exchange_end(struct h2_exchange *);
-void h2_exchange_fail(struct h2_exchange *, enum failure, enum sent, const char *detail);
+void h2_exchange_fail(struct h2_exchange *, const struct verdict *);

@@ -14,14 +14,24 @@ static struct h2_exchange *find(nghttp2_session *session, int32_t id)
 
 /* ------------------------------------------------------------------ hearing */
 
-/* Heads and bodies, and the windows of what we send, are what a line is for. */
+/* A stream that we have opened, be it closed by now. */
+static bool is_ours(const struct h2_session *s, int32_t id)
+{
+    return id % 2 == 1 && (uint32_t)id < nghttp2_session_get_next_stream_id(s->nghttp2);
+}
+
+/* Heads and bodies, their ends, and the windows of what we send, are what a line is
+ * for. Many an origin ends each answer with an empty frame (RFC 9113 8.1). */
 static bool is_work(struct h2_session *s, const nghttp2_frame_hd *hd)
 {
     switch (hd->type) {
     case NGHTTP2_HEADERS:
     case NGHTTP2_CONTINUATION: return true;
-    case NGHTTP2_DATA: return hd->length > 0;
-    case NGHTTP2_WINDOW_UPDATE: return s->updates_due && s->updates_due--;
+    case NGHTTP2_DATA:
+        return hd->length > 0 || (hd->flags & NGHTTP2_FLAG_END_STREAM && is_ours(s, hd->stream_id));
+    case NGHTTP2_RST_STREAM: return is_ours(s, hd->stream_id);
+    case NGHTTP2_WINDOW_UPDATE:
+        return is_ours(s, hd->stream_id) || (s->updates_due && s->updates_due--);
     default: return false;
     }
 }
@@ -108,7 +118,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         break;
     case NGHTTP2_GOAWAY:
         s->leaving = true;
-        s->events->on_goaway(s->line);
+        s->events->on_goaway(s->line, frame->goaway.error_code);
         break;
     default: break;
     }
@@ -154,15 +164,26 @@ static bool is_of_request(const nghttp2_frame *frame)
     return frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
 }
 
+/* A head that needs several frames is told of here, before the first of them; its end,
+ * below, behind the last. DATA is never first. */
+static int before_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
+{
+    struct h2_session *s = user;
+    struct h2_exchange *x = is_of_request(frame) ? find(session, frame->hd.stream_id) : NULL;
+    if (x)
+        s->events->on_sending(s->line, x);
+    return 0;
+}
+
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct h2_session *s = user;
     if (!is_of_request(frame))
         return 0;
-    s->updates_due += 2 + frame->hd.length / UPDATE_BYTES; /* the stream's and the line's */
+    s->updates_due += 1 + frame->hd.length / UPDATE_BYTES;
     struct h2_exchange *x = find(session, frame->hd.stream_id);
-    if (x)
-        s->events->on_sending(s->line, x, frame->hd.flags & NGHTTP2_FLAG_END_STREAM);
+    if (x && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+        s->events->on_last_sent(s->line, x);
     return 0;
 }
 
@@ -194,6 +215,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
     nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);
     nghttp2_session_callbacks_set_error_callback2(c, on_error);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, on_invalid_frame);
+    nghttp2_session_callbacks_set_before_frame_send_callback(c, before_frame_send);
     nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_send);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(c, on_frame_not_send);
     return c;

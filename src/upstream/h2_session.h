@@ -14,11 +14,12 @@ struct h2_session_events {
     void (*on_closed)(void *line, struct h2_exchange *, uint32_t code, bool by_origin);
     /* The request of this stream could not go out: not a byte of it left. */
     void (*on_unsent)(void *line, int32_t id);
-    /* A frame of the request, the last one maybe, is in what is being drained. */
-    void (*on_sending)(void *line, struct h2_exchange *, bool is_last);
+    /* A frame of the request is about to be drained; its last one has been. */
+    void (*on_sending)(void *line, struct h2_exchange *);
+    void (*on_last_sent)(void *line, struct h2_exchange *);
     /* What it allows has changed (RFC 9113 6.5); it leaves (6.8). */
     void (*on_settings)(void *line);
-    void (*on_goaway)(void *line);
+    void (*on_goaway)(void *line, uint32_t code);
     /* A frame that carries nothing. False: that is enough of them. */
     bool (*on_talk)(void *line);
     /* What the origin did wrong, in nghttp2's words. */
@@ -30,7 +31,7 @@ struct h2_session {
     const struct h2_session_events *events;
     void *line;
     int32_t reset_id;     /* the stream that the origin resets, while that is told */
-    uint64_t updates_due; /* WINDOW_UPDATEs that what we sent may bring */
+    uint64_t updates_due; /* WINDOW_UPDATEs of the line that what we sent may bring */
     bool leaving;         /* the origin said GOAWAY */
     bool flooded;         /* on_talk had enough */
 };

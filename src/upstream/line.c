@@ -210,7 +210,17 @@ bool line_shares(const struct line *l)
 
 size_t line_allowed(const struct line *l)
 {
-    return l->conn ? l->conn->allowed : 0;
+    return l->conn ? l->conn->allowed : CONN_UNSAID;
+}
+
+bool line_is_doubted(const struct line *l)
+{
+    return l->conn && l->conn->doubted;
+}
+
+bool line_wants_http1(const struct line *l)
+{
+    return l->conn && l->conn->wants_http1;
 }
 
 bool line_is_quiet(struct line *l)

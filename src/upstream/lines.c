@@ -9,38 +9,11 @@
 #define UNREAD_MOST_MS 50
 #define SHORT_OF_MS 1000 /* until it may be better, when we are short of descriptors */
 
-static uint64_t least(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t latest(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 static void log_end(const struct lines *s, const struct line *l, const char *why,
                     const char *detail)
 {
     LOG(DEBUG, s->object, "line closed: %s, %s (%u requests, idle for %" PRIu64 " ms)", why, detail,
         line_uses(l), line_idle_ms(l));
-}
-
-size_t lines_open(const struct lines *s)
-{
-    return s->connecting.count + s->idle.count + s->shared.count + s->busy.count;
-}
-
-int64_t lines_learned_ms(const struct lines *s)
-{
-    return s->settings->idle_learn ? idle_learn_ms(&s->learn, loop_now(s->loop)) : -1;
-}
-
-static uint64_t rest_ms(const struct lines *s)
-{
-    int64_t learned = lines_learned_ms(s);
-    uint64_t limit = s->settings->idle_timeout ? s->settings->idle_timeout : UINT64_MAX;
-    return learned >= 0 ? least((uint64_t)learned * 9 / 10, limit) : limit;
 }
 
 /* ----------------------------------------------------------------- retiring */
@@ -87,7 +60,8 @@ static void move(struct line *l, struct list *to)
 /* `most` of the origin's word, or of what its earlier lines allowed. */
 static size_t most_of(const struct lines *s, const struct line *l)
 {
-    return line_allowed(l) ? s->settings->max_streams : prospect_streams(&s->prospect, s->settings);
+    return line_allowed(l) != CONN_UNSAID ? s->settings->max_streams
+                                          : prospect_streams(&s->prospect, s->settings);
 }
 
 static size_t room_of(const struct lines *s, const struct line *l)
@@ -107,7 +81,7 @@ static void rest(struct lines *s, struct line *l)
 {
     list_remove(line_link(l));
     list_push_front(&s->idle, line_link(l));
-    line_rest(l, rest_ms(s));
+    line_rest(l, lines_rest_ms(s));
     s->events->on_idle(s->owner);
     if (s->closing)
         retire_idle(s, CLOSE_DRAIN, "draining");
@@ -189,9 +163,22 @@ static void on_failed(void *owner, struct line *l, enum failure why, const char 
     s->events->on_failed(s->owner, why, detail);
 }
 
+/* RFC 9113 7: what its lines carry they carry to the end, and nothing more. */
+static void speak_http1(struct lines *s)
+{
+    if (!prospect_wants_http1(&s->prospect, loop_now(s->loop)))
+        return;
+    LOG(INFO, s->object, "it wants HTTP/1.1 (HTTP_1_1_REQUIRED), and is asked so for an hour");
+    lines_renew(s);
+}
+
 static void on_line_room(void *owner, struct line *l)
 {
     struct lines *s = owner;
+    if (line_wants_http1(l))
+        speak_http1(s);
+    if (line_link(l)->on == NULL) /* it was idle, and is closed */
+        return;
     if (line_link(l)->on != &s->idle) {
         place(s, l);
         return;
@@ -203,6 +190,8 @@ static void on_line_room(void *owner, struct line *l)
 static void on_full(void *owner, struct line *l)
 {
     struct lines *s = owner;
+    if (line_wants_http1(l))
+        speak_http1(s);
     if (line_link(l)->on == &s->shared)
         place(s, l);
 }
@@ -223,7 +212,10 @@ static void on_gone(void *owner, struct line *l, enum close_reason why, const ch
     floor_lost(&s->floor, s->settings, line_uses(l) > 0, loop_now(s->loop));
     if (why == CLOSE_PEER && line_link(l)->on == &s->idle)
         learn_idle(s, l);
+    bool wants_http1 = line_wants_http1(l);
     retire_and_tell(s, l, why, detail);
+    if (wants_http1)
+        speak_http1(s);
 }
 
 static void on_due(void *owner, struct line *l, enum close_reason why)
@@ -262,44 +254,28 @@ static void note_connecting(struct lines *s, struct line *l)
     prospect_dialled(&s->prospect, loop_now(s->loop));
 }
 
+/* The settings, but for what the origin has said of HTTP/2. Borrowed for the call. */
+static struct upstream_config to_dial(struct lines *s)
+{
+    struct upstream_config u = *s->settings;
+    u.http2 = prospect_offer(&s->prospect, s->settings, loop_now(s->loop));
+    return u;
+}
+
 static void dial(struct lines *s)
 {
-    note_connecting(s, line_new(s->loop, s->connector, s->settings, s->stats, &line_events, s));
+    const struct upstream_config u = to_dial(s);
+    note_connecting(s, line_new(s->loop, s->connector, &u, s->stats, &line_events, s));
 }
 
 void lines_adopt(struct lines *s, struct stream *stream, const struct dial_report *report)
 {
+    const struct upstream_config u = to_dial(s);
     if (s->closing || lines_open(s) >= s->settings->max_connections)
         stream_close(stream);
     else
-        note_connecting(s, line_adopt(s->loop, s->connector, s->settings, s->stats, &line_events, s,
-                                      stream, report));
-}
-
-static struct floor_state floor_state(const struct lines *s)
-{
-    uint64_t max_age = s->settings->max_age ? s->settings->max_age : UINT64_MAX;
-    return (struct floor_state){.now_ms = loop_now(s->loop),
-                                .connecting = s->connecting.count,
-                                .lifetime_ms = least(rest_ms(s), max_age)};
-}
-
-uint64_t lines_dial_at(const struct lines *s, enum dial_for whom)
-{
-    size_t connecting = s->connecting.count, open = lines_open(s);
-    bool urgent = whom != DIAL_FOR_FLOOR && open == connecting;
-    uint64_t at = latest(loop_now(s->loop), s->short_until);
-    if (s->paused || open >= s->settings->max_connections)
-        return DIAL_NOT;
-    at = latest(at, breaker_when(&s->breaker, connecting, urgent));
-    if (whom == DIAL_FOR_BURST && connecting)
-        at = latest(at, prospect_holds(&s->prospect));
-    if (whom != DIAL_FOR_FLOOR)
-        return at;
-    if (s->closing || open >= s->settings->min_idle)
-        return DIAL_NOT;
-    const struct floor_state floor = floor_state(s);
-    return latest(at, floor_when(&s->floor, s->settings, &floor));
+        note_connecting(
+            s, line_adopt(s->loop, s->connector, &u, s->stats, &line_events, s, stream, report));
 }
 
 bool lines_dial(struct lines *s, enum dial_for whom)
@@ -311,18 +287,11 @@ bool lines_dial(struct lines *s, enum dial_for whom)
         return false;
     }
     if (whom == DIAL_FOR_FLOOR) {
-        const struct floor_state floor = floor_state(s);
+        const struct floor_state floor = lines_floor_state(s);
         floor_opens(&s->floor, s->settings, &floor);
     }
     dial(s);
     return true;
-}
-
-size_t lines_coming(const struct lines *s)
-{
-    size_t more = s->breaker.open ? 1 : s->settings->max_connections - lines_open(s);
-    bool now = lines_dial_at(s, DIAL_FOR_WAITER) <= loop_now(s->loop);
-    return s->connecting.count + (now ? more : 0);
 }
 
 void lines_keep_floor(struct lines *s)
@@ -399,6 +368,8 @@ static struct line *take_idle(struct lines *s, const struct lines_wish *wish)
     for (struct link *k = list_first(&s->idle), *next; k && !taken; k = next) {
         struct line *l = line_of(k);
         next = list_next(k);
+        if (wish->wants_new && line_uses(l))
+            continue;
         enum idle_state state = look_at(s, l, wish->careful);
         if (state == IDLE_FIT)
             taken = lend(s, l, wish->alone);
@@ -431,7 +402,7 @@ static struct line *take_lonely(struct lines *s)
 struct line *lines_take(struct lines *s, const struct lines_wish *wish)
 {
     struct line *l = NULL;
-    if (!wish->alone && s->idle.count < 2)
+    if (!wish->alone && !wish->wants_new && s->idle.count < 2)
         l = take_least_loaded(s);
     if (l == NULL)
         l = take_idle(s, wish);
@@ -448,6 +419,14 @@ size_t lines_ready(const struct lines *s)
     for (struct link *k = list_first(&s->idle); k; k = list_next(k))
         n += room_of(s, line_of(k)) > 0;
     return n;
+}
+
+bool lines_make_room(struct lines *s)
+{
+    if (lines_open(s) < s->settings->max_connections || s->idle.count == 0)
+        return false;
+    retire(s, line_of(list_last(&s->idle)), CLOSE_RECONNECT, "for a new one");
+    return true;
 }
 
 /* ------------------------------------------------------------------ changes */

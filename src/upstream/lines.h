@@ -56,10 +56,20 @@ size_t lines_open(const struct lines *);
 size_t lines_ready(const struct lines *);
 size_t lines_coming(const struct lines *);
 
+/* Lines that have carried nothing yet, those under way too; and established ones that may
+ * be dead, which is known as soon as whether a dial succeeds. */
+size_t lines_unused(const struct lines *);
+size_t lines_doubted(const struct lines *);
+
+/* At the cap the idle line that was used longest ago goes, for a new one to be dialled.
+ * False: the cap is not reached, or none is idle. */
+bool lines_make_room(struct lines *);
+
 struct lines_wish {
     bool careful;   /* the kernel is asked even of a line that came back just now */
     bool alone;     /* on a line that carries nothing else, if there is one; */
     bool may_share; /* otherwise on one with room */
+    bool wants_new; /* on none that has carried anything */
 };
 
 /* A line, lent; NULL if there is none. The newest idle one, or the least loaded
@@ -109,3 +119,5 @@ void lines_drain(struct lines *);
 void lines_undrain(struct lines *);
 
 int64_t lines_learned_ms(const struct lines *); /* -1: nothing */
+uint64_t lines_rest_ms(const struct lines *);   /* so long may a line be idle */
+struct floor_state lines_floor_state(const struct lines *);

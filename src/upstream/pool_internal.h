@@ -18,6 +18,7 @@ struct pool {
     struct connector *connector;
     struct pool_origin origin;
     struct lines lines;
+    size_t want_new;     /* of the waiters: a new line */
     struct list waiters; /* for a line, first come first served */
     struct list loners;  /* of them, those that hope for a line of their own */
     bool ending;         /* the daemon drains */

@@ -27,11 +27,26 @@ static void note_wait(struct pool *p, const struct pool_waiter *w)
     recent_waited(&p->stats.recent, now, now - w->since_us - pool_paused_us(w));
 }
 
-static void leave_queue(struct pool *p, struct pool_waiter *w)
+static void stand_in_queue(struct pool *p, struct pool_waiter *w)
 {
+    list_push_back(&p->waiters, &w->link);
+    if (w->rides_alone)
+        list_push_back(&p->loners, &w->alone);
+    p->want_new += w->wants_new;
+}
+
+static void step_out(struct pool *p, struct pool_waiter *w)
+{
+    if (w->link.on)
+        p->want_new -= w->wants_new;
     list_remove(&w->link);
     list_remove(&w->alone);
     deadline_stop(&w->deadline);
+}
+
+static void leave_queue(struct pool *p, struct pool_waiter *w)
+{
+    step_out(p, w);
     note_wait(p, w);
 }
 
@@ -71,12 +86,14 @@ static void refuse_later(struct pool *p, struct pool_waiter *w, struct verdict w
     loop_defer(p->loop, &w->refusal);
 }
 
-/* How many waiters the lines under way will serve: nobody while it is paused. */
+/* How many waiters the lines under way will serve, and those that may be dead, or not:
+ * nobody while it is paused. */
 static size_t dialled_for(const struct pool *p)
 {
     if (p->state == STATE_PAUSED)
         return 0;
-    return p->lines.connecting.count * prospect_streams(&p->lines.prospect, p->settings);
+    return (p->lines.connecting.count + lines_doubted(&p->lines)) *
+           prospect_streams(&p->lines.prospect, p->settings);
 }
 
 /* A dial is under way for it: for as many as the connecting lines will carry, from
@@ -145,12 +162,13 @@ static void on_deadline(struct deadline *d)
 static bool hopes(const struct pool *p, const struct pool_waiter *w, size_t before)
 {
     bool settles = w->link.on && !w->alone.on; /* it has hoped long enough */
-    return w->rides_alone && !settles && before < lines_coming(&p->lines);
+    return w->wants_new || (w->rides_alone && !settles && before < lines_coming(&p->lines));
 }
 
 static struct line *take(struct pool *p, const struct pool_waiter *w, size_t before)
 {
-    const struct lines_wish wish = {w->is_order, w->rides_alone, !hopes(p, w, before)};
+    const struct lines_wish wish = {w->is_order, w->rides_alone, !hopes(p, w, before),
+                                    w->wants_new};
     return lines_take(&p->lines, &wish);
 }
 
@@ -200,6 +218,14 @@ static void refuse_behind_breaker(struct pool *p)
     }
 }
 
+/* One for each who wants a new line, in the place of an idle one at the cap. */
+static void dial_new(struct pool *p)
+{
+    while (p->state != STATE_PAUSED && p->want_new > lines_unused(&p->lines))
+        if (!lines_dial(&p->lines, DIAL_FOR_WAITER) && !lines_make_room(&p->lines))
+            return;
+}
+
 /* Idle lines count too: a paused pool's wait for its waiters. Orders dial for themselves,
  * though a line under way may turn out to carry them as well. */
 static void dial(struct pool *p)
@@ -208,6 +234,8 @@ static void dial(struct pool *p)
     size_t waiters = p->waiters.count, loners = p->loners.count, have;
     size_t wanted = waiters ? prospect_lines(&s->prospect, p->settings, waiters, loners) : 0;
     size_t at_once = loners + (waiters > loners);
+    if (p->want_new)
+        dial_new(p);
     while ((have = s->connecting.count + lines_ready(s)) < wanted &&
            lines_dial(s, have < at_once ? DIAL_FOR_WAITER : DIAL_FOR_BURST))
         continue;
@@ -217,6 +245,8 @@ static void dial(struct pool *p)
 /* The line may have been found unfit: then who waits needs another. */
 void pool_serve(struct pool *p)
 {
+    if (p->want_new)
+        dial_new(p);
     serve(p);
     dial(p);
 }
@@ -272,7 +302,7 @@ static struct line *take_at_once(struct pool *p, const struct pool_waiter *w)
 {
     if (p->state == STATE_PAUSED || p->serving)
         return NULL;
-    if (p->waiters.count == 0)
+    if (p->waiters.count == p->want_new) /* who want none of what is here */
         return take(p, w, 0);
     return w->rides_alone || p->lines.shared.count == 0 ? NULL : take(p, w, 0);
 }
@@ -305,6 +335,7 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
                               .until_ms = until_ms,
                               .is_order = w->is_order,
                               .rides_alone = w->rides_alone,
+                              .wants_new = w->wants_new,
                               .yields = w->yields,
                               .owner = w->owner,
                               .on_line = w->on_line,
@@ -328,9 +359,7 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
         refuse_later(p, w, unavailable(p, "connecting failed too often; the circuit is open"));
         return NULL;
     }
-    list_push_back(&p->waiters, &w->link);
-    if (w->rides_alone)
-        list_push_back(&p->loners, &w->alone);
+    stand_in_queue(p, w);
     deadline_at(&w->deadline, first_due(p, w));
     dial(p);
     return NULL;
@@ -339,9 +368,8 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
 void pool_forget(struct pool_waiter *w)
 {
     task_forget(&w->refusal);
-    deadline_stop(&w->deadline);
-    list_remove(&w->link);
-    list_remove(&w->alone);
+    if (w->pool)
+        step_out(w->pool, w);
 }
 
 bool pool_admits(const struct pool *p, struct verdict *why)

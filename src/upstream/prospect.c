@@ -2,10 +2,11 @@
 
 /* As long as most handshakes take, the farthest origins' too. */
 #define HOLD_MS 500
+#define HTTP1_MS (60 * 60 * 1000) /* then it is asked anew what it speaks */
 
 void prospect_init(struct prospect *p, const struct upstream_config *u)
 {
-    *p = (struct prospect){.kind = PROSPECT_UNKNOWN};
+    *p = (struct prospect){.kind = PROSPECT_UNKNOWN, .allowed = CONN_UNSAID};
     if (u->http2 == HTTP2_ALWAYS)
         p->kind = PROSPECT_MANY;
     else if (u->http2 == HTTP2_NEVER || !u->secure)
@@ -14,9 +15,28 @@ void prospect_init(struct prospect *p, const struct upstream_config *u)
 
 void prospect_learn(struct prospect *p, bool shares, size_t allowed)
 {
+    if (p->http1_until) /* what was dialled before still comes up */
+        return;
     p->kind = shares ? PROSPECT_MANY : PROSPECT_ONE;
-    if (allowed)
+    if (allowed != CONN_UNSAID)
         p->allowed = allowed;
+}
+
+bool prospect_wants_http1(struct prospect *p, uint64_t now_ms)
+{
+    if (p->http1_until)
+        return false;
+    *p = (struct prospect){
+        .kind = PROSPECT_ONE, .allowed = CONN_UNSAID, .http1_until = now_ms + HTTP1_MS};
+    return true;
+}
+
+enum config_http2 prospect_offer(struct prospect *p, const struct upstream_config *u,
+                                 uint64_t now_ms)
+{
+    if (p->http1_until && now_ms >= p->http1_until)
+        prospect_init(p, u);
+    return p->http1_until ? HTTP2_NEVER : (enum config_http2)u->http2;
 }
 
 void prospect_failed(struct prospect *p, uint64_t now_ms)
@@ -28,7 +48,8 @@ size_t prospect_streams(const struct prospect *p, const struct upstream_config *
 {
     if (p->kind != PROSPECT_MANY)
         return 1;
-    return p->allowed && p->allowed < u->max_streams ? p->allowed : u->max_streams;
+    size_t most = p->allowed < u->max_streams ? p->allowed : u->max_streams;
+    return most ? most : 1;
 }
 
 size_t prospect_lines(const struct prospect *p, const struct upstream_config *u, size_t waiters,

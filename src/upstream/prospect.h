@@ -6,17 +6,26 @@
 #pragma once
 
 #include "config/config.h"
+#include "upstream/conn.h"
 
 struct prospect {
     enum { PROSPECT_UNKNOWN, PROSPECT_ONE, PROSPECT_MANY } kind;
-    size_t allowed;      /* by the origin, on its latest line; 0: it has not said */
-    uint64_t hold_until; /* loop time, ms; 0: nothing was dialled yet */
+    size_t allowed;       /* by the origin, on its latest line; or CONN_UNSAID */
+    uint64_t http1_until; /* loop time, ms: it wants HTTP/1.1, whatever it could; 0: no */
+    uint64_t hold_until;  /* loop time, ms; 0: nothing was dialled yet */
 };
 
 void prospect_init(struct prospect *, const struct upstream_config *);
 
 /* A line came up, or told what it allows. */
 void prospect_learn(struct prospect *, bool shares, size_t allowed);
+
+/* It has said HTTP_1_1_REQUIRED (RFC 9113 7): so it is asked for an hour. False: known. */
+bool prospect_wants_http1(struct prospect *, uint64_t now_ms) MUST_CHECK;
+
+/* What the next line is to offer. */
+enum config_http2 prospect_offer(struct prospect *, const struct upstream_config *,
+                                 uint64_t now_ms);
 
 /* A dial came to nothing: whoever waits is not held back any longer. */
 void prospect_failed(struct prospect *, uint64_t now_ms);

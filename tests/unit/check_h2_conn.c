@@ -1,6 +1,6 @@
 /* The HTTP/2 line with an nghttp2 server session at its other end: how requests
- * and answers are mapped, what ends a stream and what the line, and what was sent.
- * Windows, liveness and floods are in check_h2_limits.c. */
+ * and answers are mapped, what ends a stream and what the line. What was sent is in
+ * check_h2_sent.c; windows, liveness and floods are in check_h2_limits.c. */
 #include "h2_fixture.h"
 
 #define HEAD_OK "head 200 OK "
@@ -425,51 +425,45 @@ START_TEST(test_polite_close)
 }
 END_TEST
 
-/* --------------------------------------------------------------------- sent */
+/* ------------------------------------------------- what the origin says of itself */
 
-/* By what the kernel took, of just this request. */
-START_TEST(test_sent)
+/* RFC 9113 7: it is to be asked in HTTP/1.1. Of one that was answered in part that is
+ * not believed. */
+START_TEST(test_http1_required)
 {
     meet();
-    stream.stuck = true;
-    post(0, FRAMING_LENGTH, 50);
-    (void)!exchange_body(askers[0].exchange, "12345678901234567890123456789012345678901234567890",
-                         50);
-    exchange_finish(askers[0].exchange, NULL);
-    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_NO);
-    loop_turn(loop, false);
-    ck_assert_uint_gt(stream.base.queued, 50);
-    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_NO);
-    ask_all(0);
-    struct conn_request r = request("GET", FRAMING_NONE, 0);
-    open_as(1, &r);
-    exchange_finish(askers[1].exchange, NULL);
-    size_t first = stream.base.queued;
-    loop_turn(loop, false);
-    fake_stream_take(&stream, 1);
-    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_PARTIAL);
-    fake_stream_take(&stream, first - 1);
-    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_YES);
-    ck_assert_int_eq(exchange_sent(askers[1].exchange), SENT_NO);
-    fake_stream_end(&stream, STREAM_RESET);
-    loop_turn(loop, false);
-    heard_is(0, "failed connection_terminated sent=yes");
+    ask_all(2);
+    say_head(3, ":status=103;", false);
+    reset(3, NGHTTP2_HTTP_1_1_REQUIRED);
+    ck_assert(askers[1].failed && !askers[1].verdict.undone && !conn->wants_http1);
+    reset(1, NGHTTP2_HTTP_1_1_REQUIRED);
+    ck_assert(conn->wants_http1);
+    ck_assert(askers[0].verdict.sent == SENT_YES && askers[0].verdict.undone);
+    finish();
+    meet();
+    ask_all(2);
+    leave(1, NGHTTP2_HTTP_1_1_REQUIRED);
+    ck_assert(conn->wants_http1);
     heard_is(1, "failed connection_terminated sent=no");
     finish();
 }
 END_TEST
 
-/* A body that is not complete is never "yes". */
-START_TEST(test_sent_in_part)
+/* RFC 9110 15.5.20: a line that leads elsewhere carries nothing more. */
+START_TEST(test_misdirected)
 {
     meet();
-    post(0, FRAMING_LENGTH, 50);
-    (void)!exchange_body(askers[0].exchange, "1234567890", 10);
-    pump();
-    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_PARTIAL);
-    fake_stream_end(&stream, STREAM_EOF);
-    loop_turn(loop, false);
-    heard_is(0, "failed connection_terminated sent=partial");
+    ask_all(2);
+    say_head(1, "421", false);
+    ck_assert_uint_eq(conn_capacity(conn), 0);
+    say(1, "", true);
+    heard_is(0, "head 421 Misdirected Request  end {}");
+    ck_assert_ptr_nonnull(conn);
+    text_clear(&line_heard);
+    answer(3);
+    heard_is(1, HEAD_OK " body(hi) end {}");
+    ck_assert_ptr_null(conn);
+    line_is("gone:response");
     finish();
 }
 END_TEST
@@ -498,8 +492,8 @@ int main(void)
     tcase_add_test(c, test_not_http2);
     tcase_add_test(c, test_broken_head);
     tcase_add_test(c, test_polite_close);
-    tcase_add_test(c, test_sent);
-    tcase_add_test(c, test_sent_in_part);
+    tcase_add_test(c, test_http1_required);
+    tcase_add_test(c, test_misdirected);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);

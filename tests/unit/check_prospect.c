@@ -34,7 +34,7 @@ START_TEST(test_lines)
     struct upstream_config u = settings(HTTP2_AUTO, true);
     prospect_init(&p, &u);
     ck_assert_uint_eq(prospect_lines(&p, &u, 50, 3), 50);
-    prospect_learn(&p, true, 0);
+    prospect_learn(&p, true, CONN_UNSAID);
     ck_assert_uint_eq(prospect_streams(&p, &u), 100);
     ck_assert_uint_eq(prospect_lines(&p, &u, 0, 0), 0);
     ck_assert_uint_eq(prospect_lines(&p, &u, 1, 0), 1);
@@ -44,7 +44,8 @@ START_TEST(test_lines)
     ck_assert_uint_eq(prospect_lines(&p, &u, 3, 3), 3);
     prospect_learn(&p, true, 10);
     ck_assert_uint_eq(prospect_streams(&p, &u), 10);
-    prospect_learn(&p, true, 0); /* a new line has said nothing yet: what the last one did */
+    prospect_learn(&p, true,
+                   CONN_UNSAID); /* a new line has said nothing yet: what the last one did */
     ck_assert_uint_eq(prospect_streams(&p, &u), 10);
     prospect_learn(&p, true, UINT32_MAX);
     ck_assert_uint_eq(prospect_streams(&p, &u), 100);

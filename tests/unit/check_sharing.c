@@ -7,20 +7,6 @@
 
 #define AUTO "http2 = auto\n"
 
-static void call_all(size_t from, size_t to)
-{
-    for (size_t i = from; i < to; i++)
-        call(i, false);
-}
-
-static size_t have_lines(size_t from, size_t to)
-{
-    size_t n = 0;
-    for (size_t i = from; i < to; i++)
-        n += callers[i].conn != NULL;
-    return n;
-}
-
 /* ------------------------------------------------------------ the first burst */
 
 /* One line is dialled, and carries all if it can. */
@@ -172,8 +158,7 @@ START_TEST(test_origins_limit)
 {
     begin(AUTO "max_connections = 3");
     call_all(0, 10);
-    struct fake_conn *first = fake_connect_shared(line_maker, 0);
-    first->base.allowed = 0;
+    struct fake_conn *first = fake_connect_shared(line_maker, CONN_UNSAID);
     ck_assert_uint_eq(have_lines(0, 10), 0); /* the fake one takes none before it is told */
     fake_conn_allow(first, 3);
     ck_assert_uint_eq(have_lines(0, 10), 3);

@@ -5,22 +5,6 @@
 #include "config_fixture.h"
 #include "transaction_fixture.h"
 
-/* One good request: the next one finds its line. */
-static void warm_up(void)
-{
-    struct asking a;
-    enum origin_manner manner = origin.manner;
-    const char *answer = origin.answer;
-    origin.manner = ORIGIN_ANSWERS;
-    origin.answer = OK;
-    ask_whole(&a, "GET", "");
-    UNTIL(a.asker.ended);
-    clear(&a);
-    origin.manner = manner;
-    origin.answer = answer;
-    origin.requests = 0;
-}
-
 /* ------------------------------------------------------------ never twice */
 
 #define KEY "Authorization: k\r\n"

@@ -24,7 +24,9 @@ static struct fake_conn *conn_self(struct conn *c)
 static size_t conn_room(const struct conn *c)
 {
     const struct fake_conn *f = container_of(c, const struct fake_conn, base);
-    return f->gone || f->doubted || f->load >= c->allowed ? 0 : c->allowed - f->load;
+    if (f->gone || c->doubted || c->allowed == CONN_UNSAID || f->load >= c->allowed)
+        return 0;
+    return c->allowed - f->load;
 }
 
 static size_t conn_carries(const struct conn *c)
@@ -94,14 +96,14 @@ static void tell_room(struct fake_conn *f, bool more)
 
 void fake_conn_allow(struct fake_conn *f, size_t allowed)
 {
-    bool more = allowed > f->base.allowed;
+    bool more = f->base.allowed == CONN_UNSAID || allowed > f->base.allowed;
     f->base.allowed = allowed;
     tell_room(f, more);
 }
 
 void fake_conn_doubt(struct fake_conn *f, bool doubted)
 {
-    f->doubted = doubted;
+    f->base.doubted = doubted;
     tell_room(f, !doubted);
 }
 
@@ -111,7 +113,7 @@ static struct connecting *start(struct connector *c, const struct upstream_confi
                                 const struct connect_events *events, void *owner)
 {
     struct connecting *d = NEW(struct connecting);
-    (void)u;
+    self(c)->offered = (enum config_http2)u->http2;
     *d = (struct connecting){.connector = self(c), .events = events, .owner = owner};
     list_push_back(&d->connector->dials, &d->link);
     d->connector->started++;

@@ -13,7 +13,8 @@ struct fake_connector {
     unsigned started, cancelled, opened, closed;
     unsigned gone_below; /* addresses with a port below are gone from DNS */
     void *watcher;
-    bool *freed; /* set when the pool frees it */
+    enum config_http2 offered; /* by the latest dial */
+    bool *freed;               /* set when the pool frees it */
 };
 
 #define FAKE_STREAMS 100
@@ -27,7 +28,7 @@ struct fake_conn {
         struct fake_conn *conn;
     } exchanges[FAKE_STREAMS];
     size_t begun, load;
-    bool gone, unquiet, doubted;
+    bool gone, unquiet;
     unsigned number; /* from 1, in the order of connecting */
 };
 

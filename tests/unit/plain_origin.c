@@ -96,9 +96,16 @@ void plain_origin_start(struct plain_origin *o, struct loop *loop)
     o->port = ntohs(at.sin_port);
 }
 
-void plain_origin_end(struct plain_origin *o)
+void plain_origin_refuse(struct plain_origin *o)
 {
     uv_close((uv_handle_t *)&o->listener, NULL);
+    o->refuses = true;
+}
+
+void plain_origin_end(struct plain_origin *o)
+{
+    if (!o->refuses)
+        uv_close((uv_handle_t *)&o->listener, NULL);
     for (size_t i = 0; i < ORIGIN_LINES; i++) {
         drop(&o->lines[i], false);
         text_free(&o->lines[i].got);

@@ -24,6 +24,7 @@ struct origin_line {
 struct plain_origin {
     struct loop *loop;
     uv_tcp_t listener;
+    bool refuses;
     uint16_t port;
     enum origin_manner manner;
     const char *answer;
@@ -34,6 +35,9 @@ struct plain_origin {
 
 void plain_origin_start(struct plain_origin *, struct loop *);
 void plain_origin_end(struct plain_origin *);
+
+/* Whoever connects from now on is refused. */
+void plain_origin_refuse(struct plain_origin *);
 
 /* On the line accepted as the n-th. */
 void plain_origin_say(struct plain_origin *, unsigned n, const char *text);

@@ -153,3 +153,17 @@ static inline struct pool_view look(void)
     pool_describe(pool, &v);
     return v;
 }
+
+static inline void call_all(size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        call(i, false);
+}
+
+static inline size_t have_lines(size_t from, size_t to)
+{
+    size_t n = 0;
+    for (size_t i = from; i < to; i++)
+        n += callers[i].conn != NULL;
+    return n;
+}

@@ -1,0 +1,97 @@
+/* What can have reached the exchange, over all tries of a request; and how many of them
+ * repeated it. */
+#include <check.h>
+
+#include "proxy/delivery.h"
+
+static enum sent of_present;
+static uint64_t repeated;
+static struct delivery d;
+
+static enum sent tell_sent(const struct exchange *x)
+{
+    (void)x;
+    return of_present;
+}
+
+static const struct exchange_ops ops = {.sent = tell_sent};
+static const struct exchange present = {.ops = &ops};
+
+static void begin(void)
+{
+    repeated = 0;
+    delivery_init(&d, &repeated);
+    ck_assert_int_eq(delivery_sent(&d, NULL), SENT_NO);
+}
+
+/* Whatever a later try adds: it never becomes less. */
+START_TEST(test_grows)
+{
+    static const enum sent all[] = {SENT_NO, SENT_PARTIAL, SENT_YES};
+    for (int i = 0; i < 27; i++) {
+        enum sent first = all[i / 9], second = all[i / 3 % 3], third = all[i % 3];
+        enum sent two = first > second ? first : second, most = two > third ? two : third;
+        begin();
+        delivery_end_try(&d, first, false);
+        ck_assert_int_eq(delivery_sent(&d, NULL), first);
+        of_present = second;
+        ck_assert_int_eq(delivery_sent(&d, &present), two);
+        delivery_end_try(&d, second, false);
+        ck_assert_int_eq(delivery_sent(&d, NULL), two);
+        delivery_end_try(&d, third, false);
+        ck_assert_int_eq(delivery_sent(&d, NULL), most);
+        ck_assert_uint_eq(repeated, (first && second) + ((first || second) && third));
+    }
+}
+END_TEST
+
+/* What HTTP/2 vouches for adds nothing to what was sent, but it had left. */
+START_TEST(test_undone)
+{
+    begin();
+    delivery_end_try(&d, SENT_NO, true);
+    ck_assert_int_eq(delivery_sent(&d, NULL), SENT_NO);
+    ck_assert_uint_eq(repeated, 0);
+    delivery_end_try(&d, SENT_NO, false); /* it never left */
+    ck_assert_uint_eq(repeated, 0);
+    delivery_end_try(&d, SENT_NO, true);
+    ck_assert_uint_eq(repeated, 1);
+    delivery_end_try(&d, SENT_PARTIAL, false);
+    ck_assert_int_eq(delivery_sent(&d, NULL), SENT_PARTIAL);
+    ck_assert_uint_eq(repeated, 2);
+    begin();
+    delivery_end_try(&d, SENT_YES, true); /* as by 421: not acted on, but read */
+    ck_assert_int_eq(delivery_sent(&d, NULL), SENT_YES);
+}
+END_TEST
+
+/* A repetition is counted once, and before its answer is seen. */
+START_TEST(test_answered)
+{
+    begin();
+    delivery_answered(&d);
+    delivery_answered(&d);
+    ck_assert_uint_eq(repeated, 0);
+    delivery_end_try(&d, SENT_YES, false);
+    ck_assert_uint_eq(repeated, 0);
+    delivery_answered(&d);
+    ck_assert_uint_eq(repeated, 1);
+    delivery_end_try(&d, SENT_YES, false);
+    ck_assert_uint_eq(repeated, 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("delivery");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, test_grows);
+    tcase_add_test(c, test_undone);
+    tcase_add_test(c, test_answered);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,175 @@
+/* What an HTTP/2 line knows of how much of a request was sent: while it goes on, and
+ * when it ends. */
+#include "h2_fixture.h"
+
+static void sent_is(size_t i, enum sent expected)
+{
+    ck_assert_int_eq(exchange_sent(askers[i].exchange), expected);
+}
+
+/* What waits in the queue of a line that goes on will arrive; what waits in that of one
+ * that ends is lost with it. */
+START_TEST(test_sent)
+{
+    meet();
+    stream.stuck = true;
+    post(0, FRAMING_LENGTH, 50);
+    (void)!exchange_body(askers[0].exchange, "12345678901234567890123456789012345678901234567890",
+                         50);
+    exchange_finish(askers[0].exchange, NULL);
+    sent_is(0, SENT_NO);
+    loop_turn(loop, false);
+    ck_assert_uint_gt(stream.base.queued, 50);
+    sent_is(0, SENT_PARTIAL);
+    struct conn_request r = request("GET", FRAMING_NONE, 0);
+    open_as(1, &r);
+    exchange_finish(askers[1].exchange, NULL);
+    size_t first = stream.base.queued;
+    sent_is(1, SENT_NO);
+    loop_turn(loop, false);
+    fake_stream_take(&stream, 1);
+    sent_is(0, SENT_PARTIAL);
+    fake_stream_take(&stream, first - 1);
+    sent_is(0, SENT_YES);
+    sent_is(1, SENT_PARTIAL);
+    fake_stream_end(&stream, STREAM_RESET);
+    ck_assert(stream.closed);
+    loop_turn(loop, false);
+    heard_is(0, "failed connection_terminated sent=yes");
+    heard_is(1, "failed connection_terminated sent=no");
+    finish();
+}
+END_TEST
+
+/* A request that is given up while it waits in the line's queue arrives later. */
+START_TEST(test_queued_and_given_up)
+{
+    meet();
+    stream.stuck = true;
+    ask(0, "DELETE");
+    ck_assert_ptr_null(strstr(seen.at, "DELETE"));
+    sent_is(0, SENT_PARTIAL);
+    asker_cancel(&askers[0]);
+    stream.stuck = false;
+    fake_stream_take(&stream, stream.base.queued);
+    pump();
+    ck_assert_ptr_nonnull(strstr(seen.at, "DELETE"));
+    finish();
+}
+END_TEST
+
+static void open_with_head_of(size_t i, size_t size)
+{
+    static char value[700000];
+    struct field field = {SPAN("X-Large"), {value, size}};
+    memset(value, 'v', sizeof value);
+    struct conn_request r = request("POST", FRAMING_NONE, 0);
+    r.fields = (struct fields){&field, 1, 0};
+    open_as(i, &r);
+    exchange_finish(askers[i].exchange, NULL);
+}
+
+/* A head that takes many frames (CONTINUATION) counts from its first byte; and while it
+ * fills the stream, what is behind it in the session has not left, and never does. */
+START_TEST(test_sent_of_a_large_head)
+{
+    meet();
+    stream.stuck = true;
+    open_with_head_of(0, 600000);
+    open_with_head_of(1, 10);
+    loop_turn(loop, false);
+    ck_assert_uint_gt(stream.base.queued, STREAM_HIGH);
+    ck_assert_uint_lt(stream.base.queued, 400000);
+    sent_is(0, SENT_PARTIAL);
+    sent_is(1, SENT_NO);
+    asker_cancel(&askers[1]);
+    if (_i == 0) {
+        fake_stream_take(&stream, stream.base.queued);
+        stream.stuck = false;
+        loop_turn(loop, false);
+        ck_assert_uint_gt(stream.base.taken, 500000);
+        sent_is(0, SENT_YES);
+        ck_assert_uint_lt(stream.written.len, 600000 + 2000);
+    }
+    fake_stream_take(&stream, _i == 1);
+    fake_stream_end(&stream, STREAM_RESET);
+    loop_turn(loop, false);
+    static const char *const sent[] = {"yes", "partial", "no"};
+    char expected[80];
+    snprintf(expected, sizeof expected, "failed connection_terminated sent=%s", sent[_i]);
+    heard_is(0, expected);
+    finish();
+}
+END_TEST
+
+/* The end is known too where the last frame fills a write to the brim. */
+START_TEST(test_sent_to_the_brim)
+{
+    static const char body[16384];
+    meet();
+    post(0, FRAMING_LENGTH, sizeof body);
+    (void)!exchange_body(askers[0].exchange, body, sizeof body);
+    exchange_finish(askers[0].exchange, NULL);
+    loop_turn(loop, false);
+    sent_is(0, SENT_YES);
+    finish();
+}
+END_TEST
+
+/* What the origin vouches for is told apart from what never left. */
+START_TEST(test_undone)
+{
+    meet();
+    ask_all(3);
+    reset(1, NGHTTP2_REFUSED_STREAM);
+    ck_assert(askers[0].verdict.sent == SENT_NO && askers[0].verdict.undone);
+    reset(3, NGHTTP2_CANCEL);
+    ck_assert(askers[1].verdict.sent == SENT_YES && !askers[1].verdict.undone);
+    stream.stuck = true;
+    open_with_head_of(3, 600000);
+    open_with_head_of(4, 10);
+    loop_turn(loop, false);
+    nghttp2_submit_goaway(origin, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, NULL, 0);
+    from_origin();
+    stream.stuck = false;
+    fake_stream_take(&stream, stream.base.queued);
+    loop_turn(loop, false);
+    ck_assert(askers[2].verdict.sent == SENT_NO && askers[2].verdict.undone);
+    ck_assert(askers[3].verdict.sent == SENT_NO && askers[3].verdict.undone);
+    ck_assert(askers[4].verdict.sent == SENT_NO && !askers[4].verdict.undone);
+    finish();
+}
+END_TEST
+
+/* A body that is not complete is never "yes". */
+START_TEST(test_sent_in_part)
+{
+    meet();
+    post(0, FRAMING_LENGTH, 50);
+    (void)!exchange_body(askers[0].exchange, "1234567890", 10);
+    pump();
+    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_PARTIAL);
+    fake_stream_end(&stream, STREAM_EOF);
+    loop_turn(loop, false);
+    heard_is(0, "failed connection_terminated sent=partial");
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("h2_sent");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, test_sent);
+    tcase_add_test(c, test_queued_and_given_up);
+    tcase_add_loop_test(c, test_sent_of_a_large_head, 0, 3);
+    tcase_add_test(c, test_sent_to_the_brim);
+    tcase_add_test(c, test_undone);
+    tcase_add_test(c, test_sent_in_part);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

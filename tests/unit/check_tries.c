@@ -1,0 +1,115 @@
+/* The tries of one request, to an origin on loopback: what is said of them together, and
+ * when 421 makes one more. */
+#include <check.h>
+
+#include "config_fixture.h"
+#include "transaction_fixture.h"
+
+#define KEY "Authorization: k\r\n"
+
+/* The verdict is of all tries: the first was read, the second found nobody. */
+START_TEST(test_verdict_of_all_tries)
+{
+    static const char *const fields[] = {"", KEY};
+    struct asking a;
+    begin("retry_private = yes");
+    warm_up();
+    ask_whole(&a, "GET", fields[_i]);
+    UNTIL(origin.requests == 1);
+    plain_origin_refuse(&origin);
+    plain_origin_close(&origin, 0, true);
+    UNTIL(a.asker.ended);
+    ck_assert(heard_part(&a, "connection_refused"));
+    ck_assert(heard_part(&a, "Trunkline-Sent=yes;"));
+    ck_assert_uint_eq(look().stats->retried, 0);
+    ck_assert_uint_eq(look().stats->abandoned, 0);
+    clear(&a);
+    finish();
+}
+END_TEST
+
+/* And while a further one is waited for: its client leaves with what was sent. */
+START_TEST(test_leaving_between_tries)
+{
+    struct asking a;
+    begin("breaker_failures = 9");
+    warm_up();
+    ask_whole(&a, "GET", "");
+    UNTIL(origin.requests == 1);
+    plain_origin_close(&origin, 0, true);
+    UNTIL(look().connecting == 1);
+    asker_cancel(&a.asker);
+    ck_assert_int_eq(last_record.sent, SENT_YES);
+    ck_assert_uint_eq(look().stats->abandoned, 0);
+    ck_assert_uint_eq(look().stats->retried, 0);
+    clear(&a);
+    finish();
+}
+END_TEST
+
+/* RFC 9110 15.5.20: once more, whatever the method, on a new line; then it is the answer. */
+#define MISDIRECTED "HTTP/1.1 421 Misdirected Request\r\nContent-Length: 2\r\n\r\nhi"
+
+START_TEST(test_misdirected)
+{
+    static const char *const methods[] = {"GET", "POST", "DELETE"};
+    bool always = _i >= 3;
+    struct asking a;
+    begin("max_connections = 2");
+    warm_up();
+    origin.manner = ORIGIN_WAITS;
+    ask_whole(&a, methods[_i % 3], "");
+    UNTIL(origin.requests == 1);
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = always ? MISDIRECTED : OK;
+    plain_origin_say(&origin, 0, MISDIRECTED);
+    UNTIL(a.asker.ended);
+    ck_assert_uint_eq(a.asker.status, always ? 421 : 200);
+    ck_assert_uint_eq(origin.requests, 2);
+    ck_assert_uint_eq(origin.accepted, 2);
+    ck_assert_uint_eq(look().stats->retried, 1);
+    ck_assert_uint_eq(look().stats->unknown, 0);
+    UNTIL(look().idle == !always && look().active == 0); /* the line that said so is gone */
+    clear(&a);
+    finish();
+}
+END_TEST
+
+START_TEST(test_misdirected_in_vain)
+{
+    static char large[80 * 1024];
+    struct asking a;
+    begin(_i ? "" : "retries = 0");
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = MISDIRECTED;
+    if (_i) { /* too large to be kept */
+        ask(&a, "POST", "Content-Length: 81920\r\n");
+        (void)!exchange_body(a.asker.exchange, large, sizeof large);
+        conclude(&a);
+    } else {
+        ask_whole(&a, "POST", "");
+    }
+    UNTIL(a.asker.ended);
+    ck_assert_uint_eq(a.asker.status, 421);
+    ck_assert_uint_eq(origin.requests, 1);
+    ck_assert_uint_eq(look().stats->retried, 0);
+    clear(&a);
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("tries");
+    TCase *c = tcase_create("all");
+    tcase_add_loop_test(c, test_verdict_of_all_tries, 0, 2);
+    tcase_add_test(c, test_leaving_between_tries);
+    tcase_add_loop_test(c, test_misdirected, 0, 6);
+    tcase_add_loop_test(c, test_misdirected_in_vain, 0, 2);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
