@@ -236,6 +236,34 @@ START_TEST(values_of_the_store)
 }
 END_TEST
 
+START_TEST(values_of_holds)
+{
+    refuse_in_upstream("hold_status = {399}", "must be a status from 400 to 599");
+    refuse_in_upstream("hold_status = {429, 600}", "must be a status from 400 to 599");
+    refuse_in_upstream("hold_status = {\"4xx\"}", "must be a status from 400 to 599");
+    refuse_in_upstream("hold_max = 61m", "must be a duration (ms s m h) from 1ms to 1h");
+    refuse("upstream a { url = https://a.example hold_default = 3m }",
+           "t.conf:1: hold_default (3m) is more than hold_max (2m)\n");
+    refuse_in_upstream("limit_scope = key", "must be one of credential ip");
+    struct config *c = parse_good("upstream a { preset = binance }\n"
+                                  "upstream b { preset = bybit hold_status = {} }\n"
+                                  "upstream c { preset = okx hold_until_prefix = 'until ' }");
+    const struct upstream_config *a = find(c, "a"), *b = find(c, "b"), *o = find(c, "c");
+    ck_assert_uint_eq(a->hold_status.count, 3);
+    ck_assert_uint_eq(a->hold_status.at[0], 403);
+    ck_assert_str_eq(a->hold_until_prefix, "banned until ");
+    ck_assert_int_eq(a->limit_scope, LIMIT_SCOPE_IP);
+    ck_assert_uint_eq(b->hold_status.count, 0);
+    ck_assert_int_eq(b->limit_scope, LIMIT_SCOPE_IP);
+    ck_assert_uint_eq(o->hold_status.count, 2);
+    ck_assert_int_eq(o->limit_scope, LIMIT_SCOPE_CREDENTIAL);
+    ck_assert_str_eq(o->hold_until_prefix, "until ");
+    ck_assert_uint_eq(o->hold_default, 1000);
+    ck_assert_uint_eq(o->hold_max, 120000);
+    config_unref(c);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("config_paths");
@@ -249,6 +277,7 @@ int main(void)
     tcase_add_test(c, presets_share_nothing_they_must_not);
     tcase_add_test(c, all_of_it_reads_back);
     tcase_add_test(c, values_of_the_store);
+    tcase_add_test(c, values_of_holds);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
