@@ -5,7 +5,7 @@ import time
 import pytest
 
 from lib.behaviour import Gate, drop, reply
-from lib.daemon import PATIENCE, free_port, upstream
+from lib.daemon import free_port, upstream
 from lib.dns import FakeDns
 from lib.promise import own_error, works
 from lib.wire import Client, background, compose, eventually, parallel
