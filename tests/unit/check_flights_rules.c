@@ -172,6 +172,66 @@ START_TEST(shared_failures)
 }
 END_TEST
 
+static const char *const unshared[] = {
+    "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 200 OK\r\nVary: *\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 200 OK\r\nCache-Control: private\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nmuch more..",
+};
+
+START_TEST(released)
+{
+    begin("coalesce = yes fresh = 5s cache_max_object = 10");
+    origin.manner = ORIGIN_WAITS;
+    start(3, "");
+    UNTIL(origin.requests == 1);
+    answers(unshared[_i]);
+    plain_origin_say(&origin, 0, unshared[_i]);
+    for (size_t i = 0; i < 3; i++)
+        UNTIL(many[i].asker.ended && many[i].asker.body);
+    ck_assert_uint_eq(origin.requests, 3);
+    ck_assert_uint_eq(look().stats->cache_misses, 3);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
+    clear_all(3);
+    finish();
+}
+END_TEST
+
+/* Nor does anybody wait for such a target in the minute that follows, unless an answer
+ * that can be shared comes before. */
+START_TEST(not_waited_for_again)
+{
+    struct asking a;
+    begin("coalesce = yes cache_max_object = 10");
+    answers(unshared[_i]);
+    hear(&a, "GET", "");
+    clear(&a);
+    origin.manner = ORIGIN_WAITS;
+    start(3, "");
+    UNTIL(origin.requests == 4);
+    for (size_t i = 0; i < 3; i++)
+        asker_cancel(&many[i].asker);
+    clear_all(3);
+    answers(BUSY); /* shared in any case */
+    hear(&a, "GET", "");
+    clear(&a);
+    answers(NUMBERED);
+    hear(&a, "GET", "");
+    clear(&a);
+    origin.manner = ORIGIN_WAITS;
+    unsigned before = origin.requests;
+    start(3, "");
+    UNTIL(origin.requests > before);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(origin.requests, before + 1);
+    for (size_t i = 0; i < 3; i++)
+        asker_cancel(&many[i].asker);
+    clear_all(3);
+    finish();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("flights_rules");
@@ -182,6 +242,8 @@ int main(void)
     tcase_add_test(c, errors_of_200);
     tcase_add_test(c, shared_errors_of_200);
     tcase_add_loop_test(c, shared_failures, 0, 4);
+    tcase_add_loop_test(c, released, 0, (int)COUNT_OF(unshared));
+    tcase_add_loop_test(c, not_waited_for_again, 0, (int)COUNT_OF(unshared));
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
