@@ -6,12 +6,6 @@
 #include "config_fixture.h"
 #include "pool_fixture.h"
 
-static void call_all(size_t from, size_t to)
-{
-    for (size_t i = from; i < to; i++)
-        call(i, i % 2);
-}
-
 static size_t count(size_t from, size_t to, bool with_lines)
 {
     size_t n = 0;
