@@ -180,9 +180,13 @@ static void try_path(struct search *s)
     s->best->valid_until_s = c.valid_until_s;
 }
 
+/* By name, and by key where both say which (RFC 5280 4.2.1.1): signatures cost more. */
 static bool is_issued_by(const mbedtls_x509_crt *cert, const mbedtls_x509_crt *issuer)
 {
-    return span_is(bytes(&cert->issuer_raw), bytes(&issuer->subject_raw));
+    struct span wanted = bytes(&cert->authority_key_id.keyIdentifier);
+    struct span key = bytes(&issuer->subject_key_id);
+    return span_is(bytes(&cert->issuer_raw), bytes(&issuer->subject_raw)) &&
+           (wanted.len == 0 || key.len == 0 || span_is(wanted, key));
 }
 
 static bool is_below_anchor(const struct search *s, const mbedtls_x509_crt *cert)
@@ -198,7 +202,7 @@ static bool is_done(const struct search *s)
     return s->flags == 0 || s->tries == TRIES_MAX || s->steps == STEPS_MAX;
 }
 
-/* Depth first, by names: whoever may have issued the last one comes next. */
+/* Depth first: whoever may have issued the last one comes next. */
 static void extend(struct search *s, const mbedtls_x509_crt *last)
 {
     if (is_done(s) || s->len == CHAIN_MAX)

@@ -29,6 +29,7 @@ GOOD = {
     'with one that cannot be read between': lambda: rearranged(unreadable(), 1, 0),
     'with one that cannot be read behind': lambda: rearranged(0, 1, unreadable()),
     'with a dead end of the same name': lambda: dead_end(),
+    'with many CAs of the same name': lambda: namesakes(),
     'permitted': lambda: certs.below(permitting(*OWN)),
     'permitted, not critical': lambda: certs.below(permitting(*OWN, critical=False)),
     'others excluded': lambda: certs.below(permitting('excluded;DNS:other.test', 'excluded;IP:10.0.0.0/255.0.0.0')),
@@ -68,6 +69,15 @@ def rearranged(*order):
     name = certs.below({}, {})
     leaf, *subs = certs.split(name)
     return certs.join(name, leaf, *[subs[n] if isinstance(n, int) else (certs.FOLDER / f'{n}.crt').read_text() for n in order])
+
+
+def namesakes():
+    """Before the sub-CA come nine of its name, with other keys."""
+    name = certs.below({})
+    leaf, sub = certs.split(name)
+    number = name.split('-')[0]
+    others = [certs.split(certs.issue(f'{number}-other{n}', subject=f'sub {number}-0', basicConstraints='critical,CA:TRUE'))[0] for n in range(9)]
+    return certs.join(name, leaf, *others[:5], sub, *others[5:])
 
 
 def strange():

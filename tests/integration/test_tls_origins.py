@@ -152,7 +152,8 @@ https.createServer({{cert: fs.readFileSync('{crt}'), key: fs.readFileSync('{key}
     return [find('node'), folder / 'server.mjs']
 
 
-SERVERS = [openssl, openssl_by_its_own_order, nginx, nginx_by_its_own_order, haproxy, gnutls, node, go, java]
+SERVERS = [openssl, openssl_by_its_own_order, nginx, nginx_by_its_own_order, haproxy, gnutls, node,
+           pytest.param(go, marks=pytest.mark.slow), pytest.param(java, marks=pytest.mark.slow)]
 
 
 @contextlib.contextmanager
