@@ -79,6 +79,7 @@ static void save_leaf(const struct leaf *leaf)
     unsigned char pem[4096];
     size_t len;
     struct text chain = {0};
+    text_add_str(&chain, ""); /* it may stay empty */
     for (const mbedtls_x509_crt *c = &leaf->cert; c; c = c->next) {
         ck_assert_int_eq(mbedtls_pem_write_buffer("-----BEGIN CERTIFICATE-----\n",
                                                   "-----END CERTIFICATE-----\n", c->raw.p,
