@@ -7,6 +7,7 @@
 
 #define FRESH_MS 1000
 #define UNREAD_MOST_MS 50
+#define SHORT_FOR_MS 10000
 #define SHORT_OF_MS 1000 /* until it may be better, when we are short of descriptors */
 
 static void log_end(const struct lines *s, const struct line *l, const char *why,
@@ -112,6 +113,19 @@ static void place(struct lines *s, struct line *l)
 
 /* ------------------------------------------------------------------- events */
 
+static void note_short(struct lines *s)
+{
+    s->short_at = loop_now(s->loop);
+    s->short_until = s->short_at + SHORT_OF_MS;
+}
+
+static void note_enough(struct lines *s)
+{
+    s->short_until = 0;
+    if (loop_now(s->loop) - s->short_at >= SHORT_FOR_MS)
+        s->short_at = 0;
+}
+
 static void on_up(void *owner, struct line *l)
 {
     struct lines *s = owner;
@@ -132,6 +146,7 @@ static void on_up(void *owner, struct line *l)
     if (s->breaker.open)
         LOG(INFO, s->object, "a connection succeeded: the circuit is closed");
     breaker_succeeded(&s->breaker);
+    note_enough(s);
     floor_came_up(&s->floor, s->settings, loop_now(s->loop));
     s->floor_tried |= lines_open(s) - s->connecting.count + 1 >= s->settings->min_idle;
     enum close_reason why = unfit(s, l);
@@ -157,7 +172,7 @@ static void on_failed(void *owner, struct line *l, enum failure why, const char 
         LOG(WARN, s->object, "%u connections in a row failed (%s): the circuit is open",
             s->breaker.failures, detail);
     if (ours)
-        s->short_until = loop_now(s->loop) + SHORT_OF_MS;
+        note_short(s);
     prospect_failed(&s->prospect, loop_now(s->loop));
     lines_keep_floor(s);
     s->events->on_failed(s->owner, why, detail);
@@ -286,6 +301,8 @@ bool lines_dial(struct lines *s, enum dial_for whom)
             deadline_at(&s->retry, at);
         return false;
     }
+    if (s->short_at)
+        s->short_until = now + SHORT_OF_MS;
     if (whom == DIAL_FOR_FLOOR) {
         const struct floor_state floor = lines_floor_state(s);
         floor_opens(&s->floor, s->settings, &floor);

@@ -36,7 +36,9 @@ struct lines {
     struct floor floor;
     struct deadline retry; /* when who was told "not before" should ask again */
     struct deadline look;  /* when those who wait should ask again */
-    uint64_t short_until;  /* we are short of descriptors: no dial before (loop time, ms) */
+    uint64_t short_at;     /* when we were last short of descriptors (loop time, ms); 0: we are
+                              not: then dials go one by one, the next when one succeeded, */
+    uint64_t short_until;  /* or not before this */
     unsigned generation;
     bool paused;      /* nothing is dialled, for nobody */
     bool closing;     /* draining: no floor is kept, nothing rests */

@@ -388,6 +388,60 @@ def test_pause_keeps_a_request_waiting_on_few_lines(daemon, origin):
     assert all(c.result().status == 200 for c in calls) and d.connections()['opened'] <= 3
 
 
+@pytest.mark.parametrize('change', ['nothing', 'settings', 'connect_to', 'url'])
+def test_a_pause_outlives_reloads(daemon, origins, change):
+    """Whatever a reload changes: the upstream stays paused, and what waits goes to its origin of then, under its name."""
+    old, new = origins(), origins()
+    d = daemon(upstream('ex', old, order_wait='60s'))
+    works(d)
+    assert d.verb('pause').status == 204
+    calls = [background(lambda m=m: d.request(m, f'/ex/{m}', body=b'x' * (m == 'POST'))) for m in ('GET', 'POST')]
+    eventually(lambda: d.upstream()['queue']['waiting'] == 2)
+    host = 'kraken.test' if change == 'url' else 'exchange.test'
+    at = new if change in ('connect_to', 'url') else old
+    d.reload(upstream('ex', at, host=host, order_wait='60s', max_connections=7 if change == 'settings' else 16))
+    eventually(lambda: 'reloaded' in d.stderr and d.upstream()['origin'].startswith(f'https://{host}'))
+    assert d.upstream()['state'] == 'paused' and d.upstream()['queue']['waiting'] == 2
+    calls.append(background(lambda: d.get('/ex/later')))
+    eventually(lambda: d.upstream()['queue']['waiting'] == 3)
+    sent = [p for p in old.paths() + new.paths() if p in ('/GET', '/POST', '/later')]
+    assert not sent and not new.lines
+    assert d.verb('resume').status == 204
+    assert [c.result().status for c in calls] == [200] * 3
+    assert sorted(p for p in at.paths() if p in ('/GET', '/POST', '/later')) == ['/GET', '/POST', '/later']
+    assert all(r.get('Host') == host for r in at.requests if r.target in ('/GET', '/POST', '/later'))
+    assert d.upstream()['requests']['succeeded'] == 4, 'its counters go on'
+
+
+def test_a_drain_outlives_a_reload(daemon, origins):
+    """So does a drain; resume then serves from the new origin."""
+    old, new = origins(), origins()
+    d = daemon(upstream('ex', old))
+    works(d)
+    assert d.verb('drain').status == 204
+    d.reload(upstream('ex', new, host='kraken.test'))
+    eventually(lambda: d.upstream()['origin'].startswith('https://kraken.test'))
+    own_error(d.get('/ex/x'), 503, 'destination_unavailable', 'no')
+    assert not new.lines
+    assert d.verb('resume').status == 204
+    works(d)
+    assert len(new.lines) == 1
+
+
+def test_a_paused_upstream_that_goes_sends_nothing(daemon, origins):
+    """Taken out of the configuration, it refuses what waited in its pause."""
+    origin, other = origins(), origins()
+    d = daemon(upstream('ex', origin, order_wait='60s'), upstream('other', other, host='kraken.test'))
+    works(d)
+    assert d.verb('pause').status == 204
+    call = background(lambda: d.request('POST', '/ex/order', body=b'x'))
+    eventually(lambda: d.upstream()['queue']['waiting'] == 1)
+    d.reload(upstream('other', other, host='kraken.test'))
+    own_error(call.result(), 503, 'destination_unavailable', 'no')
+    works(d, '/other/x')
+    assert '/order' not in origin.paths()
+
+
 def test_drain_of_all_ends_the_daemon(daemon, origin):
     """As SIGTERM: what is under way completes, exit 0; the verbs are refused meanwhile."""
     d = daemon(upstream('ex', origin))

@@ -72,6 +72,69 @@ def test_an_origin_that_closes_every_line_at_once(daemon, origin):
     works(d)
 
 
+@pytest.mark.parametrize('hint', ['timeout=2', 'max=9, timeout=3', 'timeout=90'])
+def test_the_origins_word_on_idle_lines(daemon, origin, hint):
+    """A line rests no longer than its origin says it keeps it, less a second; and never longer than idle_timeout."""
+    origin.default = reply(headers=[('Keep-Alive', hint), ('Connection', 'keep-alive')])
+    d = daemon(upstream('ex', origin, idle_timeout='4s'))
+    r = works(d)
+    assert r.get('Keep-Alive') != hint, 'it is of that connection alone'
+    answered, line = time.monotonic(), origin.lines[0]
+    eventually(lambda: not line.open)
+    rests = {'timeout=2': 1, 'max=9, timeout=3': 2}.get(hint, 4)
+    assert line.closed_by == 'daemon' and time.monotonic() - answered > rests - 0.3
+    assert d.connections()['closed']['idle_timeout'] == 1
+    if rests < 4:
+        assert line.closed - origin.requests[0].time < 4
+
+
+@pytest.mark.parametrize('how', ['close', 'reset', 'max_age', 'idle_timeout', 'refused tls'])
+def test_a_pool_without_requests_is_quiet(daemon, origin, how):
+    """Nobody asks anything: however the lines end, min_idle opens about one a second."""
+    short = {how: '300ms'} if how in ('max_age', 'idle_timeout') else {}
+    d = daemon(upstream('ex', origin, min_idle=6, max_connections=8, **short))
+    eventually(lambda: d.connections()['opened'] >= 6)
+    if how == 'refused tls':
+        origin.greet = 'reset'
+    opened, end = len(origin.lines), time.monotonic() + 3
+    while time.monotonic() < end:
+        if not short:
+            origin.hang_up('reset' if how == 'refused tls' else how)
+        time.sleep(0.02)
+    assert len(origin.lines) - opened <= 4 + 6 * bool(short)
+    assert d.upstream()['learned_idle_ms'] is None
+
+
+def test_an_idle_limit_is_told_once(daemon, origins):
+    """Three closes at the same age are a limit: the log says so once, and trunkline closes first from then on."""
+    origin = origins(idle_close=2.3)
+    d = daemon(upstream('ex', origin))
+    for n in range(4):
+        works(d)
+        line = origin.lines[-1]
+        eventually(lambda: not line.open)
+        assert line.closed_by == ('origin' if n < 3 else 'daemon')
+    assert 2000 <= d.upstream()['learned_idle_ms'] <= 3000
+    works(d)
+    eventually(lambda: not origin.open)
+    assert len([x for x in d.stderr.splitlines() if 'closes connections that are idle' in x]) == 1
+
+
+# ------------------------------------------------------------------------------------------------- a cold start
+
+def test_orders_at_a_cold_start(daemon, origins):
+    """Where ALPN is not known yet, quotes wait for the first line, orders dial for themselves."""
+    origin = origins(alpn=('h2', 'http/1.1'), greet=0.4)
+    gate = Gate()
+    origin.default = gate
+    d = daemon(upstream('ex', origin, order_wait='30s'))
+    calls = [background(lambda n=n: d.request('POST' if n % 2 else 'GET', f'/ex/{n}', body=b'x' * (n % 2))) for n in range(10)]
+    eventually(lambda: gate.waiting == 10)
+    gate.release()
+    assert [c.result().status for c in calls] == [200] * 10
+    assert 5 <= d.connections()['opened'] <= 6
+
+
 # ---------------------------------------------------------------------------------------------------- breaker
 
 def test_the_circuit_opens_and_closes(daemon, origins):

@@ -1,4 +1,5 @@
 """Short of descriptors or memory: who comes too much is refused, what is under way goes on, and the log says it once."""
+import json
 import select
 import socket
 import time
@@ -45,6 +46,35 @@ def test_descriptors_run_out(daemon, origin):
     for c in clients:
         c.close()
     eventually(lambda: d.get('/ex/y').status == 200)
+
+
+def test_no_descriptor_beside_open_lines(daemon, origin):
+    """With lines open requests wait for those; the daemon turns on, dials at most once a second, and ends when it is told."""
+    d = daemon(upstream('ex', origin, max_connections=60, min_idle=3, queue_timeout='60s', total_timeout='60s'), wrap=['prlimit', '--nofile=64'])
+    eventually(lambda: d.connections()['idle'] == 3)
+    gate = Gate()
+    origin.on('/hold', gate)
+    spare = d.client(20)
+    assert spare.get('/healthz').status == 200
+    clients = [d.client(20) for _ in range(36)]
+    for n, c in enumerate(clients):
+        c.send(compose('GET', '/ex/hold'))
+    def figures():     # a new client would get 503
+        return next(u for u in json.loads(spare.get('/stats').body)['upstreams'] if u['name'] == 'ex')['connections']
+    eventually(lambda: gate.waiting >= 3 and figures()['failed'] >= 1)
+    start = time.monotonic()
+    for _ in range(20):
+        assert spare.get('/healthz').status == 200
+    time.sleep(1.5)
+    c, waited = figures(), time.monotonic() - start
+    assert c['failed'] <= c['opened'] + 60 + 2 * waited, 'one a second, and one for each that succeeded, behind the first burst'
+    gate.release()
+    assert [c.response().status for c in clients] == [200] * 36
+    for c in [spare, *clients]:
+        c.close()
+    eventually(lambda: d.get('/healthz').status == 200)
+    assert d.upstream()['breaker'] == 'closed'
+    assert d.stop() == 0
 
 
 def test_no_descriptor_for_a_line(daemon, origin):

@@ -6,6 +6,12 @@
 #include "config_fixture.h"
 #include "pool_fixture.h"
 
+static void call_mixed(size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        call(i, i % 2);
+}
+
 static size_t count(size_t from, size_t to, bool with_lines)
 {
     size_t n = 0;
@@ -22,7 +28,7 @@ START_TEST(test_paused_dials_for_nobody)
     fake_connect(line_maker);
     fake_connect(line_maker);
     pool_command(pool, POOL_PAUSE);
-    call_all(0, 6);
+    call_mixed(0, 6);
     loop_skip(loop, 6000); /* idle for too long: and not opened again */
     ck_assert_uint_eq(pool_lines(pool), 0);
     ck_assert_uint_eq(line_maker->started, 2);
@@ -32,7 +38,7 @@ START_TEST(test_paused_dials_for_nobody)
     ck_assert_uint_eq(count(0, 6, false), 0);
     refused(0, FAILURE_DESTINATION_UNAVAILABLE);
     ck_assert_str_eq(callers[0].why.detail, "the upstream is paused");
-    call_all(6, 8);
+    call_mixed(6, 8);
     pool_command(pool, POOL_RESUME);
     ck_assert_uint_eq(line_maker->dials.count, 2);
     fake_connect(line_maker);
@@ -46,12 +52,12 @@ END_TEST
 START_TEST(test_paused_refuses_nobody)
 {
     begin("breaker_failures = 2\nbreaker_min = 1h\nbreaker_max = 1h");
-    call_all(0, 4);
+    call_mixed(0, 4);
     ck_assert_uint_eq(line_maker->dials.count, 4);
     pool_command(pool, POOL_PAUSE);
     for (int i = 0; i < 4; i++) /* opens the circuit */
         fake_refuse(line_maker, FAILURE_CONNECTION_REFUSED);
-    call_all(4, 8);
+    call_mixed(4, 8);
     loop_turn(loop, false);
     loop_skip(loop, 1000);
     ck_assert_uint_eq(count(0, 8, false), 8);
@@ -221,7 +227,7 @@ START_TEST(test_short_beside_a_busy_line)
     fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
     fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
     ck_assert_uint_eq(line_maker->dials.count, 0);
-    call_all(1, 5);
+    call_mixed(1, 5);
     for (int i = 0; i < 50; i++)
         loop_turn(loop, false);
     loop_skip(loop, 900);
@@ -230,11 +236,23 @@ START_TEST(test_short_beside_a_busy_line)
     hang_up(0);
     ck_assert_ptr_nonnull(callers[1].conn); /* the one line serves on */
     loop_skip(loop, 200);
-    ck_assert_uint_eq(line_maker->dials.count, 3);
+    ck_assert_uint_eq(line_maker->dials.count, 1); /* is it better? */
+    fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
+    loop_skip(loop, 1000);
+    ck_assert_uint_eq(line_maker->dials.count, 1);
     ck_assert_str_eq(look().breaker, "closed"); /* not the origin's fault */
+    loop_skip(loop, 1000); /* one that hangs does not keep the next from being tried */
+    ck_assert_uint_eq(line_maker->dials.count, 2);
+    fake_connect(line_maker);
+    ck_assert_uint_eq(line_maker->dials.count, 2); /* it is: the next one at once */
     while (line_maker->dials.count)
         fake_connect(line_maker);
     ck_assert_uint_eq(count(1, 5, true), 4);
+    loop_skip(loop, 10000); /* long ago: as many at once as are wanted */
+    lose(1, CLOSE_ERROR);
+    call_mixed(5, 9);
+    fake_connect(line_maker);
+    ck_assert_uint_eq(line_maker->dials.count, 3);
     finish();
 }
 END_TEST
@@ -247,14 +265,20 @@ START_TEST(test_short_without_a_line)
     fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
     refused(0, FAILURE_CONNECTION_LIMIT_REACHED);
     ck_assert(callers[1].waits);
-    fake_connect(line_maker);
+    fake_connect(line_maker); /* there are some again */
     ck_assert_ptr_nonnull(callers[1].conn);
     lose(1, CLOSE_ERROR);
-    call(2, true); /* within that second it waits rather than be told no */
+    call(2, true);
+    fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
+    refused(2, FAILURE_CONNECTION_LIMIT_REACHED);
+    call(3, true); /* within a second it waits rather than be told no */
+    call(4, false);
     ck_assert_uint_eq(line_maker->dials.count, 0);
     loop_skip(loop, 1000);
+    ck_assert_uint_eq(line_maker->dials.count, 1);
     fake_connect(line_maker);
-    ck_assert_ptr_nonnull(callers[2].conn);
+    fake_connect(line_maker);
+    ck_assert(callers[3].conn && callers[4].conn);
     finish();
 }
 END_TEST
@@ -304,7 +328,7 @@ START_TEST(test_waiting_costs_nobody_else)
 {
     static struct pool_waiter crowd[CROWD];
     begin("max_connections = 4\nqueue_limit = 1000000\nqueue_timeout = 1h");
-    call_all(0, 4);
+    call_mixed(0, 4);
     while (line_maker->dials.count)
         fake_connect(line_maker);
     uint64_t alone = cost_us();
