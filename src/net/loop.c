@@ -19,6 +19,7 @@ struct loop {
     struct deadline **heap; /* 1-based; the earliest at 1 */
     size_t heap_count, heap_room;
     uint64_t order, armed, skew; /* armed: when the timer fires; 0: it is stopped */
+    uint64_t held;               /* the clock stands at this; 0: it runs */
     char read_buffer[LOOP_READ_SIZE];
 };
 
@@ -272,7 +273,7 @@ void loop_stop(struct loop *l)
 
 uint64_t loop_now(const struct loop *l)
 {
-    return uv_now(&l->uv) + l->skew;
+    return (l->held ? l->held : uv_now(&l->uv)) + l->skew;
 }
 
 static uint64_t clock_ms(clockid_t id)
@@ -299,6 +300,11 @@ void loop_skip(struct loop *l, uint64_t ms)
     l->skew += ms;
     run_deadlines(l);
     run_tasks(l);
+}
+
+void loop_hold(struct loop *l)
+{
+    l->held = uv_now(&l->uv);
 }
 
 char *loop_read_buffer(struct loop *l)

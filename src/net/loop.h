@@ -36,8 +36,10 @@ uint64_t loop_age_clock(const struct loop *);
 /* Microseconds of a monotonic clock, as of now; what latencies are measured in. */
 uint64_t clock_us(void);
 
-/* For tests: sets the clock `ms` ahead and runs what is due by then. */
+/* For tests: sets the clock `ms` ahead and runs what is due by then. From
+ * loop_hold() on the clock moves by loop_skip() alone, however long a turn takes. */
 void loop_skip(struct loop *, uint64_t ms);
+void loop_hold(struct loop *);
 
 /* LOOP_READ_SIZE bytes that any stream may read into within one callback. */
 char *loop_read_buffer(struct loop *);

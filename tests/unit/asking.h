@@ -35,7 +35,7 @@ void asking_teardown(void);
     do {                                                                                           \
         struct deadline guard;                                                                     \
         deadline_init(&guard, loop, asking_guard);                                                 \
-        deadline_in(&guard, 10000);                                                                \
+        deadline_in(&guard, 30000);                                                                \
         while (!(condition))                                                                       \
             loop_turn(loop, true);                                                                 \
         deadline_stop(&guard);                                                                     \
@@ -43,7 +43,7 @@ void asking_teardown(void);
 
 void asking_guard(struct deadline *);
 
-/* Turns the loop for a while. */
+/* Turns the loop for a while, and often enough for the fake server to answer. */
 void settle(unsigned ms);
 
 /* Asks. True: answered at once; `addresses` says what. */

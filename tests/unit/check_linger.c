@@ -12,6 +12,7 @@ static struct fake_stream stream;
 static void begin(void)
 {
     loop = loop_new();
+    loop_hold(loop);
     linger = linger_new(loop);
     fake_stream_init(&stream);
 }

@@ -36,6 +36,9 @@ static void begin(void)
     ck_assert_ptr_nonnull(mkdtemp(directory));
 }
 
+static int held[8];
+static size_t held_count;
+
 static void finish(void)
 {
     listeners_free(listeners);
@@ -43,6 +46,8 @@ static void finish(void)
     linger_free(linger);
     loop_free(loop);
     fake_handler_free(&handler);
+    while (held_count)
+        close(held[--held_count]);
     ck_assert_int_eq(rmdir(directory), 0); /* sockets were unlinked */
 }
 
@@ -81,7 +86,7 @@ static int socket_at(const struct config_address *a)
     return fd;
 }
 
-/* A port nobody listens on now. */
+/* A port where nobody listens: bound until the end, which keeps others away. */
 static uint16_t free_port(void)
 {
     struct config_address a = tcp("127.0.0.1", 0);
@@ -89,7 +94,8 @@ static uint16_t free_port(void)
     int fd = socket_at(&a);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&a.at, a.len), 0);
     ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&a.at, &len), 0);
-    close(fd);
+    ck_assert_uint_lt(held_count, COUNT_OF(held));
+    held[held_count++] = fd;
     return ntohs(((struct sockaddr_in *)&a.at)->sin_port);
 }
 
@@ -121,7 +127,7 @@ static const char *hear(int fd, const char *until)
     size_t len = 0;
     fcntl(fd, F_SETFL, O_NONBLOCK);
     got[0] = '\0';
-    for (unsigned i = 0; i < 2000; i++) {
+    for (unsigned i = 0; i < 20000; i++) {
         ssize_t n = read(fd, got + len, sizeof got - 1 - len);
         if (n == 0)
             break;

@@ -1,4 +1,5 @@
 #include <check.h>
+#include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -73,6 +74,25 @@ static void finish(void)
     loop_run(loop);
     loop_free(loop);
     unlink(path);
+}
+
+static void on_awake(struct deadline *d)
+{
+    (void)d;
+}
+
+/* Asks; returns once the thread is done with it, while the loop has not heard. */
+static void ask_and_await_thread(struct reload_waiter *waiter, unsigned times)
+{
+    struct deadline awake; /* a loop with nothing to do would not look */
+    struct pollfd news = {.fd = uv_backend_fd(loop_uv(loop)), .events = POLLIN};
+    deadline_init(&awake, loop, on_awake);
+    deadline_in(&awake, 3600 * 1000);
+    loop_turn(loop, false);
+    while (times--)
+        reload_ask(reload, waiter);
+    ck_assert_int_eq(poll(&news, 1, 30000), 1);
+    deadline_stop(&awake);
 }
 
 static void wait_for(unsigned count)
@@ -228,16 +248,15 @@ START_TEST(test_waiters)
 {
     struct waiter first = {.base.done = on_outcome}, second = first, third = first, left = first;
     begin();
-    reload_ask(reload, &first.base);
+    ask_and_await_thread(&first.base, 1);
     ck_assert_uint_eq(first.told, 0);
-    usleep(20000); /* read, but the loop has not heard */
     write_file("max_clients = many\n");
     reload_ask(reload, &second.base);
     reload_ask(reload, &left.base);
     reload_ask(reload, &third.base);
     list_remove(&left.base.link);
     wait_for(1);
-    ck_assert(first.told == 1 && first.outcome == RELOAD_DONE && second.told == 0);
+    ck_assert(first.told == 1 && first.plans == 1 && first.outcome == RELOAD_DONE);
     wait_for(2);
     ck_assert(second.told == 1 && second.plans == 2 && second.outcome == RELOAD_REFUSED);
     ck_assert(third.told == 1 && third.plans == 2 && third.outcome == RELOAD_REFUSED);
@@ -257,13 +276,12 @@ END_TEST
 START_TEST(test_freed_while_running)
 {
     begin();
-    reload_ask(reload, NULL);
+    if (_i == 2)
+        ask_and_await_thread(NULL, 2);
+    else
+        reload_ask(reload, NULL);
     if (_i == 1)
         reload_ask(reload, NULL);
-    if (_i == 2) {
-        reload_ask(reload, NULL);
-        usleep(20000); /* the thread is done with it, the loop has not heard */
-    }
     reload_free(reload);
     reload = NULL;
     finish();

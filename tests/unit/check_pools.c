@@ -8,7 +8,7 @@
 #include "plain_origin.h"
 #include "upstream/pools_walk.h"
 
-#define PATIENCE_US (5 * 1000 * 1000)
+#define PATIENCE_US (30 * 1000 * 1000)
 
 #define UNTIL(condition)                                                                           \
     do {                                                                                           \

@@ -14,7 +14,7 @@
 #include "net/stream_uv.h"
 
 enum { TCP, UNIX, KINDS };
-#define PATIENCE_US (5 * 1000 * 1000)
+#define PATIENCE_US (30 * 1000 * 1000)
 
 #define UNTIL(condition)                                                                           \
     do {                                                                                           \

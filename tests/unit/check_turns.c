@@ -85,6 +85,7 @@ static void begin(void)
     events = 0;
     inside = false;
     loop = loop_new();
+    loop_hold(loop);
     turns = turns_new(loop);
 }
 

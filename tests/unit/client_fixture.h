@@ -25,6 +25,7 @@ static const struct ingress ingress = {.is_loopback = true, .port = 8642, .clien
 static inline void begin(void)
 {
     loop = loop_new();
+    loop_hold(loop);
     linger = linger_new(loop);
     fake_handler_init(&handler, loop);
     clients = clients_new(loop, linger, &handler.handler, &limits);

@@ -116,6 +116,7 @@ static inline void begin(unsigned count, uint64_t per_ms, unsigned burst)
     events = 0;
     inside = false;
     loop = loop_new();
+    loop_hold(loop);
     gate = gate_new(loop, &settings);
 }
 

@@ -252,6 +252,7 @@ static inline void begin(void)
 {
     static const struct conn_events events = {on_room, on_full, on_gone};
     loop = loop_new();
+    loop_hold(loop);
     fake_stream_init(&stream);
     stats = (struct upstream_stats){0};
     seen = line_heard = (struct text){0};

@@ -50,6 +50,7 @@ static inline void begin(const char *directives)
     emptied = freed = false;
     memset(callers, 0, sizeof callers);
     loop = loop_new();
+    loop_hold(loop);
     line_maker = fake_connector_new(&freed);
     pool =
         pool_new(loop, &line_maker->base, config, find(config, "a"), &origin, on_empty, &emptied);

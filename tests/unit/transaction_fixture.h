@@ -11,7 +11,7 @@
 #include "proxy/proxy.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-#define PATIENCE_US (5 * 1000 * 1000)
+#define PATIENCE_US (30 * 1000 * 1000)
 
 struct asking {
     struct arena *arena;
@@ -63,6 +63,7 @@ static inline void begin(const char *directives)
     log_set_level(LOG_LEVEL_ERROR);
     signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     loop = loop_new();
+    loop_hold(loop);
     plain_origin_start(&origin, loop);
     text_printf(&text,
                 "defaults { tls_verify = no }\nupstream a {\nurl = \"http://a.example\"\n"
