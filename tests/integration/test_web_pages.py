@@ -101,6 +101,7 @@ def attack(Browser, folder, daemon, origins):
     site.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('Browser', BROWSERS)
 def test_a_page_of_another_site_gets_nowhere(Browser, daemon, origins, tmp_path):
     namespace.inside(lambda: attack(Browser, tmp_path / 'profile', daemon, origins), f'{SITE}/32', f'{LAN}/32')

@@ -12,6 +12,7 @@ skip() {
     echo "skipped: $*"
     exit 77
 }
+[ -z "${TRUNKLINE_QUICK-}" ] || skip 'TRUNKLINE_QUICK is set'
 /usr/bin/python3 -c 'import pytest' 2>/dev/null || skip 'no pytest (Debian: apt install python3-pytest)'
 [ -f "$build/Makefile" ] || skip "$build is no build that could be installed"
 ! grep -q __asan_init "$TRUNKLINE_BIN" || skip 'the sanitizers need what the unit forbids'
