@@ -70,29 +70,35 @@ def test_orders_go_ahead_of_quotes(daemon, origin):
 def test_the_upstream_is_left_alone(daemon, origin, status, headers, scope):
     """418, or 429 where limits go by the address: nothing reaches the origin until Retry-After is over, orders neither."""
     d = daemon(upstream('ex', origin, limit_scope=scope))
-    origin.on('/banned', reply(status, headers=[('Retry-After', '2')]))
-    began = time.monotonic()
+    origin.on('/banned', reply(status, headers=[('Retry-After', '60')]))
     assert d.get('/ex/banned', headers).status == status
     u = d.upstream()
-    assert u['state'] == 'held' and 0 < u['limits']['held_ms'] <= 2000
+    assert u['state'] == 'held' and 0 < u['limits']['held_ms'] <= 60_000
     order = d.request('POST', '/ex/order', body=b'x')
     own_error(order, 429, 'http_request_denied', 'no')
-    assert order.took < 1 and 1 <= order.number('retry-after') <= 2
-    r = d.get('/ex/quote')
-    assert r.status == 200
-    assert origin.requests[-1].target == '/quote' and origin.requests[-1].time - began >= 1.9
-    assert origin.paths() == ['/banned', '/quote'] and d.upstream()['state'] == 'up'
+    assert 1 <= order.number('retry-after') <= 60
+    own_error(d.get('/ex/quote'), 429, 'http_request_denied', 'no')
+    assert origin.paths() == ['/banned']
+
+
+def test_a_short_hold_is_waited_out(daemon, origin):
+    """By who has the time."""
+    d = daemon(upstream('ex', origin))
+    origin.on('/banned', reply(418, headers=[('Retry-After', '2')]))
+    began = time.monotonic()
+    assert d.get('/ex/banned').status == 418 and d.get('/ex/quote').status == 200
+    assert origin.paths() == ['/banned', '/quote'] and origin.requests[-1].time - began >= 1.9
+    assert d.upstream()['state'] == 'up'
 
 
 def test_a_private_429_holds_its_key_alone(daemon, origin):
-    """The bot that overdid it waits; the other one, and the public, do not."""
+    """The bot that overdid it is held; the other one, and the public, are not."""
     d = daemon(upstream('ex', origin))
-    origin.on('/banned', reply(429, headers=[('Retry-After', '2')]))
-    began = time.monotonic()
+    origin.on('/banned', reply(429, headers=[('Retry-After', '60')]))
     assert d.get('/ex/banned', KEY).status == 429
-    assert works(d, '/ex/public').took < 1 and works(d, '/ex/other', headers=OTHER).took < 1
-    assert d.get('/ex/mine', KEY).status == 200
-    assert origin.requests[-1].target == '/mine' and origin.requests[-1].time - began >= 1.9
+    works(d, '/ex/public'), works(d, '/ex/other', headers=OTHER)
+    own_error(d.get('/ex/mine', KEY), 429, 'http_request_denied', 'no')
+    assert origin.paths() == ['/banned', '/public', '/other']
 
 
 def test_a_public_429_holds_public_requests_alone(daemon, origin):
@@ -136,7 +142,7 @@ def test_who_waits_goes_when_the_hold_is_ended(daemon, origin):
     calls = [background(lambda m=m: d.request(m, '/ex/wait', timeout=30)) for m in ('GET', 'POST')]
     eventually(lambda: d.upstream()['limits']['rate_held'] == 2)
     assert d.verb('resume').status == 204
-    assert [c.result(10).status for c in calls] == [200, 200]
+    assert [c.result().status for c in calls] == [200, 200]
 
 
 @pytest.mark.parametrize('headers', [[], [('Retry-After', '')], [('Retry-After', '5, 60')], [('Retry-After', '5'), ('Retry-After', '60')],
@@ -146,8 +152,10 @@ def test_without_a_time_holds_grow(daemon, origin, headers):
     d = daemon(upstream('ex', origin, hold_default='400ms', hold_max='1s', total_timeout='30s'))
     origin.default = reply(429, headers=headers)
     for longest in (400, 800, 1000, 1000):
-        assert d.get('/ex/q', timeout=20).status == 429
-        assert longest / 4 < d.upstream()['limits']['held_ms'] <= longest
+        assert d.get('/ex/q').status == 429
+        held = d.upstream()['limits']['held_ms']
+        over = 1000 * (time.monotonic() - origin.requests[-1].time)     # of it, at most
+        assert longest - over - 50 <= held <= longest
 
 
 @pytest.mark.parametrize('value', ['0', 'Sun, 06 Nov 1994 08:49:37 GMT'])
@@ -194,7 +202,7 @@ def test_a_key_is_one_key_whatever_stands_beside_it(daemon, origin, how):
     origin.on('/banned', reply(429, headers=[('Retry-After', '30')]))
     assert d.get('/ex/banned', FIELDS[how](1)).status == 429
     own_error(d.get('/ex/mine', [*FIELDS[how](2), ('Trunkline-Timeout', '300ms')]), 429, 'http_request_denied', 'no')
-    assert works(d, '/ex/other', headers=OTHER).took < 1 and works(d, '/ex/public').took < 1
+    works(d, '/ex/other', headers=OTHER), works(d, '/ex/public')
 
 
 def test_retry_after_can_be_switched_off(daemon, origin):

@@ -295,6 +295,7 @@ START_TEST(leaving)
         asker_cancel(&many[(_i + 1) % 3].asker);
     if (_i >= 6) {
         asker_cancel(&many[(_i + 2) % 3].asker);
+        loop_skip(loop, 2500); /* so long the answer would have kept the line */
         UNTIL(look().active == 0);
     }
     plain_origin_say(&origin, 0, NUMBERED);
