@@ -93,6 +93,50 @@ START_TEST(head_without_a_body)
 }
 END_TEST
 
+/* All have left, before or within the answer: it is read to its end for the line's sake,
+ * stored for nobody and joined by nobody. */
+START_TEST(deserted)
+{
+    begin("coalesce = yes fresh = 60s max_connections = 2");
+    origin.manner = ORIGIN_WAITS;
+    start(3, "");
+    UNTIL(origin.requests == 1);
+    if (_i) {
+        plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfi");
+        UNTIL(heard_part(&many[0], "fi"));
+    }
+    for (size_t i = 0; i < 3; i++)
+        asker_cancel(&many[i].asker);
+    ck_assert(records == 3 && last_record.left && last_record.sent == SENT_YES);
+    ask_whole(&many[3], "GET", "");
+    UNTIL(origin.requests == 2);
+    plain_origin_say(&origin, 0, _i ? "rst" : NUMBERED);
+    UNTIL(look().stats->drained == 1);
+    ck_assert_uint_eq(many[3].asker.status, 0);
+    plain_origin_say(&origin, 1, NUMBERED);
+    UNTIL(many[3].asker.ended);
+    ck_assert_uint_eq(look().stats->closed[CLOSE_ERROR], 0);
+    ck_assert_uint_eq(look().idle, 2);
+    clear_all(4);
+    finish();
+}
+END_TEST
+
+/* Nobody waits for it at the very end. */
+START_TEST(deserted_until_the_end)
+{
+    begin("coalesce = yes");
+    origin.manner = ORIGIN_WAITS;
+    start(1, "");
+    UNTIL(origin.requests == 1);
+    asker_cancel(&many[0].asker);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(look().active, 1);
+    clear_all(1);
+    finish();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("flights_races");
@@ -101,6 +145,8 @@ int main(void)
     tcase_add_test(c, gone_before_it_is_told);
     tcase_add_test(c, leader_late_in_a_queue);
     tcase_add_test(c, head_without_a_body);
+    tcase_add_loop_test(c, deserted, 0, 2);
+    tcase_add_test(c, deserted_until_the_end);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
