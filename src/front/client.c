@@ -19,6 +19,12 @@ static struct client *self(void *owner)
     return c;
 }
 
+/* A reader that takes nothing is looked at so often (ms), and given up after so long while
+ * a request, or an order, waits for its connection. */
+#define READER_LOOK_MS 250
+#define READER_MS 2000
+#define READER_ORDER_MS 500
+
 /* -------------------------------------------------------------------- state */
 
 static const char *const state_names[] = {
@@ -204,7 +210,7 @@ static enum client_wait wanted_wait(const struct client *c)
         if (client_listens(c))
             return WAIT_BODY;
         if (stream_queued(c->stream))
-            return WAIT_QUEUE;
+            return WAIT_READER;
         return c->reading_paused ? WAIT_PEER : WAIT_NONE;
     case CLIENT_LEAVING: return WAIT_QUEUE;
     case CLIENT_TUNNEL:
@@ -229,6 +235,11 @@ static void set_deadline(struct client *c, enum client_wait wait)
     case WAIT_QUEUE:
         c->taken = stream_taken(c->stream);
         deadline_in(&c->deadline, limits->body_timeout_ms);
+        break;
+    case WAIT_READER:
+        c->taken = stream_taken(c->stream);
+        c->taken_at = loop_now(c->house->loop);
+        deadline_in(&c->deadline, READER_LOOK_MS);
         break;
     case WAIT_TURN: deadline_in(&c->deadline, 0); break;
     case WAIT_PEER: deadline_in(&c->deadline, PEER_MS); break;
@@ -270,6 +281,32 @@ static void queue_expired(struct client *c)
         set_deadline(c, wanted_wait(c));
 }
 
+/* How long a reader may take nothing of its answer: less if its exchange holds a
+ * connection that others wait for (contract 11, "Bodies first"). */
+static uint64_t reader_patience(const struct client *c)
+{
+    uint64_t most = c->house->limits.body_timeout_ms, patience = most;
+    enum contention contention =
+        c->call->exchange ? exchange_contention(c->call->exchange) : CONTENTION_NONE;
+    if (contention != CONTENTION_NONE)
+        patience = contention == CONTENTION_ORDER ? READER_ORDER_MS : READER_MS;
+    return patience < most ? patience : most;
+}
+
+/* Looked at again and again, since who waits for the connection may come at any time. */
+static void look_at_reader(struct client *c)
+{
+    uint64_t now = loop_now(c->house->loop);
+    if (stream_taken(c->stream) != c->taken) {
+        c->taken = stream_taken(c->stream);
+        c->taken_at = now;
+    }
+    if (now - c->taken_at >= reader_patience(c))
+        client_close(c, "it does not read its answer");
+    else
+        deadline_in(&c->deadline, READER_LOOK_MS);
+}
+
 /* Who is held back is not read from, and so not heard when it leaves. */
 static void look_for_peer(struct client *c)
 {
@@ -296,6 +333,7 @@ static void on_expired(struct deadline *d)
     case WAIT_HEAD: refuse_late(c, "the request's head did not come in time"); break;
     case WAIT_BODY: body_expired(c); break;
     case WAIT_QUEUE: queue_expired(c); break;
+    case WAIT_READER: look_at_reader(c); break;
     case WAIT_TURN:
         c->wait = WAIT_NONE;
         client_go_on(c);

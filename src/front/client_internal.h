@@ -53,6 +53,7 @@ enum client_wait {
     WAIT_HEAD,
     WAIT_BODY,
     WAIT_QUEUE,
+    WAIT_READER,
     WAIT_TURN,
     WAIT_PEER
 };
@@ -99,6 +100,7 @@ struct client {
     struct task task;    /* the end of the turn: flush, go on, free */
     uint64_t last_input; /* loop time */
     uint64_t taken;      /* of the stream, when the deadline was set */
+    uint64_t taken_at;   /* WAIT_READER: when it was seen to have grown (loop time, ms) */
     struct ingress ingress;
 };
 

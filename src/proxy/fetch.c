@@ -534,6 +534,14 @@ static void unhold(struct exchange *x)
         set_deadline(f);
 }
 
+/* A line of its own (for an upgrade) is nobody else's to have. */
+static enum contention contention(const struct exchange *x)
+{
+    const struct fetch *f = container_of(x, const struct fetch, base);
+    bool holds = f->clocks.paused && f->try && !f->order.request.upgrades;
+    return holds ? pool_contention(f->order.pool) : CONTENTION_NONE;
+}
+
 static void cancel(struct exchange *x)
 {
     let_go(self(x), false);
@@ -571,7 +579,8 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
                                             .pause = hold,
                                             .resume = unhold,
                                             .cancel = cancel,
-                                            .sent = sent};
+                                            .sent = sent,
+                                            .contention = contention};
     struct fetch *f = NEW(struct fetch);
     f->base = (struct exchange){&ops, events, owner};
     f->magic = MAGIC;

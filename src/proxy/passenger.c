@@ -104,6 +104,14 @@ static enum sent sent(const struct reader *r)
     return p->flight && p->flight->fetch ? exchange_sent(p->flight->fetch) : p->order.note->sent;
 }
 
+/* Whoever is alone with a long answer paces it; who paces nothing holds no line, and the
+ * fetch is not paused. */
+static enum contention contention(const struct reader *r)
+{
+    const struct passenger *p = container_of(r, const struct passenger, reader);
+    return p->flight && p->flight->fetch ? exchange_contention(p->flight->fetch) : CONTENTION_NONE;
+}
+
 static void on_deadline(struct deadline *d)
 {
     struct passenger *p = container_of(d, struct passenger, deadline);
@@ -149,7 +157,7 @@ void passenger_board(struct passenger *p, struct flight *f)
 struct passenger *passenger_new(struct flights *all, const struct flight_order *o,
                                 const struct exchange_events *events, void *owner)
 {
-    static const struct reader_events own = {on_over, on_drained, sent};
+    static const struct reader_events own = {on_over, on_drained, sent, contention};
     struct passenger *p = NEW(struct passenger);
     struct reader_order reading = {.loop = all->loop,
                                    .cache = all->cache,

@@ -208,6 +208,12 @@ static enum sent sent(const struct exchange *x)
     return r->events->sent(r);
 }
 
+static enum contention contention(const struct exchange *x)
+{
+    const struct reader *r = container_of(x, const struct reader, base);
+    return r->events->contention(r);
+}
+
 void reader_init(struct reader *r, const struct reader_order *order,
                  const struct reader_events *own, const struct exchange_events *events, void *owner)
 {
@@ -216,7 +222,8 @@ void reader_init(struct reader *r, const struct reader_order *order,
                                             .pause = hold,
                                             .resume = unhold,
                                             .cancel = cancel,
-                                            .sent = sent};
+                                            .sent = sent,
+                                            .contention = contention};
     *r = (struct reader){.base = {&ops, events, owner}, .events = own, .order = *order};
     task_init(&r->next, on_next);
 }

@@ -354,6 +354,12 @@ static void unhold(struct exchange *x)
         exchange_resume(t->answer);
 }
 
+static enum contention contention(const struct exchange *x)
+{
+    const struct transaction *t = container_of(x, const struct transaction, base);
+    return t->answer ? exchange_contention(t->answer) : CONTENTION_NONE;
+}
+
 static void cancel(struct exchange *x)
 {
     struct transaction *t = self(x);
@@ -566,7 +572,8 @@ struct exchange *transaction_open(const struct transaction_order *o,
                                             .cancel = cancel,
                                             .sent = sent,
                                             .refuse = spoil,
-                                            .leave = leave};
+                                            .leave = leave,
+                                            .contention = contention};
     struct transaction *t = NEW(struct transaction);
     t->base = (struct exchange){&ops, events, owner};
     t->magic = MAGIC;

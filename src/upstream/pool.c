@@ -133,6 +133,7 @@ struct pool *pool_new(struct loop *loop, struct connector *connector, struct con
     p->on_empty = on_empty;
     p->owner = owner;
     list_init(&p->waiters);
+    list_init(&p->orders);
     list_init(&p->loners);
     list_init(&p->requests);
     list_init(&p->fetches);

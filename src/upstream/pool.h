@@ -60,6 +60,7 @@ void pool_command(struct pool *, enum pool_verb);
  * the pool's. */
 struct pool_waiter {
     struct link link;
+    struct link order; /* on the pool's orders */
     struct link alone; /* on the pool's loners: it still hopes for a line of its own */
     struct deadline deadline;
     struct pool *pool;
@@ -82,6 +83,9 @@ struct pool_waiter {
  * lent is to be used at once, by line_open(). */
 struct line *pool_acquire(struct pool *, struct pool_waiter *, uint64_t until_ms);
 void pool_forget(struct pool_waiter *);
+
+/* Does anybody wait for a line that no line under way or to be dialled will serve? */
+enum contention pool_contention(const struct pool *);
 
 /* How much of its wait until now, or until it was told of its end just now, fell into
  * pauses of the pool; in µs. */

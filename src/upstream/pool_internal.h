@@ -20,6 +20,7 @@ struct pool {
     struct lines lines;
     size_t want_new;     /* of the waiters: a new line */
     struct list waiters; /* for a line, first come first served */
+    struct list orders;  /* of them, those of orders */
     struct list loners;  /* of them, those that hope for a line of their own */
     bool ending;         /* the daemon drains */
     uint64_t paused_us;  /* all pauses so far; of one that goes on see pause_began_us */

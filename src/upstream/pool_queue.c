@@ -30,8 +30,10 @@ static void note_wait(struct pool *p, const struct pool_waiter *w)
 static void stand_in_queue(struct pool *p, struct pool_waiter *w)
 {
     list_push_back(&p->waiters, &w->link);
-    if (w->rides_alone)
+    if (w->rides_alone) {
+        list_push_back(&p->orders, &w->order);
         list_push_back(&p->loners, &w->alone);
+    }
     p->want_new += w->wants_new;
 }
 
@@ -40,6 +42,7 @@ static void step_out(struct pool *p, struct pool_waiter *w)
     if (w->link.on)
         p->want_new -= w->wants_new;
     list_remove(&w->link);
+    list_remove(&w->order);
     list_remove(&w->alone);
     deadline_stop(&w->deadline);
 }
@@ -105,6 +108,15 @@ static bool is_dialled_for(const struct pool *p, const struct pool_waiter *w)
         if (k == &w->link)
             return true;
     return false;
+}
+
+/* A paused pool lends nothing, whatever comes free. */
+enum contention pool_contention(const struct pool *p)
+{
+    MAGIC_CHECK(p, POOL_MAGIC);
+    if (p->state == STATE_PAUSED || p->waiters.count <= dialled_for(p))
+        return CONTENTION_NONE;
+    return p->orders.count ? CONTENTION_ORDER : CONTENTION_REQUEST;
 }
 
 static struct verdict waited_too_long(const struct pool *p, const struct pool_waiter *w)

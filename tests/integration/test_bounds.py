@@ -1,10 +1,11 @@
 """Section 9: what thousands of clients and requests may cost."""
 import socket
+import time
 
 import pytest
 
 from lib import wire
-from lib.behaviour import Gate
+from lib.behaviour import Gate, reply
 from lib.daemon import PATIENCE, sanitized, upstream
 from lib.promise import own_error, works
 from lib.wire import WireError, background, compose, eventually, parallel
@@ -178,3 +179,37 @@ def test_heads_that_trickle_in(daemon, origin):
     for s in clients:
         s.close()
     assert worst < 20 and set(origin.paths()) == {'/x'}
+
+
+@pytest.mark.parametrize('alpn', [('http/1.1',), ('h2',)], ids=lambda a: a[0])
+@pytest.mark.parametrize('method, most', [('GET', 4), ('POST', 1)])
+def test_readers_that_take_nothing_give_way(daemon, origins, alpn, method, most):
+    """Clients that read nothing hold every connection: who waits has one after 2 s, an order before its order_wait of 1 s is over."""
+    o = origins(alpn=alpn, max_streams=2)
+    o.on('/big', reply(body=b'x' * (16 << 20)))
+    d = daemon(upstream('ex', o, max_connections=2, max_streams=2))
+    stuck = [d.client(30, rcvbuf=8192).send(compose('GET', '/ex/big')) for _ in range(2 if alpn[0] == 'http/1.1' else 4)]
+    eventually(lambda: all(c.head() for c in stuck))
+    r = d.request(method, '/ex/honest', body=b'x' if method == 'POST' else b'', timeout=20)
+    assert r.status == 200 and r.took < most * PATIENCE, f'{r.status} after {r.took:.1f}s: {r.text[:150]}'
+    for c in stuck:
+        c.close()
+
+
+def test_readers_that_take_a_little_stay(daemon, origins):
+    """One that goes on reading, however slowly, keeps its connection, though others wait."""
+    o = origins(tls=False)
+    size = 2 << 20
+    o.on('/big', reply(body=b'x' * size))
+    d = daemon(upstream('ex', o, max_connections=1, queue_timeout='30s', total_timeout='30s'))
+    with d.client(30, rcvbuf=8192) as c:
+        c.send(compose('GET', '/ex/big'))
+        call = background(lambda: d.get('/ex/honest', timeout=30))
+        eventually(lambda: d.upstream()['queue']['waiting'] == 1)
+        c.head()
+        left, end = size, time.monotonic() + 3
+        while time.monotonic() < end:
+            left -= len(c._exactly(4096))
+            time.sleep(0.02)
+        assert d.upstream()['queue']['waiting'] == 1
+        assert len(c._exactly(left)) == left and call.result(30).status == 200

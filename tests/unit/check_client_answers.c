@@ -221,6 +221,68 @@ START_TEST(test_slow_reader)
 }
 END_TEST
 
+/* How long a reader that takes nothing is kept, in steps of 100 ms, while others wait for
+ * its connection. */
+static unsigned patience_ms(enum contention contention)
+{
+    static char piece[300000];
+    unsigned ms = 0;
+    begin();
+    say(GET);
+    stream.stuck = true;
+    handler.contention = contention;
+    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
+    fake_body(&handler, piece, sizeof piece);
+    turn();
+    for (; is_open() && ms <= 2 * limits.body_timeout_ms; ms += 100)
+        loop_skip(loop, 100);
+    ck_assert_uint_eq(handler.cancelled, 1);
+    finish();
+    return ms;
+}
+
+START_TEST(test_readers_give_way)
+{
+    unsigned alone = patience_ms(CONTENTION_NONE), to_order = patience_ms(CONTENTION_ORDER),
+             to_request = patience_ms(CONTENTION_REQUEST);
+    ck_assert_msg(to_order >= 500 && to_order <= 1000, "%u", to_order);
+    ck_assert_msg(to_request >= 2000 && to_request <= 2500, "%u", to_request);
+    ck_assert_msg(alone >= limits.body_timeout_ms && alone <= limits.body_timeout_ms + 500, "%u",
+                  alone);
+}
+END_TEST
+
+/* One that takes anything at all is left alone; and so is one for whose connection
+ * somebody waits only after it has gone on. */
+START_TEST(test_slow_readers_stay)
+{
+    static char piece[300000];
+    begin();
+    say(GET);
+    stream.stuck = true;
+    handler.contention = CONTENTION_ORDER;
+    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
+    fake_body(&handler, piece, sizeof piece);
+    turn();
+    for (int i = 0; i < 50; i++) {
+        fake_stream_take(&stream, 1);
+        loop_skip(loop, 400);
+        ck_assert(is_open());
+    }
+    handler.contention = CONTENTION_NONE;
+    loop_skip(loop, 1900);
+    ck_assert(is_open());
+    fake_stream_take(&stream, 1);
+    loop_skip(loop, 300);
+    handler.contention = CONTENTION_REQUEST;
+    loop_skip(loop, 1000);
+    ck_assert(is_open());
+    loop_skip(loop, 1500);
+    ck_assert(!is_open());
+    finish();
+}
+END_TEST
+
 /* A last answer that is still queued is waited for before the connection lingers. */
 START_TEST(test_slow_last_answer)
 {
@@ -495,6 +557,8 @@ int main(void)
     tcase_add_test(all, test_failures);
     tcase_add_test(all, test_cut_short_without_length);
     tcase_add_test(all, test_slow_reader);
+    tcase_add_test(all, test_readers_give_way);
+    tcase_add_test(all, test_slow_readers_stay);
     tcase_add_test(all, test_slow_last_answer);
     tcase_add_test(all, test_client_leaves);
     tcase_add_test(all, test_eof_behind_an_answer);

@@ -187,6 +187,33 @@ START_TEST(test_waiter_outlives_failure)
 }
 END_TEST
 
+/* Who holds back a line is told whether anybody needs it. */
+START_TEST(test_contention)
+{
+    begin("max_connections = 2");
+    ck_assert_int_eq(pool_contention(pool), CONTENTION_NONE);
+    call(0, false);
+    call(1, true);
+    ck_assert_int_eq(pool_contention(pool), CONTENTION_NONE); /* a line is coming for each */
+    fake_connect(line_maker);
+    fake_connect(line_maker);
+    ck_assert_int_eq(pool_contention(pool), CONTENTION_NONE);
+    call(2, false);
+    ck_assert_int_eq(pool_contention(pool), CONTENTION_REQUEST);
+    call(3, true);
+    ck_assert_int_eq(pool_contention(pool), CONTENTION_ORDER);
+    pool_command(pool, POOL_PAUSE);
+    ck_assert_int_eq(pool_contention(pool), CONTENTION_NONE);
+    pool_command(pool, POOL_RESUME);
+    ck_assert_int_eq(pool_contention(pool), CONTENTION_ORDER);
+    forget_caller(3);
+    ck_assert_int_eq(pool_contention(pool), CONTENTION_REQUEST);
+    hang_up(0);
+    ck_assert_int_eq(pool_contention(pool), CONTENTION_NONE);
+    finish();
+}
+END_TEST
+
 /* The last established line is lost while others wait: a dial at once. */
 START_TEST(test_last_line_lost)
 {
@@ -467,6 +494,7 @@ int main(void)
     tcase_add_test(c, test_until);
     tcase_add_test(c, test_first_waiter_is_refused);
     tcase_add_test(c, test_waiter_outlives_failure);
+    tcase_add_test(c, test_contention);
     tcase_add_test(c, test_last_line_lost);
     tcase_add_test(c, test_breaker);
     tcase_add_test(c, test_breaker_without_waiting);

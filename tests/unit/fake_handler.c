@@ -136,6 +136,12 @@ static enum sent sent(const struct exchange *exchange)
     return SENT_PARTIAL;
 }
 
+static enum contention contention(const struct exchange *exchange)
+{
+    const struct fake_exchange *x = container_of(exchange, const struct fake_exchange, exchange);
+    return x->handler->contention;
+}
+
 static void refuse(struct exchange *exchange, const struct verdict *why)
 {
     struct fake_exchange *x = self(exchange);
@@ -159,7 +165,8 @@ static struct exchange *open_exchange(void *owner, const struct request *request
                                             .cancel = cancel,
                                             .sent = sent,
                                             .refuse = refuse,
-                                            .leave = leave};
+                                            .leave = leave,
+                                            .contention = contention};
     struct fake_handler *h = owner;
     struct fake_exchange *x = NEW(struct fake_exchange);
     h->ingress = *in;
