@@ -1,5 +1,5 @@
 /* One pool over a fake connector, and callers that use its lines, for
- * check_pool.c and check_lines.c. Needs config_fixture.h before it. */
+ * check_pool.c, check_lines.c and others. Needs config_fixture.h before it. */
 #pragma once
 
 #include "base/log.h"
@@ -167,4 +167,21 @@ static inline size_t have_lines(size_t from, size_t to)
     for (size_t i = from; i < to; i++)
         n += callers[i].conn != NULL;
     return n;
+}
+
+/* So many lines are established, and idle. */
+static inline void open_lines(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        call(i, false);
+    while (line_maker->dials.count)
+        fake_connect(line_maker);
+    for (size_t i = 0; i < count; i++)
+        hang_up(i);
+    ck_assert_uint_eq(look().idle, count);
+}
+
+static inline uint64_t closed(enum close_reason why)
+{
+    return look().stats->closed[why];
 }
