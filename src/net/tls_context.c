@@ -18,6 +18,8 @@
 #include "net/tls_session.h"
 #include "net/x509.h"
 
+#define FILE_SIZE_MAX (size_t)(16 << 20) /* a bundle has a few hundred kilobytes */
+
 /* One configuration per ALPN list, which mbedTLS keeps there, and highest version. */
 struct variant {
     struct variant *next;
@@ -101,10 +103,10 @@ static int read_file(const char *path, struct text *to)
     if (in == NULL)
         return errno;
     do {
-        n = fread(text_reserve(to, BUFSIZ + 1), 1, BUFSIZ, in);
+        n = fread(text_reserve(to, BUFSIZ), 1, BUFSIZ, in);
         text_added(to, n);
-    } while (n);
-    int error = ferror(in) ? errno : 0;
+    } while (n && to->len < FILE_SIZE_MAX);
+    int error = ferror(in) ? errno : n ? EFBIG : 0;
     fclose(in);
     return error;
 }

@@ -180,6 +180,9 @@ START_TEST(refuses_bad_files)
     must_refuse((struct tls_settings){.verify = true, .ca_file = "/nowhere"},
                 "ca_file /nowhere: cannot be read");
     must_refuse((struct tls_settings){.verify = true, .ca_file = file("good.key")}, "ca_file");
+    must_refuse((struct tls_settings){.verify = true, .ca_file = "/dev/zero"}, "too large");
+    must_refuse((struct tls_settings){.verify = true, .ca_file = "/"}, "Is a directory");
+    must_refuse((struct tls_settings){.verify = true, .ca_file = "/dev/null"}, "ca_file /dev/null");
     must_refuse((struct tls_settings){.cert_file = "/nowhere"}, "cert_file /nowhere");
     must_refuse((struct tls_settings){.cert_file = file("good.pem"), .key_file = "/nowhere"},
                 "key_file /nowhere");
