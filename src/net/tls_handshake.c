@@ -136,17 +136,17 @@ static bool is_about_offer(const struct tls_handshake *h)
  * secrecy and AEAD, and no lower. */
 static void settle_version(struct tls_handshake *h)
 {
+    struct tls_sessions *known = tls_context_sessions(h->context);
     bool failed = h->begun && h->result != 0 && h->result != MBEDTLS_ERR_SSL_WANT_READ;
+    if (h->begun && h->result == 0 && h->is_old && tls_sessions_confirm_old(known, h->name))
+        LOG(INFO, h->name,
+            "takes no offer of TLS 1.3, only one of TLS 1.2, which it gets from now on");
     if (!failed || !is_about_offer(h))
         return;
-    if (h->is_old) {
-        tls_sessions_note_old(tls_context_sessions(h->context), h->name, false);
-    } else if (h->offered == NULL && tls_context_takes_old(h->context)) { /* else: the session? */
-        if (!tls_sessions_is_old(tls_context_sessions(h->context), h->name))
-            LOG(INFO, h->name, "takes no offer of TLS 1.3: from now on it gets one of TLS 1.2");
-        tls_sessions_note_old(tls_context_sessions(h->context), h->name, true);
-        h->may_be_older = true;
-    }
+    h->may_be_older = !h->is_old && h->offered == NULL /* else it may be the session */ &&
+                      tls_context_takes_old(h->context);
+    if (h->is_old || (h->may_be_older && !tls_sessions_is_old(known, h->name)))
+        tls_sessions_note_old(known, h->name, h->may_be_older);
 }
 
 /* A session that was refused, or led to a failure (the origin may no longer

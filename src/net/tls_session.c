@@ -8,7 +8,7 @@
 struct kept {
     struct link link;
     struct tls_session *session; /* NULL: none */
-    bool is_old;                 /* TLS 1.2 at most */
+    bool is_old, is_confirmed;   /* TLS 1.2 at most; that works */
     char name[];
 };
 
@@ -110,6 +110,16 @@ void tls_sessions_note_old(struct tls_sessions *all, const char *name, bool is_o
 {
     struct kept *k = touch(all, name);
     k->is_old = is_old;
+    k->is_confirmed = false;
     if (!is_old && k->session == NULL)
         forget(k);
+}
+
+bool tls_sessions_confirm_old(struct tls_sessions *all, const char *name)
+{
+    struct kept *k = find(all, name);
+    bool is_first = k && k->is_old && !k->is_confirmed;
+    if (is_first)
+        k->is_confirmed = true;
+    return is_first;
 }

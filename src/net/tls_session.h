@@ -39,3 +39,6 @@ void tls_sessions_drop(struct tls_sessions *, const char *name, const struct tls
 /* Is the origin to be offered TLS 1.2 at most? Not, unless that was noted. */
 bool tls_sessions_is_old(struct tls_sessions *, const char *name);
 void tls_sessions_note_old(struct tls_sessions *, const char *name, bool is_old);
+
+/* It took that offer: true the first time since it was noted. */
+bool tls_sessions_confirm_old(struct tls_sessions *, const char *name);

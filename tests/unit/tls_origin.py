@@ -125,6 +125,18 @@ def sending(*answers, end="close"):
     return serve
 
 
+def intolerant(make_context, talk):
+    """It takes an offer of TLS 1.3 for an error, and answers it with protocol_version."""
+    def serve(sock):
+        if b"\x00\x2b\x00\x05\x04\x03\x04\x03\x03" in sock.recv(4096, socket.MSG_PEEK):
+            sock.recv(4096)
+            sock.sendall(b"\x15\x03\x03\x00\x02\x02\x46")
+            sock.close()
+        else:
+            over_tls(make_context, talk)(sock)
+    return serve
+
+
 def silent(sock):
     time.sleep(60)
     sock.close()
@@ -181,6 +193,7 @@ def main():
         start(name, over_tls(lambda rsa=rsa: rsa, echo))
     by_itself = context("rsa", V12)  # prefers PSS, whatever the client does
     start("pss12", over_tls(lambda: by_itself, echo))
+    start("intolerant", intolerant(lambda: old, echo))
     start("forgetful12", over_tls(lambda: context(version=V12), echo))
     start("forgetful13", over_tls(lambda: context(version=V13), echo))
     turn = [old, new]
