@@ -178,14 +178,20 @@ static bool add_piece(struct h2_exchange *h, struct span s)
     return true;
 }
 
+void h2_exchange_too_large(struct h2_exchange *h)
+{
+    MAGIC_CHECK(h, MAGIC);
+    give_up(h, FAILURE_HTTP_RESPONSE_HEADER_SECTION_SIZE,
+            "the answer's head is larger than max_header_size");
+}
+
 void h2_exchange_field(struct h2_exchange *h, struct span name, struct span value)
 {
     MAGIC_CHECK(h, MAGIC);
     if (name.len && name.at[0] == ':')
         take_status(h, value);
     else if (!add_piece(h, name) || !add_piece(h, value))
-        give_up(h, FAILURE_HTTP_RESPONSE_HEADER_SECTION_SIZE,
-                "the answer's head is larger than max_header_size");
+        h2_exchange_too_large(h);
 }
 
 static void take_interim(struct h2_exchange *h, const struct response *r)

@@ -53,6 +53,7 @@ struct h2_exchange *h2_exchange_of_ending(struct link *);
 void h2_exchange_head_begins(struct h2_exchange *);
 void h2_exchange_field(struct h2_exchange *, struct span name, struct span value);
 void h2_exchange_head(struct h2_exchange *, bool is_last);
+void h2_exchange_too_large(struct h2_exchange *); /* the head under way: it gives itself up */
 
 void h2_exchange_data(struct h2_exchange *, const char *data, size_t len);
 

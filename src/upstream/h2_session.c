@@ -3,7 +3,10 @@
 #define FRAME_MAX (64 * 1024)         /* fewer frames to a large body; a read of the stream's */
 #define LINE_WINDOW (8 * 1024 * 1024) /* of all streams together; given back at once */
 #define SEND_HEAD_MAX (1024 * 1024)
-#define UPDATE_BYTES 128 /* of a body: for each so many it may widen a window once */
+#define UPDATE_BYTES 128   /* of a body: for each so many it may widen a window once */
+#define FIELD_COST 32      /* what RFC 9113 6.5.2 adds to a field's name and value */
+#define FAR_TOO_LARGE 4    /* times the SETTINGS_MAX_HEADER_LIST_SIZE that the origin was told */
+#define HEADS_PER_ANSWER 2 /* a head and trailers */
 #define EXTENSION_FIRST 0x0a
 #define EXTENSION_LAST 0xff
 
@@ -21,11 +24,13 @@ static bool is_ours(const struct h2_session *s, int32_t id)
 }
 
 /* Heads and bodies, their ends, and the windows of what we send, are what a line is
- * for. Many an origin ends each answer with an empty frame (RFC 9113 8.1). */
+ * for. Many an origin ends each answer with an empty frame (RFC 9113 8.1). A head that
+ * nobody waits for any more was on its way when its stream was reset. */
 static bool is_work(struct h2_session *s, const nghttp2_frame_hd *hd)
 {
     switch (hd->type) {
     case NGHTTP2_HEADERS:
+        return find(s->nghttp2, hd->stream_id) || (s->heads_due && s->heads_due--);
     case NGHTTP2_CONTINUATION: return true;
     case NGHTTP2_DATA:
         return hd->length > 0 || (hd->flags & NGHTTP2_FLAG_END_STREAM && is_ours(s, hd->stream_id));
@@ -36,15 +41,42 @@ static bool is_work(struct h2_session *s, const nghttp2_frame_hd *hd)
     }
 }
 
+/* Ends the line, and says why. */
+static int end_line(struct h2_session *s, const char *words)
+{
+    s->flood = words;
+    return NGHTTP2_ERR_CALLBACK_FAILURE;
+}
+
+/* A stream's header blocks have to be decoded to their ends whatever they hold, for the
+ * line shares one table (RFC 9113 4.3); and a byte of them may stand for all that the
+ * table holds. So a head that is somewhat too large costs its exchange alone, and one
+ * that is far too large the line, be it an answer's, trailers, or nobody's. */
+static int count_head(struct h2_session *s, int32_t id, size_t *of, size_t len)
+{
+    *of += len + FIELD_COST;
+    if (*of <= s->header_most)
+        return 0;
+    struct h2_exchange *x = find(s->nghttp2, id);
+    if (x)
+        h2_exchange_too_large(x);
+    return end_line(s, "a head far larger than max_header_size");
+}
+
 /* All else is talk, which a sound origin is sparing with. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
     struct h2_session *s = user;
     (void)session;
-    if (is_work(s, hd) || s->events->on_talk(s->line))
-        return 0;
-    s->flooded = true;
-    return NGHTTP2_ERR_CALLBACK_FAILURE;
+    if (hd->type == NGHTTP2_PUSH_PROMISE) /* our SETTINGS went ahead of any request */
+        return end_line(s, "a PUSH_PROMISE, though it was told that none are taken");
+    if (!is_work(s, hd) && !s->events->on_talk(s->line))
+        return end_line(s, "a flood of frames that carry nothing");
+    if (hd->type == NGHTTP2_HEADERS)
+        s->head_frames = s->head_fields = 0;
+    if (hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION)
+        return count_head(s, hd->stream_id, &s->head_frames, hd->length);
+    return 0;
 }
 
 /* RFC 9113 4.1: frames of an unknown type are ignored; but counted, as above. */
@@ -68,13 +100,14 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      size_t name_len, const uint8_t *value, size_t value_len, uint8_t flags,
                      void *user)
 {
+    struct h2_session *s = user;
     (void)flags;
-    (void)user;
-    struct h2_exchange *x = find(session, frame->hd.stream_id);
+    int end = count_head(s, frame->hd.stream_id, &s->head_fields, name_len + value_len);
+    struct h2_exchange *x = end ? NULL : find(session, frame->hd.stream_id);
     if (x)
         h2_exchange_field(x, (struct span){(const char *)name, name_len},
                           (struct span){(const char *)value, value_len});
-    return 0;
+    return end;
 }
 
 /* The line's window is given back at once, so that a slow asker stalls no stream
@@ -181,6 +214,8 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
     if (!is_of_request(frame))
         return 0;
     s->updates_due += 1 + frame->hd.length / UPDATE_BYTES;
+    if (frame->hd.type == NGHTTP2_HEADERS)
+        s->heads_due += HEADS_PER_ANSWER;
     struct h2_exchange *x = find(session, frame->hd.stream_id);
     if (x && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
         s->events->on_last_sent(s->line, x);
@@ -251,7 +286,8 @@ void h2_session_init(struct h2_session *s, const struct h2_session_events *event
 {
     nghttp2_session_callbacks *callbacks = make_callbacks();
     nghttp2_option *options = make_options();
-    *s = (struct h2_session){.events = events, .line = line};
+    *s = (struct h2_session){
+        .events = events, .line = line, .header_most = FAR_TOO_LARGE * header_limit};
     CHECK(nghttp2_session_client_new2(&s->nghttp2, callbacks, s, options) == 0);
     nghttp2_option_del(options);
     nghttp2_session_callbacks_del(callbacks);
@@ -275,9 +311,8 @@ bool h2_session_feed(struct h2_session *s, const char *data, size_t len)
     ssize_t n = nghttp2_session_mem_recv(s->nghttp2, (const uint8_t *)data, len);
     if (n >= 0)
         return !is_terminated(s);
-    s->events->on_offence(s->line, s->flooded ? "a flood of frames that carry nothing"
-                                              : nghttp2_strerror((int)n));
-    if (s->flooded)
+    s->events->on_offence(s->line, s->flood ? s->flood : nghttp2_strerror((int)n));
+    if (s->flood)
         nghttp2_session_terminate_session(s->nghttp2, NGHTTP2_ENHANCE_YOUR_CALM);
     return false;
 }

@@ -32,11 +32,16 @@ struct h2_session {
     void *line;
     int32_t reset_id;     /* the stream that the origin resets, while that is told */
     uint64_t updates_due; /* WINDOW_UPDATEs of the line that what we sent may bring */
+    uint64_t heads_due;   /* answers' heads that may come for streams reset meanwhile */
+    size_t header_most;   /* of each of the next two: beyond, the line ends */
+    size_t head_frames;   /* of the header block under way: its frames' bytes, */
+    size_t head_fields;   /* and what they stand for, as RFC 9113 6.5.2 counts */
     bool leaving;         /* the origin said GOAWAY */
-    bool flooded;         /* on_talk had enough */
+    const char *flood;    /* what was too much, in words; NULL: nothing */
 };
 
-/* `header_limit`: what the origin is told of it; who asks sees to it. */
+/* `header_limit`: what the origin is told of it; who asks sees to it. A head of more
+ * than four times so much ends the line. */
 void h2_session_init(struct h2_session *, const struct h2_session_events *, void *line,
                      size_t header_limit);
 void h2_session_free(struct h2_session *);

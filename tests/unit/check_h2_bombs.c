@@ -1,0 +1,211 @@
+/* Heads of an HTTP/2 line that are larger than they look: a few bytes that stand for many
+ * (RFC 7541 6.1), in every place where a header block may come, and blocks without end. */
+#include "h2_fixture.h"
+
+#define VALUE 200
+#define STATUS_200 "\x88" /* HPACK's static table (RFC 7541 A) */
+
+/* ":status", then a field that goes into the table as its entry 62, and that entry again. */
+static size_t make_block(char *to, const char *status, char filling, size_t copies)
+{
+    size_t len = strlen(status);
+    memcpy(to, status, len);
+    memcpy(to + len,
+           "\x40\x01"
+           "a\x7f\x49",
+           5); /* a literal name of 1 byte, a value of 127 + 73 */
+    memset(to + len + 5, filling, VALUE);
+    memset(to + len + 5 + VALUE, '\xbe', copies);
+    return len + 5 + VALUE + copies;
+}
+
+static void say_block(uint8_t flags, int32_t id, const char *status, char filling, size_t copies)
+{
+    char block[300];
+    size_t len = make_block(block, status, filling, copies);
+    say_frame(NGHTTP2_HEADERS, flags | NGHTTP2_FLAG_END_HEADERS, id, block, len);
+}
+
+static void meet_two(void)
+{
+    meet();
+    ask_all(2);
+    text_clear(&line_heard);
+    text_clear(&seen);
+    text_add_str(&seen, "");
+}
+
+/* The line has ended, and said why. */
+static void line_ended(void)
+{
+    ck_assert_ptr_null(conn);
+    loop_turn(loop, false);
+    to_origin();
+    ck_assert_msg(strstr(seen.at, "[goaway ENHANCE_YOUR_CALM]"), "%s", seen.at);
+}
+
+#define TOO_LARGE "failed http_response_header_section_size sent=yes answered"
+#define LINE_LOST "failed http_protocol_error sent=yes"
+
+START_TEST(test_far_too_large)
+{
+    meet_two();
+    say_block(0, 1, STATUS_200, 'x', 60);
+    line_ended();
+    heard_is(0, TOO_LARGE);
+    heard_is(1, LINE_LOST);
+    ck_assert_str_eq(askers[1].verdict.detail, "a head far larger than max_header_size");
+    finish();
+}
+END_TEST
+
+/* Its stream is reset; the line and its table go on. */
+START_TEST(test_a_little_too_large)
+{
+    meet_two();
+    say_block(0, 1, STATUS_200, 'x', 2);
+    ck_assert_ptr_nonnull(conn);
+    pump();
+    heard_is(0, TOO_LARGE);
+    seen_is("[reset 1 PROTOCOL_ERROR]");
+    say_frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 3,
+              STATUS_200 "\xbe", 2);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(askers[1].ended, 1);
+    ck_assert_ptr_nonnull(conn);
+    finish();
+}
+END_TEST
+
+START_TEST(test_trailers)
+{
+    meet_two();
+    say_frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, STATUS_200, 1);
+    heard_is(0, "head 200 OK ");
+    say_block(NGHTTP2_FLAG_END_STREAM, 1, "", 'x', 60);
+    line_ended();
+    heard_is(0, TOO_LARGE);
+    heard_is(1, LINE_LOST);
+    finish();
+}
+END_TEST
+
+START_TEST(test_interim_answer)
+{
+    meet_two();
+    say_block(0, 1,
+              "\x08\x03"
+              "103",
+              'x', 60);
+    line_ended();
+    heard_is(0, TOO_LARGE);
+    heard_is(1, LINE_LOST);
+    finish();
+}
+END_TEST
+
+/* What HTTP does not allow in a field ends its stream at once; the rest of the block is
+ * decoded for the table's sake alone. */
+START_TEST(test_invalid_fields)
+{
+    meet_two();
+    say_block(0, 1, STATUS_200, '\x01', 60);
+    ck_assert_ptr_nonnull(conn);
+    pump();
+    heard_is(0, "failed http_protocol_error sent=yes answered");
+    seen_is("[reset 1 PROTOCOL_ERROR]");
+    finish();
+}
+END_TEST
+
+/* Its asker has left, and the origin has (1) or has not (0) been told: nothing is made of
+ * the block, so that its frames' bytes alone count. */
+START_TEST(test_for_nobody)
+{
+    char copies[300];
+    memset(copies, 0xbe, sizeof copies);
+    meet_two();
+    asker_cancel(&askers[0]);
+    if (_i)
+        pump();
+    say_block(0, 1, STATUS_200, 'x', 60);
+    ck_assert_ptr_nonnull(conn);
+    say_frame(NGHTTP2_HEADERS, 0, 1, "", 0);
+    for (unsigned n = 0; conn && n < 10; n++)
+        say_frame(NGHTTP2_CONTINUATION, 0, 1, copies, sizeof copies);
+    ck_assert_ptr_null(conn);
+    loop_turn(loop, false);
+    heard_is(1, LINE_LOST);
+    finish();
+}
+END_TEST
+
+/* Small frames cost more than their bytes. */
+START_TEST(test_without_end)
+{
+    meet_two();
+    say_frame(NGHTTP2_HEADERS, 0, 1, STATUS_200, 1);
+    unsigned n = 0;
+    while (conn && n++ < 20)
+        say_frame(NGHTTP2_CONTINUATION, 0, 1, "", 0);
+    ck_assert_ptr_null(conn);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(askers[0].failed, 1);
+    heard_is(1, LINE_LOST);
+    finish();
+}
+END_TEST
+
+/* Push is off, and that was said ahead of every request. */
+START_TEST(test_promise)
+{
+    meet_two();
+    say_frame(NGHTTP2_PUSH_PROMISE, NGHTTP2_FLAG_END_HEADERS, 1, "\0\0\0\2\x82", 5);
+    line_ended();
+    heard_is(0, LINE_LOST);
+    heard_is(1, LINE_LOST);
+    finish();
+}
+END_TEST
+
+/* Heads that were on their way when their askers left are no flood; heads of what has
+ * been answered are. */
+START_TEST(test_heads_for_nobody)
+{
+    meet();
+    for (int32_t id = 1; id < 1800; id += 2) {
+        ask(0, "GET");
+        asker_cancel(&askers[0]);
+        pump();
+        for (int heads = 0; heads < 2; heads++)
+            say_frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, id, STATUS_200, 1);
+        ck_assert_ptr_nonnull(conn);
+    }
+    unsigned n = 0;
+    while (conn && n++ < 1200)
+        say_frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, 1, STATUS_200, 1);
+    ck_assert_ptr_null(conn);
+    finish();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("h2_bombs");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, test_far_too_large);
+    tcase_add_test(c, test_a_little_too_large);
+    tcase_add_test(c, test_trailers);
+    tcase_add_test(c, test_interim_answer);
+    tcase_add_test(c, test_invalid_fields);
+    tcase_add_loop_test(c, test_for_nobody, 0, 2);
+    tcase_add_test(c, test_without_end);
+    tcase_add_test(c, test_promise);
+    tcase_add_test(c, test_heads_for_nobody);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
