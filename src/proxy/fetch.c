@@ -56,7 +56,7 @@ struct fetch {
     struct peek peek;
     struct limit limit;
     struct deadline deadline;
-    struct task start; /* of a request whose body streams */
+    struct task start; /* invites the body; later, of a body that streams, goes on */
     struct task grave;
 };
 
@@ -473,19 +473,33 @@ static void take_turn(struct fetch *f)
 
 /* ------------------------------------------------------------- asked by its owner */
 
-/* A small body is gathered before anything is waited for: a client that is slow
- * with it, or leaves within it, then costs nobody a line and leaves no doubt. */
-static bool gathers(const struct conn_request *r)
-{
-    return r->framing == FRAMING_NONE ||
-           (r->framing == FRAMING_LENGTH && r->length <= REPLAY_MAX && !r->expects_continue);
-}
-
+/* A body is gathered up to REPLAY_MAX, or to its end, before anything is waited for: one
+ * that is slow or never comes then costs nobody a line, and a client that leaves within it
+ * leaves no doubt. Nobody else can invite a client that waits for a 100 (Continue). */
 static void on_start(struct task *task)
 {
+    static const struct response invitation = {
+        .status = 100, .reason = SPAN("Continue"), .minor = 1};
     struct fetch *f = container_of(task, struct fetch, start);
     MAGIC_CHECK(f, MAGIC);
-    take_turn(f);
+    if (f->body.len >= REPLAY_MAX)
+        take_turn(f);
+    else
+        f->base.events->on_interim(f->base.owner, &invitation);
+}
+
+/* Is it known, before it is told of the end, that this is all of it? */
+static bool has_whole_body(const struct fetch *f)
+{
+    return f->order.request.framing == FRAMING_LENGTH && f->body.len >= f->order.request.length;
+}
+
+static bool gather(struct fetch *f)
+{
+    f->blocked = f->body.len >= REPLAY_MAX && !has_whole_body(f);
+    if (f->blocked && f->state == STATE_GATHERING)
+        loop_defer(f->order.loop, &f->start);
+    return !f->blocked;
 }
 
 static bool body(struct exchange *x, const char *data, size_t len)
@@ -493,10 +507,8 @@ static bool body(struct exchange *x, const char *data, size_t len)
     struct fetch *f = self(x);
     if (f->replayable)
         text_add(&f->body, (struct span){data, len});
-    if (f->try == NULL) {
-        f->blocked = f->body.len >= REPLAY_MAX && !gathers(&f->order.request);
-        return !f->blocked;
-    }
+    if (f->try == NULL)
+        return gather(f);
     keep_replayable(f);
     f->blocked = !exchange_body(f->try, data, len);
     return !f->blocked;
@@ -599,7 +611,7 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
     pool_hold(o->pool, &f->in_pool);
     if (o->request.framing != FRAMING_NONE)
         set_deadline(f);
-    if (!gathers(&o->request))
+    if (o->invites)
         loop_defer(o->loop, &f->start);
     return &f->base;
 }

@@ -24,6 +24,7 @@ struct fetch_order {
     const char *bot;     /* who asks; lives as long as the daemon; NULL: it did not say */
     struct span turn;    /* value of serialize_by; len 0: none */
     uint64_t total_ms;   /* until the head, from now; 0: no limit */
+    bool invites;        /* the asker waits for a 100 (Continue) before it sends the body */
     bool yields; /* it is refused at once where a hold or an open circuit would make it wait */
 };
 

@@ -73,8 +73,8 @@ static bool goes_on(const struct relay *v, const struct hop_by_hop *hop_by_hop,
 {
     if (is(f, SPAN("Host")) || is_ours(f) || hop_by_hop_is(hop_by_hop, f))
         return false;
-    if (is(f, SPAN("Expect")))
-        return v->request->expects_continue;
+    if (is(f, SPAN("Expect"))) /* it is met here, see fetch */
+        return false;
     return !is(f, SPAN("Origin")) || !guard_drops_origin(v->config, v->ingress, f);
 }
 

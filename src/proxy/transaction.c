@@ -502,7 +502,6 @@ static struct fetch_order fetch_order_of(struct transaction *t, uint64_t total_m
                     .framing = r->framing,
                     .length = r->length,
                     .is_head = r->is_head,
-                    .expects_continue = r->expects_continue,
                     .upgrades = r->upgrades,
                     .header_limit = t->order.config->max_header_size},
         .is_safe = r->is_safe,
@@ -512,6 +511,7 @@ static struct fetch_order fetch_order_of(struct transaction *t, uint64_t total_m
         .bot = t->tally.record.bot,
         .turn = turn_of(t),
         .total_ms = total_ms,
+        .invites = r->expects_continue,
     };
 }
 

@@ -16,7 +16,7 @@ struct conn_request {
     struct fields fields; /* end-to-end ones, without Host and framing */
     enum framing framing;
     uint64_t length;
-    bool is_head, expects_continue;
+    bool is_head;
     bool upgrades;       /* to websocket; only on a line of its own */
     size_t header_limit; /* bytes of the response's head */
 };

@@ -143,43 +143,79 @@ EXPECT = [('Expect', '100-continue'), ('Content-Length', '5')]
 
 
 def test_expect_continue(ex, origin):
-    """An origin that says 100 is relayed; the body follows then."""
+    """The expectation is met by trunkline, before a line is asked for; the origin hears nothing of it."""
+    origin.answer_expect = False
     with ex.client() as c:
         c.send(compose('POST', '/ex/x', EXPECT))
         assert c.head().status == 100
+        assert not origin.requests
         assert c.send(b'hello').response('POST').text == '/x'
         assert c.get('/ex/y').text == '/y'
-    assert origin.requests[0].body == b'hello' and origin.requests[0].get('expect') == '100-continue'
+    assert origin.requests[0].body == b'hello' and not origin.requests[0].all('expect')
 
 
 def test_expect_continue_without_waiting(ex, origin):
-    """A client need not wait for the 100, nor an origin send one."""
-    origin.answer_expect = False
+    """A client need not wait for the 100."""
     with ex.client() as c:
         r = c.send(compose('POST', '/ex/x', EXPECT) + b'hello').response('POST')
-        assert (r.status, r.early) == (200, []) and c.get('/ex/y').text == '/y'
+        assert r.status == 200 and c.get('/ex/y').text == '/y'
     assert origin.requests[0].body == b'hello'
 
 
 @pytest.mark.parametrize('status', [413, 417, 401])
-@pytest.mark.parametrize('sends', [True, False])
-def test_expect_is_refused_at_once(ex, origin, status, sends):
-    """The final answer comes instead of the 100; whether or not the client sends its body, nothing is mixed up."""
+@pytest.mark.parametrize('size', [5, 200_000])
+def test_a_refusal_of_an_expected_body(ex, origin, status, size):
+    """The origin's final answer comes for the body that was invited, small or large, and nothing is mixed up."""
     async def refuse(x):
         await x.respond(status, [], b'no', close='announced')
-    origin.answer_expect = False
     origin.on('/x', refuse)
     with ex.client() as c:
-        r = c.send(compose('POST', '/ex/x', EXPECT)).response('POST')
+        c.send(compose('POST', '/ex/x', [('Expect', '100-continue'), ('Content-Length', str(size))]))
+        assert c.head().status == 100
+        r = c.send(b'x' * size).response('POST')
         assert (r.status, r.body, r.early) == (status, b'no', [])
-        if sends:
-            c.send(b'hello')
         try:
-            assert c.get('/ex/y').text == '/y'      # a client that kept its body to itself cannot go on
+            assert c.get('/ex/y').text == '/y'
         except (Closed, Slow):
-            assert not sends or not r.keeps
+            assert not r.keeps
     works(ex)
     assert set(origin.paths()) <= {'/x', '/y', '/control'}
+
+
+BODILESS = {'chunked': 'Transfer-Encoding: chunked', 'long': 'Content-Length: 1000000', 'expected': 'Expect: 100-continue\r\nContent-Length: 100000',
+            'begun': 'Transfer-Encoding: chunked\r\n\r\n8000\r\n' + 'x' * 0x7fff}
+
+
+@pytest.mark.parametrize('framing', BODILESS)
+def test_bodies_that_do_not_come_take_no_line(daemon, origin, framing):
+    """Up to 64 KiB, or its end, a body is gathered before a line is asked for: one that never comes costs nobody anything."""
+    d = daemon(upstream('ex', origin, max_connections=2))
+    works(d)
+    begun = 'chunked\r\n\r\n' in BODILESS[framing]
+    head = f'POST /ex/never HTTP/1.1\r\nHost: localhost\r\n{BODILESS[framing]}' + ('' if begun else '\r\n\r\n')
+    clients = [d.client().send(head) for _ in range(4)]
+    eventually(lambda: d.upstream()['requests']['active'] == 4)
+    for n in range(4):
+        works(d, f'/ex/{n}')
+        assert d.request('POST', f'/ex/order{n}', body=b'x').status == 200
+    assert d.upstream()['queue']['max_wait_ms'] < 1000 * PATIENCE and '/never' not in origin.paths()
+    for c in clients:
+        c.close()
+    eventually(lambda: d.upstream()['requests']['active'] == 0)
+    assert d.upstream()['requests']['abandoned'] == 4 and '/never' not in origin.paths()
+
+
+@pytest.mark.parametrize('coded', [False, True], ids=['length', 'chunked'])
+def test_a_long_body_goes_on_before_it_is_whole(ex, origin, coded):
+    """Beyond 64 KiB it streams, and arrives intact."""
+    piece = bytes(range(256)) * 400
+    with ex.client() as c:
+        c.send(compose('POST', '/ex/large', [('Transfer-Encoding', 'chunked') if coded else ('Content-Length', str(3 * len(piece)))]))
+        c.send(b'%x\r\n%b\r\n' % (len(piece), piece) if coded else piece)
+        eventually(lambda: origin.requests)
+        assert not origin.requests[0].complete
+        assert c.send(b'%x\r\n%b\r\n0\r\n\r\n' % (2 * len(piece), piece * 2) if coded else piece * 2).response('POST').status == 200
+    assert origin.requests[0].body == piece * 3
 
 
 def test_an_unknown_expectation(ex, origin):
