@@ -31,6 +31,7 @@ struct h2_conn {
     struct text out;    /* frames gathered for one write */
     struct bucket talk;
     uint64_t heard_at, asked_at; /* loop time, ms; asked_at 0: no PING is out */
+    uint64_t unanswered_since;   /* since the last byte, the first given up was opened then; or 0 */
     struct deadline pulse;
     enum close_reason why; /* of its end, once it is leaving; and in words */
     const char *farewell;
@@ -328,7 +329,7 @@ static const struct h2_session_events session_events = {
 static void take_proof(struct h2_conn *h)
 {
     h->heard_at = loop_now(h->loop);
-    h->asked_at = 0;
+    h->asked_at = h->unanswered_since = 0;
     if (!h->base.doubted)
         return;
     h->base.doubted = false;
@@ -425,12 +426,16 @@ static void misdirected(void *line)
     take_leave(of_line(line), CLOSE_RESPONSE, "it was told that it leads elsewhere (421)");
 }
 
-/* A line that has brought nothing since then may be dead. */
+/* A line that has brought nothing since then may be dead; and if many leave soon, one after
+ * the other, their time counts together. */
 static void unanswered(void *line, uint64_t since, bool late)
 {
     struct h2_conn *h = of_line(line);
-    bool waited = late || loop_now(h->loop) - since >= H2_SILENCE_MS;
-    if (!waited || h->heard_at > since || h->gone || h->closed || h->base.doubted)
+    if (h->heard_at > since || h->gone || h->closed || h->base.doubted)
+        return;
+    if (h->unanswered_since == 0)
+        h->unanswered_since = since;
+    if (!late && loop_now(h->loop) - h->unanswered_since < H2_SILENCE_MS)
         return;
     if (h->asked_at == 0)
         ask(h);

@@ -333,8 +333,14 @@ START_TEST(test_not_unanswered)
     loop_skip(loop, H2_SILENCE_MS - 50);
     asker_cancel(&askers[3]);
     ck_assert(!conn->doubted);
+    if (_i == 0) {
+        deaf = false;
+        pump(); /* something comes: it counts anew */
+        deaf = true;
+    }
+    loop_skip(loop, 10);
     ask(4, "GET");
-    loop_skip(loop, H2_SILENCE_MS + 50);
+    loop_skip(loop, _i == 0 ? H2_SILENCE_MS + 50 : 50);
     asker_cancel(&askers[4]);
     ck_assert(conn->doubted);
     finish();
@@ -500,7 +506,7 @@ int main(void)
     tcase_add_test(c, test_no_pong);
     tcase_add_test(c, test_busy_ping);
     tcase_add_loop_test(c, test_unanswered, 0, 2);
-    tcase_add_test(c, test_not_unanswered);
+    tcase_add_loop_test(c, test_not_unanswered, 0, 2);
     tcase_add_test(c, test_no_ping_in_use);
     tcase_add_test(c, test_floods);
     tcase_add_test(c, test_floods_of_the_unexpected);
