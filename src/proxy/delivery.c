@@ -28,3 +28,23 @@ void delivery_end_try(struct delivery *d, enum sent sent, bool undone)
     if (sent > d->sent)
         d->sent = sent;
 }
+
+void delivery_give_up(struct delivery *d, struct exchange **present, bool late)
+{
+    struct exchange *x = *present;
+    *present = NULL;
+    if (x == NULL)
+        return;
+    delivery_end_try(d, exchange_sent(x), false);
+    if (late)
+        exchange_expire(x);
+    else
+        exchange_cancel(x);
+}
+
+bool delivery_may_repeat(const struct verdict *v, bool is_harmless)
+{
+    if (v->sent == SENT_NO || v->undone)
+        return true;
+    return is_harmless && !v->answered && v->error == FAILURE_CONNECTION_TERMINATED;
+}

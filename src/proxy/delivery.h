@@ -25,3 +25,12 @@ void delivery_answered(struct delivery *);
 /* The present try is over. `sent`: by it alone, after all that could be taken back was;
  * `undone`: it had left, and the origin vouches that it did nothing of it. */
 void delivery_end_try(struct delivery *, enum sent sent, bool undone);
+
+/* Gives the present try up, if there is one. `late`: its time is up. */
+void delivery_give_up(struct delivery *, struct exchange **present, bool late);
+
+/* The never-twice rule (SPEC 4), of a try that failed so: (a) nothing of it left, (b) the
+ * origin vouches that nothing was done of it, or (c) a harmless request (`is_harmless`: a
+ * safe one on a reused line) ended without a byte of an answer. Every earlier try was one
+ * of these, or there would have been no further one: so it holds for all of them. */
+bool delivery_may_repeat(const struct verdict *, bool is_harmless);

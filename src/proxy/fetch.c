@@ -131,19 +131,6 @@ static void on_seen(struct peek *p)
     limit_tell(&container_of(p, struct fetch, peek)->limit, p->ban_until_ms);
 }
 
-static void give_up_try(struct fetch *f, bool late)
-{
-    struct exchange *x = f->try;
-    f->try = NULL;
-    if (x == NULL)
-        return;
-    delivery_end_try(&f->delivery, exchange_sent(x), false);
-    if (late)
-        exchange_expire(x);
-    else
-        exchange_cancel(x);
-}
-
 /* Gives back all it holds, in whatever state, and is over. `late`: its time is up. */
 static void let_go(struct fetch *f, bool late)
 {
@@ -154,7 +141,7 @@ static void let_go(struct fetch *f, bool late)
     gate_forget(&f->gated);
     pool_forget(&f->waiter);
     turn_end(&f->turn);
-    give_up_try(f, late);
+    delivery_give_up(&f->delivery, &f->try, late);
     dedicated_close(&f->dedicated);
     enter(f, STATE_OVER);
     pool_release(f->order.pool, &f->in_pool);
@@ -248,7 +235,7 @@ static bool may_replay(const struct fetch *f)
 static void go_elsewhere(struct fetch *f)
 {
     f->elsewhere = true;
-    give_up_try(f, false);
+    delivery_give_up(&f->delivery, &f->try, false);
     dedicated_close(&f->dedicated);
     pass_gate(f);
 }
@@ -304,19 +291,11 @@ static void on_end(void *owner, const struct fields *trailers)
     f->base.events->on_end(f->base.owner, trailers);
 }
 
-/* The never-twice rule (SPEC 4): (a) nothing of this try left, (b) the origin vouches
- * that nothing was done of it, or (c) a harmless request on a reused line that ended
- * without a byte of an answer. Every earlier try was one of these, or there would have
- * been no further one: so it holds for all of them. */
 static bool may_go_again(const struct fetch *f, const struct verdict *v)
 {
-    const struct upstream_config *u = f->order.settings;
-    if (!may_replay(f))
-        return false;
-    if (v->sent == SENT_NO || v->undone)
-        return true;
-    return f->order.is_safe && f->reused && !v->answered &&
-           v->error == FAILURE_CONNECTION_TERMINATED && (!f->order.is_private || u->retry_private);
+    const struct fetch_order *o = &f->order;
+    bool is_harmless = o->is_safe && f->reused && (!o->is_private || o->settings->retry_private);
+    return may_replay(f) && delivery_may_repeat(v, is_harmless);
 }
 
 static void on_failed(void *owner, const struct verdict *v)
