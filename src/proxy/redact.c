@@ -53,6 +53,7 @@ struct reading {
     bool is_authority;     /* it follows "//" */
     bool in_streams;       /* it is one of a list of stream names or listen keys */
     bool is_unrouted;      /* the target; and this is its first segment */
+    bool has_colon;        /* the present segment: it was seen whether "bot123" precedes it */
 };
 
 /* ---------------------------------------------------------------- parameters */
@@ -223,6 +224,7 @@ static void begin_segment(struct reading *r, char begun_by)
 {
     r->is_authority = begun_by == '/' && r->begun_by == '/' && r->len == r->segment + 1;
     r->begun_by = begun_by;
+    r->has_colon = false;
     r->segment = r->len;
     r->shown = r->out->len;
 }
@@ -288,12 +290,20 @@ static size_t segment_end(struct span target, size_t at)
     return at;
 }
 
+/* A token of a bot follows this ":", which is the first of its segment. */
+static bool begins_bot_token(struct reading *r)
+{
+    bool begins = !r->has_colon && is_bot(segment_of(r));
+    r->has_colon = true;
+    return begins;
+}
+
 /* Reads one unit, and on to where what follows it is shown; returns that place. */
 static size_t read_unit(struct reading *r, struct span target, size_t at)
 {
     struct unit u = unit_at(target, at);
     bool assigns = is_assignment(r, u.byte), separates = assigns || is_separator(u.byte);
-    bool is_bots = u.byte == ':' && !assigns && is_bot(segment_of(r));
+    bool is_bots = u.byte == ':' && !assigns && begins_bot_token(r);
     if (separates)
         end_segment(r, u.byte);
     at += u.len;

@@ -159,12 +159,16 @@ struct response relay_response(const struct relay *v, const struct response *fro
     to.fields = (struct fields){0};
     struct hop_by_hop hop_by_hop;
     hop_by_hop_read(&hop_by_hop, &from->fields);
+    bool moved = false;
     for (size_t i = 0; i < from->fields.count; i++) {
         const struct field *f = &from->fields.at[i];
         struct span value;
         if (!comes_back(v, from, &hop_by_hop, f, note) || !disown(a, f, &value))
             continue;
         bool moves = is(f, SPAN("Location"));
+        if (moves && moved) /* there is one (RFC 9110 10.2.2), and each costs the target's length */
+            continue;
+        moved |= moves;
         fields_add(&to.fields, a, f->name,
                    moves ? location_rewrite(a, v->config, v->route, v->is_private, value) : value);
     }

@@ -118,6 +118,7 @@ START_TEST(what_is_no_secret_is_shown)
         "/order?newClientOrderId=x-abcdef0123456789abcdef0123456789",
         "/a?next=/b/c",
         "/robot12:34/bots:5/bot:6",
+        "/a:bot12:34/bot1x:bot2:3", /* a bot's is the first colon of its segment */
         "/https://a-long-name-of-a-host-1234567890.example.test/",
     };
     for (size_t i = 0; i < COUNT_OF(shown); i++)

@@ -247,6 +247,8 @@ START_TEST(test_location)
     route.form = FORM_ABSOLUTE_HTTP;
     comes_back("Location: https://exchange.test/y",
                "Location: http://exchange.test/y\nVia: 1.1 trunkline");
+    comes_back("Location: /y\nA: b\nLocation: https://other.test/",
+               "Location: /y\nA: b\nVia: 1.1 trunkline");
     comes_back("Content-Location: https://exchange.test/y",
                "Content-Location: https://exchange.test/y\nVia: 1.1 trunkline");
 }
