@@ -4,6 +4,7 @@
 
 #define DRAINED_MS 2000     /* the longest that a line is kept for such an answer, */
 #define DRAINED_STEP_MS 500 /* or so long where others wait for one */
+#define DRAINED_GAP_MS 500  /* between two pieces of such an answer's body */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -77,6 +78,8 @@ void clocks_drain_on(struct clocks *c)
 static uint64_t body_due(const struct clocks *c)
 {
     uint64_t body = c->settings->body_timeout;
+    if (c->drained_at && (!body || body > DRAINED_GAP_MS))
+        body = DRAINED_GAP_MS;
     return c->paused || !body ? UINT64_MAX : c->active_at + body;
 }
 

@@ -34,8 +34,8 @@ struct exchange *fetch_open(const struct fetch_order *, const struct exchange_ev
 /* The asker is gone. True: the request was sent whole, so its answer is still read, and
  * its line lives on (SPEC 11): the events, to somebody else, go on until the end. It is
  * over early (on_failed) with more than 1 MiB of an answer (FAILURE_NONE), or where
- * response_timeout or body_timeout is up; one that is no order within 2 s at most, and in
- * 500 ms if somebody needs its line. False: nothing has changed. */
+ * response_timeout or body_timeout is up; one that is no order within 2 s at most, with
+ * pauses of 500 ms at most, and in 500 ms if somebody needs its line. False: nothing has changed. */
 bool fetch_follow(struct exchange *, const struct exchange_events *, void *owner) MUST_CHECK;
 
 /* It has until then (loop time, ms) instead. What it waits for in a queue keeps

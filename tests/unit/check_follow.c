@@ -167,6 +167,26 @@ START_TEST(no_order_is_followed_for_long)
 }
 END_TEST
 
+/* Nor for a body that pauses. */
+START_TEST(a_body_that_pauses_is_not_followed)
+{
+    begin_sent("", "GET");
+    plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
+    UNTIL(a.asker.status == 200);
+    ck_assert(depart(&a));
+    loop_skip(loop, 400);
+    plain_origin_say(&origin, 0, "def");
+    UNTIL(look().stats->bytes_received > 41);
+    loop_skip(loop, 400);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(active(), 1);
+    loop_skip(loop, 200);
+    UNTIL(records == 1);
+    ck_assert_uint_eq(look().stats->closed[CLOSE_ERROR], 1);
+    end();
+}
+END_TEST
+
 /* More than 1 MiB costs the line; the order's outcome is known by then. */
 START_TEST(a_long_answer_is_not_read_to_its_end)
 {
@@ -253,6 +273,7 @@ int main(void)
     tcase_add_loop_test(c, an_order_is_lost, 0, (int)COUNT_OF(lost));
     tcase_add_test(c, an_order_has_the_origins_time);
     tcase_add_loop_test(c, no_order_is_followed_for_long, 0, 2);
+    tcase_add_test(c, a_body_that_pauses_is_not_followed);
     tcase_add_loop_test(c, a_long_answer_is_not_read_to_its_end, 0, 2);
     tcase_add_test(c, a_client_that_did_not_read);
     tcase_add_loop_test(c, what_was_not_sent_whole_is_not_followed, 0, 2);
