@@ -1,12 +1,9 @@
 """Which certificates of an origin are believed: chains in any order, and what binds the issuers in them (SPEC 11)."""
-import shutil
-import subprocess
-
 import pytest
 
 from lib import certs
 from lib.behaviour import reply
-from lib.daemon import cli, upstream
+from lib.daemon import upstream
 from lib.promise import own_error, works
 
 
