@@ -84,20 +84,24 @@ static void read_byte(struct reading *r, const struct unit *u)
 
 static void read_separator(struct reading *r, const struct unit *u)
 {
+    bool ends_name = u->byte == '&' || u->byte == '=' || u->byte == ':';
     r->bytes[r->len++] = u->byte;
     for (unsigned d = u->depth; d < DEPTHS; d++) {
         bool begins_query = u->byte == '?' && !r->query[d];
         r->start[d] = r->len;
-        if (begins_query || strchr("&=:", u->byte))
+        if (begins_query || ends_name)
             r->secret[d] = false;
         r->query[d] = r->query[d] || begins_query;
     }
 }
 
-/* Is the name that ends here, at a "=" of that depth, a credential's? */
+/* Is the name that ends here, at a "=" of that depth, a credential's? Most begin at the
+ * same place at every depth. */
 static bool name_is_secret(const struct reading *r, unsigned depth)
 {
     for (unsigned d = depth; d < DEPTHS; d++) {
+        if (d > depth && r->start[d] == r->start[d - 1] && r->secret[d] == r->secret[d - 1])
+            continue;
         struct span name = {r->bytes + r->start[d], r->len - r->start[d]};
         while (name.len && name.at[0] == '"')
             name = span_from(name, 1);
@@ -110,7 +114,17 @@ static bool name_is_secret(const struct reading *r, unsigned depth)
 
 static bool is_separator(char c)
 {
-    return c && strchr("/?&;=,{}", c);
+    switch (c) {
+    case '/':
+    case '?':
+    case '&':
+    case ';':
+    case '=':
+    case ',':
+    case '{':
+    case '}': return true;
+    default: return false;
+    }
 }
 
 /* "name=" or, inside JSON, "name": */
@@ -245,7 +259,9 @@ static size_t userinfo_end(struct span target, size_t at, bool is_authority)
     size_t end = at;
     for (size_t i = at; i < target.len;) {
         struct unit u = unit_at(target, i);
-        if (u.byte && strchr(is_authority ? "/?" : "/?&=", u.byte))
+        if (u.byte == '/' || u.byte == '?')
+            break;
+        if (!is_authority && (u.byte == '&' || u.byte == '='))
             break;
         if (u.byte == '@' && colon)
             end = i;
@@ -266,15 +282,20 @@ static size_t hide_userinfo(struct reading *r, struct span target, size_t at, bo
 
 /* ------------------------------------------------------------------- reading */
 
+static bool is_plain(char c)
+{
+    return c > ' ' && c < 0x7f && c != '"' && c != '\\';
+}
+
 /* As it stands, but nothing that could end a field or a line of a log. */
 static void add_escaped(struct text *out, struct span s)
 {
+    static const char digits[] = "0123456789ABCDEF";
     for (size_t i = 0; i < s.len; i++) {
-        char c = s.at[i];
-        if (c > ' ' && c < 0x7f && c != '"' && c != '\\')
-            text_add(out, (struct span){&c, 1});
-        else
-            text_printf(out, "%%%02X", (unsigned char)c);
+        unsigned char c = (unsigned char)s.at[i];
+        const char escaped[] = {'%', digits[c >> 4], digits[c & 15]};
+        text_add(out, is_plain(s.at[i]) ? (struct span){s.at + i, 1}
+                                        : (struct span){escaped, sizeof escaped});
     }
 }
 
