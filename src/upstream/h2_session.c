@@ -67,13 +67,14 @@ static int count_head(struct h2_session *s, int32_t id, size_t *of, size_t len)
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
     struct h2_session *s = user;
-    (void)session;
     if (hd->type == NGHTTP2_PUSH_PROMISE) /* our SETTINGS went ahead of any request */
         return end_line(s, "a PUSH_PROMISE, though it was told that none are taken");
     if (!is_work(s, hd) && !s->events->on_talk(s->line))
         return end_line(s, "a flood of frames that carry nothing");
     if (hd->type == NGHTTP2_HEADERS)
         s->head_frames = s->head_fields = 0;
+    s->head_is_nobodys = hd->type == NGHTTP2_HEADERS && !(hd->flags & NGHTTP2_FLAG_END_HEADERS) &&
+                         find(session, hd->stream_id) == NULL;
     if (hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION)
         return count_head(s, hd->stream_id, &s->head_frames, hd->length);
     return 0;
@@ -306,9 +307,21 @@ static bool is_terminated(const struct h2_session *s)
            nghttp2_session_get_next_stream_id(s->nghttp2) <= INT32_MAX;
 }
 
+/* nghttp2 does not tell of the CONTINUATIONs of a head that it makes nothing of: until
+ * the next frame begins, all that comes is theirs. */
+static ssize_t receive(struct h2_session *s, const char *data, size_t len)
+{
+    bool was_nobodys = s->head_is_nobodys;
+    ssize_t n = nghttp2_session_mem_recv(s->nghttp2, (const uint8_t *)data, len);
+    if (n < 0 || !was_nobodys || !s->head_is_nobodys)
+        return n;
+    int end = count_head(s, 0, &s->head_frames, len);
+    return end ? end : n;
+}
+
 bool h2_session_feed(struct h2_session *s, const char *data, size_t len)
 {
-    ssize_t n = nghttp2_session_mem_recv(s->nghttp2, (const uint8_t *)data, len);
+    ssize_t n = receive(s, data, len);
     if (n >= 0)
         return !is_terminated(s);
     s->events->on_offence(s->line, s->flood ? s->flood : nghttp2_strerror((int)n));

@@ -36,6 +36,7 @@ struct h2_session {
     size_t header_most;   /* of each of the next two: beyond, the line ends */
     size_t head_frames;   /* of the header block under way: its frames' bytes, */
     size_t head_fields;   /* and what they stand for, as RFC 9113 6.5.2 counts */
+    bool head_is_nobodys; /* it is under way, and its stream is not open */
     bool leaving;         /* the origin said GOAWAY */
     const char *flood;    /* what was too much, in words; NULL: nothing */
 };

@@ -133,9 +133,27 @@ START_TEST(test_for_nobody)
     say_frame(NGHTTP2_HEADERS, 0, 1, "", 0);
     for (unsigned n = 0; conn && n < 10; n++)
         say_frame(NGHTTP2_CONTINUATION, 0, 1, copies, sizeof copies);
-    ck_assert_ptr_null(conn);
-    loop_turn(loop, false);
+    line_ended();
     heard_is(1, LINE_LOST);
+    ck_assert_str_eq(askers[1].verdict.detail, "a head far larger than max_header_size");
+    finish();
+}
+END_TEST
+
+/* One that is not too large, and in many frames: the line goes on. */
+START_TEST(test_small_for_nobody)
+{
+    meet_two();
+    asker_cancel(&askers[0]);
+    pump();
+    say_frame(NGHTTP2_HEADERS, 0, 1, STATUS_200, 1);
+    for (unsigned n = 0; n < 6; n++)
+        say_frame(NGHTTP2_CONTINUATION, n == 5 ? NGHTTP2_FLAG_END_HEADERS : 0, 1, STATUS_200, 1);
+    for (unsigned n = 0; n < 100; n++)
+        say_frame(NGHTTP2_PING, 0, 0, "12345678", 8);
+    ck_assert_ptr_nonnull(conn);
+    answer(3);
+    ck_assert_uint_eq(askers[1].ended, 1);
     finish();
 }
 END_TEST
@@ -199,6 +217,7 @@ int main(void)
     tcase_add_test(c, test_interim_answer);
     tcase_add_test(c, test_invalid_fields);
     tcase_add_loop_test(c, test_for_nobody, 0, 2);
+    tcase_add_test(c, test_small_for_nobody);
     tcase_add_test(c, test_without_end);
     tcase_add_test(c, test_promise);
     tcase_add_test(c, test_heads_for_nobody);
