@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+from lib import ports
 from lib.daemon import PATIENCE, Daemon, sanitized, upstream
 from lib.demo import Demo
 from lib.origin import Origin
@@ -52,6 +53,7 @@ def pytest_runtest_protocol(item):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         faulthandler.cancel_dump_traceback_later()
+        ports.release()
         signal.signal(signal.SIGALRM, previous)
 
 

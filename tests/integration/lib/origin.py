@@ -262,6 +262,7 @@ class Origin:
         task = asyncio.ensure_future(self.guard(coroutine, line))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: coroutine.close())     # of a task that was ended before it began
         return task
 
     async def guard(self, coroutine, line=None):

@@ -6,13 +6,18 @@ STATES = {'01': 'established', '08': 'ended by the peer'}
 
 
 def free_port(address='127.0.0.1'):
-    """A port where nobody listens. It stays ours to the end of this process: bound, not listening, so that whoever sets
+    """A port where nobody listens. It stays ours to the end of the test: bound, not listening, so that whoever sets
     SO_REUSEADDR may listen there, and nobody is given it by the kernel."""
     s = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind((address, 0))
     _held.append(s)
     return s.getsockname()[1]
+
+
+def release():
+    while _held:
+        _held.pop().close()
 
 
 def connections(local=None, remote=None):
