@@ -149,6 +149,8 @@ void cache_put(struct cache *c, struct cache_key key, struct stored *answer,
         t = make_target(key);
         HASH_ADD_KEYPTR(hh, c->map, t->key, t->key_size, t);
     }
+    if (t->entries.count >= CACHE_VARIANTS)
+        drop(c, LIST_ENTRY(list_first(&t->entries), struct entry, of_target));
     struct entry *e = NEW(struct entry);
     *e = (struct entry){.target = t, .answer = stored_ref(answer), .size = size};
     list_push_back(&t->entries, &e->of_target);

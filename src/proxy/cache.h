@@ -26,8 +26,12 @@ struct stored *cache_find(struct cache *, struct cache_key, const struct fields 
 /* Would it take this answer, with a body of that length? */
 bool cache_takes(const struct cache *, struct cache_key, const struct stored *, size_t length);
 
+/* Answers of one target that differ by what they vary by: each is looked at for a request. */
+#define CACHE_VARIANTS 32
+
 /* Stores a whole answer in the place of the one for the same request, unless that came
- * later. One that is larger than the store is not kept. */
+ * later. One that is larger than the store is not kept; of more than CACHE_VARIANTS of a
+ * target the one stored first goes. */
 void cache_put(struct cache *, struct cache_key, struct stored *, const struct fields *asked);
 
 /* Drops all that is stored for a target (RFC 9111 4.4). */

@@ -87,6 +87,22 @@ START_TEST(variants)
 }
 END_TEST
 
+/* A client that asks for one target in ever other words does not make it dear to ask for. */
+START_TEST(many_variants)
+{
+    cache_limit(cache, 10 * ROOM);
+    for (size_t i = 0; i <= CACHE_VARIANTS; i++) {
+        struct fields asked = with("Accept-Encoding", arena_printf(arena, "x%zu", i));
+        put(at(1, "/a"), &asked, NULL, i);
+        ck_assert_uint_eq(length_at(at(1, "/a"), &asked), i);
+    }
+    struct fields first = with("Accept-Encoding", "x0"), second = with("Accept-Encoding", "x1");
+    ck_assert_uint_eq(cache_entries(cache), CACHE_VARIANTS);
+    ck_assert_uint_eq(length_at(at(1, "/a"), &first), SIZE_MAX);
+    ck_assert_uint_eq(length_at(at(1, "/a"), &second), 1);
+}
+END_TEST
+
 /* The bytes never exceed the bound, and it is the one longest unused that goes. */
 START_TEST(bound)
 {
@@ -200,6 +216,7 @@ int main(void)
     tcase_add_checked_fixture(c, begin, finish);
     tcase_add_test(c, found_again);
     tcase_add_test(c, variants);
+    tcase_add_test(c, many_variants);
     tcase_add_test(c, bound);
     tcase_add_test(c, too_large);
     tcase_add_test(c, held);
