@@ -27,7 +27,7 @@ def chrome(tmp_path_factory):
 
 
 @pytest.fixture
-def page(chrome):
+def page(chrome, daemon):       # which ends after it, for a page whose daemon is gone complains
     """page(daemon) opens its dashboard; at the end the console must have been silent."""
     def show(d):
         chrome.console()

@@ -139,9 +139,14 @@ def test_ill_ones_are_told_apart_all_at_once(doctor, origins, soon):
 def test_times_do_not_climb_with_the_place(doctor, origins):
     """The handshake of the last of many takes no longer than that of the first: no one's time has the work for the others in it."""
     names = [f'u{i}' for i in range(16)]
-    code, told = doctor(*(upstream(name, healthy(origins()), host=f'{name}.exchange.test') for name in names))
-    times = [float(re.search(r'handshake ([\d.]+) ms', told[name])[1]) for name in names]
-    assert code == 0 and min(times[-4:]) < 1.5 * max(times[:4]), times
+    blocks = [upstream(name, healthy(origins()), host=f'{name}.exchange.test') for name in names]
+
+    def level():
+        code, told = doctor(*blocks)
+        times = [float(re.search(r'handshake ([\d.]+) ms', told[name])[1]) for name in names]
+        assert code == 0
+        return min(times[-4:]) < 1.5 * max(times[:4])
+    eventually(level)           # if they climb, they do so each time; other work on this machine does not
 
 
 def test_a_resolved_name_and_a_plain_origin(doctor, origins):
