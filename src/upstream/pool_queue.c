@@ -279,8 +279,16 @@ static void on_room(void *owner)
     p->connector->ops->watch(p->connector, p->settings, open ? p : NULL);
 }
 
-/* A failed dial fails those who waited for it; where lines are established, one
- * of them will come free for them, or is shared. */
+/* Where lines are established, one of them will come free, or is shared. Want of a
+ * descriptor says nothing of the dials that have one: their lines will come free too. */
+static bool fails_waiters(const struct pool *p, enum failure why)
+{
+    bool ours = why == FAILURE_CONNECTION_LIMIT_REACHED;
+    return p->state != STATE_PAUSED && established(p) == 0 &&
+           !(ours && p->lines.connecting.count > 0) && p->waiters.count > dialled_for(p);
+}
+
+/* A failed dial fails those who waited for it, if there is nothing else to wait for. */
 static void on_failed(void *owner, enum failure why, const char *detail)
 {
     struct pool *p = owner;
@@ -289,7 +297,7 @@ static void on_failed(void *owner, enum failure why, const char *detail)
         LOG(INFO, p->lines.object, "no connection: %s: %s", failure_name(why), detail);
     struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
     for (size_t n = prospect_streams(&p->lines.prospect, p->settings); n; n--)
-        if (p->state != STATE_PAUSED && established(p) == 0 && p->waiters.count > dialled_for(p))
+        if (fails_waiters(p, why))
             refuse(p, waiter_of(list_first(&p->waiters)), &v);
     serve(p);
     on_room(p);

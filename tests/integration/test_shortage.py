@@ -77,26 +77,20 @@ def test_no_descriptor_beside_open_lines(daemon, origin):
     assert d.stop() == 0
 
 
-def test_no_descriptor_for_a_line(daemon, origin):
-    """The request that needs a new line gets 503, sent=no; the circuit stays closed, and it works when there are some again."""
+def test_orders_without_a_descriptor_wait_for_lines_under_way(daemon, origins):
+    """Orders of a cold pool dial for themselves; those that get no descriptor wait for the lines of the others, and all are answered."""
+    origin = origins(greet=0.5)
     d = daemon(upstream('ex', origin, max_connections=64, order_wait='30s', total_timeout='60s'), wrap=['prlimit', '--nofile=64'])
-    gate = Gate()
-    origin.on('/hold', gate)
-    calls = [background(lambda n=n: d.request('POST', '/ex/hold', body=b'x', timeout=30)) for n in range(40)]
-    eventually(lambda: sum(c.done() for c in calls) + gate.waiting >= 40 and gate.waiting > 5)
-    gate.release()
-    refused = 0
-    for c in calls:
-        try:
-            r = c.result(30)
-            if r.status != 200:
-                own_error(r, 503, 'connection_limit_reached', 'no')
-                refused += 1
-        except Closed:
-            refused += 1
-    assert refused and d.upstream()['breaker'] == 'closed'
+    spare = d.client(20)
+    assert spare.get('/healthz').status == 200
+    clients = [d.client(30) for _ in range(30)]
+    for n, c in enumerate(clients):
+        c.send(compose('POST', f'/ex/order?{n}', body=b'x'))
+    assert [c.response('POST').status for c in clients] == [200] * 30
+    assert sorted(r.target for r in origin.requests) == sorted(f'/order?{n}' for n in range(30))
+    u = next(u for u in json.loads(spare.get('/stats').body)['upstreams'] if u['name'] == 'ex')
+    assert u['connections']['failed'] > 0 and u['breaker'] == 'closed'
     assert len(said(d, 'out of file descriptors')) == 1
-    eventually(lambda: d.get('/ex/y').status == 200)
 
 
 def test_descriptors_do_not_spin(daemon, origin):

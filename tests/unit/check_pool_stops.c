@@ -257,14 +257,59 @@ START_TEST(test_short_beside_a_busy_line)
 }
 END_TEST
 
+/* Orders dial for themselves: those who got no descriptor wait for the lines of the rest. */
+START_TEST(test_short_beside_dials_under_way)
+{
+    begin("max_connections = 9\nbreaker_failures = 9");
+    for (size_t i = 0; i < 6; i++)
+        call(i, i > 0);
+    ck_assert_uint_eq(line_maker->dials.count, 6);
+    for (size_t i = 0; i < 4; i++)
+        fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
+    ck_assert_uint_eq(line_maker->dials.count, 2);
+    ck_assert_uint_eq(look().waiting, 6);
+    fake_connect(line_maker);
+    ck_assert_ptr_nonnull(callers[0].conn);
+    for (size_t i = 1; i < 5; i++) {
+        hang_up(i - 1);
+        ck_assert_ptr_nonnull(callers[i].conn);
+    }
+    fake_refuse(line_maker, FAILURE_CONNECTION_REFUSED);
+    ck_assert(callers[5].waits);
+    hang_up(4);
+    ck_assert_ptr_nonnull(callers[5].conn);
+    finish();
+}
+END_TEST
+
+/* The last dial that had one fails as well: then there is nothing to wait for. */
+START_TEST(test_short_and_refused)
+{
+    begin("max_connections = 9\nbreaker_failures = 9");
+    for (size_t i = 0; i < 3; i++)
+        call(i, true);
+    fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
+    ck_assert_uint_eq(look().waiting, 3);
+    fake_refuse(line_maker, FAILURE_CONNECTION_REFUSED);
+    refused(0, FAILURE_CONNECTION_REFUSED);
+    fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
+    refused(1, FAILURE_CONNECTION_LIMIT_REACHED);
+    ck_assert(callers[2].waits);
+    loop_skip(loop, 1000);
+    fake_connect(line_maker);
+    ck_assert_ptr_nonnull(callers[2].conn);
+    finish();
+}
+END_TEST
+
 START_TEST(test_short_without_a_line)
 {
     begin("");
     call(0, true);
-    call(1, false);
     fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
     refused(0, FAILURE_CONNECTION_LIMIT_REACHED);
-    ck_assert(callers[1].waits);
+    loop_skip(loop, 1000);
+    call(1, false);
     fake_connect(line_maker); /* there are some again */
     ck_assert_ptr_nonnull(callers[1].conn);
     lose(1, CLOSE_ERROR);
@@ -356,6 +401,8 @@ int main(void)
     tcase_add_test(c, test_redirected);
     tcase_add_test(c, test_gone_while_paused);
     tcase_add_test(c, test_short_beside_a_busy_line);
+    tcase_add_test(c, test_short_beside_dials_under_way);
+    tcase_add_test(c, test_short_and_refused);
     tcase_add_test(c, test_short_without_a_line);
     tcase_add_test(c, test_waiting_costs_nobody_else);
     suite_add_tcase(s, c);
