@@ -372,6 +372,8 @@ static void try_on(struct fetch *f, struct line *line)
     enter(f, STATE_AWAITING);
     f->order.request.authority = span_of(pool_origin(f->order.pool)->authority);
     f->try = line_open(line, &f->order.request, &events, f);
+    if (f->clocks.paused) /* since an earlier try, or its own waiting */
+        exchange_pause(f->try);
     if (!f->complete)
         set_deadline(f);
     send_gathered(f);

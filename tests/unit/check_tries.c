@@ -98,6 +98,41 @@ START_TEST(test_misdirected_in_vain)
 }
 END_TEST
 
+/* Who does not read is not read for, on whichever line the answer comes. */
+START_TEST(test_pause_lasts)
+{
+    static char piece[100001];
+    struct asking a;
+    memset(piece, 'y', sizeof piece - 1);
+    begin("");
+    if (_i == 0)
+        warm_up();
+    ask_whole(&a, "GET", "");
+    if (_i == 0) {
+        UNTIL(origin.requests == 1);
+        exchange_pause(a.asker.exchange);
+        exchange_resume(a.asker.exchange);
+        a.asker.pause_in = ASKER_INTERIM;
+        plain_origin_say(&origin, 0, "HTTP/1.1 103 E\r\n\r\n" MISDIRECTED);
+    } else { /* while it waits for a line */
+        exchange_pause(a.asker.exchange);
+    }
+    unsigned last = _i ? 0 : 1;
+    UNTIL(origin.requests == last + 1);
+    plain_origin_say(&origin, last, "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n");
+    for (int i = 0; i < 3; i++)
+        plain_origin_say(&origin, last, piece);
+    for (int i = 0; i < 50; i++)
+        loop_turn(loop, false);
+    ck_assert_uint_eq(a.asker.status, 0);
+    exchange_resume(a.asker.exchange);
+    UNTIL(a.asker.ended);
+    ck_assert(a.asker.status == 200 && a.asker.body == 300000);
+    clear(&a);
+    finish();
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("tries");
@@ -106,6 +141,7 @@ int main(void)
     tcase_add_test(c, test_leaving_between_tries);
     tcase_add_loop_test(c, test_misdirected, 0, 6);
     tcase_add_loop_test(c, test_misdirected_in_vain, 0, 2);
+    tcase_add_loop_test(c, test_pause_lasts, 0, 2);
     suite_add_tcase(s, c);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
