@@ -1,3 +1,4 @@
+#include "base/log.h"
 #include "front/client_internal.h"
 
 /* What a client connection turns into by a 101, or a 2xx to CONNECT: a tunnel; or,
@@ -45,6 +46,15 @@ static void parse_on(struct client *c)
     client_go_on(c);
 }
 
+/* Its own error message seldom names the cause, as with TLS spoken to ourselves. */
+static void refuse_tls(struct client *c)
+{
+    LOG(WARN, c->ingress.client,
+        "a TLS ClientHello in a tunnel to port %u of %s, which is for plain HTTP alone: closed",
+        (unsigned)c->ingress.tunnel_port, c->ingress.tunnel);
+    client_close(c, "TLS where nothing but plain HTTP is reached (port 80)");
+}
+
 void client_look(struct client *c)
 {
     const char *at;
@@ -57,7 +67,7 @@ void client_look(struct client *c)
     else if (c->intercepts)
         client_secure(c);
     else
-        client_close(c, "TLS where nothing but plain HTTP is reached (port 80)");
+        refuse_tls(c);
 }
 
 static void remember(struct client *c, const struct switched *to)

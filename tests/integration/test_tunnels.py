@@ -306,11 +306,13 @@ def test_inside_there_is_one_place_to_go(ex, origin):
 
 
 def test_tls_in_port_80_is_closed(ex, origin):
-    """Nothing is dialled for it."""
+    """Nothing is dialled for it, and one line says so."""
     with connect(ex, 'exchange.test:80') as c:
         c.send(b'\x16\x03\x01\x00\x05hello')
         assert c.eof()
     assert not origin.lines
+    lines = [li for li in ex.stderr.splitlines() if 'TLS' in li]
+    assert len(lines) == 1 and 'port 80 of exchange.test' in lines[0] and ' 127.0.0.1:' in lines[0], ex.stderr
     works(ex)
 
 
