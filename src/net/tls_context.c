@@ -177,16 +177,17 @@ static bool read_identity(struct tls_context *c, const struct tls_settings *with
         return false;
     }
     const char *key_file = with->key_file ? with->key_file : with->cert_file;
+    const char *directive = with->key_file ? "key_file" : "cert_file";
     int code = mbedtls_pk_parse_keyfile(&c->key, key_file, NULL, mbedtls_psa_get_random,
                                         MBEDTLS_PSA_RANDOM_STATE);
     if (code != 0) {
-        explain(error, size, "key_file", key_file, code);
+        explain(error, size, directive, key_file, code);
         return false;
     }
     code = mbedtls_pk_check_pair(&c->cert.pk, &c->key, mbedtls_psa_get_random,
                                  MBEDTLS_PSA_RANDOM_STATE);
     if (code != 0)
-        snprintf(error, size, "key_file %s: is not the key of cert_file %s", key_file,
+        snprintf(error, size, "%s %s: is not the key of cert_file %s", directive, key_file,
                  with->cert_file);
     return c->has_cert = code == 0;
 }

@@ -196,6 +196,7 @@ START_TEST(refuses_bad_files)
     must_refuse((struct tls_settings){.cert_file = "/nowhere"}, "cert_file /nowhere");
     must_refuse((struct tls_settings){.cert_file = file("good.pem"), .key_file = "/nowhere"},
                 "key_file /nowhere");
+    must_refuse((struct tls_settings){.cert_file = file("ca.pem")}, "cert_file "); /* no key */
     must_refuse((struct tls_settings){.cert_file = file("good.pem"), .key_file = file("ca.key")},
                 "is not the key of");
 }
