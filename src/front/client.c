@@ -19,11 +19,9 @@ static struct client *self(void *owner)
     return c;
 }
 
-/* A reader that takes nothing is looked at so often (ms), and given up after so long while
- * a request, or an order, waits for its connection. */
-#define READER_LOOK_MS 250
-#define READER_MS 2000
-#define READER_ORDER_MS 500
+#define READER_LOOK_MS 250 /* so often a reader that takes nothing is looked at, at least; */
+#define READER_FIRST_MS 50
+#define READER_LOOKS 5 /* and so often while others are patient with it */
 
 /* -------------------------------------------------------------------- state */
 
@@ -219,6 +217,21 @@ static enum client_wait wanted_wait(const struct client *c)
     return WAIT_NONE;
 }
 
+/* How long a reader may take nothing of its answer: less if its exchange holds a
+ * connection that others wait for (contract 11, "Bodies first"). */
+static uint64_t reader_patience(const struct client *c)
+{
+    uint64_t most = c->house->limits.body_timeout_ms;
+    uint64_t patience = c->call->exchange ? exchange_patience(c->call->exchange) : most;
+    return patience < most ? patience : most;
+}
+
+static void look_soon(struct client *c)
+{
+    uint64_t soon = reader_patience(c) / READER_LOOKS;
+    deadline_in(&c->deadline, soon < READER_LOOK_MS ? soon : READER_LOOK_MS);
+}
+
 static void set_deadline(struct client *c, enum client_wait wait)
 {
     const struct client_limits *limits = &c->house->limits;
@@ -239,7 +252,7 @@ static void set_deadline(struct client *c, enum client_wait wait)
     case WAIT_READER:
         c->taken = stream_taken(c->stream);
         c->taken_at = loop_now(c->house->loop);
-        deadline_in(&c->deadline, READER_LOOK_MS);
+        deadline_in(&c->deadline, READER_FIRST_MS); /* it is not held back yet */
         break;
     case WAIT_TURN: deadline_in(&c->deadline, 0); break;
     case WAIT_PEER: deadline_in(&c->deadline, PEER_MS); break;
@@ -281,18 +294,6 @@ static void queue_expired(struct client *c)
         set_deadline(c, wanted_wait(c));
 }
 
-/* How long a reader may take nothing of its answer: less if its exchange holds a
- * connection that others wait for (contract 11, "Bodies first"). */
-static uint64_t reader_patience(const struct client *c)
-{
-    uint64_t most = c->house->limits.body_timeout_ms, patience = most;
-    enum contention contention =
-        c->call->exchange ? exchange_contention(c->call->exchange) : CONTENTION_NONE;
-    if (contention != CONTENTION_NONE)
-        patience = contention == CONTENTION_ORDER ? READER_ORDER_MS : READER_MS;
-    return patience < most ? patience : most;
-}
-
 /* Looked at again and again, since who waits for the connection may come at any time. */
 static void look_at_reader(struct client *c)
 {
@@ -304,7 +305,7 @@ static void look_at_reader(struct client *c)
     if (now - c->taken_at >= reader_patience(c))
         client_close(c, "it does not read its answer");
     else
-        deadline_in(&c->deadline, READER_LOOK_MS);
+        look_soon(c);
 }
 
 /* Who is held back is not read from, and so not heard when it leaves. */

@@ -41,10 +41,6 @@ struct exchange_events {
     void (*on_switch)(void *owner, const struct response *, const struct switched *);
 };
 
-/* Does anybody wait for the connection that an exchange holds back, its reader being slow?
- * Ordered: an order is waited for less patiently. */
-enum contention { CONTENTION_NONE, CONTENTION_REQUEST, CONTENTION_ORDER };
-
 struct exchange_ops {
     bool (*body)(struct exchange *, const char *data, size_t len);
     void (*finish)(struct exchange *, const struct fields *trailers);
@@ -54,8 +50,8 @@ struct exchange_ops {
     enum sent (*sent)(const struct exchange *);
     void (*expire)(struct exchange *); /* NULL: as cancel */
     void (*refuse)(struct exchange *, const struct verdict *);
-    bool (*leave)(struct exchange *);                       /* NULL: it never goes on alone */
-    enum contention (*contention)(const struct exchange *); /* NULL: it holds none */
+    bool (*leave)(struct exchange *);              /* NULL: it never goes on alone */
+    uint64_t (*patience)(const struct exchange *); /* NULL: without end */
 };
 
 struct exchange {
@@ -107,10 +103,11 @@ static inline enum sent exchange_sent(const struct exchange *x)
     return x->ops->sent(x);
 }
 
-/* Asked while it is paused: should its reader make room? */
-static inline enum contention exchange_contention(const struct exchange *x)
+/* Asked while it is paused: how long (ms) may its reader take nothing before it must make
+ * room for those who wait for the connection that it holds? UINT64_MAX: nobody does. */
+static inline uint64_t exchange_patience(const struct exchange *x)
 {
-    return x->ops->contention ? x->ops->contention(x) : CONTENTION_NONE;
+    return x->ops->patience ? x->ops->patience(x) : UINT64_MAX;
 }
 
 /* The asker is gone, of its own will; no event comes after. True: the exchange goes on

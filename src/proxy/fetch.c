@@ -1,6 +1,5 @@
 #include "proxy/fetch.h"
 
-#include "base/duration.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "proxy/clocks.h"
@@ -528,15 +527,17 @@ static void unhold(struct exchange *x)
 }
 
 /* A line of its own (for an upgrade) is nobody else's to have. */
-static enum contention contention(const struct exchange *x)
+static uint64_t patience(const struct exchange *x)
 {
     const struct fetch *f = container_of(x, const struct fetch, base);
     bool holds = f->clocks.paused && f->try && !f->order.request.upgrades;
-    return holds ? pool_contention(f->order.pool) : CONTENTION_NONE;
+    return holds ? pool_patience(f->order.pool) : UINT64_MAX;
 }
 
 static void cancel(struct exchange *x)
 {
+    if (patience(x) != UINT64_MAX)
+        pool_gave_way(self(x)->order.pool);
     let_go(self(x), false);
 }
 
@@ -545,8 +546,11 @@ bool fetch_follow(struct exchange *x, const struct exchange_events *events, void
 {
     struct fetch *f = self(x);
     bool is_sent = f->try && f->complete && exchange_sent(f->try) == SENT_YES;
-    if (!is_sent || f->order.request.upgrades || (f->shares && !f->order.is_order))
+    bool is_needed = patience(x) != UINT64_MAX;
+    if (!is_sent || f->order.request.upgrades || ((f->shares || is_needed) && !f->order.is_order))
         return false;
+    if (is_needed)
+        pool_gave_way(f->order.pool);
     f->followed = true;
     f->base.events = f->peek.events = events;
     f->base.owner = f->peek.owner = owner;
@@ -573,7 +577,7 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
                                             .resume = unhold,
                                             .cancel = cancel,
                                             .sent = sent,
-                                            .contention = contention};
+                                            .patience = patience};
     struct fetch *f = NEW(struct fetch);
     f->base = (struct exchange){&ops, events, owner};
     f->magic = MAGIC;

@@ -106,10 +106,10 @@ static enum sent sent(const struct reader *r)
 
 /* Whoever is alone with a long answer paces it; who paces nothing holds no line, and the
  * fetch is not paused. */
-static enum contention contention(const struct reader *r)
+static uint64_t patience(const struct reader *r)
 {
     const struct passenger *p = container_of(r, const struct passenger, reader);
-    return p->flight && p->flight->fetch ? exchange_contention(p->flight->fetch) : CONTENTION_NONE;
+    return p->flight && p->flight->fetch ? exchange_patience(p->flight->fetch) : UINT64_MAX;
 }
 
 static void on_deadline(struct deadline *d)
@@ -157,7 +157,7 @@ void passenger_board(struct passenger *p, struct flight *f)
 struct passenger *passenger_new(struct flights *all, const struct flight_order *o,
                                 const struct exchange_events *events, void *owner)
 {
-    static const struct reader_events own = {on_over, on_drained, sent, contention};
+    static const struct reader_events own = {on_over, on_drained, sent, patience};
     struct passenger *p = NEW(struct passenger);
     struct reader_order reading = {.loop = all->loop,
                                    .cache = all->cache,

@@ -208,10 +208,10 @@ static enum sent sent(const struct exchange *x)
     return r->events->sent(r);
 }
 
-static enum contention contention(const struct exchange *x)
+static uint64_t patience(const struct exchange *x)
 {
     const struct reader *r = container_of(x, const struct reader, base);
-    return r->events->contention(r);
+    return r->events->patience(r);
 }
 
 void reader_init(struct reader *r, const struct reader_order *order,
@@ -223,7 +223,7 @@ void reader_init(struct reader *r, const struct reader_order *order,
                                             .resume = unhold,
                                             .cancel = cancel,
                                             .sent = sent,
-                                            .contention = contention};
+                                            .patience = patience};
     *r = (struct reader){.base = {&ops, events, owner}, .events = own, .order = *order};
     task_init(&r->next, on_next);
 }

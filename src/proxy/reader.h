@@ -14,7 +14,7 @@ struct reader_events {
     void (*on_over)(struct reader *);    /* ended, failed or cancelled; nothing comes after */
     void (*on_drained)(struct reader *); /* after a pause it has told all there is so far */
     enum sent (*sent)(const struct reader *);
-    enum contention (*contention)(const struct reader *); /* see exchange_contention() */
+    uint64_t (*patience)(const struct reader *); /* see exchange_patience() */
 };
 
 /* What it reads for, and from where. All is borrowed for its life. */

@@ -354,10 +354,10 @@ static void unhold(struct exchange *x)
         exchange_resume(t->answer);
 }
 
-static enum contention contention(const struct exchange *x)
+static uint64_t patience(const struct exchange *x)
 {
     const struct transaction *t = container_of(x, const struct transaction, base);
-    return t->answer ? exchange_contention(t->answer) : CONTENTION_NONE;
+    return t->answer ? exchange_patience(t->answer) : UINT64_MAX;
 }
 
 static void cancel(struct exchange *x)
@@ -573,7 +573,7 @@ struct exchange *transaction_open(const struct transaction_order *o,
                                             .sent = sent,
                                             .refuse = spoil,
                                             .leave = leave,
-                                            .contention = contention};
+                                            .patience = patience};
     struct transaction *t = NEW(struct transaction);
     t->base = (struct exchange){&ops, events, owner};
     t->magic = MAGIC;

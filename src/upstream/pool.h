@@ -84,8 +84,13 @@ struct pool_waiter {
 struct line *pool_acquire(struct pool *, struct pool_waiter *, uint64_t until_ms);
 void pool_forget(struct pool_waiter *);
 
-/* Does anybody wait for a line that no line under way or to be dialled will serve? */
-enum contention pool_contention(const struct pool *);
+/* How long (ms) one that holds a line may leave its answer unread, so that everybody who
+ * waits for one, and whom no line under way will serve, has one in time: 2 s for all of
+ * them together, 500 ms if an order is among them. UINT64_MAX: nobody waits. */
+uint64_t pool_patience(const struct pool *);
+
+/* One that held a line with its answer unread was given up. */
+void pool_gave_way(struct pool *);
 
 /* How much of its wait until now, or until it was told of its end just now, fell into
  * pauses of the pool; in µs. */

@@ -22,8 +22,10 @@ struct pool {
     struct list waiters; /* for a line, first come first served */
     struct list orders;  /* of them, those of orders */
     struct list loners;  /* of them, those that hope for a line of their own */
-    bool ending;         /* the daemon drains */
-    uint64_t paused_us;  /* all pauses so far; of one that goes on see pause_began_us */
+    size_t gave_way;     /* slow readers, since (loop time, ms): */
+    uint64_t gave_way_ms;
+    bool ending;        /* the daemon drains */
+    uint64_t paused_us; /* all pauses so far; of one that goes on see pause_began_us */
     uint64_t pause_began_us;
     bool gone_paused;     /* retired while it was paused: sends nothing more */
     bool serving;         /* one of them is being told of his line */

@@ -9,6 +9,11 @@ static size_t established(const struct pool *p)
     return p->lines.idle.count + p->lines.shared.count + p->lines.busy.count;
 }
 
+/* How long a reader may take nothing while others wait for its line. */
+#define PATIENCE_MS 2000
+#define PATIENCE_ORDER_MS 500
+#define PATIENCE_LEAST_MS 100
+
 /* ------------------------------------------------------------------ waiters */
 
 static struct pool_waiter *waiter_of(struct link *link)
@@ -110,13 +115,30 @@ static bool is_dialled_for(const struct pool *p, const struct pool_waiter *w)
     return false;
 }
 
-/* A paused pool lends nothing, whatever comes free. */
-enum contention pool_contention(const struct pool *p)
+/* Those who gave way a short while ago count as well: who waits behind many others waits
+ * for several rounds of slow readers. A paused pool lends nothing, whatever comes free. */
+uint64_t pool_patience(const struct pool *p)
 {
     MAGIC_CHECK(p, POOL_MAGIC);
-    if (p->state == STATE_PAUSED || p->waiters.count <= dialled_for(p))
-        return CONTENTION_NONE;
-    return p->orders.count ? CONTENTION_ORDER : CONTENTION_REQUEST;
+    size_t served = dialled_for(p), waiting = p->waiters.count;
+    size_t room = established(p) * prospect_streams(&p->lines.prospect, p->settings);
+    if (p->state == STATE_PAUSED || waiting <= served || room == 0)
+        return UINT64_MAX;
+    uint64_t all = p->orders.count ? PATIENCE_ORDER_MS : PATIENCE_MS;
+    size_t gave_way = loop_now(p->loop) - p->gave_way_ms < PATIENCE_MS ? p->gave_way : 0;
+    size_t rounds = (gave_way + waiting - served + room - 1) / room;
+    return all / rounds > PATIENCE_LEAST_MS ? all / rounds : PATIENCE_LEAST_MS;
+}
+
+void pool_gave_way(struct pool *p)
+{
+    uint64_t now = loop_now(p->loop);
+    MAGIC_CHECK(p, POOL_MAGIC);
+    if (now - p->gave_way_ms >= PATIENCE_MS) {
+        p->gave_way = 0;
+        p->gave_way_ms = now;
+    }
+    p->gave_way++;
 }
 
 static struct verdict waited_too_long(const struct pool *p, const struct pool_waiter *w)

@@ -187,29 +187,41 @@ START_TEST(test_waiter_outlives_failure)
 }
 END_TEST
 
-/* Who holds back a line is told whether anybody needs it. */
-START_TEST(test_contention)
+/* Who holds back a line is told how soon it is needed: by the last who waits. */
+START_TEST(test_patience)
 {
     begin("max_connections = 2");
-    ck_assert_int_eq(pool_contention(pool), CONTENTION_NONE);
+    ck_assert_uint_eq(pool_patience(pool), UINT64_MAX);
     call(0, false);
     call(1, true);
-    ck_assert_int_eq(pool_contention(pool), CONTENTION_NONE); /* a line is coming for each */
+    ck_assert_uint_eq(pool_patience(pool), UINT64_MAX); /* a line is coming for each */
     fake_connect(line_maker);
     fake_connect(line_maker);
-    ck_assert_int_eq(pool_contention(pool), CONTENTION_NONE);
+    ck_assert_uint_eq(pool_patience(pool), UINT64_MAX);
     call(2, false);
-    ck_assert_int_eq(pool_contention(pool), CONTENTION_REQUEST);
+    ck_assert_uint_eq(pool_patience(pool), 2000);
     call(3, true);
-    ck_assert_int_eq(pool_contention(pool), CONTENTION_ORDER);
+    ck_assert_uint_eq(pool_patience(pool), 500);
     pool_command(pool, POOL_PAUSE);
-    ck_assert_int_eq(pool_contention(pool), CONTENTION_NONE);
+    ck_assert_uint_eq(pool_patience(pool), UINT64_MAX);
     pool_command(pool, POOL_RESUME);
-    ck_assert_int_eq(pool_contention(pool), CONTENTION_ORDER);
+    call_all(4, 8);
+    ck_assert_uint_eq(pool_patience(pool), 500 / 3); /* six, two at a time */
     forget_caller(3);
-    ck_assert_int_eq(pool_contention(pool), CONTENTION_REQUEST);
+    ck_assert_uint_eq(pool_patience(pool), 2000 / 3);
+    loop_skip(loop, 2000);
+    pool_gave_way(pool);
+    pool_gave_way(pool);
+    ck_assert_uint_eq(pool_patience(pool), 2000 / 4); /* it is one round later now */
+    loop_skip(loop, 2000);
+    ck_assert_uint_eq(pool_patience(pool), 2000 / 3);
+    call_all(8, 90);
+    ck_assert_uint_eq(pool_patience(pool), 100);
+    for (size_t i = 4; i < 90; i++)
+        forget_caller(i);
+    ck_assert_uint_eq(pool_patience(pool), 2000);
     hang_up(0);
-    ck_assert_int_eq(pool_contention(pool), CONTENTION_NONE);
+    ck_assert_uint_eq(pool_patience(pool), UINT64_MAX);
     finish();
 }
 END_TEST
@@ -494,7 +506,7 @@ int main(void)
     tcase_add_test(c, test_until);
     tcase_add_test(c, test_first_waiter_is_refused);
     tcase_add_test(c, test_waiter_outlives_failure);
-    tcase_add_test(c, test_contention);
+    tcase_add_test(c, test_patience);
     tcase_add_test(c, test_last_line_lost);
     tcase_add_test(c, test_breaker);
     tcase_add_test(c, test_breaker_without_waiting);

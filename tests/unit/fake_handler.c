@@ -136,10 +136,10 @@ static enum sent sent(const struct exchange *exchange)
     return SENT_PARTIAL;
 }
 
-static enum contention contention(const struct exchange *exchange)
+static uint64_t patience(const struct exchange *exchange)
 {
     const struct fake_exchange *x = container_of(exchange, const struct fake_exchange, exchange);
-    return x->handler->contention;
+    return x->handler->patience ? x->handler->patience : UINT64_MAX;
 }
 
 static void refuse(struct exchange *exchange, const struct verdict *why)
@@ -166,7 +166,7 @@ static struct exchange *open_exchange(void *owner, const struct request *request
                                             .sent = sent,
                                             .refuse = refuse,
                                             .leave = leave,
-                                            .contention = contention};
+                                            .patience = patience};
     struct fake_handler *h = owner;
     struct fake_exchange *x = NEW(struct fake_exchange);
     h->ingress = *in;

@@ -18,7 +18,7 @@ struct fake_handler {
     bool intercepts;            /* TLS inside CONNECT is to end here */
     bool follows;               /* those whose asker leaves */
     bool asap;                  /* drains by itself, in the same turn */
-    enum contention contention; /* for what they hold */
+    uint64_t patience;          /* with a reader that takes nothing; 0: no end */
     struct fake_exchange *last; /* the one opened last, while it is open */
     unsigned opened, finished, cancelled, followed, ended, refused, paused, resumed;
     unsigned unsecured;
