@@ -89,7 +89,7 @@ uint64_t clocks_due(const struct clocks *c, enum clocks_phase phase)
     case CLOCKS_AWAITING: return least(least(c->total_at, c->response_at), c->transfer_at);
     case CLOCKS_RECEIVING: return least(body_due(c), c->transfer_at);
     case CLOCKS_HOLDING: return least(least(body_due(c), c->transfer_at), c->total_at);
-    default: return c->total_at;
+    default: return least(c->total_at, c->transfer_at);
     }
 }
 
@@ -120,13 +120,21 @@ static struct verdict body_verdict(const struct clocks *c)
                         "the answer was not whole within %s", duration_text(limit, c->total_ms));
 }
 
+/* The limit of the whole request that is up, in words. */
+static const char *overall(const struct clocks *c, char *limit)
+{
+    return duration_text(limit,
+                         is_past(c, c->transfer_at) ? c->settings->transfer_timeout : c->total_ms);
+}
+
 struct verdict clocks_verdict(const struct clocks *c, enum clocks_phase phase)
 {
     char limit[DURATION_TEXT_SIZE];
     const struct upstream_config *u = c->settings;
     if (phase == CLOCKS_GATHERING) {
-        struct verdict v = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO,
-                                        "the request's body did not come within total_timeout");
+        struct verdict v =
+            verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO,
+                         "the request's body did not come within %s", overall(c, limit));
         v.status = 408;
         return v;
     }
@@ -134,7 +142,7 @@ struct verdict clocks_verdict(const struct clocks *c, enum clocks_phase phase)
         return body_verdict(c);
     if (phase == CLOCKS_WAITING)
         return verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_NO, "no connection within %s",
-                            duration_text(limit, c->total_ms));
+                            overall(c, limit));
     return clocks_late(is_past(c, c->transfer_at) ? u->transfer_timeout
                        : is_past(c, c->total_at)  ? c->total_ms
                                                   : u->response_timeout);

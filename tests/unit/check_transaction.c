@@ -190,12 +190,16 @@ static void is_answered(struct asking *a, unsigned status, const char *error, co
 
 START_TEST(test_body_too_late)
 {
+    static const char *const limits[] = {"total_timeout = 60s",
+                                         "total_timeout = 90s\ntransfer_timeout = 60s"};
     struct asking a;
-    begin("total_timeout = 60s");
+    begin(limits[_i]);
     ask(&a, "POST", "Content-Length: 5\r\n");
     loop_skip(loop, 40000);
     ck_assert_uint_eq(a.asker.status, 0);
     loop_skip(loop, 21000);
+    UNTIL(a.asker.ended);
+    ck_assert_msg(heard_part(&a, "did not come within 1m"), "%s", a.heard.at);
     is_answered(&a, 408, "http_request_error", "no");
     finish();
 }
@@ -484,7 +488,7 @@ int main(void)
     tcase_add_test(c, test_small_body_is_gathered);
     tcase_add_test(c, test_large_body_streams);
     tcase_add_test(c, test_refused_within_body);
-    tcase_add_test(c, test_body_too_late);
+    tcase_add_loop_test(c, test_body_too_late, 0, 2);
     tcase_add_test(c, test_order_wait);
     tcase_add_test(c, test_response_timeout);
     tcase_add_test(c, test_trunkline_timeout);

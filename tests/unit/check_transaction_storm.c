@@ -20,6 +20,9 @@ static const char *const answers[] = {
     "HTTP/1.1 102 P\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh",
     "HTTP/1.1 200 OK\r\n\r\nto the end",
     "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhixx",
+    "HTTP/1.1 421 No\r\nContent-Length: 2\r\n\r\nhi",
+    "HTTP/1.1 103 E\r\n\r\nHTTP/1.1 421 No\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nh",
+    "HTTP/1.1 204 No\r\n\r\n",
     "garbage\r\n",
     "",
 };
@@ -59,8 +62,9 @@ static void start(size_t i)
 
 static void go_on(size_t i)
 {
+    static const struct verdict why = {.error = FAILURE_HTTP_REQUEST_ERROR, .status = 400};
     struct asking *a = &askers[i];
-    switch (random() % 6) {
+    switch (random() % 7) {
     case 0:
         if (random() % 2)
             asker_cancel(&a->asker);
@@ -79,6 +83,7 @@ static void go_on(size_t i)
         if (!a->finished)
             conclude(a);
         break;
+    case 4: exchange_refuse(a->asker.exchange, &why); break;
     default:
         if (paused[i])
             exchange_resume(a->asker.exchange);
