@@ -7,10 +7,10 @@
 #include "proxy/limit.h"
 #include "proxy/peek.h"
 #include "proxy/tunnel.h"
+#include "proxy/upload.h"
 #include "upstream/dedicated.h"
 
 #define MAGIC 0x66657463
-#define REPLAY_MAX (64 * 1024)
 #define UNHEARD_MAX (1024 * 1024) /* of an answer that nobody hears */
 
 #define STATES(X)                                                                                  \
@@ -44,9 +44,7 @@ struct fetch {
     bool elsewhere; /* a 421 has come: once more, on a line that carried nothing before */
     struct delivery delivery;
 
-    struct text body; /* the request's so far, as long as it can be replayed */
-    bool replayable, complete, blocked;
-    struct fields trailers; /* of the request */
+    struct upload upload;
 
     struct clocks clocks;
     bool shares;    /* the line of the present try does */
@@ -119,7 +117,7 @@ static void set_deadline(struct fetch *f)
 static void bury(struct task *task)
 {
     struct fetch *f = container_of(task, struct fetch, grave);
-    text_free(&f->body);
+    upload_free(&f->upload);
     peek_free(&f->peek);
     f->magic = 0;
     free(f);
@@ -225,7 +223,7 @@ static void switch_over(struct fetch *f, const struct response *r)
 /* Is there anything left to send it with? */
 static bool may_replay(const struct fetch *f)
 {
-    return !f->followed && f->replayable && f->tries <= f->order.settings->retries &&
+    return !f->followed && f->upload.replayable && f->tries <= f->order.settings->retries &&
            loop_now(f->order.loop) < clocks_wait_until(&f->clocks);
 }
 
@@ -320,37 +318,25 @@ static void on_drain(void *owner)
 {
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
-    f->blocked = false;
+    f->upload.blocked = false;
     f->base.events->on_drain(f->base.owner);
 }
 
 static void finish_try(struct fetch *f)
 {
-    exchange_finish(f->try, &f->trailers);
+    exchange_finish(f->try, &f->upload.trailers);
     clocks_sent(&f->clocks);
     set_deadline(f);
-}
-
-/* What is longer is not kept for another try. */
-static void keep_replayable(struct fetch *f)
-{
-    if (f->body.len <= REPLAY_MAX)
-        return;
-    f->replayable = false;
-    text_free(&f->body);
 }
 
 /* What was gathered goes out with the head; then the asker may send on. */
 static void send_gathered(struct fetch *f)
 {
-    bool more = f->body.len == 0 || exchange_body(f->try, f->body.at, f->body.len);
-    keep_replayable(f);
-    if (f->complete) {
+    bool goes_on = upload_begin(&f->upload, f->try);
+    if (f->upload.complete)
         finish_try(f);
-    } else if (f->blocked && more) {
-        f->blocked = false;
+    else if (goes_on)
         f->base.events->on_drain(f->base.owner);
-    }
 }
 
 static void try_on(struct fetch *f, struct line *line)
@@ -373,7 +359,7 @@ static void try_on(struct fetch *f, struct line *line)
     f->try = line_open(line, &f->order.request, &events, f);
     if (f->clocks.paused) /* since an earlier try, or its own waiting */
         exchange_pause(f->try);
-    if (!f->complete)
+    if (!f->upload.complete)
         set_deadline(f);
     send_gathered(f);
 }
@@ -453,8 +439,7 @@ static void take_turn(struct fetch *f)
 
 /* ------------------------------------------------------------- asked by its owner */
 
-/* A body is gathered up to REPLAY_MAX, or to its end, before anything is waited for: one
- * that is slow or never comes then costs nobody a line, and a client that leaves within it
+/* A body is gathered before anything is waited for: one that is slow or never comes then costs nobody a line, and a client that leaves within it
  * leaves no doubt. Nobody else can invite a client that waits for a 100 (Continue). */
 static void on_start(struct task *task)
 {
@@ -462,43 +447,28 @@ static void on_start(struct task *task)
         .status = 100, .reason = SPAN("Continue"), .minor = 1};
     struct fetch *f = container_of(task, struct fetch, start);
     MAGIC_CHECK(f, MAGIC);
-    if (f->body.len >= REPLAY_MAX)
+    if (upload_is_gathered(&f->upload))
         take_turn(f);
     else
         f->base.events->on_interim(f->base.owner, &invitation);
 }
 
-/* Is it known, before it is told of the end, that this is all of it? */
-static bool has_whole_body(const struct fetch *f)
-{
-    return f->order.request.framing == FRAMING_LENGTH && f->body.len >= f->order.request.length;
-}
-
-static bool gather(struct fetch *f)
-{
-    f->blocked = f->body.len >= REPLAY_MAX && !has_whole_body(f);
-    if (f->blocked && f->state == STATE_GATHERING)
-        loop_defer(f->order.loop, &f->start);
-    return !f->blocked;
-}
-
 static bool body(struct exchange *x, const char *data, size_t len)
 {
     struct fetch *f = self(x);
-    if (f->replayable)
-        text_add(&f->body, (struct span){data, len});
-    if (f->try == NULL)
-        return gather(f);
-    keep_replayable(f);
-    f->blocked = !exchange_body(f->try, data, len);
-    return !f->blocked;
+    if (f->try)
+        return upload_pass(&f->upload, f->try, data, len);
+    bool more = upload_gather(&f->upload, data, len);
+    if (!more && f->state == STATE_GATHERING)
+        loop_defer(f->order.loop, &f->start);
+    return more;
 }
 
 static void finish(struct exchange *x, const struct fields *trailers)
 {
     struct fetch *f = self(x);
-    f->complete = true;
-    f->trailers = *trailers;
+    f->upload.complete = true;
+    f->upload.trailers = *trailers;
     if (f->try) {
         finish_try(f);
     } else if (f->state == STATE_GATHERING) {
@@ -545,7 +515,7 @@ static void cancel(struct exchange *x)
 bool fetch_follow(struct exchange *x, const struct exchange_events *events, void *owner)
 {
     struct fetch *f = self(x);
-    bool is_sent = f->try && f->complete && exchange_sent(f->try) == SENT_YES;
+    bool is_sent = f->try && f->upload.complete && exchange_sent(f->try) == SENT_YES;
     bool is_needed = patience(x) != UINT64_MAX;
     if (!is_sent || f->order.request.upgrades || ((f->shares || is_needed) && !f->order.is_order))
         return false;
@@ -583,7 +553,7 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
     f->magic = MAGIC;
     f->order = *o;
     delivery_init(&f->delivery, &pool_stats(o->pool)->retried);
-    f->replayable = true;
+    upload_init(&f->upload, o->request.framing, o->request.length);
     clocks_init(&f->clocks, o->loop, o->settings, o->total_ms);
     limit_init(&f->limit, pool_gate(o->pool), o->settings, o->request.target,
                &(struct gate_limit){

@@ -1,0 +1,57 @@
+#include "proxy/upload.h"
+
+void upload_init(struct upload *u, enum framing framing, uint64_t length)
+{
+    *u = (struct upload){.replayable = true,
+                         .length = framing == FRAMING_LENGTH ? length : UINT64_MAX};
+}
+
+void upload_free(struct upload *u)
+{
+    text_free(&u->kept);
+}
+
+bool upload_is_gathered(const struct upload *u)
+{
+    return u->kept.len >= UPLOAD_KEPT_MAX;
+}
+
+static void keep(struct upload *u, const char *data, size_t len)
+{
+    if (u->replayable)
+        text_add(&u->kept, (struct span){data, len});
+}
+
+/* What is longer is not kept for another try. */
+static void let_go_of_long(struct upload *u)
+{
+    if (u->kept.len <= UPLOAD_KEPT_MAX)
+        return;
+    u->replayable = false;
+    text_free(&u->kept);
+}
+
+/* All that was promised is no reason to hold back the asker: its end is told next. */
+bool upload_gather(struct upload *u, const char *data, size_t len)
+{
+    keep(u, data, len);
+    u->blocked = upload_is_gathered(u) && u->kept.len < u->length;
+    return !u->blocked;
+}
+
+bool upload_pass(struct upload *u, struct exchange *x, const char *data, size_t len)
+{
+    keep(u, data, len);
+    let_go_of_long(u);
+    u->blocked = !exchange_body(x, data, len);
+    return !u->blocked;
+}
+
+bool upload_begin(struct upload *u, struct exchange *x)
+{
+    bool more = u->kept.len == 0 || exchange_body(x, u->kept.at, u->kept.len);
+    bool goes_on = !u->complete && u->blocked && more;
+    let_go_of_long(u);
+    u->blocked = u->blocked && !goes_on;
+    return goes_on;
+}

@@ -1,0 +1,110 @@
+/* How much of a request's body is gathered and kept, and when its asker is held back. */
+#include <check.h>
+#include <string.h>
+
+#include "proxy/upload.h"
+
+static char piece[70000];
+
+/* An exchange that counts what it is given, and welcomes more or not. */
+static struct {
+    struct exchange exchange;
+    size_t bytes;
+    bool full;
+} line;
+
+static bool take(struct exchange *x, const char *data, size_t len)
+{
+    (void)x, (void)data;
+    line.bytes += len;
+    return !line.full;
+}
+
+static void begin(bool full)
+{
+    static const struct exchange_ops ops = {.body = take};
+    memset(&line, 0, sizeof line);
+    line.exchange.ops = &ops;
+    line.full = full;
+}
+
+START_TEST(short_ones_are_kept)
+{
+    struct upload u;
+    upload_init(&u, FRAMING_LENGTH, UPLOAD_KEPT_MAX);
+    ck_assert(upload_gather(&u, piece, 10));
+    ck_assert(!upload_is_gathered(&u));
+    ck_assert(upload_gather(&u, piece, UPLOAD_KEPT_MAX - 10)); /* all that was promised */
+    u.complete = true;
+    for (int tries = 0; tries < 3; tries++) {
+        begin(false);
+        ck_assert(!upload_begin(&u, &line.exchange));
+        ck_assert_uint_eq(line.bytes, UPLOAD_KEPT_MAX);
+        ck_assert(u.replayable);
+    }
+    upload_free(&u);
+}
+END_TEST
+
+START_TEST(long_ones_go_on)
+{
+    struct upload u;
+    upload_init(&u, _i ? FRAMING_CHUNKED : FRAMING_LENGTH, 1000000);
+    ck_assert(upload_gather(&u, piece, UPLOAD_KEPT_MAX - 1));
+    ck_assert(!upload_gather(&u, piece, 1));
+    ck_assert(u.blocked && upload_is_gathered(&u));
+    begin(false);
+    ck_assert(upload_begin(&u, &line.exchange)); /* it goes on */
+    ck_assert(!u.blocked && u.replayable);
+    ck_assert(upload_pass(&u, &line.exchange, piece, 1));
+    ck_assert(!u.replayable);
+    ck_assert_uint_eq(u.kept.len, 0);
+    ck_assert_uint_eq(line.bytes, UPLOAD_KEPT_MAX + 1);
+    line.full = true;
+    ck_assert(!upload_pass(&u, &line.exchange, piece, 5));
+    ck_assert(u.blocked);
+    upload_free(&u);
+}
+END_TEST
+
+/* A line that takes no more holds the asker back as the gathering did. */
+START_TEST(a_full_line_holds_back)
+{
+    struct upload u;
+    upload_init(&u, FRAMING_CHUNKED, 0);
+    ck_assert(!upload_gather(&u, piece, sizeof piece));
+    begin(true);
+    ck_assert(!upload_begin(&u, &line.exchange));
+    ck_assert(u.blocked && !u.replayable);
+    ck_assert_uint_eq(line.bytes, sizeof piece);
+    upload_free(&u);
+}
+END_TEST
+
+START_TEST(none_at_all)
+{
+    struct upload u;
+    upload_init(&u, FRAMING_NONE, 0);
+    u.complete = true;
+    begin(false);
+    ck_assert(!upload_begin(&u, &line.exchange));
+    ck_assert(u.replayable && line.bytes == 0);
+    upload_free(&u);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("upload");
+    TCase *t = tcase_create("all");
+    tcase_add_test(t, short_ones_are_kept);
+    tcase_add_loop_test(t, long_ones_go_on, 0, 2);
+    tcase_add_test(t, a_full_line_holds_back);
+    tcase_add_test(t, none_at_all);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
