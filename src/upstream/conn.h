@@ -55,6 +55,7 @@ struct conn {
     size_t allowed;               /* so many, says the origin; or CONN_UNSAID */
     uint64_t rest_most_ms;        /* may it rest idle, by the origin's word; 0: no word */
     bool doubted;                 /* it may be dead: lent to nobody until something comes */
+    uint64_t awaited_until;       /* in doubt, it is worth waiting for till then (loop time, ms) */
     bool wants_http1;             /* the origin wants HTTP/1.1 spoken (RFC 9113 7) */
     struct upstream_stats *stats; /* where bytes are counted */
 };

@@ -380,6 +380,7 @@ static void ask(struct h2_conn *h)
 static void doubt(struct h2_conn *h)
 {
     h->base.doubted = true;
+    h->base.awaited_until = h->asked_at + H2_DOUBT_MS;
     has_less(h);
     deadline_at(&h->pulse, h->asked_at + H2_PONG_MS);
 }

@@ -213,6 +213,11 @@ size_t line_allowed(const struct line *l)
     return l->conn ? l->conn->allowed : CONN_UNSAID;
 }
 
+uint64_t line_awaited_until(const struct line *l)
+{
+    return line_is_doubted(l) ? l->conn->awaited_until : 0;
+}
+
 bool line_is_doubted(const struct line *l)
 {
     return l->conn && l->conn->doubted;

@@ -48,9 +48,13 @@ bool line_open_up(struct line *, size_t most);
 /* How many more it can carry, `most` at once if it shares; how many it carries. */
 size_t line_room(const struct line *, size_t most);
 size_t line_load(const struct line *);
-bool line_shares(const struct line *);      /* does it carry many at once? */
-size_t line_allowed(const struct line *);   /* so many, says the origin; or CONN_UNSAID */
-bool line_is_doubted(const struct line *);  /* it may be dead, which is known in a moment */
+bool line_shares(const struct line *);     /* does it carry many at once? */
+size_t line_allowed(const struct line *);  /* so many, says the origin; or CONN_UNSAID */
+bool line_is_doubted(const struct line *); /* it may be dead, which is known in a moment */
+
+/* Until when one in doubt is worth waiting for (loop time, ms), as one that connects is; 0
+ * of any other. */
+uint64_t line_awaited_until(const struct line *);
 bool line_wants_http1(const struct line *); /* its origin would rather speak HTTP/1.1 */
 bool line_is_quiet(struct line *);          /* nothing unread; one system call */
 

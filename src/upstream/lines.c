@@ -259,6 +259,22 @@ static void look_again(struct lines *s, uint64_t at)
 
 /* ------------------------------------------------------------------ opening */
 
+size_t lines_awaited(struct lines *s)
+{
+    struct list *lists[] = {&s->idle, &s->shared, &s->busy};
+    uint64_t now = loop_now(s->loop);
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
+        for (struct link *k = list_first(lists[i]); k; k = list_next(k)) {
+            uint64_t until = line_awaited_until(line_of(k));
+            if (until <= now)
+                continue;
+            look_again(s, until);
+            n++;
+        }
+    return n;
+}
+
 static const struct line_events line_events = {on_up,   on_failed, on_line_room,
                                                on_full, on_gone,   on_due};
 

@@ -63,6 +63,10 @@ size_t lines_coming(const struct lines *);
 size_t lines_unused(const struct lines *);
 size_t lines_doubted(const struct lines *);
 
+/* Of them, those that are worth waiting for now as lines that connect are; those who wait
+ * are told to ask again when that is over. */
+size_t lines_awaited(struct lines *);
+
 /* At the cap the idle line that was used longest ago goes, for a new one to be dialled.
  * False: the cap is not reached, or none is idle. */
 bool lines_make_room(struct lines *);

@@ -267,10 +267,10 @@ static void dial(struct pool *p)
     struct lines *s = &p->lines;
     size_t waiters = p->waiters.count, loners = p->loners.count, have;
     size_t wanted = waiters ? prospect_lines(&s->prospect, p->settings, waiters, loners) : 0;
-    size_t at_once = loners + (waiters > loners);
+    size_t at_once = loners + (waiters > loners), awaited = waiters ? lines_awaited(s) : 0;
     if (p->want_new)
         dial_new(p);
-    while ((have = s->connecting.count + lines_ready(s)) < wanted &&
+    while ((have = s->connecting.count + lines_ready(s) + awaited) < wanted &&
            lines_dial(s, have < at_once ? DIAL_FOR_WAITER : DIAL_FOR_BURST))
         continue;
     refuse_behind_breaker(p);

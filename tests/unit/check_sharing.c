@@ -401,6 +401,27 @@ START_TEST(test_doubt)
 }
 END_TEST
 
+/* One that was asked just now is waited for, as one that connects is, but not for long. */
+START_TEST(test_fresh_doubt)
+{
+    begin(AUTO);
+    call(0, false);
+    struct fake_conn *first = fake_connect_shared(line_maker, 100);
+    hang_up(0);
+    first->base.awaited_until = loop_now(loop) + 500;
+    fake_conn_doubt(first, true);
+    call(1, _i);
+    ck_assert_uint_eq(line_maker->dials.count, 0);
+    loop_skip(loop, 400);
+    ck_assert_uint_eq(line_maker->dials.count, 0);
+    loop_skip(loop, 200);
+    ck_assert_uint_eq(line_maker->dials.count, 1);
+    fake_connect_shared(line_maker, 100);
+    ck_assert_uint_eq(callers[1].conn->number, 2);
+    finish();
+}
+END_TEST
+
 /* What is unread on an idle one may be anything: it is asked again when that is
  * read, not retired. */
 START_TEST(test_unquiet)
@@ -459,6 +480,7 @@ int main(void)
     tcase_add_test(c, test_address_gone);
     tcase_add_test(c, test_lost);
     tcase_add_test(c, test_doubt);
+    tcase_add_loop_test(c, test_fresh_doubt, 0, 2);
     tcase_add_test(c, test_unquiet);
     tcase_add_test(c, test_max_streams_changes);
     suite_add_tcase(s, c);
