@@ -5,9 +5,35 @@ static bool is_connection(const struct field *f)
     return f->name.len == 10 && span_is_nocase(f->name, SPAN("Connection"));
 }
 
-static uint64_t length_bit(size_t len)
+/* FNV-1a, of any case alike. */
+static uint32_t hash_of(struct span s)
 {
-    return UINT64_C(1) << (len & 63);
+    uint32_t hash = UINT32_C(2166136261);
+    for (size_t i = 0; i < s.len; i++)
+        hash = (hash ^ (uint8_t)(s.at[i] | 0x20)) * UINT32_C(16777619);
+    return hash;
+}
+
+/* Where such an option is, or the free place where it would be. There always is one, as
+ * there are more places than options. */
+static uint8_t place_of(const struct hop_by_hop *h, struct span option, uint32_t hash)
+{
+    uint8_t place = (uint8_t)hash, taken;
+    while ((taken = h->places[place]) &&
+           (h->hashes[taken - 1] != hash || !span_is_nocase(h->options[taken - 1], option)))
+        place++;
+    return place;
+}
+
+static void add_option(struct hop_by_hop *h, struct span option)
+{
+    uint32_t hash = hash_of(option);
+    uint8_t place = place_of(h, option, hash);
+    if (h->places[place])
+        return;
+    h->options[h->count] = option;
+    h->hashes[h->count] = hash;
+    h->places[place] = (uint8_t)++h->count;
 }
 
 /* Every comma counts, so that a list of nothing else is not read to its end. */
@@ -17,10 +43,8 @@ static void read_options(struct hop_by_hop *h, struct span list, size_t *element
         size_t comma = span_find(list, ',');
         struct span option = span_trim(span_first(list, comma));
         h->too_many = ++*elements > CONNECTION_OPTIONS_MAX;
-        if (option.len && !h->too_many) {
-            h->options[h->count++] = option;
-            h->lengths |= length_bit(option.len);
-        }
+        if (option.len && !h->too_many)
+            add_option(h, option);
         list = span_from(list, comma + 1);
     }
 }
@@ -29,8 +53,8 @@ void hop_by_hop_read(struct hop_by_hop *h, const struct fields *all)
 {
     size_t elements = 0;
     h->count = 0;
-    h->lengths = 0;
     h->too_many = false;
+    memset(h->places, 0, sizeof h->places);
     for (size_t i = 0; i < all->count && !h->too_many; i++)
         if (is_connection(&all->at[i]))
             read_options(h, all->at[i].value, &elements);
@@ -72,12 +96,5 @@ bool hop_by_hop_is(const struct hop_by_hop *h, const struct field *f)
 {
     if (h->too_many || is_always(f->name))
         return true;
-    if (f->name.len == 0 || !(h->lengths & length_bit(f->name.len)))
-        return false;
-    for (size_t i = 0; i < h->count; i++)
-        if (h->options[i].len == f->name.len &&
-            (h->options[i].at[0] | 0x20) == (f->name.at[0] | 0x20) &&
-            span_is_nocase(h->options[i], f->name))
-            return true;
-    return false;
+    return h->count && h->places[place_of(h, f->name, hash_of(f->name))];
 }

@@ -12,9 +12,10 @@
 
 struct hop_by_hop {
     struct span options[CONNECTION_OPTIONS_MAX];
+    uint32_t hashes[CONNECTION_OPTIONS_MAX]; /* of each, so that few are compared */
     size_t count;
-    uint64_t lengths; /* bit n: some option is n bytes long (modulo 64) */
-    bool too_many;    /* options: then every field is held to be listed */
+    uint8_t places[256]; /* by hash: one more than an option's index; 0: free */
+    bool too_many;       /* options: then every field is held to be listed */
 };
 
 /* Reads the Connection fields of `all`. */

@@ -1,5 +1,6 @@
 /* Which fields end at this connection. */
 #include <check.h>
+#include <stdio.h>
 
 #include "base/text.h"
 #include "http/hop_by_hop.h"
@@ -74,6 +75,12 @@ START_TEST(too_many_options)
     struct fields all = {.at = &connection, .count = 1};
     hop_by_hop_read(&h, &all);
     ck_assert(hop_by_hop_is(&h, &last) && !hop_by_hop_is(&h, &plain));
+    for (int i = 0; i < 2 * CONNECTION_OPTIONS_MAX; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "x-%d", i);
+        struct field f = {span_of(name), SPAN("v")};
+        ck_assert_int_eq(hop_by_hop_is(&h, &f), i < CONNECTION_OPTIONS_MAX);
+    }
     text_add_str(&list, ",");
     connection.value = text_span(&list);
     hop_by_hop_read(&h, &all);
