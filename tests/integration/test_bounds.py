@@ -215,18 +215,18 @@ def test_readers_that_take_a_little_stay(daemon, origins):
         assert len(c._exactly(left)) == left and call.result(30).status == 200
 
 
-@pytest.mark.parametrize('method, most', [('GET', 4), ('POST', 1)])
-def test_a_crowd_of_stuck_clients(daemon, origins, method, most):
-    """64 clients whose bodies never come and 64 that never read: who comes behind them all is served, an order within order_wait."""
+@pytest.mark.parametrize('method', ['GET', 'POST'])
+def test_a_crowd_of_stuck_clients(daemon, origins, method):
+    """64 clients whose bodies never come and 64 that never read: who comes behind them all is served, before queue_timeout is up."""
     o = origins(tls=False)
     o.on('/big', reply(body=b'x' * (3 << 20)))
-    d = daemon(upstream('ex', o, order_wait=f'{PATIENCE}s'))
+    d = daemon(upstream('ex', o, order_wait='5s', queue_timeout=f'{4 + PATIENCE}s'))
     crowd = [d.client(30).send('POST /ex/never HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n') for _ in range(64)]
     crowd += [d.client(30, rcvbuf=8192).send(compose('GET', '/ex/big')) for _ in range(64)]
     eventually(lambda: d.upstream()['requests']['active'] == 128)
     for n in range(20):
         r = d.request(method, f'/ex/{n}', body=b'x' if method == 'POST' else b'', timeout=20)
-        assert r.status == 200 and r.took < most * PATIENCE, f'{n}: {r.status} after {r.took:.1f}s: {r.text[:150]}'
+        assert r.status == 200, f'{n}: {r.status} after {r.took:.1f}s: {r.text[:150]}'
     assert '/never' not in o.paths()
     for c in crowd:
         c.close()

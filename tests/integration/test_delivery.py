@@ -106,7 +106,7 @@ def test_what_the_origin_vouches_for_does_not_count(daemon, origins):
 def test_a_dead_line_costs_one_order(daemon, origins, alpn):
     """After it no order rides on that line."""
     origin = origins(alpn=alpn)
-    d = daemon(upstream('ex', origin, response_timeout='400ms'))
+    d = daemon(upstream('ex', origin, response_timeout='1500ms', order_wait='9s'))
     works(d)
     silence(origin.lines[0])
     own_error(d.request('POST', '/ex/order?n=1', body=b'x'), 504, 'http_response_timeout', 'yes')
@@ -119,7 +119,7 @@ def test_a_dead_line_costs_one_order(daemon, origins, alpn):
 def test_a_dead_line_at_the_cap(daemon, origins):
     """Whoever needs a line waits until it is given up, longer than queue_timeout would have him, and has a new one."""
     origin = origins(alpn=H2)
-    d = daemon(upstream('ex', origin, response_timeout='400ms', max_connections=1, queue_timeout='500ms', order_wait='9s'))
+    d = daemon(upstream('ex', origin, response_timeout='1500ms', max_connections=1, queue_timeout='500ms', order_wait='9s'))
     works(d)
     silence(origin.lines[0])
     own_error(d.request('POST', '/ex/order?n=1', body=b'x'), 504, 'http_response_timeout', 'yes')
@@ -130,7 +130,7 @@ def test_a_dead_line_at_the_cap(daemon, origins):
 def test_a_slow_answer_does_not_cost_the_line(daemon, origins):
     """It was slow, but the line proves itself: nothing else is opened or lost."""
     origin = origins(alpn=H2)
-    d = daemon(upstream('ex', origin, response_timeout='300ms', max_connections=1))
+    d = daemon(upstream('ex', origin, response_timeout='1500ms', max_connections=1))
     works(d)
     origin.on('/slow', hang())
     own_error(d.request('POST', '/ex/slow', body=b'x'), 504, 'http_response_timeout', 'yes')

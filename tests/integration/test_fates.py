@@ -21,7 +21,7 @@ def warnings(d):
 @pytest.mark.parametrize('method', UNSAFE)
 def test_each_is_one_warning(daemon, origin, method, how):
     """Whatever else is logged: an error of ours, a timeout, and the origin's own 5xx and 408."""
-    d = daemon(upstream('ex', origin, response_timeout='300ms'), **how)
+    d = daemon(upstream('ex', origin, response_timeout='1500ms'), **how)
     works(d)
     ends = [(drop('reset'), 'error=connection_terminated status=502'), (hang(), 'error=http_response_timeout status=504'),
             (reply(500), 'error=- status=500'), (reply(524), 'error=- status=524'), (reply(408), 'error=- status=408')]
@@ -56,7 +56,7 @@ def test_what_is_known_is_not_warned_of(daemon, origin):
 
 def test_a_client_that_left_and_was_never_answered(daemon, origin):
     """Its order went out; nobody knows."""
-    d = daemon(upstream('ex', origin, response_timeout='300ms'))
+    d = daemon(upstream('ex', origin, response_timeout='1500ms'))
     works(d)
     origin.on('/order', hang())
     with d.client() as c:

@@ -139,7 +139,7 @@ def test_answers_that_break_off(ex, origin, head, body, how):
 @pytest.mark.parametrize('at', [0, 9, len(CHUNKED[0]) - 1, len(CHUNKED[0]), len(CHUNKED[0]) + 9, -3])
 def test_answers_that_stall(daemon, origin, at):
     """Within the head 504, within the body (or the trailers) a short close."""
-    d = daemon(upstream('ex', origin, response_timeout='300ms', body_timeout='300ms'))
+    d = daemon(upstream('ex', origin, response_timeout='1500ms', body_timeout='300ms'))
     whole = b''.join(CHUNKED)
 
     async def behave(x):

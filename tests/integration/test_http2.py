@@ -242,7 +242,7 @@ def test_drain_says_goaway(daemon, origin):
 
 def test_a_deadline_resets_its_stream_alone(daemon, origin):
     """response_timeout: RST_STREAM(CANCEL), and the line goes on."""
-    d = daemon(upstream('ex', origin, response_timeout='200ms'))
+    d = daemon(upstream('ex', origin, response_timeout='1500ms'))
     works(d)
     origin.on('/slow', hang())
     own_error(d.get('/ex/slow'), 504, 'http_response_timeout', 'yes')

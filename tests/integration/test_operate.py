@@ -170,7 +170,7 @@ def test_limits_that_change_keep_the_lines(daemon, origin):
     """What says nothing on how a line is made does not end it, or only politely."""
     d = daemon(upstream('ex', origin, response_timeout='8s'))
     works(d)
-    d.reload(upstream('ex', origin, response_timeout='300ms'))
+    d.reload(upstream('ex', origin, response_timeout='1500ms'))
     eventually(lambda: 'reloaded' in d.stderr)
     origin.on('/hold', Gate())
     r = d.get('/ex/hold')

@@ -405,7 +405,7 @@ def test_a_refused_upgrade_is_relayed(ex, origin):
 
 def test_a_handshake_that_fails(daemon, origin):
     """No answer, a bad 101, or nobody there: errors of ours with the true verdict."""
-    d = daemon(upstream('ex', origin, response_timeout='500ms'), upstream('gone', f'127.0.0.1:{free_port()}', host='gone.test'))
+    d = daemon(upstream('ex', origin, response_timeout='1500ms'), upstream('gone', f'127.0.0.1:{free_port()}', host='gone.test'))
     origin.on('/odd', raw(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: tea\r\nConnection: Upgrade\r\n\r\n'))
     origin.on('/mute', raw())
     own_error(d.get('/ex/odd', WS), 502, 'http_protocol_error', 'yes')

@@ -113,6 +113,7 @@ START_TEST(hosts_file_is_respected)
         fclose(f);
     if (name[0] == '\0')
         return; /* this machine's has nothing to find */
+    loop_hold(loop);
     struct asker a = resolve(name);
     ck_assert_uint_eq(a.found, 1);
     ck_assert_ptr_nonnull(strstr(a.addresses, ip));
