@@ -53,7 +53,7 @@ def traffic(d, stop):
 
 def test_numbers_agree_while_traffic_runs(page, daemon, origin):
     """Between two looks at /stats that frame it, the page shows something in between; at rest, the same."""
-    d = daemon(upstream('ex', origin))
+    d = daemon(upstream('ex', origin, order_wait='20s', total_timeout='20s'))
     p, stop = page(d), threading.Event()
     flow = background(lambda: traffic(d, stop))
     seen = set()
