@@ -174,7 +174,7 @@ def test_limits_that_change_keep_the_lines(daemon, origin):
     eventually(lambda: 'reloaded' in d.stderr)
     origin.on('/hold', Gate())
     r = d.get('/ex/hold')
-    assert own_error(r, 504, 'http_response_timeout', 'yes') and '300ms' in r.text, r.text
+    assert own_error(r, 504, 'http_response_timeout', 'yes') and '1500ms' in r.text, r.text
     assert len(origin.lines) == 1
     works(d)
 
