@@ -11,7 +11,7 @@
 #define SHARED_BIG(prefix, fresh, stale)                                                           \
     "path '" prefix "' { fresh = " fresh " stale_if_error = " stale                                \
     " coalesce = yes cache_max_object = 4m }\n"
-/* Who oversteps is shut out by his address, with a 403 too. */
+/* The exchange shuts out by address, with a 403 too, whatever oversteps its limit. */
 #define HELD_BY_IP "hold_status = {403, 418, 429}\nlimit_scope = ip\n"
 /* The clock, whatever is given beside the preset: signatures are made by it. */
 #define NEVER(prefix) "path '" prefix "' { fresh = 0 stale_if_error = 0 coalesce = no }\n"
