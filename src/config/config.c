@@ -57,7 +57,7 @@ static void read_builtin(struct arena *a, struct file *f)
     CHECK(f->complete && !complaints.any);
     for (size_t row = 0; row < GLOBAL_ROWS; row++)
         for (size_t i = 0; i < f->globals.rows[row].count; i++)
-            f->globals.rows[row].at[i]->line = 0; /* it stands in no file */
+            f->globals.rows[row].at[i]->line = 0; /* it comes from no file */
     text_free(&text);
 }
 

@@ -111,7 +111,7 @@ bool endpoint_collides(const struct config_address *a, const struct config_addre
     if (endpoint_is(a, b))
         return true;
     return a->at.ss_family == b->at.ss_family && (is_unspecified(a) || is_unspecified(b)) &&
-           one->sin_port == other->sin_port; /* stands at the same place in sockaddr_in6 */
+           one->sin_port == other->sin_port; /* at the same offset in sockaddr_in6 */
 }
 
 /* The bytes of an IP address; how many there are. */

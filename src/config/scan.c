@@ -59,8 +59,8 @@ static void comment(struct scanner *s, bool block)
     *s->at++ = ' ';
 }
 
-/* Of what stands between the braces the name is all up to the first ':', if a '-'
- * and a value for want of another follow it; else all of it. */
+/* Between the braces is a name, or a name, ":-" and the value to use where it is not
+ * set. */
 static void look_up(struct scanner *s, struct span inside)
 {
     size_t colon = span_find(inside, ':');
