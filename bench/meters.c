@@ -5,7 +5,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "main/fetch.h"
+#include "cli/daemon_client.h"
 
 static bool read_origin(const char *path, uint64_t *handshakes)
 {
@@ -67,7 +67,7 @@ static bool read_stats(const struct meters *m, struct reading *to, char pid[24],
                        size_t size)
 {
     struct text page = {0};
-    bool good = fetch_page(m->proxy, "/stats", &page, error, size);
+    bool good = daemon_client_page(m->proxy, "/stats", &page, error, size);
     json_t *o = good ? json_loadb(page.at, page.len, 0, NULL) : NULL;
     json_t *number = json_object_get(o, "pid");
     if (good && !json_is_integer(number)) {

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/memory.h"
+#include "base/alloc.h"
 
 void check_failed(const char *file, int line, const char *what)
 {
@@ -14,7 +14,7 @@ void check_failed(const char *file, int line, const char *what)
 void *must_malloc(size_t size)
 {
     void *p = malloc(size);
-    if (p == NULL && memory_rescue())
+    if (p == NULL && alloc_rescue())
         p = malloc(size);
     CHECK(p != NULL);
     return p;
@@ -23,7 +23,7 @@ void *must_malloc(size_t size)
 void *must_calloc(size_t count, size_t size)
 {
     void *p = calloc(count, size);
-    if (p == NULL && memory_rescue())
+    if (p == NULL && alloc_rescue())
         p = calloc(count, size);
     CHECK(p != NULL);
     return p;
@@ -32,7 +32,7 @@ void *must_calloc(size_t count, size_t size)
 void *must_realloc(void *old, size_t size)
 {
     void *p = realloc(old, size);
-    if (p == NULL && memory_rescue())
+    if (p == NULL && alloc_rescue())
         p = realloc(old, size);
     CHECK(p != NULL);
     return p;

@@ -143,17 +143,17 @@ void access_line(struct text *to, enum config_log_format format, const struct ti
     else
         add_none(&l, "status");
     add_number(&l, "bytes", r->bytes);
-    add_bool(&l, "reused", r->trip.reused);
-    add_word(&l, "protocol", r->trip.protocol);
+    add_bool(&l, "reused", r->timing.reused);
+    add_word(&l, "protocol", r->timing.protocol);
     add_word(&l, "cache", cache_result_name(r->cache.result));
     add_word(&l, "error", r->error == FAILURE_NONE ? NULL : failure_name(r->error));
     add_word(&l, "sent", sent_name(r->sent));
-    add_ms(&l, "hold_ms", r->trip.hold_us);
-    add_ms(&l, "queue_ms", r->trip.queue_us);
-    add_ms(&l, "dns_ms", r->trip.dns_us);
-    add_ms(&l, "connect_ms", r->trip.connect_us);
-    add_ms(&l, "tls_ms", r->trip.tls_us);
-    add_ms(&l, "ttfb_ms", r->trip.ttfb_us);
+    add_ms(&l, "hold_ms", r->timing.hold_us);
+    add_ms(&l, "queue_ms", r->timing.queue_us);
+    add_ms(&l, "dns_ms", r->timing.dns_us);
+    add_ms(&l, "connect_ms", r->timing.connect_us);
+    add_ms(&l, "tls_ms", r->timing.tls_us);
+    add_ms(&l, "ttfb_ms", r->timing.ttfb_us);
     add_ms(&l, "total_ms", r->total_us);
     add_word(&l, "bot", r->bot);
     if (r->left)

@@ -6,7 +6,7 @@
 
 #include "base/text.h"
 #include "config/config.h"
-#include "proxy/ledger.h"
+#include "proxy/record.h"
 
 /* Appends, as logfmt without time and newline, what there is to know of an order whose
  * fate is unknown. */

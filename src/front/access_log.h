@@ -5,7 +5,7 @@
 
 #include "config/config.h"
 #include "net/worker.h"
-#include "proxy/ledger.h"
+#include "proxy/record.h"
 
 struct access_log;
 

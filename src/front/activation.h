@@ -3,7 +3,7 @@
  * by the listeners from then on. */
 #pragma once
 
-#include "front/listener.h"
+#include "front/listeners.h"
 
 /* Gives the listeners whatever sockets were handed over; none is fine. False with
  * words in `error` if one of them cannot be served. */

@@ -1,7 +1,7 @@
 #include "front/client_internal.h"
 
+#include "base/alloc.h"
 #include "base/log.h"
-#include "base/memory.h"
 
 #define CLIENT_MAGIC 0x434c4e54u /* "CLNT" */
 
@@ -380,7 +380,7 @@ static void refuse_for_memory(struct client *c)
 static size_t readable(const struct client *c, size_t len)
 {
     bool is_head = c->state == CLIENT_IDLE || c->state == CLIENT_HEAD;
-    return is_head && len > SHORT_READ && memory_is_short() ? SHORT_READ : len;
+    return is_head && len > SHORT_READ && alloc_is_short() ? SHORT_READ : len;
 }
 
 static void on_data(void *owner, const char *data, size_t len)
@@ -390,7 +390,7 @@ static void on_data(void *owner, const char *data, size_t len)
     c->last_input = loop_now(c->house->loop);
     if (client_listens(c) && c->kept.size == 0)
         used = client_parse(c, data, readable(c, len));
-    if (c->state == CLIENT_HEAD && memory_is_short())
+    if (c->state == CLIENT_HEAD && alloc_is_short())
         refuse_for_memory(c);
     keep(c, data + used, len - used);
     if (c->state == CLIENT_LOOKING)

@@ -1,6 +1,6 @@
 #include "front/client_internal.h"
 
-#include "base/memory.h"
+#include "base/alloc.h"
 
 struct clients *clients_new(struct loop *loop, struct lingering *linger,
                             const struct handler *handler, const struct client_limits *limits)
@@ -64,7 +64,7 @@ void clients_accept(struct clients *house, struct stream *stream, const struct i
         turn_away(house, stream, ingress, &why);
         return;
     }
-    if (memory_is_short()) {
+    if (alloc_is_short()) {
         clients_turn_away(house, stream, ingress, "trunkline is out of memory");
         return;
     }

@@ -1,307 +1,294 @@
 #include "front/listener.h"
 
+#include <errno.h>
+#include <ifaddrs.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 #include "base/descriptors.h"
-#include "base/log.h"
-#include "config/endpoint.h"
-#include "front/door.h"
 #include "net/address.h"
 #include "net/stream_uv.h"
 
-struct listeners {
-    struct loop *loop;
-    struct clients *clients;
-    struct list doors;
-    struct config_cidr *allowed;
-    size_t allowed_count;
-    bool given; /* sockets that take the place of `listen` */
-};
+#define BACKLOG 4096 /* a restart behind systemd's sockets is to lose none */
+#define SOCKET_MODE 0660
 
-/* -------------------------------------------------------------- who may come */
+/* ------------------------------------------------------------------ addresses */
 
-/* The bytes of an IP address, in network order. */
-static size_t address_bytes(const struct sockaddr_storage *a, const uint8_t **bytes)
+static const struct sockaddr *address_of(const struct listener *d)
 {
-    if (a->ss_family == AF_INET) {
-        *bytes = (const uint8_t *)&((const struct sockaddr_in *)a)->sin_addr;
-        return 4;
-    }
-    *bytes = (const uint8_t *)&((const struct sockaddr_in6 *)a)->sin6_addr;
-    return a->ss_family == AF_INET6 ? 16 : 0;
+    return (const struct sockaddr *)&d->address.at;
 }
 
-static bool is_within(const struct sockaddr_storage *a, const struct config_cidr *cidr)
+static bool is_unix(const struct config_address *a)
 {
-    const uint8_t *own, *net;
-    size_t size = address_bytes(a, &own);
-    unsigned whole = cidr->prefix / 8, rest = cidr->prefix % 8;
-    if (a->ss_family != cidr->network.ss_family || address_bytes(&cidr->network, &net) != size ||
-        cidr->prefix > size * 8)
+    return a->at.ss_family == AF_UNIX;
+}
+
+static const char *path_of(const struct config_address *a)
+{
+    return ((const struct sockaddr_un *)&a->at)->sun_path;
+}
+
+static uint16_t port_of(const struct sockaddr *a)
+{
+    if (a->sa_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)(const void *)a)->sin_port);
+    if (a->sa_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)(const void *)a)->sin6_port);
+    return 0;
+}
+
+uint16_t listener_port(const struct listener *d)
+{
+    return port_of(address_of(d));
+}
+
+static bool same(const struct sockaddr *a, const struct sockaddr *b)
+{
+    if (a->sa_family != b->sa_family)
         return false;
-    if (memcmp(own, net, whole) != 0)
+    if (a->sa_family == AF_UNIX)
+        return strcmp(((const struct sockaddr_un *)(const void *)a)->sun_path,
+                      ((const struct sockaddr_un *)(const void *)b)->sun_path) == 0;
+    return port_of(a) == port_of(b) && address_same(a, b);
+}
+
+bool listener_is(const struct listener *d, const struct config_address *a)
+{
+    return same(address_of(d), (const struct sockaddr *)&a->at);
+}
+
+static bool is_wildcard(const struct sockaddr *a)
+{
+    if (a->sa_family == AF_INET)
+        return ((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr == INADDR_ANY;
+    return a->sa_family == AF_INET6 &&
+           IN6_IS_ADDR_UNSPECIFIED(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
+}
+
+static bool is_loopback(const struct sockaddr *a)
+{
+    if (a->sa_family == AF_INET)
+        return ntohl(((const struct sockaddr_in *)(const void *)a)->sin_addr.s_addr) >> 24 == 127;
+    return a->sa_family == AF_INET6 &&
+           IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)(const void *)a)->sin6_addr);
+}
+
+static bool is_of_this_host(const struct sockaddr *a)
+{
+    struct ifaddrs *all;
+    bool found = is_loopback(a) || is_wildcard(a);
+    if (found || getifaddrs(&all) != 0)
+        return found;
+    for (struct ifaddrs *i = all; i && !found; i = i->ifa_next)
+        found =
+            i->ifa_addr && i->ifa_addr->sa_family == a->sa_family && address_same(i->ifa_addr, a);
+    freeifaddrs(all);
+    return found;
+}
+
+/* Connecting to the unspecified address is connecting to loopback. */
+bool listener_answers(const struct listener *d, const struct sockaddr *addr)
+{
+    struct sockaddr_in four;
+    const struct sockaddr *a = address_unmap(addr, &four), *own = address_of(d);
+    if (same(own, a))
+        return true;
+    if (d->takes_ipv4 && a->sa_family == AF_INET && port_of(own) == port_of(a))
+        return is_wildcard(own) && is_of_this_host(a);
+    if (own->sa_family != a->sa_family || own->sa_family == AF_UNIX || port_of(own) != port_of(a))
         return false;
-    return rest == 0 || (own[whole] ^ net[whole]) >> (8 - rest) == 0;
+    return is_wildcard(own) ? is_of_this_host(a) : is_wildcard(a) && is_loopback(own);
 }
 
-static bool is_loopback(const struct sockaddr_storage *a)
+/* ----------------------------------------------------------------------- unix */
+
+/* 0, or the error that says why nothing may be bound there. A socket that
+ * refuses connections was left by a process that is gone. */
+static int clear_stale(const char *path)
 {
-    static const uint8_t one[16] = {[15] = 1};
-    const uint8_t *bytes;
-    size_t size = address_bytes(a, &bytes);
-    return size == 4 ? bytes[0] == 127 : size == 16 && memcmp(bytes, one, 16) == 0;
+    struct sockaddr_un a = {.sun_family = AF_UNIX};
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return 0; /* binding will tell */
+    if (!S_ISSOCK(st.st_mode) || strlen(path) >= sizeof a.sun_path)
+        return UV_EEXIST;
+    memcpy(a.sun_path, path, strlen(path) + 1);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -errno;
+    bool stale = connect(fd, (struct sockaddr *)&a, sizeof a) != 0 && errno == ECONNREFUSED;
+    close(fd);
+    if (!stale)
+        return UV_EADDRINUSE;
+    return unlink(path) == 0 ? 0 : -errno;
 }
 
-static bool may_come(const struct listeners *l, const struct sockaddr_storage *peer)
+/* libuv gives EACCES for ENOENT. */
+static bool lacks_folder(const char *path)
 {
-    for (size_t i = 0; i < l->allowed_count; i++)
-        if (is_within(peer, &l->allowed[i]))
-            return true;
-    return false;
+    char folder[sizeof((struct sockaddr_un *)NULL)->sun_path];
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, sizeof folder, "%.*s/", (int)(slash ? slash - path : 0), path);
+    return access(folder, F_OK) != 0 && errno == ENOENT;
 }
 
-static void let_in(struct listeners *l, const struct door *door, struct stream *stream,
-                   const struct ingress *in)
+/* Between binding and listening nobody can connect, so the mode is never too wide. */
+static int bind_unix(struct listener *d)
 {
-    enum descriptors left = descriptors_beside(stream_uv_fd(stream));
-    if (left != DESCRIPTORS_ENOUGH)
-        descriptors_complain(door->address.text, "a client is refused");
-    if (left == DESCRIPTORS_ENOUGH)
-        clients_accept(l->clients, stream, in);
-    else if (left == DESCRIPTORS_FEW)
-        clients_turn_away(l->clients, stream, in, "trunkline is out of file descriptors");
-    else
-        clients_reject(l->clients, stream);
+    const char *path = path_of(&d->address);
+    int error = clear_stale(path);
+    if (error == 0)
+        error = uv_pipe_bind(&d->uv.pipe, path);
+    if (error == UV_EACCES && lacks_folder(path))
+        error = UV_ENOENT;
+    if (error == 0 && chmod(path, SOCKET_MODE) != 0)
+        error = -errno;
+    return error;
 }
 
-/* The user that connected, as the kernel noted it then (unix(7)). */
-static void note_unix_peer(struct ingress *in, const struct door *door, const struct stream *stream)
+/* ------------------------------------------------------------------ accepting */
+
+/* Where a TCP connection comes from, and at which of our addresses it came in. An IPv4
+ * client of a socket that takes both kinds is one all the same. */
+static bool find_ends(const struct stream *s, struct connection_ends *ends)
 {
-    struct ucred peer;
-    socklen_t len = sizeof peer;
-    struct span text = span_of(door->address.text);
-    in->is_unix = true;
-    in->socket = span_starts(text, SPAN("unix:")) ? text.at + sizeof "unix:" - 1 : text.at;
-    in->has_uid = getsockopt(stream_uv_fd(stream), SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0;
-    in->uid = in->has_uid ? peer.uid : 0;
+    struct sockaddr_storage peer, local;
+    struct sockaddr_in four;
+    if (!stream_uv_peer(s, &peer) || !stream_uv_local(s, &local))
+        return false;
+    const struct sockaddr *a = address_unmap((const struct sockaddr *)&peer, &four);
+    memcpy(&ends->peer, a, a->sa_family == AF_INET ? sizeof four : sizeof peer);
+    address_literal(address_unmap((const struct sockaddr *)&local, &four), ends->local);
+    return true;
 }
 
-static void visit(void *owner, struct door *door, struct stream *stream,
-                  const struct door_ends *ends)
+static void on_connection(uv_stream_t *handle, int status)
 {
-    struct listeners *l = owner;
-    const struct sockaddr_storage *peer = &ends->peer;
-    struct ingress in = {.upstream = door->upstream, .port = door_port(door)};
-    char text[ADDRESS_TEXT] = "unix";
-    if (peer->ss_family == AF_UNIX)
-        note_unix_peer(&in, door, stream);
-    else
-        address_format(peer, text);
-    in.is_loopback = in.is_unix || is_loopback(peer);
-    snprintf(in.client, sizeof in.client, "%.*s", (int)sizeof in.client - 1, text);
-    snprintf(in.address, sizeof in.address, "%s", ends->local);
-    if (in.is_loopback || may_come(l, peer)) {
-        let_in(l, door, stream, &in);
+    struct listener *d = handle->data;
+    struct connection_ends ends = {.peer.ss_family = AF_UNIX};
+    if (status < 0) {
+        descriptors_complain(d->address.text, uv_strerror(status));
         return;
     }
-    LOG(DEBUG, in.client, "refused by allow_clients");
-    clients_reject(l->clients, stream);
+    struct stream *stream = stream_uv_accept(d->loop, handle);
+    if (stream == NULL)
+        descriptors_complain(d->address.text, "a client cannot be accepted");
+    else if (!is_unix(&d->address) && !find_ends(stream, &ends))
+        stream_close(stream); /* it is gone already */
+    else
+        d->events->on_accept(d->owner, d, stream, &ends);
 }
 
-static const struct door_events door_events = {visit};
+/* -------------------------------------------------------------------- opening */
 
-/* ------------------------------------------------------------------- applying */
-
-static struct door *find(const struct listeners *l, const struct config_address *address)
+static int bind_tcp(struct listener *d)
 {
-    LIST_FOR (&l->doors, d, struct door, link)
-        if (door_is(d, address))
-            return d;
+    const struct sockaddr *a = address_of(d);
+    return uv_tcp_bind(&d->uv.tcp, a, a->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
+}
+
+static int init(struct listener *d)
+{
+    bool pipe = is_unix(&d->address);
+    int error = pipe ? uv_pipe_init(loop_uv(d->loop), &d->uv.pipe, 0)
+                     : uv_tcp_init(loop_uv(d->loop), &d->uv.tcp);
+    d->uv.handle.data = d;
+    return error;
+}
+
+static int bind_or_open(struct listener *d, int given)
+{
+    bool pipe = is_unix(&d->address);
+    if (given >= 0)
+        return pipe ? uv_pipe_open(&d->uv.pipe, given) : uv_tcp_open(&d->uv.tcp, given);
+    return pipe ? bind_unix(d) : bind_tcp(d);
+}
+
+/* Binds, or takes the socket that was given; then listens. */
+static struct listener *start(struct loop *loop, const struct config_address *address, int given,
+                              const struct listener_events *events, void *owner, char *error,
+                              size_t size)
+{
+    struct listener *d = NEW(struct listener);
+    d->loop = loop;
+    d->address = *address;
+    d->address.text = must_strdup(address->text);
+    d->given = given >= 0;
+    d->events = events;
+    d->owner = owner;
+    CHECK(init(d) == 0);
+    int status = bind_or_open(d, given);
+    if (status == 0)
+        status = uv_listen(&d->uv.stream, BACKLOG, on_connection);
+    if (status == 0)
+        return d;
+    snprintf(error, size, "listen %s: %s", address->text, uv_strerror(status));
+    listener_close(d);
     return NULL;
 }
 
-const char *listeners_error(const struct config *c, const struct config_address *a,
-                            const char *words, char *message, size_t size)
+struct listener *listener_open(struct loop *loop, const struct config_address *address,
+                               const struct listener_events *events, void *owner, char *error,
+                               size_t size)
 {
-    int line = a ? a->line : c->listen_line;
-    if (line > 0)
-        snprintf(message, size, "%s:%d: %s", c->path, line, words);
-    else if (a == NULL && c->path && *c->path) /* an empty list has no line */
-        snprintf(message, size, "%s: %s", c->path, words);
-    else
-        snprintf(message, size, "%s", words);
-    return message;
+    return start(loop, address, -1, events, owner, error, size);
 }
 
-/* Makes sure of one address; doors opened here go on `opened`. */
-static bool want(struct listeners *l, const struct config_address *address, struct list *opened,
-                 char *error, size_t size)
+/* An address in the abstract namespace begins with a zero (unix(7)). */
+static void name_address(struct config_address *a, char text[ADDRESS_TEXT])
 {
-    struct door *d = find(l, address);
-    if (d && d->wanted) {
-        snprintf(error, size, "listen %s: named twice", address->text);
-        return false;
+    address_format(&a->at, text);
+    if (is_unix(a) && a->len > offsetof(struct sockaddr_un, sun_path) && *path_of(a) == '\0')
+        snprintf(text, ADDRESS_TEXT, "unix:@%.*s",
+                 (int)(a->len - offsetof(struct sockaddr_un, sun_path) - 1), path_of(a) + 1);
+    a->text = text;
+}
+
+static int socket_option(int fd, int level, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof value;
+    return getsockopt(fd, level, name, &value, &len) == 0 ? value : -1;
+}
+
+struct listener *listener_adopt(struct loop *loop, int fd, const struct listener_events *events,
+                                void *owner, char *error, size_t size)
+{
+    char text[ADDRESS_TEXT];
+    struct config_address a = {.len = sizeof a.at};
+    bool listens = socket_option(fd, SOL_SOCKET, SO_ACCEPTCONN) == 1 &&
+                   socket_option(fd, SOL_SOCKET, SO_TYPE) == SOCK_STREAM &&
+                   getsockname(fd, (struct sockaddr *)&a.at, &a.len) == 0;
+    if (!listens || (a.at.ss_family != AF_INET && a.at.ss_family != AF_INET6 && !is_unix(&a))) {
+        snprintf(error, size, "descriptor %d: not a listening TCP or unix socket", fd);
+        close(fd);
+        return NULL;
     }
-    LIST_FOR (opened, other, struct door, link)
-        if (door_is(other, address)) {
-            snprintf(error, size, "listen %s: named twice", address->text);
-            return false;
-        }
-    if (d == NULL) {
-        d = door_open(l->loop, address, &door_events, l, error, size);
-        if (d == NULL)
-            return false;
-        list_push_back(opened, &d->link);
-    }
-    d->wanted = true;
-    return true;
+    name_address(&a, text);
+    bool takes_ipv4 =
+        a.at.ss_family == AF_INET6 && socket_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
+    struct listener *d = start(loop, &a, fd, events, owner, error, size);
+    if (d)
+        d->takes_ipv4 = takes_ipv4;
+    return d;
 }
 
-static bool want_all(struct listeners *l, const struct config *c,
-                     const struct config_addresses *addresses, struct list *opened, char *error,
-                     size_t size)
+static void on_closed(uv_handle_t *handle)
 {
-    char words[300];
-    for (size_t i = 0; i < addresses->count; i++) {
-        if (!want(l, &addresses->at[i], opened, words, sizeof words)) {
-            listeners_error(c, &addresses->at[i], words, error, size);
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool is_any_wanted(const struct listeners *l, const struct list *opened)
-{
-    LIST_FOR (&l->doors, d, struct door, link)
-        if (d->wanted || d->given)
-            return true;
-    return opened->count > 0;
-}
-
-static void name_door(struct door *d, const char *upstream)
-{
+    struct listener *d = handle->data;
+    free((char *)d->address.text);
     free(d->upstream);
-    d->upstream = upstream ? must_strdup(upstream) : NULL;
+    free(d);
 }
 
-static void name_all(struct listeners *l, const struct config *config)
+/* libuv unlinks the path it has bound, not one that was given. */
+void listener_close(struct listener *d)
 {
-    LIST_FOR (&l->doors, d, struct door, link)
-        name_door(d, NULL);
-    for (size_t i = 0; i < config->upstream_count; i++)
-        for (size_t k = 0; k < config->upstreams[i]->listen.count; k++)
-            name_door(find(l, &config->upstreams[i]->listen.at[k]), config->upstreams[i]->name);
-}
-
-static void copy_allowed(struct listeners *l, const struct config_cidrs *from)
-{
-    free(l->allowed);
-    l->allowed_count = from->count;
-    l->allowed = must_calloc(from->count + 1, sizeof *l->allowed);
-    if (from->count)
-        memcpy(l->allowed, from->at, from->count * sizeof *l->allowed);
-}
-
-static void keep_wanted(struct listeners *l, struct list *opened)
-{
-    LIST_FOR (&l->doors, d, struct door, link)
-        if (!d->wanted && !d->given)
-            door_close(d);
-    LIST_FOR (opened, d, struct door, link) {
-        list_remove(&d->link);
-        list_push_back(&l->doors, &d->link);
-        LOG(INFO, d->address.text, "listening");
-    }
-}
-
-/* Somebody may have meant to change them. */
-static void warn_of_replaced(const struct listeners *l, const struct config_addresses *listen)
-{
-    for (size_t i = 0; l->given && i < listen->count; i++)
-        if (!listeners_own(l, (const struct sockaddr *)&listen->at[i].at))
-            LOG(WARN, "listen", "%s is not opened: the sockets of systemd take the place of listen",
-                listen->at[i].text);
-}
-
-/* `listen` would have been refused. */
-static void warn_of_shut(const struct listeners *l)
-{
-    LIST_FOR (&l->doors, d, struct door, link)
-        if (d->given && l->allowed_count == 0 && !endpoint_is_local(&d->address))
-            LOG(WARN, d->address.text,
-                "serves this machine alone: without allow_clients the others are turned away");
-}
-
-bool listeners_apply(struct listeners *l, const struct config *config, char *error, size_t size)
-{
-    struct list opened;
-    list_init(&opened);
-    LIST_FOR (&l->doors, d, struct door, link)
-        d->wanted = false;
-    bool good = l->given || want_all(l, config, &config->listen, &opened, error, size);
-    for (size_t i = 0; good && i < config->upstream_count; i++)
-        good = want_all(l, config, &config->upstreams[i]->listen, &opened, error, size);
-    if (good && !is_any_wanted(l, &opened)) {
-        listeners_error(config, NULL, LISTENERS_NOWHERE, error, size);
-        return false;
-    }
-    if (!good) {
-        LIST_FOR (&opened, d, struct door, link)
-            door_close(d);
-        return false;
-    }
-    keep_wanted(l, &opened);
-    name_all(l, config);
-    copy_allowed(l, &config->allow_clients);
-    warn_of_replaced(l, &config->listen);
-    warn_of_shut(l);
-    return true;
-}
-
-bool listeners_adopt(struct listeners *l, int fd, char *error, size_t size)
-{
-    struct door *d = door_adopt(l->loop, fd, &door_events, l, error, size);
-    if (d == NULL)
-        return false;
-    list_push_back(&l->doors, &d->link);
-    l->given = true;
-    LOG(INFO, d->address.text, "listening (socket activation)");
-    return true;
-}
-
-/* ---------------------------------------------------------------------- house */
-
-struct listeners *listeners_new(struct loop *loop, struct clients *clients)
-{
-    struct listeners *l = NEW(struct listeners);
-    l->loop = loop;
-    l->clients = clients;
-    list_init(&l->doors);
-    return l;
-}
-
-bool listeners_own(const struct listeners *l, const struct sockaddr *addr)
-{
-    LIST_FOR (&l->doors, d, struct door, link)
-        if (door_answers(d, addr))
-            return true;
-    return false;
-}
-
-void listeners_close(struct listeners *l)
-{
-    LIST_FOR (&l->doors, d, struct door, link)
-        door_close(d);
-}
-
-void listeners_free(struct listeners *l)
-{
-    if (l == NULL)
-        return;
-    listeners_close(l);
-    free(l->allowed);
-    free(l);
+    list_remove(&d->link);
+    uv_close(&d->uv.handle, on_closed);
 }

@@ -1,36 +1,62 @@
-/* The sockets trunkline listens on: TCP and unix, the daemon's own and each
- * upstream's. Owned by main. A reload opens what is new and closes what went. */
+/* One socket trunkline listens on: accepts, and tells its owner. Owned by
+ * `listeners` while it is on its list; frees itself once libuv has closed it.
+ * Open from the start, or never was; then closing. */
 #pragma once
 
+#include "base/list.h"
 #include "config/config.h"
-#include "front/client.h"
+#include "http/ingress.h"
+#include "net/loop.h"
+#include "net/stream.h"
 
-struct listeners;
+struct listener;
 
-struct listeners *listeners_new(struct loop *, struct clients *);
+/* The two ends of a connection. Of a unix socket nothing is known but its family. */
+struct connection_ends {
+    struct sockaddr_storage peer;
+    char local[INET6_ADDRSTRLEN]; /* the address it came in at, see struct ingress; "" */
+};
 
-/* Makes the open sockets those of this configuration; addresses already open
- * stay open. All or nothing: false with words in `error` ("FILE:LINE: listen
- * 127.0.0.1:8642: address already in use"), and nothing changed. A stale unix socket nobody
- * listens on is replaced; no address at all is an error. */
-bool listeners_apply(struct listeners *, const struct config *, char *error,
-                     size_t size) MUST_CHECK;
+struct listener_events {
+    void (*on_accept)(void *owner, struct listener *, struct stream *,
+                      const struct connection_ends *);
+};
 
-/* Words of an error about one of its addresses (NULL: about all), with the file and
- * line where it stands, if it stands anywhere. Returns `message`. */
-#define LISTENERS_NOWHERE "listen: no address is given, here or in an upstream"
-const char *listeners_error(const struct config *, const struct config_address *, const char *words,
-                            char *message, size_t size);
+struct listener {
+    struct link link;
+    struct loop *loop;
+    struct config_address address; /* its text is the listener's own */
+    char *upstream;                /* whose requests come in here; NULL: the daemon's */
+    bool wanted;                   /* by the configuration being applied */
+    bool given;                    /* not bound by us: stays whatever is configured */
+    bool takes_ipv4;               /* an IPv6 socket that takes both */
+    const struct listener_events *events;
+    void *owner;
+    union {
+        uv_handle_t handle;
+        uv_stream_t stream;
+        uv_tcp_t tcp;
+        uv_pipe_t pipe;
+    } uv;
+};
 
-/* Takes a listening socket that somebody else made; it is closed if it is no good
- * (false, with words). To be called before the first listeners_apply(): from then
- * on the `listen` of the configuration is not opened (a warning says so where they
- * differ), and an upstream's own only where no such socket has the address. They
- * stay until listeners_close(). */
-bool listeners_adopt(struct listeners *, int fd, char *error, size_t size) MUST_CHECK;
+/* Listens. NULL with words in `error` if that fails. A unix socket gets mode
+ * 0660: who may connect is said by its group. */
+struct listener *listener_open(struct loop *, const struct config_address *,
+                               const struct listener_events *, void *owner, char *error,
+                               size_t size);
 
-/* Is this address one of ours? (A request that would come back to us.) */
-bool listeners_own(const struct listeners *, const struct sockaddr *);
+/* Accepts on a socket that listens already (and owns it from here on, also if it
+ * fails): a TCP or unix one. */
+struct listener *listener_adopt(struct loop *, int fd, const struct listener_events *, void *owner,
+                                char *error, size_t size);
 
-void listeners_close(struct listeners *); /* stop accepting (drain) */
-void listeners_free(struct listeners *);
+/* Stops accepting; unlinks a unix socket that was not given. The pointer is dead. */
+void listener_close(struct listener *);
+
+/* Is this the address it is open on? */
+bool listener_is(const struct listener *, const struct config_address *);
+
+/* Would a connection to this address arrive here? */
+bool listener_answers(const struct listener *, const struct sockaddr *);
+uint16_t listener_port(const struct listener *);

@@ -3,7 +3,7 @@
  * for nobody else may know of the order. */
 #pragma once
 
-#include "proxy/ledger.h"
+#include "proxy/record.h"
 
 /* The record is that of an order whose fate is unknown; borrowed. */
 void order_warning(const struct record *);

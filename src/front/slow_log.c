@@ -12,7 +12,7 @@ enum phase { HOLD, QUEUE, DNS, CONNECT, TLS, TTFB, RETRIED, BODY, PHASES };
  * the time; what is left is a body's, the request's or the answer's. */
 static void measure(const struct record *r, uint64_t now_us, uint64_t took[PHASES])
 {
-    const struct trip *t = &r->trip;
+    const struct timing *t = &r->timing;
     bool awaits = t->lent_us && !t->ttfb_us, follows = r->cache.result == CACHE_COLLAPSED;
     uint64_t told = 0;
     took[HOLD] = t->hold_us;
@@ -50,7 +50,7 @@ static bool may_write(struct slow_log *s, uint64_t now_us)
     return s->lines++ < SLOW_LOG_LINES;
 }
 
-static void write(const struct record *r, uint64_t now_us)
+static void write_line(const struct record *r, uint64_t now_us)
 {
     char object[80];
     uint64_t took;
@@ -76,5 +76,5 @@ void slow_log_look(struct slow_log *s, const struct record *r, uint64_t now_us)
     if (s->untold)
         LOG(WARN, "slow_log", "%ju more slow requests were not told", (uintmax_t)s->untold);
     s->untold = 0;
-    write(r, now_us);
+    write_line(r, now_us);
 }

@@ -3,7 +3,7 @@
  * rest is counted and told with the next one. */
 #pragma once
 
-#include "proxy/ledger.h"
+#include "proxy/record.h"
 
 #define SLOW_LOG_LINES 20
 #define SLOW_LOG_WHILE_US (10ull * 1000 * 1000)

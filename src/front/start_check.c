@@ -10,7 +10,7 @@
 #include <uv.h>
 
 #include "front/access_log.h"
-#include "front/listener.h"
+#include "front/listeners.h"
 
 struct start_check {
     const struct config *config;

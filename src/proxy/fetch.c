@@ -35,7 +35,7 @@ struct fetch {
     struct fetch_order order;
     bool reused; /* the line of the present try was */
     struct link in_pool;
-    struct turn turn;
+    struct serializer_entry turn;
     struct gate_waiter gated;
     struct pool_waiter waiter;
     struct dedicated dedicated; /* for an upgrade, instead of a line of the pool */
@@ -54,7 +54,7 @@ struct fetch {
     struct limit limit;
     struct deadline deadline;
     struct task start; /* invites the body; later, of a body that streams, goes on */
-    struct task grave;
+    struct task free_later;
 };
 
 static struct fetch *self(struct exchange *x)
@@ -68,11 +68,11 @@ static struct fetch *self(struct exchange *x)
 static void follow(struct fetch *f)
 {
     if (f->state == STATE_QUEUEING || f->state == STATE_GATED)
-        trip_held(f->order.trip);
+        timing_held(f->order.timing);
     else if (f->state == STATE_WAITING)
-        trip_waits(f->order.trip);
+        timing_waits(f->order.timing);
     else if (f->state == STATE_OVER)
-        trip_gave_up(f->order.trip, pool_paused_us(&f->waiter));
+        timing_gave_up(f->order.timing, pool_paused_us(&f->waiter));
 }
 
 /* The one place where the state changes. */
@@ -114,9 +114,9 @@ static void set_deadline(struct fetch *f)
 
 /* -------------------------------------------------------------------- its end */
 
-static void bury(struct task *task)
+static void free_now(struct task *task)
 {
-    struct fetch *f = container_of(task, struct fetch, grave);
+    struct fetch *f = container_of(task, struct fetch, free_later);
     upload_free(&f->upload);
     peek_free(&f->peek);
     f->magic = 0;
@@ -137,12 +137,12 @@ static void let_go(struct fetch *f, bool late)
     peek_stop(&f->peek);
     gate_forget(&f->gated);
     pool_forget(&f->waiter);
-    turn_end(&f->turn);
+    serializer_leave(&f->turn);
     delivery_give_up(&f->delivery, &f->try, late);
     dedicated_close(&f->dedicated);
     enter(f, STATE_OVER);
     pool_release(f->order.pool, &f->in_pool);
-    loop_defer(f->order.loop, &f->grave);
+    loop_defer(f->order.loop, &f->free_later);
 }
 
 static enum sent sent_now(const struct fetch *f)
@@ -241,13 +241,13 @@ static void on_head(void *owner, const struct response *r)
 {
     struct fetch *f = owner;
     MAGIC_CHECK(f, MAGIC);
-    f->order.trip->weight += limit_learn(&f->limit, r);
+    f->order.timing->weight += limit_learn(&f->limit, r);
     delivery_answered(&f->delivery);
     if (r->status == 421 && !f->elsewhere && may_replay(f)) {
         go_elsewhere(f);
         return;
     }
-    trip_answered(f->order.trip, pool_stats(f->order.pool));
+    timing_answered(f->order.timing, pool_stats(f->order.pool));
     if (r->status == 101) {
         switch_over(f, r);
         return;
@@ -349,7 +349,7 @@ static void try_on(struct fetch *f, struct line *line)
                                                   .on_drain = on_drain};
     struct line_facts facts;
     line_describe(line, &facts);
-    trip_lent(f->order.trip, pool_stats(f->order.pool), &facts, pool_paused_us(&f->waiter));
+    timing_lent(f->order.timing, pool_stats(f->order.pool), &facts, pool_paused_us(&f->waiter));
     f->reused = facts.reused;
     f->shares = line_shares(line);
     f->tries++;
@@ -430,10 +430,11 @@ static void take_turn(struct fetch *f)
     enter(f, STATE_QUEUEING);
     if (f->order.is_order)
         clocks_is_order(&f->clocks);
-    f->turn = (struct turn){.owner = f, .on_turn = on_pass, .on_refused = on_refused};
+    f->turn =
+        (struct serializer_entry){.owner = f, .on_admitted = on_pass, .on_refused = on_refused};
     uint64_t until = clocks_turn_until(&f->clocks);
     if (f->order.turn.len == 0 ||
-        turn_take(pool_turns(f->order.pool), &f->turn, f->order.turn, until))
+        serializer_enter(pool_serializer(f->order.pool), &f->turn, f->order.turn, until))
         pass_gate(f);
 }
 
@@ -477,7 +478,7 @@ static void finish(struct exchange *x, const struct fields *trailers)
     }
 }
 
-static void hold(struct exchange *x)
+static void pause_reading(struct exchange *x)
 {
     struct fetch *f = self(x);
     f->clocks.paused = true;
@@ -485,7 +486,7 @@ static void hold(struct exchange *x)
         exchange_pause(f->try);
 }
 
-static void unhold(struct exchange *x)
+static void resume_reading(struct exchange *x)
 {
     struct fetch *f = self(x);
     f->clocks.paused = false;
@@ -525,7 +526,7 @@ bool fetch_follow(struct exchange *x, const struct exchange_events *events, void
     f->base.events = f->peek.events = events;
     f->base.owner = f->peek.owner = owner;
     if (f->clocks.paused)
-        unhold(x);
+        resume_reading(x);
     clocks_follow(&f->clocks, f->order.is_order);
     set_deadline(f);
     return true;
@@ -543,8 +544,8 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
 {
     static const struct exchange_ops ops = {.body = body,
                                             .finish = finish,
-                                            .pause = hold,
-                                            .resume = unhold,
+                                            .pause = pause_reading,
+                                            .resume = resume_reading,
                                             .cancel = cancel,
                                             .sent = sent,
                                             .patience = patience};
@@ -558,11 +559,11 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
     limit_init(&f->limit, pool_gate(o->pool), o->settings, o->request.target,
                &(struct gate_limit){
                    .is_private = o->is_private, .credential = o->credential, .bot = o->bot});
-    peek_init(&f->peek, &(struct peek_order){o->settings, o->is_order, on_seen}, o->trip, events,
+    peek_init(&f->peek, &(struct peek_order){o->settings, o->is_order, on_seen}, o->timing, events,
               owner);
     deadline_init(&f->deadline, o->loop, on_deadline);
     task_init(&f->start, on_start);
-    task_init(&f->grave, bury);
+    task_init(&f->free_later, free_now);
     pool_hold(o->pool, &f->in_pool);
     if (o->request.framing != FRAMING_NONE)
         set_deadline(f);

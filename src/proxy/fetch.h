@@ -8,7 +8,7 @@
 #pragma once
 
 #include "http/exchange.h"
-#include "proxy/trip.h"
+#include "proxy/timing.h"
 #include "upstream/pool.h"
 
 /* What it points to lives as long as the fetch. */
@@ -16,7 +16,7 @@ struct fetch_order {
     struct loop *loop;
     struct pool *pool;
     const struct upstream_config *settings;
-    struct trip *trip;           /* where it tells of its way */
+    struct timing *timing;       /* where it tells of its way */
     struct conn_request request; /* its authority is the pool's, at each try */
     bool is_safe, is_order;      /* as in struct request */
     bool is_private;

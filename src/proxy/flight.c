@@ -15,10 +15,10 @@ static struct passenger *first_aboard(const struct flight *f)
 
 /* ------------------------------------------------------------------ a flight's end */
 
-static void bury_flight(struct task *task)
+static void free_flight_now(struct task *task)
 {
-    struct flight *f = container_of(task, struct flight, grave);
-    stored_unref(f->answer);
+    struct flight *f = container_of(task, struct flight, free_later);
+    stored_response_unref(f->answer);
     config_unref(f->config);
     arena_free(f->arena);
 }
@@ -43,7 +43,7 @@ void flight_drop(struct flight *f)
         exchange_cancel(f->fetch);
     f->fetch = NULL;
     list_remove(&f->link);
-    loop_defer(f->all->loop, &f->grave);
+    loop_defer(f->all->loop, &f->free_later);
 }
 
 static void hear_nothing(void *owner, const struct response *r)
@@ -137,7 +137,7 @@ static void fly(struct flight *f, uint64_t until_ms)
     static const struct fields none;
     f->until_ms = f->bound_ms = until_ms;
     f->order.total_ms = left_until(f->all, until_ms);
-    f->trip = (struct trip){0};
+    f->timing = (struct timing){0};
     f->fetch = fetch_open(&f->order, &events, f);
     exchange_finish(f->fetch, &none);
 }
@@ -158,14 +158,14 @@ static struct flight *new_flight(const struct passenger *p, struct span key)
     f->order.request.target = arena_span(a, o->request.target);
     f->order.request.fields = fields_copy(a, &o->request.fields);
     f->order.turn = o->turn.len ? arena_span(a, o->turn) : o->turn;
-    f->order.trip = &f->trip;
+    f->order.timing = &f->timing;
     f->order.yields = p->reader.last_good != NULL;
     f->place = (struct cache_key){pool_id(o->pool), f->order.request.target};
-    f->asked = fields_copy(a, p->order.sharing.fields);
+    f->asked = fields_copy(a, p->order.policy.fields);
     f->began_at = now_of(f);
     list_init(&f->passengers);
     list_push_back(&f->all->all, &f->link);
-    task_init(&f->grave, bury_flight);
+    task_init(&f->free_later, free_flight_now);
     return f;
 }
 
@@ -175,7 +175,7 @@ void flight_take_off(struct passenger *p, struct span key)
     struct flight *f = new_flight(p, key);
     p->flight = f;
     p->order.note->result = CACHE_MISS;
-    p->order.note->by_request = p->order.sharing.bypasses;
+    p->order.note->by_request = p->order.policy.bypasses;
     list_push_back(&f->passengers, &p->link);
     open_doors(f);
     fly(f, p->until_ms);
@@ -183,7 +183,7 @@ void flight_take_off(struct passenger *p, struct span key)
 
 /* -------------------------------------------------------------- the answer comes */
 
-static bool has_known_length(const struct stored *s)
+static bool has_known_length(const struct stored_response *s)
 {
     return s->whole || s->head.framing == FRAMING_LENGTH || s->head.framing == FRAMING_NONE;
 }
@@ -196,7 +196,7 @@ static void lead(struct passenger *p, const struct response *r)
     passenger_take_trip(p);
     reader_choose(&p->reader, f->answer, false);
     p->order.note->sent = SENT_YES;
-    p->order.note->age_ms = stored_told_age_ms(f->answer, now_of(f));
+    p->order.note->age_ms = stored_response_told_age_ms(f->answer, now_of(f));
     p->order.note->stored = f->stores && has_known_length(f->answer);
     reader_begin(&p->reader, r);
 }
@@ -208,13 +208,14 @@ static void lead(struct passenger *p, const struct response *r)
 void flight_follow(struct passenger *p)
 {
     struct flight *f = p->flight;
-    if (!f->keeping || !(flight_is_failure(f) || stored_fits(f->answer, p->order.sharing.fields))) {
+    if (!f->keeping ||
+        !(flight_is_failure(f) || stored_response_fits(f->answer, p->order.policy.fields))) {
         passenger_fly_alone(p);
         return;
     }
     bool soon = has_known_length(f->answer);
     uint64_t begins_at = loop_now(f->all->loop) + f->answer->delay_ms;
-    p->order.fetch.trip->refused = f->trip.refused; /* it is a failure for everybody */
+    p->order.fetch.timing->refused = f->timing.refused; /* it is a failure for everybody */
     deadline_stop(&p->deadline);
     if (!soon)
         deadline_at(&p->deadline, begins_at < p->until_ms ? begins_at : p->until_ms);
@@ -223,7 +224,7 @@ void flight_follow(struct passenger *p)
 
 bool flight_is_failure(const struct flight *f)
 {
-    return f->trip.refused || sharing_is_failure(f->answer->head.status);
+    return f->timing.refused || cache_policy_is_failure(f->answer->head.status);
 }
 
 static void on_interim(void *owner, const struct response *r)
@@ -240,10 +241,10 @@ static void on_head(void *owner, const struct response *r)
     MAGIC_CHECK(f, MAGIC);
     size_t most = f->order.settings->cache_max_object;
     bool led = false, fits = r->framing != FRAMING_LENGTH || r->length <= most;
-    f->answer = stored_new(r, &f->asked, now_of(f), now_of(f) - f->began_at);
-    f->keeping = fits && (sharing_permits(r) || flight_is_failure(f));
-    f->stores = f->keeping && sharing_stores(r) && !f->order.request.is_head && !f->trip.refused &&
-                !f->trip.unseen &&
+    f->answer = stored_response_new(r, &f->asked, now_of(f), now_of(f) - f->began_at);
+    f->keeping = fits && (cache_policy_permits(r) || flight_is_failure(f));
+    f->stores = f->keeping && cache_policy_stores(r) && !f->order.request.is_head &&
+                !f->timing.refused && !f->timing.unseen &&
                 cache_takes(f->all->cache, f->place, f->answer, r->has_length ? r->length : 0);
     if (!flight_is_failure(f))
         unshared_note(&f->all->unshared, f->place, f->keeping, now_of(f));

@@ -10,11 +10,11 @@ static struct span key_of(const struct passenger *p)
 {
     const struct flight_order *o = &p->order;
     struct text key = {0};
-    text_printf(&key, "%" PRIu64 " %d %d ", pool_id(o->fetch.pool), o->sharing.is_head,
+    text_printf(&key, "%" PRIu64 " %d %d ", pool_id(o->fetch.pool), o->policy.is_head,
                 p->reader.last_good != NULL);
-    for (size_t i = 0; i < o->sharing.fields->count; i++)
-        if (span_is_nocase(o->sharing.fields->at[i].name, SPAN("Accept-Encoding")))
-            text_printf(&key, "%.*s,", SPAN_ARG(o->sharing.fields->at[i].value));
+    for (size_t i = 0; i < o->policy.fields->count; i++)
+        if (span_is_nocase(o->policy.fields->at[i].name, SPAN("Accept-Encoding")))
+            text_printf(&key, "%.*s,", SPAN_ARG(o->policy.fields->at[i].value));
     text_add_str(&key, "\n");
     text_add(&key, o->fetch.request.target);
     struct span copy = arena_span(o->arena, text_span(&key));
@@ -37,7 +37,7 @@ static struct flight *find_flight(const struct passenger *p, struct span key)
     struct flight *f = flight_find(p->all, key);
     uint64_t now = loop_age_clock(p->all->loop);
     if (f == NULL || f->answer == NULL ||
-        stored_age_ms(f->answer, now) < p->order.sharing.most_age_ms)
+        stored_response_age_ms(f->answer, now) < p->order.policy.most_age_ms)
         return f;
     flight_close_doors(f);
     return NULL;
@@ -53,7 +53,7 @@ static bool was_unshared(const struct passenger *p)
 /* With a flight: one under way, or a new one. */
 static void depart(struct passenger *p)
 {
-    const struct sharing *s = &p->order.sharing;
+    const struct cache_policy *s = &p->order.policy;
     struct span key = {0};
     if (s->coalesce && !s->bypasses && !s->is_conditional && !was_unshared(p))
         key = key_of(p);
@@ -70,7 +70,7 @@ struct exchange *flights_open(struct flights *all, const struct flight_order *o,
     struct passenger *p = passenger_new(all, o, events, owner);
     if (!reader_find(&p->reader)) {
         struct verdict why = not_cached();
-        if (o->sharing.only_if_cached)
+        if (o->policy.only_if_cached)
             reader_fail_soon(&p->reader, &why);
         else
             depart(p);

@@ -6,9 +6,9 @@
  * whoever is first when that one leaves, gets as it comes. */
 #pragma once
 
-#include "proxy/cache_note.h"
+#include "cache/cache_policy.h"
+#include "cache/cache_status.h"
 #include "proxy/fetch.h"
-#include "proxy/sharing.h"
 
 struct flights;
 
@@ -25,14 +25,14 @@ void flights_configure(struct flights *, size_t cache_size);
  * dropped, and nobody joins what is under way to them. */
 void flights_renew(struct flights *, const uint64_t *unchanged, size_t count);
 
-/* `fetch` is the request as it would go by itself; its trip is filled for the one
- * who leads. What `sharing` and `fetch` point to lives until the exchange's end. */
+/* `fetch` is the request as it would go by itself; its timing is filled for the one
+ * who leads. What `policy` and `fetch` point to lives until the exchange's end. */
 struct flight_order {
     struct fetch_order fetch;
-    struct sharing sharing;
+    struct cache_policy policy;
     struct config *config; /* pinned as long as the fetch needs it */
     struct arena *arena;   /* the request's */
-    struct cache_note *note;
+    struct cache_status *note;
 };
 
 /* An exchange that answers from the store, from a flight

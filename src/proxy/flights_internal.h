@@ -33,15 +33,15 @@ struct flight {
     struct fetch_order order;
     struct cache_key place;
     struct fields asked; /* of the client that began it, for Vary */
-    struct trip trip;
+    struct timing timing;
     struct exchange *fetch; /* NULL: ended */
     struct list passengers; /* the first one leads */
-    struct stored *answer;
+    struct stored_response *answer;
     bool keeping, stores, held_up, outdated;
     uint64_t began_at; /* loop_age_clock() */
     uint64_t until_ms; /* loop time; the longest that anybody aboard has */
     uint64_t bound_ms; /* of the fetch when it began, and so of its waiting in queues */
-    struct task grave;
+    struct task free_later;
 };
 
 struct passenger {
@@ -54,7 +54,7 @@ struct passenger {
     bool answered;            /* by an earlier flight, with what could not be shared */
     struct deadline deadline; /* before the head: where the flight's is later; then see
                                  flight_follow() */
-    struct task grave;
+    struct task free_later;
 };
 
 static inline struct passenger *passenger_of(struct link *link)

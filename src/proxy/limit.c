@@ -2,8 +2,8 @@
 
 #include <time.h>
 
+#include "budget/retry_after.h"
 #include "proxy/redact.h"
-#include "upstream/retry_after.h"
 
 void limit_init(struct limit *l, struct gate *gate, const struct upstream_config *settings,
                 struct span target, const struct gate_limit *whose)

@@ -4,8 +4,8 @@
  * something. */
 #pragma once
 
+#include "budget/gate.h"
 #include "http/exchange.h"
-#include "upstream/gate.h"
 
 struct limit {
     struct gate *gate;

@@ -16,10 +16,10 @@ void passenger_fly_alone(struct passenger *p)
 
 void passenger_take_trip(struct passenger *p)
 {
-    struct trip *to = p->order.fetch.trip, *from = &p->flight->trip;
+    struct timing *to = p->order.fetch.timing, *from = &p->flight->timing;
     uint64_t had = to->weight;
     *to = *from;
-    trip_gave_up(to, 0); /* the flight may wait on */
+    timing_gave_up(to, 0); /* the flight may wait on */
     to->weight += had;
     from->weight = 0;
 }
@@ -40,8 +40,8 @@ bool passenger_serve_stale(struct passenger *p, unsigned status, enum failure wh
 {
     if (!reader_serve_stale(&p->reader, status, why, sent))
         return false;
-    p->order.fetch.trip->weight += p->flight->trip.weight;
-    p->flight->trip.weight = 0;
+    p->order.fetch.timing->weight += p->flight->timing.weight;
+    p->flight->timing.weight = 0;
     passenger_get_off(p);
     return true;
 }
@@ -74,9 +74,9 @@ static void fail_or_hide(struct passenger *p, const struct verdict *why)
 
 /* ------------------------------------------------------------------- passengers */
 
-static void bury_passenger(struct task *task)
+static void free_passenger_now(struct task *task)
 {
-    struct passenger *p = container_of(task, struct passenger, grave);
+    struct passenger *p = container_of(task, struct passenger, free_later);
     reader_release(&p->reader);
     free(p);
 }
@@ -85,7 +85,7 @@ static void on_over(struct reader *r)
 {
     struct passenger *p = container_of(r, struct passenger, reader);
     leave(p);
-    loop_defer(p->all->loop, &p->grave);
+    loop_defer(p->all->loop, &p->free_later);
 }
 
 static void on_drained(struct reader *r)
@@ -162,7 +162,7 @@ struct passenger *passenger_new(struct flights *all, const struct flight_order *
     struct reader_order reading = {.loop = all->loop,
                                    .cache = all->cache,
                                    .place = {pool_id(o->fetch.pool), o->fetch.request.target},
-                                   .sharing = o->sharing,
+                                   .policy = o->policy,
                                    .arena = o->arena,
                                    .note = o->note};
     p->all = all;
@@ -170,6 +170,6 @@ struct passenger *passenger_new(struct flights *all, const struct flight_order *
     p->until_ms = o->fetch.total_ms ? loop_now(all->loop) + o->fetch.total_ms : UINT64_MAX;
     reader_init(&p->reader, &reading, &own, events, owner);
     deadline_init(&p->deadline, all->loop, on_deadline);
-    task_init(&p->grave, bury_passenger);
+    task_init(&p->free_later, free_passenger_now);
     return p;
 }

@@ -1,12 +1,12 @@
 #include "proxy/peek.h"
 
-#include "proxy/decoder.h"
-#include "upstream/gate.h"
+#include "budget/gate.h"
+#include "cache/decoder.h"
 
-void peek_init(struct peek *p, const struct peek_order *order, struct trip *trip,
+void peek_init(struct peek *p, const struct peek_order *order, struct timing *timing,
                const struct exchange_events *events, void *owner)
 {
-    *p = (struct peek){.order = *order, .trip = trip, .events = events, .owner = owner};
+    *p = (struct peek){.order = *order, .timing = timing, .events = events, .owner = owner};
 }
 
 /* False: it is in a coding that cannot be looked into. */
@@ -65,7 +65,7 @@ void peek_head(struct peek *p, const struct response *r)
         bool bans = may_be_ban(p, r->status);
         bool sees = (prefixes || bans) && find_decoder(p, &r->fields);
         p->prefixes = sees ? prefixes : NULL;
-        p->trip->unseen = prefixes && !sees;
+        p->timing->unseen = prefixes && !sees;
         p->bans = sees && bans;
         p->whole = waits_for_all(p, r);
     }
@@ -101,13 +101,13 @@ static bool decode(struct peek *p, struct span data)
 static void look_for_refusal(struct peek *p, bool decodes)
 {
     bool may_yet = false;
-    p->trip->unseen = !decodes;
+    p->timing->unseen = !decodes;
     bool found = begins(p, &may_yet);
     if (p->head.status == 200)
-        p->trip->refused = found;
+        p->timing->refused = found;
     else
-        p->trip->known_refusal = found;
-    if (found || p->trip->unseen || !may_yet)
+        p->timing->known_refusal = found;
+    if (found || p->timing->unseen || !may_yet)
         p->prefixes = NULL;
 }
 
@@ -166,7 +166,7 @@ void peek_flush(struct peek *p)
 /* More than is held goes on at once, as it came. */
 static void overflow(struct peek *p, struct span data)
 {
-    p->trip->unseen |= p->prefixes != NULL;
+    p->timing->unseen |= p->prefixes != NULL;
     p->prefixes = NULL;
     peek_flush(p);
     if (p->events)

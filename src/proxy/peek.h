@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "http/exchange.h"
-#include "proxy/trip.h"
+#include "proxy/timing.h"
 
 #define PEEK_HELD_MOST (64 * 1024)
 
@@ -31,7 +31,7 @@ struct peek {
     const struct config_names *prefixes;  /* looked for in this answer; NULL: no more */
     bool bans;                            /* the end of one is looked for */
     bool whole;                           /* it is held until its body is */
-    struct trip *trip;                    /* where it says what it saw */
+    struct timing *timing;                /* where it says what it saw */
     const struct exchange_events *events; /* NULL: stopped */
     void *owner;
     struct arena *arena; /* of the head held; NULL: nothing is held */
@@ -41,7 +41,7 @@ struct peek {
     int64_t ban_until_ms; /* of the wall clock, from the body; 0: none is told */
 };
 
-void peek_init(struct peek *, const struct peek_order *, struct trip *,
+void peek_init(struct peek *, const struct peek_order *, struct timing *,
                const struct exchange_events *, void *owner);
 void peek_head(struct peek *, const struct response *);
 void peek_body(struct peek *, const char *data, size_t len);

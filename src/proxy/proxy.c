@@ -5,7 +5,7 @@
 #include "base/log.h"
 #include "http/reply.h"
 #include "proxy/flights.h"
-#include "proxy/relay.h"
+#include "proxy/rewrite.h"
 #include "proxy/tally.h"
 #include "proxy/transaction.h"
 
@@ -149,12 +149,12 @@ static struct exchange *answer_here(struct proxy *p, const struct request *r,
                                     const struct exchange_events *events, void *owner)
 {
     const struct upstream_config *u = route->listed ? route->listed : &p->config->defaults;
-    struct relay relay = {p->config, u, in, r, route, false};
+    struct rewrite rewrite = {p->config, u, in, r, route, false};
     struct response *head = arena_alloc(r->arena, sizeof *head);
     struct span body = SPAN("");
     *head = (struct response){.status = 200, .reason = SPAN("OK"), .framing = FRAMING_LENGTH};
     if (span_is(r->method, SPAN("TRACE"))) {
-        body = relay_trace(&relay);
+        body = rewrite_trace(&rewrite);
         fields_add(&head->fields, r->arena, SPAN("Content-Type"), SPAN("message/http"));
     }
     head->has_length = true;
@@ -166,7 +166,7 @@ struct exchange *proxy_open(struct proxy *p, const struct request *r, const stru
                             const struct route *route, const struct exchange_events *events,
                             void *owner)
 {
-    if (relay_ends_here(r))
+    if (rewrite_ends_here(r))
         return answer_here(p, r, in, route, events, owner);
     return begin(p, r, in, route, NULL, events, owner);
 }
@@ -196,7 +196,7 @@ void proxy_note_unsecured(struct proxy *p, const struct ingress *in, const struc
         config_find_origin(p->config, true, in->tunnel, strlen(in->tunnel), in->tunnel_port);
     struct pool *pool = u ? pools_find(p->pools, u, NULL) : NULL;
     bool first = pool && pool_stats(pool)->tls_failed++ == 0;
-    troubles_add(&p->totals.troubles, u ? u->name : NULL, why, 0, time(NULL));
+    recent_errors_add(&p->totals.recent_errors, u ? u->name : NULL, why, 0, time(NULL));
     log_write(first ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, in->client, "no TLS for %s: %s%s",
               in->tunnel, why->detail, first ? " (does it trust ca_cert?)" : "");
 }

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "http/exchange.h"
-#include "proxy/ledger.h"
+#include "proxy/record.h"
 #include "proxy/route.h"
 #include "upstream/pools.h"
 

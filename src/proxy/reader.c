@@ -16,43 +16,43 @@ static uint64_t now_of(const struct reader *r)
 
 static void note(struct reader *r, enum cache_result result, enum sent sent)
 {
-    struct cache_note *n = r->order.note;
-    uint64_t fresh = r->order.sharing.fresh_ms, age = stored_age_ms(r->from, now_of(r));
+    struct cache_status *n = r->order.note;
+    uint64_t fresh = r->order.policy.fresh_ms, age = stored_response_age_ms(r->from, now_of(r));
     n->result = result;
     n->sent = sent;
-    n->age_ms = stored_told_age_ms(r->from, now_of(r));
+    n->age_ms = stored_response_told_age_ms(r->from, now_of(r));
     n->ttl_ms = fresh > age ? fresh - age : 0;
 }
 
-static struct stored *look_up(const struct reader *r)
+static struct stored_response *look_up(const struct reader *r)
 {
-    const struct sharing *s = &r->order.sharing;
+    const struct cache_policy *s = &r->order.policy;
     return s->bypasses ? NULL : cache_find(r->order.cache, r->order.place, s->fields);
 }
 
-static bool may_serve_stale(const struct reader *r, const struct stored *s)
+static bool may_serve_stale(const struct reader *r, const struct stored_response *s)
 {
-    uint64_t most = r->order.sharing.stale_ms;
-    return s && most && stored_age_ms(s, now_of(r)) <= most;
+    uint64_t most = r->order.policy.stale_ms;
+    return s && most && stored_response_age_ms(s, now_of(r)) <= most;
 }
 
 bool reader_find(struct reader *r)
 {
-    struct stored *found = look_up(r);
-    if (found && stored_age_ms(found, now_of(r)) < r->order.sharing.fresh_ms) {
+    struct stored_response *found = look_up(r);
+    if (found && stored_response_age_ms(found, now_of(r)) < r->order.policy.fresh_ms) {
         reader_choose(r, found, true);
         note(r, CACHE_HIT, SENT_NO);
         return true;
     }
     if (may_serve_stale(r, found))
-        r->last_good = stored_ref(found);
+        r->last_good = stored_response_ref(found);
     return false;
 }
 
 /* Another request may have brought a newer one meanwhile. */
 bool reader_serve_stale(struct reader *r, unsigned status, enum failure why, enum sent sent)
 {
-    struct stored *old = look_up(r);
+    struct stored_response *old = look_up(r);
     if (old == NULL)
         old = r->last_good;
     if (!may_serve_stale(r, old))
@@ -68,7 +68,7 @@ bool reader_serve_stale(struct reader *r, unsigned status, enum failure why, enu
 
 /* --------------------------------------------------------------------- reading */
 
-static void be_over(struct reader *r)
+static void end(struct reader *r)
 {
     CHECK(!r->over);
     r->over = true;
@@ -76,17 +76,17 @@ static void be_over(struct reader *r)
     r->events->on_over(r);
 }
 
-static void end(struct reader *r)
+static void end_response(struct reader *r)
 {
     static const struct fields none;
-    be_over(r);
+    end(r);
     r->base.events->on_end(r->base.owner, r->chunked ? &r->from->trailers : &none);
 }
 
-void reader_choose(struct reader *r, struct stored *from, bool soon)
+void reader_choose(struct reader *r, struct stored_response *from, bool soon)
 {
     CHECK(r->from == NULL);
-    r->from = stored_ref(from);
+    r->from = stored_response_ref(from);
     if (soon)
         loop_defer(r->order.loop, &r->next);
 }
@@ -95,7 +95,7 @@ void reader_put_back(struct reader *r)
 {
     CHECK(!r->told);
     task_forget(&r->next);
-    stored_unref(r->from);
+    stored_response_unref(r->from);
     r->from = NULL;
 }
 
@@ -113,7 +113,7 @@ void reader_read(struct reader *r)
         r->base.events->on_body(r->base.owner, piece.at, piece.len);
     }
     if (r->told && !r->over && r->from->whole && reader_has_all(r))
-        end(r);
+        end_response(r);
 }
 
 void reader_begin(struct reader *r, const struct response *head)
@@ -127,7 +127,7 @@ void reader_begin(struct reader *r, const struct response *head)
 
 void reader_begin_kept(struct reader *r)
 {
-    struct response head = stored_response(r->from, &r->order.sharing, r->order.arena);
+    struct response head = stored_response_head(r->from, &r->order.policy, r->order.arena);
     if (r->order.note->result == CACHE_COLLAPSED)
         note(r, CACHE_COLLAPSED, SENT_YES);
     reader_begin(r, &head);
@@ -147,7 +147,7 @@ void reader_interim(struct reader *r, const struct response *head)
 void reader_fail(struct reader *r, const struct verdict *why)
 {
     struct verdict v = *why;
-    be_over(r);
+    end(r);
     r->base.events->on_failed(r->base.owner, &v);
 }
 
@@ -184,12 +184,12 @@ static void finish(struct exchange *x, const struct fields *trailers)
     (void)x, (void)trailers;
 }
 
-static void hold(struct exchange *x)
+static void pause_reading(struct exchange *x)
 {
     self(x)->paused = true;
 }
 
-static void unhold(struct exchange *x)
+static void resume_reading(struct exchange *x)
 {
     struct reader *r = self(x);
     if (r->paused && r->told)
@@ -199,7 +199,7 @@ static void unhold(struct exchange *x)
 
 static void cancel(struct exchange *x)
 {
-    be_over(self(x));
+    end(self(x));
 }
 
 static enum sent sent(const struct exchange *x)
@@ -219,8 +219,8 @@ void reader_init(struct reader *r, const struct reader_order *order,
 {
     static const struct exchange_ops ops = {.body = body,
                                             .finish = finish,
-                                            .pause = hold,
-                                            .resume = unhold,
+                                            .pause = pause_reading,
+                                            .resume = resume_reading,
                                             .cancel = cancel,
                                             .sent = sent,
                                             .patience = patience};
@@ -231,7 +231,7 @@ void reader_init(struct reader *r, const struct reader_order *order,
 void reader_release(struct reader *r)
 {
     task_forget(&r->next);
-    stored_unref(r->from);
-    stored_unref(r->last_good);
+    stored_response_unref(r->from);
+    stored_response_unref(r->last_good);
     r->from = r->last_good = NULL;
 }

@@ -3,10 +3,10 @@
  * turn in which on_over came. Waiting (for an answer to read), reading, over. */
 #pragma once
 
+#include "cache/cache.h"
+#include "cache/cache_status.h"
 #include "http/exchange.h"
 #include "net/loop.h"
-#include "proxy/cache.h"
-#include "proxy/cache_note.h"
 
 struct reader;
 
@@ -22,20 +22,20 @@ struct reader_order {
     struct loop *loop;
     struct cache *cache;
     struct cache_key place;
-    struct sharing sharing;
-    struct arena *arena;     /* of the request */
-    struct cache_note *note; /* where it says what part the store had */
+    struct cache_policy policy;
+    struct arena *arena;       /* of the request */
+    struct cache_status *note; /* where it says what part the store had */
 };
 
 struct reader {
     struct exchange base;
     const struct reader_events *events;
     struct reader_order order;
-    struct stored *last_good; /* old, for when the origin fails; a reference, NULL: none */
-    struct stored *from;      /* what it reads; a reference, NULL: waiting */
-    size_t at;                /* bytes of its body told */
-    bool no_body;             /* HEAD, 304: none is told */
-    bool chunked;             /* trailers can be told */
+    struct stored_response *last_good; /* old, for when the origin fails; a reference, NULL: none */
+    struct stored_response *from;      /* what it reads; a reference, NULL: waiting */
+    size_t at;                         /* bytes of its body told */
+    bool no_body;                      /* HEAD, 304: none is told */
+    bool chunked;                      /* trailers can be told */
     bool told, paused, over;
     struct verdict failure;
     struct task next; /* goes on, later in this turn */
@@ -54,7 +54,7 @@ bool reader_serve_stale(struct reader *, unsigned status, enum failure, enum sen
 
 /* What it reads; once. A reference is taken. With `soon` it begins by itself, later
  * in this turn; it may be begun before. */
-void reader_choose(struct reader *, struct stored *, bool soon);
+void reader_choose(struct reader *, struct stored_response *, bool soon);
 
 /* Tells the head, once: that one, or the one that fits what is kept. */
 void reader_begin(struct reader *, const struct response *head);

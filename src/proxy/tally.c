@@ -31,7 +31,7 @@ static void end_request(struct tally *t)
 {
     end(t);
     if (t->bot)
-        t->bot->weight += t->record.trip.weight;
+        t->bot->weight += t->record.timing.weight;
     if (t->stats == NULL)
         return;
     t->stats->ended[t->record.status < 600 ? t->record.status / 100 : 5]++;
@@ -67,7 +67,7 @@ static void count_unknown(struct tally *t)
  * says of 5xx, and of 408 on its futures API, that it does. */
 static bool leaves_open(const struct record *r)
 {
-    return (r->status >= 500 || r->status == 408) && !r->trip.known_refusal;
+    return (r->status >= 500 || r->status == 408) && !r->timing.known_refusal;
 }
 
 void tally_begin(struct tally *t, struct totals *totals, const struct request *r,
@@ -113,8 +113,9 @@ void tally_succeed(struct tally *t)
     end_request(t);
     histogram_add(&t->stats->total, t->record.total_us);
     recent_answered(&t->stats->recent, ended_us(t), t->record.total_us);
-    if (t->record.status >= 500 || t->record.trip.refused) {
-        troubles_add_status(&t->totals->troubles, t->record.upstream, t->record.status, time(NULL));
+    if (t->record.status >= 500 || t->record.timing.refused) {
+        recent_errors_add_status(&t->totals->recent_errors, t->record.upstream, t->record.status,
+                                 time(NULL));
         count_failed(t);
     } else {
         t->totals->succeeded++;
@@ -148,7 +149,8 @@ void tally_fail(struct tally *t, const struct verdict *v, bool answered)
     t->record.sent = v->sent;
     count_failed(t);
     count_unknown(t);
-    troubles_add(&t->totals->troubles, t->record.upstream, v, t->record.status, time(NULL));
+    recent_errors_add(&t->totals->recent_errors, t->record.upstream, v, t->record.status,
+                      time(NULL));
     if (t->stats)
         t->stats->errors[v->error]++;
 }

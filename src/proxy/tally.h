@@ -3,8 +3,8 @@
  * requests is written here and nowhere else, so that they cannot disagree. */
 #pragma once
 
-#include "proxy/ledger.h"
 #include "proxy/proxy.h"
+#include "proxy/record.h"
 
 struct tally {
     struct totals *totals;

@@ -4,13 +4,13 @@
 #include "http/reply.h"
 #include "proxy/api_key.h"
 #include "proxy/credentials.h"
-#include "proxy/epilogue.h"
 #include "proxy/flights.h"
-#include "proxy/passage.h"
 #include "proxy/redact.h"
-#include "proxy/relay.h"
+#include "proxy/rewrite.h"
 #include "proxy/tally.h"
 #include "proxy/tunnel.h"
+#include "proxy/tunnel_open.h"
+#include "proxy/tunnel_record.h"
 
 #define MAGIC 0x7472616e
 
@@ -34,7 +34,7 @@ struct transaction {
     struct route route;
     struct verdict failure;
     const struct upstream_config *settings;
-    struct relay relay;
+    struct rewrite relay;
     struct tally tally;
     struct pool *pool;
     struct link in_pool;
@@ -46,7 +46,7 @@ struct transaction {
     struct ingress ingress;
     struct link link; /* while it is followed */
     struct task next; /* tells our own answer or failure */
-    struct task grave;
+    struct task free_later;
 };
 
 static struct transaction *self(struct exchange *x)
@@ -72,9 +72,9 @@ static void enter(struct transaction *t, enum state to)
 
 /* ----------------------------------------------------------------- its end */
 
-static void bury(struct task *task)
+static void free_now(struct task *task)
 {
-    struct transaction *t = container_of(task, struct transaction, grave);
+    struct transaction *t = container_of(task, struct transaction, free_later);
     config_unref(t->order.config);
     if (t->followed)
         arena_free(t->request.arena);
@@ -109,12 +109,12 @@ static void conclude(struct transaction *t)
     t->pool = NULL;
 }
 
-static void be_over(struct transaction *t)
+static void end(struct transaction *t)
 {
     enter(t, STATE_OVER);
     if (t->followed)
         list_remove(&t->link);
-    loop_defer(t->order.loop, &t->grave);
+    loop_defer(t->order.loop, &t->free_later);
 }
 
 /* ---------------------------------------------------------- answers of our own */
@@ -127,7 +127,7 @@ static void tell_reply(struct transaction *t, const struct response *head, struc
         t->base.events->on_body(t->base.owner, body.at, body.len);
     if (t->state != STATE_REPLYING)
         return;
-    be_over(t);
+    end(t);
     t->base.events->on_end(t->base.owner, &none);
 }
 
@@ -168,7 +168,7 @@ static void break_off(struct transaction *t)
 {
     tally_fail(&t->tally, &t->failure, true);
     conclude(t);
-    be_over(t);
+    end(t);
     t->base.events->on_failed(t->base.owner, &t->failure);
 }
 
@@ -182,7 +182,7 @@ static void end_followed(struct transaction *t)
     else
         tally_leave(&t->tally, v->sent);
     conclude(t);
-    be_over(t);
+    end(t);
 }
 
 /* Called from events, never from within the asker's call. */
@@ -201,7 +201,7 @@ static void fail(struct transaction *t)
 
 static struct response relayed(struct transaction *t, const struct response *from)
 {
-    return relay_response(&t->relay, from, &t->tally.record.trip, &t->tally.record.cache);
+    return rewrite_response(&t->relay, from, &t->tally.record.timing, &t->tally.record.cache);
 }
 
 static void on_interim(void *owner, const struct response *from)
@@ -239,13 +239,13 @@ static void on_end(void *owner, const struct fields *trailers)
     MAGIC_CHECK(t, MAGIC);
     t->answer = NULL;
     task_forget(&t->next);
-    struct fields to = relay_trailers(t->order.request->arena, trailers);
+    struct fields to = rewrite_trailers(t->order.request->arena, trailers);
     if (t->followed && !t->order.request->is_order)
         tally_leave(&t->tally, SENT_YES); /* it was answered, but nobody was */
     else
         tally_succeed(&t->tally);
     conclude(t);
-    be_over(t);
+    end(t);
     t->base.events->on_end(t->base.owner, &to);
 }
 
@@ -275,8 +275,8 @@ static void leave_record(void *context, const struct record *r)
     const struct farewell *f = context;
     const struct transaction *t = f->transaction;
     const struct transaction_order *o = &t->order;
-    tunnel_set_epilogue(f->tunnel, epilogue_new(r, t->tally.began_us, o->on_record,
-                                                o->record_least_us, o->record_context));
+    tunnel_set_record(f->tunnel, tunnel_record_new(r, t->tally.began_us, o->on_record,
+                                                   o->record_least_us, o->record_context));
 }
 
 /* Its bytes are known at the tunnel's end alone. */
@@ -299,8 +299,8 @@ static void on_switch(void *owner, const struct response *head, const struct swi
     if (to->tunnel)
         leave_to(t, to->tunnel);
     conclude(t);
-    be_over(t);
-    struct response relayed_head = relay_switch(t->order.request->arena, head);
+    end(t);
+    struct response relayed_head = rewrite_switch(t->order.request->arena, head);
     t->base.events->on_switch(t->base.owner, &relayed_head, to);
 }
 
@@ -335,19 +335,19 @@ static bool body(struct exchange *x, const char *data, size_t len)
 static void finish(struct exchange *x, const struct fields *trailers)
 {
     struct transaction *t = self(x);
-    struct fields to = relay_trailers(t->order.request->arena, trailers);
+    struct fields to = rewrite_trailers(t->order.request->arena, trailers);
     if (t->answer)
         exchange_finish(t->answer, &to);
 }
 
-static void hold(struct exchange *x)
+static void pause_reading(struct exchange *x)
 {
     struct transaction *t = self(x);
     if (t->answer)
         exchange_pause(t->answer);
 }
 
-static void unhold(struct exchange *x)
+static void resume_reading(struct exchange *x)
 {
     struct transaction *t = self(x);
     if (t->answer)
@@ -372,7 +372,7 @@ static void cancel(struct exchange *x)
         tally_leave(&t->tally, sent);
         conclude(t);
     }
-    be_over(t);
+    end(t);
 }
 
 /* Nobody hears of it. */
@@ -462,17 +462,17 @@ static void on_next(struct task *task)
         fail(t);
         return;
     }
-    struct switched to = passage_switched(&t->route.origin, NULL);
+    struct switched to = tunnel_open_switched(&t->route.origin, NULL);
     to.intercepts = t->route.intercepts;
     to.looks |= to.intercepts;
-    on_switch(t, &passage_answer, &to);
+    on_switch(t, &tunnel_open_answer, &to);
 }
 
 /* Trunkline-Timeout shortens total_timeout, never lengthens it. */
 static bool find_limit(struct transaction *t, uint64_t *total_ms)
 {
     uint64_t asked;
-    if (!relay_timeout(t->order.request, &asked, &t->failure))
+    if (!rewrite_timeout(t->order.request, &asked, &t->failure))
         return false;
     *total_ms = t->settings->total_timeout;
     if (asked && (!*total_ms || asked < *total_ms))
@@ -495,10 +495,10 @@ static struct fetch_order fetch_order_of(struct transaction *t, uint64_t total_m
         .loop = t->order.loop,
         .pool = t->pool,
         .settings = t->settings,
-        .trip = &t->tally.record.trip,
+        .timing = &t->tally.record.timing,
         .request = {.method = r->method,
                     .target = t->route.path,
-                    .fields = relay_request(&t->relay),
+                    .fields = rewrite_request(&t->relay),
                     .framing = r->framing,
                     .length = r->length,
                     .is_head = r->is_head,
@@ -520,14 +520,15 @@ static struct fetch_order fetch_order_of(struct transaction *t, uint64_t total_m
 static void begin(struct transaction *t, uint64_t total_ms)
 {
     const struct fetch_order fetch = fetch_order_of(t, total_ms);
-    const struct sharing sharing = sharing_of(t->settings, t->order.request, t->relay.is_private);
-    if (!sharing.allowed || pool_is_draining(t->pool)) {
+    const struct cache_policy policy =
+        cache_policy_of(t->settings, t->order.request, t->relay.is_private);
+    if (!policy.allowed || pool_is_draining(t->pool)) {
         t->answer = fetch_open(&fetch, &fetch_events, t);
         t->fetches = true;
         return;
     }
     struct flight_order order = {.fetch = fetch,
-                                 .sharing = sharing,
+                                 .policy = policy,
                                  .config = t->order.config,
                                  .arena = t->order.request->arena,
                                  .note = &t->tally.record.cache};
@@ -541,7 +542,7 @@ static void find_pool(struct transaction *t)
     uint64_t total_ms;
     t->settings = t->route.listed ? config_for_path(t->route.listed, path.at, path.len)
                                   : &o->config->defaults;
-    t->relay = (struct relay){o->config, t->settings, o->ingress, o->request, &t->route, false};
+    t->relay = (struct rewrite){o->config, t->settings, o->ingress, o->request, &t->route, false};
     t->relay.is_private = request_is_private(t->settings, &o->request->fields, path);
     t->pool = pools_find(o->pools, t->route.listed, &t->route.origin);
     if (t->pool == NULL) {
@@ -557,7 +558,7 @@ static void find_pool(struct transaction *t)
     if (o->refusal || !find_limit(t, &total_ms))
         return;
     if (t->tally.is_connect)
-        t->answer = passage_open(o->loop, t->pool, &t->route.origin, total_ms, &fetch_events, t);
+        t->answer = tunnel_open(o->loop, t->pool, &t->route.origin, total_ms, &fetch_events, t);
     else
         begin(t, total_ms);
 }
@@ -567,8 +568,8 @@ struct exchange *transaction_open(const struct transaction_order *o,
 {
     static const struct exchange_ops ops = {.body = body,
                                             .finish = finish,
-                                            .pause = hold,
-                                            .resume = unhold,
+                                            .pause = pause_reading,
+                                            .resume = resume_reading,
                                             .cancel = cancel,
                                             .sent = sent,
                                             .refuse = spoil,
@@ -580,7 +581,7 @@ struct exchange *transaction_open(const struct transaction_order *o,
     t->order = *o;
     config_ref(o->config);
     task_init(&t->next, on_next);
-    task_init(&t->grave, bury);
+    task_init(&t->free_later, free_now);
     tally_begin(&t->tally, o->totals, o->request, o->ingress->client);
     if (o->refusal)
         t->failure = *o->refusal;

@@ -1,7 +1,7 @@
 #include "proxy/tunnel.h"
 
 #include "base/log.h"
-#include "proxy/epilogue.h"
+#include "proxy/tunnel_record.h"
 
 #define MAGIC 0x74756e6c
 #define HALF_OPEN_MS 60000 /* one side has ended, and the other moves no byte */
@@ -29,12 +29,12 @@ struct tunnel {
     struct upstream_config settings; /* of the dial; its host is our own copy */
     struct dial *dial;               /* since the client joined: the origin is awaited */
     struct lingering *linger;
-    struct epilogue *epilogue;          /* NULL: none, or told */
+    struct tunnel_record *epilogue;     /* NULL: none, or told */
     const struct tunnel_events *events; /* NULL: over */
     void *owner;
     uint64_t moved; /* bytes, when the deadline was set */
     struct deadline half_open;
-    struct task grave;
+    struct task free_later;
 };
 
 static struct side *self(void *owner)
@@ -51,9 +51,9 @@ static bool is_joined(const struct tunnel *t)
 
 /* -------------------------------------------------------------------- its end */
 
-static void bury(struct task *task)
+static void free_now(struct task *task)
 {
-    struct tunnel *t = container_of(task, struct tunnel, grave);
+    struct tunnel *t = container_of(task, struct tunnel, free_later);
     buf_clear(&t->ahead);
     buf_clear(&t->early);
     free((char *)t->settings.host);
@@ -87,15 +87,15 @@ static void end(struct tunnel *t, bool broken)
     close_side(t, &t->client, broken);
     close_side(t, &t->origin, broken);
     if (t->epilogue)
-        epilogue_tell(t->epilogue, t->origin.passed);
+        tunnel_record_tell(t->epilogue, t->origin.passed);
     t->epilogue = NULL;
     pool_remove_tunnel(t->pool, &t->counted);
     pool_release(t->pool, &t->held);
-    loop_defer(t->loop, &t->grave);
+    loop_defer(t->loop, &t->free_later);
 }
 
 /* Called from events of the streams, never from within the owner's call. */
-static void be_over(struct tunnel *t, bool broken, const char *why)
+static void end_and_tell(struct tunnel *t, bool broken, const char *why)
 {
     const struct tunnel_events *events = t->events;
     LOG(DEBUG, pool_origin(t->pool)->name, "tunnel over: %s", why);
@@ -138,7 +138,7 @@ static void on_half_open(struct deadline *d)
     struct tunnel *t = container_of(d, struct tunnel, half_open);
     MAGIC_CHECK(t, MAGIC);
     if (moved(t) == t->moved) {
-        be_over(t, false, "half-open and silent");
+        end_and_tell(t, false, "half-open and silent");
         return;
     }
     t->moved = moved(t);
@@ -187,12 +187,12 @@ static void on_end(void *owner, enum stream_end how, const char *why)
         return;
     }
     if (how == STREAM_RESET) {
-        be_over(t, true, why);
+        end_and_tell(t, true, why);
         return;
     }
     stream_shutdown(s->other->stream);
     if (s->other->ended) {
-        be_over(t, false, why);
+        end_and_tell(t, false, why);
         return;
     }
     t->moved = moved(t);
@@ -227,11 +227,13 @@ struct tunnel *tunnel_new(struct loop *loop, struct pool *pool, enum tunnel_kind
     t->loop = loop;
     t->pool = pool;
     struct upstream_stats *stats = pool_stats(pool);
-    t->client = (struct side){.tunnel = t, .other = &t->origin, .bytes = &stats->bytes_sent};
-    t->origin = (struct side){.tunnel = t, .other = &t->client, .bytes = &stats->bytes_received};
+    t->client =
+        (struct side){.tunnel = t, .other = &t->origin, .bytes = &stats->traffic.bytes_sent};
+    t->origin =
+        (struct side){.tunnel = t, .other = &t->client, .bytes = &stats->traffic.bytes_received};
     buf_append(&t->early, ahead.at, ahead.len);
     deadline_init(&t->half_open, loop, on_half_open);
-    task_init(&t->grave, bury);
+    task_init(&t->free_later, free_now);
     pool_hold(pool, &t->held);
     if (origin)
         set_origin(t, origin);
@@ -244,7 +246,7 @@ void tunnel_set_report(struct tunnel *t, const struct dial_report *report)
     t->report = *report;
 }
 
-void tunnel_set_epilogue(struct tunnel *t, struct epilogue *epilogue)
+void tunnel_set_record(struct tunnel *t, struct tunnel_record *epilogue)
 {
     MAGIC_CHECK(t, MAGIC);
     t->epilogue = epilogue;
@@ -304,7 +306,7 @@ static void on_dial_failed(void *owner, enum failure why, const char *detail)
     t->dial = NULL;
     LOG(INFO, pool_origin(t->pool)->name, "no connection for a tunnel: %s: %s", failure_name(why),
         detail);
-    be_over(t, true, detail);
+    end_and_tell(t, true, detail);
 }
 
 /* Meanwhile the client's stream stands still. */

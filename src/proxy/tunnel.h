@@ -28,8 +28,8 @@ struct tunnel *tunnel_new(struct loop *, struct pool *, enum tunnel_kind, struct
                           struct span ahead);
 
 /* What is to be told at its end, however that comes (taken over). */
-struct epilogue;
-void tunnel_set_epilogue(struct tunnel *, struct epilogue *);
+struct tunnel_record;
+void tunnel_set_record(struct tunnel *, struct tunnel_record *);
 
 /* How the stream was dialled, for a line made of it. */
 void tunnel_set_report(struct tunnel *, const struct dial_report *);

@@ -4,7 +4,7 @@
  * in one of a fixed number of places, where a later one takes an earlier one's. */
 #pragma once
 
-#include "proxy/cache.h"
+#include "cache/cache.h"
 
 #define UNSHARED_TARGETS 1024
 #define UNSHARED_MS UINT64_C(60000)

@@ -5,8 +5,8 @@
 
 #include "base/duration.h"
 #include "net/stream_tls.h"
-#include "upstream/h1_conn.h"
-#include "upstream/h2_conn.h"
+#include "protocol/h1_conn.h"
+#include "protocol/h2_conn.h"
 
 #define MAGIC 0x636e6374
 #define CONNECTING_MAGIC 0x636e6e67
@@ -38,7 +38,7 @@ struct connecting {
     bool is_second;          /* try, with TLS 1.2 at most; the first one's times count */
     struct connect_report report;
     struct deadline deadline;
-    struct task grave;
+    struct task free_later;
 };
 
 static struct line_connector *self(struct connector *c)
@@ -50,9 +50,9 @@ static struct line_connector *self(struct connector *c)
 
 /* ------------------------------------------------------------------ one line */
 
-static void bury(struct task *t)
+static void free_now(struct task *t)
 {
-    struct connecting *c = container_of(t, struct connecting, grave);
+    struct connecting *c = container_of(t, struct connecting, free_later);
     if (c->tls)
         tls_context_unref(c->tls);
     free(c->host);
@@ -64,7 +64,7 @@ static void bury(struct task *t)
 static void finish(struct connecting *c)
 {
     deadline_stop(&c->deadline);
-    loop_defer(c->connector->env->loop, &c->grave);
+    loop_defer(c->connector->env->loop, &c->free_later);
 }
 
 static void fail(struct connecting *c, enum failure why, const char *detail)
@@ -233,7 +233,7 @@ static struct connecting *connecting_new(struct line_connector *l, const struct 
     c->events = events;
     c->owner = owner;
     deadline_init(&c->deadline, l->env->loop, on_tls_timeout);
-    task_init(&c->grave, bury);
+    task_init(&c->free_later, free_now);
     return c;
 }
 

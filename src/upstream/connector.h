@@ -5,7 +5,7 @@
 
 #include "config/config.h"
 #include "net/dial.h"
-#include "upstream/conn.h"
+#include "protocol/conn.h"
 
 struct connecting;
 

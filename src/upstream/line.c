@@ -21,7 +21,7 @@ struct line {
     bool idle, closed;
     bool alone; /* lent to one who shares it with nobody */
     struct deadline deadline;
-    struct task grave;
+    struct task free_later;
 };
 
 /* Each draws ±10 % at birth, so that a burst's lines do not all end at once. */
@@ -61,7 +61,7 @@ static void on_connected(void *owner, struct conn *c, const struct connect_repor
     l->conn = c;
     c->events = &conn_events;
     c->owner = l;
-    c->stats = l->stats;
+    c->traffic = &l->stats->traffic;
     l->report = *report;
     l->up_us = clock_us();
     l->idle_since = loop_now(l->loop);
@@ -100,9 +100,9 @@ static void on_due(struct deadline *d)
     l->events->on_due(l->owner, l, line_is_old(l) ? CLOSE_MAX_AGE : CLOSE_IDLE_TIMEOUT);
 }
 
-static void bury(struct task *t)
+static void free_now(struct task *t)
 {
-    struct line *l = container_of(t, struct line, grave);
+    struct line *l = container_of(t, struct line, free_later);
     l->magic = 0;
     free(l);
 }
@@ -122,7 +122,7 @@ static struct line *create(struct loop *loop, struct connector *connector,
     l->owner = owner;
     l->max_age_ms = settings->max_age;
     deadline_init(&l->deadline, loop, on_due);
-    task_init(&l->grave, bury);
+    task_init(&l->free_later, free_now);
     return l;
 }
 
@@ -308,5 +308,5 @@ void line_close(struct line *l)
         conn_close(l->conn);
     l->connecting = NULL;
     l->conn = NULL;
-    loop_defer(l->loop, &l->grave);
+    loop_defer(l->loop, &l->free_later);
 }

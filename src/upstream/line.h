@@ -5,6 +5,7 @@
 
 #include "net/loop.h"
 #include "upstream/connector.h"
+#include "upstream/stats.h"
 
 struct line;
 

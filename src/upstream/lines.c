@@ -62,7 +62,7 @@ static void move(struct line *l, struct list *to)
 static size_t most_of(const struct lines *s, const struct line *l)
 {
     return line_allowed(l) != CONN_UNSAID ? s->settings->max_streams
-                                          : prospect_streams(&s->prospect, s->settings);
+                                          : origin_traits_streams(&s->traits, s->settings);
 }
 
 static size_t room_of(const struct lines *s, const struct line *l)
@@ -97,7 +97,7 @@ static void place(struct lines *s, struct line *l)
     enum close_reason why = unfit(s, l);
     bool fits = why == CLOSE_REASON_COUNT;
     if (line_shares(l))
-        prospect_learn(&s->prospect, true, line_allowed(l));
+        origin_traits_learn(&s->traits, true, line_allowed(l));
     if (line_load(l) == 0) {
         if (fits)
             rest(s, l);
@@ -135,7 +135,7 @@ static void on_up(void *owner, struct line *l)
         s->stats->http2++;
     else
         s->stats->http1++;
-    prospect_learn(&s->prospect, line_shares(l), line_allowed(l));
+    origin_traits_learn(&s->traits, line_shares(l), line_allowed(l));
     histogram_add(&s->stats->dns, r->dns_us);
     histogram_add(&s->stats->connect, r->connect_us);
     if (r->secure) {
@@ -173,7 +173,7 @@ static void on_failed(void *owner, struct line *l, enum failure why, const char 
             s->breaker.failures, detail);
     if (ours)
         note_short(s);
-    prospect_failed(&s->prospect, loop_now(s->loop));
+    origin_traits_failed(&s->traits, loop_now(s->loop));
     lines_keep_floor(s);
     s->events->on_failed(s->owner, why, detail);
 }
@@ -181,7 +181,7 @@ static void on_failed(void *owner, struct line *l, enum failure why, const char 
 /* RFC 9113 7: what its lines carry they carry to the end, and nothing more. */
 static void speak_http1(struct lines *s)
 {
-    if (!prospect_wants_http1(&s->prospect, loop_now(s->loop)))
+    if (!origin_traits_wants_http1(&s->traits, loop_now(s->loop)))
         return;
     LOG(INFO, s->object, "it wants HTTP/1.1 (HTTP_1_1_REQUIRED), and is asked so for an hour");
     lines_renew(s);
@@ -198,7 +198,7 @@ static void on_line_room(void *owner, struct line *l)
         place(s, l);
         return;
     }
-    prospect_learn(&s->prospect, line_shares(l), line_allowed(l));
+    origin_traits_learn(&s->traits, line_shares(l), line_allowed(l));
     s->events->on_idle(s->owner);
 }
 
@@ -282,14 +282,14 @@ static void note_connecting(struct lines *s, struct line *l)
 {
     line_set_generation(l, s->generation);
     list_push_back(&s->connecting, line_link(l));
-    prospect_dialled(&s->prospect, loop_now(s->loop));
+    origin_traits_dialled(&s->traits, loop_now(s->loop));
 }
 
 /* The settings, but for what the origin has said of HTTP/2. Borrowed for the call. */
 static struct upstream_config to_dial(struct lines *s)
 {
     struct upstream_config u = *s->settings;
-    u.http2 = prospect_offer(&s->prospect, s->settings, loop_now(s->loop));
+    u.http2 = origin_traits_offer(&s->traits, s->settings, loop_now(s->loop));
     return u;
 }
 
@@ -422,7 +422,7 @@ static struct line *take_idle(struct lines *s, const struct lines_wish *wish)
  * rather than that anybody waits for its end. */
 static struct line *take_lonely(struct lines *s)
 {
-    if (s->prospect.kind != PROSPECT_MANY || lines_coming(s) > 0)
+    if (s->traits.kind != PROSPECT_MANY || lines_coming(s) > 0)
         return NULL;
     for (struct link *k = list_first(&s->busy); k; k = list_next(k)) {
         struct line *l = line_of(k);
@@ -524,7 +524,7 @@ void lines_configure(struct lines *s, const struct upstream_config *settings, bo
         floor_begin(&s->floor);
     s->settings = settings;
     if (renew) {
-        prospect_init(&s->prospect, settings);
+        origin_traits_init(&s->traits, settings);
         lines_renew(s);
     }
     while (s->idle.count > settings->max_idle)
@@ -579,7 +579,7 @@ void lines_init(struct lines *s, struct loop *loop, struct connector *connector,
     list_init(&s->busy);
     deadline_init(&s->retry, loop, on_retry);
     deadline_init(&s->look, loop, on_look);
-    prospect_init(&s->prospect, settings);
+    origin_traits_init(&s->traits, settings);
 }
 
 void lines_end(struct lines *s)

@@ -9,7 +9,7 @@
 #include "upstream/floor.h"
 #include "upstream/idle_learn.h"
 #include "upstream/line.h"
-#include "upstream/prospect.h"
+#include "upstream/origin_traits.h"
 
 struct lines_events {
     /* There is an idle line (a new one, or one that came back), or one with room;
@@ -32,7 +32,7 @@ struct lines {
     struct list connecting, idle, shared, busy;
     struct breaker breaker;
     struct idle_learn learn;
-    struct prospect prospect;
+    struct origin_traits traits;
     struct floor floor;
     struct deadline retry; /* when who was told "not before" should ask again */
     struct deadline look;  /* when those who wait should ask again */

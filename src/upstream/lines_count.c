@@ -59,7 +59,7 @@ struct floor_state lines_floor_state(const struct lines *s)
  * of 0): nor would it on another. */
 static bool is_allowed_nothing(const struct lines *s)
 {
-    if (s->prospect.allowed != 0)
+    if (s->traits.allowed != 0)
         return false;
     for (struct link *k = list_first(&s->idle); k; k = list_next(k))
         if (line_allowed(line_of(k)) == 0)
@@ -76,7 +76,7 @@ uint64_t lines_dial_at(const struct lines *s, enum dial_for whom)
         return DIAL_NOT;
     at = latest(at, breaker_when(&s->breaker, connecting, urgent));
     if (whom == DIAL_FOR_BURST && connecting)
-        at = latest(at, prospect_holds(&s->prospect));
+        at = latest(at, origin_traits_holds(&s->traits));
     if (whom != DIAL_FOR_FLOOR)
         return is_allowed_nothing(s) ? DIAL_NOT : at;
     if (s->closing || open >= s->settings->min_idle)

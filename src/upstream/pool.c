@@ -110,9 +110,9 @@ struct gate *pool_gate(struct pool *p)
     return p->gate;
 }
 
-struct turns *pool_turns(struct pool *p)
+struct serializer *pool_serializer(struct pool *p)
 {
-    return p->turns;
+    return p->serializer;
 }
 
 struct pool *pool_new(struct loop *loop, struct connector *connector, struct config *snapshot,
@@ -139,7 +139,7 @@ struct pool *pool_new(struct loop *loop, struct connector *connector, struct con
     list_init(&p->fetches);
     list_init(&p->tunnels);
     p->gate = gate_new(loop, settings);
-    p->turns = turns_new(loop);
+    p->serializer = serializer_new(loop);
     task_init(&p->end, on_end);
     connector->on_answer = on_answer;
     lines_init(&p->lines, loop, connector, settings, origin->name, &p->stats, &pool_queue_events,
@@ -154,7 +154,7 @@ void pool_free(struct pool *p)
     CHECK(p->requests.count + p->fetches.count + p->waiters.count == 0);
     task_forget(&p->end);
     gate_free(p->gate);
-    turns_free(p->turns);
+    serializer_free(p->serializer);
     lines_end(&p->lines);
     p->connector->ops->watch(p->connector, p->settings, NULL);
     p->connector->ops->free(p->connector);

@@ -6,12 +6,12 @@
 #pragma once
 
 #include "base/failure.h"
+#include "budget/gate.h"
+#include "budget/serializer.h"
 #include "config/config.h"
-#include "upstream/gate.h"
 #include "upstream/lines.h"
 #include "upstream/pool_verb.h"
 #include "upstream/stats.h"
-#include "upstream/turns.h"
 
 struct pool;
 
@@ -126,8 +126,8 @@ void pool_adopt(struct pool *, struct stream *, const struct dial_report *);
 /* A client goes past the pool, to an origin it was configured for: warned of once. */
 void pool_warn_bypassed(struct pool *);
 
-struct gate *pool_gate(struct pool *);   /* its budget with the exchange */
-struct turns *pool_turns(struct pool *); /* serialize_by */
+struct gate *pool_gate(struct pool *);             /* its budget with the exchange */
+struct serializer *pool_serializer(struct pool *); /* serialize_by */
 
 /* Tells pools apart, for good: never used again by another. */
 uint64_t pool_id(const struct pool *);

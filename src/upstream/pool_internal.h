@@ -34,7 +34,7 @@ struct pool {
     struct list tunnels;
     bool bypass_warned;
     struct gate *gate;
-    struct turns *turns;
+    struct serializer *serializer;
     struct upstream_stats stats;
     struct task end;
     void (*on_empty)(void *owner, struct pool *);

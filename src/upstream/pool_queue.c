@@ -101,7 +101,7 @@ static size_t dialled_for(const struct pool *p)
     if (p->state == STATE_PAUSED)
         return 0;
     return (p->lines.connecting.count + lines_doubted(&p->lines)) *
-           prospect_streams(&p->lines.prospect, p->settings);
+           origin_traits_streams(&p->lines.traits, p->settings);
 }
 
 /* A dial is under way for it: for as many as the connecting lines will carry, from
@@ -121,7 +121,7 @@ uint64_t pool_patience(const struct pool *p)
 {
     MAGIC_CHECK(p, POOL_MAGIC);
     size_t served = dialled_for(p), waiting = p->waiters.count;
-    size_t room = established(p) * prospect_streams(&p->lines.prospect, p->settings);
+    size_t room = established(p) * origin_traits_streams(&p->lines.traits, p->settings);
     if (p->state == STATE_PAUSED || waiting <= served || room == 0)
         return UINT64_MAX;
     uint64_t all = p->orders.count ? PATIENCE_ORDER_MS : PATIENCE_MS;
@@ -266,7 +266,7 @@ static void dial(struct pool *p)
 {
     struct lines *s = &p->lines;
     size_t waiters = p->waiters.count, loners = p->loners.count, have;
-    size_t wanted = waiters ? prospect_lines(&s->prospect, p->settings, waiters, loners) : 0;
+    size_t wanted = waiters ? origin_traits_lines(&s->traits, p->settings, waiters, loners) : 0;
     size_t at_once = loners + (waiters > loners), awaited = waiters ? lines_awaited(s) : 0;
     if (p->want_new)
         dial_new(p);
@@ -318,7 +318,7 @@ static void on_failed(void *owner, enum failure why, const char *detail)
     if (why != FAILURE_CONNECTION_LIMIT_REACHED) /* said already, and not so often */
         LOG(INFO, p->lines.object, "no connection: %s: %s", failure_name(why), detail);
     struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
-    for (size_t n = prospect_streams(&p->lines.prospect, p->settings); n; n--)
+    for (size_t n = origin_traits_streams(&p->lines.traits, p->settings); n; n--)
         if (fails_waiters(p, why))
             refuse(p, waiter_of(list_first(&p->waiters)), &v);
     serve(p);
@@ -334,7 +334,7 @@ static bool queue_is_full(const struct pool *p)
 {
     size_t most = p->settings->max_connections, lines = established(p);
     size_t room = most > lines ? most - lines : 0;
-    room *= prospect_streams(&p->lines.prospect, p->settings);
+    room *= origin_traits_streams(&p->lines.traits, p->settings);
     return p->waiters.count >= (size_t)p->settings->queue_limit + room;
 }
 

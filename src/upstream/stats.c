@@ -1,16 +1,5 @@
 #include "upstream/stats.h"
 
-const char *close_reason_name(enum close_reason reason)
-{
-    static const char *const names[] = {
-#define CLOSE_REASON(name, key, meaning) key,
-#include "upstream/close_reason.def"
-#undef CLOSE_REASON
-    };
-    CHECK(reason < COUNT_OF(names));
-    return names[reason];
-}
-
 void stats_free(struct upstream_stats *s)
 {
 #define PHASE(member, key, meaning) histogram_free(&s->member);

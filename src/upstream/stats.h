@@ -4,26 +4,20 @@
 
 #include "base/failure.h"
 #include "base/histogram.h"
+#include "protocol/close_reason.h"
+#include "protocol/conn.h"
 #include "upstream/recent.h"
-
-enum close_reason {
-#define CLOSE_REASON(name, key, meaning) CLOSE_##name,
-#include "upstream/close_reason.def"
-#undef CLOSE_REASON
-    CLOSE_REASON_COUNT
-};
-
-const char *close_reason_name(enum close_reason); /* "idle_timeout" */
 
 struct upstream_stats {
 #define COUNTER(member, path, metric, label, meaning) uint64_t member;
+#define TRAFFIC(member, path, metric, label, meaning)
 #define PHASE(member, key, meaning) struct histogram member;
 #include "upstream/stats.def"
     uint64_t closed[CLOSE_REASON_COUNT];
     uint64_t status[5]; /* 1xx … 5xx of final and interim answers */
     uint64_t ended[6];  /* requests at their end: without an answer's head, 1xx … 5xx */
     uint64_t errors[FAILURE_COUNT];
-    size_t streams, streams_peak; /* exchanges open on HTTP/2 lines; the most at once */
+    struct conn_traffic traffic;
     struct recent recent;
 };
 

@@ -6,13 +6,13 @@
 
 #include "../unit/asker.h"
 #include "../unit/fake_stream.h"
-#include "upstream/h2_conn.h"
+#include "protocol/h2_conn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define ASKERS 3
 
-struct plan {
+struct loaded_config {
     uint8_t methods; /* two bits each: GET, HEAD, POST sent, POST not yet sent */
     uint8_t asker;   /* where the first leaves, and the second pauses */
     uint8_t end;     /* enum stream_end, or none; above: the clock runs on */
@@ -20,7 +20,7 @@ struct plan {
 };
 
 struct run {
-    struct plan plan;
+    struct loaded_config plan;
     struct loop *loop;
     struct fake_stream stream;
     struct conn *conn; /* NULL: it was gone */
@@ -134,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct run r = {0};
     if (size < sizeof r.plan)
         return 0;
-    r.plan = (struct plan){data[0], data[1], data[2], data[3]};
+    r.plan = (struct loaded_config){data[0], data[1], data[2], data[3]};
     begin(&r);
     greet(&r);
     for (size_t i = 0; i < ASKERS; i++)

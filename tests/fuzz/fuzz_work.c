@@ -14,19 +14,19 @@
 #include <stdio.h>
 #include <strings.h>
 
+#include "budget/retry_after.h"
+#include "cache/cache.h"
 #include "front/access_line.h"
 #include "http/framing.h"
 #include "http/h1_write.h"
 #include "http/head.h"
+#include "protocol/h2_fields.h"
+#include "protocol/keep_alive.h"
 #include "proxy/api_key.h"
-#include "proxy/cache.h"
 #include "proxy/credentials.h"
 #include "proxy/guard.h"
 #include "proxy/redact.h"
-#include "proxy/relay.h"
-#include "upstream/h2_fields.h"
-#include "upstream/keep_alive.h"
-#include "upstream/retry_after.h"
+#include "proxy/rewrite.h"
 
 #define SMALL 4096
 #define RECIPE_MAX 200
@@ -254,13 +254,13 @@ static void take_request(struct arena *a, struct request *q, struct route *r)
     (void)!guard_request(config, &ingress, q, r, &why);
     log_line(q, r);
     bool is_private = request_is_private(u, &q->fields, q->target);
-    struct relay relay = {config, u, &ingress, q, r, is_private};
-    (void)!relay_timeout(q, &ms, &why);
-    relay_ends_here(q);
-    relay_trace(&relay);
+    struct rewrite relay = {config, u, &ingress, q, r, is_private};
+    (void)!rewrite_timeout(q, &ms, &why);
+    rewrite_ends_here(q);
+    rewrite_trace(&relay);
     request_api_key(u, &q->fields, q->target);
-    (void)sharing_of(u, q, is_private);
-    struct fields to = relay_request(&relay);
+    (void)cache_policy_of(u, q, is_private);
+    struct fields to = rewrite_request(&relay);
     write_request(a, q, &to);
 }
 
@@ -268,26 +268,26 @@ static void take_request(struct arena *a, struct request *q, struct route *r)
 static void take_answer(struct arena *a, struct request *q, const struct route *r,
                         struct response *from)
 {
-    static const struct trip trip;
-    static const struct cache_note note;
+    static const struct timing timing;
+    static const struct cache_status note;
     struct verdict why;
     struct text out = {0};
     (void)!framing_of_response(from, false, &why);
     keep_alive_rest_ms(&from->fields);
-    struct sharing sharing = sharing_of(config->upstreams[0], q, false);
+    struct cache_policy sharing = cache_policy_of(config->upstreams[0], q, false);
     sharing.fields = &q->fields;
     sharing.is_conditional = true;
-    if (sharing_stores(from)) {
-        struct stored *s = stored_new(from, &q->fields, 0, 0);
-        stored_fits(s, &q->fields);
-        stored_response(s, &sharing, a);
-        stored_unref(s);
+    if (cache_policy_stores(from)) {
+        struct stored_response *s = stored_response_new(from, &q->fields, 0, 0);
+        stored_response_fits(s, &q->fields);
+        stored_response_head(s, &sharing, a);
+        stored_response_unref(s);
     }
-    struct relay relay = {config, config->upstreams[0], &ingress, q, r, false};
-    struct response to = relay_response(&relay, from, &trip, &note);
+    struct rewrite relay = {config, config->upstreams[0], &ingress, q, r, false};
+    struct response to = rewrite_response(&relay, from, &timing, &note);
     h1_write_response(&out, &to, FRAMING_NONE, (struct h1_connection){0});
-    relay_switch(a, from);
-    relay_trailers(a, &from->fields);
+    rewrite_switch(a, from);
+    rewrite_trailers(a, &from->fields);
     text_free(&out);
 }
 

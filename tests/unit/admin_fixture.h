@@ -5,7 +5,7 @@
 #include <stdio.h>
 
 #include "base/text.h"
-#include "front/admin.h"
+#include "pages/admin.h"
 
 struct pool {
     struct pool_view view;

@@ -32,14 +32,14 @@ static void setup(void)
                              .status = 200,
                              .bytes = 250,
                              .sent = SENT_YES,
-                             .trip = {.reused = true,
-                                      .protocol = "http/1.1",
-                                      .hold_us = 7,
-                                      .queue_us = 1,
-                                      .dns_us = 20,
-                                      .connect_us = 300,
-                                      .tls_us = 4000,
-                                      .ttfb_us = 50000},
+                             .timing = {.reused = true,
+                                        .protocol = "http/1.1",
+                                        .hold_us = 7,
+                                        .queue_us = 1,
+                                        .dns_us = 20,
+                                        .connect_us = 300,
+                                        .tls_us = 4000,
+                                        .ttfb_us = 50000},
                              .total_us = 1234567};
 }
 

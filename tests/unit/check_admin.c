@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "admin_fixture.h"
-#include "front/stats_document.h"
+#include "pages/stats_document.h"
 
 static struct upstream_stats counted, untouched;
 static struct pool rows[2];
@@ -310,8 +310,8 @@ START_TEST(recent_stats)
     recent_ended(&counted.recent, before);
     recent_failed(&counted.recent, before);
     recent_answered(&counted.recent, before, 2500);
-    troubles_add_status(&totals.troubles, NULL, 500, 9);
-    troubles_add(&totals.troubles, "binance", &v, 504, 10);
+    recent_errors_add_status(&totals.recent_errors, NULL, 500, 9);
+    recent_errors_add(&totals.recent_errors, "binance", &v, 504, 10);
     json_t *o = parse(true), *u = at(o, "upstreams.0.recent");
     has_keys(o, "",
              "version pid uptime_s draining config clients requests cache bots upstreams "

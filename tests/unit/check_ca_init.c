@@ -8,7 +8,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "main/ca_init.h"
+#include "cli/ca_init.h"
 #include "net/ca.h"
 #include "net/tls_context.h"
 

@@ -1,7 +1,7 @@
 #include <check.h>
 #include <stdio.h>
 
-#include "proxy/cache.h"
+#include "cache/cache.h"
 
 #define ROOM 100000
 
@@ -39,18 +39,18 @@ static void put(struct cache_key key, const struct fields *asked, const char *va
 {
     struct fields fields = vary ? with("Vary", vary) : plain;
     struct response head = {.status = 200, .fields = fields};
-    struct stored *s = stored_new(&head, asked, 0, 0);
+    struct stored_response *s = stored_response_new(&head, asked, 0, 0);
     char *body = must_calloc(1, len + 1);
     text_add(&s->body, (struct span){body, len});
     free(body);
     s->whole = true;
     cache_put(cache, key, s, asked);
-    stored_unref(s);
+    stored_response_unref(s);
 }
 
 static size_t length_at(struct cache_key key, const struct fields *asked)
 {
-    struct stored *s = cache_find(cache, key, asked);
+    struct stored_response *s = cache_find(cache, key, asked);
     return s ? s->body.len : SIZE_MAX;
 }
 
@@ -129,7 +129,7 @@ END_TEST
 START_TEST(too_large)
 {
     struct response head = {.status = 200};
-    struct stored *s = stored_new(&head, &plain, 0, 0);
+    struct stored_response *s = stored_response_new(&head, &plain, 0, 0);
     put(at(1, "/a"), &plain, NULL, 10);
     put(at(1, "/b"), &plain, NULL, ROOM);
     ck_assert_uint_eq(length_at(at(1, "/a"), &plain), 10); /* nothing went for its sake */
@@ -138,7 +138,7 @@ START_TEST(too_large)
     ck_assert(cache_takes(cache, at(1, "/a"), s, 1000));
     ck_assert(!cache_takes(cache, at(1, "/a"), s, ROOM - 100));
     ck_assert(!cache_takes(cache, at(1, "/a"), s, SIZE_MAX));
-    stored_unref(s);
+    stored_response_unref(s);
 }
 END_TEST
 
@@ -146,10 +146,10 @@ END_TEST
 START_TEST(held)
 {
     put(at(1, "/a"), &plain, NULL, 10);
-    struct stored *s = stored_ref(cache_find(cache, at(1, "/a"), &plain));
+    struct stored_response *s = stored_response_ref(cache_find(cache, at(1, "/a"), &plain));
     cache_limit(cache, 0);
     ck_assert_uint_eq(s->body.len, 10);
-    stored_unref(s);
+    stored_response_unref(s);
 }
 END_TEST
 
@@ -158,10 +158,10 @@ START_TEST(newer_stays)
 {
     struct response head = {.status = 200};
     for (uint64_t came = 7; came >= 5; came--) {
-        struct stored *s = stored_new(&head, &plain, came, 0);
+        struct stored_response *s = stored_response_new(&head, &plain, came, 0);
         s->whole = true;
         cache_put(cache, at(1, "/a"), s, &plain);
-        stored_unref(s);
+        stored_response_unref(s);
     }
     ck_assert_uint_eq(cache_find(cache, at(1, "/a"), &plain)->came_at, 7);
 }

@@ -1,5 +1,5 @@
 /* Who asked, in words. */
-#include "front/caller.h"
+#include "pages/caller.h"
 
 #include <check.h>
 #include <pwd.h>

@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "base/text.h"
-#include "main/cli.h"
-#include "main/daemon.h"
+#include "cli/cli.h"
+#include "daemon/daemon.h"
 
 int daemon_run(const char *path, bool optional, bool verbose)
 {

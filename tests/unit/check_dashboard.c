@@ -1,5 +1,5 @@
 /* The dashboard as it is sent: self-contained, and a policy that fits its text. */
-#include "front/dashboard.h"
+#include "pages/dashboard.h"
 
 #include <check.h>
 #include <mbedtls/base64.h>

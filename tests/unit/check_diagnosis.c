@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdio.h>
 
-#include "main/diagnosis.h"
+#include "cli/diagnosis.h"
 
 #define NOW_MS INT64_C(1800000000000)
 #define DAYS(n) ((int64_t)(n)*86400)

@@ -481,7 +481,7 @@ START_TEST(slow_alone)
     for (int i = 0; i < 50; i++)
         loop_turn(loop, false);
     ck_assert_uint_eq(many[0].asker.body, 0);
-    ck_assert_uint_lt(look().stats->bytes_received, 900000);
+    ck_assert_uint_lt(look().stats->traffic.bytes_received, 900000);
     exchange_resume(many[0].asker.exchange);
     UNTIL(many[0].asker.ended);
     ck_assert_uint_eq(many[0].asker.body, 1000000);
@@ -510,7 +510,7 @@ START_TEST(slow_followers)
     if (_i == 0) {
         for (int i = 0; i < 50; i++)
             loop_turn(loop, false);
-        ck_assert_uint_lt(look().stats->bytes_received, 900000);
+        ck_assert_uint_lt(look().stats->traffic.bytes_received, 900000);
         exchange_resume(many[0].asker.exchange);
     } else {
         UNTIL(many[1].asker.failed);

@@ -107,7 +107,7 @@ START_TEST(an_order_is_lost)
     ck_assert(depart(&a));
     if (lost[_i].said) {
         plain_origin_say(&origin, 0, lost[_i].said);
-        UNTIL(look().stats->bytes_received > 40);
+        UNTIL(look().stats->traffic.bytes_received > 40);
     }
     if (lost[_i].later_ms)
         loop_skip(loop, lost[_i].later_ms);
@@ -176,7 +176,7 @@ START_TEST(a_body_that_pauses_is_not_followed)
     ck_assert(depart(&a));
     loop_skip(loop, 400);
     plain_origin_say(&origin, 0, "def");
-    UNTIL(look().stats->bytes_received > 41);
+    UNTIL(look().stats->traffic.bytes_received > 41);
     loop_skip(loop, 400);
     loop_turn(loop, false);
     ck_assert_uint_eq(active(), 1);
@@ -196,9 +196,9 @@ START_TEST(a_long_answer_is_not_read_to_its_end)
     ck_assert(depart(&a));
     plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 1200000\r\n\r\n");
     for (int i = 0; i < 11; i++) {
-        uint64_t before = look().stats->bytes_received;
+        uint64_t before = look().stats->traffic.bytes_received;
         plain_origin_say(&origin, 0, piece);
-        UNTIL(records == 1 || look().stats->bytes_received - before >= sizeof piece - 1);
+        UNTIL(records == 1 || look().stats->traffic.bytes_received - before >= sizeof piece - 1);
     }
     UNTIL(records == 1);
     ck_assert(last_record.left && !last_record.unknown && last_record.error == FAILURE_NONE);

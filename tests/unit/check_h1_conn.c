@@ -164,8 +164,8 @@ START_TEST(test_many_in_turn)
         turn();
         heard_is(OK_HEARD " room end {}");
     }
-    ck_assert_uint_eq(stats.bytes_sent, 5 * stream.written.len);
-    ck_assert_uint_eq(stats.bytes_received, 5 * strlen(OK));
+    ck_assert_uint_eq(traffic.bytes_sent, 5 * stream.written.len);
+    ck_assert_uint_eq(traffic.bytes_received, 5 * strlen(OK));
     finish();
 }
 END_TEST
@@ -286,7 +286,7 @@ START_TEST(test_large_body)
     ck_assert(exchange_body(asker.exchange, piece, sizeof piece));
     ck_assert(exchange_body(asker.exchange, piece, sizeof piece));
     ck_assert(!exchange_body(asker.exchange, piece, sizeof piece));
-    ck_assert_uint_eq(stats.bytes_sent, stream.written.len);
+    ck_assert_uint_eq(traffic.bytes_sent, stream.written.len);
     fake_stream_take(&stream, 200000);
     ck_assert_uint_eq(asker.drained, 0);
     fake_stream_take(&stream, 50000);

@@ -88,13 +88,13 @@ START_TEST(test_one_write_for_many)
     unsigned writes = stream.writes;
     ask_all(50);
     ck_assert_uint_le(stream.writes, writes + 2); /* and a word about settings, maybe */
-    ck_assert_uint_eq(stats.streams, 50);
+    ck_assert_uint_eq(traffic.streams, 50);
     for (int32_t i = 0; i < 50; i++)
         answer(2 * (49 - i) + 1); /* in whatever order */
     for (size_t i = 0; i < 50; i++)
         heard_is(i, HEAD_OK " body(hi) end {}");
-    ck_assert_uint_eq(stats.streams, 0);
-    ck_assert_uint_eq(stats.streams_peak, 50);
+    ck_assert_uint_eq(traffic.streams, 0);
+    ck_assert_uint_eq(traffic.streams_peak, 50);
     finish();
 }
 END_TEST
@@ -121,7 +121,7 @@ START_TEST(test_answers)
     heard_is(3, HEAD_OK "set-cookie=a;set-cookie=b; end {}");
     say_head(9, ":status=304;content-length=7;", true);
     heard_is(4, "head 304 Not Modified content-length=7; end {}");
-    ck_assert_uint_eq(stats.streams, 4);
+    ck_assert_uint_eq(traffic.streams, 4);
     finish();
     meet();
     ask(0, "HEAD");

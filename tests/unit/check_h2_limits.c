@@ -53,7 +53,7 @@ START_TEST(test_held_beyond_the_end)
     answer(1);
     heard_is(0, HEAD_OK);
     line_is("room"); /* the line is free by now */
-    ck_assert_uint_eq(stats.streams, 0);
+    ck_assert_uint_eq(traffic.streams, 0);
     conn_close(conn);
     conn = NULL;
     exchange_resume(askers[0].exchange);
@@ -149,7 +149,7 @@ START_TEST(test_full_stream)
     for (size_t i = 50; i < 100; i++)
         exchange_finish(askers[i].exchange, &(struct fields){0});
     pump();
-    ck_assert_uint_eq(stats.bytes_sent > 50 * 4 * 16384, true);
+    ck_assert_uint_eq(traffic.bytes_sent > 50 * 4 * 16384, true);
     finish();
 }
 END_TEST

@@ -1,6 +1,6 @@
 /* By how much the weight used has grown, whatever overtakes what. Pauses are tested
  * with the gate that owns them. */
-#include "upstream/holds.h"
+#include "budget/holds.h"
 
 #include <check.h>
 

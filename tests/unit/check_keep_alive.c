@@ -1,6 +1,6 @@
 #include <check.h>
 
-#include "upstream/keep_alive.h"
+#include "protocol/keep_alive.h"
 
 static const struct {
     const char *value;

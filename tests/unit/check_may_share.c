@@ -1,6 +1,6 @@
+#include "cache/cache_policy.h"
 #include "config_fixture.h"
 #include "http/framing.h"
-#include "proxy/sharing.h"
 
 static struct config *config;
 static struct arena *arena;
@@ -34,7 +34,7 @@ static struct fields fields_of(const char *text)
     return fields;
 }
 
-static struct sharing ask(const char *upstream, const char *method, const char *fields)
+static struct cache_policy ask(const char *upstream, const char *method, const char *fields)
 {
     struct request *r = arena_alloc(arena, sizeof *r);
     struct verdict why;
@@ -42,12 +42,13 @@ static struct sharing ask(const char *upstream, const char *method, const char *
     r->fields = fields_of(fields);
     fields_add(&r->fields, arena, SPAN("Host"), SPAN("a"));
     ck_assert_msg(framing_of_request(r, &why), "%s", why.detail);
-    return sharing_of(find(config, upstream), r, false);
+    return cache_policy_of(find(config, upstream), r, false);
 }
 
 START_TEST(what_the_operator_allows)
 {
-    struct sharing s = ask("a", "GET", "Accept: */*\nsec-fetch-mode: cors\nTRUNKLINE-Timeout: 1s");
+    struct cache_policy s =
+        ask("a", "GET", "Accept: */*\nsec-fetch-mode: cors\nTRUNKLINE-Timeout: 1s");
     ck_assert(s.allowed && s.coalesce && !s.is_head && !s.bypasses && !s.is_conditional);
     ck_assert_uint_eq(s.fresh_ms, 10000);
     ck_assert_uint_eq(s.stale_ms, 30000);
@@ -69,8 +70,8 @@ START_TEST(what_is_never_shared)
     ck_assert(!ask("a", "POST", "Content-Length: 0").allowed);
     ck_assert(!ask("a", "OPTIONS", "").allowed);
     ck_assert(!ask("a", "TRACE", "").allowed);
-    ck_assert(!sharing_of(find(config, "a"), &get, true).allowed);
-    ck_assert(sharing_of(find(config, "a"), &get, false).allowed);
+    ck_assert(!cache_policy_of(find(config, "a"), &get, true).allowed);
+    ck_assert(cache_policy_of(find(config, "a"), &get, false).allowed);
 }
 END_TEST
 
@@ -97,7 +98,7 @@ static const struct {
 
 START_TEST(what_the_client_asks_for)
 {
-    struct sharing s = ask("a", "GET", wishes[_i].fields);
+    struct cache_policy s = ask("a", "GET", wishes[_i].fields);
     ck_assert(s.allowed);
     ck_assert_int_eq(s.bypasses, wishes[_i].bypasses);
     ck_assert_uint_eq(s.fresh_ms, wishes[_i].fresh_ms);
@@ -137,8 +138,8 @@ static const struct {
 START_TEST(what_an_answer_permits)
 {
     struct response r = {.status = answers[_i].status, .fields = fields_of(answers[_i].fields)};
-    ck_assert_int_eq(sharing_permits(&r), answers[_i].shared);
-    ck_assert_int_eq(sharing_stores(&r), answers[_i].stored);
+    ck_assert_int_eq(cache_policy_permits(&r), answers[_i].shared);
+    ck_assert_int_eq(cache_policy_stores(&r), answers[_i].stored);
 }
 END_TEST
 
@@ -147,9 +148,9 @@ START_TEST(what_counts_as_failure)
     static const unsigned bad[] = {418, 429, 500, 501, 502, 503, 504, 520, 599},
                           good[] = {200, 304, 404, 400};
     for (size_t i = 0; i < COUNT_OF(bad); i++)
-        ck_assert(sharing_is_failure(bad[i]));
+        ck_assert(cache_policy_is_failure(bad[i]));
     for (size_t i = 0; i < COUNT_OF(good); i++)
-        ck_assert(!sharing_is_failure(good[i]));
+        ck_assert(!cache_policy_is_failure(good[i]));
 }
 END_TEST
 

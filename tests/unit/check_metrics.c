@@ -1,5 +1,5 @@
 /* The /metrics page, over views made up here. */
-#include "front/metrics.h"
+#include "pages/metrics.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -20,7 +20,7 @@ static const struct upstream_config settings = {
 };
 static unsigned seen_before_head; /* calls of on_seen, each with no head told yet */
 static struct peek_order order;
-static struct trip trip;
+static struct timing timing;
 static struct peek peek;
 static struct asker asker;
 static struct text heard;
@@ -52,13 +52,13 @@ static void begin(void)
     exchange = (struct exchange){.ops = &ops};
     arena = arena_new();
     fields = (struct fields){0};
-    trip = (struct trip){0};
+    timing = (struct timing){0};
     order = (struct peek_order){.settings = &settings, .on_seen = on_seen};
     heard = (struct text){0};
     asker_init(&asker, &heard);
     asker.exchange = &exchange;
     seen_before_head = 0;
-    peek_init(&peek, &order, &trip, &asker_events, &asker);
+    peek_init(&peek, &order, &timing, &asker_events, &asker);
 }
 
 static void finish(void)
@@ -113,8 +113,8 @@ START_TEST(beginnings)
     peek_flush(&peek);
     ck_assert(has_head());
     ck_assert_uint_eq(asker.body, all.len);
-    ck_assert_int_eq(trip.refused, bodies[_i / 3].refused);
-    ck_assert(!trip.unseen);
+    ck_assert_int_eq(timing.refused, bodies[_i / 3].refused);
+    ck_assert(!timing.unseen);
 }
 END_TEST
 
@@ -125,9 +125,9 @@ START_TEST(in_time)
     body(SPAN("{\"error\":[\""), 3);
     ck_assert(!has_head());
     body(SPAN("]"), 1);
-    ck_assert(has_head() && !trip.refused);
+    ck_assert(has_head() && !timing.refused);
     body(SPAN("{\"error\":[\"E"), 4);
-    ck_assert(!trip.refused);
+    ck_assert(!timing.refused);
     ck_assert_str_eq(strstr(heard.at, "body("), "body({\"error\":[\"]{\"error\":[\"E)");
 }
 END_TEST
@@ -137,7 +137,7 @@ START_TEST(other_answers_pass)
     head(_i == 0 ? 404 : 203, NULL);
     ck_assert(has_head());
     body(SPAN("{\"error\":[\"E"), 100);
-    ck_assert(!trip.refused && asker.body == 12);
+    ck_assert(!timing.refused && asker.body == 12);
 }
 END_TEST
 
@@ -145,7 +145,7 @@ START_TEST(empty)
 {
     head(200, NULL);
     peek_flush(&peek);
-    ck_assert(has_head() && asker.body == 0 && !trip.refused);
+    ck_assert(has_head() && asker.body == 0 && !timing.refused);
     peek_flush(&peek);
 }
 END_TEST
@@ -178,7 +178,7 @@ START_TEST(coded)
     head(200, codings[_i / 3].coding);
     body(all, steps[_i % 3]);
     peek_flush(&peek);
-    ck_assert(trip.refused && !trip.unseen);
+    ck_assert(timing.refused && !timing.unseen);
     ck_assert_uint_eq(asker.body, all.len);
 }
 END_TEST
@@ -188,7 +188,7 @@ START_TEST(not_coded_as_it_says)
     static const char *const names[] = {"gzip", "br"};
     head(200, names[_i]);
     body(SPAN("\x1f\xff this is neither"), 3);
-    ck_assert(has_head() && trip.unseen && !trip.refused);
+    ck_assert(has_head() && timing.unseen && !timing.refused);
 }
 END_TEST
 
@@ -198,7 +198,7 @@ START_TEST(codings_unknown)
     if (_i == 3)
         fields_add(&fields, arena, SPAN("Content-Encoding"), SPAN("gzip"));
     head(200, _i == 3 ? "gzip" : names[_i]);
-    ck_assert(has_head() && trip.unseen);
+    ck_assert(has_head() && timing.unseen);
 }
 END_TEST
 
@@ -211,7 +211,7 @@ START_TEST(much_for_nothing)
     memset(zeros, 'n', sizeof zeros); /* a file name without an end */
     for (size_t at = 0; at < sizeof zeros && !has_head(); at += 1000)
         peek_body(&peek, zeros, 1000);
-    ck_assert(has_head() && trip.unseen);
+    ck_assert(has_head() && timing.unseen);
     ck_assert_uint_le(asker.body, 70 * 1024);
 }
 END_TEST
@@ -236,7 +236,7 @@ static void order_head(unsigned status, enum framing framing, uint64_t length, c
         fields_add(&fields, arena, SPAN("content-type"), span_of(type));
     r.fields = fields;
     order.is_order = true;
-    peek_init(&peek, &order, &trip, &asker_events, &asker);
+    peek_init(&peek, &order, &timing, &asker_events, &asker);
     peek_head(&peek, &r);
 }
 
@@ -266,7 +266,7 @@ START_TEST(an_order_is_answered_whole)
     body(SPAN("{\"orderId\":1}"), 3);
     ck_assert_uint_eq(asker.body, answers[_i].held ? 0 : 13);
     peek_flush(&peek);
-    ck_assert(has_head() && asker.body == 13 && !trip.refused && !peek_holds(&peek));
+    ck_assert(has_head() && asker.body == 13 && !timing.refused && !peek_holds(&peek));
 }
 END_TEST
 
@@ -307,8 +307,8 @@ START_TEST(an_order_is_known_to_be_refused)
     body(span_of(refused[_i].body), 4);
     ck_assert(!has_head());
     peek_flush(&peek);
-    ck_assert_int_eq(trip.known_refusal, refused[_i].known);
-    ck_assert_int_eq(trip.refused, refused[_i].refused);
+    ck_assert_int_eq(timing.known_refusal, refused[_i].known);
+    ck_assert_int_eq(timing.refused, refused[_i].refused);
     ck_assert_uint_eq(asker.body, strlen(refused[_i].body));
 }
 END_TEST
@@ -342,7 +342,7 @@ START_TEST(bans_in_bodies)
     ck_assert(has_head());
     ck_assert_uint_eq(seen_before_head, 1);
     ck_assert_uint_eq(asker.body, all.len);
-    ck_assert(!trip.refused && !trip.unseen);
+    ck_assert(!timing.refused && !timing.unseen);
     ck_assert_int_eq(peek.ban_until_ms, bans[_i / 3].until_ms);
 }
 END_TEST
@@ -356,7 +356,7 @@ START_TEST(bans_in_codings)
     finish();
     begin();
     head(418, "zstd");
-    ck_assert(has_head() && !trip.unseen);
+    ck_assert(has_head() && !timing.unseen);
 }
 END_TEST
 

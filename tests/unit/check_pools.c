@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "config_fixture.h"
 #include "plain_origin.h"
-#include "upstream/pools_walk.h"
+#include "upstream/pools_snapshot.h"
 
 #define PATIENCE_US (30 * 1000 * 1000)
 
@@ -395,15 +395,15 @@ static void add_label(struct labels *l, const struct pool_view *v)
 
 static void tell_labels(struct labels *l)
 {
-    struct pools_walk *walk = pools_walk_named(pools);
+    struct pools_snapshot *walk = pools_snapshot_named(pools);
     struct pool_view view;
-    while (pools_walk_gather(walk))
+    while (pools_snapshot_gather(walk))
         ;
-    for (size_t i = 0; i < pools_walk_count(walk); i++) {
-        pools_walk_view(walk, i, &view);
+    for (size_t i = 0; i < pools_snapshot_count(walk); i++) {
+        pools_snapshot_view(walk, i, &view);
         add_label(l, &view);
     }
-    pools_walk_free(walk);
+    pools_snapshot_free(walk);
 }
 
 static void labels_are(const char *expected)
@@ -474,25 +474,25 @@ START_TEST(test_a_walk_outlasts_pools)
     begin(UP("a", ""));
     for (unsigned i = 0; i < POOLS_UNLISTED_MAX; i++)
         pool_stats(numbered(i))->succeeded = 1;
-    struct pools_walk *named = pools_walk_named(pools), *all = pools_walk_all(pools);
+    struct pools_snapshot *named = pools_snapshot_named(pools), *all = pools_snapshot_all(pools);
     for (unsigned i = 0; i < 300; i++)
         pool_stats(numbered(1000 + i))->succeeded = 1;
     apply(UP("b", ""));
     loop_turn(loop, false);
     struct pool_view view;
     uint64_t sum = 0;
-    ck_assert(!pools_walk_gather(named));
-    ck_assert_uint_eq(pools_walk_count(named), 1 + POOLS_UNLISTED_MAX);
-    ck_assert_uint_eq(pools_walk_count(all), 1 + POOLS_UNLISTED_MAX);
-    for (size_t i = 0; i < pools_walk_count(named); i++) {
-        pools_walk_view(named, i, &view);
+    ck_assert(!pools_snapshot_gather(named));
+    ck_assert_uint_eq(pools_snapshot_count(named), 1 + POOLS_UNLISTED_MAX);
+    ck_assert_uint_eq(pools_snapshot_count(all), 1 + POOLS_UNLISTED_MAX);
+    for (size_t i = 0; i < pools_snapshot_count(named); i++) {
+        pools_snapshot_view(named, i, &view);
         sum += view.stats->succeeded;
         if (i == 0)
             ck_assert_str_eq(view.name, "a");
     }
     ck_assert_uint_eq(sum, POOLS_UNLISTED_MAX);
-    pools_walk_free(named);
-    pools_walk_free(all);
+    pools_snapshot_free(named);
+    pools_snapshot_free(all);
     loop_turn(loop, false);
     sums_are(2, POOLS_UNLISTED_MAX + 300, POOLS_UNLISTED_MAX + 300);
     finish();

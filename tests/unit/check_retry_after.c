@@ -1,8 +1,8 @@
 /* HTTP dates in their three formats, and Retry-After, which may be one. */
 #include <check.h>
 
+#include "budget/retry_after.h"
 #include "http/http_date.h"
-#include "upstream/retry_after.h"
 
 #define NONE RETRY_AFTER_NOT_TOLD
 #define YEAR INT64_C(31622400)

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "base/check.h"
-#include "main/sandbox.h"
+#include "daemon/sandbox.h"
 
 /* How a child ends that enters the sandbox and then does this. */
 static int end_of(void (*act)(void))

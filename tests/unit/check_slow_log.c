@@ -79,14 +79,14 @@ START_TEST(the_longest_phase_is_named)
     uint64_t began = NOW - r.total_us, took;
     uint64_t lent = (uint64_t)(cases[_i].lent * 1e6);
     r.cache.result = cases[_i].cache;
-    r.trip = (struct trip){.lent_us = lent ? began + lent : 0,
-                           .hold_us = cases[_i].hold * TENTHS,
-                           .queue_us = cases[_i].queue * TENTHS,
-                           .dns_us = cases[_i].dns * TENTHS,
-                           .connect_us = cases[_i].connect * TENTHS,
-                           .tls_us = cases[_i].tls * TENTHS,
-                           .ttfb_us = cases[_i].ttfb * TENTHS,
-                           .retried_us = cases[_i].retried * TENTHS};
+    r.timing = (struct timing){.lent_us = lent ? began + lent : 0,
+                               .hold_us = cases[_i].hold * TENTHS,
+                               .queue_us = cases[_i].queue * TENTHS,
+                               .dns_us = cases[_i].dns * TENTHS,
+                               .connect_us = cases[_i].connect * TENTHS,
+                               .tls_us = cases[_i].tls * TENTHS,
+                               .ttfb_us = cases[_i].ttfb * TENTHS,
+                               .retried_us = cases[_i].retried * TENTHS};
     const char *phase = slow_phase(&r, NOW, &took);
     logged();
     ck_assert_str_eq(phase, cases[_i].phase);

@@ -1,5 +1,5 @@
 /* Two looks at /stats as a page: rates, order, width, height, colours. */
-#include "main/stats_page.h"
+#include "cli/stats_page.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -101,7 +101,7 @@ START_TEST(test_what_an_answer_leaves_open)
         unsigned unknown = i ? 0 : answers[_i].unknown;
         stats.unknown = stats.succeeded = 0;
         struct tally t = start(of[i]);
-        t.record.trip.known_refusal = answers[_i].known_refusal;
+        t.record.timing.known_refusal = answers[_i].known_refusal;
         if (answers[_i].status)
             tally_head(&t, answers[_i].status);
         if (answers[_i].left)
@@ -163,11 +163,11 @@ START_TEST(test_bot)
     struct request named = {.method = SPAN("GET"), .fields = {.at = &name, .count = 1}};
     struct tally t = start(&named);
     ck_assert_str_eq(t.record.bot, "grid1");
-    t.record.trip.weight = 7;
+    t.record.timing.weight = 7;
     tally_head(&t, 200);
     tally_succeed(&t);
     t = start(&named);
-    t.record.trip.weight = 5;
+    t.record.timing.weight = 5;
     tally_head(&t, 500);
     tally_succeed(&t);
     t = start(&get);
@@ -212,11 +212,11 @@ START_TEST(test_troubles)
     t = start(&get);
     tally_head(&t, 404);
     tally_succeed(&t);
-    ck_assert_uint_eq(totals.troubles.count, 2);
-    ck_assert_uint_eq(totals.troubles.at[0].status, 503);
-    ck_assert_str_eq(totals.troubles.at[1].words, "nobody listens");
-    ck_assert_str_eq(totals.troubles.at[1].upstream, "a");
-    ck_assert_uint_eq(totals.troubles.at[1].status, 502);
+    ck_assert_uint_eq(totals.recent_errors.count, 2);
+    ck_assert_uint_eq(totals.recent_errors.at[0].status, 503);
+    ck_assert_str_eq(totals.recent_errors.at[1].words, "nobody listens");
+    ck_assert_str_eq(totals.recent_errors.at[1].upstream, "a");
+    ck_assert_uint_eq(totals.recent_errors.at[1].status, 502);
     ck_assert_uint_eq(stats.recent.open.ended, 3);
     ck_assert_uint_eq(stats.recent.open.failed, 2);
     ck_assert_uint_eq(stats.recent.open.answered, 2);

@@ -344,7 +344,7 @@ START_TEST(test_answer_to_an_order)
     ask_whole(&a, "POST", "");
     UNTIL(origin.requests == 1);
     plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhallo");
-    UNTIL(look().stats->bytes_received > 40);
+    UNTIL(look().stats->traffic.bytes_received > 40);
     ck_assert_uint_eq(a.asker.status, 0);
     if (held[_i].later_ms)
         loop_skip(loop, held[_i].later_ms);
@@ -454,13 +454,13 @@ START_TEST(test_statuses)
     UNTIL(a.asker.ended);
     clear(&a);
     ck_assert_uint_eq(look().stats->succeeded, 1);
-    ck_assert(!last_record.trip.reused && last_record.status == 200 && last_record.bytes == 2);
+    ck_assert(!last_record.timing.reused && last_record.status == 200 && last_record.bytes == 2);
     origin.answer = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
     ask_whole(&a, "GET", "");
     UNTIL(a.asker.ended);
     clear(&a);
     ck_assert_uint_eq(look().stats->succeeded, 2);
-    ck_assert(last_record.trip.reused);
+    ck_assert(last_record.timing.reused);
     origin.answer = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
     ask_whole(&a, "POST", "");
     UNTIL(a.asker.ended);

@@ -6,8 +6,8 @@
 
 #include "fake_stream.h"
 #include "pool_fixture.h"
-#include "proxy/epilogue.h"
 #include "proxy/tunnel.h"
+#include "proxy/tunnel_record.h"
 
 #define MEGABYTE ((size_t)1024 * 1024)
 
@@ -85,8 +85,8 @@ START_TEST(bytes_go_both_ways)
     wrote(&client, "pong!");
     ck_assert_uint_eq(look().tunnels, 1);
     ck_assert_uint_eq(look().stats->tunnels_total, 1);
-    ck_assert_uint_eq(look().stats->bytes_sent, 4);
-    ck_assert_uint_eq(look().stats->bytes_received, 5);
+    ck_assert_uint_eq(look().stats->traffic.bytes_sent, 4);
+    ck_assert_uint_eq(look().stats->traffic.bytes_received, 5);
     ck_assert_uint_eq(look().requests, 0);
     close_all();
 }
@@ -113,8 +113,9 @@ START_TEST(what_was_read_ahead_comes_first)
     ck_assert(fake_stream_feed(&client, "+more", 5));
     wrote(&client, "101's tail+more");
     wrote(&origin, "client's own+more");
-    ck_assert_uint_eq(look().stats->bytes_sent, 17);
-    ck_assert_uint_eq(look().stats->bytes_received, 5); /* the tail was counted by its line */
+    ck_assert_uint_eq(look().stats->traffic.bytes_sent, 17);
+    ck_assert_uint_eq(look().stats->traffic.bytes_received,
+                      5); /* the tail was counted by its line */
     close_all();
 }
 END_TEST
@@ -255,7 +256,7 @@ static void tell_at_the_end(uint64_t least_us)
                        .target = span_of(target),
                        .status = 200};
     told = 0;
-    tunnel_set_epilogue(tunnel, epilogue_new(&r, clock_us() - 5000, on_record, least_us, &told));
+    tunnel_set_record(tunnel, tunnel_record_new(&r, clock_us() - 5000, on_record, least_us, &told));
     memset(client_name, 'x', sizeof client_name - 1);
     memset(upstream, 'x', sizeof upstream - 1);
     memset(target, 'x', sizeof target - 1);

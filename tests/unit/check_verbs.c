@@ -1,6 +1,6 @@
 /* An operator's verbs and the reload as pages: who may, what is done, what is told. */
 #include "admin_fixture.h"
-#include "front/caller.h"
+#include "pages/caller.h"
 
 static int commanded = -1;
 

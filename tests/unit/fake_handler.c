@@ -96,7 +96,7 @@ static void finish(struct exchange *exchange, const struct fields *trailers)
     loop_defer(x->handler->loop, &x->task);
 }
 
-static void hold(struct exchange *exchange)
+static void pause_reading(struct exchange *exchange)
 {
     CHECK(!self(exchange)->gone);
     self(exchange)->handler->paused++;
@@ -160,7 +160,7 @@ static struct exchange *open_exchange(void *owner, const struct request *request
 {
     static const struct exchange_ops ops = {.body = take_body,
                                             .finish = finish,
-                                            .pause = hold,
+                                            .pause = pause_reading,
                                             .resume = go_on,
                                             .cancel = cancel,
                                             .sent = sent,

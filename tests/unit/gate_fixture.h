@@ -1,11 +1,11 @@
-/* A gate, its settings and those who ask it, for the tests of src/upstream/gate.c.
+/* A gate, its settings and those who ask it, for the tests of src/budget/gate.c.
  * Real time passes too: what is measured in it has seconds to spare. */
 #pragma once
 
 #include <check.h>
 
 #include "base/log.h"
-#include "upstream/gate.h"
+#include "budget/gate.h"
 
 #define LONG UINT64_C(3600000)
 

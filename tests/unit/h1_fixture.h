@@ -6,7 +6,7 @@
 
 #include "asker.h"
 #include "fake_stream.h"
-#include "upstream/h1_conn.h"
+#include "protocol/h1_conn.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 #define OK_HEARD "head 200 OK Content-Length=2; body(hi)"
@@ -14,7 +14,7 @@
 static struct loop *loop;
 static struct fake_stream stream;
 static struct conn *conn;
-static struct upstream_stats stats;
+static struct conn_traffic traffic;
 static struct text heard;
 static struct asker asker;
 static bool closes_when_gone;
@@ -51,13 +51,13 @@ static void begin(void)
     loop = loop_new();
     loop_hold(loop);
     fake_stream_init(&stream);
-    stats = (struct upstream_stats){0};
+    traffic = (struct conn_traffic){0};
     heard = (struct text){0};
     text_add_str(&heard, "");
     conn = h1_conn_new(loop, &stream.base);
     conn->events = &events;
     conn->owner = &stream;
-    conn->stats = &stats;
+    conn->traffic = &traffic;
     closes_when_gone = true;
 }
 

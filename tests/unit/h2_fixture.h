@@ -8,7 +8,7 @@
 
 #include "asker.h"
 #include "fake_stream.h"
-#include "upstream/h2_conn.h"
+#include "protocol/h2_conn.h"
 
 #define ASKERS 120
 #define HEADER_LIMIT 400
@@ -16,7 +16,7 @@
 static struct loop *loop;
 static struct fake_stream stream;
 static struct conn *conn;
-static struct upstream_stats stats;
+static struct conn_traffic traffic;
 static struct text line_heard; /* room, full, gone:why */
 static struct text heard[ASKERS];
 static struct asker askers[ASKERS];
@@ -254,7 +254,7 @@ static inline void begin(void)
     loop = loop_new();
     loop_hold(loop);
     fake_stream_init(&stream);
-    stats = (struct upstream_stats){0};
+    traffic = (struct conn_traffic){0};
     seen = line_heard = (struct text){0};
     text_add_str(&seen, "");
     text_add_str(&line_heard, "");
@@ -266,7 +266,7 @@ static inline void begin(void)
     conn = h2_conn_new(loop, &stream.base, true, HEADER_LIMIT);
     conn->events = &events;
     conn->owner = &stream;
-    conn->stats = &stats;
+    conn->traffic = &traffic;
 }
 
 static inline void line_is(const char *expected)
@@ -310,7 +310,7 @@ static inline void finish(void)
         conn_close(conn);
     conn = NULL;
     loop_turn(loop, false);
-    ck_assert_uint_eq(stats.streams, 0);
+    ck_assert_uint_eq(traffic.streams, 0);
     nghttp2_session_del(origin);
     fake_stream_free(&stream);
     text_free(&line_heard);

@@ -1,0 +1,553 @@
+#include "budget/gate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "base/bucket.h"
+#include "base/duration.h"
+#include "base/log.h"
+#include "budget/holds.h"
+
+#define MAGIC 0x67617465
+#define SECONDS_MOST 86400
+#define WEIGHT_MOST INT64_C(1000000000000)
+#define PUBLIC_SHARE 8 /* tenths of weight_limit that quotes may use up */
+#define PRIVATE_SHARE 9
+#define REVIEW_MS 100 /* between two reviews that are not urgent */
+
+/* Who waits, by their coming: for a token, or for the end of a hold that others are not
+ * under. */
+struct lane {
+    struct list ready, held;
+};
+
+struct gate {
+    unsigned magic;
+    struct loop *loop;
+    const struct upstream_config *settings;
+    struct bucket bucket;
+    struct holds holds;
+    struct lane lanes[2];     /* of orders, of the rest */
+    uint64_t came;            /* waiters so far */
+    uint64_t lapse_ms;        /* when the first hold of somebody held may be over */
+    struct deadline wake;     /* when the next one may pass, or such a hold is over */
+    struct deadline rethink;  /* when places are looked at again */
+    uint64_t reviewed_ms;     /* they were */
+    uint64_t waited, refused; /* since start */
+};
+
+static size_t waiting(const struct gate *g)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < COUNT_OF(g->lanes); i++)
+        n += g->lanes[i].ready.count + g->lanes[i].held.count;
+    return n;
+}
+
+static struct gate_waiter *first_of(const struct list *list)
+{
+    return LIST_ENTRY(list_first(list), struct gate_waiter, link);
+}
+
+/* -------------------------------------------------------------------- holds */
+
+/* Why one may not pass, whatever the bucket holds. */
+struct obstacle {
+    uint64_t until_ms;       /* 0: there is none */
+    const struct hold *hold; /* NULL: the weight used up */
+};
+
+static bool is_over_weight(const struct gate *g, int64_t share)
+{
+    int64_t limit = g->settings->weight_limit;
+    return limit > 0 && !g->holds.weight_lifted &&
+           holds_weight(&g->holds, loop_now(g->loop)) * 10 >= limit * share;
+}
+
+static bool is_weighed_down(const struct gate *g, const struct gate_waiter *w)
+{
+    return !w->is_order && is_over_weight(g, w->is_private ? PRIVATE_SHARE : PUBLIC_SHARE);
+}
+
+static struct obstacle obstacle_of(const struct gate *g, const struct gate_waiter *w)
+{
+    struct obstacle o = {0};
+    if (g->settings->retry_after)
+        o.hold =
+            holds_find(&g->holds, !w->is_order && !w->is_private, w->credential, loop_now(g->loop));
+    if (o.hold)
+        o.until_ms = o.hold->until_ms;
+    if (g->holds.weight_until_ms > o.until_ms && is_weighed_down(g, w))
+        o = (struct obstacle){.until_ms = g->holds.weight_until_ms};
+    return o;
+}
+
+/* Until when nobody may pass; now, if anybody may. */
+static uint64_t shut_until(const struct gate *g)
+{
+    uint64_t now = loop_now(g->loop);
+    const struct hold *h = g->settings->retry_after ? holds_find(&g->holds, false, 0, now) : NULL;
+    return h ? h->until_ms : now;
+}
+
+/* Held, it goes at once: for it there is another answer. */
+static bool gives_way(const struct gate *g, const struct gate_waiter *w)
+{
+    return w->yields && obstacle_of(g, w).until_ms != 0;
+}
+
+/* ------------------------------------------------------------------- places */
+
+/* When one may pass at the earliest, with so many others before it. */
+static uint64_t earliest(const struct gate *g, const struct obstacle *o, size_t before)
+{
+    uint64_t by_rate = bucket_when(&g->bucket, shut_until(g), before + 1);
+    return by_rate > o->until_ms ? by_rate : o->until_ms;
+}
+
+/* Those that go before a newcomer, for all that is known. */
+static size_t before_newcomer(const struct gate *g, bool is_order)
+{
+    return g->lanes[0].ready.count + (is_order ? 0 : g->lanes[1].ready.count);
+}
+
+/* ----------------------------------------------------------------- refusals */
+
+static unsigned seconds_until(const struct gate *g, uint64_t at_ms)
+{
+    uint64_t now = loop_now(g->loop), left = at_ms > now ? at_ms - now : 0;
+    if (left > SECONDS_MOST * UINT64_C(1000))
+        return SECONDS_MOST;
+    return left <= 1000 ? 1 : (unsigned)((left + 999) / 1000);
+}
+
+static void explain_hold(const struct hold *h, struct verdict *v)
+{
+    char lasts[DURATION_TEXT_SIZE];
+    if (h->step_ms)
+        snprintf(v->detail, sizeof v->detail, "held for %s: the exchange answered %u",
+                 duration_text(lasts, h->lasts_ms), h->status);
+    else
+        snprintf(v->detail, sizeof v->detail, "the exchange asked for a pause of %" PRIu64 "s (%u)",
+                 (h->lasts_ms + 999) / 1000, h->status);
+}
+
+static struct verdict denied(const struct gate *g, const struct gate_waiter *w, uint64_t at_ms)
+{
+    const struct upstream_config *u = g->settings;
+    struct obstacle o = obstacle_of(g, w);
+    struct verdict v =
+        verdict_make(FAILURE_HTTP_REQUEST_DENIED, SENT_NO, "it could not be sent in time");
+    char per[DURATION_TEXT_SIZE];
+    if (o.hold)
+        explain_hold(o.hold, &v);
+    else if (o.until_ms)
+        snprintf(v.detail, sizeof v.detail, "used weight %lld of %u", (long long)g->holds.weight,
+                 u->weight_limit);
+    else if (u->rate.count)
+        snprintf(v.detail, sizeof v.detail, "rate limit of %u/%s reached", u->rate.count,
+                 duration_text(per, u->rate.per_ms));
+    v.status = 429;
+    v.retry_after = seconds_until(g, at_ms);
+    return v;
+}
+
+/* Where its place is the first one. */
+static uint64_t earliest_alone(const struct gate *g, const struct gate_waiter *w)
+{
+    struct obstacle o = obstacle_of(g, w);
+    return earliest(g, &o, 0);
+}
+
+struct verdict gate_refusal(const struct gate_waiter *w)
+{
+    MAGIC_CHECK(w->gate, MAGIC);
+    return denied(w->gate, w, earliest_alone(w->gate, w));
+}
+
+static void on_refusal(struct task *t)
+{
+    struct gate_waiter *w = container_of(t, struct gate_waiter, refusal);
+    MAGIC_CHECK(w->gate, MAGIC);
+    w->gate->refused += !gives_way(w->gate, w);
+    w->on_refused(w->owner, &w->why);
+}
+
+static void stop_waiting(struct gate_waiter *w)
+{
+    list_remove(&w->link);
+    deadline_stop(&w->deadline);
+}
+
+static void refuse_later(struct gate *g, struct gate_waiter *w, uint64_t at_ms)
+{
+    w->why = denied(g, w, at_ms);
+    stop_waiting(w);
+    loop_defer(g->loop, &w->refusal);
+}
+
+static void on_deadline(struct deadline *d)
+{
+    struct gate_waiter *w = container_of(d, struct gate_waiter, deadline);
+    MAGIC_CHECK(w->gate, MAGIC);
+    refuse_later(w->gate, w, earliest_alone(w->gate, w));
+}
+
+/* ------------------------------------------------------------------- review */
+
+static void set_wake(struct gate *g)
+{
+    uint64_t at = UINT64_MAX;
+    for (size_t i = 0; i < COUNT_OF(g->lanes); i++) {
+        if (g->lanes[i].ready.count)
+            at = bucket_when(&g->bucket, shut_until(g), 1);
+        if (g->lanes[i].held.count && g->lapse_ms < at)
+            at = g->lapse_ms;
+    }
+    if (at == UINT64_MAX)
+        deadline_stop(&g->wake);
+    else if (!deadline_is_set(&g->wake) || g->wake.due != at)
+        deadline_at(&g->wake, at);
+}
+
+/* All of a lane, by their coming. */
+static void gather(struct lane *l, struct list *all)
+{
+    struct gate_waiter *ready, *held;
+    list_init(all);
+    while ((void)(ready = first_of(&l->ready)), (void)(held = first_of(&l->held)), ready || held) {
+        struct gate_waiter *w = !held || (ready && ready->number < held->number) ? ready : held;
+        list_remove(&w->link);
+        list_push_back(all, &w->link);
+    }
+}
+
+static void line_up(struct gate *g, struct gate_waiter *w, const struct obstacle *o)
+{
+    struct lane *l = &g->lanes[!w->is_order];
+    bool alone = o->until_ms > shut_until(g);
+    if (alone && o->until_ms < g->lapse_ms)
+        g->lapse_ms = o->until_ms;
+    list_push_back(alone ? &l->held : &l->ready, &w->link);
+}
+
+/* Looks at all waiters: who is held, and who is now known to be too late. */
+static void review(struct gate *g)
+{
+    size_t before = 0;
+    struct list all;
+    g->reviewed_ms = loop_now(g->loop);
+    g->lapse_ms = UINT64_MAX;
+    deadline_stop(&g->rethink);
+    for (size_t i = 0; i < COUNT_OF(g->lanes); i++) {
+        gather(&g->lanes[i], &all);
+        LIST_FOR (&all, w, struct gate_waiter, link) {
+            struct obstacle o = obstacle_of(g, w);
+            uint64_t at = earliest(g, &o, before + g->lanes[i].ready.count);
+            list_remove(&w->link);
+            if (at >= w->deadline.due || (w->yields && o.until_ms))
+                refuse_later(g, w, at);
+            else
+                line_up(g, w, &o);
+        }
+        before += g->lanes[i].ready.count;
+    }
+    set_wake(g);
+}
+
+/* Places have become worse: some may be too late now. It can wait, since nobody is sent
+ * after its time in any case. */
+static void review_soon(struct gate *g)
+{
+    uint64_t at = g->reviewed_ms + REVIEW_MS, now = loop_now(g->loop);
+    if (!deadline_is_set(&g->rethink) && waiting(g))
+        deadline_at(&g->rethink, at > now ? at : now);
+}
+
+static void on_rethink(struct deadline *d)
+{
+    struct gate *g = container_of(d, struct gate, rethink);
+    MAGIC_CHECK(g, MAGIC);
+    review(g);
+}
+
+/* A hold is over: who was under it stands in its old place again. */
+static void let_in(struct gate *g)
+{
+    if (loop_now(g->loop) >= g->lapse_ms)
+        review(g);
+}
+
+/* ------------------------------------------------------------------ passing */
+
+/* The first of a lane who may pass. Whose time is over is refused, as by its deadline,
+ * which is due. */
+static struct gate_waiter *next_of(struct gate *g, const struct lane *l)
+{
+    struct gate_waiter *w;
+    while ((w = first_of(&l->ready))) {
+        if (obstacle_of(g, w).until_ms)
+            review(g);
+        else if (w->deadline.due <= loop_now(g->loop))
+            refuse_later(g, w, earliest_alone(g, w));
+        else
+            break;
+    }
+    return w;
+}
+
+/* Who would get the next token: NULL if all are held, or none waits. */
+static struct gate_waiter *next_waiter(struct gate *g)
+{
+    if (shut_until(g) > loop_now(g->loop))
+        return NULL;
+    struct gate_waiter *w = next_of(g, &g->lanes[0]);
+    return w ? w : next_of(g, &g->lanes[1]);
+}
+
+static void on_wake(struct deadline *d)
+{
+    struct gate *g = container_of(d, struct gate, wake);
+    MAGIC_CHECK(g, MAGIC);
+    struct gate_waiter *w;
+    let_in(g);
+    while ((w = next_waiter(g)) && bucket_take(&g->bucket, loop_now(g->loop))) {
+        stop_waiting(w);
+        w->on_pass(w->owner);
+    }
+    set_wake(g);
+}
+
+static void join(struct gate *g, struct gate_waiter *w, const struct obstacle *o, uint64_t until_ms)
+{
+    g->waited++;
+    w->number = ++g->came;
+    deadline_at(&w->deadline, until_ms);
+    line_up(g, w, o);
+    set_wake(g);
+    if (w->is_order && g->lanes[1].ready.count)
+        review_soon(g);
+}
+
+bool gate_pass(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
+{
+    MAGIC_CHECK(g, MAGIC);
+    *w = (struct gate_waiter){.is_order = w->is_order,
+                              .is_private = w->is_private,
+                              .credential = w->credential,
+                              .yields = w->yields,
+                              .owner = w->owner,
+                              .on_pass = w->on_pass,
+                              .on_refused = w->on_refused,
+                              .gate = g};
+    task_init(&w->refusal, on_refusal);
+    deadline_init(&w->deadline, g->loop, on_deadline);
+    let_in(g);
+    size_t before = before_newcomer(g, w->is_order);
+    struct obstacle o = obstacle_of(g, w);
+    uint64_t at = earliest(g, &o, before), now = loop_now(g->loop);
+    if (at <= now && before == 0 && bucket_take(&g->bucket, now))
+        return true;
+    if (at >= until_ms || g->settings->on_limit == ON_LIMIT_REFUSE || (w->yields && o.until_ms))
+        refuse_later(g, w, at);
+    else
+        join(g, w, &o, until_ms);
+    return false;
+}
+
+void gate_forget(struct gate_waiter *w)
+{
+    task_forget(&w->refusal);
+    if (w->gate == NULL)
+        return;
+    stop_waiting(w);
+    set_wake(w->gate);
+}
+
+/* ----------------------------------------------------------------- learning */
+
+bool gate_heeds(const struct upstream_config *u, unsigned status)
+{
+    for (size_t i = 0; u->retry_after && i < u->hold_status.count; i++)
+        if (u->hold_status.at[i] == status)
+            return true;
+    return false;
+}
+
+static const char *object_of(const struct gate *g, char object[100])
+{
+    const char *name = g->settings->name;
+    snprintf(object, 100, "upstream %s", name ? name : "(unlisted)");
+    return object;
+}
+
+static void log_hold(const struct gate *g, const struct hold *h, int64_t asked_ms)
+{
+    static const char *const whom[] = {"public requests wait", "all requests wait",
+                                       "requests of one credential wait"};
+    char object[100], asked[60], lasts[DURATION_TEXT_SIZE];
+    if (asked_ms == GATE_NOT_TOLD)
+        snprintf(asked, sizeof asked, "asked for no time");
+    else
+        snprintf(asked, sizeof asked, "asked for %" PRId64 "s", (asked_ms + 999) / 1000);
+    LOG(WARN, object_of(g, object), "held: %u%s%s for %s %s, kept %s: %s", h->status,
+        *h->bot ? " to " : "", h->bot, *h->path ? h->path : "a request", asked,
+        duration_text(lasts, h->lasts_ms), whom[h->scope]);
+}
+
+static struct hold_target target_of(const struct gate *g, const struct gate_limit *l)
+{
+    if (l->status == 418)
+        return (struct hold_target){HOLD_ALL, 0};
+    if (l->is_private)
+        return (struct hold_target){HOLD_CREDENTIAL, l->credential};
+    return (struct hold_target){g->settings->limit_scope == LIMIT_SCOPE_IP ? HOLD_ALL : HOLD_PUBLIC,
+                                0};
+}
+
+/* What was not held before may be held now, or by a hold that it is under alone. */
+static void add_hold(struct gate *g, const struct hold *h, int64_t asked_ms)
+{
+    uint64_t now = loop_now(g->loop), shut = shut_until(g);
+    const struct hold *old = holds_find(&g->holds, h->scope == HOLD_PUBLIC, h->credential, now);
+    bool prolongs = old && old->scope == h->scope && (h->scope == HOLD_ALL || old->until_ms > shut);
+    if (holds_add(&g->holds, h, now))
+        log_hold(g, h, asked_ms);
+    if (prolongs || waiting(g) == 0)
+        review_soon(g);
+    else
+        review(g);
+}
+
+void gate_limit(struct gate *g, const struct gate_limit *l)
+{
+    MAGIC_CHECK(g, MAGIC);
+    const struct upstream_config *u = g->settings;
+    uint64_t now = loop_now(g->loop);
+    struct hold_target t = target_of(g, l);
+    struct hold h = {.scope = t.scope, .credential = t.credential, .status = l->status};
+    if (!gate_heeds(u, l->status) || l->asked_ms == 0)
+        return;
+    h.lasts_ms = (uint64_t)l->asked_ms;
+    if (l->asked_ms < 0)
+        h.lasts_ms = h.step_ms = holds_step(&g->holds, t, u->hold_default, u->hold_max, now);
+    if (h.lasts_ms > HOLD_MOST_MS)
+        h.lasts_ms = HOLD_MOST_MS;
+    h.until_ms = now + h.lasts_ms;
+    snprintf(h.bot, sizeof h.bot, "%s", l->bot ? l->bot : "");
+    snprintf(h.path, sizeof h.path, "%.*s", SPAN_ARG(l->path));
+    add_hold(g, &h, l->asked_ms);
+}
+
+void gate_resume(struct gate *g)
+{
+    MAGIC_CHECK(g, MAGIC);
+    char object[100];
+    if (holds_lift(&g->holds, loop_now(g->loop)))
+        LOG(INFO, object_of(g, object), "resume ends its holds");
+    review(g);
+}
+
+/* Digits only; what is no number was not said. */
+static bool read_weight(struct span value, int64_t *weight)
+{
+    *weight = 0;
+    for (size_t i = 0; i < value.len; i++) {
+        if (value.at[i] < '0' || value.at[i] > '9')
+            return false;
+        if (*weight < WEIGHT_MOST)
+            *weight = *weight * 10 + (value.at[i] - '0');
+    }
+    return value.len > 0;
+}
+
+uint64_t gate_weigh(struct gate *g, struct span value, int64_t now_s)
+{
+    MAGIC_CHECK(g, MAGIC);
+    int64_t weight, second = now_s % 60;
+    if (!read_weight(span_trim(value), &weight))
+        return 0;
+    bool public = is_over_weight(g, PUBLIC_SHARE), private = is_over_weight(g, PRIVATE_SHARE);
+    uint64_t grown =
+        holds_weigh(&g->holds, weight, loop_now(g->loop), (uint64_t)(60 - second) * 1000);
+    if (public != is_over_weight(g, PUBLIC_SHARE) || private != is_over_weight(g, PRIVATE_SHARE))
+        review(g);
+    else if (public)
+        review_soon(g); /* for longer, or not so long */
+    return grown;
+}
+
+/* ------------------------------------------------------------------ looking */
+
+bool gate_holds(const struct gate *g, const struct gate_waiter *w)
+{
+    MAGIC_CHECK(g, MAGIC);
+    return obstacle_of(g, w).until_ms != 0;
+}
+
+static void describe_holds(const struct gate *g, struct gate_view *view)
+{
+    uint64_t now = loop_now(g->loop);
+    const struct hold *h = NULL;
+    while (g->settings->retry_after && view->hold_count < GATE_HOLDS_SHOWN &&
+           (h = holds_next(&g->holds, h, now)))
+        view->holds[view->hold_count++] = (struct gate_hold){.held = hold_scope_name(h->scope),
+                                                             .status = h->status,
+                                                             .bot = h->bot,
+                                                             .path = h->path,
+                                                             .left_ms = h->until_ms - now};
+}
+
+void gate_describe(const struct gate *g, struct gate_view *view)
+{
+    MAGIC_CHECK(g, MAGIC);
+    uint64_t now = loop_now(g->loop), until = obstacle_of(g, &(struct gate_waiter){0}).until_ms;
+    *view = (struct gate_view){
+        .rate_held = g->waited,
+        .rate_refused = g->refused,
+        .weight_used = holds_weight(&g->holds, now),
+        .held_ms = until > now ? until - now : 0,
+    };
+    describe_holds(g, view);
+}
+
+/* ----------------------------------------------------------------- its life */
+
+struct gate *gate_new(struct loop *loop, const struct upstream_config *settings)
+{
+    struct gate *g = NEW(struct gate);
+    g->magic = MAGIC;
+    g->loop = loop;
+    g->settings = settings;
+    g->lapse_ms = UINT64_MAX;
+    bucket_configure(&g->bucket, settings->rate.count, settings->rate.per_ms, settings->burst,
+                     loop_now(loop));
+    holds_init(&g->holds);
+    for (size_t i = 0; i < COUNT_OF(g->lanes); i++) {
+        list_init(&g->lanes[i].ready);
+        list_init(&g->lanes[i].held);
+    }
+    deadline_init(&g->wake, loop, on_wake);
+    deadline_init(&g->rethink, loop, on_rethink);
+    return g;
+}
+
+void gate_configure(struct gate *g, const struct upstream_config *settings)
+{
+    MAGIC_CHECK(g, MAGIC);
+    g->settings = settings;
+    bucket_configure(&g->bucket, settings->rate.count, settings->rate.per_ms, settings->burst,
+                     loop_now(g->loop));
+    review(g);
+}
+
+void gate_free(struct gate *g)
+{
+    MAGIC_CHECK(g, MAGIC);
+    CHECK(waiting(g) == 0);
+    deadline_stop(&g->wake);
+    deadline_stop(&g->rethink);
+    holds_free(&g->holds);
+    g->magic = 0;
+    free(g);
+}

@@ -1,0 +1,166 @@
+#include "budget/holds.h"
+
+#include "base/alloc.h"
+
+#define TURN_MS 5000   /* how far the exchange's clock may be from ours */
+#define AGAIN_MS 60000 /* after its end one that comes again lasts longer */
+
+const char *hold_scope_name(enum hold_scope scope)
+{
+    static const char *const names[] = {"public", "all", "credential"};
+    return names[scope];
+}
+
+void holds_init(struct holds *h)
+{
+    *h = (struct holds){.weight = -1};
+}
+
+void holds_free(struct holds *h)
+{
+    free(h->alone);
+}
+
+static void forget_lapsed(struct holds *h, uint64_t now_ms)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < h->alone_count; i++)
+        if (h->alone[i].until_ms + AGAIN_MS > now_ms)
+            h->alone[kept++] = h->alone[i];
+    h->alone_count = kept;
+}
+
+static struct hold *find_alone(const struct holds *h, uint64_t credential)
+{
+    for (size_t i = 0; i < h->alone_count; i++)
+        if (h->alone[i].credential == credential)
+            return &h->alone[i];
+    return NULL;
+}
+
+/* The one of that target there is, in force or remembered; NULL: none. */
+static const struct hold *last_of(const struct holds *h, struct hold_target t)
+{
+    return t.scope == HOLD_PUBLIC ? &h->public
+           : t.scope == HOLD_ALL  ? &h->all
+                                  : find_alone(h, t.credential);
+}
+
+static struct hold *soonest(const struct holds *h)
+{
+    struct hold *found = &h->alone[0];
+    for (size_t i = 1; i < h->alone_count; i++)
+        if (h->alone[i].until_ms < found->until_ms)
+            found = &h->alone[i];
+    return found;
+}
+
+/* Where one of that credential is, or may go. */
+static struct hold *place_alone(struct holds *h, uint64_t credential, uint64_t now_ms)
+{
+    struct hold *found = find_alone(h, credential);
+    if (found)
+        return found;
+    forget_lapsed(h, now_ms);
+    if (h->alone_count == HOLDS_CREDENTIALS) {
+        found = soonest(h);
+    } else {
+        h->alone = must_realloc(h->alone, (h->alone_count + 1) * sizeof *h->alone);
+        found = &h->alone[h->alone_count++];
+    }
+    *found = (struct hold){0};
+    return found;
+}
+
+uint64_t holds_step(const struct holds *h, struct hold_target t, uint64_t first_ms,
+                    uint64_t most_ms, uint64_t now_ms)
+{
+    const struct hold *last = last_of(h, t);
+    uint64_t step = first_ms;
+    if (last && last->step_ms && last->until_ms > now_ms)
+        step = last->step_ms;
+    else if (last && last->step_ms && now_ms - last->until_ms <= AGAIN_MS)
+        step = 2 * last->step_ms;
+    return step < most_ms ? step : most_ms;
+}
+
+bool holds_add(struct holds *h, const struct hold *asked, uint64_t now_ms)
+{
+    struct hold *p = asked->scope == HOLD_PUBLIC ? &h->public
+                     : asked->scope == HOLD_ALL  ? &h->all
+                                                 : place_alone(h, asked->credential, now_ms);
+    bool is_new = p->until_ms <= now_ms || p->status != asked->status;
+    if (p->until_ms < asked->until_ms)
+        *p = *asked;
+    return is_new;
+}
+
+const struct hold *holds_find(const struct holds *h, bool is_public, uint64_t credential,
+                              uint64_t now_ms)
+{
+    const struct hold *latest = &h->all;
+    if (is_public && h->public.until_ms > latest->until_ms)
+        latest = &h->public;
+    const struct hold *own = credential && h->alone_count ? find_alone(h, credential) : NULL;
+    if (own && own->until_ms > latest->until_ms)
+        latest = own;
+    return latest->until_ms > now_ms ? latest : NULL;
+}
+
+const struct hold *holds_next(const struct holds *h, const struct hold *after, uint64_t now_ms)
+{
+    if (after == NULL && h->all.until_ms > now_ms)
+        return &h->all;
+    if ((after == NULL || after == &h->all) && h->public.until_ms > now_ms)
+        return &h->public;
+    size_t i = after == NULL || after == &h->all || after == &h->public
+                   ? 0
+                   : (size_t)(after - h->alone) + 1;
+    while (i < h->alone_count && h->alone[i].until_ms <= now_ms)
+        i++;
+    return i < h->alone_count ? &h->alone[i] : NULL;
+}
+
+static bool end_now(struct hold *p, uint64_t now_ms)
+{
+    if (p->until_ms <= now_ms)
+        return false;
+    p->until_ms = now_ms;
+    return true;
+}
+
+bool holds_lift(struct holds *h, uint64_t now_ms)
+{
+    bool any = end_now(&h->all, now_ms);
+    any = end_now(&h->public, now_ms) || any;
+    for (size_t i = 0; i < h->alone_count; i++)
+        any = end_now(&h->alone[i], now_ms) || any;
+    h->weight_lifted = true;
+    return any;
+}
+
+/* From where the weight told now has grown. */
+static int64_t weight_base(const struct holds *h, int64_t weight, uint64_t now_ms, uint64_t left_ms)
+{
+    bool near_turn = left_ms <= TURN_MS || left_ms > 60000 - TURN_MS;
+    if (now_ms >= h->weight_until_ms + TURN_MS)
+        return 0;
+    if (now_ms >= h->weight_until_ms)
+        return weight > h->weight_most ? h->weight_most : 0;
+    return near_turn && weight < h->weight_most / 2 ? 0 : h->weight_most;
+}
+
+uint64_t holds_weigh(struct holds *h, int64_t weight, uint64_t now_ms, uint64_t left_ms)
+{
+    int64_t base = weight_base(h, weight, now_ms, left_ms);
+    h->weight = weight;
+    h->weight_lifted = false;
+    h->weight_most = weight > base ? weight : base;
+    h->weight_until_ms = now_ms + left_ms;
+    return weight > base ? (uint64_t)(weight - base) : 0;
+}
+
+int64_t holds_weight(const struct holds *h, uint64_t now_ms)
+{
+    return h->weight > 0 && now_ms >= h->weight_until_ms ? 0 : h->weight;
+}

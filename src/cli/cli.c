@@ -1,0 +1,378 @@
+#include "cli/cli.h"
+
+#include <ares.h>
+#include <confuse.h>
+#include <getopt.h>
+#include <jansson.h>
+#include <libpsl.h>
+#include <llhttp.h>
+#include <mbedtls/version.h>
+#include <nghttp2/nghttp2.h>
+#include <stdio.h>
+#include <sysexits.h>
+#include <uv.h>
+
+#include "base/text.h"
+#include "cli/ca_init.h"
+#include "cli/daemon_client.h"
+#include "cli/doctor.h"
+#include "cli/stats_table.h"
+#include "cli/stats_watch.h"
+#include "cli/verbs.h"
+#include "config/config.h"
+#include "daemon/daemon.h"
+#include "daemon/loaded_config.h"
+#include "daemon/sandbox.h"
+
+#define DEFAULT_PATH SYSCONFDIR "/trunkline/trunkline.conf"
+#define DEFAULT_URL "http://127.0.0.1:8642"
+
+struct command {
+    const char *name; /* NULL: no command, the daemon itself */
+    int (*run)(int argc, char **argv, const struct command *);
+    const char *usage;
+    bool takes_upstream; /* one argument beside the options */
+};
+
+/* What the options said. */
+struct options {
+    const char *path, *url, *upstream; /* NULL: not given */
+    bool verbose, json, watch, all;
+    int exit_code; /* -1: go on */
+};
+
+static int print_version(void)
+{
+    char mbedtls[16];
+    mbedtls_version_get_string(mbedtls);
+    printf("trunkline %s\n", PACKAGE_VERSION);
+    printf("libuv %s\nllhttp %d.%d.%d\nnghttp2 %s\nmbedTLS %s\nc-ares %s\njansson %s\n"
+           "libconfuse %s\nlibpsl %s\nsandbox: %s\n",
+           uv_version_string(), LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH,
+           nghttp2_version(0)->version_str, mbedtls, ares_version(NULL), jansson_version_str(),
+           confuse_version, psl_get_version(), sandbox_words());
+    return EX_OK;
+}
+
+/* What was printed may still fail to reach a full disk. */
+static int end_of_output(int exit_code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit_code;
+    fprintf(stderr, "trunkline: cannot write: %m\n");
+    return EX_IOERR;
+}
+
+static int misused(const struct command *c, const char *what, const char *which)
+{
+    fprintf(stderr, "trunkline: %s '%s'; see trunkline%s%s --help\n", what, which,
+            c->name ? " " : "", c->name ? c->name : "");
+    return EX_USAGE;
+}
+
+static int wrong_option(const struct command *c, char **argv, int found)
+{
+    char letter[] = {'-', (char)optopt, '\0'};
+    const char *word = argv[optind - 1];
+    if (found == ':')
+        return misused(c, "a value is missing after", word);
+    if (optopt && strchr(word, '=')) /* a long one: getopt_long(3) gives its letter */
+        return misused(c, "there is no value for", word);
+    return misused(c, "unknown option", optopt ? letter : word);
+}
+
+/* One for all commands; `letters` and `names` say which options this one takes. */
+static struct options read_options(const struct command *c, int argc, char **argv,
+                                   const char *letters, const struct option *names)
+{
+    struct options o = {.exit_code = -1};
+    int found;
+    optind = 0;
+    while (o.exit_code < 0 && (found = getopt_long(argc, argv, letters, names, NULL)) != -1) {
+        switch (found) {
+        case 'c': o.path = optarg; break;
+        case 'v': o.verbose = true; break;
+        case 'u': o.url = optarg; break;
+        case 'j': o.json = true; break;
+        case 'w': o.watch = true; break;
+        case 'a': o.all = true; break;
+        case 'h': o.exit_code = printf("%s", c->usage) < 0 ? EX_IOERR : EX_OK; break;
+        case 'V': o.exit_code = print_version(); break;
+        default: o.exit_code = wrong_option(c, argv, found);
+        }
+    }
+    if (o.exit_code < 0 && c->takes_upstream && optind < argc)
+        o.upstream = argv[optind++];
+    if (o.exit_code < 0 && optind < argc)
+        o.exit_code = misused(c, "unexpected argument", argv[optind]);
+    return o;
+}
+
+static int run_daemon(int argc, char **argv, const struct command *c)
+{
+    static const struct option names[] = {
+        {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
+    struct options o = read_options(c, argc, argv, "+:c:vh", names);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    return daemon_run(o.path ? o.path : DEFAULT_PATH, o.path == NULL, o.verbose);
+}
+
+static const struct option file_options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+
+static void complain(void *context, const char *message)
+{
+    (void)context;
+    fprintf(stderr, "%s\n", message);
+}
+
+static int run_check(int argc, char **argv, const struct command *c)
+{
+    struct options o = read_options(c, argc, argv, ":c:h", file_options);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    const char *path = o.path ? o.path : DEFAULT_PATH;
+    struct text errors = {0};
+    tls_start();
+    bool good = loaded_config_check(path, &errors);
+    if (errors.len)
+        fputs(errors.at, stderr);
+    text_free(&errors);
+    if (!good)
+        return EX_CONFIG;
+    printf("%s: ok\n", path);
+    return end_of_output(EX_OK);
+}
+
+static int run_config(int argc, char **argv, const struct command *c)
+{
+    struct options o = read_options(c, argc, argv, ":c:h", file_options);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    struct config *config =
+        config_load(o.path ? o.path : DEFAULT_PATH, o.path == NULL, complain, NULL);
+    if (config == NULL)
+        return EX_CONFIG;
+    struct text dump = {0};
+    config_dump(config, &dump);
+    fwrite(dump.at, 1, dump.len, stdout);
+    text_free(&dump);
+    config_unref(config);
+    return end_of_output(EX_OK);
+}
+
+/* The first address the daemon of this file listens on; an exit code. */
+static int url_of_file(const char *path, struct text *url)
+{
+    struct text at = {0};
+    bool found = config_first_listen(path, &at);
+    if (found) {
+        bool is_unix = span_starts(text_span(&at), SPAN("unix:"));
+        text_printf(url, "%s%s", is_unix ? "" : "http://", at.at);
+    }
+    text_free(&at);
+    if (found)
+        return EX_OK;
+    struct config *config = config_load(path, false, complain, NULL); /* to tell why not */
+    if (config)
+        fprintf(stderr, "trunkline: %s: listens nowhere\n", path);
+    config_unref(config);
+    return EX_CONFIG;
+}
+
+/* Where to find the daemon, as the options have it; an exit code. */
+static int url_of_daemon(const struct options *o, const struct command *c, struct text *url)
+{
+    int exit_code = EX_OK;
+    if (o->path && o->url)
+        return misused(c, "with -c there is no", "--url");
+    if (o->path)
+        exit_code = url_of_file(o->path, url);
+    else
+        text_add_str(url, o->url ? o->url : DEFAULT_URL);
+    if (exit_code == EX_OK && !daemon_client_understands(url->at))
+        exit_code = misused(c, "neither http://HOST:PORT nor unix:/path:", url->at);
+    return exit_code;
+}
+
+static int show_stats(const char *url, bool json)
+{
+    char why[200];
+    struct text page = {0}, table = {0};
+    bool fetched = daemon_client_page(url, "/stats", &page, why, sizeof why);
+    bool shown = fetched && (json || stats_table(text_span(&page), &table, why, sizeof why));
+    const struct text *out = json ? &page : &table;
+    if (shown && out->len)
+        fwrite(out->at, 1, out->len, stdout);
+    if (shown && out->len && out->at[out->len - 1] != '\n')
+        putchar('\n');
+    if (!shown)
+        fprintf(stderr, "trunkline: %s: %s\n", url, why);
+    text_free(&page);
+    text_free(&table);
+    return shown ? end_of_output(EX_OK) : EX_UNAVAILABLE;
+}
+
+static int run_stats(int argc, char **argv, const struct command *c)
+{
+    static const struct option names[] = {{"help", no_argument, NULL, 'h'},
+                                          {"url", required_argument, NULL, 'u'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {"watch", no_argument, NULL, 'w'},
+                                          {0}};
+    struct options o = read_options(c, argc, argv, ":c:h", names);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    if (o.json && o.watch)
+        return misused(c, "with --json there is no", "--watch");
+    struct text url = {0};
+    int exit_code = url_of_daemon(&o, c, &url);
+    if (exit_code == EX_OK && o.watch)
+        exit_code = stats_watch(url.at);
+    else if (exit_code == EX_OK)
+        exit_code = show_stats(url.at, o.json);
+    text_free(&url);
+    return exit_code;
+}
+
+/* One upstream, or expressly all of them: a slip of the hand stops nothing. */
+static int check_target(const struct options *o, const struct command *c)
+{
+    if (o->upstream == NULL && !o->all)
+        return misused(c, "an upstream must be named, or all of them by", "--all");
+    if (o->upstream && o->all)
+        return misused(c, "with the name of an upstream there is no", "--all");
+    if (o->upstream && !verb_takes(o->upstream))
+        return misused(c, "no upstream is named", o->upstream);
+    return EX_OK;
+}
+
+static int run_verb(int argc, char **argv, const struct command *c)
+{
+    static const struct option names[] = {{"help", no_argument, NULL, 'h'},
+                                          {"url", required_argument, NULL, 'u'},
+                                          {"all", no_argument, NULL, 'a'},
+                                          {0}};
+    struct options o = read_options(c, argc, argv, ":c:h", names);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    int wrong = check_target(&o, c);
+    if (wrong)
+        return wrong;
+    struct text url = {0};
+    int exit_code = url_of_daemon(&o, c, &url);
+    if (exit_code == EX_OK)
+        exit_code = end_of_output(verb_say(url.at, c->name, o.upstream));
+    text_free(&url);
+    return exit_code;
+}
+
+static int run_reload(int argc, char **argv, const struct command *c)
+{
+    static const struct option names[] = {
+        {"help", no_argument, NULL, 'h'}, {"url", required_argument, NULL, 'u'}, {0}};
+    struct options o = read_options(c, argc, argv, ":c:h", names);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    struct text url = {0};
+    int exit_code = url_of_daemon(&o, c, &url);
+    if (exit_code == EX_OK)
+        exit_code = end_of_output(verb_reload(url.at));
+    text_free(&url);
+    return exit_code;
+}
+
+static int run_doctor(int argc, char **argv, const struct command *c)
+{
+    struct options o = read_options(c, argc, argv, ":c:h", file_options);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    return end_of_output(doctor_run(o.path ? o.path : DEFAULT_PATH, o.path == NULL, o.upstream));
+}
+
+#define WHERE_IT_IS                                                                                \
+    "  --url URL  where it listens: http://HOST:PORT or unix:/path (" DEFAULT_URL ")\n"            \
+    "  -c FILE    take the first address its configuration listens on\n"
+#define VERB_USAGE(verb, meaning)                                                                  \
+    "Usage: trunkline " verb " UPSTREAM | --all [--url URL | -c FILE]\n" meaning                   \
+    "  --all      at all upstreams\n" WHERE_IT_IS
+
+static int run_ca(int argc, char **argv, const struct command *c)
+{
+    return end_of_output(ca_init(argc, argv, c->usage));
+}
+
+static const struct command commands[] = {
+    {NULL, run_daemon,
+     "Usage: trunkline [-c FILE] [-v]\n"
+     "       trunkline check [-c FILE]\n"
+     "       trunkline config [-c FILE]\n"
+     "       trunkline stats [--url URL | -c FILE] [--json | --watch]\n"
+     "       trunkline pause|resume|reconnect|drain UPSTREAM | --all [--url URL | -c FILE]\n"
+     "       trunkline reload [--url URL | -c FILE]\n"
+     "       trunkline doctor [UPSTREAM] [-c FILE]\n"
+     "       trunkline ca init --dir DIR --host NAME ...\n"
+     "Keeps TLS lines to exchanges open and lends them to local programs.\n"
+     "\n"
+     "Without a command it runs in the foreground and logs to stderr.\n"
+     "  -c FILE    the configuration (" DEFAULT_PATH ")\n"
+     "  -v         log everything, as log_level = debug\n"
+     "  --help     this text; COMMAND --help tells more\n"
+     "  --version  the version, and those of its libraries\n",
+     false},
+    {"check", run_check,
+     "Usage: trunkline check [-c FILE]\n"
+     "Reads the configuration and prints \"FILE: ok\", or what is wrong with it.\n"
+     "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
+     false},
+    {"config", run_config,
+     "Usage: trunkline config [-c FILE]\n"
+     "Prints every directive with its value, in the syntax of the file.\n"
+     "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
+     false},
+    {"stats", run_stats,
+     "Usage: trunkline stats [--url URL | -c FILE] [--json | --watch]\n"
+     "Shows the pools of a running daemon.\n" WHERE_IT_IS
+     "  --json     the document as it is, rather than a table\n"
+     "  --watch    a page with rates per second, refreshed in place, until ^C or q\n",
+     false},
+    {"pause", run_verb,
+     VERB_USAGE("pause", "Lets running requests finish and makes further ones wait.\n"), true},
+    {"resume", run_verb, VERB_USAGE("resume", "Ends pause and drain.\n"), true},
+    {"reconnect", run_verb,
+     VERB_USAGE("reconnect", "Replaces every connection as it falls idle.\n"), true},
+    {"drain", run_verb,
+     VERB_USAGE("drain",
+                "Finishes running requests, closes the connections and refuses further requests\n"
+                "until resume; --all drains the daemon, which then ends, as by SIGTERM.\n"),
+     true},
+    {"reload", run_reload,
+     "Usage: trunkline reload [--url URL | -c FILE]\n"
+     "Has a running daemon read its configuration again, and waits for the outcome: a bad\n"
+     "one is refused whole, its errors are printed, and the exit code is 78.\n" WHERE_IT_IS,
+     false},
+    {"doctor", run_doctor,
+     "Usage: trunkline doctor [UPSTREAM] [-c FILE]\n"
+     "Looks once at each exchange, or at one: addresses, TLS, certificate, times, clock,\n"
+     "weight used. Exits 1 if one is not well, and says why.\n"
+     "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
+     true},
+    {"ca", run_ca,
+     "Usage: trunkline ca init --dir DIR --host NAME [--host NAME]...\n"
+     "Makes the local CA for connect = intercept: DIR/ca.pem for the programs,\n"
+     "DIR/issuer.pem (ca_cert) and DIR/ca.key (ca_key) for trunkline.\n"
+     "  --dir DIR    where to; made if it is not there. Nothing is overwritten\n"
+     "  --host NAME  a host that it can vouch for, with its subdomains\n",
+     false},
+};
+
+int cli_main(int argc, char **argv)
+{
+    const struct command *daemon = &commands[0];
+    if (argc < 2 || argv[1][0] == '-')
+        return daemon->run(argc, argv, daemon);
+    for (size_t i = 1; i < COUNT_OF(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc - 1, argv + 1, &commands[i]);
+    return misused(daemon, "unknown command", argv[1]);
+}

@@ -1,0 +1,23 @@
+#include <errno.h>
+#include <fcntl.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "cli/cli.h"
+
+/* Where one of the first three was closed, the next socket would become it, and a
+ * line of the log a part of what it carries. Opened so that using it still fails. */
+static bool hold_standard_descriptors(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+            open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return false;
+    return true;
+}
+
+int main(int argc, char **argv)
+{
+    return hold_standard_descriptors() ? cli_main(argc, argv) : EX_OSFILE;
+}

@@ -1,0 +1,208 @@
+#include "cli/stats_table.h"
+
+#include <stdio.h>
+
+#include "cli/stats_cell.h"
+
+typedef void format_cell(char *cell, json_t *upstream, const char *path);
+
+static void string_cell(char *cell, json_t *u, const char *path)
+{
+    format_string(cell, at_path(u, path));
+}
+
+static void count_cell(char *cell, json_t *u, const char *path)
+{
+    format_count(cell, number_at(u, path));
+}
+
+static void latency_cell(char *cell, json_t *u, const char *path)
+{
+    if (number_at(u, "latency_ms.total.count") > 0)
+        format_ms(cell, number_at(u, path));
+    else
+        format_string(cell, NULL);
+}
+
+/* Of the requests that got a line, those that found it warm. */
+static void reused_cell(char *cell, json_t *u, const char *path)
+{
+    double reused = number_at(u, path), lent = number_at(u, "latency_ms.queue.count");
+    format_share(cell, reused, reused > lent ? reused : lent);
+}
+
+static void success_cell(char *cell, json_t *u, const char *path)
+{
+    double succeeded = number_at(u, path);
+    format_share(cell, succeeded, succeeded + number_at(u, "requests.failed"));
+}
+
+static void sum_cell(char *cell, json_t *u, const char *path)
+{
+    format_count(cell, sum_at(u, path));
+}
+
+static const struct column {
+    const char *title;
+    format_cell *format;
+    const char *path;
+} columns[] = {
+    {"upstream", string_cell, "name"},
+    {"state", string_cell, "state"},
+    {"open", count_cell, "connections.open"},
+    {"idle", count_cell, "connections.idle"},
+    {"busy", count_cell, "connections.active"},
+    {"wait", count_cell, "queue.waiting"},
+    {"opened", count_cell, "connections.opened"},
+    {"reused%", reused_cell, "connections.reused"},
+    {"reqs", count_cell, "requests.total"},
+    {"ok%", success_cell, "requests.succeeded"},
+    {"p50ms", latency_cell, "latency_ms.total.p50"},
+    {"p99ms", latency_cell, "latency_ms.total.p99"},
+    {"errs", sum_cell, "requests.errors"},
+};
+
+struct table {
+    json_t *upstreams;
+    size_t widths[COUNT_OF(columns)];
+};
+
+static void measure(struct table *t)
+{
+    size_t row;
+    json_t *u;
+    for (size_t c = 0; c < COUNT_OF(columns); c++) {
+        t->widths[c] = strlen(columns[c].title);
+        json_array_foreach (t->upstreams, row, u) {
+            char cell[CELL_SIZE];
+            columns[c].format(cell, u, columns[c].path);
+            if (strlen(cell) > t->widths[c])
+                t->widths[c] = strlen(cell);
+        }
+    }
+}
+
+/* Words to the left, numbers to the right. */
+static void add_cell(struct text *out, const struct table *t, size_t c, const char *cell)
+{
+    int width = (int)t->widths[c];
+    bool is_word = columns[c].format == string_cell;
+    text_printf(out, "%s%*s", c ? " " : "", is_word ? -width : width, cell);
+    if (c + 1 == COUNT_OF(columns))
+        text_add(out, SPAN("\n"));
+}
+
+static void add_row(struct text *out, const struct table *t, json_t *u)
+{
+    for (size_t c = 0; c < COUNT_OF(columns); c++) {
+        char cell[CELL_SIZE];
+        columns[c].format(cell, u, columns[c].path);
+        add_cell(out, t, c, cell);
+    }
+}
+
+static double sum_of(json_t *upstreams, const char *path)
+{
+    size_t row;
+    json_t *u;
+    double sum = 0;
+    json_array_foreach (upstreams, row, u) {
+        sum += number_at(u, path);
+    }
+    return sum;
+}
+
+static void add_summary(struct text *out, json_t *o)
+{
+    char version[CELL_SIZE], requests[CELL_SIZE], share[CELL_SIZE];
+    format_string(version, at_path(o, "version"));
+    format_count(requests, number_at(o, "requests.total"));
+    success_cell(share, o, "requests.succeeded");
+    text_printf(out, "trunkline %s, pid %.0f, up ", version, number_at(o, "pid"));
+    format_uptime(out, number_at(o, "uptime_s"));
+    text_printf(out, "%s: %.0f clients, %s requests, %.0f active, %s %% ok",
+                json_is_true(at_path(o, "draining")) ? ", draining" : "",
+                number_at(o, "clients.open"), requests, number_at(o, "requests.active"), share);
+    double unknown = sum_of(json_object_get(o, "upstreams"), "requests.unknown");
+    if (unknown > 0)
+        text_printf(out, ", %.0f orders of unknown fate", unknown);
+    text_add(out, SPAN("\n"));
+}
+
+/* Who waits, for how long, and what the cause is. */
+static void add_holds(struct text *out, const char *name, json_t *holds)
+{
+    size_t row;
+    json_t *h;
+    json_array_foreach (holds, row, h) {
+        char held[CELL_SIZE], bot[CELL_SIZE], path[CELL_SIZE];
+        format_string(held, at_path(h, "held"));
+        format_string(bot, at_path(h, "bot"));
+        format_string(path, at_path(h, "path"));
+        text_printf(out, "held: %s: %s%s for ", name,
+                    strcmp(held, "credential") == 0 ? "one credential's" : held,
+                    strcmp(held, "all") == 0 ? "" : " requests");
+        format_uptime(out, (number_at(h, "left_ms") + 999) / 1000);
+        text_printf(out, ", because of %.0f to %s at %s (trunkline resume %s ends it)\n",
+                    number_at(h, "status"), bot, path, name);
+    }
+}
+
+static void add_warnings(struct text *out, json_t *upstreams)
+{
+    size_t row;
+    json_t *u;
+    json_array_foreach (upstreams, row, u) {
+        char name[CELL_SIZE];
+        double bypassing = number_at(u, "tunnels.bypassing");
+        double tls_failed = number_at(u, "tunnels.tls_failed");
+        double unknown = number_at(u, "requests.unknown");
+        format_string(name, at_path(u, "name"));
+        add_holds(out, name, at_path(u, "limits.holds"));
+        if (json_is_false(at_path(u, "tls_verify")))
+            text_printf(out, "warning: %s: tls_verify = no: anyone could answer in its name\n",
+                        name);
+        if (unknown > 0)
+            text_printf(out, "warning: %s: %.0f orders of unknown fate: see the log\n", name,
+                        unknown);
+        if (bypassing > 0)
+            text_printf(out, "warning: %s: %.0f tunnels by CONNECT went past the pool\n", name,
+                        bypassing);
+        if (tls_failed > 0)
+            text_printf(out,
+                        "warning: %s: %.0f TLS handshakes inside CONNECT failed: does the "
+                        "client trust ca_cert?\n",
+                        name, tls_failed);
+    }
+}
+
+static void add_table(struct text *out, json_t *upstreams)
+{
+    struct table t = {.upstreams = upstreams};
+    size_t row;
+    json_t *u;
+    measure(&t);
+    for (size_t c = 0; c < COUNT_OF(columns); c++)
+        add_cell(out, &t, c, columns[c].title);
+    json_array_foreach (upstreams, row, u) {
+        add_row(out, &t, u);
+    }
+    add_warnings(out, upstreams);
+}
+
+bool stats_table(struct span document, struct text *out, char *error, size_t size)
+{
+    json_error_t problem;
+    json_t *o = json_loadb(document.at, document.len, 0, &problem);
+    json_t *upstreams = o ? json_object_get(o, "upstreams") : NULL;
+    if (json_is_array(upstreams)) {
+        add_summary(out, o);
+        add_table(out, upstreams);
+    } else {
+        snprintf(error, size, "not the /stats of a trunkline: %s",
+                 o ? "it lists no upstreams" : problem.text);
+    }
+    bool fine = json_is_array(upstreams);
+    json_decref(o);
+    return fine;
+}

@@ -1,0 +1,109 @@
+#include "cli/verbs.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "cli/daemon_client.h"
+
+#define RELOAD_PATIENCE_S 60 /* another one may be under way, on a slow disk */
+
+bool verb_takes(const char *upstream)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    return *upstream && upstream[strspn(upstream, letters)] == '\0';
+}
+
+static long long count_at(json_t *row, const char *object, const char *key)
+{
+    return (long long)json_integer_value(json_object_get(json_object_get(row, object), key));
+}
+
+static void print_row(json_t *row, const char *name)
+{
+    const char *state = json_string_value(json_object_get(row, "state"));
+    printf("%s: %s, %lld active, %lld waiting, %lld lines open\n", name, state ? state : "-",
+           count_at(row, "requests", "active"), count_at(row, "queue", "waiting"),
+           count_at(row, "connections", "open"));
+}
+
+static size_t print_rows(json_t *rows, const char *upstream)
+{
+    size_t at, shown = 0;
+    json_t *row;
+    json_array_foreach (rows, at, row) {
+        const char *name = json_string_value(json_object_get(row, "name"));
+        if (name == NULL || (upstream && strcmp(name, upstream) != 0))
+            continue;
+        print_row(row, name);
+        shown++;
+    }
+    return shown;
+}
+
+/* It was done already; that what came of it cannot be seen is no failure. */
+static void print_outcome(const char *url, const char *verb, const char *upstream)
+{
+    char why[200];
+    struct text page = {0};
+    json_t *o = NULL;
+    if (daemon_client_page(url, "/stats", &page, why, sizeof why))
+        o = json_loadb(page.at, page.len, 0, NULL);
+    if (print_rows(json_object_get(o, "upstreams"), upstream) == 0)
+        printf("%s: %s: done\n", upstream ? upstream : "all", verb);
+    json_decref(o);
+    text_free(&page);
+}
+
+/* The daemon's own words, as far as it is one. */
+static void print_refusal(const char *url, const char *verb, unsigned status,
+                          const struct text *body)
+{
+    json_t *o = body->len ? json_loadb(body->at, body->len, 0, NULL) : NULL;
+    const char *detail = json_string_value(json_object_get(o, "detail"));
+    if (detail)
+        fprintf(stderr, "trunkline: %s: %s: %s\n", url, verb, detail);
+    else
+        fprintf(stderr, "trunkline: %s: %s: answered with status %u\n", url, verb, status);
+    json_decref(o);
+}
+
+/* The errors come one a line, as from `trunkline check`. */
+int verb_reload(const char *url)
+{
+    char why[200];
+    struct text body = {0};
+    unsigned status =
+        daemon_client_ask(url, "POST", "/reload", RELOAD_PATIENCE_S, &body, why, sizeof why);
+    if (status == 0)
+        fprintf(stderr, "trunkline: %s: %s\n", url, why);
+    else if (status == 204)
+        printf("reloaded\n");
+    else if (status == 409 && body.len)
+        fprintf(stderr, "%s", body.at);
+    else
+        print_refusal(url, "reload", status, &body);
+    text_free(&body);
+    return status == 204 ? EX_OK : status == 409 ? EX_CONFIG : EX_UNAVAILABLE;
+}
+
+int verb_say(const char *url, const char *verb, const char *upstream)
+{
+    char why[200];
+    struct text path = {0}, body = {0};
+    text_printf(&path, "/upstreams/%s%s%s", upstream ? upstream : "", upstream ? "/" : "", verb);
+    unsigned status =
+        daemon_client_ask(url, "POST", path.at, FETCH_PATIENCE_S, &body, why, sizeof why);
+    if (status == 0)
+        fprintf(stderr, "trunkline: %s: %s\n", url, why);
+    else if (status != 204)
+        print_refusal(url, verb, status, &body);
+    else if (upstream == NULL && strcmp(verb, "drain") == 0)
+        printf("the daemon drains and ends\n");
+    else
+        print_outcome(url, verb, upstream);
+    text_free(&path);
+    text_free(&body);
+    return status == 204 ? EX_OK : EX_UNAVAILABLE;
+}

@@ -1,0 +1,289 @@
+#include "pages/admin.h"
+
+#include <stdio.h>
+
+#include "http/reply.h"
+#include "pages/caller.h"
+#include "pages/dashboard.h"
+#include "pages/metrics.h"
+#include "pages/stats_document.h"
+
+struct page {
+    struct admin *admin;
+    const struct request *request;
+    const struct ingress *ingress;
+    const struct exchange_events *events;
+    void *owner;
+};
+
+static struct response *make_head(const struct page *p, unsigned status, size_t length)
+{
+    struct response *r = arena_alloc(p->request->arena, sizeof *r);
+    *r = (struct response){.status = status,
+                           .reason = reply_reason(status),
+                           .minor = 1,
+                           .has_length = true,
+                           .length = length,
+                           .keeps_alive = true};
+    r->framing = p->request->is_head ? FRAMING_NONE : FRAMING_LENGTH;
+    return r;
+}
+
+static void add_field(const struct page *p, struct response *r, struct span name, struct span value)
+{
+    fields_add(&r->fields, p->request->arena, name, value);
+}
+
+static struct exchange *answer(const struct page *p, const struct response *r, struct span body)
+{
+    return reply_open(p->admin->loop, r, body, p->events, p->owner);
+}
+
+static struct response *make_page(const struct page *p, unsigned status, struct span type,
+                                  size_t length)
+{
+    struct response *r = make_head(p, status, length);
+    add_field(p, r, SPAN("Content-Type"), type);
+    add_field(p, r, SPAN("Cache-Control"), SPAN("no-store"));
+    add_field(p, r, SPAN("X-Content-Type-Options"), SPAN("nosniff"));
+    return r;
+}
+
+static struct exchange *send_page(const struct page *p, unsigned status, struct span type,
+                                  struct span body)
+{
+    struct response *r = make_page(p, status, type, body.len);
+    return answer(p, r, p->request->is_head ? SPAN("") : body);
+}
+
+static struct exchange *refuse(const struct page *p, const struct verdict *why, struct span allow)
+{
+    struct span body;
+    struct response *r = reply_error(p->request->arena, p->request, why, NULL, NULL, &body);
+    if (allow.len)
+        add_field(p, r, SPAN("Allow"), allow);
+    return answer(p, r, body);
+}
+
+static struct exchange *refuse_method(const struct page *p, struct span allow)
+{
+    struct verdict why =
+        verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "this page takes %.*s", SPAN_ARG(allow));
+    why.status = 405;
+    return refuse(p, &why, allow);
+}
+
+static struct exchange *send_paced(const struct page *p, struct span type,
+                                   struct page_source *source)
+{
+    struct response *r = make_page(p, 200, type, 0);
+    return page_stream_open(p->admin->loop, r, p->request->is_head, source, p->events, p->owner);
+}
+
+static struct exchange *send_stats(const struct page *p, bool recent)
+{
+    return send_paced(p, SPAN("application/json"), stats_document_new(p->admin, recent));
+}
+
+static struct exchange *send_metrics(const struct page *p)
+{
+    struct metrics m = {
+        .pools = p->admin->pools, .bots = &p->admin->totals->bots, .draining = p->admin->draining};
+    p->admin->count_clients(p->admin->context, &m.clients);
+    return send_paced(p, SPAN("text/plain; version=0.0.4; charset=utf-8"), metrics_new(&m));
+}
+
+/* All that it may do is in the policy; nobody may frame it. */
+static struct exchange *send_dashboard(const struct page *p)
+{
+    struct span page = dashboard_page();
+    struct response *r = make_page(p, 200, SPAN("text/html; charset=utf-8"), page.len);
+    add_field(p, r, SPAN("Content-Security-Policy"), dashboard_policy(p->request->arena));
+    add_field(p, r, SPAN("Referrer-Policy"), SPAN("no-referrer"));
+    return answer(p, r, p->request->is_head ? SPAN("") : page);
+}
+
+static struct exchange *send_health(const struct page *p)
+{
+    struct span type = SPAN("text/plain; charset=utf-8");
+    if (p->admin->draining)
+        return send_page(p, 503, type, SPAN("draining\n"));
+    return send_page(p, 200, type, SPAN("ok\n"));
+}
+
+struct known {
+    char names[sizeof((struct verdict *)NULL)->detail];
+    size_t len;
+};
+
+/* As many names as fit: half a name helps nobody. */
+static void add_name(void *context, const struct pool *p)
+{
+    struct known *k = context;
+    struct pool_view view;
+    pool_describe(p, &view);
+    size_t len = strlen(view.name);
+    if (!view.listed || k->len + len + sizeof ", /" > sizeof k->names - sizeof "known: ")
+        return;
+    k->len += (size_t)snprintf(k->names + k->len, sizeof k->names - k->len, ", /%s", view.name);
+}
+
+static struct exchange *refuse_path(const struct page *p)
+{
+    struct known k = {.names = "/, /stats, /metrics, /healthz"};
+    k.len = strlen(k.names);
+    pools_each(p->admin->pools, add_name, &k);
+    struct verdict why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "known: %s", k.names);
+    why.status = 404;
+    return refuse(p, &why, (struct span){0});
+}
+
+static struct exchange *refuse_with(const struct page *p, enum failure error, int status,
+                                    const char *words)
+{
+    struct verdict why = verdict_make(error, SENT_NO, "%s", words);
+    why.status = status;
+    return refuse(p, &why, (struct span){0});
+}
+
+static const char for_this_machine[] = "verbs are for callers on this machine";
+static const char shutting_down[] = "trunkline is shutting down";
+
+static struct response *make_done(const struct page *p)
+{
+    struct response *r = make_head(p, 204, 0);
+    r->has_length = false;
+    r->framing = FRAMING_NONE;
+    return r;
+}
+
+static struct exchange *open_verb(const struct page *p, struct span name, struct span verb)
+{
+    enum pool_verb known = pool_verb_of(verb);
+    if (known == POOL_VERB_COUNT)
+        return refuse_with(p, FAILURE_HTTP_REQUEST_ERROR, 404,
+                           "verbs are pause, resume, reconnect and drain");
+    if (!span_is(p->request->method, SPAN("POST")))
+        return refuse_method(p, SPAN("POST"));
+    if (!p->ingress->is_loopback)
+        return refuse_with(p, FAILURE_HTTP_REQUEST_DENIED, 403, for_this_machine);
+    char who[CALLER_SIZE];
+    enum admin_outcome outcome =
+        p->admin->command(p->admin->context, name, known, caller_text(who, p->ingress, p->request));
+    if (outcome == ADMIN_UNKNOWN)
+        return refuse_with(p, FAILURE_HTTP_REQUEST_ERROR, 404, "no upstream of that name");
+    if (outcome == ADMIN_DRAINING)
+        return refuse_with(p, FAILURE_DESTINATION_UNAVAILABLE, 503, shutting_down);
+    return answer(p, make_done(p), SPAN(""));
+}
+
+/* A POST /reload whose outcome is not known yet; in the request's arena. */
+struct reloading {
+    struct reload_waiter waiter;
+    struct page page;
+    struct exchange *exchange;
+};
+
+static void on_reloaded(struct reload_waiter *w, enum reload_outcome outcome, struct span errors)
+{
+    struct reloading *r = container_of(w, struct reloading, waiter);
+    const struct page *p = &r->page;
+    struct span body = SPAN("");
+    struct response *head;
+    if (outcome == RELOAD_DONE) {
+        head = make_done(p);
+    } else if (outcome == RELOAD_REFUSED) {
+        body = arena_span(p->request->arena, errors);
+        head = make_page(p, 409, SPAN("text/plain; charset=utf-8"), body.len);
+    } else {
+        struct verdict why =
+            verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "%s", shutting_down);
+        head = reply_error(p->request->arena, p->request, &why, NULL, NULL, &body);
+    }
+    reply_answer(r->exchange, head, body);
+}
+
+static void forget_reload(void *context)
+{
+    struct reloading *r = context;
+    list_remove(&r->waiter.link);
+}
+
+static struct exchange *open_reload(const struct page *p)
+{
+    char who[CALLER_SIZE];
+    if (!span_is(p->request->method, SPAN("POST")))
+        return refuse_method(p, SPAN("POST"));
+    if (!p->ingress->is_loopback)
+        return refuse_with(p, FAILURE_HTTP_REQUEST_DENIED, 403, for_this_machine);
+    if (p->admin->draining)
+        return refuse_with(p, FAILURE_DESTINATION_UNAVAILABLE, 503, shutting_down);
+    struct reloading *r = arena_alloc(p->request->arena, sizeof *r);
+    *r = (struct reloading){.waiter = {.done = on_reloaded}, .page = *p};
+    r->exchange = reply_open_later(p->admin->loop, forget_reload, r, p->events, p->owner);
+    p->admin->reload(p->admin->context, &r->waiter, caller_text(who, p->ingress, p->request));
+    return r->exchange;
+}
+
+/* "OPTIONS *" asks about the server as a whole (RFC 9110 9.3.7). */
+static struct exchange *open_server(const struct page *p)
+{
+    if (!span_is(p->request->method, SPAN("OPTIONS")))
+        return refuse_method(p, SPAN("OPTIONS"));
+    struct response *r = make_head(p, 200, 0);
+    add_field(p, r, SPAN("Allow"),
+              SPAN("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS, TRACE, CONNECT"));
+    return answer(p, r, SPAN(""));
+}
+
+/* /upstreams/NAME/VERB, or /upstreams/VERB: then the name is empty. */
+static bool is_verb(struct span path, struct span *name, struct span *verb)
+{
+    if (!span_starts(path, SPAN("/upstreams/")))
+        return false;
+    struct span rest = span_from(path, sizeof "/upstreams/" - 1);
+    size_t slash = span_find(rest, '/');
+    *name = span_first(rest, 0);
+    *verb = rest;
+    if (slash == rest.len)
+        return pool_verb_of(rest) != POOL_VERB_COUNT;
+    *name = span_first(rest, slash);
+    *verb = span_from(rest, slash + 1);
+    return slash > 0 && verb->len > 0 && span_find(*verb, '/') == verb->len;
+}
+
+static bool is_one_of(struct span path, const struct span *paths, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (span_is(path, paths[i]))
+            return true;
+    return false;
+}
+
+struct exchange *admin_open(struct admin *a, const struct request *request,
+                            const struct ingress *ingress, const struct route *route,
+                            const struct exchange_events *events, void *owner)
+{
+    static const struct span reading[] = {
+        {"/stats", 6}, {"/healthz", 8}, {"/", 1}, {"/metrics", 8}};
+    struct page p = {a, request, ingress, events, owner};
+    struct span name, verb, path = span_first(route->path, span_find(route->path, '?'));
+    struct span query = span_from(route->path, path.len);
+    if (span_is(path, SPAN("*")))
+        return open_server(&p);
+    if (is_verb(path, &name, &verb))
+        return open_verb(&p, name, verb);
+    if (span_is(path, SPAN("/reload")))
+        return open_reload(&p);
+    if (!is_one_of(path, reading, COUNT_OF(reading)))
+        return refuse_path(&p);
+    if (!span_is(request->method, SPAN("GET")) && !request->is_head)
+        return refuse_method(&p, SPAN("GET, HEAD"));
+    if (span_is(path, SPAN("/stats")))
+        return send_stats(&p, span_is(query, SPAN("?recent")));
+    if (span_is(path, SPAN("/metrics")))
+        return send_metrics(&p);
+    if (span_is(path, SPAN("/healthz")))
+        return send_health(&p);
+    return send_dashboard(&p);
+}

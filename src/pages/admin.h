@@ -1,0 +1,41 @@
+/* The pages of trunkline itself: the dashboard, /stats, /metrics, /healthz, an
+ * operator's verbs and /reload. Reads; what changes anything is handed to main, its owner. */
+#pragma once
+
+#include "http/exchange.h"
+#include "http/ingress.h"
+#include "net/loop.h"
+#include "pages/reload_waiter.h"
+#include "proxy/record.h"
+#include "proxy/route.h"
+#include "upstream/pools.h"
+
+/* What became of a verb. */
+enum admin_outcome { ADMIN_DONE, ADMIN_UNKNOWN, ADMIN_DRAINING };
+
+struct admin {
+    struct loop *loop;
+    const struct pools *pools;
+    const struct totals *totals;
+    void (*count_clients)(void *context, struct client_counts *);
+    void (*count_stored)(void *context, struct store_counts *);
+    /* Does it to the upstream of that name, or (empty) to all of them: a drain of
+     * all is the daemon's. DRAINING: it ends already, and takes none but resume.
+     * `who` asked, in words for the log. */
+    enum admin_outcome (*command)(void *context, struct span upstream, enum pool_verb,
+                                  const char *who);
+    /* Reads the configuration again, and tells the waiter what came of it, later. */
+    void (*reload)(void *context, struct reload_waiter *, const char *who);
+    void *context;
+    const char *config_path;
+    uint64_t started_us;
+    bool draining;
+};
+
+/* Answers a request that route_request() found to be for a page: 200, 404 with
+ * the known paths, or 405 with Allow; 204 to a verb (/upstreams/NAME/VERB, or
+ * /upstreams/VERB for all), which only callers on this machine may use (403). POST /reload, for them too, is
+ * answered when its outcome is known: 204, 409 with the errors, one a line, or 503
+ * while trunkline ends. */
+struct exchange *admin_open(struct admin *, const struct request *, const struct ingress *,
+                            const struct route *, const struct exchange_events *, void *owner);

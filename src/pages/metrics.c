@@ -1,0 +1,396 @@
+#include "pages/metrics.h"
+
+#include <stddef.h>
+#include <stdio.h>
+
+#include "upstream/pools_snapshot.h"
+
+/* The samples of one family, of all pools. */
+struct series {
+    const char *family; /* its name behind trunkline_ */
+    struct text *to;
+};
+
+/* -------------------------------------------------------------------- samples */
+
+void metrics_escape(struct text *t, const char *value)
+{
+    for (size_t plain; *value; value += plain + (value[plain] != '\0')) {
+        plain = strcspn(value, "\\\"\n");
+        text_add(t, (struct span){value, plain});
+        if (value[plain] == '\n')
+            text_add(t, SPAN("\\n"));
+        else if (value[plain])
+            text_add(t, (struct span){value[plain] == '"' ? "\\\"" : "\\\\", 2});
+    }
+}
+
+static void add_name(struct series *s, const char *suffix)
+{
+    text_add(s->to, SPAN("trunkline_"));
+    text_add_str(s->to, s->family);
+    text_add_str(s->to, suffix);
+}
+
+static void add_upstream(struct series *s, const char *name)
+{
+    text_add(s->to, SPAN("{upstream=\""));
+    metrics_escape(s->to, name);
+    text_add(s->to, SPAN("\""));
+}
+
+/* {upstream="…"}, or with one more label, given as it is written or as two words. */
+static void add_labels(struct series *s, const char *upstream, const char *label, const char *value)
+{
+    add_upstream(s, upstream);
+    if (*label) {
+        text_add(s->to, SPAN(","));
+        text_add_str(s->to, label);
+    }
+    if (value) {
+        text_add(s->to, SPAN("=\""));
+        text_add_str(s->to, value);
+        text_add(s->to, SPAN("\""));
+    }
+    text_add(s->to, SPAN("} "));
+}
+
+static void end_sample(struct series *s, uint64_t n)
+{
+    text_add_number(s->to, n);
+    text_add(s->to, SPAN("\n"));
+}
+
+static void sample(struct series *s, const struct pool_view *v, const char *label,
+                   const char *value, uint64_t n)
+{
+    add_name(s, "");
+    add_labels(s, v->name, label, value);
+    end_sample(s, n);
+}
+
+/* ------------------------------------------------------- the rows of stats.def */
+
+static const struct {
+    const char *family, *label;
+    size_t offset;
+} counters[] = {
+#define COUNTER(member, path, metric, label, meaning)                                              \
+    {#metric, label, offsetof(struct upstream_stats, member)},
+#include "upstream/stats.def"
+};
+
+static void add_counters(struct series *s, const struct pool_view *v)
+{
+    for (size_t i = 0; i < COUNT_OF(counters); i++) {
+        if (strcmp(counters[i].family, s->family) != 0)
+            continue;
+        const char *at = (const char *)v->stats + counters[i].offset;
+        sample(s, v, counters[i].label, NULL, *(const uint64_t *)(const void *)at);
+    }
+}
+
+/* ------------------------------------------------------------------ durations */
+
+/* Upper ends of the buckets, from a loopback's answer to the longest total_timeout. */
+#define BOUNDS(X)                                                                                  \
+    X(100, "0.0001")                                                                               \
+    X(250, "0.00025")                                                                              \
+    X(500, "0.0005")                                                                               \
+    X(1000, "0.001")                                                                               \
+    X(2500, "0.0025")                                                                              \
+    X(5000, "0.005")                                                                               \
+    X(10000, "0.01")                                                                               \
+    X(25000, "0.025")                                                                              \
+    X(50000, "0.05")                                                                               \
+    X(100000, "0.1")                                                                               \
+    X(250000, "0.25")                                                                              \
+    X(500000, "0.5")                                                                               \
+    X(1000000, "1")                                                                                \
+    X(2500000, "2.5")                                                                              \
+    X(5000000, "5")                                                                                \
+    X(10000000, "10")                                                                              \
+    X(30000000, "30")
+
+static const uint64_t bounds_us[] = {
+#define BOUND(us, seconds) us,
+    BOUNDS(BOUND)
+#undef BOUND
+};
+static const char *const bounds_s[] = {
+#define BOUND(us, seconds) seconds,
+    BOUNDS(BOUND)
+#undef BOUND
+};
+
+/* Most of the page: what its lines begin with is put together once. */
+static void add_buckets(struct series *s, const struct pool_view *v, const char *phase,
+                        const struct histogram *h)
+{
+    uint64_t counts[COUNT_OF(bounds_us)];
+    struct text line = {0};
+    struct series own = {s->family, &line};
+    histogram_cumulate(h, bounds_us, counts, COUNT_OF(counts));
+    add_name(&own, "_bucket");
+    add_upstream(&own, v->name);
+    text_printf(&line, ",phase=\"%s\",le=\"", phase);
+    for (size_t i = 0; i <= COUNT_OF(counts); i++) {
+        bool last = i == COUNT_OF(counts);
+        text_add(s->to, text_span(&line));
+        text_add_str(s->to, last ? "+Inf" : bounds_s[i]);
+        text_add(s->to, SPAN("\"} "));
+        end_sample(s, last ? h->count : counts[i]);
+    }
+    text_free(&line);
+}
+
+static void add_histogram(struct series *s, const struct pool_view *v, const char *phase,
+                          const struct histogram *h)
+{
+    add_buckets(s, v, phase, h);
+    add_name(s, "_sum");
+    add_labels(s, v->name, "phase", phase);
+    text_printf(s->to, "%ju.%06ju\n", (uintmax_t)(h->sum_us / 1000000),
+                (uintmax_t)(h->sum_us % 1000000));
+    add_name(s, "_count");
+    add_labels(s, v->name, "phase", phase);
+    end_sample(s, h->count);
+}
+
+static void add_durations(struct series *s, const struct pool_view *v)
+{
+#define PHASE(member, key, meaning) add_histogram(s, v, key, &v->stats->member);
+#include "upstream/stats.def"
+}
+
+/* ------------------------------------------------ what no row of the table says */
+
+static void add_requests(struct series *s, const struct pool_view *v)
+{
+    static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
+    for (size_t i = 0; i < COUNT_OF(classes); i++)
+        sample(s, v, "status", classes[i], v->stats->ended[i]);
+}
+
+static void add_active(struct series *s, const struct pool_view *v)
+{
+    sample(s, v, "", NULL, v->requests);
+}
+
+/* An error that never was has no series, as in /stats. */
+static void add_errors(struct series *s, const struct pool_view *v)
+{
+    for (int f = FAILURE_NONE + 1; f < FAILURE_COUNT; f++)
+        if (v->stats->errors[f])
+            sample(s, v, "error", failure_name((enum failure)f), v->stats->errors[f]);
+}
+
+static void add_connections(struct series *s, const struct pool_view *v)
+{
+    sample(s, v, "state", "idle", v->idle);
+    sample(s, v, "state", "active", v->active);
+    sample(s, v, "state", "connecting", v->connecting);
+}
+
+static void add_closed(struct series *s, const struct pool_view *v)
+{
+    for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++)
+        sample(s, v, "reason", close_reason_name((enum close_reason)reason),
+               v->stats->closed[reason]);
+}
+
+static void add_handshakes(struct series *s, const struct pool_view *v)
+{
+    sample(s, v, "resumed", "false", v->stats->handshakes - v->stats->resumed);
+    sample(s, v, "resumed", "true", v->stats->resumed);
+}
+
+static void add_waiting(struct series *s, const struct pool_view *v)
+{
+    sample(s, v, "", NULL, v->waiting);
+}
+
+static void add_tunnels(struct series *s, const struct pool_view *v)
+{
+    sample(s, v, "", NULL, v->tunnels);
+}
+
+static void add_state(struct series *s, const struct pool_view *v)
+{
+    static const char *const states[] = {"up", "paused", "draining", "held", "open"};
+    for (size_t i = 0; v->state && i < COUNT_OF(states); i++)
+        sample(s, v, "state", states[i], strcmp(states[i], v->state) == 0);
+}
+
+static void add_limited(struct series *s, const struct pool_view *v)
+{
+    sample(s, v, "result", "held", v->gate.rate_held);
+    sample(s, v, "result", "refused", v->gate.rate_refused);
+}
+
+static void add_weight(struct series *s, const struct pool_view *v)
+{
+    if (v->gate.weight_used >= 0)
+        sample(s, v, "", NULL, (uint64_t)v->gate.weight_used);
+}
+
+static void add_held(struct series *s, const struct pool_view *v)
+{
+    add_name(s, "");
+    add_labels(s, v->name, "", NULL);
+    text_printf(s->to, "%ju.%03ju\n", (uintmax_t)(v->gate.held_ms / 1000),
+                (uintmax_t)(v->gate.held_ms % 1000));
+}
+
+static const struct {
+    const char *name, *type, *meaning;
+    void (*add)(struct series *, const struct pool_view *);
+} families[] = {
+    {"requests_total", "counter",
+     "Requests at their end, by class of the answer's status; none: no answer came of it.",
+     add_requests},
+    {"requests_active", "gauge", "Requests under way.", add_active},
+    {"request_errors_total", "counter",
+     "Requests that failed for an error of trunkline's own, by RFC 9209 name.", add_errors},
+    {"request_duration_seconds", "histogram",
+     "Where the time went; phase total is from the request's head to the answer's last byte.",
+     add_durations},
+    {"connections", "gauge", "Lines to the origin.", add_connections},
+    {"connections_closed_total", "counter", "Lines that ended, by reason.", add_closed},
+    {"handshakes_total", "counter", "TLS handshakes completed.", add_handshakes},
+    {"queue_waiting", "gauge", "Requests waiting for a line.", add_waiting},
+    {"tunnels_open", "gauge", "Tunnels and upgraded connections under way.", add_tunnels},
+    {"upstream_state", "gauge", "1 for the state the upstream is in, 0 for the others.", add_state},
+    {"rate_limited_total", "counter", "Requests that waited or were refused for rate.",
+     add_limited},
+    {"weight_used", "gauge", "Weight used in this minute, as the exchange tells it.", add_weight},
+    {"held_seconds", "gauge", "How long public requests will still be held; 0: not held.",
+     add_held},
+#define METRIC(name, meaning) {#name, "counter", meaning, add_counters},
+#include "upstream/stats.def"
+};
+
+/* ------------------------------------------------------------------- the page */
+
+static void add_family(struct text *to, const char *family, const char *type, const char *meaning)
+{
+    text_printf(to, "# HELP trunkline_%s %s\n# TYPE trunkline_%s %s\n", family, meaning, family,
+                type);
+}
+
+static void add_own(struct text *to, const char *family, const char *type, const char *meaning,
+                    uint64_t n)
+{
+    add_family(to, family, type, meaning);
+    text_printf(to, "trunkline_%s %ju\n", family, (uintmax_t)n);
+}
+
+static void add_daemon(struct text *to, const struct metrics *m)
+{
+    add_family(to, "build_info", "gauge", "1; the label tells the version.");
+    text_add_str(to, "trunkline_build_info{version=\"" PACKAGE_VERSION "\"} 1\n");
+    add_own(to, "draining", "gauge", "1 while the daemon drains.", m->draining);
+    add_own(to, "clients_open", "gauge", "Open client connections.", m->clients.open);
+    add_own(to, "clients_accepted_total", "counter", "Client connections accepted.",
+            m->clients.accepted);
+    add_own(to, "clients_rejected_total", "counter", "Client connections refused.",
+            m->clients.rejected);
+}
+
+/* ------------------------------------------------------------------- bots */
+
+struct bot_series {
+    struct text *to;
+    const char *family;
+    size_t offset; /* of the number in struct bot */
+};
+
+static void add_bot(void *context, const struct bot *b)
+{
+    const struct bot_series *s = context;
+    const char *at = (const char *)b + s->offset;
+    text_printf(s->to, "trunkline_%s{bot=\"", s->family);
+    metrics_escape(s->to, b->name);
+    text_printf(s->to, "\"} %ju\n", (uintmax_t) * (const uint64_t *)(const void *)at);
+}
+
+static void add_bots(struct text *to, const struct bots *bots)
+{
+    static const struct {
+        const char *family, *meaning;
+        size_t offset;
+    } rows[] = {
+        {"bot_requests_total", "Requests that named this bot in Trunkline-Client.",
+         offsetof(struct bot, requests)},
+        {"bot_failures_total", "Of these, those that failed.", offsetof(struct bot, failed)},
+        {"bot_weight_total", "Weight that the exchanges' headers grew by with its answers.",
+         offsetof(struct bot, weight)},
+    };
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct bot_series s = {to, rows[i].family, rows[i].offset};
+        add_family(to, rows[i].family, "counter", rows[i].meaning);
+        bots_each(bots, add_bot, &s);
+    }
+}
+
+/* --------------------------------------------------------- the page in pieces */
+
+/* The lines of a family stand together, so that it goes through all pools for each. */
+struct source {
+    struct page_source base;
+    struct metrics metrics;
+    struct pools_snapshot *walk;
+    bool begun;
+    size_t family, pool; /* what comes next */
+};
+
+static struct source *source_of(struct page_source *base)
+{
+    return container_of(base, struct source, base);
+}
+
+static void add_next(struct source *s, struct text *to)
+{
+    struct series series = {families[s->family].name, to};
+    struct pool_view view;
+    if (s->pool == 0)
+        add_family(to, families[s->family].name, families[s->family].type,
+                   families[s->family].meaning);
+    if (s->pool < pools_snapshot_count(s->walk)) {
+        pools_snapshot_view(s->walk, s->pool, &view);
+        families[s->family].add(&series, &view);
+    }
+    if (++s->pool < pools_snapshot_count(s->walk))
+        return;
+    s->pool = 0;
+    s->family++;
+}
+
+static bool next(struct page_source *base, struct text *to)
+{
+    struct source *s = source_of(base);
+    if (!s->begun) {
+        s->begun = true;
+        add_daemon(to, &s->metrics);
+        add_bots(to, s->metrics.bots);
+    } else if (!pools_snapshot_gather(s->walk)) {
+        add_next(s, to);
+    }
+    return s->family < COUNT_OF(families);
+}
+
+static void free_source(struct page_source *base)
+{
+    struct source *s = source_of(base);
+    pools_snapshot_free(s->walk);
+    free(s);
+}
+
+struct page_source *metrics_new(const struct metrics *m)
+{
+    struct source *s = NEW(struct source);
+    s->base = (struct page_source){next, free_source};
+    s->metrics = *m;
+    s->walk = pools_snapshot_named(m->pools);
+    return &s->base;
+}

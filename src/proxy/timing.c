@@ -1,0 +1,82 @@
+#include "proxy/timing.h"
+
+#include "net/loop.h"
+#include "upstream/line.h"
+
+static void add(struct timing *t, uint64_t waited_us, uint64_t held_us)
+{
+    uint64_t held = held_us < waited_us ? held_us : waited_us;
+    t->hold_us += held;
+    t->queue_us += waited_us - held;
+    t->wait = TIMING_MOVES;
+}
+
+void timing_gave_up(struct timing *t, uint64_t paused_us)
+{
+    uint64_t waited = clock_us() - t->waiting_us;
+    if (t->wait != TIMING_MOVES)
+        add(t, waited, t->wait == TIMING_HELD ? waited : paused_us);
+}
+
+static void begin(struct timing *t)
+{
+    timing_gave_up(t, 0);
+    t->waiting_us = clock_us();
+    if (t->lent_us)
+        t->retried_us += t->waiting_us - t->lent_us;
+    t->lent_us = 0;
+}
+
+void timing_held(struct timing *t)
+{
+    begin(t);
+    t->wait = TIMING_HELD;
+}
+
+void timing_waits(struct timing *t)
+{
+    begin(t);
+    t->wait = TIMING_WAITS;
+}
+
+/* Takes as much of a phase as was waited for, counted back from the line's being up. */
+static uint64_t take(uint64_t phase_us, uint64_t *waited_us)
+{
+    uint64_t taken = phase_us < *waited_us ? phase_us : *waited_us;
+    *waited_us -= taken;
+    return taken;
+}
+
+/* What opening a fresh line took is charged to its first request, but no more of it than
+ * came after the request did. */
+static void charge(struct timing *t, const struct line_facts *facts)
+{
+    uint64_t waited_us = 0;
+    if (!facts->reused && facts->up_us > t->waiting_us)
+        waited_us = facts->up_us - t->waiting_us;
+    t->tls_us = take(facts->tls_us, &waited_us);
+    t->connect_us = take(facts->connect_us, &waited_us);
+    t->dns_us = take(facts->dns_us, &waited_us);
+}
+
+/* Phases add up: what a fresh line took to open is not told as queue again. */
+void timing_lent(struct timing *t, struct upstream_stats *stats, const struct line_facts *facts,
+                 uint64_t paused_us)
+{
+    uint64_t queued_before = t->queue_us;
+    t->lent_us = clock_us();
+    t->reused = facts->reused;
+    t->protocol = facts->protocol;
+    charge(t, facts);
+    uint64_t waited = t->lent_us - t->waiting_us, opening = t->dns_us + t->connect_us + t->tls_us;
+    add(t, waited > opening ? waited - opening : 0, paused_us);
+    histogram_add(&stats->hold, t->hold_us - t->counted_us);
+    histogram_add(&stats->queue, t->queue_us - queued_before);
+    t->counted_us = t->hold_us;
+}
+
+void timing_answered(struct timing *t, struct upstream_stats *stats)
+{
+    t->ttfb_us = clock_us() - t->lent_us;
+    histogram_add(&stats->ttfb, t->ttfb_us);
+}

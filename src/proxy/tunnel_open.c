@@ -1,0 +1,195 @@
+#include "proxy/tunnel_open.h"
+
+#include "base/duration.h"
+#include "proxy/tunnel.h"
+
+#define MAGIC 0x70617373
+
+struct tunnel_open {
+    struct exchange base;
+    unsigned magic;
+    bool over;
+    struct loop *loop;
+    struct pool *pool;
+    struct link held;
+    const struct origin *authority;
+    struct upstream_config settings; /* its host is our own copy */
+    struct dial *dial;
+    uint64_t total_ms;
+    struct deadline deadline;
+    struct task next; /* tells what was known inside tunnel_open */
+    struct verdict why;
+    struct task free_later;
+};
+
+const struct response tunnel_open_answer = {
+    .status = 200,
+    .reason = {"Connection established", sizeof "Connection established" - 1},
+    .minor = 1,
+    .framing = FRAMING_NONE,
+};
+
+static bool is_looked_into(const struct origin *authority)
+{
+    return authority->port == 80 || authority->port == 443;
+}
+
+struct switched tunnel_open_switched(const struct origin *authority, struct tunnel *tunnel)
+{
+    return (struct switched){.tunnel = tunnel,
+                             .looks = is_looked_into(authority),
+                             .host = authority->host,
+                             .port = authority->port};
+}
+
+static struct tunnel_open *self(struct exchange *x)
+{
+    struct tunnel_open *p = container_of(x, struct tunnel_open, base);
+    MAGIC_CHECK(p, MAGIC);
+    return p;
+}
+
+static void free_now(struct task *task)
+{
+    struct tunnel_open *p = container_of(task, struct tunnel_open, free_later);
+    free((char *)p->settings.host);
+    p->magic = 0;
+    free(p);
+}
+
+static void let_go(struct tunnel_open *p)
+{
+    p->over = true;
+    deadline_stop(&p->deadline);
+    task_forget(&p->next);
+    if (p->dial)
+        dial_cancel(p->dial);
+    p->dial = NULL;
+    pool_release(p->pool, &p->held);
+    loop_defer(p->loop, &p->free_later);
+}
+
+/* Called from events, never from within the asker's call. */
+static void fail(struct tunnel_open *p, const struct verdict *why)
+{
+    struct verdict v = *why;
+    let_go(p);
+    p->base.events->on_failed(p->base.owner, &v);
+}
+
+/* The tunnel holds the pool before the attempt lets go of it. */
+static void switch_over(struct tunnel_open *p, struct tunnel *tunnel)
+{
+    struct switched to = tunnel_open_switched(p->authority, tunnel);
+    let_go(p);
+    p->base.events->on_switch(p->base.owner, &tunnel_open_answer, &to);
+}
+
+static void on_next(struct task *task)
+{
+    struct tunnel_open *p = container_of(task, struct tunnel_open, next);
+    if (p->why.error != FAILURE_NONE)
+        fail(p, &p->why);
+    else
+        switch_over(p, tunnel_new(p->loop, p->pool, TUNNEL_CONNECT, NULL, (struct span){0}));
+}
+
+static void on_connected(void *owner, struct stream *stream, const struct dial_report *report)
+{
+    struct tunnel_open *p = owner;
+    MAGIC_CHECK(p, MAGIC);
+    p->dial = NULL;
+    struct tunnel *tunnel = tunnel_new(p->loop, p->pool, TUNNEL_CONNECT, stream, (struct span){0});
+    tunnel_set_report(tunnel, report);
+    switch_over(p, tunnel);
+}
+
+static void on_dial_failed(void *owner, enum failure why, const char *detail)
+{
+    struct tunnel_open *p = owner;
+    MAGIC_CHECK(p, MAGIC);
+    struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
+    p->dial = NULL;
+    fail(p, &v);
+}
+
+static void on_deadline(struct deadline *d)
+{
+    struct tunnel_open *p = container_of(d, struct tunnel_open, deadline);
+    char limit[DURATION_TEXT_SIZE];
+    struct verdict v = verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_NO, "no connection within %s",
+                                    duration_text(limit, p->total_ms));
+    fail(p, &v);
+}
+
+/* CONNECT has no body, and its answer here none either. */
+static bool body(struct exchange *x, const char *data, size_t len)
+{
+    (void)data, (void)len;
+    (void)self(x);
+    return true;
+}
+
+static void finish(struct exchange *x, const struct fields *trailers)
+{
+    (void)trailers;
+    (void)self(x);
+}
+
+static void ignore(struct exchange *x)
+{
+    (void)self(x);
+}
+
+/* What a CONNECT asks for is done here; nothing of it goes on. */
+static enum sent sent(const struct exchange *x)
+{
+    (void)x;
+    return SENT_NO;
+}
+
+static void cancel(struct exchange *x)
+{
+    struct tunnel_open *p = self(x);
+    CHECK(!p->over);
+    let_go(p);
+}
+
+static void dial(struct tunnel_open *p)
+{
+    static const struct dial_events events = {on_connected, on_dial_failed};
+    struct connector *c = pool_connector(p->pool);
+    p->settings = *pool_settings(p->pool);
+    p->settings.host = must_strdup(p->settings.host);
+    p->dial = c->ops->dial(c, &p->settings, &events, p);
+    if (p->total_ms)
+        deadline_in(&p->deadline, p->total_ms);
+}
+
+struct exchange *tunnel_open(struct loop *loop, struct pool *pool, const struct origin *authority,
+                             uint64_t total_ms, const struct exchange_events *events, void *owner)
+{
+    static const struct exchange_ops ops = {.body = body,
+                                            .finish = finish,
+                                            .pause = ignore,
+                                            .resume = ignore,
+                                            .cancel = cancel,
+                                            .sent = sent};
+    struct tunnel_open *p = NEW(struct tunnel_open);
+    p->base = (struct exchange){&ops, events, owner};
+    p->magic = MAGIC;
+    p->loop = loop;
+    p->pool = pool;
+    p->authority = authority;
+    p->total_ms = total_ms;
+    deadline_init(&p->deadline, loop, on_deadline);
+    task_init(&p->next, on_next);
+    task_init(&p->free_later, free_now);
+    pool_hold(pool, &p->held);
+    bool answers = !pool_admits(pool, &p->why) || (is_looked_into(authority) && pool_vouches(pool));
+    if (answers)
+        loop_defer(loop, &p->next);
+    else
+        dial(p);
+    return &p->base;
+}

@@ -1,0 +1,58 @@
+#include <check.h>
+
+#include "cache/cache_status.h"
+
+static const struct {
+    struct cache_status note;
+    const char *age, *status;
+} notes[] = {
+    {{.result = CACHE_HIT, .age_ms = 2999, .ttl_ms = 1500}, "2", "trunkline; hit; ttl=1"},
+    {{.result = CACHE_MISS, .stored = true}, "0", "trunkline; fwd=miss; stored"},
+    {{.result = CACHE_MISS}, "0", "trunkline; fwd=miss"},
+    {{.result = CACHE_MISS, .by_request = true, .stored = true},
+     "0",
+     "trunkline; fwd=request; stored"},
+    {{.result = CACHE_COLLAPSED, .age_ms = 1000}, "1", "trunkline; fwd=miss; collapsed"},
+    {{.result = CACHE_STALE, .age_ms = 31000, .forward_status = 503},
+     "31",
+     "trunkline; fwd=stale; fwd-status=503"},
+    {{.result = CACHE_STALE, .failure = FAILURE_CONNECTION_REFUSED},
+     "0",
+     "trunkline; fwd=stale; detail=connection_refused"},
+};
+
+START_TEST(fields_of_answers)
+{
+    struct arena *a = arena_new();
+    struct fields to = {0};
+    cache_status_add(&notes[_i].note, &to, a);
+    ck_assert_uint_eq(to.count, 2);
+    ck_assert(span_is(fields_find(&to, SPAN("Age"))->value, span_of(notes[_i].age)));
+    ck_assert_str_eq(fields_find(&to, SPAN("Cache-Status"))->value.at, notes[_i].status);
+    ck_assert_ptr_nonnull(cache_result_name(notes[_i].note.result));
+    arena_free(a);
+}
+END_TEST
+
+START_TEST(no_part_in_it)
+{
+    struct fields to = {0};
+    cache_status_add(&(struct cache_status){0}, &to, NULL);
+    ck_assert_uint_eq(to.count, 0);
+    ck_assert_ptr_null(cache_result_name(CACHE_NONE));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("cache_status");
+    TCase *c = tcase_create("all");
+    tcase_add_loop_test(c, fields_of_answers, 0, (int)COUNT_OF(notes));
+    tcase_add_test(c, no_part_in_it);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}

@@ -1,0 +1,423 @@
+/* CONNECT and upgrades through the proxy, to an origin on loopback: what is dialled
+ * when, what becomes of it, what is counted, and how each state is left. */
+#include <check.h>
+
+#include "config_fixture.h"
+#include "fake_stream.h"
+#include "proxy/tunnel.h"
+#include "transaction_fixture.h"
+
+#define UPGRADE "Connection: Upgrade\r\nUpgrade: websocket\r\n"
+#define SWITCHING                                                                                  \
+    "HTTP/1.1 101 Switching Protocols\r\nupgrade: WebSocket\r\nConnection: Upgrade\r\n"            \
+    "Sec-WebSocket-Accept: x\r\n\r\n"
+
+static struct lingering *linger;
+static struct fake_stream client;
+static struct buf ahead;
+static unsigned over;
+
+static void on_origin(void *owner)
+{
+    (void)owner;
+}
+
+static void on_over(void *owner)
+{
+    struct asking *a = owner;
+    a->asker.tunnel = NULL;
+    over++;
+}
+
+static const struct tunnel_events events = {on_origin, on_over};
+
+static void open_proxy(const char *directives)
+{
+    begin(directives);
+    linger = linger_new(loop);
+    fake_stream_init(&client);
+    over = 0;
+}
+
+static void shut_proxy(void)
+{
+    linger_free(linger);
+    if (client.base.events) {
+        loop_turn(loop, false);
+        fake_stream_free(&client);
+    }
+    finish();
+}
+
+static void connect_to(struct asking *a, uint16_t port)
+{
+    prepare(a, "CONNECT", "");
+    a->request.target = SPAN("a.example:443");
+    struct route route = {.kind = ROUTE_UPSTREAM,
+                          .form = FORM_CONNECT,
+                          .listed = port == 80 ? NULL : find(config, "a"),
+                          .origin = {.secure = true, .host = SPAN("a.example"), .port = port},
+                          .path = SPAN("a.example:443"),
+                          .answers_first = port == 80};
+    asker_init(&a->asker, &a->heard);
+    a->asker.exchange = proxy_open(proxy, &a->request, &ingress, &route, &asker_events, &a->asker);
+    conclude(a);
+    ck_assert_uint_eq(a->asker.switched + a->asker.ended, 0); /* never inside the call */
+}
+
+static void join(struct asking *a, const char *said)
+{
+    buf_append(&ahead, said, strlen(said));
+    tunnel_join(a->asker.tunnel, &client.base, &ahead, linger, &events, a);
+}
+
+static void drop(struct asking *a)
+{
+    if (a->asker.tunnel)
+        tunnel_close(a->asker.tunnel);
+    clear(a);
+}
+
+static bool wrote(const char *text)
+{
+    return client.written.len && strcmp(client.written.at, text) == 0;
+}
+
+/* ------------------------------------------------------------------ CONNECT */
+
+START_TEST(test_connect_dials_first)
+{
+    struct asking a;
+    open_proxy("");
+    connect_to(&a, 443);
+    UNTIL(a.asker.switched);
+    ck_assert_uint_eq(a.asker.status, 200);
+    UNTIL(origin.accepted == 1);
+    join(&a, "GET / HTTP/1.1\r\n\r\n");
+    origin.answer = "anything";
+    UNTIL(origin.last.len == 18);
+    plain_origin_say(&origin, 0, "anything");
+    UNTIL(wrote("anything"));
+    ck_assert_uint_eq(look().tunnels, 1);
+    ck_assert_uint_eq(look().stats->tunnels_total, 1);
+    ck_assert_uint_eq(look().stats->tunnels_bypassing, 1);
+    ck_assert_uint_eq(look().stats->traffic.bytes_sent, 18);
+    ck_assert_uint_eq(look().stats->traffic.bytes_received, 8);
+    ck_assert_uint_eq(look().requests + look().idle + look().connecting, 0);
+    ck_assert_uint_eq(proxy_totals(proxy)->succeeded + proxy_totals(proxy)->failed, 0);
+    ck_assert_uint_eq(records, 1);
+    ck_assert_uint_eq(last_record.status, 200);
+    drop(&a);
+    ck_assert_uint_eq(look().tunnels, 0);
+    shut_proxy();
+}
+END_TEST
+
+/* A failure is counted and told like any other of ours. */
+START_TEST(test_connect_fails_honestly)
+{
+    struct asking a;
+    open_proxy("");
+    uv_close((uv_handle_t *)&origin.listener, NULL);
+    loop_turn(loop, false);
+    connect_to(&a, 443);
+    UNTIL(a.asker.ended);
+    ck_assert_uint_eq(a.asker.status, 502);
+    ck_assert(heard_part(&a, "connection_refused") && heard_part(&a, "Trunkline-Sent=no;"));
+    ck_assert_uint_eq(look().stats->failed, 1);
+    ck_assert_uint_eq(look().stats->tunnels_total, 0);
+    ck_assert_uint_eq(last_record.status, 502);
+    clear(&a);
+    linger_free(linger);
+    proxy_free(proxy);
+    pools_free(pools);
+    tls_set_free(tls);
+    config_unref(config);
+    text_free(&origin.last);
+    loop_run(loop);
+    loop_free(loop);
+    forget();
+}
+END_TEST
+
+START_TEST(test_connect_does_not_wait)
+{
+    static const enum pool_verb verbs[] = {POOL_PAUSE, POOL_DRAIN};
+    struct asking a;
+    open_proxy("");
+    pool_command(pools_find(pools, find(config, "a"), NULL), verbs[_i % 2]);
+    if (_i < 2)
+        connect_to(&a, 443);
+    else
+        ask_whole(&a, "GET", UPGRADE);
+    UNTIL(a.asker.ended);
+    ck_assert_uint_eq(a.asker.status, 503);
+    ck_assert(heard_part(&a, "destination_unavailable"));
+    ck_assert_uint_eq(origin.accepted, 0);
+    clear(&a);
+    shut_proxy();
+}
+END_TEST
+
+START_TEST(test_port_80_is_answered_undialled)
+{
+    struct asking a;
+    open_proxy("");
+    connect_to(&a, 80);
+    UNTIL(a.asker.switched);
+    ck_assert_ptr_null(a.asker.tunnel);
+    ck_assert_uint_eq(records, 1);
+    ck_assert_uint_eq(proxy_totals(proxy)->active, 0);
+    clear(&a);
+    shut_proxy();
+    ck_assert_uint_eq(origin.accepted, 0);
+}
+END_TEST
+
+/* What was dialled for a tunnel that turned out to be HTTP is a line now. */
+START_TEST(test_a_connection_not_needed_becomes_a_line)
+{
+    struct asking a, b;
+    open_proxy(_i ? "max_connections = 1 min_idle = 1" : "");
+    if (_i)
+        UNTIL(look().idle == 1);
+    connect_to(&a, _i ? 8443 : 443);
+    UNTIL(a.asker.switched);
+    tunnel_yield(a.asker.tunnel);
+    clear(&a);
+    UNTIL(look().idle == 1);
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = OK;
+    ask_whole(&b, "GET", "");
+    UNTIL(b.asker.ended);
+    ck_assert_uint_eq(b.asker.status, 200);
+    ck_assert_uint_eq(look().stats->opened, 1);
+    ck_assert_uint_eq(origin.accepted, _i ? 2 : 1); /* beyond the cap it was closed */
+    ck_assert_uint_eq(look().stats->tunnels_total, 0);
+    clear(&b);
+    shut_proxy();
+}
+END_TEST
+
+/* Lines that rest show that the origin is reached: dialled only when it must be. */
+START_TEST(test_idle_lines_vouch)
+{
+    struct asking a;
+    open_proxy("min_idle = 1");
+    UNTIL(look().idle == 1 && origin.accepted == 1);
+    connect_to(&a, 443);
+    UNTIL(a.asker.switched);
+    ck_assert_ptr_nonnull(a.asker.tunnel);
+    for (int i = 0; i < 20; i++)
+        loop_turn(loop, false);
+    ck_assert_uint_eq(origin.accepted, 1);
+    if (_i == 0) {
+        tunnel_yield(a.asker.tunnel);
+        a.asker.tunnel = NULL;
+    }
+    if (_i > 0)
+        join(&a, "\x16hello\r\n\r\n");
+    if (_i > 1) {
+        UNTIL(origin.accepted == 2 && origin.last.len);
+        ck_assert_str_eq(origin.last.at, "\x16hello\r\n\r\n");
+        plain_origin_say(&origin, 1, "back");
+        UNTIL(wrote("back"));
+    }
+    drop(&a); /* 1: while it dials */
+    shut_proxy();
+}
+END_TEST
+
+/* The 200 is out: nothing is left but a reset. */
+START_TEST(test_a_late_dial_that_fails)
+{
+    struct asking a;
+    open_proxy("min_idle = 1");
+    UNTIL(look().idle == 1 && origin.accepted == 1);
+    connect_to(&a, 443);
+    UNTIL(a.asker.switched);
+    uv_close((uv_handle_t *)&origin.listener, NULL);
+    loop_turn(loop, false);
+    join(&a, "\x16hello");
+    UNTIL(over);
+    ck_assert(client.reset);
+    ck_assert_uint_eq(look().tunnels, 0);
+    drop(&a);
+    linger_free(linger);
+    fake_stream_free(&client);
+    proxy_free(proxy);
+    pools_free(pools);
+    tls_set_free(tls);
+    config_unref(config);
+    plain_origin_close(&origin, 0, false);
+    for (size_t i = 0; i < ORIGIN_LINES; i++)
+        text_free(&origin.lines[i].got);
+    text_free(&origin.last);
+    loop_run(loop);
+    loop_free(loop);
+    forget();
+}
+END_TEST
+
+START_TEST(test_connect_has_a_deadline)
+{
+    struct asking a;
+    open_proxy("total_timeout = 3s");
+    connect_to(&a, 443);
+    loop_skip(loop, 3001); /* nothing was polled since */
+    ck_assert_uint_eq(a.asker.status, 504);
+    ck_assert(heard_part(&a, "connection_timeout") && heard_part(&a, "Trunkline-Sent=no;"));
+    clear(&a);
+    shut_proxy();
+}
+END_TEST
+
+/* ----------------------------------------------------------------- upgrades */
+
+START_TEST(test_an_upgrade_becomes_a_tunnel)
+{
+    struct asking a;
+    open_proxy("");
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = _i ? SWITCHING "first frame" : SWITCHING;
+    ask_whole(&a, "GET", UPGRADE "TE: trailers\r\nSec-WebSocket-Key: k\r\n");
+    UNTIL(a.asker.switched);
+    ck_assert_str_eq(a.heard.at, "switch 101 Switching Protocols upgrade=WebSocket;Connection="
+                                 "Upgrade;Sec-WebSocket-Accept=x;");
+    ck_assert_ptr_nonnull(
+        strstr(origin.last.at, "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"));
+    ck_assert_ptr_nonnull(strstr(origin.last.at, "\r\nSec-WebSocket-Key: k\r\n"));
+    ck_assert_ptr_null(strstr(origin.last.at, "TE"));
+    uint64_t received = look().stats->traffic.bytes_received;
+    join(&a, "");
+    if (_i == 0)
+        plain_origin_say(&origin, 0, "first frame");
+    UNTIL(wrote("first frame"));
+    ck_assert_uint_eq(look().stats->traffic.bytes_received, received + (_i ? 0 : 11));
+    ck_assert_uint_eq(look().tunnels, 1);
+    ck_assert_uint_eq(look().stats->tunnels_bypassing, 0);
+    ck_assert_uint_eq(look().idle + look().active + look().connecting, 0);
+    ck_assert_uint_eq(look().stats->opened, 0);
+    ck_assert_uint_eq(look().stats->succeeded, 1);
+    ck_assert_uint_eq(look().stats->status[0], 1);
+    ck_assert_uint_eq(last_record.status, 101);
+    drop(&a);
+    shut_proxy();
+}
+END_TEST
+
+static const struct {
+    const char *answer;
+    unsigned status;
+    const char *heard;
+} refusals[] = {
+    {"HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno", 403, "body(no)"},
+    {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 200, "end {}"},
+    {"HTTP/1.1 426 Old\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 0\r\n\r\n",
+     426, "end {}"},
+    {"HTTP/1.1 101 Odd\r\nUpgrade: tea\r\nConnection: Upgrade\r\n\r\n", 502, "http_protocol_error"},
+    {"HTTP/1.1 101 Odd\r\n\r\n", 502, "http_protocol_error"},
+    {"HTTP/1.0 101 Odd\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n", 502,
+     "http_protocol_error"},
+    {"HTTP/1.1 101 Odd\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nContent-Length: 3\r\n\r\n",
+     502, "http_protocol_error"},
+};
+
+START_TEST(test_a_refused_upgrade_is_an_answer)
+{
+    struct asking a;
+    open_proxy("");
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = refusals[_i].answer;
+    ask_whole(&a, "GET", UPGRADE);
+    UNTIL(a.asker.ended);
+    ck_assert_uint_eq(a.asker.status, refusals[_i].status);
+    ck_assert_msg(heard_part(&a, refusals[_i].heard), "%s", a.heard.at);
+    ck_assert_uint_eq(look().stats->tunnels_total, 0);
+    ck_assert_uint_eq(look().idle + look().active, 0); /* its line is closed, not pooled */
+    ck_assert_uint_eq(origin.requests, 1);
+    clear(&a);
+    shut_proxy();
+}
+END_TEST
+
+/* Nobody asked for it: an ordinary request is answered by 101. */
+START_TEST(test_a_101_nobody_asked_for)
+{
+    struct asking a;
+    open_proxy("");
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = SWITCHING;
+    ask_whole(&a, "GET", "Upgrade: websocket\r\n");
+    UNTIL(a.asker.ended);
+    ck_assert_uint_eq(a.asker.status, 502);
+    clear(&a);
+    shut_proxy();
+}
+END_TEST
+
+START_TEST(test_an_upgrade_has_deadlines)
+{
+    struct asking a;
+    open_proxy("response_timeout = 5s total_timeout = 6s");
+    ask_whole(&a, "GET", UPGRADE);
+    UNTIL(origin.requests == 1);
+    loop_skip(loop, 5001);
+    UNTIL(a.asker.ended);
+    ck_assert_uint_eq(a.asker.status, 504);
+    ck_assert(heard_part(&a, "http_response_timeout") && heard_part(&a, "Trunkline-Sent=yes"));
+    clear(&a);
+    shut_proxy();
+}
+END_TEST
+
+/* 0: at once; 1: a moment later; 2: the origin has the request. */
+START_TEST(test_its_client_leaves)
+{
+    struct asking a;
+    open_proxy("");
+    if (_i % 2)
+        connect_to(&a, 443);
+    else
+        ask_whole(&a, "GET", UPGRADE);
+    if (_i / 2 == 1)
+        loop_turn(loop, false);
+    if (_i == 4)
+        UNTIL(origin.requests == 1);
+    if (a.asker.exchange)
+        asker_cancel(&a.asker);
+    for (int i = 0; i < 20; i++)
+        loop_turn(loop, false);
+    ck_assert_uint_eq(a.asker.ended + a.asker.failed, 0);
+    ck_assert_uint_eq(look().tunnels + look().requests, 0);
+    drop(&a);
+    shut_proxy();
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("passage");
+    TCase *t = tcase_create("connect");
+    tcase_add_test(t, test_connect_dials_first);
+    tcase_add_test(t, test_connect_fails_honestly);
+    tcase_add_loop_test(t, test_connect_does_not_wait, 0, 4);
+    tcase_add_test(t, test_port_80_is_answered_undialled);
+    tcase_add_loop_test(t, test_a_connection_not_needed_becomes_a_line, 0, 2);
+    tcase_add_loop_test(t, test_idle_lines_vouch, 0, 3);
+    tcase_add_test(t, test_a_late_dial_that_fails);
+    tcase_add_test(t, test_connect_has_a_deadline);
+    suite_add_tcase(s, t);
+    t = tcase_create("upgrade");
+    tcase_add_loop_test(t, test_an_upgrade_becomes_a_tunnel, 0, 2);
+    tcase_add_loop_test(t, test_a_refused_upgrade_is_an_answer, 0, (int)COUNT_OF(refusals));
+    tcase_add_test(t, test_a_101_nobody_asked_for);
+    tcase_add_test(t, test_an_upgrade_has_deadlines);
+    tcase_add_loop_test(t, test_its_client_leaves, 0, 5);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? 1 : 0;
+}
