@@ -13,18 +13,13 @@
 
 #define SELDOM_MS 60000
 
-static enum log_level threshold = LOG_LEVEL_INFO;
+enum log_level log_threshold = LOG_LEVEL_INFO;
 static bool for_journal;
 static atomic_ulong lost; /* lines, since one was written */
 
 void log_set_level(enum log_level level)
 {
-    threshold = level;
-}
-
-bool log_enabled(enum log_level level)
-{
-    return level <= threshold;
+    log_threshold = level;
 }
 
 void log_for_journal(void)

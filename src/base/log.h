@@ -7,9 +7,16 @@
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 
+extern enum log_level log_threshold; /* read by log_enabled() alone */
+
 /* What is written from now on; the start is LOG_LEVEL_INFO. */
 void log_set_level(enum log_level);
-bool log_enabled(enum log_level);
+
+/* Whether lines of this level are written: one comparison. */
+static inline bool log_enabled(enum log_level level)
+{
+    return level <= log_threshold;
+}
 
 /* Where stderr is systemd's journal ($JOURNAL_STREAM names its device and inode),
  * lines begin with their priority, which it takes off (sd-daemon(3)), in place of

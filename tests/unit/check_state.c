@@ -1,0 +1,136 @@
+/* States: their names, their edges, and the line that tells of a change. */
+#include "base/state.h"
+
+#include <check.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define DOOR_STATES(S)                                                                             \
+    S(DOOR_OPEN, "open", TO(DOOR_SHUT))                                                            \
+    S(DOOR_SHUT, "shut", TO(DOOR_OPEN) | TO(DOOR_LOCKED) | TO(DOOR_SHUT))                          \
+    S(DOOR_LOCKED, "locked", 0)
+STATE_TYPE(door, DOOR_STATES)
+
+static enum door_state door;
+static unsigned asked; /* times that the trace asked for the door's number */
+
+static uint64_t number(void)
+{
+    asked++;
+    return 17;
+}
+
+static void enter(enum door_state to)
+{
+    STATE_ENTER(door, &door, to, "hall", number());
+}
+
+static void setup(void)
+{
+    door = DOOR_OPEN;
+    asked = 0;
+    log_set_level(LOG_LEVEL_INFO);
+}
+
+/* What such a change writes to stderr. */
+static const char *traced(enum door_state to, uint64_t id)
+{
+    static char line[500];
+    int ends[2], saved = dup(STDERR_FILENO);
+    ck_assert_int_eq(pipe(ends), 0);
+    dup2(ends[1], STDERR_FILENO);
+    close(ends[1]);
+    if (id)
+        enter(to);
+    else
+        STATE_ENTER(door, &door, to, "hall", 0);
+    fflush(stderr);
+    dup2(saved, STDERR_FILENO);
+    close(saved);
+    ssize_t n = read(ends[0], line, sizeof line - 1);
+    close(ends[0]);
+    line[n > 0 ? n : 0] = '\0';
+    return line;
+}
+
+START_TEST(names_and_edges)
+{
+    ck_assert_int_eq(DOOR_OPEN, 0);
+    ck_assert_str_eq(door_state_name(DOOR_OPEN), "open");
+    ck_assert_str_eq(door_state_name(DOOR_LOCKED), "locked");
+    ck_assert_uint_eq(door_state_edges(DOOR_SHUT),
+                      1u << DOOR_OPEN | 1u << DOOR_LOCKED | 1u << DOOR_SHUT);
+    ck_assert_uint_eq(door_state_edges(DOOR_LOCKED), 0);
+}
+END_TEST
+
+START_TEST(legal_changes)
+{
+    enter(DOOR_SHUT);
+    enter(DOOR_SHUT);
+    enter(DOOR_OPEN);
+    enter(DOOR_SHUT);
+    enter(DOOR_LOCKED);
+    ck_assert_int_eq(door, DOOR_LOCKED);
+    ck_assert_uint_eq(asked, 0);
+}
+END_TEST
+
+START_TEST(skipping_a_state_aborts)
+{
+    enter(DOOR_LOCKED);
+}
+END_TEST
+
+START_TEST(staying_aborts_where_it_is_not_listed)
+{
+    enter(DOOR_OPEN);
+}
+END_TEST
+
+START_TEST(leaving_a_final_state_aborts)
+{
+    door = DOOR_LOCKED;
+    enter(DOOR_SHUT);
+}
+END_TEST
+
+START_TEST(no_trace_above_debug)
+{
+    ck_assert_str_eq(traced(DOOR_SHUT, 17), "");
+    ck_assert_uint_eq(asked, 0);
+}
+END_TEST
+
+START_TEST(trace_at_debug)
+{
+    log_set_level(LOG_LEVEL_DEBUG);
+    const char *line = traced(DOOR_SHUT, 0);
+    ck_assert_msg(strstr(line, " debug hall: door: open -> shut\n"), "%s", line);
+    line = traced(DOOR_LOCKED, 17);
+    ck_assert_msg(strstr(line, " debug hall: door 17: shut -> locked\n"), "%s", line);
+    ck_assert_uint_eq(asked, 1);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("state");
+    TCase *t = tcase_create("state");
+    tcase_add_checked_fixture(t, setup, NULL);
+    tcase_add_test(t, names_and_edges);
+    tcase_add_test(t, legal_changes);
+    tcase_add_test_raise_signal(t, skipping_a_state_aborts, SIGABRT);
+    tcase_add_test_raise_signal(t, staying_aborts_where_it_is_not_listed, SIGABRT);
+    tcase_add_test_raise_signal(t, leaving_a_final_state_aborts, SIGABRT);
+    tcase_add_test(t, no_trace_above_debug);
+    tcase_add_test(t, trace_at_debug);
+    suite_add_tcase(s, t);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
