@@ -2,10 +2,10 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "cache/peek.h"
 #include "proxy/clocks.h"
 #include "proxy/delivery.h"
 #include "proxy/limit.h"
-#include "proxy/peek.h"
 #include "proxy/tunnel.h"
 #include "proxy/upload.h"
 #include "upstream/dedicated.h"

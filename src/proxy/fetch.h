@@ -7,26 +7,7 @@
  * a line), awaiting (the answer's head), receiving (its body), over. */
 #pragma once
 
-#include "http/exchange.h"
-#include "proxy/timing.h"
-#include "upstream/pool.h"
-
-/* What it points to lives as long as the fetch. */
-struct fetch_order {
-    struct loop *loop;
-    struct pool *pool;
-    const struct upstream_config *settings;
-    struct timing *timing;       /* where it tells of its way */
-    struct conn_request request; /* its authority is the pool's, at each try */
-    bool is_safe, is_order;      /* as in struct request */
-    bool is_private;
-    uint64_t credential; /* see gate.h */
-    const char *bot;     /* who asks; lives as long as the daemon; NULL: it did not say */
-    struct span turn;    /* value of serialize_by; len 0: none */
-    uint64_t total_ms;   /* until the head, from now; 0: no limit */
-    bool invites;        /* the asker waits for a 100 (Continue) before it sends the body */
-    bool yields; /* it is refused at once where a hold or an open circuit would make it wait */
-};
+#include "cache/origin_fetch.h"
 
 struct exchange *fetch_open(const struct fetch_order *, const struct exchange_events *,
                             void *owner);

@@ -5,9 +5,9 @@
 
 #include <uthash.h>
 
+#include "cache/unshared.h"
 #include "proxy/flights.h"
 #include "proxy/reader.h"
-#include "proxy/unshared.h"
 
 /* One for the proxy. */
 struct flights {

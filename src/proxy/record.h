@@ -7,7 +7,7 @@
 #include "cache/cache_status.h"
 #include "proxy/bots.h"
 #include "proxy/recent_errors.h"
-#include "proxy/timing.h"
+#include "upstream/timing.h"
 
 struct totals {
     size_t active; /* requests under way */

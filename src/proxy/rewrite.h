@@ -6,7 +6,7 @@
 
 #include "cache/cache_status.h"
 #include "proxy/route.h"
-#include "proxy/timing.h"
+#include "upstream/timing.h"
 
 /* All that these decisions look at. */
 struct rewrite {

@@ -3,7 +3,7 @@
 #include <zlib.h>
 
 #include "asker.h"
-#include "proxy/peek.h"
+#include "cache/peek.h"
 
 /* {"error":["EService:Unavailable"]}, stored in one brotli block (RFC 7932 9.2). */
 #define BROTLI "\x8f\x10\x80{\"error\":[\"EService:Unavailable\"]}\x03"

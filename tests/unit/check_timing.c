@@ -1,8 +1,8 @@
 #include <check.h>
 
 #include "net/loop.h"
-#include "proxy/timing.h"
 #include "upstream/line.h"
+#include "upstream/timing.h"
 
 static struct upstream_stats stats;
 

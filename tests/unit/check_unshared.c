@@ -2,7 +2,7 @@
 #include <check.h>
 #include <stdio.h>
 
-#include "proxy/unshared.h"
+#include "cache/unshared.h"
 
 #define T ((struct cache_key){1, SPAN("/a")})
 

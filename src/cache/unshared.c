@@ -1,4 +1,4 @@
-#include "proxy/unshared.h"
+#include "cache/unshared.h"
 
 /* FNV-1a. Of two that collide one is not coalesced for a while: no harm. */
 static uint64_t hash_of(struct cache_key key)

@@ -1,4 +1,4 @@
-#include "proxy/timing.h"
+#include "upstream/timing.h"
 
 #include "net/loop.h"
 #include "upstream/line.h"

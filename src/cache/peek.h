@@ -10,7 +10,7 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "http/exchange.h"
-#include "proxy/timing.h"
+#include "upstream/timing.h"
 
 #define PEEK_HELD_MOST (64 * 1024)
 

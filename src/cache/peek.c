@@ -1,4 +1,4 @@
-#include "proxy/peek.h"
+#include "cache/peek.h"
 
 #include "budget/gate.h"
 #include "cache/decoder.h"

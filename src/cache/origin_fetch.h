@@ -1,0 +1,46 @@
+/* One request to the origin, as the cache sees it: what is asked for, and the calls by
+ * which a shared fetch has it done. proxy/fetch.c does it; the proxy hands the calls in,
+ * since the cache ranks below it. Both structs are plain values without states. */
+#pragma once
+
+#include "http/exchange.h"
+#include "upstream/pool.h"
+#include "upstream/timing.h"
+
+/* The request. What it points to lives as long as the fetch. */
+struct fetch_order {
+    struct loop *loop;
+    struct pool *pool;
+    const struct upstream_config *settings;
+    struct timing *timing;       /* where the fetch records how long each phase took */
+    struct conn_request request; /* its authority is the pool's, at each try */
+    bool is_safe, is_order;      /* as in struct request */
+    bool is_private;
+    uint64_t credential; /* see gate.h */
+    const char *bot;     /* the client's name for itself; lives as long as the daemon; NULL: none */
+    struct span turn;    /* value of serialize_by; len 0: none */
+    uint64_t total_ms;   /* until the head, from now; 0: no limit */
+    bool invites;        /* the client waits for a 100 (Continue) before it sends the body */
+    bool yields;         /* refused at once where a hold or an open circuit would delay it */
+};
+
+/* How to have it done. */
+struct origin_fetch_ops {
+    /* Begins it: an exchange whose events are the origin's, failures before the head
+     * included. The caller owns it until it ends; no event comes from inside this call. */
+    struct exchange *(*open)(const struct fetch_order *, const struct exchange_events *,
+                             void *owner);
+
+    /* Nobody needs the response any more. True: the request was sent whole, so the response
+     * is read to its end, within limits of its own, so that the connection can be used
+     * again; its events go to this owner from now on. False: nothing has changed. */
+    bool (*follow)(struct exchange *, const struct exchange_events *, void *owner);
+
+    /* Sets its deadline to `until_ms` (loop time, ms) instead. Waits in queues that have
+     * begun keep their earlier bound. */
+    void (*extend)(struct exchange *, uint64_t until_ms);
+
+    /* The verdict it would fail with if its time, `total_ms` in all, ran out now, before
+     * the head. */
+    struct verdict (*late)(const struct exchange *, uint64_t total_ms);
+};
