@@ -1,0 +1,294 @@
+/* A try, in order:
+ *
+ *   attempt_begin()   the line is lent: opens the exchange on it, sends what the upload
+ *                     keeps, and if that is all, finishes it             sending → awaiting
+ *   attempt_body()    passes the rest of the body on as it comes
+ *   attempt_finish()  the request is complete: response_timeout begins   awaiting
+ *   on_interim()      a 1xx is passed on
+ *   on_head()         the budget learns from the response (limit); the fetch may refuse it
+ *                     (421); then through peek to the owner              → receiving
+ *   on_body()         likewise through peek
+ *   on_end()          the response is complete                           → ended by the fetch
+ *   on_failed()       the connection failed: before the head that is on_lost, which may
+ *                     lead to another try; after it on_failed, which never does
+ *
+ * How much of it left is told to `delivery` in four places and no other: when the head
+ * comes (on_head), when the exchange on the line ends (on_end, on_failed), and when it is
+ * taken back (delivery_give_up(), by attempt_give_up() and attempt_end()). As long as the
+ * exchange is open it answers for itself (exchange_sent()); from then on the delivery does.
+ * So what was sent is never forgotten between two tries.
+ *
+ * The deadline belongs to the try: no head in time, a body that stalls. Until a line is
+ * lent, the queues bound the wait. */
+#include "proxy/attempt.h"
+
+#define MAGIC 0x61747470
+#define UNREAD_MAX (1024 * 1024) /* of a response that nobody reads */
+
+static struct attempt *self(void *owner)
+{
+    struct attempt *a = owner;
+    MAGIC_CHECK(a, MAGIC);
+    return a;
+}
+
+/* No deadline outlasts the try it was set for. */
+static void enter(struct attempt *a, enum attempt_state to)
+{
+    STATE_ENTER(attempt, &a->state, to, pool_origin(a->order->pool)->name, 0);
+    if (to == ATTEMPT_IDLE || to == ATTEMPT_ENDED)
+        deadline_stop(&a->deadline);
+}
+
+bool attempt_is_open(const struct attempt *a)
+{
+    return a->exchange != NULL;
+}
+
+bool attempt_is_sent(const struct attempt *a)
+{
+    return a->exchange && a->upload->complete && exchange_sent(a->exchange) == SENT_YES;
+}
+
+enum sent attempt_sent(const struct attempt *a)
+{
+    return delivery_sent(a->delivery, a->exchange);
+}
+
+/* ------------------------------------------------------------------ its deadline */
+
+static enum clocks_phase phase(const struct attempt *a)
+{
+    if (a->state != ATTEMPT_RECEIVING)
+        return CLOCKS_AWAITING;
+    return peek_holds(&a->peek) ? CLOCKS_HOLDING : CLOCKS_RECEIVING;
+}
+
+/* A deadline that is set and comes sooner is left: when it comes, the next one is set. */
+void attempt_watch(struct attempt *a)
+{
+    uint64_t due = clocks_due(a->clocks, phase(a));
+    if (!deadline_is_set(&a->deadline) || due < a->deadline.due)
+        deadline_at(&a->deadline, due);
+}
+
+static void on_deadline(struct deadline *d)
+{
+    struct attempt *a = self(container_of(d, struct attempt, deadline));
+    if (pool_waiting(a->order->pool) == 0)
+        clocks_drain_on(a->clocks);
+    bool is_sent = a->state != ATTEMPT_RECEIVING && exchange_sent(a->exchange) == SENT_YES;
+    if (clocks_are_up(a->clocks, phase(a), is_sent)) {
+        struct verdict why = clocks_verdict(a->clocks, phase(a));
+        a->events->on_failed(a->owner, &why, true);
+    } else {
+        attempt_watch(a);
+    }
+}
+
+/* ------------------------------------------------------------------ the response */
+
+static void on_interim(void *owner, const struct response *r)
+{
+    struct attempt *a = self(owner);
+    a->told->events->on_interim(a->told->owner, r);
+}
+
+/* The beginning of the body says until when the exchange holds us off, or says nothing. */
+static void on_seen(struct peek *p)
+{
+    limit_tell(&container_of(p, struct attempt, peek)->limit, p->ban_until_ms);
+}
+
+static void receive(struct attempt *a, const struct response *r)
+{
+    enter(a, ATTEMPT_RECEIVING);
+    clocks_active(a->clocks);
+    attempt_watch(a);
+    peek_head(&a->peek, r);
+    if (peek_holds(&a->peek)) /* the owner has no head yet: the time until it runs on */
+        attempt_watch(a);
+}
+
+static void on_head(void *owner, const struct response *r)
+{
+    struct attempt *a = self(owner);
+    a->order->timing->weight += limit_learn(&a->limit, r);
+    delivery_answered(a->delivery);
+    if (!a->events->on_answer(a->owner, r))
+        return;
+    timing_answered(a->order->timing, pool_stats(a->order->pool));
+    if (r->status == 101) {
+        a->exchange = NULL; /* it goes with the stream */
+        a->events->on_upgraded(a->owner, r);
+        return;
+    }
+    receive(a, r);
+}
+
+static void on_body(void *owner, const char *data, size_t len)
+{
+    struct attempt *a = self(owner);
+    clocks_active(a->clocks);
+    if (a->unread_room < len) {
+        struct verdict why = verdict_make(FAILURE_NONE, SENT_YES, "nobody reads the response");
+        a->events->on_failed(a->owner, &why, false);
+        return;
+    }
+    if (a->unread_room != SIZE_MAX)
+        a->unread_room -= len;
+    peek_body(&a->peek, data, len);
+}
+
+/* What is still held back is told first; the owner may end the request while it is. */
+static void on_end(void *owner, const struct fields *trailers)
+{
+    struct attempt *a = self(owner);
+    a->exchange = NULL;
+    delivery_end_try(a->delivery, SENT_YES, false);
+    peek_flush(&a->peek);
+    if (a->state != ATTEMPT_ENDED)
+        a->events->on_end(a->owner, trailers);
+}
+
+static void on_failed(void *owner, const struct verdict *v)
+{
+    struct attempt *a = self(owner);
+    a->exchange = NULL;
+    delivery_end_try(a->delivery, v->sent, v->undone);
+    if (a->state != ATTEMPT_RECEIVING) {
+        enter(a, ATTEMPT_IDLE);
+        a->events->on_lost(a->owner, v);
+        return;
+    }
+    struct verdict why = *v;
+    if (why.error == FAILURE_CONNECTION_TERMINATED)
+        why.error = FAILURE_HTTP_RESPONSE_INCOMPLETE; /* also while the head is held back */
+    a->events->on_failed(a->owner, &why, false);
+}
+
+static void on_drain(void *owner)
+{
+    struct attempt *a = self(owner);
+    a->upload->blocked = false;
+    a->told->events->on_drain(a->told->owner);
+}
+
+/* ------------------------------------------------------------------- the request */
+
+bool attempt_body(struct attempt *a, const char *data, size_t len)
+{
+    return upload_pass(a->upload, a->exchange, data, len);
+}
+
+void attempt_finish(struct attempt *a)
+{
+    exchange_finish(a->exchange, &a->upload->trailers);
+    clocks_sent(a->clocks);
+    if (a->state == ATTEMPT_SENDING)
+        enter(a, ATTEMPT_AWAITING);
+    attempt_watch(a);
+}
+
+/* What was gathered goes out with the head; then the owner may send on. */
+static void send_gathered(struct attempt *a)
+{
+    bool goes_on = upload_begin(a->upload, a->exchange);
+    if (a->upload->complete)
+        attempt_finish(a);
+    else if (goes_on)
+        a->told->events->on_drain(a->told->owner);
+}
+
+static struct exchange *open_on(struct attempt *a, struct line *line)
+{
+    static const struct exchange_events events = {.on_interim = on_interim,
+                                                  .on_head = on_head,
+                                                  .on_body = on_body,
+                                                  .on_end = on_end,
+                                                  .on_failed = on_failed,
+                                                  .on_drain = on_drain};
+    struct conn_request request = a->order->request;
+    request.authority = span_of(pool_origin(a->order->pool)->authority);
+    return line_open(line, &request, &events, a);
+}
+
+void attempt_begin(struct attempt *a, struct line *line, uint64_t paused_us)
+{
+    struct line_facts facts;
+    line_describe(line, &facts);
+    timing_lent(a->order->timing, pool_stats(a->order->pool), &facts, paused_us);
+    a->reused = facts.reused;
+    a->shares = line_shares(line);
+    clocks_try(a->clocks);
+    enter(a, ATTEMPT_SENDING);
+    a->exchange = open_on(a, line);
+    if (a->clocks->paused) /* since an earlier try, or while it waited */
+        exchange_pause(a->exchange);
+    if (!a->upload->complete)
+        attempt_watch(a);
+    send_gathered(a);
+}
+
+/* ------------------------------------------------------------------ asked by its owner */
+
+void attempt_pause(struct attempt *a)
+{
+    a->clocks->paused = true;
+    if (a->exchange)
+        exchange_pause(a->exchange);
+}
+
+void attempt_resume(struct attempt *a)
+{
+    a->clocks->paused = false;
+    clocks_active(a->clocks);
+    if (a->exchange)
+        exchange_resume(a->exchange);
+    if (a->state == ATTEMPT_RECEIVING)
+        attempt_watch(a);
+}
+
+void attempt_follow(struct attempt *a)
+{
+    a->unread_room = UNREAD_MAX;
+    a->peek.events = a->told->events;
+    a->peek.owner = a->told->owner;
+    if (a->clocks->paused)
+        attempt_resume(a);
+    clocks_follow(a->clocks, a->order->is_order);
+    attempt_watch(a);
+}
+
+void attempt_give_up(struct attempt *a)
+{
+    delivery_give_up(a->delivery, &a->exchange, false);
+    enter(a, ATTEMPT_IDLE);
+}
+
+void attempt_end(struct attempt *a, bool late)
+{
+    limit_tell(&a->limit, 0);
+    peek_stop(&a->peek);
+    delivery_give_up(a->delivery, &a->exchange, late);
+    enter(a, ATTEMPT_ENDED);
+}
+
+void attempt_init(struct attempt *a)
+{
+    const struct fetch_order *o = a->order;
+    MAGIC_INIT(a, MAGIC);
+    a->unread_room = SIZE_MAX;
+    limit_init(&a->limit, pool_gate(o->pool), o->settings, o->request.target,
+               &(struct gate_limit){
+                   .is_private = o->is_private, .credential = o->credential, .bot = o->bot});
+    peek_init(&a->peek, &(struct peek_order){o->settings, o->is_order, on_seen}, o->timing,
+              a->told->events, a->told->owner);
+    deadline_init(&a->deadline, o->loop, on_deadline);
+}
+
+void attempt_free(struct attempt *a)
+{
+    peek_free(&a->peek);
+    a->magic = 0;
+}
