@@ -11,10 +11,13 @@ void state_illegal(const char *file, int line, const char *noun, const char *fro
 }
 
 void state_trace(const char *object, const char *noun, uint64_t id, const char *from,
-                 const char *to)
+                 const char *to, const struct request_id *request)
 {
+    char name[80];
+    const char *key = request ? " id=" : "", *value = request ? request_id_text(request) : "";
     if (id)
-        log_write(LOG_LEVEL_DEBUG, object, "%s %" PRIu64 ": %s -> %s", noun, id, from, to);
+        snprintf(name, sizeof name, "%s %" PRIu64, noun, id);
     else
-        log_write(LOG_LEVEL_DEBUG, object, "%s: %s -> %s", noun, from, to);
+        snprintf(name, sizeof name, "%s", noun);
+    log_write(LOG_LEVEL_DEBUG, object, "%s: %s -> %s%s%s", name, from, to, key, value);
 }

@@ -31,6 +31,7 @@
  * format for all types:
  *
  *     debug binance: fetch 17: queued -> gated
+ *     debug binance: fetch: queued -> gated id=06f3k9d2q4ab-17
  *
  * To stay in a state is no change: enter a state again only if the table has that
  * edge. An illegal edge is a bug, and aborts as CHECK() does, naming both states.
@@ -39,6 +40,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/request_id.h"
 
 /* One edge of the table. */
 #define TO(state) (1u << (state))
@@ -69,7 +71,10 @@
 /* Changes the state at `at` to `to`, which its row must allow, and traces that. `object`
  * and `id` (uint64_t; 0: it has none) tell objects of one type apart, and are evaluated
  * only for the trace. To be used in the type's one transition function. */
-#define STATE_ENTER(noun, at, to, object, id)                                                      \
+#define STATE_ENTER(noun, at, to, object, id) STATE_ENTER_FOR(noun, at, to, object, id, NULL)
+
+/* Likewise of an object that serves one request: the trace ends with its id, " id=...". */
+#define STATE_ENTER_FOR(noun, at, to, object, id, request)                                         \
     do {                                                                                           \
         enum noun##_state *const at_ = (at), from_ = *at_, to_ = (to);                             \
         if (!(noun##_state_edges(from_) & TO(to_)))                                                \
@@ -77,11 +82,12 @@
                           noun##_state_name(to_));                                                 \
         *at_ = to_;                                                                                \
         if (log_enabled(LOG_LEVEL_DEBUG))                                                          \
-            state_trace(object, #noun, id, noun##_state_name(from_), noun##_state_name(to_));      \
+            state_trace(object, #noun, id, noun##_state_name(from_), noun##_state_name(to_),       \
+                        request);                                                                  \
     } while (0)
 
 /* Used by STATE_ENTER() alone: aborts; writes the line. */
 _Noreturn void state_illegal(const char *file, int line, const char *noun, const char *from,
                              const char *to) __attribute__((cold));
 void state_trace(const char *object, const char *noun, uint64_t id, const char *from,
-                 const char *to) __attribute__((cold));
+                 const char *to, const struct request_id *) __attribute__((cold));

@@ -43,6 +43,7 @@ struct daemon {
     struct dispatch dispatch;
     struct lingering *linger;
     struct leaves *leaves;
+    struct request_ids ids;
     struct clients *clients;
     struct listeners *listeners;
     struct access_log *access_log;
@@ -431,9 +432,21 @@ static void on_signal(void *owner, int number)
     }
 }
 
+/* No two starts may share a life: that of a clock that was put back differs by its random
+ * bits. */
+static void begin_life(struct daemon *d)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    request_ids_init(&d->ids, ms, arc4random());
+    LOG(DEBUG, "daemon", "ids of requests begin with %s", d->ids.life);
+}
+
 static void build(struct daemon *d, const struct config *c, const char *path, bool optional)
 {
     struct client_limits limits = limits_of(c);
+    begin_life(d);
     d->worker = worker_new(d->loop);
     d->env = (struct connect_env){d->loop, d->dns, d->worker, permit, d, c->max_header_size};
     d->pools = pools_new(&d->env);
@@ -452,6 +465,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
     d->linger = linger_new(d->loop);
     d->clients = clients_new(d->loop, d->linger, &d->dispatch.handler, &limits);
     clients_intercept(d->clients, d->worker, d->leaves);
+    clients_identify(d->clients, &d->ids);
     d->listeners = listeners_new(d->loop, d->clients);
     d->signals = signals_new(d->loop, on_signal, d);
     d->reload = reload_new(d->worker, path, optional && *c->path == '\0', on_read, d);

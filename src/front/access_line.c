@@ -4,6 +4,8 @@
 
 #include "base/timestamp.h"
 
+#define ORDER_TARGET_SHOWN 600
+
 struct line {
     struct text *to;
     bool json, begun;
@@ -110,6 +112,17 @@ static void add_ms(struct line *l, const char *key, uint64_t us)
     text_add(l->to, (struct span){fraction, sizeof fraction});
 }
 
+static const char *id_of(const struct record *r)
+{
+    return r->id && r->id->text[0] ? r->id->text : NULL;
+}
+
+/* A line of the log is cut off at 1 KiB; what comes behind the target must fit too. */
+static struct span shown(struct span target)
+{
+    return target.len > ORDER_TARGET_SHOWN ? span_first(target, ORDER_TARGET_SHOWN) : target;
+}
+
 void access_line_of_order(struct text *to, const struct record *r)
 {
     struct line l = {.to = to};
@@ -125,7 +138,8 @@ void access_line_of_order(struct text *to, const struct record *r)
     if (r->left)
         add_word(&l, "left", "yes");
     add_ms(&l, "total_ms", r->total_us);
-    add_text(&l, "target", r->target);
+    add_text(&l, "target", shown(r->target));
+    add_word(&l, "id", id_of(r));
 }
 
 void access_line(struct text *to, enum config_log_format format, const struct timespec *at,
@@ -158,5 +172,6 @@ void access_line(struct text *to, enum config_log_format format, const struct ti
     add_word(&l, "bot", r->bot);
     if (r->left)
         add_word(&l, "left", "yes");
+    add_word(&l, "id", id_of(r));
     text_add(to, l.json ? SPAN("}\n") : SPAN("\n"));
 }

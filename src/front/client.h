@@ -24,7 +24,8 @@ struct handler {
     struct exchange *(*open)(void *self, const struct request *, const struct ingress *,
                              const struct exchange_events *, void *owner);
     /* The client side refused something itself (malformed, 408, 431, …); for
-     * counting and the access log. `request` may be NULL. */
+     * counting and the access log. Where the head never was complete `request` has an
+     * id, and an empty method. */
     void (*refused)(void *self, const struct request *, const struct ingress *,
                     const struct verdict *);
     /* TLS inside CONNECT was to end here, and came to nothing: mostly a client that
@@ -49,6 +50,10 @@ struct clients *clients_new(struct loop *, struct lingering *, const struct hand
  * from `leaves`, which may sign for what was answered so. Both are borrowed for
  * their life; without them nothing may be answered so. */
 void clients_intercept(struct clients *, struct worker *, struct leaves *);
+
+/* Each request gets an id from there, which its answer bears as Trunkline-Request. The
+ * generator is borrowed for their life; without it requests have none. */
+void clients_identify(struct clients *, struct request_ids *);
 
 void clients_set_limits(struct clients *, const struct client_limits *);
 

@@ -23,6 +23,7 @@ struct clients {
     struct client_limits limits;
     struct worker *worker; /* for interception, as `leaves`; or NULL */
     struct leaves *leaves;
+    struct request_ids *ids; /* or NULL */
     struct list open;
     struct list securing; /* those whose TLS is to end here, from CONNECT to its handshake's end */
     uint64_t accepted, rejected;
@@ -170,5 +171,4 @@ void client_refuse(struct client *, const struct verdict *);
 void client_flush(struct client *);
 
 /* The bytes of an error that ends a connection. */
-void client_write_error(struct text *, struct arena *, const struct request *,
-                        const struct verdict *);
+void client_write_error(struct text *, const struct request *, const struct verdict *);

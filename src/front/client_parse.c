@@ -249,6 +249,8 @@ void client_call_new(struct client *c)
 {
     struct call *call = c->call = NEW(struct call);
     call->arena = call->request.arena = arena_new();
+    if (c->house->ids)
+        request_ids_next(c->house->ids, &call->request.id);
     head_start(&call->head, call->arena, c->house->limits.max_header_size);
     llhttp_init(&call->parser, HTTP_REQUEST, settings());
     call->parser.data = c;

@@ -83,11 +83,12 @@ static bool is_last(const struct client *c)
  * this connection, so Connection must name it (RFC 9110 7.6.1), in HTTP/1.1 too. */
 static struct h1_connection connection_of(const struct client *c)
 {
+    const struct request_id *id = &c->call->request.id;
     uint64_t idle_limit_s = c->house->limits.idle_timeout_ms / 1000;
     if (c->call->last)
-        return (struct h1_connection){.option = SPAN("close")};
+        return (struct h1_connection){.option = SPAN("close"), .request = id};
     bool told = idle_limit_s || c->call->request.minor == 0;
-    return (struct h1_connection){told ? SPAN("keep-alive") : SPAN(""), idle_limit_s};
+    return (struct h1_connection){told ? SPAN("keep-alive") : SPAN(""), idle_limit_s, id};
 }
 
 static void on_head(void *owner, const struct response *response)
@@ -114,7 +115,8 @@ static void on_switch(void *owner, const struct response *head, const struct swi
     struct client *c = owner;
     CHECK(!c->call->head_out && c->call->complete);
     c->call->exchange = NULL;
-    h1_write_response(&c->call->out, head, FRAMING_NONE, (struct h1_connection){0});
+    h1_write_response(&c->call->out, head, FRAMING_NONE,
+                      (struct h1_connection){.request = &c->call->request.id});
     client_flush(c);
     client_switch(c, to);
 }
@@ -172,24 +174,19 @@ static void on_end(void *owner, const struct fields *trailers)
 
 /* ------------------------------------------------------------------- failures */
 
-void client_write_error(struct text *out, struct arena *arena, const struct request *request,
-                        const struct verdict *why)
+void client_write_error(struct text *out, const struct request *request, const struct verdict *why)
 {
+    struct h1_connection closes = {.option = SPAN("close"), .request = &request->id};
     struct span body;
-    const struct response *r = reply_error(arena, request, why, NULL, NULL, &body);
-    h1_write_response(out, r, r->framing, (struct h1_connection){.option = SPAN("close")});
+    const struct response *r = reply_error(request->arena, request, why, NULL, NULL, &body);
+    h1_write_response(out, r, r->framing, closes);
     text_add(out, body);
-}
-
-static const struct request *known_request(const struct call *call)
-{
-    return call->head_complete ? &call->request : NULL;
 }
 
 static void answer_error(struct client *c, const struct verdict *why)
 {
     struct call *call = c->call;
-    client_write_error(&call->out, call->arena, known_request(call), why);
+    client_write_error(&call->out, &call->request, why);
     call->head_out = true;
     call->last = true;
 }
@@ -219,7 +216,7 @@ void client_refuse(struct client *c, const struct verdict *why)
         client_leave(c);
         return;
     }
-    handler->refused(handler->self, known_request(call), &c->ingress, why);
+    handler->refused(handler->self, &call->request, &c->ingress, why);
     answer_error(c, why);
     client_leave(c);
 }

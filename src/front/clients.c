@@ -21,6 +21,11 @@ void clients_intercept(struct clients *house, struct worker *worker, struct leav
     house->leaves = leaves;
 }
 
+void clients_identify(struct clients *house, struct request_ids *ids)
+{
+    house->ids = ids;
+}
+
 void clients_set_limits(struct clients *house, const struct client_limits *limits)
 {
     house->limits = *limits;
@@ -30,15 +35,17 @@ void clients_set_limits(struct clients *house, const struct client_limits *limit
 static void turn_away(struct clients *house, struct stream *stream, const struct ingress *ingress,
                       const struct verdict *why)
 {
-    struct arena *arena = arena_new();
+    struct request request = {.arena = arena_new()};
     struct text out = {0};
-    client_write_error(&out, arena, NULL, why);
+    if (house->ids)
+        request_ids_next(house->ids, &request.id);
+    client_write_error(&out, &request, why);
     uv_buf_t piece = uv_buf_init(out.at, (unsigned)out.len);
     (void)stream_write(stream, &piece, 1); /* far below STREAM_HIGH */
     text_free(&out);
-    arena_free(arena);
     house->rejected++;
-    house->handler->refused(house->handler->self, NULL, ingress, why);
+    house->handler->refused(house->handler->self, &request, ingress, why);
+    arena_free(request.arena);
     linger_take(house->linger, stream);
 }
 

@@ -59,10 +59,11 @@ static void write_line(const struct record *r, uint64_t now_us)
         span_first(r->target, r->target.len < TARGET_SHOWN ? r->target.len : TARGET_SHOWN);
     snprintf(object, sizeof object, "upstream %s", r->upstream ? r->upstream : "-");
     LOG(WARN, object,
-        "slow: %.3f s, of it %s %.3f s: %.*s %.*s%s from %s, status %u, error %s, sent=%s",
+        "slow: %.3f s, of it %s %.3f s: %.*s %.*s%s from %s, status %u, error %s, sent=%s id=%s",
         (double)r->total_us / 1e6, phase, (double)took / 1e6, SPAN_ARG(r->method), SPAN_ARG(target),
         target.len < r->target.len ? "…" : "", r->client, r->status,
-        r->error == FAILURE_NONE ? "-" : failure_name(r->error), sent_name(r->sent));
+        r->error == FAILURE_NONE ? "-" : failure_name(r->error), sent_name(r->sent),
+        request_id_text(r->id));
 }
 
 void slow_log_look(struct slow_log *s, const struct record *r, uint64_t now_us)

@@ -1,7 +1,8 @@
 #include "http/h1_write.h"
 
-/* Start line, framing, "Host: ", "Connection: ", Keep-Alive and line ends, generously. */
-#define FIXED_ROOM 200
+/* Start line, framing, "Host: ", "Connection: ", Keep-Alive, Trunkline-Request and line ends,
+ * generously. */
+#define FIXED_ROOM (200 + sizeof "Trunkline-Request: \r\n" + REQUEST_ID_SIZE)
 
 static char *put(char *to, struct span s)
 {
@@ -96,6 +97,8 @@ static char *put_response_framing(char *to, const struct response *r, enum frami
 
 static char *put_connection(char *to, const struct h1_connection *c)
 {
+    if (c->request && c->request->text[0])
+        to = put_field(to, SPAN("Trunkline-Request"), span_of(c->request->text));
     if (c->option.len)
         to = put_field(to, SPAN("Connection"), c->option);
     if (c->idle_limit_s == 0)

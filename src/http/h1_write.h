@@ -9,15 +9,16 @@
 void h1_write_request(struct text *, struct span method, struct span target, struct span host,
                       const struct fields *, enum framing, uint64_t length);
 
-/* What a response says of its connection. */
+/* What a response says of its connection, and of the request that it answers. */
 struct h1_connection {
-    struct span option;    /* Connection's value, or empty for none */
-    uint64_t idle_limit_s; /* for how long it is kept without a request (Keep-Alive);
+    struct span option;               /* Connection's value, or empty for none */
+    uint64_t idle_limit_s;            /* for how long it is kept without a request (Keep-Alive);
                               0: not told */
+    const struct request_id *request; /* for Trunkline-Request; NULL or empty: not told */
 };
 
 /* Likewise a response. `framing` is that of this connection (FRAMING_CLOSE
- * writes neither length nor coding). An interim response says nothing of it. */
+ * writes neither length nor coding). An interim response says nothing of them. */
 void h1_write_response(struct text *, const struct response *, enum framing, struct h1_connection);
 
 /* "1f4\r\n" before and "\r\n" after a piece; the last chunk with its trailers. */

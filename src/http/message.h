@@ -4,6 +4,7 @@
 #pragma once
 
 #include "base/arena.h"
+#include "base/request_id.h"
 #include "base/span.h"
 
 struct field {
@@ -25,6 +26,7 @@ enum framing {
 
 struct request {
     struct arena *arena;
+    struct request_id id;
     struct span method;
     struct span target;   /* as received */
     unsigned minor;       /* HTTP/1.minor */

@@ -83,7 +83,7 @@ static struct fetch *fetch_of(struct exchange *x)
 /* What it waits for in this state is charged to its timing. */
 static void enter(struct fetch *f, enum fetch_state to)
 {
-    STATE_ENTER(fetch, &f->state, to, pool_origin(f->order.pool)->name, 0);
+    STATE_ENTER_FOR(fetch, &f->state, to, pool_origin(f->order.pool)->name, 0, &f->order.id);
     if (to == FETCH_SERIALIZED || to == FETCH_GATED)
         timing_held(f->order.timing);
     else if (to == FETCH_QUEUED)

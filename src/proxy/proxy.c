@@ -181,9 +181,8 @@ struct exchange *proxy_refuse(struct proxy *p, const struct request *r, const st
 void proxy_note_refusal(struct proxy *p, const struct request *r, const struct ingress *in,
                         const struct verdict *why)
 {
-    static const struct request none;
     struct tally t;
-    tally_begin(&t, &p->totals, r ? r : &none, in->client);
+    tally_begin(&t, &p->totals, r, in->client);
     tally_fail(&t, why, false);
     if (p->on_record && t.record.total_us >= p->record_least_us)
         p->on_record(p->context, &t.record);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/failure.h"
+#include "base/request_id.h"
 #include "base/span.h"
 #include "cache/cache_status.h"
 #include "proxy/bots.h"
@@ -32,6 +33,7 @@ enum record_tunnel { RECORD_NO_TUNNEL, RECORD_TUNNEL_OPENED, RECORD_TUNNEL_ENDED
 /* One request at its end; borrowed for the call. Times are µs. */
 struct record {
     enum record_tunnel tunnel;
+    const struct request_id *id;
     const char *client;
     const char *bot; /* NULL: it did not say */
     struct span method;

@@ -204,7 +204,7 @@ static bool may_trail(const struct hop_by_hop *hop_by_hop, const struct field *f
     for (size_t i = 0; i < COUNT_OF(banned); i++)
         if (is(f, span_of(banned[i])))
             return false;
-    return !hop_by_hop_is(hop_by_hop, f);
+    return !is_ours(f) && !hop_by_hop_is(hop_by_hop, f);
 }
 
 struct fields rewrite_trailers(struct arena *a, const struct fields *from)

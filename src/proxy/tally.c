@@ -76,6 +76,7 @@ void tally_begin(struct tally *t, struct totals *totals, const struct request *r
     *t = (struct tally){.totals = totals, .is_order = r->is_order, .began_us = clock_us()};
     t->is_connect = span_is(r->method, SPAN("CONNECT"));
     t->record.client = client;
+    t->record.id = &r->id;
     t->record.method = r->method;
     if (t->is_connect)
         return;

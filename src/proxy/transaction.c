@@ -65,8 +65,9 @@ static void enter(struct transaction *t, enum state to)
 #undef STATE
     };
     CHECK(to > t->state && !(t->state == STATE_RELAYING && to == STATE_REPLYING));
-    LOG(DEBUG, t->order.ingress->client, "request to %s: %s, now %s",
-        t->pool ? pool_origin(t->pool)->name : "-", names[t->state], names[to]);
+    LOG(DEBUG, t->order.ingress->client, "request to %s: %s, now %s id=%s",
+        t->pool ? pool_origin(t->pool)->name : "-", names[t->state], names[to],
+        request_id_text(&t->order.request->id));
     t->state = to;
 }
 
@@ -140,8 +141,9 @@ static void log_refusal(const struct transaction *t)
     if (!t->tally.is_connect || status < 400 || status > 499)
         return;
     redact_target(&target, &u->credential_params, t->order.request->target);
-    LOG(WARN, t->order.ingress->client, "CONNECT %.*s refused: %s",
-        SPAN_ARG(span_first(text_span(&target), 300)), t->failure.detail);
+    LOG(WARN, t->order.ingress->client, "CONNECT %.*s refused: %s id=%s",
+        SPAN_ARG(span_first(text_span(&target), 300)), t->failure.detail,
+        request_id_text(&t->order.request->id));
     text_free(&target);
 }
 
@@ -409,6 +411,7 @@ static void take_along(struct transaction *t)
     t->order.request = t->relay.request = &t->request;
     t->order.ingress = t->relay.ingress = &t->ingress;
     t->tally.record.client = t->ingress.client;
+    t->tally.record.id = &t->request.id;
 }
 
 /* What was not sent whole is taken back, or given up. */
@@ -508,6 +511,7 @@ static struct fetch_order fetch_order_of(struct transaction *t, uint64_t total_m
         .is_order = r->is_order,
         .is_private = is_private,
         .credential = is_private ? request_api_key(t->settings, &r->fields, t->route.path) : 0,
+        .id = t->order.request->id,
         .bot = t->tally.record.bot,
         .turn = turn_of(t),
         .total_ms = total_ms,

@@ -4,6 +4,7 @@
 
 struct tunnel_record {
     struct record record; /* its texts are our own, but for the bot's name, which stays */
+    struct request_id id;
     uint64_t began_us, least_us;
     record_listener *listener;
     void *context;
@@ -18,7 +19,14 @@ struct tunnel_record *tunnel_record_new(const struct record *record, uint64_t be
                                         record_listener *listener, uint64_t least_us, void *context)
 {
     struct tunnel_record *e = NEW(struct tunnel_record);
-    *e = (struct tunnel_record){*record, began_us, least_us, listener, context};
+    *e = (struct tunnel_record){.record = *record,
+                                .began_us = began_us,
+                                .least_us = least_us,
+                                .listener = listener,
+                                .context = context};
+    if (record->id)
+        e->id = *record->id;
+    e->record.id = &e->id;
     e->record.tunnel = RECORD_TUNNEL_ENDED;
     e->record.client = must_strdup(record->client);
     e->record.upstream = record->upstream ? must_strdup(record->upstream) : NULL;

@@ -10,7 +10,7 @@ from lib.daemon import upstream
 from lib.promise import works
 from lib.wire import background, eventually, parallel
 
-LINE = re.compile(r'^\S+Z warn upstream (\S+): slow: ([\d.]+) s, of it (\w+) ([\d.]+) s: (\S+) (\S+) from (\S+), status (\d+), error (\S+), sent=(\w+)$', re.M)
+LINE = re.compile(r'^\S+Z warn upstream (\S+): slow: ([\d.]+) s, of it (\w+) ([\d.]+) s: (\S+) (\S+) from (\S+), status (\d+), error (\S+), sent=(\w+) id=[0-9a-z]{12}-\d+$', re.M)
 
 
 def slow(d, count=1):

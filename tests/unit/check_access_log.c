@@ -13,6 +13,7 @@
 static char directory[] = "/tmp/check_access_log.XXXXXX", path[100], old_path[100];
 static struct loop *loop;
 static struct worker *worker;
+static const struct request_id id = {"06f3k9d2q4ab-17"};
 static struct record record;
 
 static void setup(void)
@@ -24,7 +25,8 @@ static void setup(void)
     signal(SIGPIPE, SIG_IGN);
     loop = loop_new();
     worker = worker_new(loop);
-    record = (struct record){.bot = "grid1",
+    record = (struct record){.id = &id,
+                             .bot = "grid1",
                              .client = "127.0.0.1:5",
                              .method = SPAN("GET"),
                              .upstream = "binance",
@@ -99,7 +101,7 @@ START_TEST(logfmt_has_all_fields)
         "Z client=127.0.0.1:5 method=GET upstream=binance target=\"/api?symbol=BTC\" "
         "status=200 bytes=250 reused=true protocol=http/1.1 cache=- error=- sent=yes "
         "hold_ms=0.007 queue_ms=0.001 dns_ms=0.020 connect_ms=0.300 tls_ms=4.000 ttfb_ms=50.000 "
-        "total_ms=1234.567 bot=grid1\n");
+        "total_ms=1234.567 bot=grid1 id=06f3k9d2q4ab-17\n");
     record = (struct record){.client = "unix",
                              .method = SPAN("POST"),
                              .target = SPAN("/a"),
@@ -107,7 +109,7 @@ START_TEST(logfmt_has_all_fields)
                              .status = 502};
     expect_logfmt(" client=unix method=POST upstream=- target=/a status=502 bytes=0 reused=false "
                   "protocol=- cache=- error=dns_error sent=no hold_ms=0.000");
-    expect_logfmt(" bot=-\n");
+    expect_logfmt(" bot=- id=-\n");
     record.status = 0;
     expect_logfmt(" status=- ");
 }
@@ -124,9 +126,9 @@ START_TEST(json_has_all_fields)
     json_object_foreach (o, key, value) {
         strcat(strcat(keys, " "), key);
     }
-    ck_assert_str_eq(keys,
-                     " time client method upstream target status bytes reused protocol cache "
-                     "error sent hold_ms queue_ms dns_ms connect_ms tls_ms ttfb_ms total_ms bot");
+    ck_assert_str_eq(
+        keys, " time client method upstream target status bytes reused protocol cache "
+              "error sent hold_ms queue_ms dns_ms connect_ms tls_ms ttfb_ms total_ms bot id");
     ck_assert_str_eq(json_string_value(json_object_get(o, "target")), "/api?symbol=BTC");
     ck_assert_int_eq(json_integer_value(json_object_get(o, "status")), 200);
     ck_assert(json_is_true(json_object_get(o, "reused")));

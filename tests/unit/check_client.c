@@ -216,6 +216,25 @@ START_TEST(test_pipelining)
 }
 END_TEST
 
+/* Each answer bears an id, the refusal of what was no request too; none is given twice. */
+START_TEST(test_ids)
+{
+    struct request_ids ids;
+    request_ids_init(&ids, 0, 0);
+    begin_echo();
+    clients_identify(clients, &ids);
+    say(GET);
+    ck_assert_str_eq(handler.id.text, "000000000000-1");
+    ck_assert(has("\r\nTrunkline-Request: 000000000000-1\r\n"));
+    say(GET);
+    ck_assert(has("\r\nTrunkline-Request: 000000000000-2\r\n"));
+    say("nonsense\r\n\r\n");
+    ck_assert(has("HTTP/1.1 501 ") && has("\r\nTrunkline-Request: 000000000000-3\r\n"));
+    ck_assert_str_eq(handler.id.text, "000000000000-3");
+    finish();
+}
+END_TEST
+
 /* Who is held back cannot be heard when it leaves, but is looked for. */
 START_TEST(test_leaving_while_held_back)
 {
@@ -307,6 +326,7 @@ int main(void)
     tcase_add_test(all, test_json_refusal);
     tcase_add_test(all, test_pipelining);
     tcase_add_test(all, test_pipelined_flood);
+    tcase_add_test(all, test_ids);
     tcase_add_test(all, test_leaving_while_held_back);
     tcase_add_test(all, test_body_is_held);
     suite_add_tcase(s, all);

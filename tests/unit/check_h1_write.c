@@ -50,8 +50,24 @@ START_TEST(responses)
     is_written(&t, "HTTP/1.1 599 \r\nTransfer-Encoding: chunked\r\n\r\n");
     h1_write_response(&t, &r, FRAMING_CLOSE, closes);
     is_written(&t, "HTTP/1.1 599 \r\nConnection: close\r\n\r\n");
-    h1_write_response(&t, &r, FRAMING_CLOSE, (struct h1_connection){SPAN("keep-alive"), 600});
+    h1_write_response(&t, &r, FRAMING_CLOSE, (struct h1_connection){SPAN("keep-alive"), 600, NULL});
     is_written(&t, "HTTP/1.1 599 \r\nConnection: keep-alive\r\nKeep-Alive: timeout=600\r\n\r\n");
+    text_free(&t);
+}
+END_TEST
+
+START_TEST(responses_bear_the_id_of_their_request)
+{
+    struct text t = {0};
+    struct request_id id = {"06f3k9d2q4ab-17"}, unknown = {0};
+    struct response r = {.status = 599};
+    h1_write_response(&t, &r, FRAMING_CLOSE, (struct h1_connection){.request = &id});
+    is_written(&t, "HTTP/1.1 599 \r\nTrunkline-Request: 06f3k9d2q4ab-17\r\n\r\n");
+    h1_write_response(&t, &r, FRAMING_CLOSE, (struct h1_connection){.request = &unknown});
+    is_written(&t, "HTTP/1.1 599 \r\n\r\n");
+    r.status = 103;
+    h1_write_response(&t, &r, FRAMING_NONE, (struct h1_connection){.request = &id});
+    is_written(&t, "HTTP/1.1 103 \r\n\r\n");
     text_free(&t);
 }
 END_TEST
@@ -124,6 +140,7 @@ int main(void)
     tcase_add_test(bytes, requests);
     tcase_add_test_raise_signal(bytes, request_with_a_line_break_aborts, SIGABRT);
     tcase_add_test(bytes, responses);
+    tcase_add_test(bytes, responses_bear_the_id_of_their_request);
     tcase_add_test(bytes, responses_without_body);
     tcase_add_test(bytes, chunks);
     tcase_add_test_raise_signal(bytes, an_empty_chunk_aborts, SIGABRT);

@@ -30,7 +30,9 @@ static const char *logged(const struct record *r)
     return level ? level : line;
 }
 
-static const struct record order = {.client = "127.0.0.1:5",
+static const struct request_id id = {"06f3k9d2q4ab-17"};
+static const struct record order = {.id = &id,
+                                    .client = "127.0.0.1:5",
                                     .method = {"POST", 4},
                                     .bot = "grid1",
                                     .upstream = "kraken",
@@ -46,7 +48,7 @@ START_TEST(all_there_is_to_know)
     ck_assert_str_eq(logged(&order),
                      "warn upstream kraken: order of unknown fate: method=POST client=127.0.0.1:5 "
                      "bot=grid1 error=connection_terminated status=502 sent=yes total_ms=1234.567 "
-                     "target=\"/0/private/AddOrder?a=1\"\n");
+                     "target=\"/0/private/AddOrder?a=1\" id=06f3k9d2q4ab-17\n");
 }
 END_TEST
 

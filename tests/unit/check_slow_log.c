@@ -103,7 +103,7 @@ START_TEST(one_line_for_a_slow_one)
     slow.limit_us = 0;
     slow_log_look(&slow, &r, NOW);
     ck_assert_str_eq(logged(), "warn upstream binance: slow: 1.000 s, of it body 1.000 s: GET "
-                               "/api/v3/time from unix, status 200, error -, sent=yes\n");
+                               "/api/v3/time from unix, status 200, error -, sent=yes id=-\n");
 }
 END_TEST
 
@@ -120,7 +120,7 @@ START_TEST(what_is_not_there)
     slow_log_look(&slow, &r, NOW);
     const char *line = logged();
     ck_assert_int_eq(strncmp(line, "warn upstream -: slow: 2.000 s", 30), 0);
-    ck_assert_ptr_nonnull(strstr(line, "status 0, error connection_timeout, sent=no\n"));
+    ck_assert_ptr_nonnull(strstr(line, "status 0, error connection_timeout, sent=no id=-\n"));
     ck_assert_uint_lt(strlen(line), 450);
 }
 END_TEST

@@ -182,6 +182,7 @@ static struct exchange *open_exchange(void *owner, const struct request *request
     text_add(&x->said, SPAN(" "));
     say(&x->said, &request->fields);
     text_add(&x->said, SPAN(" ["));
+    h->id = request->id;
     h->opened++;
     h->last = x;
     return &x->exchange;
@@ -194,7 +195,8 @@ static void refused(void *owner, const struct request *request, const struct ing
     CHECK(in != NULL);
     h->refused++;
     h->refused_status = verdict_status(why);
-    h->refused_with_request = request != NULL;
+    h->refused_with_request = request->method.len > 0;
+    h->id = request->id;
 }
 
 static bool intercepts(void *owner, const struct request *request, const struct ingress *in)

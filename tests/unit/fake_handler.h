@@ -25,6 +25,7 @@ struct fake_handler {
     enum failure unsecured_why;
     int refused_status;
     bool refused_with_request;
+    struct request_id id;   /* of the last request, opened or refused */
     struct ingress ingress; /* of the last request */
     char upstream[32];      /* and its upstream's name */
     char tunnel[32];        /* and the host of the tunnel it came in */

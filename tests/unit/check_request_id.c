@@ -1,0 +1,74 @@
+/* Ids of requests: their form, that each is used once, and that lives sort by time. */
+#include "base/request_id.h"
+
+#include <check.h>
+#include <string.h>
+
+#define WALL_MS 1795770000123ull /* 2026-11-27 */
+
+START_TEST(life_then_count)
+{
+    struct request_ids ids;
+    struct request_id id;
+    request_ids_init(&ids, WALL_MS, 0x3ffff);
+    ck_assert_uint_eq(strlen(ids.life), 12);
+    ck_assert_uint_eq(strspn(ids.life, "0123456789abcdefghjkmnpqrstvwxyz"), 12);
+    request_ids_next(&ids, &id);
+    ck_assert(strncmp(id.text, ids.life, 12) == 0);
+    ck_assert_str_eq(id.text + 12, "-1");
+    for (int i = 0; i < 41; i++)
+        request_ids_next(&ids, &id);
+    ck_assert_str_eq(id.text + 12, "-42");
+}
+END_TEST
+
+START_TEST(the_longest_fits)
+{
+    struct request_ids ids;
+    struct request_id id;
+    request_ids_init(&ids, UINT64_MAX, UINT32_MAX);
+    ck_assert_str_eq(ids.life, "zzzzzzzzzzzz");
+    ids.given = UINT64_MAX - 1;
+    request_ids_next(&ids, &id);
+    ck_assert_str_eq(id.text, "zzzzzzzzzzzz-18446744073709551615");
+    ck_assert_uint_lt(strlen(id.text), REQUEST_ID_SIZE);
+}
+END_TEST
+
+START_TEST(lives_differ_and_sort)
+{
+    struct request_ids a, b, c, later;
+    request_ids_init(&a, WALL_MS, 1);
+    request_ids_init(&b, WALL_MS, 2);
+    request_ids_init(&c, WALL_MS, 2 + (1u << 18)); /* bits beyond 18 do not reach the time */
+    request_ids_init(&later, WALL_MS + 1, 0);
+    ck_assert_str_ne(a.life, b.life);
+    ck_assert_str_eq(b.life, c.life);
+    ck_assert_int_lt(strcmp(b.life, later.life), 0);
+}
+END_TEST
+
+START_TEST(none_is_a_dash)
+{
+    struct request_id none = {0}, some = {"x-1"};
+    ck_assert_str_eq(request_id_text(NULL), "-");
+    ck_assert_str_eq(request_id_text(&none), "-");
+    ck_assert_str_eq(request_id_text(&some), "x-1");
+}
+END_TEST
+
+int main(void)
+{
+    Suite *s = suite_create("request_id");
+    TCase *c = tcase_create("all");
+    tcase_add_test(c, life_then_count);
+    tcase_add_test(c, the_longest_fits);
+    tcase_add_test(c, lives_differ_and_sort);
+    tcase_add_test(c, none_is_a_dash);
+    suite_add_tcase(s, c);
+    SRunner *r = srunner_create(s);
+    srunner_run_all(r, CK_ENV);
+    int failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed != 0;
+}
