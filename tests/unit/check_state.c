@@ -14,7 +14,8 @@
 STATE_TYPE(door, DOOR_STATES)
 
 static enum door_state door;
-static unsigned asked; /* times that the trace asked for the door's number */
+static const struct request_id *request; /* that the door serves */
+static unsigned asked;                   /* times that the trace asked for the door's number */
 
 static uint64_t number(void)
 {
@@ -31,6 +32,7 @@ static void setup(void)
 {
     door = DOOR_OPEN;
     asked = 0;
+    request = NULL;
     log_set_level(LOG_LEVEL_INFO);
 }
 
@@ -45,7 +47,7 @@ static const char *traced(enum door_state to, uint64_t id)
     if (id)
         enter(to);
     else
-        STATE_ENTER(door, &door, to, "hall", 0);
+        STATE_ENTER_FOR(door, &door, to, "hall", 0, request);
     fflush(stderr);
     dup2(saved, STDERR_FILENO);
     close(saved);
@@ -115,6 +117,16 @@ START_TEST(trace_at_debug)
 }
 END_TEST
 
+START_TEST(trace_of_a_request)
+{
+    static const struct request_id id = {"06f3k9d2q4ab-17"};
+    log_set_level(LOG_LEVEL_DEBUG);
+    request = &id;
+    const char *line = traced(DOOR_SHUT, 0);
+    ck_assert_msg(strstr(line, " debug hall: door: open -> shut id=06f3k9d2q4ab-17\n"), "%s", line);
+}
+END_TEST
+
 int main(void)
 {
     Suite *s = suite_create("state");
@@ -127,6 +139,7 @@ int main(void)
     tcase_add_test_raise_signal(t, leaving_a_final_state_aborts, SIGABRT);
     tcase_add_test(t, no_trace_above_debug);
     tcase_add_test(t, trace_at_debug);
+    tcase_add_test(t, trace_of_a_request);
     suite_add_tcase(s, t);
     SRunner *r = srunner_create(s);
     srunner_run_all(r, CK_NORMAL);
