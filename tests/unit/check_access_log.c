@@ -1,5 +1,4 @@
 /* The access log: both formats, forging, and writing beside the loop. */
-#include <check.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
@@ -9,6 +8,7 @@
 
 #include "base/text.h"
 #include "front/access_log.h"
+#include "suite.h"
 
 static char directory[] = "/tmp/check_access_log.XXXXXX", path[100], old_path[100];
 static struct loop *loop;
@@ -390,37 +390,23 @@ START_TEST(a_full_disk_costs_lines_only)
 }
 END_TEST
 
-static Suite *suite(void)
+SUITE()
 {
-    Suite *s = suite_create("access_log");
-    TCase *t = tcase_create("log");
-    tcase_set_timeout(t, 30);
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, logfmt_has_all_fields);
-    tcase_add_test(t, json_has_all_fields);
-    tcase_add_test(t, time_is_utc_now_with_milliseconds);
-    tcase_add_test(t, logfmt_cannot_be_forged);
-    tcase_add_test(t, json_cannot_be_forged);
-    tcase_add_test(t, off_writes_nothing);
-    tcase_add_test(t, stderr_is_written_to);
-    tcase_add_test(t, a_path_that_cannot_be_opened_is_told);
-    tcase_add_test(t, lines_appear_soon_and_are_appended);
-    tcase_add_test(t, many_lines_come_whole_and_in_order);
-    tcase_add_test(t, freeing_writes_what_waits_whatever_runs);
-    tcase_add_test(t, reopening_starts_a_new_file);
-    tcase_add_test(t, reopening_in_the_midst_of_a_write_loses_nothing);
-    tcase_add_test(t, reopening_in_vain_keeps_the_old_file);
-    tcase_add_test(t, a_reader_that_sleeps_blocks_nobody_and_costs_lines);
-    tcase_add_test(t, a_full_disk_costs_lines_only);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(setup, teardown);
+    TEST(logfmt_has_all_fields);
+    TEST(json_has_all_fields);
+    TEST(time_is_utc_now_with_milliseconds);
+    TEST(logfmt_cannot_be_forged);
+    TEST(json_cannot_be_forged);
+    TEST(off_writes_nothing);
+    TEST(stderr_is_written_to);
+    TEST(a_path_that_cannot_be_opened_is_told);
+    TEST(lines_appear_soon_and_are_appended);
+    TEST(many_lines_come_whole_and_in_order);
+    TEST(freeing_writes_what_waits_whatever_runs);
+    TEST(reopening_starts_a_new_file);
+    TEST(reopening_in_the_midst_of_a_write_loses_nothing);
+    TEST(reopening_in_vain_keeps_the_old_file);
+    TEST(a_reader_that_sleeps_blocks_nobody_and_costs_lines);
+    TEST(a_full_disk_costs_lines_only);
 }

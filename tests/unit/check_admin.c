@@ -1,11 +1,11 @@
 /* The pages of trunkline itself, over fake pools. */
-#include <check.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "admin_fixture.h"
 #include "pages/stats_document.h"
+#include "suite.h"
 
 static struct upstream_stats counted, untouched;
 static struct pool rows[2];
@@ -429,37 +429,24 @@ START_TEST(names_that_do_not_fit_are_left_out_whole)
 }
 END_TEST
 
-static Suite *suite(void)
+SUITE()
 {
-    Suite *s = suite_create("admin");
-    TCase *t = tcase_create("pages");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, every_key_in_its_order);
-    tcase_add_test(t, values_are_those_counted);
-    tcase_add_test(t, what_is_derived_adds_up);
-    tcase_add_test(t, bots_are_told);
-    tcase_add_test(t, rate_is_null_before_the_first);
-    tcase_add_test(t, percentiles_are_milliseconds);
-    tcase_add_test(t, identity_tells_the_truth);
-    tcase_add_test(t, a_path_that_is_not_utf8_is_no_disaster);
-    tcase_add_test(t, stats_page);
-    tcase_add_test(t, recent_stats);
-    tcase_add_test(t, dashboard_page_is_served);
-    tcase_add_test(t, metrics_page);
-    tcase_add_test(t, head_has_the_length_and_no_body);
-    tcase_add_test(t, health);
-    tcase_add_test(t, methods_are_told);
-    tcase_add_test(t, unknown_paths_name_the_known_ones);
-    tcase_add_test(t, names_that_do_not_fit_are_left_out_whole);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(setup, teardown);
+    TEST(every_key_in_its_order);
+    TEST(values_are_those_counted);
+    TEST(what_is_derived_adds_up);
+    TEST(bots_are_told);
+    TEST(rate_is_null_before_the_first);
+    TEST(percentiles_are_milliseconds);
+    TEST(identity_tells_the_truth);
+    TEST(a_path_that_is_not_utf8_is_no_disaster);
+    TEST(stats_page);
+    TEST(recent_stats);
+    TEST(dashboard_page_is_served);
+    TEST(metrics_page);
+    TEST(head_has_the_length_and_no_body);
+    TEST(health);
+    TEST(methods_are_told);
+    TEST(unknown_paths_name_the_known_ones);
+    TEST(names_that_do_not_fit_are_left_out_whole);
 }

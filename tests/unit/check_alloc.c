@@ -2,7 +2,7 @@
  * which fails lives on it is for tests/integration/test_shortage.py. */
 #include "base/alloc.h"
 
-#include <check.h>
+#include "suite.h"
 
 START_TEST(lent_once)
 {
@@ -33,16 +33,8 @@ START_TEST(what_must_be_had)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("memory");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, lent_once);
-    tcase_add_test(all, what_must_be_had);
-    suite_add_tcase(s, all);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(lent_once);
+    TEST(what_must_be_had);
 }

@@ -1,9 +1,9 @@
 /* Whose request it is: by its API key, in whatever order the fields come. */
-#include <check.h>
 #include <stdio.h>
 
 #include "proxy/api_key.h"
 #include "proxy_fixture.h"
+#include "suite.h"
 
 static const char *header_names[] = {
     "Authorization", "Cookie",        "X-MBX-APIKEY",         "API-Key",
@@ -139,21 +139,13 @@ START_TEST(a_long_token_is_not_looked_into)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("api_key");
-    TCase *t = tcase_create("all");
-    tcase_add_test(t, the_order_of_arrival_does_not_matter);
-    tcase_add_test(t, the_list_says_which_comes_first);
-    tcase_add_test(t, those_without_a_key_are_as_one);
-    tcase_add_test(t, a_listen_key_is_one);
-    tcase_add_test(t, tokens);
-    tcase_add_test(t, malformed_tokens);
-    tcase_add_test(t, a_long_token_is_not_looked_into);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(the_order_of_arrival_does_not_matter);
+    TEST(the_list_says_which_comes_first);
+    TEST(those_without_a_key_are_as_one);
+    TEST(a_listen_key_is_one);
+    TEST(tokens);
+    TEST(malformed_tokens);
+    TEST(a_long_token_is_not_looked_into);
 }

@@ -1,7 +1,7 @@
 /* Pieces of one arena: aligned, apart from each other, growing. */
 #include "base/arena.h"
 
-#include <check.h>
+#include "suite.h"
 
 START_TEST(pieces_are_zeroed_and_aligned)
 {
@@ -82,19 +82,11 @@ START_TEST(copies_end_in_nul)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("arena");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, pieces_are_zeroed_and_aligned);
-    tcase_add_test(all, pieces_do_not_overlap);
-    tcase_add_test(all, last_piece_grows_in_place);
-    tcase_add_test(all, growth_keeps_what_was_written);
-    tcase_add_test(all, copies_end_in_nul);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    TEST(pieces_are_zeroed_and_aligned);
+    TEST(pieces_do_not_overlap);
+    TEST(last_piece_grows_in_place);
+    TEST(growth_keeps_what_was_written);
+    TEST(copies_end_in_nul);
 }

@@ -1,9 +1,10 @@
 /* Names of bots: so many, and no stranger ones than tokens. */
 #include "proxy/bots.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "suite.h"
 
 static struct bots b;
 
@@ -69,19 +70,11 @@ START_TEST(other_is_told_if_there_was_any)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("bots");
-    TCase *all = tcase_create("all");
-    tcase_add_checked_fixture(all, setup, NULL);
-    tcase_add_test(all, one_a_name);
-    tcase_add_test(all, what_is_no_name_is_other);
-    tcase_add_test(all, the_rest_is_other);
-    tcase_add_test(all, other_is_told_if_there_was_any);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    FIXTURE(setup, NULL);
+    TEST(one_a_name);
+    TEST(what_is_no_name_is_other);
+    TEST(the_rest_is_other);
+    TEST(other_is_told_if_there_was_any);
 }

@@ -1,5 +1,4 @@
-#include <check.h>
-
+#include "suite.h"
 #include "upstream/breaker.h"
 
 static const struct upstream_config settings = {
@@ -117,21 +116,13 @@ START_TEST(test_retry_after)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("breaker");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_opens_at_the_limit);
-    tcase_add_test(c, test_who_hurries);
-    tcase_add_test(c, test_success_in_between);
-    tcase_add_test(c, test_one_probe);
-    tcase_add_test(c, test_pauses);
-    tcase_add_test(c, test_pause_begins_anew);
-    tcase_add_test(c, test_retry_after);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_opens_at_the_limit);
+    TEST(test_who_hurries);
+    TEST(test_success_in_between);
+    TEST(test_one_probe);
+    TEST(test_pauses);
+    TEST(test_pause_begins_anew);
+    TEST(test_retry_after);
 }

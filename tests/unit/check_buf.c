@@ -1,9 +1,9 @@
 /* Bytes in are bytes out, whatever the cuts. */
 #include "base/buf.h"
 
-#include <check.h>
-#include <signal.h>
 #include <string.h>
+
+#include "suite.h"
 
 START_TEST(empty_holds_no_memory)
 {
@@ -82,18 +82,10 @@ START_TEST(consuming_too_much_aborts)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("buf");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, empty_holds_no_memory);
-    tcase_add_test(all, bytes_in_are_bytes_out);
-    tcase_add_test(all, consume_spans_chunks);
-    tcase_add_test_raise_signal(all, consuming_too_much_aborts, SIGABRT);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    TEST(empty_holds_no_memory);
+    TEST(bytes_in_are_bytes_out);
+    TEST(consume_spans_chunks);
+    ABORTS(consuming_too_much_aborts);
 }

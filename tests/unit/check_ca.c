@@ -1,5 +1,4 @@
 /* What openssl thinks of the CA and of what it signs. */
-#include <check.h>
 #include <fcntl.h>
 #include <mbedtls/pem.h>
 #include <mbedtls/psa_util.h>
@@ -10,6 +9,7 @@
 
 #include "net/ca.h"
 #include "net/tls_context.h"
+#include "suite.h"
 
 static char dir[64];
 
@@ -426,30 +426,22 @@ START_TEST(refuses_one_out_of_date)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("ca");
-    TCase *all = tcase_create("all");
-    tcase_add_checked_fixture(all, set_up, tear_down);
-    tcase_add_test(all, signs_for_its_hosts_and_below);
-    tcase_add_test(all, knows_what_it_may_not_sign);
-    tcase_add_test(all, can_vouch_for_nothing_else);
-    tcase_add_test(all, cannot_make_other_cas);
-    tcase_add_test(all, says_so_in_its_certificate);
-    tcase_add_test(all, anchor_and_issuer_are_two);
-    tcase_add_test(all, takes_one_made_before);
-    tcase_add_test(all, shows_the_issuers_above);
-    tcase_add_test(all, no_two_are_alike);
-    tcase_add_test(all, leaves_are_short_lived);
-    tcase_add_test(all, tells_whether_the_key_is_exposed);
-    tcase_add_test(all, refuses_bad_files);
-    tcase_add_test(all, takes_what_openssl_makes);
-    tcase_add_test(all, refuses_what_would_not_be_believed);
-    tcase_add_test(all, refuses_one_out_of_date);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    FIXTURE(set_up, tear_down);
+    TEST(signs_for_its_hosts_and_below);
+    TEST(knows_what_it_may_not_sign);
+    TEST(can_vouch_for_nothing_else);
+    TEST(cannot_make_other_cas);
+    TEST(says_so_in_its_certificate);
+    TEST(anchor_and_issuer_are_two);
+    TEST(takes_one_made_before);
+    TEST(shows_the_issuers_above);
+    TEST(no_two_are_alike);
+    TEST(leaves_are_short_lived);
+    TEST(tells_whether_the_key_is_exposed);
+    TEST(refuses_bad_files);
+    TEST(takes_what_openssl_makes);
+    TEST(refuses_what_would_not_be_believed);
+    TEST(refuses_one_out_of_date);
 }

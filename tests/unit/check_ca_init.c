@@ -1,5 +1,4 @@
 /* Each call in a process of its own. */
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +10,7 @@
 #include "cli/ca_init.h"
 #include "net/ca.h"
 #include "net/tls_context.h"
+#include "suite.h"
 
 static char dir[64], out[8192], err[2000];
 
@@ -231,22 +231,14 @@ START_TEST(helps)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("ca_init");
-    TCase *all = tcase_create("all");
-    tcase_add_checked_fixture(all, set_up, tear_down);
-    tcase_add_test(all, makes_a_ca_that_can_be_used);
-    tcase_add_test(all, modes_do_not_hang_on_the_umask);
-    tcase_add_test(all, overwrites_nothing);
-    tcase_add_test(all, leaves_nothing_half_done);
-    tcase_add_test(all, bad_usage_is_one_line_and_64);
-    tcase_add_test(all, names_are_looked_at);
-    tcase_add_test(all, helps);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    FIXTURE(set_up, tear_down);
+    TEST(makes_a_ca_that_can_be_used);
+    TEST(modes_do_not_hang_on_the_umask);
+    TEST(overwrites_nothing);
+    TEST(leaves_nothing_half_done);
+    TEST(bad_usage_is_one_line_and_64);
+    TEST(names_are_looked_at);
+    TEST(helps);
 }

@@ -1,7 +1,7 @@
-#include <check.h>
 #include <stdio.h>
 
 #include "cache/cache.h"
+#include "suite.h"
 
 #define ROOM 100000
 
@@ -209,24 +209,16 @@ START_TEST(keeps_spaces)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("cache");
-    TCase *c = tcase_create("all");
-    tcase_add_checked_fixture(c, begin, finish);
-    tcase_add_test(c, found_again);
-    tcase_add_test(c, variants);
-    tcase_add_test(c, many_variants);
-    tcase_add_test(c, bound);
-    tcase_add_test(c, too_large);
-    tcase_add_test(c, held);
-    tcase_add_test(c, newer_stays);
-    tcase_add_test(c, many_small_ones);
-    tcase_add_test(c, keeps_spaces);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(begin, finish);
+    TEST(found_again);
+    TEST(variants);
+    TEST(many_variants);
+    TEST(bound);
+    TEST(too_large);
+    TEST(held);
+    TEST(newer_stays);
+    TEST(many_small_ones);
+    TEST(keeps_spaces);
 }

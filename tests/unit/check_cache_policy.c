@@ -1,9 +1,8 @@
 /* The pool over lines that carry many exchanges: what a burst opens, who shares
  * which line, orders that ride alone, and limits that change meanwhile. */
-#include <check.h>
-
 #include "config_fixture.h"
 #include "pool_fixture.h"
+#include "suite.h"
 
 #define AUTO "http2 = auto\n"
 
@@ -456,37 +455,29 @@ START_TEST(test_max_streams_changes)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("policy");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_burst);
-    tcase_add_test(c, test_orders_at_a_cold_start);
-    tcase_add_loop_test(c, test_the_first_gives_up, 0, 2);
-    tcase_add_test(c, test_burst_of_http1);
-    tcase_add_test(c, test_hold_ends);
-    tcase_add_test(c, test_failure_of_many);
-    tcase_add_test(c, test_bounds);
-    tcase_add_test(c, test_origins_limit);
-    tcase_add_test(c, test_least_loaded);
-    tcase_add_test(c, test_order_rides_alone);
-    tcase_add_test(c, test_order_shares);
-    tcase_add_test(c, test_order_is_joined);
-    tcase_add_test(c, test_order_settles);
-    tcase_add_test(c, test_an_idle_line_is_left);
-    tcase_add_test(c, test_max_requests);
-    tcase_add_test(c, test_max_age);
-    tcase_add_test(c, test_reconnect);
-    tcase_add_test(c, test_address_gone);
-    tcase_add_test(c, test_lost);
-    tcase_add_test(c, test_doubt);
-    tcase_add_loop_test(c, test_fresh_doubt, 0, 2);
-    tcase_add_test(c, test_unquiet);
-    tcase_add_test(c, test_max_streams_changes);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_burst);
+    TEST(test_orders_at_a_cold_start);
+    LOOP(test_the_first_gives_up, 0, 2);
+    TEST(test_burst_of_http1);
+    TEST(test_hold_ends);
+    TEST(test_failure_of_many);
+    TEST(test_bounds);
+    TEST(test_origins_limit);
+    TEST(test_least_loaded);
+    TEST(test_order_rides_alone);
+    TEST(test_order_shares);
+    TEST(test_order_is_joined);
+    TEST(test_order_settles);
+    TEST(test_an_idle_line_is_left);
+    TEST(test_max_requests);
+    TEST(test_max_age);
+    TEST(test_reconnect);
+    TEST(test_address_gone);
+    TEST(test_lost);
+    TEST(test_doubt);
+    LOOP(test_fresh_doubt, 0, 2);
+    TEST(test_unquiet);
+    TEST(test_max_streams_changes);
 }

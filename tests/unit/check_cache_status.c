@@ -1,6 +1,5 @@
-#include <check.h>
-
 #include "cache/cache_status.h"
+#include "suite.h"
 
 static const struct {
     struct cache_status note;
@@ -43,16 +42,8 @@ START_TEST(no_part_in_it)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("cache_status");
-    TCase *c = tcase_create("all");
-    tcase_add_loop_test(c, fields_of_answers, 0, (int)COUNT_OF(notes));
-    tcase_add_test(c, no_part_in_it);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    LOOP(fields_of_answers, 0, COUNT_OF(notes));
+    TEST(no_part_in_it);
 }

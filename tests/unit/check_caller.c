@@ -1,10 +1,11 @@
 /* Who asked, in words. */
 #include "pages/caller.h"
 
-#include <check.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#include "suite.h"
 
 static struct arena *arena;
 static struct request request;
@@ -74,18 +75,10 @@ START_TEST(the_dashboard)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("caller");
-    TCase *all = tcase_create("all");
-    tcase_add_checked_fixture(all, setup, teardown);
-    tcase_add_test(all, an_address);
-    tcase_add_test(all, a_user_of_a_unix_socket);
-    tcase_add_test(all, the_dashboard);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    FIXTURE(setup, teardown);
+    TEST(an_address);
+    TEST(a_user_of_a_unix_socket);
+    TEST(the_dashboard);
 }

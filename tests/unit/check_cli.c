@@ -1,7 +1,6 @@
 /* The command line, each call in a process of its own; a stub for the daemon,
  * and a thread that serves one canned answer. */
 #include <arpa/inet.h>
-#include <check.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -16,6 +15,7 @@
 #include "base/text.h"
 #include "cli/cli.h"
 #include "daemon/daemon.h"
+#include "suite.h"
 
 int daemon_run(const char *path, bool optional, bool verbose)
 {
@@ -466,35 +466,21 @@ START_TEST(reload_tells_its_outcome)
 }
 END_TEST
 
-static Suite *suite(void)
+SUITE()
 {
-    Suite *s = suite_create("cli");
-    TCase *t = tcase_create("calls");
-    tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, without_a_command_it_is_the_daemon);
-    tcase_add_test(t, bad_usage_is_one_line_and_64);
-    tcase_add_test(t, verbs_for_all_want_to_be_told);
-    tcase_add_test(t, help_and_version);
-    tcase_add_test(t, output_that_is_lost_is_an_error);
-    tcase_add_test(t, check_says_ok_or_what_is_wrong);
-    tcase_add_test(t, config_prints_what_reads_back);
-    tcase_add_test(t, stats_as_a_table);
-    tcase_add_test(t, stats_as_json);
-    tcase_add_test(t, stats_of_the_file_s_first_address);
-    tcase_add_test(t, a_wrong_file_still_has_an_address);
-    tcase_add_test(t, a_daemon_that_cannot_be_asked_is_69);
-    tcase_add_test(t, verbs_say_what_became_of_it);
-    tcase_add_test(t, reload_tells_its_outcome);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(setup, teardown);
+    TEST(without_a_command_it_is_the_daemon);
+    TEST(bad_usage_is_one_line_and_64);
+    TEST(verbs_for_all_want_to_be_told);
+    TEST(help_and_version);
+    TEST(output_that_is_lost_is_an_error);
+    TEST(check_says_ok_or_what_is_wrong);
+    TEST(config_prints_what_reads_back);
+    TEST(stats_as_a_table);
+    TEST(stats_as_json);
+    TEST(stats_of_the_file_s_first_address);
+    TEST(a_wrong_file_still_has_an_address);
+    TEST(a_daemon_that_cannot_be_asked_is_69);
+    TEST(verbs_say_what_became_of_it);
+    TEST(reload_tells_its_outcome);
 }

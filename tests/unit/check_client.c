@@ -1,6 +1,7 @@
 /* The requests of a client: every cut of the input, limits, pipelining, and a
  * body that is not welcome yet. */
 #include "client_fixture.h"
+#include "suite.h"
 
 /* ------------------------------------------------------------ every cut */
 
@@ -315,24 +316,15 @@ START_TEST(test_body_is_held)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("client");
-    TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
-    tcase_add_loop_test(all, test_cuts, 0, (int)COUNT_OF(cases));
-    tcase_add_test(all, test_limits);
-    tcase_add_test(all, test_many_fields);
-    tcase_add_test(all, test_json_refusal);
-    tcase_add_test(all, test_pipelining);
-    tcase_add_test(all, test_pipelined_flood);
-    tcase_add_test(all, test_ids);
-    tcase_add_test(all, test_leaving_while_held_back);
-    tcase_add_test(all, test_body_is_held);
-    suite_add_tcase(s, all);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    LOOP(test_cuts, 0, COUNT_OF(cases));
+    TEST(test_limits);
+    TEST(test_many_fields);
+    TEST(test_json_refusal);
+    TEST(test_pipelining);
+    TEST(test_pipelined_flood);
+    TEST(test_ids);
+    TEST(test_leaving_while_held_back);
+    TEST(test_body_is_held);
 }

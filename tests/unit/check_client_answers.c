@@ -1,6 +1,7 @@
 /* The answers to a client: framing, back-pressure, failures; leaving in every
  * state, each timeout, draining. */
 #include "client_fixture.h"
+#include "suite.h"
 
 /* ---------------------------------------------------------------- answers */
 
@@ -544,34 +545,25 @@ START_TEST(test_ingress_is_its_own)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("client answers");
-    TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
-    tcase_add_test(all, test_one_write);
-    tcase_add_test(all, test_framing_for_each_client);
-    tcase_add_test(all, test_interim);
-    tcase_add_test(all, test_early_answer);
-    tcase_add_test(all, test_failures);
-    tcase_add_test(all, test_cut_short_without_length);
-    tcase_add_test(all, test_slow_reader);
-    tcase_add_test(all, test_readers_give_way);
-    tcase_add_test(all, test_slow_readers_stay);
-    tcase_add_test(all, test_slow_last_answer);
-    tcase_add_test(all, test_client_leaves);
-    tcase_add_test(all, test_eof_behind_an_answer);
-    tcase_add_test(all, test_freed_in_every_state);
-    tcase_add_test(all, test_idle_timeout);
-    tcase_add_test(all, test_head_timeout);
-    tcase_add_test(all, test_body_timeout);
-    tcase_add_test(all, test_drain);
-    tcase_add_test(all, test_too_many);
-    tcase_add_test(all, test_ingress_is_its_own);
-    suite_add_tcase(s, all);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_one_write);
+    TEST(test_framing_for_each_client);
+    TEST(test_interim);
+    TEST(test_early_answer);
+    TEST(test_failures);
+    TEST(test_cut_short_without_length);
+    TEST(test_slow_reader);
+    TEST(test_readers_give_way);
+    TEST(test_slow_readers_stay);
+    TEST(test_slow_last_answer);
+    TEST(test_client_leaves);
+    TEST(test_eof_behind_an_answer);
+    TEST(test_freed_in_every_state);
+    TEST(test_idle_timeout);
+    TEST(test_head_timeout);
+    TEST(test_body_timeout);
+    TEST(test_drain);
+    TEST(test_too_many);
+    TEST(test_ingress_is_its_own);
 }

@@ -2,6 +2,7 @@
  * connection is. And clients that leave while nobody reads what they say, or after all was
  * said. */
 #include "client_fixture.h"
+#include "suite.h"
 
 /* The house ends after that was said. */
 static void settle_after(const char *said)
@@ -159,20 +160,12 @@ START_TEST(test_leaving_one_that_follows)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("client ending");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, test_the_very_end);
-    tcase_add_test(all, test_the_very_end_of_one_that_is_arriving);
-    tcase_add_test(all, test_the_very_end_within_an_answer);
-    tcase_add_test(all, test_leaving_a_blocked_upload);
-    tcase_add_test(all, test_leaving_behind_requests_sent_ahead);
-    tcase_add_loop_test(all, test_leaving_one_that_follows, 0, 2);
-    suite_add_tcase(s, all);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_the_very_end);
+    TEST(test_the_very_end_of_one_that_is_arriving);
+    TEST(test_the_very_end_within_an_answer);
+    TEST(test_leaving_a_blocked_upload);
+    TEST(test_leaving_behind_requests_sent_ahead);
+    LOOP(test_leaving_one_that_follows, 0, 2);
 }

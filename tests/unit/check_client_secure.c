@@ -4,6 +4,7 @@
 #include <mbedtls/ssl.h>
 
 #include "client_fixture.h"
+#include "suite.h"
 
 #define CONNECT "CONNECT h.test:443 HTTP/1.1\r\nHost: h.test:443\r\n\r\n"
 #define INSIDE "GET /in HTTP/1.1\r\nHost: h.test\r\n\r\n"
@@ -278,24 +279,15 @@ START_TEST(a_reload_may_take_the_ca_away)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("client_secure");
-    TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
-    tcase_add_test(all, requests_inside_are_answered);
-    tcase_add_test(all, plain_http_inside_is_parsed_on);
-    tcase_add_loop_test(all, is_freed_in_every_state, 0, 3);
-    tcase_add_loop_test(all, is_reset_in_every_state, 0, 3);
-    tcase_add_loop_test(all, a_slow_handshake_ends, 0, 2);
-    tcase_add_loop_test(all, a_drain_waits_for_the_handshake_alone, 0, 3);
-    tcase_add_test(all, rubbish_is_closed);
-    tcase_add_test(all, half_a_message_ends_with_its_time);
-    tcase_add_loop_test(all, a_reload_may_take_the_ca_away, 0, 2);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    TEST(requests_inside_are_answered);
+    TEST(plain_http_inside_is_parsed_on);
+    LOOP(is_freed_in_every_state, 0, 3);
+    LOOP(is_reset_in_every_state, 0, 3);
+    LOOP(a_slow_handshake_ends, 0, 2);
+    LOOP(a_drain_waits_for_the_handshake_alone, 0, 3);
+    TEST(rubbish_is_closed);
+    TEST(half_a_message_ends_with_its_time);
+    LOOP(a_reload_may_take_the_ca_away, 0, 2);
 }

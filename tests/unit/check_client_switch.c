@@ -3,6 +3,7 @@
 #include "client_fixture.h"
 #include "fake_connector.h"
 #include "proxy/tunnel.h"
+#include "suite.h"
 
 #define CONNECT "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n"
 #define HELLO "\x16\x03\x01 hello"
@@ -306,29 +307,21 @@ START_TEST(a_tunnel_has_no_deadline)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("client switch");
-    TCase *t = tcase_create("switch");
-    tcase_add_loop_test(t, tls_inside_is_tunnelled, 0, 5);
-    tcase_add_loop_test(t, bytes_before_the_answer_are_kept, 0, 2);
-    tcase_add_test(t, the_origin_may_speak_first);
-    tcase_add_test(t, a_tunnel_to_another_port);
-    tcase_add_loop_test(t, plain_http_inside_is_parsed_on, 0, 10);
-    tcase_add_loop_test(t, http_behind_the_head, 1, 60);
-    tcase_add_test(t, tls_where_nothing_is_dialled_is_closed);
-    tcase_add_test(t, a_refused_connect_ends_the_connection);
-    tcase_add_test(t, an_upgrade_is_relayed);
-    tcase_add_test(t, a_refused_upgrade_is_an_answer);
-    tcase_add_loop_test(t, the_client_leaves, 0, 4);
-    tcase_add_loop_test(t, the_daemon_drains, 0, 4);
-    tcase_add_loop_test(t, the_daemon_ends, 0, 4);
-    tcase_add_loop_test(t, an_undecided_one_is_idle, 0, 2);
-    tcase_add_test(t, a_tunnel_has_no_deadline);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    LOOP(tls_inside_is_tunnelled, 0, 5);
+    LOOP(bytes_before_the_answer_are_kept, 0, 2);
+    TEST(the_origin_may_speak_first);
+    TEST(a_tunnel_to_another_port);
+    LOOP(plain_http_inside_is_parsed_on, 0, 10);
+    LOOP(http_behind_the_head, 1, 60);
+    TEST(tls_where_nothing_is_dialled_is_closed);
+    TEST(a_refused_connect_ends_the_connection);
+    TEST(an_upgrade_is_relayed);
+    TEST(a_refused_upgrade_is_an_answer);
+    LOOP(the_client_leaves, 0, 4);
+    LOOP(the_daemon_drains, 0, 4);
+    LOOP(the_daemon_ends, 0, 4);
+    LOOP(an_undecided_one_is_idle, 0, 2);
+    TEST(a_tunnel_has_no_deadline);
 }

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "config_fixture.h"
+#include "suite.h"
 
 START_TEST(an_empty_file_gives_the_documented_defaults)
 {
@@ -317,27 +318,19 @@ START_TEST(several_threads_read_at_once)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("config");
-    TCase *c = tcase_create("config");
-    tcase_add_checked_fixture(c, NULL, forget);
-    tcase_add_test(c, an_empty_file_gives_the_documented_defaults);
-    tcase_add_test(c, lines_are_right_in_a_commented_file);
-    tcase_add_test(c, unknown_directives_are_named);
-    tcase_add_test(c, syntax_errors_name_their_line);
-    tcase_add_test(c, names_of_upstreams_are_checked);
-    tcase_add_test(c, bounds_agree_with_each_other);
-    tcase_add_test(c, defaults_are_inherited_wherever_they_stand);
-    tcase_add_test(c, a_directive_stands_once_in_its_block);
-    tcase_add_test(c, upstreams_are_found);
-    tcase_add_test(c, a_dump_reads_back_to_the_same);
-    tcase_add_test(c, files_are_loaded);
-    tcase_add_test(c, several_threads_read_at_once);
-    suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    FIXTURE(NULL, forget);
+    TEST(an_empty_file_gives_the_documented_defaults);
+    TEST(lines_are_right_in_a_commented_file);
+    TEST(unknown_directives_are_named);
+    TEST(syntax_errors_name_their_line);
+    TEST(names_of_upstreams_are_checked);
+    TEST(bounds_agree_with_each_other);
+    TEST(defaults_are_inherited_wherever_they_stand);
+    TEST(a_directive_stands_once_in_its_block);
+    TEST(upstreams_are_found);
+    TEST(a_dump_reads_back_to_the_same);
+    TEST(files_are_loaded);
+    TEST(several_threads_read_at_once);
 }

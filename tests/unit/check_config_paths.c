@@ -1,6 +1,7 @@
 /* path blocks and presets. */
 #include "config/preset.h"
 #include "config_fixture.h"
+#include "suite.h"
 
 static const struct upstream_config *at(const struct upstream_config *u, const char *target)
 {
@@ -264,24 +265,16 @@ START_TEST(values_of_holds)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("config_paths");
-    TCase *c = tcase_create("all");
-    tcase_add_unchecked_fixture(c, NULL, forget);
-    tcase_add_test(c, the_longest_prefix_decides);
-    tcase_add_test(c, timeouts_in_paths);
-    tcase_add_test(c, errors_in_paths_name_their_line);
-    tcase_add_test(c, presets_fill_what_is_not_given);
-    tcase_add_test(c, presets_keep_the_clock_out);
-    tcase_add_test(c, presets_share_nothing_they_must_not);
-    tcase_add_test(c, all_of_it_reads_back);
-    tcase_add_test(c, values_of_the_store);
-    tcase_add_test(c, values_of_holds);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(NULL, forget);
+    TEST(the_longest_prefix_decides);
+    TEST(timeouts_in_paths);
+    TEST(errors_in_paths_name_their_line);
+    TEST(presets_fill_what_is_not_given);
+    TEST(presets_keep_the_clock_out);
+    TEST(presets_share_nothing_they_must_not);
+    TEST(all_of_it_reads_back);
+    TEST(values_of_the_store);
+    TEST(values_of_holds);
 }

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "config_fixture.h"
+#include "suite.h"
 
 START_TEST(values_of_every_kind_are_read)
 {
@@ -314,23 +315,15 @@ START_TEST(unset_variables_are_errors)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("config_values");
-    TCase *c = tcase_create("config_values");
-    tcase_add_checked_fixture(c, NULL, forget);
-    tcase_add_test(c, values_of_every_kind_are_read);
-    tcase_add_test(c, durations_have_units_and_fractions);
-    tcase_add_test(c, numbers_are_kept_in_their_range);
-    tcase_add_test(c, urls_are_plain_origins);
-    tcase_add_test(c, addresses_to_listen_on_are_checked);
-    tcase_add_test(c, files_named_must_be_readable);
-    tcase_add_test(c, variables_are_expanded);
-    tcase_add_test(c, unset_variables_are_errors);
-    suite_add_tcase(suite, c);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    FIXTURE(NULL, forget);
+    TEST(values_of_every_kind_are_read);
+    TEST(durations_have_units_and_fractions);
+    TEST(numbers_are_kept_in_their_range);
+    TEST(urls_are_plain_origins);
+    TEST(addresses_to_listen_on_are_checked);
+    TEST(files_named_must_be_readable);
+    TEST(variables_are_expanded);
+    TEST(unset_variables_are_errors);
 }

@@ -1,8 +1,7 @@
 /* Which names are those of credentials, and which requests are private. */
-#include <check.h>
-
 #include "proxy/credentials.h"
 #include "proxy_fixture.h"
+#include "suite.h"
 
 static const char *header_names[] = {"Authent", "X-Nonce"};
 static const char *param_names[] = {"signature", "listenKey", "sid"};
@@ -63,16 +62,8 @@ START_TEST(requests)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("credentials");
-    TCase *t = tcase_create("all");
-    tcase_add_test(t, names);
-    tcase_add_test(t, requests);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(names);
+    TEST(requests);
 }

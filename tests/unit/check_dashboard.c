@@ -1,11 +1,12 @@
 /* The dashboard as it is sent: self-contained, and a policy that fits its text. */
 #include "pages/dashboard.h"
 
-#include <check.h>
 #include <mbedtls/base64.h>
 #include <mbedtls/sha256.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "suite.h"
 
 static struct arena *arena;
 
@@ -70,18 +71,10 @@ START_TEST(the_policy_names_script_and_style)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("dashboard");
-    TCase *t = tcase_create("page");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, the_page_is_whole);
-    tcase_add_test(t, it_needs_nobody);
-    tcase_add_test(t, the_policy_names_script_and_style);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    FIXTURE(setup, teardown);
+    TEST(the_page_is_whole);
+    TEST(it_needs_nobody);
+    TEST(the_policy_names_script_and_style);
 }

@@ -1,7 +1,6 @@
 /* The example's exact decimals: reading, writing, and arithmetic at the edges. */
-#include <check.h>
-
 #include "examples/decimal.h"
+#include "suite.h"
 
 static struct decimal number(const char *text)
 {
@@ -113,25 +112,12 @@ START_TEST(ratios_are_rounded_down)
 }
 END_TEST
 
-static Suite *suite(void)
+SUITE()
 {
-    Suite *s = suite_create("decimal");
-    TCase *t = tcase_create("all");
-    tcase_add_test(t, numbers_read_back);
-    tcase_add_test(t, what_is_no_number_is_refused);
-    tcase_add_test(t, sums_and_products_are_exact);
-    tcase_add_test(t, what_does_not_fit_is_said);
-    tcase_add_test(t, signs_see_through_places);
-    tcase_add_test(t, ratios_are_rounded_down);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(numbers_read_back);
+    TEST(what_is_no_number_is_refused);
+    TEST(sums_and_products_are_exact);
+    TEST(what_does_not_fit_is_said);
+    TEST(signs_see_through_places);
+    TEST(ratios_are_rounded_down);
 }

@@ -1,8 +1,7 @@
 /* What can have reached the exchange, over all tries of a request; and how many of them
  * repeated it. */
-#include <check.h>
-
 #include "proxy/delivery.h"
+#include "suite.h"
 
 static enum sent of_present;
 static uint64_t repeated;
@@ -81,17 +80,9 @@ START_TEST(test_answered)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("delivery");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_grows);
-    tcase_add_test(c, test_undone);
-    tcase_add_test(c, test_answered);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_grows);
+    TEST(test_undone);
+    TEST(test_answered);
 }

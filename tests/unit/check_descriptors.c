@@ -1,9 +1,10 @@
 /* How the last descriptors are shared out, under limits of the test's own. */
 #include "base/descriptors.h"
 
-#include <check.h>
 #include <errno.h>
 #include <sys/resource.h>
+
+#include "suite.h"
 
 /* valgrind keeps the hard limit to itself: then there is nothing to test. */
 static bool limit_to(rlim_t soft, rlim_t hard)
@@ -51,17 +52,9 @@ START_TEST(of_many_only_few_are_spare)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("descriptors");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, raised_as_far_as_allowed);
-    tcase_add_test(all, the_last_are_shared_out);
-    tcase_add_test(all, of_many_only_few_are_spare);
-    suite_add_tcase(s, all);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(raised_as_far_as_allowed);
+    TEST(the_last_are_shared_out);
+    TEST(of_many_only_few_are_spare);
 }

@@ -1,8 +1,8 @@
 /* The doctor's judgement: what each fact is called, and which are not well. */
-#include <check.h>
 #include <stdio.h>
 
 #include "cli/diagnosis.h"
+#include "suite.h"
 
 #define NOW_MS INT64_C(1800000000000)
 #define DAYS(n) ((int64_t)(n)*86400)
@@ -199,28 +199,15 @@ START_TEST(without_tls)
 }
 END_TEST
 
-static Suite *suite(void)
+SUITE()
 {
-    Suite *s = suite_create("diagnosis");
-    TCase *t = tcase_create("judgement");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, a_healthy_one);
-    tcase_add_test(t, certificates_that_end);
-    tcase_add_test(t, clocks);
-    tcase_add_test(t, times_near_their_limit);
-    tcase_add_test(t, weights);
-    tcase_add_test(t, answers);
-    tcase_add_test(t, failures);
-    tcase_add_test(t, without_tls);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(setup, teardown);
+    TEST(a_healthy_one);
+    TEST(certificates_that_end);
+    TEST(clocks);
+    TEST(times_near_their_limit);
+    TEST(weights);
+    TEST(answers);
+    TEST(failures);
+    TEST(without_tls);
 }

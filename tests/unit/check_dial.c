@@ -1,6 +1,5 @@
 /* net/dial.h against listeners, and holes, on loopback. */
 #include <arpa/inet.h>
-#include <check.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +8,7 @@
 
 #include "fake_dns.h"
 #include "net/dial.h"
+#include "suite.h"
 
 #define HOLE_FILLERS 20
 #define SETTLED_TURNS 20 /* at least, for one may take long */
@@ -508,40 +508,26 @@ START_TEST(cancelled_with_two_under_way)
 }
 END_TEST
 
-static Suite *suite(void)
+SUITE()
 {
-    Suite *s = suite_create("dial");
-    TCase *t = tcase_create("dial");
-    tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, literal_connects);
-    tcase_add_test(t, name_connects);
-    tcase_add_test(t, refused_names_the_address);
-    tcase_add_test(t, second_address_is_tried);
-    tcase_add_test(t, all_refused_fails_once);
-    tcase_add_test(t, ipv6_goes_first);
-    tcase_add_test(t, silent_address_loses_its_head_start);
-    tcase_add_test(t, silence_ends_with_the_timeout);
-    tcase_add_test(t, timeout_in_seconds_reads_well);
-    tcase_add_test(t, dns_failures_pass_through);
-    tcase_add_test(t, forbidden_address_is_passed_over);
-    tcase_add_test(t, all_forbidden_says_why);
-    tcase_add_test(t, refusal_by_the_network_outweighs_permit);
-    tcase_add_test(t, fixed_address_needs_no_dns);
-    tcase_add_test(t, unspecified_fixed_address_is_none);
-    tcase_add_test(t, unix_socket_connects);
-    tcase_add_loop_test(t, cancelled_while_connecting, 0, 8);
-    tcase_add_loop_test(t, cancelled_while_being_refused, 0, 8);
-    tcase_add_test(t, cancelled_with_two_under_way);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    FIXTURE(setup, teardown);
+    TEST(literal_connects);
+    TEST(name_connects);
+    TEST(refused_names_the_address);
+    TEST(second_address_is_tried);
+    TEST(all_refused_fails_once);
+    TEST(ipv6_goes_first);
+    TEST(silent_address_loses_its_head_start);
+    TEST(silence_ends_with_the_timeout);
+    TEST(timeout_in_seconds_reads_well);
+    TEST(dns_failures_pass_through);
+    TEST(forbidden_address_is_passed_over);
+    TEST(all_forbidden_says_why);
+    TEST(refusal_by_the_network_outweighs_permit);
+    TEST(fixed_address_needs_no_dns);
+    TEST(unspecified_fixed_address_is_none);
+    TEST(unix_socket_connects);
+    LOOP(cancelled_while_connecting, 0, 8);
+    LOOP(cancelled_while_being_refused, 0, 8);
+    TEST(cancelled_with_two_under_way);
 }

@@ -1,9 +1,9 @@
 /* net/dns.h: answers, failures, sharing, cancelling. */
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "asking.h"
+#include "suite.h"
 
 /* ------------------------------------------------------------------ answers */
 
@@ -295,43 +295,29 @@ START_TEST(reload_awaits_what_is_under_way)
 }
 END_TEST
 
-static Suite *suite(void)
+SUITE()
 {
-    Suite *s = suite_create("dns");
-    TCase *t = tcase_create("dns");
-    tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, asking_setup, asking_teardown);
-    tcase_add_test(t, literals_are_answered_at_once);
-    tcase_add_test(t, bad_literals_are_no_literals);
-    tcase_add_test(t, localhost_is_loopback);
-    tcase_add_test(t, families_take_turns);
-    tcase_add_test(t, one_family_is_enough);
-    tcase_add_test(t, one_family_is_not_waited_for);
-    tcase_add_test(t, a_late_answer_is_waited_for);
-    tcase_add_test(t, case_and_trailing_dot_make_no_difference);
-    tcase_add_test(t, hosts_file_is_respected);
-    tcase_add_test(t, unknown_host_fails_and_is_not_remembered);
-    tcase_add_test(t, server_failure_and_no_data_have_words);
-    tcase_add_test(t, impossible_names_fail);
-    tcase_add_test(t, each_asker_has_a_timeout_of_its_own);
-    tcase_add_test(t, silence_ends_by_itself);
-    tcase_add_test(t, unreachable_server_fails);
-    tcase_add_test(t, bad_servers_change_nothing);
-    tcase_add_test(t, askers_share_one_query);
-    tcase_add_test(t, askers_may_cancel_each_other);
-    tcase_add_test(t, who_failed_may_ask_again);
-    tcase_add_loop_test(t, cancelled_at_any_moment_is_silent, 0, 8);
-    tcase_add_loop_test(t, freed_at_any_moment, 0, 12);
-    tcase_add_test(t, reload_awaits_what_is_under_way);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    FIXTURE(asking_setup, asking_teardown);
+    TEST(literals_are_answered_at_once);
+    TEST(bad_literals_are_no_literals);
+    TEST(localhost_is_loopback);
+    TEST(families_take_turns);
+    TEST(one_family_is_enough);
+    TEST(one_family_is_not_waited_for);
+    TEST(a_late_answer_is_waited_for);
+    TEST(case_and_trailing_dot_make_no_difference);
+    TEST(hosts_file_is_respected);
+    TEST(unknown_host_fails_and_is_not_remembered);
+    TEST(server_failure_and_no_data_have_words);
+    TEST(impossible_names_fail);
+    TEST(each_asker_has_a_timeout_of_its_own);
+    TEST(silence_ends_by_itself);
+    TEST(unreachable_server_fails);
+    TEST(bad_servers_change_nothing);
+    TEST(askers_share_one_query);
+    TEST(askers_may_cancel_each_other);
+    TEST(who_failed_may_ask_again);
+    LOOP(cancelled_at_any_moment_is_silent, 0, 8);
+    LOOP(freed_at_any_moment, 0, 12);
+    TEST(reload_awaits_what_is_under_way);
 }

@@ -1,9 +1,9 @@
 /* net/dns.h: expiry, renewing, addresses that are gone, eviction. */
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "asking.h"
+#include "suite.h"
 
 /* --------------------------------------------------------- expiry, renewing */
 
@@ -243,33 +243,19 @@ START_TEST(the_cache_is_bounded)
 }
 END_TEST
 
-static Suite *suite(void)
+SUITE()
 {
-    Suite *s = suite_create("dns cache");
-    TCase *t = tcase_create("dns cache");
-    tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, asking_setup, asking_teardown);
-    tcase_add_test(t, answers_are_kept_for_their_ttl);
-    tcase_add_test(t, ttl_is_bounded);
-    tcase_add_test(t, what_nobody_asks_for_is_not_renewed);
-    tcase_add_test(t, what_is_asked_for_is_renewed_before_it_expires);
-    tcase_add_test(t, watched_names_stay_fresh);
-    tcase_add_test(t, watchers_may_leave_when_told);
-    tcase_add_test(t, failed_renewal_keeps_the_answer_until_it_expires);
-    tcase_add_test(t, replaced_addresses_are_gone_at_once);
-    tcase_add_test(t, unanswered_addresses_are_not_gone);
-    tcase_add_test(t, addresses_left_out_are_gone_after_ten_minutes);
-    tcase_add_test(t, literals_are_never_gone);
-    tcase_add_test(t, the_cache_is_bounded);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *runner = srunner_create(suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    FIXTURE(asking_setup, asking_teardown);
+    TEST(answers_are_kept_for_their_ttl);
+    TEST(ttl_is_bounded);
+    TEST(what_nobody_asks_for_is_not_renewed);
+    TEST(what_is_asked_for_is_renewed_before_it_expires);
+    TEST(watched_names_stay_fresh);
+    TEST(watchers_may_leave_when_told);
+    TEST(failed_renewal_keeps_the_answer_until_it_expires);
+    TEST(replaced_addresses_are_gone_at_once);
+    TEST(unanswered_addresses_are_not_gone);
+    TEST(addresses_left_out_are_gone_after_ten_minutes);
+    TEST(literals_are_never_gone);
+    TEST(the_cache_is_bounded);
 }

@@ -1,8 +1,8 @@
 /* net/dns.h: name servers that fail, names that rotate, names that do not exist. */
-#include <check.h>
 #include <string.h>
 
 #include "asking.h"
+#include "suite.h"
 
 /* ---------------------------------------------------- name servers that fail */
 
@@ -247,29 +247,20 @@ START_TEST(a_late_return_is_no_rotation)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("dns stale");
-    TCase *t = tcase_create("dns stale");
-    tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, asking_setup, asking_teardown);
-    tcase_add_loop_test(t, last_addresses_serve_on, 0, (int)COUNT_OF(failures));
-    tcase_add_test(t, not_for_ever);
-    tcase_add_test(t, not_at_all_if_so_configured);
-    tcase_add_test(t, nobody_waits_for_what_is_known_to_fail);
-    tcase_add_loop_test(t, denied_addresses_do_not_serve_on, 0, 2);
-    tcase_add_test(t, one_name_of_several);
-    tcase_add_test(t, one_family_of_two);
-    tcase_add_loop_test(t, nxdomain_is_of_the_name, 0, 3);
-    tcase_add_test(t, one_address_says_that_it_exists);
-    tcase_add_test(t, rotating_addresses_are_not_gone);
-    tcase_add_test(t, overlapping_answers_show_a_rotation_too);
-    tcase_add_test(t, a_failed_family_is_no_rotation);
-    tcase_add_test(t, a_late_return_is_no_rotation);
-    suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    FIXTURE(asking_setup, asking_teardown);
+    LOOP(last_addresses_serve_on, 0, COUNT_OF(failures));
+    TEST(not_for_ever);
+    TEST(not_at_all_if_so_configured);
+    TEST(nobody_waits_for_what_is_known_to_fail);
+    LOOP(denied_addresses_do_not_serve_on, 0, 2);
+    TEST(one_name_of_several);
+    TEST(one_family_of_two);
+    LOOP(nxdomain_is_of_the_name, 0, 3);
+    TEST(one_address_says_that_it_exists);
+    TEST(rotating_addresses_are_not_gone);
+    TEST(overlapping_answers_show_a_rotation_too);
+    TEST(a_failed_family_is_no_rotation);
+    TEST(a_late_return_is_no_rotation);
 }

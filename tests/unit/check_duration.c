@@ -1,6 +1,5 @@
-#include <check.h>
-
 #include "base/duration.h"
+#include "suite.h"
 
 static void reads(uint64_t ms, const char *text)
 {
@@ -34,16 +33,8 @@ START_TEST(test_largest_number)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("duration");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_largest_whole_unit);
-    tcase_add_test(c, test_largest_number);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_largest_whole_unit);
+    TEST(test_largest_number);
 }

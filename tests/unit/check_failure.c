@@ -1,8 +1,9 @@
 /* Errors by the names of RFC 9209, and the verdicts made of them. */
 #include "base/failure.h"
 
-#include <check.h>
 #include <string.h>
+
+#include "suite.h"
 
 START_TEST(names_and_statuses)
 {
@@ -39,17 +40,9 @@ START_TEST(long_details_are_cut)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("failure");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, names_and_statuses);
-    tcase_add_test(all, verdicts);
-    tcase_add_test(all, long_details_are_cut);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    TEST(names_and_statuses);
+    TEST(verdicts);
+    TEST(long_details_are_cut);
 }

@@ -1,8 +1,7 @@
 /* Stored and shared answers, through the whole proxy to an origin on loopback, with
  * the loop's clock set ahead by hand. */
-#include <check.h>
-
 #include "config_fixture.h"
+#include "suite.h"
 #include "transaction_fixture.h"
 
 #include "flights_fixture.h"
@@ -526,36 +525,28 @@ START_TEST(slow_followers)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("flights");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, fresh_until_its_time);
-    tcase_add_test(c, stale_until_its_time);
-    tcase_add_loop_test(c, what_stale_hides, 0, (int)COUNT_OF(failures));
-    tcase_add_test(c, no_answer_in_time);
-    tcase_add_test(c, one_for_all);
-    tcase_add_test(c, late_followers);
-    tcase_add_test(c, too_late_for_them);
-    tcase_add_test(c, chunked_followers);
-    tcase_add_test(c, chunked_followers_in_time);
-    tcase_add_test(c, outgrown);
-    tcase_add_loop_test(c, outgrown_by_those_who_have_begun, 0, 2);
-    tcase_add_test(c, outgrown_without_its_leader);
-    tcase_add_loop_test(c, leaving, 0, 9);
-    tcase_add_loop_test(c, leaving_in_an_event, 0, 6);
-    tcase_add_test(c, failing_together);
-    tcase_add_test(c, cut_together);
-    tcase_add_test(c, deadlines);
-    tcase_add_test(c, gate);
-    tcase_add_loop_test(c, held, 0, 2);
-    tcase_add_loop_test(c, slow_readers, 0, 2);
-    tcase_add_test(c, slow_alone);
-    tcase_add_loop_test(c, slow_followers, 0, 2);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(fresh_until_its_time);
+    TEST(stale_until_its_time);
+    LOOP(what_stale_hides, 0, COUNT_OF(failures));
+    TEST(no_answer_in_time);
+    TEST(one_for_all);
+    TEST(late_followers);
+    TEST(too_late_for_them);
+    TEST(chunked_followers);
+    TEST(chunked_followers_in_time);
+    TEST(outgrown);
+    LOOP(outgrown_by_those_who_have_begun, 0, 2);
+    TEST(outgrown_without_its_leader);
+    LOOP(leaving, 0, 9);
+    LOOP(leaving_in_an_event, 0, 6);
+    TEST(failing_together);
+    TEST(cut_together);
+    TEST(deadlines);
+    TEST(gate);
+    LOOP(held, 0, 2);
+    LOOP(slow_readers, 0, 2);
+    TEST(slow_alone);
+    LOOP(slow_followers, 0, 2);
 }

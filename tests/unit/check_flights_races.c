@@ -1,7 +1,6 @@
 /* Flights whose passengers leave, run out of time, or fail at an awkward moment. */
-#include <check.h>
-
 #include "config_fixture.h"
+#include "suite.h"
 #include "transaction_fixture.h"
 
 #include "flights_fixture.h"
@@ -137,20 +136,12 @@ START_TEST(deserted_until_the_end)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("flights_races");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, left_before_the_turn_ends);
-    tcase_add_test(c, gone_before_it_is_told);
-    tcase_add_test(c, leader_late_in_a_queue);
-    tcase_add_test(c, head_without_a_body);
-    tcase_add_loop_test(c, deserted, 0, 2);
-    tcase_add_test(c, deserted_until_the_end);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(left_before_the_turn_ends);
+    TEST(gone_before_it_is_told);
+    TEST(leader_late_in_a_queue);
+    TEST(head_without_a_body);
+    LOOP(deserted, 0, 2);
+    TEST(deserted_until_the_end);
 }

@@ -1,8 +1,7 @@
 /* What ends the time of stored answers before it is over: new settings, orders; and
  * what is never stored: a 200 that is an error. */
-#include <check.h>
-
 #include "config_fixture.h"
+#include "suite.h"
 #include "transaction_fixture.h"
 
 #include "flights_fixture.h"
@@ -232,22 +231,14 @@ START_TEST(not_waited_for_again)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("flights_rules");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, new_settings);
-    tcase_add_test(c, orders_drop_what_they_change);
-    tcase_add_test(c, orders_outdate_what_is_under_way);
-    tcase_add_test(c, errors_of_200);
-    tcase_add_test(c, shared_errors_of_200);
-    tcase_add_loop_test(c, shared_failures, 0, 4);
-    tcase_add_loop_test(c, released, 0, (int)COUNT_OF(unshared));
-    tcase_add_loop_test(c, not_waited_for_again, 0, (int)COUNT_OF(unshared));
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(new_settings);
+    TEST(orders_drop_what_they_change);
+    TEST(orders_outdate_what_is_under_way);
+    TEST(errors_of_200);
+    TEST(shared_errors_of_200);
+    LOOP(shared_failures, 0, 4);
+    LOOP(released, 0, COUNT_OF(unshared));
+    LOOP(not_waited_for_again, 0, COUNT_OF(unshared));
 }

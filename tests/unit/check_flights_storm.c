@@ -1,9 +1,8 @@
 /* Many requests at random that share flights and the store, over a bad origin, with
  * clients that leave, pause and run out of time: each has one end, a whole answer is the
  * origin's, and what is shared is asked for once at a time. */
-#include <check.h>
-
 #include "config_fixture.h"
+#include "suite.h"
 #include "transaction_fixture.h"
 
 #define ASKERS 24
@@ -271,17 +270,9 @@ START_TEST(one_at_a_time)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("flights_storm");
-    TCase *c = tcase_create("all");
-    tcase_set_timeout(c, 120);
-    tcase_add_loop_test(c, storm, 0, 4);
-    tcase_add_test(c, one_at_a_time);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failures = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failures ? 1 : 0;
+    TIMEOUT(120);
+    LOOP(storm, 0, 4);
+    TEST(one_at_a_time);
 }

@@ -1,9 +1,8 @@
 /* How many lines are kept open for nobody, and when they are opened again: never in a
  * storm. Seen through their pool, over a fake connector. */
-#include <check.h>
-
 #include "config_fixture.h"
 #include "pool_fixture.h"
+#include "suite.h"
 
 START_TEST(test_floor_from_the_start)
 {
@@ -230,24 +229,16 @@ START_TEST(test_floor_after_verbs)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("floor");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_floor_from_the_start);
-    tcase_add_test(c, test_floor_after_loss);
-    tcase_add_test(c, test_floor_is_paced);
-    tcase_add_test(c, test_floor_after_failure);
-    tcase_add_test(c, test_floor_after_unfit);
-    tcase_add_test(c, test_floor_at_idle_timeout);
-    tcase_add_loop_test(c, test_no_storm, 0, 5);
-    tcase_add_test(c, test_a_floor_of_short_lives);
-    tcase_add_test(c, test_no_storm_while_filling);
-    tcase_add_test(c, test_floor_after_verbs);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_floor_from_the_start);
+    TEST(test_floor_after_loss);
+    TEST(test_floor_is_paced);
+    TEST(test_floor_after_failure);
+    TEST(test_floor_after_unfit);
+    TEST(test_floor_at_idle_timeout);
+    LOOP(test_no_storm, 0, 5);
+    TEST(test_a_floor_of_short_lives);
+    TEST(test_no_storm_while_filling);
+    TEST(test_floor_after_verbs);
 }

@@ -1,8 +1,7 @@
 /* Clients that leave after their request was sent whole: orders are followed until their
  * outcome is known, and no line is lost (SPEC 11). */
-#include <check.h>
-
 #include "config_fixture.h"
+#include "suite.h"
 
 #include "transaction_fixture.h"
 
@@ -264,24 +263,16 @@ START_TEST(the_daemon_ends)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("follow");
-    TCase *c = tcase_create("all");
-    tcase_add_loop_test(c, an_order_is_followed, 0, (int)COUNT_OF(outcomes));
-    tcase_add_loop_test(c, the_line_lives_on, 0, 2);
-    tcase_add_loop_test(c, an_order_is_lost, 0, (int)COUNT_OF(lost));
-    tcase_add_test(c, an_order_has_the_origins_time);
-    tcase_add_loop_test(c, no_order_is_followed_for_long, 0, 2);
-    tcase_add_test(c, a_body_that_pauses_is_not_followed);
-    tcase_add_loop_test(c, a_long_answer_is_not_read_to_its_end, 0, 2);
-    tcase_add_test(c, a_client_that_did_not_read);
-    tcase_add_loop_test(c, what_was_not_sent_whole_is_not_followed, 0, 2);
-    tcase_add_loop_test(c, the_daemon_ends, 0, 2);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    LOOP(an_order_is_followed, 0, COUNT_OF(outcomes));
+    LOOP(the_line_lives_on, 0, 2);
+    LOOP(an_order_is_lost, 0, COUNT_OF(lost));
+    TEST(an_order_has_the_origins_time);
+    LOOP(no_order_is_followed_for_long, 0, 2);
+    TEST(a_body_that_pauses_is_not_followed);
+    LOOP(a_long_answer_is_not_read_to_its_end, 0, 2);
+    TEST(a_client_that_did_not_read);
+    LOOP(what_was_not_sent_whole_is_not_followed, 0, 2);
+    LOOP(the_daemon_ends, 0, 2);
 }

@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "http/framing.h"
 
-#include <check.h>
+#include "suite.h"
 
 static struct fields fields_of(struct arena *arena, const char *lines)
 {
@@ -349,22 +349,14 @@ START_TEST(options_are_counted)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("framing");
-    TCase *tables = tcase_create("tables");
-    tcase_add_loop_test(tables, request_is_framed, 0, COUNT_OF(requests));
-    tcase_add_loop_test(tables, response_is_framed, 0, COUNT_OF(responses));
-    tcase_add_test(tables, nul_and_newline_are_refused);
-    tcase_add_test(tables, methods_are_known);
-    tcase_add_test(tables, request_keeps_the_connection);
-    tcase_add_test(tables, upgrades);
-    tcase_add_test(tables, expectations);
-    tcase_add_test(tables, options_are_counted);
-    suite_add_tcase(suite, tables);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    LOOP(request_is_framed, 0, COUNT_OF(requests));
+    LOOP(response_is_framed, 0, COUNT_OF(responses));
+    TEST(nul_and_newline_are_refused);
+    TEST(methods_are_known);
+    TEST(request_keeps_the_connection);
+    TEST(upgrades);
+    TEST(expectations);
+    TEST(options_are_counted);
 }

@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "suite.h"
+
 /* --------------------------------------------------------------------- rate */
 
 START_TEST(test_without_settings)
@@ -264,26 +266,18 @@ START_TEST(test_cost_does_not_grow_with_the_waiters)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("gate");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_without_settings);
-    tcase_add_test(c, test_burst_and_rate);
-    tcase_add_test(c, test_burst_is_the_count);
-    tcase_add_test(c, test_orders_first);
-    tcase_add_test(c, test_refused_by_its_place);
-    tcase_add_test(c, test_refused_for_an_order);
-    tcase_add_test(c, test_never_late);
-    tcase_add_test(c, test_on_limit_refuse);
-    tcase_add_test(c, test_forget);
-    tcase_add_test(c, test_events_from_events);
-    tcase_add_test(c, test_cost_does_not_grow_with_the_waiters);
-    tcase_add_test(c, test_reload);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_without_settings);
+    TEST(test_burst_and_rate);
+    TEST(test_burst_is_the_count);
+    TEST(test_orders_first);
+    TEST(test_refused_by_its_place);
+    TEST(test_refused_for_an_order);
+    TEST(test_never_late);
+    TEST(test_on_limit_refuse);
+    TEST(test_forget);
+    TEST(test_events_from_events);
+    TEST(test_cost_does_not_grow_with_the_waiters);
+    TEST(test_reload);
 }

@@ -1,5 +1,6 @@
 /* What holds requests at the gate: limits told by the exchange, and the weight used. */
 #include "gate_fixture.h"
+#include "suite.h"
 
 /* -------------------------------------------------------------------- holds */
 
@@ -383,32 +384,24 @@ START_TEST(test_weight_falls)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("gate_holds");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_hold_of_all);
-    tcase_add_test(c, test_hold_of_public_ones);
-    tcase_add_test(c, test_private_limits_by_ip);
-    tcase_add_test(c, test_hold_of_one_credential);
-    tcase_add_test(c, test_places_beside_the_held);
-    tcase_add_test(c, test_no_hold);
-    tcase_add_test(c, test_hold_status);
-    tcase_add_test(c, test_length_of_holds);
-    tcase_add_test(c, test_holds_without_a_time);
-    tcase_add_test(c, test_told_times_double_nothing);
-    tcase_add_test(c, test_holds_tell_their_cause);
-    tcase_add_test(c, test_many_holds_are_shown_in_part);
-    tcase_add_test(c, test_resume);
-    tcase_add_test(c, test_many_credentials);
-    tcase_add_test(c, test_hold_while_waiting);
-    tcase_add_test(c, test_weight);
-    tcase_add_test(c, test_weight_of_a_minute);
-    tcase_add_test(c, test_weight_falls);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_hold_of_all);
+    TEST(test_hold_of_public_ones);
+    TEST(test_private_limits_by_ip);
+    TEST(test_hold_of_one_credential);
+    TEST(test_places_beside_the_held);
+    TEST(test_no_hold);
+    TEST(test_hold_status);
+    TEST(test_length_of_holds);
+    TEST(test_holds_without_a_time);
+    TEST(test_told_times_double_nothing);
+    TEST(test_holds_tell_their_cause);
+    TEST(test_many_holds_are_shown_in_part);
+    TEST(test_resume);
+    TEST(test_many_credentials);
+    TEST(test_hold_while_waiting);
+    TEST(test_weight);
+    TEST(test_weight_of_a_minute);
+    TEST(test_weight_falls);
 }

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+#include "suite.h"
+
 #define LIVES 32 /* of each of the budgets some */
 #define ASKERS 40
 #define STEPS 1500
@@ -236,16 +238,8 @@ START_TEST(test_random_life)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("gate_random");
-    TCase *c = tcase_create("all");
-    tcase_set_timeout(c, 120);
-    tcase_add_loop_test(c, test_random_life, 0, LIVES);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TIMEOUT(120);
+    LOOP(test_random_life, 0, LIVES);
 }

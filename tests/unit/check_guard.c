@@ -1,11 +1,11 @@
 /* Who may call, and which addresses may be dialled. */
 #include <arpa/inet.h>
-#include <check.h>
 #include <stdio.h>
 #include <sys/un.h>
 
 #include "proxy/guard.h"
 #include "proxy_fixture.h"
+#include "suite.h"
 
 #define SELF "127.0.0.1:8642"
 
@@ -287,23 +287,15 @@ START_TEST(addresses)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("guard");
-    TCase *t = tcase_create("all");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, only_known_hosts);
-    tcase_add_test(t, other_sites_may_not_call);
-    tcase_add_test(t, origins_that_pass);
-    tcase_add_test(t, origins_that_do_not);
-    tcase_add_test(t, own_origins_are_not_forwarded);
-    tcase_add_test(t, loops);
-    tcase_add_test(t, unlisted_hosts);
-    tcase_add_test(t, addresses);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(setup, teardown);
+    TEST(only_known_hosts);
+    TEST(other_sites_may_not_call);
+    TEST(origins_that_pass);
+    TEST(origins_that_do_not);
+    TEST(own_origins_are_not_forwarded);
+    TEST(loops);
+    TEST(unlisted_hosts);
+    TEST(addresses);
 }

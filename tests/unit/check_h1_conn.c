@@ -1,6 +1,7 @@
 /* The HTTP/1.1 line over a fake stream: every cut of every kind of answer, every
  * way it can end, and what was sent, as far as the stream has taken it. */
 #include "h1_fixture.h"
+#include "suite.h"
 
 static void heard_is(const char *expected)
 {
@@ -553,29 +554,21 @@ START_TEST(test_cancel_at_the_end)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("h1_conn");
-    TCase *c = tcase_create("all");
-    tcase_add_loop_test(c, test_cuts, 0, (int)COUNT_OF(cases));
-    tcase_add_test(c, test_many_in_turn);
-    tcase_add_test(c, test_idle);
-    tcase_add_test(c, test_limits);
-    tcase_add_test(c, test_small_body_in_one_write);
-    tcase_add_test(c, test_chunked_body);
-    tcase_add_test(c, test_large_body);
-    tcase_add_loop_test(c, test_small_pieces_are_held_back, 0, 2);
-    tcase_add_test(c, test_early_answer);
-    tcase_add_test(c, test_sent);
-    tcase_add_test(c, test_write_errors);
-    tcase_add_test(c, test_pause);
-    tcase_add_loop_test(c, test_cancel, 0, MOMENTS);
-    tcase_add_loop_test(c, test_cancel_and_close, 0, MOMENTS);
-    tcase_add_test(c, test_cancel_at_the_end);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    LOOP(test_cuts, 0, COUNT_OF(cases));
+    TEST(test_many_in_turn);
+    TEST(test_idle);
+    TEST(test_limits);
+    TEST(test_small_body_in_one_write);
+    TEST(test_chunked_body);
+    TEST(test_large_body);
+    LOOP(test_small_pieces_are_held_back, 0, 2);
+    TEST(test_early_answer);
+    TEST(test_sent);
+    TEST(test_write_errors);
+    TEST(test_pause);
+    LOOP(test_cancel, 0, MOMENTS);
+    LOOP(test_cancel_and_close, 0, MOMENTS);
+    TEST(test_cancel_at_the_end);
 }

@@ -1,8 +1,9 @@
 /* Heads and chunks, byte for byte. */
 #include "http/h1_write.h"
 
-#include <check.h>
 #include <signal.h>
+
+#include "suite.h"
 
 static struct field two_fields[] = {{{"Accept", 6}, {"*/*", 3}}, {{"X-Empty", 7}, {"", 0}}};
 static const struct fields two = {.at = two_fields, .count = 2};
@@ -133,22 +134,14 @@ START_TEST(large_heads_are_appended)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("h1_write");
-    TCase *bytes = tcase_create("bytes");
-    tcase_add_test(bytes, requests);
-    tcase_add_test_raise_signal(bytes, request_with_a_line_break_aborts, SIGABRT);
-    tcase_add_test(bytes, responses);
-    tcase_add_test(bytes, responses_bear_the_id_of_their_request);
-    tcase_add_test(bytes, responses_without_body);
-    tcase_add_test(bytes, chunks);
-    tcase_add_test_raise_signal(bytes, an_empty_chunk_aborts, SIGABRT);
-    tcase_add_test(bytes, large_heads_are_appended);
-    suite_add_tcase(suite, bytes);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    TEST(requests);
+    ABORTS(request_with_a_line_break_aborts);
+    TEST(responses);
+    TEST(responses_bear_the_id_of_their_request);
+    TEST(responses_without_body);
+    TEST(chunks);
+    ABORTS(an_empty_chunk_aborts);
+    TEST(large_heads_are_appended);
 }

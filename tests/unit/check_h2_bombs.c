@@ -1,6 +1,7 @@
 /* Heads of an HTTP/2 line that are larger than they look: a few bytes that stand for many
  * (RFC 7541 6.1), in every place where a header block may come, and blocks without end. */
 #include "h2_fixture.h"
+#include "suite.h"
 
 #define VALUE 200
 #define STATUS_200 "\x88" /* HPACK's static table (RFC 7541 A) */
@@ -207,24 +208,16 @@ START_TEST(test_heads_for_nobody)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("h2_bombs");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_far_too_large);
-    tcase_add_test(c, test_a_little_too_large);
-    tcase_add_test(c, test_trailers);
-    tcase_add_test(c, test_interim_answer);
-    tcase_add_test(c, test_invalid_fields);
-    tcase_add_loop_test(c, test_for_nobody, 0, 2);
-    tcase_add_test(c, test_small_for_nobody);
-    tcase_add_test(c, test_without_end);
-    tcase_add_test(c, test_promise);
-    tcase_add_test(c, test_heads_for_nobody);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_far_too_large);
+    TEST(test_a_little_too_large);
+    TEST(test_trailers);
+    TEST(test_interim_answer);
+    TEST(test_invalid_fields);
+    LOOP(test_for_nobody, 0, 2);
+    TEST(test_small_for_nobody);
+    TEST(test_without_end);
+    TEST(test_promise);
+    TEST(test_heads_for_nobody);
 }

@@ -2,6 +2,7 @@
  * and answers are mapped, what ends a stream and what the line. What was sent is in
  * check_h2_sent.c; windows, liveness and floods are in check_h2_limits.c. */
 #include "h2_fixture.h"
+#include "suite.h"
 
 #define HEAD_OK "head 200 OK "
 
@@ -468,36 +469,28 @@ START_TEST(test_misdirected)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("h2_conn");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_greeting);
-    tcase_add_test(c, test_request);
-    tcase_add_test(c, test_bodies);
-    tcase_add_test(c, test_one_write_for_many);
-    tcase_add_test(c, test_answers);
-    tcase_add_test(c, test_malformed_answers);
-    tcase_add_test(c, test_upper_case_name);
-    tcase_add_test(c, test_length_that_lies);
-    tcase_add_test(c, test_limits_of_heads);
-    tcase_add_test(c, test_last_piece_waits);
-    tcase_add_test(c, test_resets);
-    tcase_add_test(c, test_early_answer);
-    tcase_add_test(c, test_cancel);
-    tcase_add_test(c, test_cancel_at_once);
-    tcase_add_test(c, test_goaway);
-    tcase_add_test(c, test_goaway_before_the_request);
-    tcase_add_test(c, test_ends);
-    tcase_add_test(c, test_not_http2);
-    tcase_add_test(c, test_broken_head);
-    tcase_add_test(c, test_polite_close);
-    tcase_add_test(c, test_http1_required);
-    tcase_add_test(c, test_misdirected);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_greeting);
+    TEST(test_request);
+    TEST(test_bodies);
+    TEST(test_one_write_for_many);
+    TEST(test_answers);
+    TEST(test_malformed_answers);
+    TEST(test_upper_case_name);
+    TEST(test_length_that_lies);
+    TEST(test_limits_of_heads);
+    TEST(test_last_piece_waits);
+    TEST(test_resets);
+    TEST(test_early_answer);
+    TEST(test_cancel);
+    TEST(test_cancel_at_once);
+    TEST(test_goaway);
+    TEST(test_goaway_before_the_request);
+    TEST(test_ends);
+    TEST(test_not_http2);
+    TEST(test_broken_head);
+    TEST(test_polite_close);
+    TEST(test_http1_required);
+    TEST(test_misdirected);
 }

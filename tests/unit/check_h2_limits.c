@@ -1,6 +1,7 @@
 /* What keeps an HTTP/2 line bounded and alive: windows both ways, the origin's
  * limit of streams, PINGs, and floods. */
 #include "h2_fixture.h"
+#include "suite.h"
 
 #define HEAD_OK "head 200 OK "
 
@@ -490,34 +491,26 @@ START_TEST(test_many_pings)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("h2_limits");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_slow_asker);
-    tcase_add_test(c, test_slow_asker_reads_on);
-    tcase_add_test(c, test_held_beyond_the_end);
-    tcase_add_test(c, test_fast_asker);
-    tcase_add_test(c, test_large_body);
-    tcase_add_test(c, test_full_stream);
-    tcase_add_test(c, test_allowed);
-    tcase_add_test(c, test_none_allowed);
-    tcase_add_test(c, test_idle_ping);
-    tcase_add_test(c, test_no_pong);
-    tcase_add_test(c, test_busy_ping);
-    tcase_add_loop_test(c, test_unanswered, 0, 2);
-    tcase_add_loop_test(c, test_not_unanswered, 0, 2);
-    tcase_add_test(c, test_no_ping_in_use);
-    tcase_add_test(c, test_floods);
-    tcase_add_test(c, test_floods_of_the_unexpected);
-    tcase_add_test(c, test_small_updates);
-    tcase_add_test(c, test_no_flood);
-    tcase_add_test(c, test_more_floods);
-    tcase_add_test(c, test_many_pings);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_slow_asker);
+    TEST(test_slow_asker_reads_on);
+    TEST(test_held_beyond_the_end);
+    TEST(test_fast_asker);
+    TEST(test_large_body);
+    TEST(test_full_stream);
+    TEST(test_allowed);
+    TEST(test_none_allowed);
+    TEST(test_idle_ping);
+    TEST(test_no_pong);
+    TEST(test_busy_ping);
+    LOOP(test_unanswered, 0, 2);
+    LOOP(test_not_unanswered, 0, 2);
+    TEST(test_no_ping_in_use);
+    TEST(test_floods);
+    TEST(test_floods_of_the_unexpected);
+    TEST(test_small_updates);
+    TEST(test_no_flood);
+    TEST(test_more_floods);
+    TEST(test_many_pings);
 }

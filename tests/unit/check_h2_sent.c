@@ -1,6 +1,7 @@
 /* What an HTTP/2 line knows of how much of a request was sent: while it goes on, and
  * when it ends. */
 #include "h2_fixture.h"
+#include "suite.h"
 
 static void sent_is(size_t i, enum sent expected)
 {
@@ -156,20 +157,12 @@ START_TEST(test_sent_in_part)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("h2_sent");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_sent);
-    tcase_add_test(c, test_queued_and_given_up);
-    tcase_add_loop_test(c, test_sent_of_a_large_head, 0, 3);
-    tcase_add_test(c, test_sent_to_the_brim);
-    tcase_add_test(c, test_undone);
-    tcase_add_test(c, test_sent_in_part);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_sent);
+    TEST(test_queued_and_given_up);
+    LOOP(test_sent_of_a_large_head, 0, 3);
+    TEST(test_sent_to_the_brim);
+    TEST(test_undone);
+    TEST(test_sent_in_part);
 }

@@ -1,7 +1,7 @@
 /* Gathering a head from pieces cut anywhere, up to its limit. */
 #include "http/head.h"
 
-#include <check.h>
+#include "suite.h"
 
 static struct arena *arena;
 
@@ -131,21 +131,13 @@ START_TEST(spans_outlive_the_gathering)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("head");
-    TCase *gather = tcase_create("gather");
-    tcase_add_checked_fixture(gather, setup, teardown);
-    tcase_add_loop_test(gather, pieces_cut_anywhere, 1, 20);
-    tcase_add_test(gather, nothing_gathered);
-    tcase_add_test(gather, reasons_have_no_controls);
-    tcase_add_test(gather, limit_is_exact);
-    tcase_add_test(gather, syntax_of_many_fields_counts);
-    tcase_add_test(gather, spans_outlive_the_gathering);
-    suite_add_tcase(suite, gather);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    FIXTURE(setup, teardown);
+    LOOP(pieces_cut_anywhere, 1, 20);
+    TEST(nothing_gathered);
+    TEST(reasons_have_no_controls);
+    TEST(limit_is_exact);
+    TEST(syntax_of_many_fields_counts);
+    TEST(spans_outlive_the_gathering);
 }

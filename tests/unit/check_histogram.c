@@ -1,7 +1,7 @@
 /* Percentiles from a microsecond to an hour, within 2 %. */
 #include "base/histogram.h"
 
-#include <check.h>
+#include "suite.h"
 
 #define HOUR_US (3600ull * 1000 * 1000)
 
@@ -142,22 +142,14 @@ START_TEST(more_than_an_hour_is_an_hour)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("histogram");
-    TCase *values = tcase_create("values");
-    tcase_add_test(values, empty);
-    tcase_add_test(values, one_value_is_every_percentile);
-    tcase_add_test(values, buckets_are_narrow);
-    tcase_add_test(values, percentiles_of_many);
-    tcase_add_test(values, cumulative_counts_grow_to_all);
-    tcase_add_test(values, many_bounds_in_one_walk);
-    tcase_add_test(values, adding_all_of_another);
-    tcase_add_test(values, more_than_an_hour_is_an_hour);
-    suite_add_tcase(suite, values);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    TEST(empty);
+    TEST(one_value_is_every_percentile);
+    TEST(buckets_are_narrow);
+    TEST(percentiles_of_many);
+    TEST(cumulative_counts_grow_to_all);
+    TEST(many_bounds_in_one_walk);
+    TEST(adding_all_of_another);
+    TEST(more_than_an_hour_is_an_hour);
 }

@@ -2,7 +2,7 @@
  * with the gate that owns them. */
 #include "budget/holds.h"
 
-#include <check.h>
+#include "suite.h"
 
 static struct holds h;
 
@@ -51,18 +51,10 @@ START_TEST(its_minute_need_not_be_ours)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("holds");
-    TCase *weight = tcase_create("weight");
-    tcase_add_checked_fixture(weight, setup, NULL);
-    tcase_add_test(weight, it_grows_within_a_minute);
-    tcase_add_test(weight, a_minute_begins_at_nothing);
-    tcase_add_test(weight, its_minute_need_not_be_ours);
-    suite_add_tcase(suite, weight);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    FIXTURE(setup, NULL);
+    TEST(it_grows_within_a_minute);
+    TEST(a_minute_begins_at_nothing);
+    TEST(its_minute_need_not_be_ours);
 }

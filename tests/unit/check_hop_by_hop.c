@@ -1,9 +1,9 @@
 /* Which fields end at this connection. */
-#include <check.h>
 #include <stdio.h>
 
 #include "base/text.h"
 #include "http/hop_by_hop.h"
+#include "suite.h"
 
 /* "Name: value" lines. */
 static struct fields fields_of(struct arena *arena, const char *lines)
@@ -94,16 +94,8 @@ START_TEST(too_many_options)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("hop_by_hop");
-    TCase *t = tcase_create("all");
-    tcase_add_test(t, hop_by_hop_fields_go_no_further);
-    tcase_add_test(t, too_many_options);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(hop_by_hop_fields_go_no_further);
+    TEST(too_many_options);
 }

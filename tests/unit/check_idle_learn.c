@@ -1,6 +1,5 @@
 /* Which closes of idle lines are taken for the origin's limit, and which for accidents. */
-#include <check.h>
-
+#include "suite.h"
 #include "upstream/idle_learn.h"
 
 #define HOUR_MS (3600 * 1000)
@@ -162,23 +161,15 @@ START_TEST(test_random)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("idle_learn");
-    TCase *c = tcase_create("all");
-    tcase_add_checked_fixture(c, begin, NULL);
-    tcase_add_test(c, test_three_that_agree);
-    tcase_add_test(c, test_what_disagrees);
-    tcase_add_test(c, test_young_ones);
-    tcase_add_test(c, test_restarts);
-    tcase_add_test(c, test_a_slow_restart);
-    tcase_add_test(c, test_lines_together);
-    tcase_add_test(c, test_lapses);
-    tcase_add_test(c, test_random);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(begin, NULL);
+    TEST(test_three_that_agree);
+    TEST(test_what_disagrees);
+    TEST(test_young_ones);
+    TEST(test_restarts);
+    TEST(test_a_slow_restart);
+    TEST(test_lines_together);
+    TEST(test_lapses);
+    TEST(test_random);
 }

@@ -1,6 +1,5 @@
-#include <check.h>
-
 #include "protocol/keep_alive.h"
+#include "suite.h"
 
 static const struct {
     const char *value;
@@ -49,16 +48,8 @@ START_TEST(test_several)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("keep_alive");
-    TCase *c = tcase_create("all");
-    tcase_add_loop_test(c, test_values, 0, COUNT_OF(cases));
-    tcase_add_test(c, test_several);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    LOOP(test_values, 0, COUNT_OF(cases));
+    TEST(test_several);
 }

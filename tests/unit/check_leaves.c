@@ -1,7 +1,7 @@
-#include <check.h>
 #include <stdio.h>
 
 #include "net/leaves.h"
+#include "suite.h"
 
 static struct loop *loop;
 static struct worker *worker;
@@ -235,24 +235,16 @@ START_TEST(may_end_while_it_mints)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("leaves");
-    TCase *all = tcase_create("all");
-    tcase_add_checked_fixture(all, set_up, tear_down);
-    tcase_add_test(all, keeps_one_a_host);
-    tcase_add_test(all, mints_once_for_many);
-    tcase_add_test(all, forgets_who_left);
-    tcase_add_test(all, may_be_asked_from_inside);
-    tcase_add_test(all, signs_only_what_it_may);
-    tcase_add_test(all, another_ca_begins_anew);
-    tcase_add_test(all, a_ca_may_change_while_one_is_minted);
-    tcase_add_test(all, keeps_no_more_than_its_bound);
-    tcase_add_test(all, may_end_while_it_mints);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    FIXTURE(set_up, tear_down);
+    TEST(keeps_one_a_host);
+    TEST(mints_once_for_many);
+    TEST(forgets_who_left);
+    TEST(may_be_asked_from_inside);
+    TEST(signs_only_what_it_may);
+    TEST(another_ca_begins_anew);
+    TEST(a_ca_may_change_while_one_is_minted);
+    TEST(keeps_no_more_than_its_bound);
+    TEST(may_end_while_it_mints);
 }

@@ -1,8 +1,7 @@
 /* What becomes of single lines: which is lent, and when each is retired. Seen through their pool, over a fake connector. */
-#include <check.h>
-
 #include "config_fixture.h"
 #include "pool_fixture.h"
+#include "suite.h"
 
 /* ------------------------------------------------------------ lending */
 
@@ -346,31 +345,23 @@ START_TEST(test_cancelled_dials)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("lines");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_newest_first);
-    tcase_add_test(c, test_order_wants_a_quiet_line);
-    tcase_add_test(c, test_order_on_a_new_line);
-    tcase_add_test(c, test_waiting_order);
-    tcase_add_test(c, test_max_idle);
-    tcase_add_test(c, test_max_requests);
-    tcase_add_test(c, test_max_age);
-    tcase_add_test(c, test_max_age_of_a_busy_one);
-    tcase_add_test(c, test_idle_timeout);
-    tcase_add_test(c, test_idle_learn);
-    tcase_add_test(c, test_restarts_teach_nothing);
-    tcase_add_test(c, test_the_origins_hint);
-    tcase_add_test(c, test_not_learned);
-    tcase_add_test(c, test_dns_change);
-    tcase_add_test(c, test_renewed);
-    tcase_add_test(c, test_max_idle_lowered);
-    tcase_add_test(c, test_cancelled_dials);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_newest_first);
+    TEST(test_order_wants_a_quiet_line);
+    TEST(test_order_on_a_new_line);
+    TEST(test_waiting_order);
+    TEST(test_max_idle);
+    TEST(test_max_requests);
+    TEST(test_max_age);
+    TEST(test_max_age_of_a_busy_one);
+    TEST(test_idle_timeout);
+    TEST(test_idle_learn);
+    TEST(test_restarts_teach_nothing);
+    TEST(test_the_origins_hint);
+    TEST(test_not_learned);
+    TEST(test_dns_change);
+    TEST(test_renewed);
+    TEST(test_max_idle_lowered);
+    TEST(test_cancelled_dials);
 }

@@ -1,9 +1,8 @@
 /* The polite end of a connection, over a fake stream; check_listener.c has it
  * over real ones. */
-#include <check.h>
-
 #include "fake_stream.h"
 #include "net/linger.h"
+#include "suite.h"
 
 static struct loop *loop;
 static struct lingering *linger;
@@ -114,20 +113,12 @@ START_TEST(test_reset_and_free)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("linger");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, test_half_closes_and_reads);
-    tcase_add_test(all, test_bounded_in_time);
-    tcase_add_test(all, test_bounded_in_bytes);
-    tcase_add_test(all, test_queue_goes_on);
-    tcase_add_test(all, test_queue_stuck);
-    tcase_add_test(all, test_reset_and_free);
-    suite_add_tcase(s, all);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_half_closes_and_reads);
+    TEST(test_bounded_in_time);
+    TEST(test_bounded_in_bytes);
+    TEST(test_queue_goes_on);
+    TEST(test_queue_stuck);
+    TEST(test_reset_and_free);
 }

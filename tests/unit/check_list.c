@@ -1,8 +1,7 @@
 /* Lists that know their count. */
 #include "base/list.h"
 
-#include <check.h>
-#include <signal.h>
+#include "suite.h"
 
 struct item {
     struct link link;
@@ -91,19 +90,11 @@ START_TEST(on_two_lists_aborts)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("list");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, order_and_count);
-    tcase_add_test(all, empty_list);
-    tcase_add_test(all, front_and_remove);
-    tcase_add_test(all, current_may_be_removed);
-    tcase_add_test_raise_signal(all, on_two_lists_aborts, SIGABRT);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    TEST(order_and_count);
+    TEST(empty_list);
+    TEST(front_and_remove);
+    TEST(current_may_be_removed);
+    ABORTS(on_two_lists_aborts);
 }

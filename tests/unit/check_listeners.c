@@ -1,7 +1,6 @@
 /* Listening on loopback and unix sockets, with real connections to a client
  * side whose handler echoes. */
 #include <arpa/inet.h>
-#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -10,6 +9,7 @@
 
 #include "fake_handler.h"
 #include "front/listeners.h"
+#include "suite.h"
 
 static struct loop *loop;
 static struct lingering *linger;
@@ -489,28 +489,19 @@ START_TEST(test_answer_survives_unread_input)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("listener");
-    TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 30);
-    tcase_add_test(all, test_tcp_and_unix);
-    tcase_add_test(all, test_in_use);
-    tcase_add_test(all, test_unix_stale_and_used);
-    tcase_add_test(all, test_reload);
-    tcase_add_test(all, test_nowhere);
-    tcase_add_test(all, test_missing_folder);
-    tcase_add_test(all, test_ingress);
-    tcase_add_test(all, test_own);
-    tcase_add_test(all, test_adopted);
-    tcase_add_test(all, test_adopted_for_both_families);
-    tcase_add_test(all, test_not_to_be_adopted);
-    tcase_add_test(all, test_allow_clients);
-    tcase_add_test(all, test_answer_survives_unread_input);
-    suite_add_tcase(s, all);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_tcp_and_unix);
+    TEST(test_in_use);
+    TEST(test_unix_stale_and_used);
+    TEST(test_reload);
+    TEST(test_nowhere);
+    TEST(test_missing_folder);
+    TEST(test_ingress);
+    TEST(test_own);
+    TEST(test_adopted);
+    TEST(test_adopted_for_both_families);
+    TEST(test_not_to_be_adopted);
+    TEST(test_allow_clients);
+    TEST(test_answer_survives_unread_input);
 }

@@ -1,9 +1,9 @@
-#include <check.h>
 #include <poll.h>
 #include <stdio.h>
 #include <unistd.h>
 
 #include "daemon/loaded_config.h"
+#include "suite.h"
 
 static struct loop *loop;
 static struct worker *worker;
@@ -300,23 +300,14 @@ START_TEST(test_freed_unused)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("plan");
-    TCase *c = tcase_create("all");
-    tcase_set_timeout(c, 60);
-    tcase_add_test(c, test_making);
-    tcase_add_test(c, test_ca);
-    tcase_add_test(c, test_reload);
-    tcase_add_test(c, test_a_file_that_goes);
-    tcase_add_test(c, test_asked_again);
-    tcase_add_test(c, test_waiters);
-    tcase_add_loop_test(c, test_freed_while_running, 0, 3);
-    tcase_add_test(c, test_freed_unused);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_making);
+    TEST(test_ca);
+    TEST(test_reload);
+    TEST(test_a_file_that_goes);
+    TEST(test_asked_again);
+    TEST(test_waiters);
+    LOOP(test_freed_while_running, 0, 3);
+    TEST(test_freed_unused);
 }

@@ -1,8 +1,7 @@
 /* Where a client goes that follows a rewritten Location. */
-#include <check.h>
-
 #include "proxy/location.h"
 #include "proxy_fixture.h"
+#include "suite.h"
 
 static struct arena *arena;
 static struct config *config;
@@ -158,19 +157,11 @@ START_TEST(named_host_and_own_port)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("location");
-    TCase *t = tcase_create("all");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, absolute_http);
-    tcase_add_test(t, prefix_forms);
-    tcase_add_test(t, named_path);
-    tcase_add_test(t, named_host_and_own_port);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(setup, teardown);
+    TEST(absolute_http);
+    TEST(prefix_forms);
+    TEST(named_path);
+    TEST(named_host_and_own_port);
 }

@@ -1,13 +1,14 @@
 /* The log's lines, read back through a pipe in the place of stderr. */
 #include "base/log.h"
 
-#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "suite.h"
 
 static int saved, ends[2];
 static char lines[8000];
@@ -191,23 +192,15 @@ START_TEST(long_lines_are_cut)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("log");
-    TCase *all = tcase_create("all");
-    tcase_add_checked_fixture(all, setup, teardown);
-    tcase_add_test(all, lines_bear_the_time);
-    tcase_add_test(all, one_line_an_event);
-    tcase_add_test(all, a_sleeping_reader_stops_nobody);
-    tcase_add_test(all, levels_are_kept);
-    tcase_add_test(all, lines_cannot_be_forged);
-    tcase_add_test(all, long_lines_are_cut);
-    tcase_add_test(all, what_would_come_often_comes_seldom);
-    tcase_add_test(all, lines_for_the_journal_have_a_priority);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    FIXTURE(setup, teardown);
+    TEST(lines_bear_the_time);
+    TEST(one_line_an_event);
+    TEST(a_sleeping_reader_stops_nobody);
+    TEST(levels_are_kept);
+    TEST(lines_cannot_be_forged);
+    TEST(long_lines_are_cut);
+    TEST(what_would_come_often_comes_seldom);
+    TEST(lines_for_the_journal_have_a_priority);
 }

@@ -1,8 +1,7 @@
 /* Tasks and deadlines: order, stopping and setting anew from inside, and many
  * of them at random against a plain model. */
-#include <check.h>
-
 #include "net/loop.h"
+#include "suite.h"
 
 static struct loop *loop;
 static char trace[64];
@@ -420,26 +419,18 @@ START_TEST(test_stop)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("loop");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_tasks_in_order);
-    tcase_add_test(c, test_tasks_from_tasks);
-    tcase_add_loop_test(c, test_a_restless_task, 0, 2);
-    tcase_add_test(c, test_a_chain_of_tasks);
-    tcase_add_test(c, test_freeing_runs_tasks);
-    tcase_add_test(c, test_tasks_of_callbacks);
-    tcase_add_test(c, test_deadline_order);
-    tcase_add_test(c, test_deadline_moves);
-    tcase_add_test(c, test_deadline_inside);
-    tcase_add_test(c, test_real_time);
-    tcase_add_test(c, test_many);
-    tcase_add_test(c, test_stop);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_tasks_in_order);
+    TEST(test_tasks_from_tasks);
+    LOOP(test_a_restless_task, 0, 2);
+    TEST(test_a_chain_of_tasks);
+    TEST(test_freeing_runs_tasks);
+    TEST(test_tasks_of_callbacks);
+    TEST(test_deadline_order);
+    TEST(test_deadline_moves);
+    TEST(test_deadline_inside);
+    TEST(test_real_time);
+    TEST(test_many);
+    TEST(test_stop);
 }

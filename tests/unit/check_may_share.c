@@ -1,6 +1,7 @@
 #include "cache/cache_policy.h"
 #include "config_fixture.h"
 #include "http/framing.h"
+#include "suite.h"
 
 static struct config *config;
 static struct arena *arena;
@@ -154,21 +155,13 @@ START_TEST(what_counts_as_failure)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("may_share");
-    TCase *c = tcase_create("all");
-    tcase_add_checked_fixture(c, begin, finish);
-    tcase_add_test(c, what_the_operator_allows);
-    tcase_add_test(c, what_is_never_shared);
-    tcase_add_loop_test(c, what_the_client_asks_for, 0, (int)COUNT_OF(wishes));
-    tcase_add_test(c, conditions);
-    tcase_add_loop_test(c, what_an_answer_permits, 0, (int)COUNT_OF(answers));
-    tcase_add_test(c, what_counts_as_failure);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(begin, finish);
+    TEST(what_the_operator_allows);
+    TEST(what_is_never_shared);
+    LOOP(what_the_client_asks_for, 0, COUNT_OF(wishes));
+    TEST(conditions);
+    LOOP(what_an_answer_permits, 0, COUNT_OF(answers));
+    TEST(what_counts_as_failure);
 }

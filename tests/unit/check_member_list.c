@@ -1,7 +1,7 @@
-#include <check.h>
 #include <stdlib.h>
 
 #include "http/member_list.h"
+#include "suite.h"
 
 static const struct {
     const char *list, *left;
@@ -38,15 +38,7 @@ START_TEST(members_go_by_name)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("member list");
-    TCase *all = tcase_create("all");
-    tcase_add_loop_test(all, members_go_by_name, 0, (int)(sizeof cases / sizeof *cases));
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    LOOP(members_go_by_name, 0, (sizeof cases / sizeof *cases));
 }

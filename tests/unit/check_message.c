@@ -1,8 +1,9 @@
 /* Fields: finding, counting, listing, adding. */
 #include "http/message.h"
 
-#include <check.h>
 #include <stdio.h>
+
+#include "suite.h"
 
 static struct field some[] = {
     {{"Host", 4}, {"a", 1}},
@@ -64,18 +65,10 @@ START_TEST(adding_to_borrowed_fields_copies_them)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("message");
-    TCase *fields = tcase_create("fields");
-    tcase_add_test(fields, finds_in_any_case);
-    tcase_add_test(fields, lists_over_all_fields);
-    tcase_add_test(fields, adds_and_keeps_order);
-    tcase_add_test(fields, adding_to_borrowed_fields_copies_them);
-    suite_add_tcase(suite, fields);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    TEST(finds_in_any_case);
+    TEST(lists_over_all_fields);
+    TEST(adds_and_keeps_order);
+    TEST(adding_to_borrowed_fields_copies_them);
 }

@@ -1,7 +1,6 @@
 /* The /metrics page, over views made up here. */
 #include "pages/metrics.h"
 
-#include <check.h>
 #include <stdio.h>
 
 struct pools {
@@ -16,6 +15,7 @@ static struct text page;
 
 #define VIEW_AT(pools, i) (pools)->at[i]
 #include "fake_walk.h"
+#include "suite.h"
 
 static void setup(void)
 {
@@ -209,23 +209,15 @@ START_TEST(labels_are_escaped)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("metrics");
-    TCase *t = tcase_create("page");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, the_daemon);
-    tcase_add_test(t, rows_of_the_table);
-    tcase_add_test(t, what_has_no_row);
-    tcase_add_test(t, the_bots);
-    tcase_add_test(t, what_is_not_known);
-    tcase_add_test(t, histograms);
-    tcase_add_test(t, families_stand_together);
-    tcase_add_test(t, labels_are_escaped);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    FIXTURE(setup, teardown);
+    TEST(the_daemon);
+    TEST(rows_of_the_table);
+    TEST(what_has_no_row);
+    TEST(the_bots);
+    TEST(what_is_not_known);
+    TEST(histograms);
+    TEST(families_stand_together);
+    TEST(labels_are_escaped);
 }

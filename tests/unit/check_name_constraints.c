@@ -1,6 +1,5 @@
-#include <check.h>
-
 #include "net/name_constraints.h"
+#include "suite.h"
 
 static struct name_constraints made(const char *const *hosts, size_t count)
 {
@@ -256,25 +255,17 @@ START_TEST(admits_nothing_once_the_work_is_used_up)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("name_constraints");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, reads_back_what_it_wrote);
-    tcase_add_test(all, writes_many_and_long_names);
-    tcase_add_test(all, excludes_every_address);
-    tcase_add_test(all, permits_names_and_what_is_below);
-    tcase_add_test(all, heeds_what_others_write);
-    tcase_add_test(all, an_empty_name_is_every_name);
-    tcase_add_test(all, refuses_what_is_malformed);
-    tcase_add_test(all, admits_by_kind);
-    tcase_add_test(all, admits_directory_names_by_their_beginning);
-    tcase_add_test(all, admits_nothing_by_what_is_malformed);
-    tcase_add_test(all, admits_nothing_once_the_work_is_used_up);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    TEST(reads_back_what_it_wrote);
+    TEST(writes_many_and_long_names);
+    TEST(excludes_every_address);
+    TEST(permits_names_and_what_is_below);
+    TEST(heeds_what_others_write);
+    TEST(an_empty_name_is_every_name);
+    TEST(refuses_what_is_malformed);
+    TEST(admits_by_kind);
+    TEST(admits_directory_names_by_their_beginning);
+    TEST(admits_nothing_by_what_is_malformed);
+    TEST(admits_nothing_once_the_work_is_used_up);
 }

@@ -2,12 +2,12 @@
  * whatever log_level says. */
 #include "front/order_warning.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
+#include "suite.h"
 
 static char line[2000];
 
@@ -70,17 +70,9 @@ START_TEST(whatever_the_log_level)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("order_warning");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, all_there_is_to_know);
-    tcase_add_test(all, what_is_not_there);
-    tcase_add_test(all, whatever_the_log_level);
-    suite_add_tcase(s, all);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(all_there_is_to_know);
+    TEST(what_is_not_there);
+    TEST(whatever_the_log_level);
 }

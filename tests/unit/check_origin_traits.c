@@ -1,6 +1,5 @@
 /* What the next line will carry, and how many lines that makes. */
-#include <check.h>
-
+#include "suite.h"
 #include "upstream/origin_traits.h"
 
 static struct upstream_config settings(enum config_http2 http2, bool secure)
@@ -81,17 +80,9 @@ START_TEST(test_holds)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("prospect");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_at_first);
-    tcase_add_test(c, test_lines);
-    tcase_add_test(c, test_holds);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_at_first);
+    TEST(test_lines);
+    TEST(test_holds);
 }

@@ -2,10 +2,10 @@
  * turns of the loop; paused, and cancelled at every event. */
 #include "pages/page_stream.h"
 
-#include <check.h>
 #include <string.h>
 
 #include "asker.h"
+#include "suite.h"
 
 struct fake_source {
     struct page_source base;
@@ -151,20 +151,12 @@ START_TEST(a_broken_request_is_answered_all_the_same)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("paced");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, a_short_page_has_its_length);
-    tcase_add_test(all, a_slow_page_holds_up_no_turn);
-    tcase_add_test(all, a_long_page_is_made_as_it_is_read);
-    tcase_add_loop_test(all, head_makes_no_more_than_the_start, 0, 2);
-    tcase_add_loop_test(all, it_is_cancelled_at_any_time, 0, 5);
-    tcase_add_test(all, a_broken_request_is_answered_all_the_same);
-    suite_add_tcase(s, all);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(a_short_page_has_its_length);
+    TEST(a_slow_page_holds_up_no_turn);
+    TEST(a_long_page_is_made_as_it_is_read);
+    LOOP(head_makes_no_more_than_the_start, 0, 2);
+    LOOP(it_is_cancelled_at_any_time, 0, 5);
+    TEST(a_broken_request_is_answered_all_the_same);
 }

@@ -1,7 +1,6 @@
 /* The example's symbols: every exchange's name for a pair means the same pair. */
-#include <check.h>
-
 #include "examples/pair.h"
+#include "suite.h"
 
 static void reads(const char *symbol, const char *expected)
 {
@@ -70,22 +69,9 @@ START_TEST(a_dollar_is_a_dollar_only_if_told)
 }
 END_TEST
 
-static Suite *suite(void)
+SUITE()
 {
-    Suite *s = suite_create("pair");
-    TCase *t = tcase_create("all");
-    tcase_add_test(t, the_styles_of_the_exchanges);
-    tcase_add_test(t, what_is_no_symbol);
-    tcase_add_test(t, a_dollar_is_a_dollar_only_if_told);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(the_styles_of_the_exchanges);
+    TEST(what_is_no_symbol);
+    TEST(a_dollar_is_a_dollar_only_if_told);
 }

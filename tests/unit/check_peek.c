@@ -1,9 +1,9 @@
-#include <check.h>
 #include <stdio.h>
 #include <zlib.h>
 
 #include "asker.h"
 #include "cache/peek.h"
+#include "suite.h"
 
 /* {"error":["EService:Unavailable"]}, stored in one brotli block (RFC 7932 9.2). */
 #define BROTLI "\x8f\x10\x80{\"error\":[\"EService:Unavailable\"]}\x03"
@@ -393,31 +393,23 @@ START_TEST(no_bans_elsewhere)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("peek");
-    TCase *c = tcase_create("all");
-    tcase_add_checked_fixture(c, begin, finish);
-    tcase_add_loop_test(c, beginnings, 0, 3 * (int)COUNT_OF(bodies));
-    tcase_add_test(c, in_time);
-    tcase_add_loop_test(c, other_answers_pass, 0, 2);
-    tcase_add_test(c, empty);
-    tcase_add_loop_test(c, coded, 0, 3 * (int)COUNT_OF(codings));
-    tcase_add_loop_test(c, not_coded_as_it_says, 0, 2);
-    tcase_add_loop_test(c, codings_unknown, 0, 4);
-    tcase_add_test(c, much_for_nothing);
-    tcase_add_loop_test(c, cancelled, 0, 2);
-    tcase_add_loop_test(c, an_order_is_answered_whole, 0, (int)COUNT_OF(answers));
-    tcase_add_test(c, an_order_is_answered_at_length);
-    tcase_add_loop_test(c, an_order_is_known_to_be_refused, 0, (int)COUNT_OF(refused));
-    tcase_add_loop_test(c, bans_in_bodies, 0, 3 * (int)COUNT_OF(bans));
-    tcase_add_loop_test(c, bans_in_codings, 0, (int)COUNT_OF(codings) - 1);
-    tcase_add_test(c, bans_in_time);
-    tcase_add_loop_test(c, no_bans_elsewhere, 0, 3);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(begin, finish);
+    LOOP(beginnings, 0, 3 * (int)COUNT_OF(bodies));
+    TEST(in_time);
+    LOOP(other_answers_pass, 0, 2);
+    TEST(empty);
+    LOOP(coded, 0, 3 * (int)COUNT_OF(codings));
+    LOOP(not_coded_as_it_says, 0, 2);
+    LOOP(codings_unknown, 0, 4);
+    TEST(much_for_nothing);
+    LOOP(cancelled, 0, 2);
+    LOOP(an_order_is_answered_whole, 0, COUNT_OF(answers));
+    TEST(an_order_is_answered_at_length);
+    LOOP(an_order_is_known_to_be_refused, 0, COUNT_OF(refused));
+    LOOP(bans_in_bodies, 0, 3 * (int)COUNT_OF(bans));
+    LOOP(bans_in_codings, 0, COUNT_OF(codings) - 1);
+    TEST(bans_in_time);
+    LOOP(no_bans_elsewhere, 0, 3);
 }

@@ -1,10 +1,9 @@
 /* The pool over lines of the test's own making: the cap, the queue, failing
  * dials, the circuit, and a storm after which all its numbers must agree.
  * What concerns single lines is in check_lines.c. */
-#include <check.h>
-
 #include "config_fixture.h"
 #include "pool_fixture.h"
+#include "suite.h"
 
 /* ------------------------------------------------------------ cap and queue */
 
@@ -492,34 +491,25 @@ START_TEST(test_storm)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("pool");
-    TCase *c = tcase_create("all");
-    tcase_set_timeout(c, 60);
-    tcase_add_test(c, test_hundred_callers);
-    tcase_add_test(c, test_no_more_dials_than_waiters);
-    tcase_add_test(c, test_newcomer_is_last);
-    tcase_add_test(c, test_queue_limit);
-    tcase_add_test(c, test_queue_timeout);
-    tcase_add_test(c, test_timeout_while_dialling);
-    tcase_add_test(c, test_until);
-    tcase_add_test(c, test_first_waiter_is_refused);
-    tcase_add_test(c, test_waiter_outlives_failure);
-    tcase_add_test(c, test_patience);
-    tcase_add_test(c, test_last_line_lost);
-    tcase_add_test(c, test_breaker);
-    tcase_add_test(c, test_breaker_without_waiting);
-    tcase_add_test(c, test_open_lines_serve_on);
-    tcase_add_test(c, test_retire);
-    tcase_add_test(c, test_retire_serves_waiters);
-    tcase_add_test(c, test_daemon_drains);
-    tcase_add_test(c, test_configure);
-    tcase_add_loop_test(c, test_storm, 0, 5);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_hundred_callers);
+    TEST(test_no_more_dials_than_waiters);
+    TEST(test_newcomer_is_last);
+    TEST(test_queue_limit);
+    TEST(test_queue_timeout);
+    TEST(test_timeout_while_dialling);
+    TEST(test_until);
+    TEST(test_first_waiter_is_refused);
+    TEST(test_waiter_outlives_failure);
+    TEST(test_patience);
+    TEST(test_last_line_lost);
+    TEST(test_breaker);
+    TEST(test_breaker_without_waiting);
+    TEST(test_open_lines_serve_on);
+    TEST(test_retire);
+    TEST(test_retire_serves_waiters);
+    TEST(test_daemon_drains);
+    TEST(test_configure);
+    LOOP(test_storm, 0, 5);
 }

@@ -1,9 +1,8 @@
 /* The pool and what it learns of its origin while lines are open: one that may be dead,
  * none allowed for now, HTTP/1.1 wanted, a line that leads elsewhere. */
-#include <check.h>
-
 #include "config_fixture.h"
 #include "pool_fixture.h"
+#include "suite.h"
 
 #define AUTO "http2 = auto\n"
 
@@ -152,20 +151,12 @@ START_TEST(test_new_line_at_the_cap)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("pool_origin");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_doubt_at_the_cap);
-    tcase_add_test(c, test_limit_of_nought);
-    tcase_add_test(c, test_http1_wanted);
-    tcase_add_test(c, test_http1_wanted_at_the_end);
-    tcase_add_test(c, test_new_line);
-    tcase_add_loop_test(c, test_new_line_at_the_cap, 0, 2);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_doubt_at_the_cap);
+    TEST(test_limit_of_nought);
+    TEST(test_http1_wanted);
+    TEST(test_http1_wanted_at_the_end);
+    TEST(test_new_line);
+    LOOP(test_new_line_at_the_cap, 0, 2);
 }

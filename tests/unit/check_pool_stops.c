@@ -1,10 +1,10 @@
 /* When the pool does not dial: a pause, whatever becomes of its origin and its
  * settings meanwhile; want of descriptors. And that waiting costs nobody else time. */
-#include <check.h>
 #include <time.h>
 
 #include "config_fixture.h"
 #include "pool_fixture.h"
+#include "suite.h"
 
 static void call_mixed(size_t from, size_t to)
 {
@@ -389,26 +389,18 @@ START_TEST(test_waiting_costs_nobody_else)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("pool_stops");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_paused_dials_for_nobody);
-    tcase_add_test(c, test_paused_refuses_nobody);
-    tcase_add_test(c, test_paused_lends_nothing);
-    tcase_add_test(c, test_part_of_the_wait_that_was_paused);
-    tcase_add_test(c, test_redirected_while_paused);
-    tcase_add_test(c, test_redirected);
-    tcase_add_test(c, test_gone_while_paused);
-    tcase_add_test(c, test_short_beside_a_busy_line);
-    tcase_add_test(c, test_short_beside_dials_under_way);
-    tcase_add_test(c, test_short_and_refused);
-    tcase_add_test(c, test_short_without_a_line);
-    tcase_add_test(c, test_waiting_costs_nobody_else);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_paused_dials_for_nobody);
+    TEST(test_paused_refuses_nobody);
+    TEST(test_paused_lends_nothing);
+    TEST(test_part_of_the_wait_that_was_paused);
+    TEST(test_redirected_while_paused);
+    TEST(test_redirected);
+    TEST(test_gone_while_paused);
+    TEST(test_short_beside_a_busy_line);
+    TEST(test_short_beside_dials_under_way);
+    TEST(test_short_and_refused);
+    TEST(test_short_without_a_line);
+    TEST(test_waiting_costs_nobody_else);
 }

@@ -1,11 +1,11 @@
 /* The map of pools: what a reload keeps and what it ends, and the bound on hosts
  * without an upstream block. Lines, where there are any, go to a loopback origin. */
-#include <check.h>
 #include <stdio.h>
 
 #include "base/log.h"
 #include "config_fixture.h"
 #include "plain_origin.h"
+#include "suite.h"
 #include "upstream/pools_snapshot.h"
 
 #define PATIENCE_US (30 * 1000 * 1000)
@@ -513,31 +513,22 @@ START_TEST(test_long_host)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("pools");
-    TCase *c = tcase_create("all");
-    tcase_set_timeout(c, 60);
-    tcase_add_test(c, test_unchanged);
-    tcase_add_loop_test(c, test_renewed, 0, 4);
-    tcase_add_test(c, test_gone);
-    tcase_add_test(c, test_gone_at_the_end);
-    tcase_add_loop_test(c, test_other_origin, 0, 3);
-    tcase_add_test(c, test_a_pause_keeps_its_place);
-    tcase_add_test(c, test_names);
-    tcase_add_test(c, test_drain);
-    tcase_add_test(c, test_verbs_to_all);
-    tcase_add_test(c, test_one_pool_an_origin);
-    tcase_add_test(c, test_unlisted_reloads);
-    tcase_add_test(c, test_bound);
-    tcase_add_test(c, test_labels);
-    tcase_add_test(c, test_labels_are_few);
-    tcase_add_test(c, test_a_walk_outlasts_pools);
-    tcase_add_test(c, test_long_host);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_unchanged);
+    LOOP(test_renewed, 0, 4);
+    TEST(test_gone);
+    TEST(test_gone_at_the_end);
+    LOOP(test_other_origin, 0, 3);
+    TEST(test_a_pause_keeps_its_place);
+    TEST(test_names);
+    TEST(test_drain);
+    TEST(test_verbs_to_all);
+    TEST(test_one_pool_an_origin);
+    TEST(test_unlisted_reloads);
+    TEST(test_bound);
+    TEST(test_labels);
+    TEST(test_labels_are_few);
+    TEST(test_a_walk_outlasts_pools);
+    TEST(test_long_host);
 }

@@ -1,9 +1,9 @@
 /* The example's dialects: tickers as the exchanges write them, and what an answer
  * says of its own age. */
-#include <check.h>
 #include <stdio.h>
 
 #include "examples/quote.h"
+#include "suite.h"
 
 static struct quote quote;
 static char error[100];
@@ -114,24 +114,11 @@ START_TEST(old_answers_say_so)
 }
 END_TEST
 
-static Suite *suite(void)
+SUITE()
 {
-    Suite *s = suite_create("quote");
-    TCase *t = tcase_create("all");
-    tcase_add_test(t, binance);
-    tcase_add_test(t, kraken);
-    tcase_add_test(t, coinbase);
-    tcase_add_test(t, what_is_no_json);
-    tcase_add_test(t, old_answers_say_so);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(binance);
+    TEST(kraken);
+    TEST(coinbase);
+    TEST(what_is_no_json);
+    TEST(old_answers_say_so);
 }

@@ -1,7 +1,7 @@
 /* Five minutes in steps of five seconds: what falls into which, and what is forgotten. */
 #include "upstream/recent.h"
 
-#include <check.h>
+#include "suite.h"
 
 #define STEP RECENT_STEP_US
 
@@ -129,20 +129,12 @@ START_TEST(pauses_are_empty)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("recent");
-    TCase *t = tcase_create("steps");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, nothing_yet);
-    tcase_add_test(t, the_longest_wait);
-    tcase_add_test(t, a_step_is_told_when_it_is_past);
-    tcase_add_test(t, durations_are_of_their_step);
-    tcase_add_test(t, pauses_are_empty);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    FIXTURE(setup, teardown);
+    TEST(nothing_yet);
+    TEST(the_longest_wait);
+    TEST(a_step_is_told_when_it_is_past);
+    TEST(durations_are_of_their_step);
+    TEST(pauses_are_empty);
 }

@@ -1,8 +1,9 @@
 /* The last failures: the latest first, alike ones as one, no more than there is room for. */
 #include "proxy/recent_errors.h"
 
-#include <check.h>
 #include <stdio.h>
+
+#include "suite.h"
 
 static struct recent_errors t;
 
@@ -93,20 +94,12 @@ START_TEST(what_is_long_is_cut)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("troubles");
-    TCase *all = tcase_create("all");
-    tcase_add_checked_fixture(all, setup, NULL);
-    tcase_add_test(all, the_latest_is_first);
-    tcase_add_test(all, a_failure_by_its_body_is_told);
-    tcase_add_test(all, alike_ones_are_counted);
-    tcase_add_test(all, the_oldest_goes);
-    tcase_add_test(all, what_is_long_is_cut);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    FIXTURE(setup, NULL);
+    TEST(the_latest_is_first);
+    TEST(a_failure_by_its_body_is_told);
+    TEST(alike_ones_are_counted);
+    TEST(the_oldest_goes);
+    TEST(what_is_long_is_cut);
 }

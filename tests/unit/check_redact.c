@@ -1,8 +1,8 @@
 /* No secret of a target survives redaction, and what is none can be read. */
-#include <check.h>
 #include <stdio.h>
 
 #include "proxy/redact.h"
+#include "suite.h"
 
 static const char *param_names[] = {"signature", "listenKey", "sid"};
 static const struct config_names params = {param_names, COUNT_OF(param_names)};
@@ -176,22 +176,14 @@ START_TEST(deep_encodings)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("redact");
-    TCase *t = tcase_create("all");
-    tcase_add_test(t, plain_targets);
-    tcase_add_test(t, nested_targets);
-    tcase_add_test(t, userinfo_is_hidden);
-    tcase_add_test(t, segments_are_hidden);
-    tcase_add_test(t, what_is_no_secret_is_shown);
-    tcase_add_test(t, an_unknown_first_segment);
-    tcase_add_test(t, a_log_line_cannot_be_forged);
-    tcase_add_test(t, deep_encodings);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(plain_targets);
+    TEST(nested_targets);
+    TEST(userinfo_is_hidden);
+    TEST(segments_are_hidden);
+    TEST(what_is_no_secret_is_shown);
+    TEST(an_unknown_first_segment);
+    TEST(a_log_line_cannot_be_forged);
+    TEST(deep_encodings);
 }

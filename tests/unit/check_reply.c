@@ -2,7 +2,7 @@
  * in order, paused, and cancelled at every event. */
 #include "http/reply.h"
 
-#include <check.h>
+#include "suite.h"
 
 static struct arena *arena;
 
@@ -326,27 +326,18 @@ START_TEST(answered_later)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("reply");
-    TCase *errors = tcase_create("errors"), *exchanges = tcase_create("exchanges");
-    tcase_add_checked_fixture(errors, setup, teardown);
-    tcase_add_test(errors, text_is_the_rule);
-    tcase_add_test(errors, json_for_who_names_it);
-    tcase_add_test(errors, accept_decides);
-    tcase_add_test(errors, without_a_request);
-    tcase_add_test(errors, head_is_told_the_length_alone);
-    tcase_add_test(errors, hostile_words_are_tamed);
-    tcase_add_test(errors, reasons);
-    tcase_add_test(exchanges, events_in_order);
-    tcase_add_test(exchanges, paused_until_resumed);
-    tcase_add_test(exchanges, cancelled_in_every_state);
-    tcase_add_test(exchanges, answered_later);
-    suite_add_tcase(suite, errors);
-    suite_add_tcase(suite, exchanges);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    TEST(events_in_order);
+    TEST(paused_until_resumed);
+    TEST(cancelled_in_every_state);
+    TEST(answered_later);
+    FIXTURE(setup, teardown);
+    TEST(text_is_the_rule);
+    TEST(json_for_who_names_it);
+    TEST(accept_decides);
+    TEST(without_a_request);
+    TEST(head_is_told_the_length_alone);
+    TEST(hostile_words_are_tamed);
+    TEST(reasons);
 }

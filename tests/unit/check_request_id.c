@@ -1,8 +1,9 @@
 /* Ids of requests: their form, that each is used once, and that lives sort by time. */
 #include "base/request_id.h"
 
-#include <check.h>
 #include <string.h>
+
+#include "suite.h"
 
 #define WALL_MS 1795770000123ull /* 2026-11-27 */
 
@@ -57,18 +58,10 @@ START_TEST(none_is_a_dash)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("request_id");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, life_then_count);
-    tcase_add_test(c, the_longest_fits);
-    tcase_add_test(c, lives_differ_and_sort);
-    tcase_add_test(c, none_is_a_dash);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_ENV);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    TEST(life_then_count);
+    TEST(the_longest_fits);
+    TEST(lives_differ_and_sort);
+    TEST(none_is_a_dash);
 }

@@ -1,8 +1,7 @@
 /* HTTP dates in their three formats, and Retry-After, which may be one. */
-#include <check.h>
-
 #include "budget/retry_after.h"
 #include "http/http_date.h"
+#include "suite.h"
 
 #define NONE RETRY_AFTER_NOT_TOLD
 #define YEAR INT64_C(31622400)
@@ -128,18 +127,10 @@ START_TEST(test_retry_after)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("retry_after");
-    TCase *c = tcase_create("all");
-    tcase_add_test(c, test_formats);
-    tcase_add_test(c, test_century);
-    tcase_add_test(c, test_no_dates);
-    tcase_add_test(c, test_retry_after);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_formats);
+    TEST(test_century);
+    TEST(test_no_dates);
+    TEST(test_retry_after);
 }

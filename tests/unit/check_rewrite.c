@@ -1,7 +1,6 @@
-#include <check.h>
-
 #include "config_fixture.h"
 #include "proxy/rewrite.h"
+#include "suite.h"
 
 static struct arena *arena;
 static struct config *config;
@@ -280,29 +279,21 @@ START_TEST(test_trace)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("relay");
-    TCase *c = tcase_create("all");
-    tcase_add_checked_fixture(c, begin, finish);
-    tcase_add_test(c, test_request_fields);
-    tcase_add_test(c, test_te);
-    tcase_add_test(c, test_expect);
-    tcase_add_test(c, test_origin);
-    tcase_add_test(c, test_max_forwards);
-    tcase_add_test(c, test_response_fields);
-    tcase_add_test(c, test_nobody_speaks_in_our_name);
-    tcase_add_test(c, test_server_timing);
-    tcase_add_test(c, test_cors);
-    tcase_add_test(c, test_sandbox);
-    tcase_add_test(c, test_interim);
-    tcase_add_test(c, test_location);
-    tcase_add_test(c, test_trailers);
-    tcase_add_test(c, test_trace);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(begin, finish);
+    TEST(test_request_fields);
+    TEST(test_te);
+    TEST(test_expect);
+    TEST(test_origin);
+    TEST(test_max_forwards);
+    TEST(test_response_fields);
+    TEST(test_nobody_speaks_in_our_name);
+    TEST(test_server_timing);
+    TEST(test_cors);
+    TEST(test_sandbox);
+    TEST(test_interim);
+    TEST(test_location);
+    TEST(test_trailers);
+    TEST(test_trace);
 }

@@ -1,7 +1,6 @@
 /* Which upstream a request goes to, by form, and in which order forms win. */
-#include <check.h>
-
 #include "proxy_fixture.h"
+#include "suite.h"
 
 static struct arena *arena;
 static struct config *config;
@@ -304,23 +303,15 @@ START_TEST(unknown_names_tell_the_known)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("route");
-    TCase *t = tcase_create("all");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, pages_and_names);
-    tcase_add_test(t, forms_with_an_origin);
-    tcase_add_test(t, hosts_name_upstreams);
-    tcase_add_test(t, own_names_stay_our_own);
-    tcase_add_test(t, an_own_port_takes_every_path);
-    tcase_add_test(t, connect_names_an_authority);
-    tcase_add_test(t, a_tunnel_leads_to_one_host);
-    tcase_add_test(t, unknown_names_tell_the_known);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(setup, teardown);
+    TEST(pages_and_names);
+    TEST(forms_with_an_origin);
+    TEST(hosts_name_upstreams);
+    TEST(own_names_stay_our_own);
+    TEST(an_own_port_takes_every_path);
+    TEST(connect_names_an_authority);
+    TEST(a_tunnel_leads_to_one_host);
+    TEST(unknown_names_tell_the_known);
 }

@@ -1,5 +1,4 @@
 /* What a process can no longer do once it is in its sandbox. */
-#include <check.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pthread.h>
@@ -17,6 +16,7 @@
 
 #include "base/check.h"
 #include "daemon/sandbox.h"
+#include "suite.h"
 
 /* How a child ends that enters the sandbox and then does this. */
 static int end_of(void (*act)(void))
@@ -136,16 +136,8 @@ START_TEST(the_rest_goes_on)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("sandbox");
-    TCase *t = tcase_create("all");
-    tcase_add_loop_test(t, what_is_never_done_is_deadly, 0, COUNT_OF(forbidden));
-    tcase_add_test(t, the_rest_goes_on);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    LOOP(what_is_never_done_is_deadly, 0, COUNT_OF(forbidden));
+    TEST(the_rest_goes_on);
 }

@@ -1,9 +1,9 @@
 /* The example's search: what pays net of fees is found in either direction, what
  * only looks so is not, and no ill quote is traded on. */
-#include <check.h>
 #include <stdio.h>
 
 #include "examples/report.h"
+#include "suite.h"
 
 #define MAX_AGE_MS 3000
 
@@ -181,28 +181,15 @@ static void begin(void)
     count = 0;
 }
 
-static Suite *suite(void)
+SUITE()
 {
-    Suite *s = suite_create("scan");
-    TCase *t = tcase_create("all");
-    tcase_add_checked_fixture(t, begin, NULL);
-    tcase_add_test(t, an_opportunity_net_of_fees);
-    tcase_add_test(t, the_other_direction);
-    tcase_add_test(t, fees_to_the_last_digit);
-    tcase_add_test(t, what_only_looks_like_one);
-    tcase_add_test(t, ill_quotes_are_not_traded_on);
-    tcase_add_test(t, other_pairs_and_impossible_sums);
-    tcase_add_test(t, the_best_come_first);
-    tcase_add_test(t, reports);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(begin, NULL);
+    TEST(an_opportunity_net_of_fees);
+    TEST(the_other_direction);
+    TEST(fees_to_the_last_digit);
+    TEST(what_only_looks_like_one);
+    TEST(ill_quotes_are_not_traded_on);
+    TEST(other_pairs_and_impossible_sums);
+    TEST(the_best_come_first);
+    TEST(reports);
 }

@@ -1,11 +1,10 @@
 /* serialize_by's turns: one at a time and in order for each value, others not
  * held up, one event each, and a random life against a plain model. */
-#include <check.h>
-
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "budget/serializer.h"
+#include "suite.h"
 
 #define LONG UINT64_C(3600000)
 
@@ -360,24 +359,15 @@ START_TEST(test_random_life)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("turns");
-    TCase *c = tcase_create("all");
-    tcase_set_timeout(c, 60);
-    tcase_add_test(c, test_in_order);
-    tcase_add_test(c, test_values_are_apart);
-    tcase_add_test(c, test_absent_value);
-    tcase_add_test(c, test_gives_up_waiting);
-    tcase_add_test(c, test_leaves_before_its_turn);
-    tcase_add_test(c, test_refused);
-    tcase_add_test(c, test_never_late);
-    tcase_add_test(c, test_events_from_events);
-    tcase_add_loop_test(c, test_random_life, 0, 5);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_in_order);
+    TEST(test_values_are_apart);
+    TEST(test_absent_value);
+    TEST(test_gives_up_waiting);
+    TEST(test_leaves_before_its_turn);
+    TEST(test_refused);
+    TEST(test_never_late);
+    TEST(test_events_from_events);
+    LOOP(test_random_life, 0, 5);
 }

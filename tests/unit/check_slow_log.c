@@ -1,10 +1,11 @@
 /* Slow requests: which phase is named, what the line says, how many there are at most. */
 #include "front/slow_log.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "suite.h"
 
 #define SECOND 1000000ull
 #define NOW (5000 * SECOND)
@@ -139,19 +140,11 @@ START_TEST(a_flood_is_cut)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("slow_log");
-    TCase *t = tcase_create("all");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_loop_test(t, the_longest_phase_is_named, 0, COUNT_OF(cases));
-    tcase_add_test(t, one_line_for_a_slow_one);
-    tcase_add_test(t, what_is_not_there);
-    tcase_add_test(t, a_flood_is_cut);
-    suite_add_tcase(suite, t);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    FIXTURE(setup, teardown);
+    LOOP(the_longest_phase_is_named, 0, COUNT_OF(cases));
+    TEST(one_line_for_a_slow_one);
+    TEST(what_is_not_there);
+    TEST(a_flood_is_cut);
 }

@@ -1,8 +1,9 @@
 /* Spans: comparing, cutting, lists. */
 #include "base/span.h"
 
-#include <check.h>
 #include <stdio.h>
+
+#include "suite.h"
 
 static const struct span nothing = {NULL, 0};
 
@@ -71,19 +72,11 @@ START_TEST(prints)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("span");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, compares);
-    tcase_add_test(all, cuts);
-    tcase_add_test(all, trims);
-    tcase_add_test(all, walks_lists);
-    tcase_add_test(all, prints);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    TEST(compares);
+    TEST(cuts);
+    TEST(trims);
+    TEST(walks_lists);
+    TEST(prints);
 }

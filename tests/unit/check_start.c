@@ -2,7 +2,6 @@
 #include "front/start_check.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -11,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "suite.h"
 
 static char folder[64];
 static struct text told;
@@ -165,20 +165,12 @@ START_TEST(permissions)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("start");
-    TCase *c = tcase_create("all");
-    tcase_add_checked_fixture(c, setup, teardown);
-    tcase_add_test(c, addresses);
-    tcase_add_test(c, unix_sockets);
-    tcase_add_test(c, what_is_in_use_is_fine);
-    tcase_add_test(c, access_logs);
-    tcase_add_test(c, permissions);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(setup, teardown);
+    TEST(addresses);
+    TEST(unix_sockets);
+    TEST(what_is_in_use_is_fine);
+    TEST(access_logs);
+    TEST(permissions);
 }

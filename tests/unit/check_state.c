@@ -1,11 +1,12 @@
 /* States: their names, their edges, and the line that tells of a change. */
 #include "base/state.h"
 
-#include <check.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "suite.h"
 
 #define DOOR_STATES(S)                                                                             \
     S(DOOR_OPEN, "open", TO(DOOR_SHUT))                                                            \
@@ -127,23 +128,15 @@ START_TEST(trace_of_a_request)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("state");
-    TCase *t = tcase_create("state");
-    tcase_add_checked_fixture(t, setup, NULL);
-    tcase_add_test(t, names_and_edges);
-    tcase_add_test(t, legal_changes);
-    tcase_add_test_raise_signal(t, skipping_a_state_aborts, SIGABRT);
-    tcase_add_test_raise_signal(t, staying_aborts_where_it_is_not_listed, SIGABRT);
-    tcase_add_test_raise_signal(t, leaving_a_final_state_aborts, SIGABRT);
-    tcase_add_test(t, no_trace_above_debug);
-    tcase_add_test(t, trace_at_debug);
-    tcase_add_test(t, trace_of_a_request);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    FIXTURE(setup, NULL);
+    TEST(names_and_edges);
+    TEST(legal_changes);
+    ABORTS(skipping_a_state_aborts);
+    ABORTS(staying_aborts_where_it_is_not_listed);
+    ABORTS(leaving_a_final_state_aborts);
+    TEST(no_trace_above_debug);
+    TEST(trace_at_debug);
+    TEST(trace_of_a_request);
 }

@@ -1,7 +1,7 @@
 /* The counters' names, and their histograms' memory. */
 #include "upstream/stats.h"
 
-#include <check.h>
+#include "suite.h"
 
 START_TEST(reasons_have_names)
 {
@@ -54,17 +54,9 @@ START_TEST(another_is_added)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("stats");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, reasons_have_names);
-    tcase_add_test(all, histograms_are_freed);
-    tcase_add_test(all, another_is_added);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    TEST(reasons_have_names);
+    TEST(histograms_are_freed);
+    TEST(another_is_added);
 }

@@ -1,8 +1,9 @@
 /* Two looks at /stats as a page: rates, order, width, height, colours. */
 #include "cli/stats_page.h"
 
-#include <check.h>
 #include <stdio.h>
+
+#include "suite.h"
 
 static struct text before, now, page;
 static char why[200];
@@ -217,25 +218,17 @@ START_TEST(another_document_is_refused)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("stats_page");
-    TCase *c = tcase_create("stats_page");
-    tcase_add_checked_fixture(c, NULL, teardown);
-    tcase_add_test(c, rates_are_of_the_time_between);
-    tcase_add_test(c, troubled_then_busy_then_by_name);
-    tcase_add_test(c, a_first_look_has_no_rates);
-    tcase_add_test(c, a_restart_has_no_rates);
-    tcase_add_test(c, rows_that_do_not_fit_are_told);
-    tcase_add_test(c, p99_is_that_of_the_last_step);
-    tcase_add_test(c, warnings_stand_below);
-    tcase_add_test(c, no_line_is_too_wide);
-    tcase_add_test(c, colours_only_when_asked);
-    tcase_add_test(c, another_document_is_refused);
-    suite_add_tcase(s, c);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    FIXTURE(NULL, teardown);
+    TEST(rates_are_of_the_time_between);
+    TEST(troubled_then_busy_then_by_name);
+    TEST(a_first_look_has_no_rates);
+    TEST(a_restart_has_no_rates);
+    TEST(rows_that_do_not_fit_are_told);
+    TEST(p99_is_that_of_the_last_step);
+    TEST(warnings_stand_below);
+    TEST(no_line_is_too_wide);
+    TEST(colours_only_when_asked);
+    TEST(another_document_is_refused);
 }

@@ -1,6 +1,5 @@
-#include <check.h>
-
 #include "cache/stored_response.h"
+#include "suite.h"
 
 static struct arena *arena;
 
@@ -140,20 +139,12 @@ START_TEST(sizes)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("stored");
-    TCase *c = tcase_create("all");
-    tcase_add_checked_fixture(c, begin, finish);
-    tcase_add_test(c, ages);
-    tcase_add_test(c, varying);
-    tcase_add_test(c, heads);
-    tcase_add_loop_test(c, preconditions, 0, (int)COUNT_OF(conditions));
-    tcase_add_test(c, sizes);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(begin, finish);
+    TEST(ages);
+    TEST(varying);
+    TEST(heads);
+    LOOP(preconditions, 0, COUNT_OF(conditions));
+    TEST(sizes);
 }

@@ -1,7 +1,6 @@
 /* The server's side of TLS, against Python's OpenSSL (tls_client.py) and, for
  * what no real client does, a bare socket. */
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
@@ -14,6 +13,7 @@
 #include "net/leaves.h"
 #include "net/stream_tls.h"
 #include "net/stream_uv.h"
+#include "suite.h"
 
 #define MUCH ((size_t)1024 * 1024)
 
@@ -435,28 +435,18 @@ START_TEST(closing_while_it_waits_or_works_is_silent)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("stream_accept");
-    TCase *all = tcase_create("all");
-    tcase_set_timeout(all, 60);
-    tcase_add_checked_fixture(all, set_up, tear_down);
-    tcase_add_test(all, speaks_both_versions);
-    tcase_add_test(all, goes_on_from_the_first_bytes);
-    tcase_add_test(all, speaks_http1_alone);
-    tcase_add_test(all, is_one_host_and_no_other);
-    tcase_add_test(all, tells_the_ends_apart);
-    tcase_add_test(all, carries_much);
-    tcase_add_test(all, hears_that_it_is_not_believed);
-    tcase_add_test(all, refuses_what_is_not_tls);
-    tcase_add_test(all, bears_a_client_that_leaves);
-    tcase_add_test(all, closing_while_it_waits_or_works_is_silent);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    start_client();
-    srunner_run_all(runner, CK_ENV);
-    stop_client();
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    ONCE(start_client, stop_client);
+    FIXTURE(set_up, tear_down);
+    TEST(speaks_both_versions);
+    TEST(goes_on_from_the_first_bytes);
+    TEST(speaks_http1_alone);
+    TEST(is_one_host_and_no_other);
+    TEST(tells_the_ends_apart);
+    TEST(carries_much);
+    TEST(hears_that_it_is_not_believed);
+    TEST(refuses_what_is_not_tls);
+    TEST(bears_a_client_that_leaves);
+    TEST(closing_while_it_waits_or_works_is_silent);
 }

@@ -1,4 +1,5 @@
 /* Against origins in Python and OpenSSL (tls_origin.py), on loopback. */
+#include "suite.h"
 #include "tls_fixture.h"
 
 /* ---------------------------------------------------------------- handshakes */
@@ -520,63 +521,39 @@ START_TEST(part_of_a_record_is_not_quiet)
 }
 END_TEST
 
-static TCase *make_case(Suite *suite, const char *name)
+SUITE()
 {
-    TCase *tc = tcase_create(name);
-    tcase_set_timeout(tc, 60);
-    tcase_add_checked_fixture(tc, set_up, tear_down);
-    suite_add_tcase(suite, tc);
-    return tc;
-}
-
-static Suite *make_suite(void)
-{
-    Suite *suite = suite_create("stream_tls");
-    TCase *tc = make_case(suite, "handshake");
-    tcase_add_test(tc, speaks_both_versions);
-    tcase_add_test(tc, speaks_both_versions_with_rsa_keys);
-    tcase_add_test(tc, offers_less_after_a_failure);
-    tcase_add_test(tc, offers_no_less_without_cause);
-    tcase_add_test(tc, negotiates_alpn);
-    tcase_add_test(tc, keeps_to_the_lowest_version);
-    tcase_add_test(tc, refuses_bad_certificates);
-    tcase_add_test(tc, verifies_addresses);
-    tcase_add_test(tc, takes_anything_unverified);
-    tcase_add_test(tc, system_bundle_knows_no_test_ca);
-    tcase_add_test(tc, tells_what_went_wrong);
-    tcase_add_test(tc, shows_a_client_certificate);
-    tcase_add_test(tc, refuses_bad_files);
-    tc = make_case(suite, "resumption");
-    tcase_add_test(tc, resumes);
-    tcase_add_test(tc, survives_a_refused_session);
-    tcase_add_test(tc, survives_a_changed_version);
-    tc = make_case(suite, "closing");
-    tcase_add_test(tc, closing_at_any_time_is_silent);
-    tcase_add_test(tc, closing_while_a_job_runs_and_the_worker_ends);
-    tcase_add_test(tc, closing_inside_the_event);
-    tcase_add_test(tc, closing_inside_on_data);
-    tcase_add_test(tc, silent_origins_block_nobody);
-    tcase_add_test(tc, a_burst_comes_through);
-    tc = make_case(suite, "data");
-    tcase_add_test(tc, tells_the_ends_apart);
-    tcase_add_test(tc, key_update_is_the_end);
-    tcase_add_test(tc, pausing_loses_nothing);
-    tcase_add_test(tc, echoes_a_mebibyte_with_back_pressure);
-    tcase_add_test(tc, small_pieces_are_one_write);
-    tcase_add_test(tc, a_dead_line_takes_nothing);
-    tcase_add_test(tc, half_closes);
-    tcase_add_test(tc, unread_bytes_are_not_quiet);
-    tcase_add_loop_test(tc, part_of_a_record_is_not_quiet, 0, 2);
-    return suite;
-}
-
-int main(void)
-{
-    start_origins();
-    SRunner *runner = srunner_create(make_suite());
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    stop_origins();
-    return failed ? 1 : 0;
+    ONCE(start_origins, stop_origins);
+    FIXTURE(set_up, tear_down);
+    TEST(speaks_both_versions);
+    TEST(speaks_both_versions_with_rsa_keys);
+    TEST(offers_less_after_a_failure);
+    TEST(offers_no_less_without_cause);
+    TEST(negotiates_alpn);
+    TEST(keeps_to_the_lowest_version);
+    TEST(refuses_bad_certificates);
+    TEST(verifies_addresses);
+    TEST(takes_anything_unverified);
+    TEST(system_bundle_knows_no_test_ca);
+    TEST(tells_what_went_wrong);
+    TEST(shows_a_client_certificate);
+    TEST(refuses_bad_files);
+    TEST(resumes);
+    TEST(survives_a_refused_session);
+    TEST(survives_a_changed_version);
+    TEST(closing_at_any_time_is_silent);
+    TEST(closing_while_a_job_runs_and_the_worker_ends);
+    TEST(closing_inside_the_event);
+    TEST(closing_inside_on_data);
+    TEST(silent_origins_block_nobody);
+    TEST(a_burst_comes_through);
+    TEST(tells_the_ends_apart);
+    TEST(key_update_is_the_end);
+    TEST(pausing_loses_nothing);
+    TEST(echoes_a_mebibyte_with_back_pressure);
+    TEST(small_pieces_are_one_write);
+    TEST(a_dead_line_takes_nothing);
+    TEST(half_closes);
+    TEST(unread_bytes_are_not_quiet);
+    LOOP(part_of_a_record_is_not_quiet, 0, 2);
 }

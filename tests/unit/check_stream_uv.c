@@ -1,6 +1,5 @@
 /* Streams over real sockets, TCP and unix: the other end is a plain descriptor
  * that the test reads and writes when it wants to. */
-#include <check.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -12,6 +11,7 @@
 
 #include "base/text.h"
 #include "net/stream_uv.h"
+#include "suite.h"
 
 enum { TCP, UNIX, KINDS };
 #define PATIENCE_US (30 * 1000 * 1000)
@@ -489,28 +489,19 @@ START_TEST(test_close_with_work_left)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("stream_uv");
-    TCase *c = tcase_create("all");
-    tcase_set_timeout(c, 60);
-    tcase_add_loop_test(c, test_both_ways, 0, KINDS);
-    tcase_add_test(c, test_accepting);
-    tcase_add_loop_test(c, test_back_pressure, 0, KINDS);
-    tcase_add_loop_test(c, test_shutdown_after_queue, 0, KINDS);
-    tcase_add_loop_test(c, test_pausing, 0, KINDS);
-    tcase_add_loop_test(c, test_is_quiet, 0, KINDS);
-    tcase_add_loop_test(c, test_write_error, 0, KINDS);
-    tcase_add_test(c, test_reset_while_reading);
-    tcase_add_test(c, test_we_reset);
-    tcase_add_loop_test(c, test_refused, 0, KINDS);
-    tcase_add_loop_test(c, test_close_while_connecting, 0, KINDS);
-    tcase_add_loop_test(c, test_close_inside, 0, KINDS);
-    tcase_add_loop_test(c, test_close_with_work_left, 0, KINDS);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    LOOP(test_both_ways, 0, KINDS);
+    TEST(test_accepting);
+    LOOP(test_back_pressure, 0, KINDS);
+    LOOP(test_shutdown_after_queue, 0, KINDS);
+    LOOP(test_pausing, 0, KINDS);
+    LOOP(test_is_quiet, 0, KINDS);
+    LOOP(test_write_error, 0, KINDS);
+    TEST(test_reset_while_reading);
+    TEST(test_we_reset);
+    LOOP(test_refused, 0, KINDS);
+    LOOP(test_close_while_connecting, 0, KINDS);
+    LOOP(test_close_inside, 0, KINDS);
+    LOOP(test_close_with_work_left, 0, KINDS);
 }

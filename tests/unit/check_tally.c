@@ -1,6 +1,5 @@
-#include <check.h>
-
 #include "proxy/tally.h"
+#include "suite.h"
 
 static struct totals totals;
 static struct upstream_stats stats;
@@ -260,26 +259,18 @@ START_TEST(test_no_upstream)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("tally");
-    TCase *c = tcase_create("all");
-    tcase_add_checked_fixture(c, begin, finish);
-    tcase_add_test(c, test_success);
-    tcase_add_test(c, test_once);
-    tcase_add_test(c, test_server_error);
-    tcase_add_loop_test(c, test_what_an_answer_leaves_open, 0, (int)COUNT_OF(answers));
-    tcase_add_test(c, test_aborted);
-    tcase_add_loop_test(c, test_fates, 0, (int)COUNT_OF(fates));
-    tcase_add_test(c, test_bot);
-    tcase_add_test(c, test_switch);
-    tcase_add_test(c, test_troubles);
-    tcase_add_test(c, test_ended);
-    tcase_add_test(c, test_no_upstream);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(begin, finish);
+    TEST(test_success);
+    TEST(test_once);
+    TEST(test_server_error);
+    LOOP(test_what_an_answer_leaves_open, 0, COUNT_OF(answers));
+    TEST(test_aborted);
+    LOOP(test_fates, 0, COUNT_OF(fates));
+    TEST(test_bot);
+    TEST(test_switch);
+    TEST(test_troubles);
+    TEST(test_ended);
+    TEST(test_no_upstream);
 }

@@ -1,7 +1,6 @@
 /* The forms of a request target, hosts, ports and origins. */
-#include <check.h>
-
 #include "http/target.h"
+#include "suite.h"
 
 static struct arena *arena;
 
@@ -269,22 +268,14 @@ START_TEST(origins)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("target");
-    TCase *t = tcase_create("all");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, absolute_forms);
-    tcase_add_test(t, prefix_forms);
-    tcase_add_test(t, encoded_forms_are_decoded_once);
-    tcase_add_test(t, what_is_refused);
-    tcase_add_test(t, connect_takes_an_authority);
-    tcase_add_test(t, long_hosts);
-    tcase_add_test(t, origins);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(setup, teardown);
+    TEST(absolute_forms);
+    TEST(prefix_forms);
+    TEST(encoded_forms_are_decoded_once);
+    TEST(what_is_refused);
+    TEST(connect_takes_an_authority);
+    TEST(long_hosts);
+    TEST(origins);
 }

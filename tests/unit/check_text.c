@@ -1,8 +1,7 @@
 /* Text that grows, always NUL-terminated. */
 #include "base/text.h"
 
-#include <check.h>
-#include <signal.h>
+#include "suite.h"
 
 START_TEST(adds)
 {
@@ -87,20 +86,12 @@ START_TEST(drops)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("text");
-    TCase *all = tcase_create("all");
-    tcase_add_test(all, adds);
-    tcase_add_test(all, prints_any_length);
-    tcase_add_test(all, grows_byte_by_byte);
-    tcase_add_test(all, reserves);
-    tcase_add_test(all, drops);
-    tcase_add_test_raise_signal(all, more_than_reserved_aborts, SIGABRT);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    TEST(adds);
+    TEST(prints_any_length);
+    TEST(grows_byte_by_byte);
+    TEST(reserves);
+    TEST(drops);
+    ABORTS(more_than_reserved_aborts);
 }

@@ -1,6 +1,5 @@
-#include <check.h>
-
 #include "net/loop.h"
+#include "suite.h"
 #include "upstream/line.h"
 #include "upstream/timing.h"
 
@@ -168,23 +167,15 @@ START_TEST(test_tries)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("trip");
-    TCase *c = tcase_create("all");
-    tcase_add_checked_fixture(c, begin, finish);
-    tcase_add_test(c, test_fresh);
-    tcase_add_test(c, test_overlap);
-    tcase_add_test(c, test_reused);
-    tcase_add_test(c, test_answered);
-    tcase_add_test(c, test_hold);
-    tcase_add_test(c, test_hold_adds_up);
-    tcase_add_test(c, test_gave_up);
-    tcase_add_test(c, test_tries);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(begin, finish);
+    TEST(test_fresh);
+    TEST(test_overlap);
+    TEST(test_reused);
+    TEST(test_answered);
+    TEST(test_hold);
+    TEST(test_hold_adds_up);
+    TEST(test_gave_up);
+    TEST(test_tries);
 }

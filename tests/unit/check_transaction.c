@@ -1,8 +1,7 @@
 /* A request's way through the proxy, to an origin on loopback: what may be sent
  * again and what never, every deadline, every state its client can leave in. */
-#include <check.h>
-
 #include "config_fixture.h"
+#include "suite.h"
 #include "transaction_fixture.h"
 
 /* ------------------------------------------------------------ never twice */
@@ -478,30 +477,21 @@ START_TEST(test_statuses)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("transaction");
-    TCase *c = tcase_create("all");
-    tcase_set_timeout(c, 60);
-    tcase_add_loop_test(c, test_never_twice, 0, (int)COUNT_OF(nevers));
-    tcase_add_loop_test(c, test_nothing_was_sent, 0, 3);
-    tcase_add_test(c, test_small_body_is_gathered);
-    tcase_add_test(c, test_large_body_streams);
-    tcase_add_test(c, test_refused_within_body);
-    tcase_add_loop_test(c, test_body_too_late, 0, 2);
-    tcase_add_test(c, test_order_wait);
-    tcase_add_test(c, test_response_timeout);
-    tcase_add_test(c, test_trunkline_timeout);
-    tcase_add_test(c, test_body_timeout);
-    tcase_add_test(c, test_transfer_timeout);
-    tcase_add_test(c, test_cut_short);
-    tcase_add_loop_test(c, test_answer_to_an_order, 0, (int)COUNT_OF(held));
-    tcase_add_loop_test(c, test_leaving, 0, MOMENTS);
-    tcase_add_test(c, test_statuses);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    LOOP(test_never_twice, 0, COUNT_OF(nevers));
+    LOOP(test_nothing_was_sent, 0, 3);
+    TEST(test_small_body_is_gathered);
+    TEST(test_large_body_streams);
+    TEST(test_refused_within_body);
+    LOOP(test_body_too_late, 0, 2);
+    TEST(test_order_wait);
+    TEST(test_response_timeout);
+    TEST(test_trunkline_timeout);
+    TEST(test_body_timeout);
+    TEST(test_transfer_timeout);
+    TEST(test_cut_short);
+    LOOP(test_answer_to_an_order, 0, COUNT_OF(held));
+    LOOP(test_leaving, 0, MOMENTS);
+    TEST(test_statuses);
 }

@@ -1,8 +1,7 @@
 /* Many requests at random over a bad origin, with clients that leave and pause:
  * whatever happens, each has one end, and all numbers agree. */
-#include <check.h>
-
 #include "config_fixture.h"
+#include "suite.h"
 #include "transaction_fixture.h"
 
 #define ASKERS 30
@@ -158,16 +157,7 @@ START_TEST(test_storm)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("transaction_storm");
-    TCase *c = tcase_create("all");
-    tcase_set_timeout(c, 60);
-    tcase_add_loop_test(c, test_storm, 0, 6);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failures = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failures ? 1 : 0;
+    LOOP(test_storm, 0, 6);
 }

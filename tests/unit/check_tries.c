@@ -1,8 +1,7 @@
 /* The tries of one request, to an origin on loopback: what is said of them together, and
  * when 421 makes one more. */
-#include <check.h>
-
 #include "config_fixture.h"
+#include "suite.h"
 #include "transaction_fixture.h"
 
 #define KEY "Authorization: k\r\n"
@@ -133,19 +132,11 @@ START_TEST(test_pause_lasts)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("tries");
-    TCase *c = tcase_create("all");
-    tcase_add_loop_test(c, test_verdict_of_all_tries, 0, 2);
-    tcase_add_test(c, test_leaving_between_tries);
-    tcase_add_loop_test(c, test_misdirected, 0, 6);
-    tcase_add_loop_test(c, test_misdirected_in_vain, 0, 2);
-    tcase_add_loop_test(c, test_pause_lasts, 0, 2);
-    suite_add_tcase(s, c);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    LOOP(test_verdict_of_all_tries, 0, 2);
+    TEST(test_leaving_between_tries);
+    LOOP(test_misdirected, 0, 6);
+    LOOP(test_misdirected_in_vain, 0, 2);
+    LOOP(test_pause_lasts, 0, 2);
 }

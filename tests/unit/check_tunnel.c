@@ -1,8 +1,7 @@
 /* A relay between two streams: bytes, back-pressure, half-close, resets, and its
  * end in every state. */
-#include <check.h>
-
 #include "config_fixture.h"
+#include "suite.h"
 
 #include "fake_stream.h"
 #include "pool_fixture.h"
@@ -321,27 +320,19 @@ START_TEST(it_holds_its_pool)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("tunnel");
-    TCase *t = tcase_create("tunnel");
-    tcase_add_test(t, bytes_go_both_ways);
-    tcase_add_loop_test(t, what_goes_past_the_pool_is_counted, 0, 2);
-    tcase_add_test(t, what_was_read_ahead_comes_first);
-    tcase_add_test(t, an_origin_may_speak_first);
-    tcase_add_test(t, an_origin_may_end_before_the_client_spoke);
-    tcase_add_loop_test(t, back_pressure, 0, 2);
-    tcase_add_loop_test(t, a_half_close_goes_on_as_one, 0, 2);
-    tcase_add_test(t, the_last_bytes_arrive);
-    tcase_add_loop_test(t, a_reset_breaks_both, 0, 2);
-    tcase_add_test(t, only_half_open_ones_are_timed);
-    tcase_add_loop_test(t, its_bytes_are_told_at_its_end, 0, 2);
-    tcase_add_loop_test(t, it_ends_in_every_state, 0, 6);
-    tcase_add_test(t, it_holds_its_pool);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(bytes_go_both_ways);
+    LOOP(what_goes_past_the_pool_is_counted, 0, 2);
+    TEST(what_was_read_ahead_comes_first);
+    TEST(an_origin_may_speak_first);
+    TEST(an_origin_may_end_before_the_client_spoke);
+    LOOP(back_pressure, 0, 2);
+    LOOP(a_half_close_goes_on_as_one, 0, 2);
+    TEST(the_last_bytes_arrive);
+    LOOP(a_reset_breaks_both, 0, 2);
+    TEST(only_half_open_ones_are_timed);
+    LOOP(its_bytes_are_told_at_its_end, 0, 2);
+    LOOP(it_ends_in_every_state, 0, 6);
+    TEST(it_holds_its_pool);
 }

@@ -1,10 +1,9 @@
 /* CONNECT and upgrades through the proxy, to an origin on loopback: what is dialled
  * when, what becomes of it, what is counted, and how each state is left. */
-#include <check.h>
-
 #include "config_fixture.h"
 #include "fake_stream.h"
 #include "proxy/tunnel.h"
+#include "suite.h"
 #include "transaction_fixture.h"
 
 #define UPGRADE "Connection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -395,29 +394,19 @@ START_TEST(test_its_client_leaves)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("passage");
-    TCase *t = tcase_create("connect");
-    tcase_add_test(t, test_connect_dials_first);
-    tcase_add_test(t, test_connect_fails_honestly);
-    tcase_add_loop_test(t, test_connect_does_not_wait, 0, 4);
-    tcase_add_test(t, test_port_80_is_answered_undialled);
-    tcase_add_loop_test(t, test_a_connection_not_needed_becomes_a_line, 0, 2);
-    tcase_add_loop_test(t, test_idle_lines_vouch, 0, 3);
-    tcase_add_test(t, test_a_late_dial_that_fails);
-    tcase_add_test(t, test_connect_has_a_deadline);
-    suite_add_tcase(s, t);
-    t = tcase_create("upgrade");
-    tcase_add_loop_test(t, test_an_upgrade_becomes_a_tunnel, 0, 2);
-    tcase_add_loop_test(t, test_a_refused_upgrade_is_an_answer, 0, (int)COUNT_OF(refusals));
-    tcase_add_test(t, test_a_101_nobody_asked_for);
-    tcase_add_test(t, test_an_upgrade_has_deadlines);
-    tcase_add_loop_test(t, test_its_client_leaves, 0, 5);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(test_connect_dials_first);
+    TEST(test_connect_fails_honestly);
+    LOOP(test_connect_does_not_wait, 0, 4);
+    TEST(test_port_80_is_answered_undialled);
+    LOOP(test_a_connection_not_needed_becomes_a_line, 0, 2);
+    LOOP(test_idle_lines_vouch, 0, 3);
+    TEST(test_a_late_dial_that_fails);
+    TEST(test_connect_has_a_deadline);
+    LOOP(test_an_upgrade_becomes_a_tunnel, 0, 2);
+    LOOP(test_a_refused_upgrade_is_an_answer, 0, COUNT_OF(refusals));
+    TEST(test_a_101_nobody_asked_for);
+    TEST(test_an_upgrade_has_deadlines);
+    LOOP(test_its_client_leaves, 0, 5);
 }

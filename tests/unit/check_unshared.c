@@ -1,8 +1,8 @@
 /* Targets whose last answer could not be shared: for a minute, in bounded memory. */
-#include <check.h>
 #include <stdio.h>
 
 #include "cache/unshared.h"
+#include "suite.h"
 
 #define T ((struct cache_key){1, SPAN("/a")})
 
@@ -43,16 +43,8 @@ START_TEST(bounded)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("unshared");
-    TCase *t = tcase_create("all");
-    tcase_add_test(t, for_a_minute);
-    tcase_add_test(t, bounded);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(for_a_minute);
+    TEST(bounded);
 }

@@ -1,8 +1,8 @@
 /* How much of a request's body is gathered and kept, and when its asker is held back. */
-#include <check.h>
 #include <string.h>
 
 #include "proxy/upload.h"
+#include "suite.h"
 
 static char piece[70000];
 
@@ -93,18 +93,10 @@ START_TEST(none_at_all)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *s = suite_create("upload");
-    TCase *t = tcase_create("all");
-    tcase_add_test(t, short_ones_are_kept);
-    tcase_add_loop_test(t, long_ones_go_on, 0, 2);
-    tcase_add_test(t, a_full_line_holds_back);
-    tcase_add_test(t, none_at_all);
-    suite_add_tcase(s, t);
-    SRunner *r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    TEST(short_ones_are_kept);
+    LOOP(long_ones_go_on, 0, 2);
+    TEST(a_full_line_holds_back);
+    TEST(none_at_all);
 }

@@ -1,6 +1,7 @@
 /* An operator's verbs and the reload as pages: who may, what is done, what is told. */
 #include "admin_fixture.h"
 #include "pages/caller.h"
+#include "suite.h"
 
 static int commanded = -1;
 
@@ -130,24 +131,11 @@ START_TEST(verbs_without_a_name_mean_all)
 }
 END_TEST
 
-static Suite *suite(void)
+SUITE()
 {
-    Suite *s = suite_create("verbs");
-    TCase *t = tcase_create("verbs");
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, verbs_are_for_callers_on_this_machine);
-    tcase_add_test(t, verbs_without_a_name_mean_all);
-    tcase_add_test(t, a_reload_tells_its_outcome);
-    tcase_add_test(t, who_waits_for_a_reload_may_go);
-    suite_add_tcase(s, t);
-    return s;
-}
-
-int main(void)
-{
-    SRunner *r = srunner_create(suite());
-    srunner_run_all(r, CK_NORMAL);
-    int failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    FIXTURE(setup, teardown);
+    TEST(verbs_are_for_callers_on_this_machine);
+    TEST(verbs_without_a_name_mean_all);
+    TEST(a_reload_tells_its_outcome);
+    TEST(who_waits_for_a_reload_may_go);
 }

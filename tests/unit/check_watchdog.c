@@ -1,5 +1,4 @@
 /* The line of status over fake pools, and what a fake service manager hears. */
-#include <check.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -7,6 +6,7 @@
 
 #include "daemon/notify.h"
 #include "daemon/watchdog.h"
+#include "suite.h"
 
 struct pool {
     struct pool_view view;
@@ -182,25 +182,21 @@ START_TEST(without_a_manager_it_is_silent)
 }
 END_TEST
 
-int main(void)
+static void forget_the_manager(void)
 {
-    Suite *s = suite_create("pulse");
-    TCase *t = tcase_create("pulse");
     unsetenv("WATCHDOG_USEC");
     unsetenv("WATCHDOG_PID");
-    tcase_set_timeout(t, 60);
-    tcase_add_checked_fixture(t, setup, teardown);
-    tcase_add_test(t, nothing_yet);
-    tcase_add_test(t, unlisted_hosts_count_as_lines_alone);
-    tcase_add_test(t, those_that_are_not_up_are_named);
-    tcase_add_test(t, a_drain_comes_first);
-    tcase_add_test(t, the_watchdog_is_fed);
-    tcase_add_test(t, without_a_watchdog_it_tells_its_status);
-    tcase_add_test(t, without_a_manager_it_is_silent);
-    suite_add_tcase(s, t);
-    SRunner *runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+}
+
+SUITE()
+{
+    ONCE(forget_the_manager, NULL);
+    FIXTURE(setup, teardown);
+    TEST(nothing_yet);
+    TEST(unlisted_hosts_count_as_lines_alone);
+    TEST(those_that_are_not_up_are_named);
+    TEST(a_drain_comes_first);
+    TEST(the_watchdog_is_fed);
+    TEST(without_a_watchdog_it_tells_its_status);
+    TEST(without_a_manager_it_is_silent);
 }

@@ -1,8 +1,8 @@
-#include <check.h>
 #include <stdatomic.h>
 #include <unistd.h>
 
 #include "net/worker.h"
+#include "suite.h"
 
 struct work {
     struct job job;
@@ -156,22 +156,14 @@ START_TEST(freeing_waits_for_what_runs)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("worker");
-    TCase *tc = tcase_create("worker");
-    tcase_add_checked_fixture(tc, set_up, tear_down);
-    tcase_add_test(tc, runs_in_order_on_one_other_thread);
-    tcase_add_test(tc, idle_worker_does_not_hold_the_loop);
-    tcase_add_test(tc, hands_over_two_and_forgets_the_rest);
-    tcase_add_test(tc, who_yields_goes_last);
-    tcase_add_test(tc, forgetting_what_was_never_given_or_is_done);
-    tcase_add_test(tc, may_be_submitted_again_from_done);
-    tcase_add_test(tc, freeing_waits_for_what_runs);
-    suite_add_tcase(suite, tc);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    FIXTURE(set_up, tear_down);
+    TEST(runs_in_order_on_one_other_thread);
+    TEST(idle_worker_does_not_hold_the_loop);
+    TEST(hands_over_two_and_forgets_the_rest);
+    TEST(who_yields_goes_last);
+    TEST(forgetting_what_was_never_given_or_is_done);
+    TEST(may_be_submitted_again_from_done);
+    TEST(freeing_waits_for_what_runs);
 }

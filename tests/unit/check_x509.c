@@ -1,5 +1,4 @@
 /* Certificates that openssl makes, read alone, in bundles, and as a handshake reads them. */
-#include <check.h>
 #include <mbedtls/oid.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,6 +7,7 @@
 #include "base/text.h"
 #include "net/tls_context.h"
 #include "net/x509.h"
+#include "suite.h"
 
 static char dir[64];
 static mbedtls_x509_crt chain;
@@ -131,18 +131,10 @@ START_TEST(a_handshake_reads_by_the_same_rule)
 }
 END_TEST
 
-int main(void)
+SUITE()
 {
-    Suite *suite = suite_create("x509");
-    TCase *all = tcase_create("all");
-    tcase_add_checked_fixture(all, set_up, tear_down);
-    tcase_add_test(all, reads_pem_and_der);
-    tcase_add_test(all, finds_an_extension);
-    tcase_add_test(all, a_handshake_reads_by_the_same_rule);
-    suite_add_tcase(suite, all);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    FIXTURE(set_up, tear_down);
+    TEST(reads_pem_and_der);
+    TEST(finds_an_extension);
+    TEST(a_handshake_reads_by_the_same_rule);
 }
