@@ -9,7 +9,7 @@ import pytest
 from lib.behaviour import Gate, deaf, drop, finish, flood, hang, raw, reply
 from lib.daemon import upstream
 from lib.line import loop
-from lib.ports import connections
+from lib.ports import daemons_end
 from lib.promise import no_answer_mixup, own_error, works
 from lib.wire import Closed, WireError, background, compose, eventually
 
@@ -207,7 +207,7 @@ def test_a_reset_read_together_with_the_body(daemon, origins):
         os.kill(d.pid, signal.SIGSTOP)
         try:
             gate.release()
-            eventually(lambda: not origin.lines[0].open and not connections(remote=origin.port))
+            eventually(lambda: not origin.lines[0].open and daemons_end(origin.lines[0])[0] == 'gone')
         finally:
             os.kill(d.pid, signal.SIGCONT)
         with pytest.raises(Closed) as e:

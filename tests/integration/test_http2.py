@@ -237,6 +237,7 @@ def test_drain_says_goaway(daemon, origin):
     eventually(lambda: refuses(d.where))
     gate.release()
     assert slow.result(20).status == 200 and d.wait(20) == 0
+    eventually(lambda: not origin.open)         # it has read to the end of what the daemon sent
     assert [line.farewell for line in origin.lines] == [0]
 
 

@@ -8,7 +8,7 @@ import pytest
 from lib.behaviour import Gate, drop, finish, raw, reply
 from lib.daemon import upstream
 from lib.line import loop, run
-from lib.ports import connections
+from lib.ports import connection, daemons_end
 from lib.promise import error_body, own_error, works
 from lib.wire import background, chunked, compose, eventually, parallel
 
@@ -250,12 +250,12 @@ def test_a_streamed_order_that_breaks_is_partial(ex, origin):
 def arrives(d, c, request):
     """The client sends it, and it lies there for the daemon, which is stopped."""
     c.send(request)
-    eventually(lambda: any(unread for _, unread in connections(d.port, c.sock.getsockname()[1])))
+    eventually(lambda: connection(d.port, c.sock.getsockname()[1])[1] > 0)
 
 
 def has_ended(origin):
     """The daemon's end of each line has the FIN, or is gone by a reset."""
-    eventually(lambda: not any(state == 'established' for state, _ in connections(remote=origin.port)))
+    eventually(lambda: not any(daemons_end(line)[0] == 'established' for line in origin.lines))
 
 
 @pytest.mark.parametrize('how', HOWS)
@@ -314,7 +314,7 @@ def test_stray_bytes_are_nobodys_answer(ex, origin, method):
             try:
                 arrives(ex, c, order(n) if method == 'POST' else compose('GET', f'/ex/order?{n}'))
                 origin.blurt(b'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON')
-                eventually(lambda: any(unread for _, unread in connections(remote=origin.port)))
+                eventually(lambda: any(daemons_end(line)[1] > 0 for line in origin.lines))
             finally:
                 os.kill(ex.pid, signal.SIGCONT)
             r = c.response(method)

@@ -33,8 +33,8 @@ class Gone(Exception):
 class Line:
     """One accepted connection. TLS is pumped by hand, so that it can break off at any byte."""
 
-    def __init__(self, origin, sock, number):
-        self.origin, self.sock, self.number = origin, sock, number
+    def __init__(self, origin, sock, number, peer):
+        self.origin, self.sock, self.number, self.peer = origin, sock, number, peer     # `peer`: the daemon's port
         self.alpn = self.sni = self.tls = self.session = self.farewell = None
         self.resumed = self.notified = False
         self.opened, self.ready, self.closed, self.closed_by = time.monotonic(), None, None, None

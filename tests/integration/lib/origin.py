@@ -251,10 +251,10 @@ class Origin:
 
     async def _accept(self):
         while True:
-            sock, _ = await loop().sock_accept(self.sock)
+            sock, peer = await loop().sock_accept(self.sock)
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            line = Line(self, sock, next(self._count))
+            line = Line(self, sock, next(self._count), peer[1])
             self.lines.append(line)
             self.spawn(self._serve(line), line)
 

@@ -20,16 +20,21 @@ def release():
         _held.pop().close()
 
 
-def connections(local=None, remote=None):
-    """(state, bytes that nobody has read yet) of the ends of IPv4 connections with this local and this remote port. What a
-    stopped daemon will find when it looks: here one sees that it has come."""
-    found = []
+def connection(local, remote):
+    """(state, bytes that nobody has read yet) of the end of the IPv4 connection that has this local and this remote port;
+    ('gone', 0) if there is none. What a stopped daemon will find when it looks: here one sees that it has come. Both ports must
+    be given: either alone may also be that of connections which ended within the last minute (TIME_WAIT)."""
     with open('/proc/net/tcp') as table:
         for line in list(table)[1:]:
             _, here, there, state, queues, *_ = line.split()
-            if local in (None, port(here)) and remote in (None, port(there)):
-                found.append((STATES.get(state, state), int(queues.partition(':')[2], 16)))
-    return found
+            if (port(here), port(there)) == (local, remote):
+                return STATES.get(state, state), int(queues.partition(':')[2], 16)
+    return 'gone', 0
+
+
+def daemons_end(line):
+    """The daemon's end of an origin's line, as connection() shows it."""
+    return connection(line.peer, line.origin.port)
 
 
 def port(address):
