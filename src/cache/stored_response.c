@@ -21,7 +21,8 @@ static uint64_t age_of(const struct fields *fields)
     return n * 1000;
 }
 
-/* A field that came in several lines is one list (RFC 9110 5.3). */
+/* A field that came in several lines is one list (RFC 9110 5.3). "=" before the first value tells a field
+ * that is empty from one that is absent. */
 static struct span value_of(struct arena *a, const struct fields *fields, struct span name)
 {
     struct text all = {0};
@@ -93,7 +94,7 @@ void stored_response_unref(struct stored_response *s)
     arena_free(s->arena);
 }
 
-/* Is this the value that value_of() would make? */
+/* Would value_of() make this value? */
 static bool has_value(const struct fields *asked, struct span name, struct span value)
 {
     struct span separator = SPAN("=");
@@ -127,6 +128,38 @@ uint64_t stored_response_told_age_ms(const struct stored_response *s, uint64_t n
     return stored_response_age_ms(s, now) + s->delay_ms;
 }
 
+size_t stored_response_length(const struct stored_response *s)
+{
+    return s->dropped + s->body.len;
+}
+
+struct span stored_response_rest(const struct stored_response *s, size_t at)
+{
+    CHECK(at >= s->dropped);
+    return span_from(text_span(&s->body), at - s->dropped);
+}
+
+bool stored_response_has_length(const struct stored_response *s)
+{
+    return s->whole || s->head.framing == FRAMING_LENGTH || s->head.framing == FRAMING_NONE;
+}
+
+void stored_response_drop(struct stored_response *s, size_t at)
+{
+    CHECK(at >= s->dropped && at <= stored_response_length(s));
+    if (at < stored_response_length(s))
+        text_drop(&s->body, at - s->dropped);
+    else
+        text_free(&s->body);
+    s->dropped = at;
+}
+
+void stored_response_skip(struct stored_response *s, size_t len)
+{
+    CHECK(s->body.len == 0);
+    s->dropped += len;
+}
+
 size_t stored_response_size(const struct stored_response *s)
 {
     return arena_size(s->arena) + s->body.room;
@@ -154,7 +187,7 @@ static bool is_unmodified(const struct field *since, const struct field *modifie
            http_date_read(modified->value, now, &last) && last <= then;
 }
 
-/* Has the client this very answer already? */
+/* Does the client have this very response already? */
 static bool is_known(const struct stored_response *s, const struct fields *asked)
 {
     const struct field *tag = fields_find(&s->head.fields, SPAN("ETag"));
@@ -169,7 +202,7 @@ static bool is_known(const struct stored_response *s, const struct fields *asked
     return false;
 }
 
-/* RFC 9110 15.4.5: what describes the content goes. */
+/* RFC 9110 15.4.5: fields that describe the content are left out. */
 static struct response not_modified(const struct stored_response *s, struct arena *a)
 {
     struct response r = {.status = 304, .reason = SPAN("Not Modified"), .minor = s->head.minor};
@@ -193,6 +226,6 @@ struct response stored_response_head(const struct stored_response *s,
     r.framing = asked->is_head ? FRAMING_NONE : FRAMING_LENGTH;
     r.has_length = true;
     if (s->whole)
-        r.length = s->body.len;
+        r.length = stored_response_length(s);
     return r;
 }

@@ -3,8 +3,9 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "cache/coalescer.h"
 #include "http/reply.h"
-#include "proxy/flights.h"
+#include "proxy/fetch.h"
 #include "proxy/rewrite.h"
 #include "proxy/tally.h"
 #include "proxy/transaction.h"
@@ -12,7 +13,7 @@
 struct proxy {
     struct loop *loop;
     struct pools *pools;
-    struct flights *flights;
+    struct coalescer *coalescer;
     struct config *config;
     struct totals totals;
     struct list followed; /* transactions whose client has left */
@@ -21,12 +22,16 @@ struct proxy {
     void *context;
 };
 
+/* How the cache, which ranks below, has its requests sent to the origin. */
+static const struct origin_fetch_ops origin_fetch = {
+    .open = fetch_open, .follow = fetch_follow, .extend = fetch_extend, .late = fetch_late};
+
 struct proxy *proxy_new(struct loop *loop, struct pools *pools)
 {
     struct proxy *p = NEW(struct proxy);
     p->loop = loop;
     p->pools = pools;
-    p->flights = flights_new(loop);
+    p->coalescer = coalescer_new(loop, &origin_fetch);
     list_init(&p->followed);
     return p;
 }
@@ -49,13 +54,13 @@ void proxy_stop(struct proxy *p)
     struct link *k;
     while ((k = list_first(&p->followed)))
         exchange_cancel(transaction_of(k));
-    flights_stop(p->flights);
+    coalescer_stop(p->coalescer);
 }
 
 void proxy_free(struct proxy *p)
 {
     CHECK(p->totals.active == 0);
-    flights_free(p->flights);
+    coalescer_free(p->coalescer);
     config_unref(p->config);
     free(p);
 }
@@ -92,7 +97,7 @@ static void renew(struct proxy *p, const struct config *new)
     struct unchanged u = {.old = p->config, .new = new};
     u.defaults = config_same_settings(&u.old->defaults, &new->defaults);
     pools_each(p->pools, note_unchanged, &u);
-    flights_renew(p->flights, u.ids, u.count);
+    coalescer_renew(p->coalescer, u.ids, u.count);
     free(u.ids);
 }
 
@@ -101,7 +106,7 @@ void proxy_configure(struct proxy *p, struct config *c)
     struct config *old = p->config;
     if (old)
         renew(p, c);
-    flights_configure(p->flights, c->cache_size);
+    coalescer_configure(p->coalescer, c->cache_size);
     p->config = config_ref(c);
     config_unref(old);
 }
@@ -113,7 +118,7 @@ struct config *proxy_config(const struct proxy *p)
 
 struct store_counts proxy_stored(const struct proxy *p)
 {
-    return (struct store_counts){flights_entries(p->flights), flights_bytes(p->flights)};
+    return (struct store_counts){coalescer_entries(p->coalescer), coalescer_bytes(p->coalescer)};
 }
 
 const struct totals *proxy_totals(const struct proxy *p)
@@ -128,7 +133,7 @@ static struct exchange *begin(struct proxy *p, const struct request *r, const st
     struct transaction_order order = {
         .loop = p->loop,
         .pools = p->pools,
-        .flights = p->flights,
+        .coalescer = p->coalescer,
         .config = p->config,
         .totals = &p->totals,
         .followed = &p->followed,

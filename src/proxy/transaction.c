@@ -1,10 +1,11 @@
 #include "proxy/transaction.h"
 
 #include "base/log.h"
+#include "cache/coalescer.h"
 #include "http/reply.h"
 #include "proxy/api_key.h"
 #include "proxy/credentials.h"
-#include "proxy/flights.h"
+#include "proxy/fetch.h"
 #include "proxy/redact.h"
 #include "proxy/rewrite.h"
 #include "proxy/tally.h"
@@ -38,7 +39,7 @@ struct transaction {
     struct tally tally;
     struct pool *pool;
     struct link in_pool;
-    struct exchange *answer; /* a fetch, or a share in one; of a CONNECT its passage; NULL: none,
+    struct exchange *answer; /* a fetch, or a follower; of a CONNECT its tunnel_open; NULL: none,
                                 or ended */
     bool fetches;            /* `answer` is a fetch */
     bool followed;           /* nobody hears it any more, and it owns the request: */
@@ -222,7 +223,7 @@ static void on_head(void *owner, const struct response *from)
     enter(t, STATE_RELAYING);
     tally_head(&t->tally, from->status);
     if (t->order.request->is_order && from->status < 400) /* RFC 9111 4.4 */
-        flights_forget(t->order.flights, t->pool, t->route.path);
+        coalescer_forget(t->order.coalescer, t->pool, t->route.path);
     struct response to = relayed(t, from);
     t->base.events->on_head(t->base.owner, &to);
 }
@@ -531,12 +532,12 @@ static void begin(struct transaction *t, uint64_t total_ms)
         t->fetches = true;
         return;
     }
-    struct flight_order order = {.fetch = fetch,
-                                 .policy = policy,
-                                 .config = t->order.config,
-                                 .arena = t->order.request->arena,
-                                 .note = &t->tally.record.cache};
-    t->answer = flights_open(t->order.flights, &order, &fetch_events, t);
+    struct follower_order order = {.fetch = fetch,
+                                   .policy = policy,
+                                   .config = t->order.config,
+                                   .arena = t->order.request->arena,
+                                   .status = &t->tally.record.cache};
+    t->answer = coalescer_open(t->order.coalescer, &order, &fetch_events, t);
 }
 
 static void find_pool(struct transaction *t)

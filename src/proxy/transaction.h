@@ -13,7 +13,7 @@
 struct transaction_order {
     struct loop *loop;
     struct pools *pools;
-    struct flights *flights;
+    struct coalescer *coalescer;
     struct config *config;
     struct totals *totals;
     struct list *followed; /* of links of theirs, see transaction_of() */

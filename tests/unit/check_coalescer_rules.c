@@ -4,7 +4,7 @@
 #include "suite.h"
 #include "transaction_fixture.h"
 
-#include "flights_fixture.h"
+#include "coalescer_fixture.h"
 
 static void close_all(void)
 {

@@ -1,5 +1,5 @@
 /* Requests of one kind to the upstream of transaction_fixture.h, which comes before
- * it, several at once. For check_flights*.c. */
+ * it, several at once. For check_coalescer*.c. */
 #pragma once
 
 #define NUMBERED "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
