@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/timestamp.h"
@@ -15,11 +14,41 @@
 
 enum log_level log_threshold = LOG_LEVEL_INFO;
 static bool for_journal;
-static atomic_ulong lost; /* lines, since one was written */
+static atomic_ulong lost;                    /* lines, since one was written */
+static const struct log_clock *clock_in_use; /* NULL: the system's */
 
 void log_set_level(enum log_level level)
 {
     log_threshold = level;
+}
+
+void log_use_clock(const struct log_clock *c)
+{
+    clock_in_use = c;
+}
+
+void log_forget_clock(const struct log_clock *c)
+{
+    if (clock_in_use == c)
+        clock_in_use = NULL;
+}
+
+static struct timespec wall(void)
+{
+    struct timespec now;
+    if (clock_in_use)
+        return clock_in_use->wall(clock_in_use->owner);
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now;
+}
+
+static uint64_t monotonic_ms(void)
+{
+    struct timespec now;
+    if (clock_in_use)
+        return clock_in_use->monotonic_ms(clock_in_use->owner);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 void log_for_journal(void)
@@ -44,10 +73,9 @@ static bool takes_a_line(void)
 static const char *beginning(enum log_level level, char time[TIMESTAMP_SIZE])
 {
     static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};
-    struct timespec now;
     if (for_journal)
         return priorities[level];
-    clock_gettime(CLOCK_REALTIME, &now);
+    struct timespec now = wall();
     return timestamp_text(time, &now);
 }
 
@@ -90,9 +118,7 @@ void log_write(enum log_level level, const char *object, const char *format, ...
 
 void log_seldom(struct log_seldom *s, enum log_level level, const char *object, const char *words)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    uint64_t ms = monotonic_ms();
     if (ms < s->next_ms || !log_enabled(level)) {
         s->silent++;
         return;

@@ -3,6 +3,8 @@
  * No secret is ever passed here: targets go through redaction first. */
 #pragma once
 
+#include <time.h>
+
 #include "base/check.h"
 
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
@@ -23,6 +25,17 @@ static inline bool log_enabled(enum log_level level)
  * the time, which it adds. To be called once at start. */
 void log_for_journal(void);
 
+/* Where the time comes from. Before there is a loop, and after its end, the log asks the
+ * system itself. The struct is its owner's and must live until log_forget_clock(), which
+ * does nothing if another one is in use by then. */
+struct log_clock {
+    void *owner;
+    struct timespec (*wall)(void *owner); /* CLOCK_REALTIME */
+    uint64_t (*monotonic_ms)(void *owner);
+};
+void log_use_clock(const struct log_clock *);
+void log_forget_clock(const struct log_clock *);
+
 /* Writes "TIME LEVEL OBJECT: message\n" at once. `object` names what it is about
  * ("upstream binance", "client 17"). Control characters in the message come
  * out as '?', so that nobody can forge a line. Never waits: what standard error
@@ -35,7 +48,7 @@ void log_write(enum log_level, const char *object, const char *format, ...) PRIN
 /* For what would come a thousand times: at most one line a minute goes out; the
  * next tells how many did not. */
 struct log_seldom {
-    uint64_t next_ms; /* of CLOCK_MONOTONIC */
+    uint64_t next_ms; /* of the monotonic clock */
     uint64_t silent;
 };
 

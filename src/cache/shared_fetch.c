@@ -284,7 +284,7 @@ void shared_fetch_take_timing(struct shared_fetch *f, struct timing *to)
     uint64_t weight = to->weight;
     *to = f->timing;
     to->weight = weight;
-    timing_gave_up(to, 0); /* the fetch may wait on */
+    timing_gave_up(to, 0, loop_clock_us(f->order.fetch.loop)); /* the fetch may wait on */
     shared_fetch_take_weight(f, to);
 }
 

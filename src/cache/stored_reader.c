@@ -136,7 +136,8 @@ void stored_reader_begin(struct stored_reader *r, const struct response *head)
 
 void stored_reader_begin_kept(struct stored_reader *r)
 {
-    struct response head = stored_response_head(r->from, &r->order.policy, r->order.arena);
+    struct response head =
+        stored_response_head(r->from, &r->order.policy, loop_wall_s(r->order.loop), r->order.arena);
     if (r->order.status->result == CACHE_COLLAPSED)
         record(r, CACHE_COLLAPSED, SENT_YES);
     stored_reader_begin(r, &head);

@@ -1,7 +1,5 @@
 #include "cache/stored_response.h"
 
-#include <time.h>
-
 #include "http/hop_by_hop.h"
 #include "http/http_date.h"
 
@@ -180,21 +178,21 @@ static bool lists_tag(struct span list, struct span tag)
     return false;
 }
 
-static bool is_unmodified(const struct field *since, const struct field *modified)
+static bool is_unmodified(const struct field *since, const struct field *modified, int64_t now)
 {
-    int64_t then, last, now = time(NULL);
+    int64_t then, last;
     return http_date_read(since->value, now, &then) &&
            http_date_read(modified->value, now, &last) && last <= then;
 }
 
 /* Does the client have this very response already? */
-static bool is_known(const struct stored_response *s, const struct fields *asked)
+static bool is_known(const struct stored_response *s, const struct fields *asked, int64_t wall_s)
 {
     const struct field *tag = fields_find(&s->head.fields, SPAN("ETag"));
     const struct field *modified = fields_find(&s->head.fields, SPAN("Last-Modified"));
     const struct field *since = fields_find(asked, SPAN("If-Modified-Since"));
     if (fields_find(asked, SPAN("If-None-Match")) == NULL)
-        return since && modified && is_unmodified(since, modified);
+        return since && modified && is_unmodified(since, modified, wall_s);
     for (size_t i = 0; tag && i < asked->count; i++)
         if (span_is_nocase(asked->at[i].name, SPAN("If-None-Match")) &&
             lists_tag(asked->at[i].value, tag->value))
@@ -216,10 +214,11 @@ static struct response not_modified(const struct stored_response *s, struct aren
 }
 
 struct response stored_response_head(const struct stored_response *s,
-                                     const struct cache_policy *asked, struct arena *a)
+                                     const struct cache_policy *asked, int64_t wall_s,
+                                     struct arena *a)
 {
     struct response r = s->head;
-    if (asked->is_conditional && is_known(s, asked->fields))
+    if (asked->is_conditional && is_known(s, asked->fields, wall_s))
         return not_modified(s, a);
     if (r.framing == FRAMING_NONE || (!s->whole && r.framing != FRAMING_LENGTH))
         return r;

@@ -56,6 +56,7 @@ size_t stored_response_size(const struct stored_response *);
 
 /* The head for a client that reads it from here: with a length if that is known by now,
  * without a body for HEAD, and 304 if the client has this very response already (RFC 9110
- * 13.1.2, 13.1.3). Borrowed from the stored response and from the arena. */
+ * 13.1.2, 13.1.3). `wall_s` is the wall clock, by which dates with two digits of the year are
+ * read. Borrowed from the stored response and from the arena. */
 struct response stored_response_head(const struct stored_response *, const struct cache_policy *,
-                                     struct arena *);
+                                     int64_t wall_s, struct arena *);

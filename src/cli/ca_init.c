@@ -201,7 +201,7 @@ static int make(const struct wish *w)
     char error[160];
     struct ca_files files = {0};
     int exit_code = EX_SOFTWARE;
-    if (ca_make(w->hosts, w->host_count, &files, error, sizeof error))
+    if (ca_make(w->hosts, w->host_count, time(NULL), &files, error, sizeof error))
         exit_code = save(w, &files);
     else
         fprintf(stderr, "trunkline: no CA could be made: %s\n", error);

@@ -1,7 +1,6 @@
 #include "cli/checkup.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "base/duration.h"
 #include "http/http_date.h"
@@ -45,10 +44,9 @@ static const struct {
     {"api.bybit.com", "/v5/market/time"},
 };
 
-static int64_t wall_ms(void)
+static int64_t wall_ms(const struct checkup *c)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
+    struct timespec t = loop_wall(c->env->loop);
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
@@ -135,8 +133,8 @@ static void on_head(void *owner, const struct response *r)
     if (c->over)
         return;
     f->status = r->status;
-    f->answered_ms = wall_ms();
-    f->answer_us = clock_us() - c->asked_us;
+    f->answered_ms = wall_ms(c);
+    f->answer_us = loop_clock_us(c->env->loop) - c->asked_us;
     f->has_date = date && http_date_read(date->value, f->answered_ms / 1000, &f->date_s);
     f->has_weight = weight && read_weight(span_trim(weight->value), &f->weight);
     finish(c); /* the body is nobody's business */
@@ -204,8 +202,8 @@ static void ask(struct checkup *c)
     fields_add(&request.fields, c->arena, SPAN("User-Agent"),
                SPAN("trunkline-doctor/" PACKAGE_VERSION));
     fields_add(&request.fields, c->arena, SPAN("Accept"), SPAN("*/*"));
-    c->facts.asked_ms = wall_ms();
-    c->asked_us = clock_us();
+    c->facts.asked_ms = wall_ms(c);
+    c->asked_us = loop_clock_us(c->env->loop);
     line_lend(c->line, false);
     c->exchange = line_open(c->line, &request, &events, c);
     exchange_finish(c->exchange, &none);

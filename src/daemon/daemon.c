@@ -122,7 +122,7 @@ static void on_record(void *context, const struct record *record)
     if (record->unknown)
         order_warning(record);
     else if (record->tunnel != RECORD_TUNNEL_ENDED) /* lasting long is not being slow */
-        slow_log_look(&d->slow_log, record, clock_us());
+        slow_log_look(&d->slow_log, record, loop_clock_us(d->loop));
 }
 
 /* Records cost, so that those are made that somebody reads; of an order of unknown fate
@@ -158,7 +158,7 @@ static void print_errors(const struct text *errors)
     }
 }
 
-static void warn_of_ca(const struct config *c, const struct ca *ca)
+static void warn_of_ca(const struct config *c, const struct ca *ca, time_t now)
 {
     char date[16];
     struct tm tm;
@@ -166,13 +166,13 @@ static void warn_of_ca(const struct config *c, const struct ca *ca)
     strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&until, &tm));
     for (size_t i = 0; i < c->upstream_count; i++) {
         const struct upstream_config *u = c->upstreams[i];
-        if (c->connect == CONNECT_INTERCEPT && u->secure && !ca_may_sign(ca, u->host))
+        if (c->connect == CONNECT_INTERCEPT && u->secure && !ca_may_sign(ca, u->host, now))
             LOG(WARN, "ca_cert", "%s: not made for %s: CONNECT to it is tunnelled, not pooled",
                 c->ca_cert, u->host);
     }
     if (ca_key_is_exposed(ca))
         LOG(WARN, "ca_key", "%s: others may read or write it: chmod 0600 or 0640", c->ca_key);
-    if (until < time(NULL) + CA_ENDS_SOON)
+    if (until < now + CA_ENDS_SOON)
         LOG(WARN, "ca_cert", "%s: ends on %s; make another (trunkline ca init)", c->ca_cert, date);
 }
 
@@ -258,7 +258,7 @@ static bool apply(struct daemon *d, struct loaded_config *loaded)
     raise_descriptors(c);
     warn(c);
     if (loaded->ca)
-        warn_of_ca(c, loaded->ca);
+        warn_of_ca(c, loaded->ca, loop_wall_s(d->loop));
     struct client_limits limits = limits_of(c);
     clients_set_limits(d->clients, &limits);
     struct dns_limits dns_limits = dns_limits_of(c);
@@ -302,7 +302,7 @@ static void reload(void *context, struct reload_waiter *waiter, const char *who)
 {
     struct daemon *d = context;
     LOG(INFO, "daemon", "reload asked for by %s", who);
-    notify_reloading();
+    notify_reloading(loop_clock_us(d->loop));
     reload_ask(d->reload, waiter);
 }
 
@@ -436,10 +436,9 @@ static void on_signal(void *owner, int number)
  * bits. */
 static void begin_life(struct daemon *d)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    struct timespec now = loop_wall(d->loop);
     uint64_t ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    request_ids_init(&d->ids, ms, arc4random());
+    request_ids_init(&d->ids, ms, loop_random(d->loop));
     LOG(DEBUG, "daemon", "ids of requests begin with %s", d->ids.life);
 }
 
@@ -459,7 +458,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
                               .command = command,
                               .reload = reload,
                               .context = d,
-                              .started_us = clock_us()};
+                              .started_us = loop_clock_us(d->loop)};
     d->leaves = leaves_new(d->loop, d->worker);
     dispatch_init(&d->dispatch, d->proxy, &d->admin, d->leaves);
     d->linger = linger_new(d->loop);

@@ -3,7 +3,6 @@
 #ifdef HAVE_SYSTEMD
 #include <inttypes.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 
 bool notify_heard(void)
 {
@@ -16,12 +15,9 @@ void notify_ready(void)
 }
 
 /* RELOADING=1 wants the monotonic time beside it (Type=notify-reload). */
-void notify_reloading(void)
+void notify_reloading(uint64_t monotonic_us)
 {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64,
-               (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
+    sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64, monotonic_us);
 }
 
 /* The unit's TimeoutStopSec is not to cut drain_timeout short. */
@@ -50,8 +46,9 @@ void notify_ready(void)
 {
 }
 
-void notify_reloading(void)
+void notify_reloading(uint64_t monotonic_us)
 {
+    (void)monotonic_us;
 }
 
 void notify_stopping(uint64_t within_ms)

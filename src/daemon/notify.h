@@ -5,7 +5,7 @@
 
 bool notify_heard(void); /* is there one that listens? */
 void notify_ready(void);
-void notify_reloading(void);
+void notify_reloading(uint64_t monotonic_us);
 
 /* The end begins, and may take so long. */
 void notify_stopping(uint64_t within_ms);

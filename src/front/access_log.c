@@ -20,6 +20,7 @@
 
 struct access_log {
     unsigned magic;
+    struct loop *loop;
     struct worker *worker;
     enum config_log_format format;
     char *path; /* NULL: stderr, or off */
@@ -209,6 +210,7 @@ struct access_log *access_log_new(struct loop *loop, struct worker *worker, cons
     }
     struct access_log *a = NEW(struct access_log);
     MAGIC_INIT(a, ACCESS_LOG_MAGIC);
+    a->loop = loop;
     a->worker = worker;
     a->format = format;
     a->path = is_file ? must_strdup(where) : NULL;
@@ -240,8 +242,7 @@ void access_log_write(struct access_log *a, const struct record *r)
         drop(a);
         return;
     }
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
+    struct timespec now = loop_wall(a->loop);
     access_line(&a->waiting, a->format, &now, r);
     if (a->writing_fd >= 0)
         return;

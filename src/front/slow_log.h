@@ -15,7 +15,7 @@ struct slow_log {
     uint64_t untold;
 };
 
-/* A request that ended now (clock_us()); the record is borrowed. */
+/* A request that ended now (loop_clock_us()); the record is borrowed. */
 void slow_log_look(struct slow_log *, const struct record *, uint64_t now_us);
 
 /* Where its time went: the name of the longest phase, and how long that was: one of those

@@ -31,10 +31,11 @@ struct ca_files {
     struct text anchor, issuer, key;
 };
 
-/* Makes one for these hosts (lower case) and what is below them; `files` is empty
+/* Makes one for these hosts (lower case) and what is below them, from `now` (wall clock, here
+ * and below) on; `files` is empty
  * before. False, with words, if mbedTLS cannot. */
-bool ca_make(const char *const *hosts, size_t count, struct ca_files *files, char *error,
-             size_t size) MUST_CHECK;
+bool ca_make(const char *const *hosts, size_t count, time_t now, struct ca_files *files,
+             char *error, size_t size) MUST_CHECK;
 
 /* Wipes the key from memory, too. */
 void ca_files_free(struct ca_files *);
@@ -52,7 +53,7 @@ void ca_unref(struct ca *); /* NULL is fine */
 
 /* Is this host (lower case, no trailing dot) permitted, and the CA in date? An
  * address never is. */
-bool ca_may_sign(const struct ca *, const char *host);
+bool ca_may_sign(const struct ca *, const char *host, time_t now);
 
 /* Can others than its owner and group read the key file, or write it? */
 bool ca_key_is_exposed(const struct ca *);
@@ -65,5 +66,5 @@ bool ca_is(const struct ca *, const struct ca *);
 
 /* Makes a certificate for a host it may sign. 0, or mbedTLS's error; to be
  * freed by leaf_free() in any case. */
-int ca_sign(struct ca *, const char *host, struct leaf *) MUST_CHECK;
+int ca_sign(struct ca *, const char *host, time_t now, struct leaf *) MUST_CHECK;
 void leaf_free(struct leaf *);

@@ -36,7 +36,7 @@ struct dial {
     bool tried; /* an address at all: then `why` is of one that was */
     enum failure why;
     char detail[DETAIL_SIZE];
-    uint64_t began_us, connecting_us; /* since when, by clock_us() */
+    uint64_t began_us, connecting_us; /* since when, by loop_clock_us() */
     struct dial_report report;
 };
 
@@ -86,7 +86,7 @@ static void succeed(struct dial *d, struct attempt *a)
     void *owner = d->owner;
     struct stream *stream = a->stream;
     struct dial_report report = d->report;
-    report.connect_us = clock_us() - d->connecting_us;
+    report.connect_us = loop_clock_us(d->loop) - d->connecting_us;
     if (a->to.ss_family != AF_UNIX)
         report.peer = a->to;
     list_remove(&a->link);
@@ -205,7 +205,7 @@ static void take_addresses(struct dial *d, const struct sockaddr_storage *at, si
 
 static void start_connecting(struct dial *d)
 {
-    d->connecting_us = clock_us();
+    d->connecting_us = loop_clock_us(d->loop);
     deadline_in(&d->limit, d->target.connect_timeout_ms);
     proceed(d);
 }
@@ -218,7 +218,7 @@ static void connect_to_found(struct dial *d, const struct dns_addresses *found)
     take_addresses(d, found->at, found->count);
     for (size_t i = 0; i < d->addresses.count; i++)
         address_set_port(&d->addresses.at[i], d->target.port);
-    d->report.dns_us = clock_us() - d->began_us;
+    d->report.dns_us = loop_clock_us(d->loop) - d->began_us;
     start_connecting(d);
 }
 
@@ -264,7 +264,7 @@ static struct dial *dial_new(struct loop *loop, void (*begin)(struct task *),
     d->loop = loop;
     d->events = events;
     d->owner = owner;
-    d->began_us = clock_us();
+    d->began_us = loop_clock_us(d->loop);
     list_init(&d->attempts);
     task_init(&d->begin, begin);
     deadline_init(&d->limit, loop, on_limit);

@@ -19,6 +19,7 @@ struct entry {
     struct job job;
     struct task task; /* tells those who wait */
     struct ca *ca;    /* of the job, or the one that signed it; one reference */
+    time_t signed_at; /* wall clock, when the job was submitted */
     struct leaf leaf; /* of the job */
     int error;        /* of the job; or WITHDRAWN */
     time_t renew_at;
@@ -49,7 +50,7 @@ static void forget(struct entry *e)
 static void work(struct job *job)
 {
     struct entry *e = container_of(job, struct entry, job);
-    e->error = ca_sign(e->ca, e->host, &e->leaf);
+    e->error = ca_sign(e->ca, e->host, e->signed_at, &e->leaf);
 }
 
 static void mint(struct entry *e)
@@ -61,6 +62,7 @@ static void mint(struct entry *e)
         tls_context_unref(e->context);
     e->context = NULL;
     e->state = ENTRY_MINTING;
+    e->signed_at = loop_wall_s(l->loop);
     worker_submit(l->worker, &e->job);
 }
 
@@ -165,7 +167,7 @@ void leaves_ask(struct leaves *l, const char *host, struct leaf_wait *w)
     CHECK(leaves_may_sign(l, host));
     if (e == NULL)
         e = add(l, host);
-    else if (e->state == ENTRY_READY && (time(NULL) >= e->renew_at || !is_current(e)))
+    else if (e->state == ENTRY_READY && (loop_wall_s(l->loop) >= e->renew_at || !is_current(e)))
         mint(e);
     else if (e->state != ENTRY_MINTING)
         loop_defer(l->loop, &e->task);
@@ -203,7 +205,7 @@ void leaves_use(struct leaves *l, struct ca *ca)
 
 bool leaves_may_sign(const struct leaves *l, const char *host)
 {
-    return l->ca && ca_may_sign(l->ca, host);
+    return l->ca && ca_may_sign(l->ca, host, loop_wall_s(l->loop));
 }
 
 size_t leaves_count(const struct leaves *l)

@@ -1,12 +1,20 @@
 #include "net/loop.h"
 
+#include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "base/log.h"
 
 /* A chain of tasks that defer each other is run to its end at once if it is no longer
  * than this; what is left then (a task that defers itself again and again) goes on in
  * the next turn, so that the loop turns whatever its tasks do. */
 #define PASSES_MOST 16
+
+/* What the clocks show at one moment. */
+struct reading {
+    uint64_t turn_ms, clock_us, asleep_ms;
+    struct timespec wall;
+};
 
 struct loop {
     uv_loop_t uv;
@@ -18,8 +26,13 @@ struct loop {
     bool running;           /* tasks */
     struct deadline **heap; /* 1-based; the earliest at 1 */
     size_t heap_count, heap_room;
-    uint64_t order, armed, skew; /* armed: when the timer fires; 0: it is stopped */
-    uint64_t held;               /* the clock stands at this; 0: it runs */
+    uint64_t order, armed; /* armed: when the timer fires; 0: it is stopped */
+    uint64_t skew;         /* ms that the clocks were set ahead */
+    bool held;             /* the clocks stand at `at`, but for the skew */
+    struct reading at;
+    bool seeded; /* random numbers are a sequence from here */
+    uint64_t seed;
+    struct log_clock log_clock;
     char read_buffer[LOOP_READ_SIZE];
 };
 
@@ -210,6 +223,89 @@ bool deadline_is_set(const struct deadline *d)
     return d->place != 0;
 }
 
+/* ---------------------------------------------------------- time, randomness */
+
+static struct timespec read_clock(clockid_t id)
+{
+    struct timespec t;
+    clock_gettime(id, &t);
+    return t;
+}
+
+static uint64_t in_ms(struct timespec t)
+{
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* How long the machine has slept since it was booted. */
+static uint64_t asleep_ms(void)
+{
+    uint64_t awake = in_ms(read_clock(CLOCK_MONOTONIC)), all = in_ms(read_clock(CLOCK_BOOTTIME));
+    return all > awake ? all - awake : 0;
+}
+
+uint64_t loop_now(const struct loop *l)
+{
+    return (l->held ? l->at.turn_ms : uv_now(&l->uv)) + l->skew;
+}
+
+uint64_t loop_age_clock(const struct loop *l)
+{
+    return loop_now(l) + (l->held ? l->at.asleep_ms : asleep_ms());
+}
+
+uint64_t loop_clock_us(const struct loop *l)
+{
+    return (l->held ? l->at.clock_us : uv_hrtime() / 1000) + l->skew * 1000;
+}
+
+struct timespec loop_wall(const struct loop *l)
+{
+    struct timespec t = l->held ? l->at.wall : read_clock(CLOCK_REALTIME);
+    t.tv_sec += (time_t)(l->skew / 1000);
+    t.tv_nsec += (long)(l->skew % 1000) * 1000000;
+    if (t.tv_nsec >= 1000000000) {
+        t.tv_nsec -= 1000000000;
+        t.tv_sec++;
+    }
+    return t;
+}
+
+int64_t loop_wall_s(const struct loop *l)
+{
+    return loop_wall(l).tv_sec;
+}
+
+static struct timespec log_wall(void *loop)
+{
+    return loop_wall(loop);
+}
+
+static uint64_t log_ms(void *loop)
+{
+    return loop_clock_us(loop) / 1000;
+}
+
+/* splitmix64: any seed will do, 0 as well. */
+static uint64_t next_random(uint64_t *seed)
+{
+    uint64_t x = *seed += UINT64_C(0x9e3779b97f4a7c15);
+    x = (x ^ (x >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ (x >> 27)) * UINT64_C(0x94d049bb133111eb);
+    return x ^ (x >> 31);
+}
+
+uint32_t loop_random(struct loop *l)
+{
+    return l->seeded ? (uint32_t)(next_random(&l->seed) >> 32) : arc4random();
+}
+
+void loop_seed(struct loop *l, uint64_t seed)
+{
+    l->seeded = true;
+    l->seed = seed;
+}
+
 /* --------------------------------------------------------------------- loop */
 
 struct loop *loop_new(void)
@@ -226,6 +322,8 @@ struct loop *loop_new(void)
     uv_check_start(&l->check, on_check);
     uv_unref((uv_handle_t *)&l->prepare);
     uv_unref((uv_handle_t *)&l->check);
+    l->log_clock = (struct log_clock){l, log_wall, log_ms};
+    log_use_clock(&l->log_clock);
     return l;
 }
 
@@ -241,6 +339,7 @@ void loop_free(struct loop *l)
         run_all(l);
     } while (uv_loop_alive(&l->uv));
     CHECK(uv_loop_close(&l->uv) == 0);
+    log_forget_clock(&l->log_clock);
     free(l->heap);
     free(l);
 }
@@ -271,27 +370,9 @@ void loop_stop(struct loop *l)
     uv_stop(&l->uv);
 }
 
-uint64_t loop_now(const struct loop *l)
+char *loop_read_buffer(struct loop *l)
 {
-    return (l->held ? l->held : uv_now(&l->uv)) + l->skew;
-}
-
-static uint64_t clock_ms(clockid_t id)
-{
-    struct timespec t;
-    clock_gettime(id, &t);
-    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-uint64_t loop_age_clock(const struct loop *l)
-{
-    uint64_t awake = clock_ms(CLOCK_MONOTONIC), all = clock_ms(CLOCK_BOOTTIME);
-    return loop_now(l) + (all > awake ? all - awake : 0);
-}
-
-uint64_t clock_us(void)
-{
-    return uv_hrtime() / 1000;
+    return l->read_buffer;
 }
 
 void loop_skip(struct loop *l, uint64_t ms)
@@ -304,10 +385,7 @@ void loop_skip(struct loop *l, uint64_t ms)
 
 void loop_hold(struct loop *l)
 {
-    l->held = uv_now(&l->uv);
-}
-
-char *loop_read_buffer(struct loop *l)
-{
-    return l->read_buffer;
+    l->at = (struct reading){uv_now(&l->uv), uv_hrtime() / 1000, asleep_ms(),
+                             read_clock(CLOCK_REALTIME)};
+    l->held = true;
 }

@@ -1,9 +1,12 @@
-/* The event loop: libuv's, with deadlines that can be stopped at once, tasks
- * that run at the end of the turn, and the one read buffer all streams share.
- * Owned by main (tests make their own). One loop, one thread: nothing here is
- * called from another thread (worker.h is the only bridge). */
+/* The event loop: libuv's, with deadlines that can be stopped at once, tasks that
+ * run at the end of the turn, the one read buffer all streams share, and the only
+ * source of time and of randomness: nothing else asks the system for either, so that a
+ * test can replay a run. Owned by the daemon (tests and `doctor` make their own). It runs
+ * or it is being freed; its clock runs or, in tests, is held. One loop, one thread: nothing
+ * here is called from another thread (worker.h is the only bridge). */
 #pragma once
 
+#include <time.h>
 #include <uv.h>
 
 #include "base/check.h"
@@ -13,6 +16,7 @@ struct loop;
 
 #define LOOP_READ_SIZE (64 * 1024)
 
+/* The log reads its clock from this loop until loop_free(). */
 struct loop *loop_new(void);
 
 /* Runs what is deferred, closes the loop's own handles, and frees it. Every
@@ -27,19 +31,29 @@ void loop_run(struct loop *);
 void loop_turn(struct loop *, bool wait);
 void loop_stop(struct loop *);
 
-/* Milliseconds, as of this turn's beginning; what deadlines are measured in. */
+/* Milliseconds, as of this turn's beginning; what deadlines are measured in. Costs
+ * nothing. */
 uint64_t loop_now(const struct loop *);
 
 /* Likewise, but it goes on while the machine sleeps: what ages are measured in. */
 uint64_t loop_age_clock(const struct loop *);
 
-/* Microseconds of a monotonic clock, as of now; what latencies are measured in. */
-uint64_t clock_us(void);
+/* Microseconds of a monotonic clock, read now; what latencies are measured in. */
+uint64_t loop_clock_us(const struct loop *);
 
-/* For tests: sets the clock `ms` ahead and runs what is due by then. From
- * loop_hold() on the clock moves by loop_skip() alone, however long a turn takes. */
+/* The wall clock, read now: CLOCK_REALTIME, and its whole seconds since 1970. */
+struct timespec loop_wall(const struct loop *);
+int64_t loop_wall_s(const struct loop *);
+
+/* A random number, for jitter. Not for secrets: keys and nonces are mbedTLS's. */
+uint32_t loop_random(struct loop *);
+
+/* For tests: sets all of its clocks `ms` ahead and runs what is due by then. From
+ * loop_hold() on they move by loop_skip() alone, however long a turn takes. From
+ * loop_seed() on the random numbers are a sequence that the seed determines. */
 void loop_skip(struct loop *, uint64_t ms);
 void loop_hold(struct loop *);
+void loop_seed(struct loop *, uint64_t seed);
 
 /* LOOP_READ_SIZE bytes that any stream may read into within one callback. */
 char *loop_read_buffer(struct loop *);

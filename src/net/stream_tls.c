@@ -243,7 +243,7 @@ static void secure(struct stream_tls *s)
         .version = mbedtls_ssl_get_version(&h->ssl),
         .alpn = mbedtls_ssl_get_alpn_protocol(&h->ssl),
         .resumed = tls_handshake_is_resumed(h),
-        .handshake_us = clock_us() - s->begun_us,
+        .handshake_us = loop_clock_us(s->loop) - s->begun_us,
         .valid_from_s = h->chain.valid_from_s,
         .valid_until_s = h->chain.valid_until_s,
     };
@@ -485,7 +485,7 @@ static struct stream_tls *begin(struct loop *loop, struct worker *worker,
     s->lower = s->base.below = lower;
     s->events = events;
     s->owner = owner;
-    s->begun_us = clock_us();
+    s->begun_us = loop_clock_us(s->loop);
     tls_handshake_init(&s->handshake, context, name, alpn);
     s->step = (struct job){.work = step, .done = step_done};
     task_init(&s->task, run_task);

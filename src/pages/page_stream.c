@@ -44,11 +44,11 @@ static void free_now(struct page_stream *p)
 /* False: the page ends with this piece. */
 static bool make_piece(struct page_stream *p)
 {
-    uint64_t until_us = clock_us() + SLICE_US;
+    uint64_t until_us = loop_clock_us(p->loop) + SLICE_US;
     bool more;
     do
         more = p->source->next(p->source, &p->piece);
-    while (more && p->piece.len < PIECE_MAX && clock_us() < until_us);
+    while (more && p->piece.len < PIECE_MAX && loop_clock_us(p->loop) < until_us);
     return more;
 }
 

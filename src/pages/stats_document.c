@@ -58,7 +58,7 @@ static json_t *daemon_json(const struct admin *a)
     json_t *o = json_object();
     set(o, "version", json_string(PACKAGE_VERSION));
     set(o, "pid", json_integer(getpid()));
-    set(o, "uptime_s", json_real((double)((clock_us() - a->started_us) / 1000) / 1000));
+    set(o, "uptime_s", json_real((double)((loop_clock_us(a->loop) - a->started_us) / 1000) / 1000));
     set(o, "draining", json_boolean(a->draining));
     set(o, "config", path_json(a->config_path));
     set(o, "clients", clients_json(a));
@@ -110,7 +110,7 @@ static void add_upstream(const struct document *d, struct text *to)
     pools_snapshot_view(d->walk, d->row, &view);
     json_t *row = upstream_json(&view);
     if (d->recent)
-        set(row, "recent", recent_json(&view.stats->recent, clock_us()));
+        set(row, "recent", recent_json(&view.stats->recent, loop_clock_us(d->admin->loop)));
     if (d->row)
         text_add(to, SPAN(","));
     add_json(to, row);

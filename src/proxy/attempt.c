@@ -117,7 +117,7 @@ static void on_head(void *owner, const struct response *r)
     delivery_answered(a->delivery);
     if (!a->events->on_answer(a->owner, r))
         return;
-    timing_answered(a->order->timing, pool_stats(a->order->pool));
+    timing_answered(a->order->timing, pool_stats(a->order->pool), loop_clock_us(a->order->loop));
     if (r->status == 101) {
         a->exchange = NULL; /* it goes with the stream */
         a->events->on_upgraded(a->owner, r);
@@ -217,7 +217,8 @@ void attempt_begin(struct attempt *a, struct line *line, uint64_t paused_us)
 {
     struct line_facts facts;
     line_describe(line, &facts);
-    timing_lent(a->order->timing, pool_stats(a->order->pool), &facts, paused_us);
+    timing_lent(a->order->timing, pool_stats(a->order->pool), &facts, paused_us,
+                loop_clock_us(a->order->loop));
     a->reused = facts.reused;
     a->shares = line_shares(line);
     clocks_try(a->clocks);
@@ -279,7 +280,7 @@ void attempt_init(struct attempt *a)
     const struct fetch_order *o = a->order;
     MAGIC_INIT(a, MAGIC);
     a->unread_room = SIZE_MAX;
-    limit_init(&a->limit, pool_gate(o->pool), o->settings, o->request.target,
+    limit_init(&a->limit, o->loop, pool_gate(o->pool), o->settings, o->request.target,
                &(struct gate_limit){
                    .is_private = o->is_private, .credential = o->credential, .bot = o->bot});
     peek_init(&a->peek, &(struct peek_order){o->settings, o->is_order, on_seen}, o->timing,

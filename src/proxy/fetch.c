@@ -85,11 +85,11 @@ static void enter(struct fetch *f, enum fetch_state to)
 {
     STATE_ENTER_FOR(fetch, &f->state, to, pool_origin(f->order.pool)->name, 0, &f->order.id);
     if (to == FETCH_SERIALIZED || to == FETCH_GATED)
-        timing_held(f->order.timing);
+        timing_held(f->order.timing, loop_clock_us(f->order.loop));
     else if (to == FETCH_QUEUED)
-        timing_waits(f->order.timing);
+        timing_waits(f->order.timing, loop_clock_us(f->order.loop));
     else if (to == FETCH_ENDED)
-        timing_gave_up(f->order.timing, pool_paused_us(&f->waiter));
+        timing_gave_up(f->order.timing, pool_paused_us(&f->waiter), loop_clock_us(f->order.loop));
 }
 
 /* -------------------------------------------------------------------- its end */

@@ -1,30 +1,29 @@
 #include "proxy/limit.h"
 
-#include <time.h>
-
 #include "budget/retry_after.h"
 #include "proxy/redact.h"
 
-void limit_init(struct limit *l, struct gate *gate, const struct upstream_config *settings,
-                struct span target, const struct gate_limit *whose)
+void limit_init(struct limit *l, struct loop *loop, struct gate *gate,
+                const struct upstream_config *settings, struct span target,
+                const struct gate_limit *whose)
 {
-    *l = (struct limit){gate, settings, target, *whose};
+    *l = (struct limit){loop, gate, settings, target, *whose};
 }
 
 static uint64_t learn_weight(struct limit *l, const struct fields *fields)
 {
     const char *name = l->settings->weight_header;
     const struct field *used = name ? fields_find(fields, span_of(name)) : NULL;
-    return used ? gate_weigh(l->gate, used->value, time(NULL)) : 0;
+    return used ? gate_weigh(l->gate, used->value, loop_wall_s(l->loop)) : 0;
 }
 
 /* Two fields make a list, which is no Retry-After. */
-static int64_t asked_ms(const struct fields *fields)
+static int64_t asked_ms(const struct limit *l, const struct fields *fields)
 {
     const struct field *f = fields_find(fields, SPAN("Retry-After"));
     if (f == NULL || fields_count(fields, SPAN("Retry-After")) > 1)
         return GATE_NOT_TOLD;
-    int64_t seconds = retry_after_s(f->value, time(NULL));
+    int64_t seconds = retry_after_s(f->value, loop_wall_s(l->loop));
     return seconds == RETRY_AFTER_NOT_TOLD ? GATE_NOT_TOLD : seconds * 1000;
 }
 
@@ -32,15 +31,14 @@ uint64_t limit_learn(struct limit *l, const struct response *r)
 {
     if (gate_heeds(l->settings, r->status)) {
         l->asked.status = r->status;
-        l->asked.asked_ms = asked_ms(&r->fields);
+        l->asked.asked_ms = asked_ms(l, &r->fields);
     }
     return learn_weight(l, &r->fields);
 }
 
-static int64_t left_until(int64_t wall_clock_ms)
+static int64_t left_until(const struct limit *l, int64_t wall_clock_ms)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_REALTIME, &t);
+    struct timespec t = loop_wall(l->loop);
     int64_t left = wall_clock_ms - ((int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000);
     return left > 0 ? left : 0;
 }
@@ -51,7 +49,7 @@ void limit_tell(struct limit *l, int64_t ban_until_ms)
     if (l->asked.status == 0)
         return;
     if (ban_until_ms)
-        l->asked.asked_ms = left_until(ban_until_ms);
+        l->asked.asked_ms = left_until(l, ban_until_ms);
     redact_target(&path, &l->settings->credential_params,
                   span_first(l->target, span_find(l->target, '?')));
     l->asked.path = text_span(&path);

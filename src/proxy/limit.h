@@ -8,6 +8,7 @@
 #include "http/exchange.h"
 
 struct limit {
+    struct loop *loop;
     struct gate *gate;
     const struct upstream_config *settings;
     struct span target;      /* of the request; lives as long */
@@ -15,8 +16,8 @@ struct limit {
 };
 
 /* `whose` says is_private, credential and bot. */
-void limit_init(struct limit *, struct gate *, const struct upstream_config *, struct span target,
-                const struct gate_limit *whose);
+void limit_init(struct limit *, struct loop *, struct gate *, const struct upstream_config *,
+                struct span target, const struct gate_limit *whose);
 
 /* The head of an answer. Returns by how much the weight used has grown with it. */
 uint64_t limit_learn(struct limit *, const struct response *);

@@ -187,7 +187,7 @@ void proxy_note_refusal(struct proxy *p, const struct request *r, const struct i
                         const struct verdict *why)
 {
     struct tally t;
-    tally_begin(&t, &p->totals, r, in->client);
+    tally_begin(&t, p->loop, &p->totals, r, in->client);
     tally_fail(&t, why, false);
     if (p->on_record && t.record.total_us >= p->record_least_us)
         p->on_record(p->context, &t.record);
@@ -200,7 +200,7 @@ void proxy_note_unsecured(struct proxy *p, const struct ingress *in, const struc
         config_find_origin(p->config, true, in->tunnel, strlen(in->tunnel), in->tunnel_port);
     struct pool *pool = u ? pools_find(p->pools, u, NULL) : NULL;
     bool first = pool && pool_stats(pool)->tls_failed++ == 0;
-    recent_errors_add(&p->totals.recent_errors, u ? u->name : NULL, why, 0, time(NULL));
+    recent_errors_add(&p->totals.recent_errors, u ? u->name : NULL, why, 0, loop_wall_s(p->loop));
     log_write(first ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, in->client, "no TLS for %s: %s%s",
               in->tunnel, why->detail, first ? " (does it trust ca_cert?)" : "");
 }

@@ -23,7 +23,7 @@ static void end(struct tally *t)
     t->ended = true;
     if (!t->is_connect)
         t->totals->active--;
-    t->record.total_us = clock_us() - t->began_us;
+    t->record.total_us = loop_clock_us(t->loop) - t->began_us;
 }
 
 /* As a request, which a tunnel that was opened is not. */
@@ -70,10 +70,11 @@ static bool leaves_open(const struct record *r)
     return (r->status >= 500 || r->status == 408) && !r->timing.known_refusal;
 }
 
-void tally_begin(struct tally *t, struct totals *totals, const struct request *r,
+void tally_begin(struct tally *t, struct loop *loop, struct totals *totals, const struct request *r,
                  const char *client)
 {
-    *t = (struct tally){.totals = totals, .is_order = r->is_order, .began_us = clock_us()};
+    *t = (struct tally){
+        .loop = loop, .totals = totals, .is_order = r->is_order, .began_us = loop_clock_us(loop)};
     t->is_connect = span_is(r->method, SPAN("CONNECT"));
     t->record.client = client;
     t->record.id = &r->id;
@@ -116,7 +117,7 @@ void tally_succeed(struct tally *t)
     recent_answered(&t->stats->recent, ended_us(t), t->record.total_us);
     if (t->record.status >= 500 || t->record.timing.refused) {
         recent_errors_add_status(&t->totals->recent_errors, t->record.upstream, t->record.status,
-                                 time(NULL));
+                                 loop_wall_s(t->loop));
         count_failed(t);
     } else {
         t->totals->succeeded++;
@@ -151,7 +152,7 @@ void tally_fail(struct tally *t, const struct verdict *v, bool answered)
     count_failed(t);
     count_unknown(t);
     recent_errors_add(&t->totals->recent_errors, t->record.upstream, v, t->record.status,
-                      time(NULL));
+                      loop_wall_s(t->loop));
     if (t->stats)
         t->stats->errors[v->error]++;
 }

@@ -7,17 +7,19 @@
 #include "proxy/record.h"
 
 struct tally {
+    struct loop *loop;
     struct totals *totals;
     struct upstream_stats *stats; /* NULL: no upstream */
     struct bot *bot;              /* NULL: it did not say */
     bool is_order;
     bool is_connect; /* not a request, unless it fails */
     bool ended;
-    uint64_t began_us; /* clock_us() */
+    uint64_t began_us; /* loop_clock_us() */
     struct record record;
 };
 
-void tally_begin(struct tally *, struct totals *, const struct request *, const char *client);
+void tally_begin(struct tally *, struct loop *, struct totals *, const struct request *,
+                 const char *client);
 
 /* Its upstream is known. */
 void tally_upstream(struct tally *, struct upstream_stats *, const char *name);

@@ -587,7 +587,7 @@ struct exchange *transaction_open(const struct transaction_order *o,
     config_ref(o->config);
     task_init(&t->next, on_next);
     task_init(&t->free_later, free_now);
-    tally_begin(&t->tally, o->totals, o->request, o->ingress->client);
+    tally_begin(&t->tally, o->loop, o->totals, o->request, o->ingress->client);
     if (o->refusal)
         t->failure = *o->refusal;
     if (o->route) {

@@ -87,7 +87,7 @@ static void end(struct tunnel *t, bool broken)
     close_side(t, &t->client, broken);
     close_side(t, &t->origin, broken);
     if (t->epilogue)
-        tunnel_record_tell(t->epilogue, t->origin.passed);
+        tunnel_record_tell(t->epilogue, t->origin.passed, loop_clock_us(t->loop));
     t->epilogue = NULL;
     pool_remove_tunnel(t->pool, &t->counted);
     pool_release(t->pool, &t->held);

@@ -1,7 +1,5 @@
 #include "proxy/tunnel_record.h"
 
-#include "net/loop.h"
-
 struct tunnel_record {
     struct record record; /* its texts are our own, but for the bot's name, which stays */
     struct request_id id;
@@ -35,11 +33,11 @@ struct tunnel_record *tunnel_record_new(const struct record *record, uint64_t be
     return e;
 }
 
-void tunnel_record_tell(struct tunnel_record *e, uint64_t bytes)
+void tunnel_record_tell(struct tunnel_record *e, uint64_t bytes, uint64_t now_us)
 {
     struct record *r = &e->record;
     r->bytes = bytes;
-    r->total_us = clock_us() - e->began_us;
+    r->total_us = now_us - e->began_us;
     if (r->total_us >= e->least_us)
         e->listener(e->context, r);
     free((char *)r->client);

@@ -1,7 +1,5 @@
 #include "upstream/breaker.h"
 
-#include <stdlib.h>
-
 uint64_t breaker_when(const struct breaker *b, size_t probes, bool urgent)
 {
     if (b->open)
@@ -9,22 +7,23 @@ uint64_t breaker_when(const struct breaker *b, size_t probes, bool urgent)
     return urgent ? 0 : b->retry_at;
 }
 
-static uint64_t pause_ms(const struct upstream_config *u, unsigned n)
+static uint64_t pause_ms(const struct upstream_config *u, unsigned n, uint32_t random)
 {
     uint64_t ms = u->breaker_min;
     while (n-- && ms < u->breaker_max)
         ms *= 2;
     if (ms > u->breaker_max)
         ms = u->breaker_max;
-    return ms * (800 + arc4random_uniform(401)) / 1000;
+    return ms * (800 + random % 401) / 1000;
 }
 
-bool breaker_failed(struct breaker *b, const struct upstream_config *u, uint64_t now_ms)
+bool breaker_failed(struct breaker *b, const struct upstream_config *u, uint64_t now_ms,
+                    uint32_t random)
 {
     b->failures++;
     bool was_open = b->open;
     b->open = b->failures >= u->breaker_failures;
-    b->retry_at = now_ms + pause_ms(u, b->openings);
+    b->retry_at = now_ms + pause_ms(u, b->openings, random);
     if (b->open)
         b->openings++;
     return b->open && !was_open;

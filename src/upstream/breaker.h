@@ -17,8 +17,10 @@ struct breaker {
  * established, so a failure that did not open it is no reason to hold back. */
 uint64_t breaker_when(const struct breaker *, size_t probes, bool urgent);
 
-/* True if this failure opened it (again). The pause is drawn with ±20 %. */
-bool breaker_failed(struct breaker *, const struct upstream_config *, uint64_t now_ms);
+/* True if this failure opened it (again). `random` (loop_random()) draws the pause
+ * within ±20 %. */
+bool breaker_failed(struct breaker *, const struct upstream_config *, uint64_t now_ms,
+                    uint32_t random);
 void breaker_succeeded(struct breaker *);
 
 /* "closed", "open" or "half_open". */

@@ -128,7 +128,7 @@ static void try_again(struct connecting *c)
     c->stream = NULL;
     deadline_stop(&c->deadline);
     c->is_second = true;
-    c->report.tls_us += clock_us() - c->tls_began_us;
+    c->report.tls_us += loop_clock_us(env->loop) - c->tls_began_us;
     c->dial = dial_start(env->loop, env->dns, &c->target, &dial_events, c);
 }
 
@@ -169,7 +169,7 @@ static void on_dialled(void *owner, struct stream *s, const struct dial_report *
     const struct connect_env *env = c->connector->env;
     if (c->tls == NULL)
         c->tls = tls_context_ref(c->connector->tls);
-    c->tls_began_us = clock_us();
+    c->tls_began_us = loop_clock_us(env->loop);
     c->stream = stream_tls_open(env->loop, env->worker, c->tls, s, c->tls_name, offer(c->http2),
                                 &events, c);
     if (c->tls_timeout_ms)

@@ -14,7 +14,7 @@ struct line {
     const struct line_events *events;
     void *owner;
     struct connect_report report;
-    uint64_t up_us;                                   /* clock_us() when it was established */
+    uint64_t up_us;                                   /* loop_clock_us() when it was established */
     uint64_t max_age_ms, old_at, idle_since, rest_ms; /* old_at 0: never */
     uint64_t unread_since, unread_seen;               /* something was unread, loop time; 0: not */
     unsigned uses, generation;
@@ -25,9 +25,9 @@ struct line {
 };
 
 /* Each draws ±10 % at birth, so that a burst's lines do not all end at once. */
-static uint64_t jittered(uint64_t ms)
+static uint64_t jittered(struct loop *loop, uint64_t ms)
 {
-    uint64_t permille = 900 + arc4random_uniform(201);
+    uint64_t permille = 900 + loop_random(loop) % 201;
     return ms / 1000 * permille + ms % 1000 * permille / 1000;
 }
 
@@ -63,10 +63,10 @@ static void on_connected(void *owner, struct conn *c, const struct connect_repor
     c->owner = l;
     c->traffic = &l->stats->traffic;
     l->report = *report;
-    l->up_us = clock_us();
+    l->up_us = loop_clock_us(l->loop);
     l->idle_since = loop_now(l->loop);
     if (l->max_age_ms)
-        l->old_at = loop_now(l->loop) + jittered(l->max_age_ms);
+        l->old_at = loop_now(l->loop) + jittered(l->loop, l->max_age_ms);
     l->events->on_up(l->owner, l);
 }
 

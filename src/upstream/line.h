@@ -21,7 +21,7 @@ struct line_events {
 struct line_facts {
     bool reused;                         /* it had carried a request before the present one */
     uint64_t dns_us, connect_us, tls_us; /* of its opening, one after the other; */
-    uint64_t up_us;                      /* which ended then (clock_us()) */
+    uint64_t up_us;                      /* which ended then (loop_clock_us()) */
     const char *protocol;
 };
 

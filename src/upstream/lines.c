@@ -168,7 +168,7 @@ static void on_failed(void *owner, struct line *l, enum failure why, const char 
     list_remove(line_link(l));
     line_close(l);
     bool ours = why == FAILURE_CONNECTION_LIMIT_REACHED; /* no descriptor: not the origin's fault */
-    if (!ours && breaker_failed(&s->breaker, s->settings, loop_now(s->loop)))
+    if (!ours && breaker_failed(&s->breaker, s->settings, loop_now(s->loop), loop_random(s->loop)))
         LOG(WARN, s->object, "%u connections in a row failed (%s): the circuit is open",
             s->breaker.failures, detail);
     if (ours)

@@ -10,13 +10,13 @@ static const char *const state_names[] = {"up", "paused", "draining", "draining"
 uint64_t pool_pause_clock(const struct pool *p)
 {
     bool paused = p->state == STATE_PAUSED;
-    return p->paused_us + (paused ? clock_us() - p->pause_began_us : 0);
+    return p->paused_us + (paused ? loop_clock_us(p->loop) - p->pause_began_us : 0);
 }
 
 static void set_state(struct pool *p, enum pool_state to)
 {
     p->paused_us = pool_pause_clock(p);
-    p->pause_began_us = clock_us();
+    p->pause_began_us = loop_clock_us(p->loop);
     p->state = to;
 }
 
@@ -306,7 +306,7 @@ void pool_describe(const struct pool *p, struct pool_view *view)
         .requests = p->requests.count,
         .tunnels = p->tunnels.count,
         .max_connections = p->settings->max_connections,
-        .max_wait_us = recent_max_wait_us(&p->stats.recent, clock_us()),
+        .max_wait_us = recent_max_wait_us(&p->stats.recent, loop_clock_us(p->loop)),
         .learned_idle_ms = lines_learned_ms(&p->lines),
         .stats = &p->stats,
     };

@@ -28,7 +28,7 @@ uint64_t pool_paused_us(const struct pool_waiter *w)
 
 static void note_wait(struct pool *p, const struct pool_waiter *w)
 {
-    uint64_t now = clock_us();
+    uint64_t now = loop_clock_us(p->loop);
     recent_waited(&p->stats.recent, now, now - w->since_us - pool_paused_us(w));
 }
 
@@ -144,7 +144,7 @@ void pool_gave_way(struct pool *p)
 static struct verdict waited_too_long(const struct pool *p, const struct pool_waiter *w)
 {
     char waited[DURATION_TEXT_SIZE];
-    duration_text(waited, (clock_us() - w->since_us) / 1000);
+    duration_text(waited, (loop_clock_us(p->loop) - w->since_us) / 1000);
     if (p->state == STATE_PAUSED)
         return unavailable(p, "the upstream is paused");
     if (is_dialled_for(p, w))
@@ -371,7 +371,7 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
     MAGIC_CHECK(p, POOL_MAGIC);
     uint64_t now = loop_now(p->loop);
     *w = (struct pool_waiter){.pool = p,
-                              .since_us = clock_us(),
+                              .since_us = loop_clock_us(p->loop),
                               .unpaused_us = pool_pause_clock(p),
                               .since_ms = now,
                               .until_ms = until_ms,

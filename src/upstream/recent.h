@@ -2,7 +2,7 @@
  * requests ended, how many failed, how long the answered ones took, and the longest
  * wait for a line. Embedded in
  * its upstream's statistics; begins zeroed. A step is open, then past, then
- * forgotten; time is whatever clock_us() its callers read. */
+ * forgotten; time is whatever loop_clock_us() its callers read. */
 #pragma once
 
 #include "base/histogram.h"

@@ -1,6 +1,5 @@
 #include "upstream/timing.h"
 
-#include "net/loop.h"
 #include "upstream/line.h"
 
 static void add(struct timing *t, uint64_t waited_us, uint64_t held_us)
@@ -11,31 +10,31 @@ static void add(struct timing *t, uint64_t waited_us, uint64_t held_us)
     t->wait = TIMING_MOVES;
 }
 
-void timing_gave_up(struct timing *t, uint64_t paused_us)
+void timing_gave_up(struct timing *t, uint64_t paused_us, uint64_t now_us)
 {
-    uint64_t waited = clock_us() - t->waiting_us;
+    uint64_t waited = now_us - t->waiting_us;
     if (t->wait != TIMING_MOVES)
         add(t, waited, t->wait == TIMING_HELD ? waited : paused_us);
 }
 
-static void begin(struct timing *t)
+static void begin(struct timing *t, uint64_t now_us)
 {
-    timing_gave_up(t, 0);
-    t->waiting_us = clock_us();
+    timing_gave_up(t, 0, now_us);
+    t->waiting_us = now_us;
     if (t->lent_us)
         t->retried_us += t->waiting_us - t->lent_us;
     t->lent_us = 0;
 }
 
-void timing_held(struct timing *t)
+void timing_held(struct timing *t, uint64_t now_us)
 {
-    begin(t);
+    begin(t, now_us);
     t->wait = TIMING_HELD;
 }
 
-void timing_waits(struct timing *t)
+void timing_waits(struct timing *t, uint64_t now_us)
 {
-    begin(t);
+    begin(t, now_us);
     t->wait = TIMING_WAITS;
 }
 
@@ -61,10 +60,10 @@ static void charge(struct timing *t, const struct line_facts *facts)
 
 /* Phases add up: what a fresh line took to open is not told as queue again. */
 void timing_lent(struct timing *t, struct upstream_stats *stats, const struct line_facts *facts,
-                 uint64_t paused_us)
+                 uint64_t paused_us, uint64_t now_us)
 {
     uint64_t queued_before = t->queue_us;
-    t->lent_us = clock_us();
+    t->lent_us = now_us;
     t->reused = facts->reused;
     t->protocol = facts->protocol;
     charge(t, facts);
@@ -75,8 +74,8 @@ void timing_lent(struct timing *t, struct upstream_stats *stats, const struct li
     t->counted_us = t->hold_us;
 }
 
-void timing_answered(struct timing *t, struct upstream_stats *stats)
+void timing_answered(struct timing *t, struct upstream_stats *stats, uint64_t now_us)
 {
-    t->ttfb_us = clock_us() - t->lent_us;
+    t->ttfb_us = now_us - t->lent_us;
     histogram_add(&stats->ttfb, t->ttfb_us);
 }

@@ -10,7 +10,7 @@ struct line_facts;
 
 struct timing {
     enum { TIMING_MOVES, TIMING_HELD, TIMING_WAITS } wait;
-    uint64_t waiting_us, lent_us; /* clock_us(): began that wait, got a line; 0: not yet */
+    uint64_t waiting_us, lent_us; /* loop_clock_us(): began that wait, got a line; 0: not yet */
     bool reused;
     bool refused;               /* a 200 that says it is a failure (error_prefix) */
     bool known_refusal;         /* a 5xx whose body says that nothing was done (known_refusals) */
@@ -23,15 +23,16 @@ struct timing {
     uint64_t weight; /* by which the exchange's weight header grew, of all tries */
 };
 
-/* It begins to be held, or to wait for a line; what it waited for before is over. */
-void timing_held(struct timing *);
-void timing_waits(struct timing *);
+/* It begins to be held, or to wait for a line; what it waited for before is over. Here and
+ * below, `now_us` is loop_clock_us(). */
+void timing_held(struct timing *, uint64_t now_us);
+void timing_waits(struct timing *, uint64_t now_us);
 
 /* It got a line (of whose opening it is charged what it waited for); `paused_us` of the
  * wait fell into a pause. The head of the answer came. */
 void timing_lent(struct timing *, struct upstream_stats *, const struct line_facts *,
-                 uint64_t paused_us);
-void timing_answered(struct timing *, struct upstream_stats *);
+                 uint64_t paused_us, uint64_t now_us);
+void timing_answered(struct timing *, struct upstream_stats *, uint64_t now_us);
 
 /* It waits no more, and got nothing; likewise. Fine if it does not wait. */
-void timing_gave_up(struct timing *, uint64_t paused_us);
+void timing_gave_up(struct timing *, uint64_t paused_us, uint64_t now_us);

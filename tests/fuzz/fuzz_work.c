@@ -280,7 +280,7 @@ static void take_answer(struct arena *a, struct request *q, const struct route *
     if (cache_policy_stores(from)) {
         struct stored_response *s = stored_response_new(from, &q->fields, 0, 0);
         stored_response_fits(s, &q->fields);
-        stored_response_head(s, &sharing, a);
+        stored_response_head(s, &sharing, 0, a);
         stored_response_unref(s);
     }
     struct rewrite relay = {config, config->upstreams[0], &ingress, q, r, false};

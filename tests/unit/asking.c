@@ -1,4 +1,5 @@
 #include "asking.h"
+#include "stopwatch.h"
 
 #include <check.h>
 #include <stdio.h>

@@ -85,7 +85,7 @@ static void setup(void)
                            .count_stored = count_stored,
                            .context = &admin,
                            .config_path = "/etc/trunkline.conf",
-                           .started_us = clock_us() - 12345000};
+                           .started_us = loop_clock_us(loop) - 12345000};
 }
 
 static void teardown(void)
@@ -306,7 +306,7 @@ END_TEST
 START_TEST(recent_stats)
 {
     struct verdict v = verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_PARTIAL, "na\xefve \"words\"");
-    uint64_t before = clock_us() - RECENT_STEP_US;
+    uint64_t before = loop_clock_us(loop) - RECENT_STEP_US;
     recent_ended(&counted.recent, before);
     recent_failed(&counted.recent, before);
     recent_answered(&counted.recent, before, 2500);

@@ -62,7 +62,7 @@ static struct ca *make(void)
     struct ca_files made = {0};
     char why[160];
     struct ca_error error;
-    ck_assert_msg(ca_make(hosts, COUNT_OF(hosts), &made, why, sizeof why), "%s", why);
+    ck_assert_msg(ca_make(hosts, COUNT_OF(hosts), time(NULL), &made, why, sizeof why), "%s", why);
     write_file("ca.pem", text_span(&made.anchor));
     write_file("issuer.pem", text_span(&made.issuer));
     write_file("ca.key", text_span(&made.key));
@@ -140,8 +140,8 @@ START_TEST(signs_for_its_hosts_and_below)
     struct ca *ca = make();
     for (size_t i = 0; i < COUNT_OF(names); i++) {
         struct leaf leaf;
-        ck_assert(ca_may_sign(ca, names[i]));
-        ck_assert_int_eq(ca_sign(ca, names[i], &leaf), 0);
+        ck_assert(ca_may_sign(ca, names[i], time(NULL)));
+        ck_assert_int_eq(ca_sign(ca, names[i], time(NULL), &leaf), 0);
         save_leaf(&leaf);
         ck_assert_msg(verify(names[i]) == 0, "%s: %s", names[i], read_file("out"));
         ck_assert(verify("other.test") != 0);
@@ -157,7 +157,7 @@ START_TEST(knows_what_it_may_not_sign)
                                         "::1",         "",           "test"};
     struct ca *ca = make();
     for (size_t i = 0; i < COUNT_OF(names); i++)
-        ck_assert_msg(!ca_may_sign(ca, names[i]), "%s", names[i]);
+        ck_assert_msg(!ca_may_sign(ca, names[i], time(NULL)), "%s", names[i]);
     ca_unref(ca);
 }
 END_TEST
@@ -252,7 +252,7 @@ START_TEST(takes_one_made_before)
              "basicConstraints=critical,CA:TRUE,pathlen:0\nsubjectKeyIdentifier=hash\n" NAMED, "");
     struct ca *ca = ca_load("own.pem", "own.key", &error);
     ck_assert_msg(ca != NULL, "%s", error.words);
-    ck_assert_int_eq(ca_sign(ca, "own.test", &leaf), 0);
+    ck_assert_int_eq(ca_sign(ca, "own.test", time(NULL), &leaf), 0);
     ck_assert(leaf.cert.next == NULL);
     leaf_free(&leaf);
     ca_unref(ca);
@@ -268,7 +268,7 @@ START_TEST(shows_the_issuers_above)
     ck_assert_int_eq(shell("mv ca.pem top.pem; cat issuer.pem top.pem >both.pem"), 0);
     struct ca *ca = ca_load("both.pem", "ca.key", &error);
     ck_assert_msg(ca != NULL, "%s", error.words);
-    ck_assert_int_eq(ca_sign(ca, "binance.test", &leaf), 0);
+    ck_assert_int_eq(ca_sign(ca, "binance.test", time(NULL), &leaf), 0);
     ck_assert(leaf.cert.next != NULL && leaf.cert.next->next == NULL);
     leaf_free(&leaf);
     ca_unref(ca);
@@ -311,8 +311,8 @@ START_TEST(leaves_are_short_lived)
 {
     struct ca *ca = make();
     struct leaf one, two;
-    ck_assert_int_eq(ca_sign(ca, "binance.test", &one), 0);
-    ck_assert_int_eq(ca_sign(ca, "binance.test", &two), 0);
+    ck_assert_int_eq(ca_sign(ca, "binance.test", time(NULL), &one), 0);
+    ck_assert_int_eq(ca_sign(ca, "binance.test", time(NULL), &two), 0);
     time_t now = time(NULL);
     ck_assert(one.renew_at > now + 86400 && one.renew_at < now + 7 * 86400);
     save_leaf(&one);
@@ -383,8 +383,9 @@ START_TEST(takes_what_openssl_makes)
         make_own(algorithms[i], "/O=Some, one/CN=own", IS_CA NAMED, "");
         struct ca *ca = ca_load("own.pem", "own.key", &error);
         ck_assert_msg(ca != NULL, "%s: %s", algorithms[i], error.words);
-        ck_assert(ca_may_sign(ca, "a.own.test") && !ca_may_sign(ca, "binance.test"));
-        ck_assert_int_eq(ca_sign(ca, "a.own.test", &leaf), 0);
+        ck_assert(ca_may_sign(ca, "a.own.test", time(NULL)) &&
+                  !ca_may_sign(ca, "binance.test", time(NULL)));
+        ck_assert_int_eq(ca_sign(ca, "a.own.test", time(NULL), &leaf), 0);
         save_leaf(&leaf);
         ck_assert_msg(shell("openssl verify -CAfile own.pem -verify_hostname a.own.test leaf.pem "
                             ">out 2>&1") == 0,

@@ -100,8 +100,9 @@ START_TEST(makes_a_ca_that_can_be_used)
     tls_start();
     struct ca *ca = ca_load("d/issuer.pem", "d/ca.key", &error);
     ck_assert_msg(ca != NULL, "%s", error.words);
-    ck_assert(ca_may_sign(ca, "api.binance.com") && ca_may_sign(ca, "futures.kraken.com"));
-    ck_assert(!ca_may_sign(ca, "binance.com") && !ca_key_is_exposed(ca));
+    ck_assert(ca_may_sign(ca, "api.binance.com", time(NULL)) &&
+              ca_may_sign(ca, "futures.kraken.com", time(NULL)));
+    ck_assert(!ca_may_sign(ca, "binance.com", time(NULL)) && !ca_key_is_exposed(ca));
     ca_unref(ca);
     static const char *const lines[] = {
         "    ca_cert = \"%s/d/issuer.pem\"\n",

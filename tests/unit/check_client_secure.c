@@ -4,6 +4,7 @@
 #include <mbedtls/ssl.h>
 
 #include "client_fixture.h"
+#include "stopwatch.h"
 #include "suite.h"
 
 #define CONNECT "CONNECT h.test:443 HTTP/1.1\r\nHost: h.test:443\r\n\r\n"
@@ -92,7 +93,7 @@ static void use_ca(void)
     struct ca_files made = {0};
     struct ca_error error;
     char why[160];
-    ck_assert(ca_make(&host, 1, &made, why, sizeof why));
+    ck_assert(ca_make(&host, 1, time(NULL), &made, why, sizeof why));
     struct ca *ca = ca_parse(text_span(&made.issuer), text_span(&made.key), &error);
     ck_assert_msg(ca != NULL, "%s", error.words);
     leaves_use(leaves, ca);

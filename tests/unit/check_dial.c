@@ -8,6 +8,7 @@
 
 #include "fake_dns.h"
 #include "net/dial.h"
+#include "stopwatch.h"
 #include "suite.h"
 
 #define HOLE_FILLERS 20

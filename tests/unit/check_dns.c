@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "asking.h"
+#include "stopwatch.h"
 #include "suite.h"
 
 /* ------------------------------------------------------------------ answers */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "asking.h"
+#include "stopwatch.h"
 #include "suite.h"
 
 /* ---------------------------------------------------- name servers that fail */

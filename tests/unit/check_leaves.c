@@ -1,6 +1,7 @@
 #include <stdio.h>
 
 #include "net/leaves.h"
+#include "stopwatch.h"
 #include "suite.h"
 
 static struct loop *loop;
@@ -35,7 +36,7 @@ static struct ca *make_ca(const char *host)
     struct ca_files made = {0};
     struct ca_error error;
     char why[160];
-    ck_assert(ca_make(&host, 1, &made, why, sizeof why));
+    ck_assert(ca_make(&host, 1, time(NULL), &made, why, sizeof why));
     struct ca *ca = ca_parse(text_span(&made.issuer), text_span(&made.key), &error);
     ck_assert_msg(ca != NULL, "%s", error.words);
     ca_files_free(&made);

@@ -157,13 +157,13 @@ START_TEST(test_ca)
     begin();
     snprintf(cert_path, sizeof cert_path, "%s.pem", path);
     snprintf(key_path, sizeof key_path, "%s.key", path);
-    ck_assert(ca_make(&host, 1, &made, why, sizeof why));
+    ck_assert(ca_make(&host, 1, time(NULL), &made, why, sizeof why));
     FILE *c = fopen(cert_path, "w"), *k = fopen(key_path, "w");
     ck_assert(c && k && fputs(made.issuer.at, c) >= 0 && fputs(made.key.at, k) >= 0);
     fclose(c), fclose(k);
     write_ca_config(cert_path, key_path);
     ck_assert_msg(loaded_config_make(&p, path, false), "%s", p.errors.at);
-    ck_assert(p.ca && ca_may_sign(p.ca, "own.test"));
+    ck_assert(p.ca && ca_may_sign(p.ca, "own.test", time(NULL)));
     loaded_config_clear(&p);
     ck_assert(p.ca == NULL);
     write_ca_config(key_path, key_path);

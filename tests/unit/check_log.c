@@ -80,6 +80,43 @@ START_TEST(lines_bear_the_time)
 }
 END_TEST
 
+static struct timespec some_wall(void *owner)
+{
+    return *(struct timespec *)owner;
+}
+
+static uint64_t some_ms(void *owner)
+{
+    return (uint64_t)((struct timespec *)owner)->tv_sec * 1000;
+}
+
+START_TEST(the_clock_in_use_tells_the_time)
+{
+    struct timespec at = {1800000000, 987654321};
+    struct log_clock clock = {&at, some_wall, some_ms}, other = clock;
+    struct log_seldom seldom = {0};
+    log_use_clock(&clock);
+    log_seldom(&seldom, LOG_LEVEL_INFO, "x", "first");
+    at.tv_sec += 59;
+    log_seldom(&seldom, LOG_LEVEL_INFO, "x", "silent");
+    at.tv_sec += 1;
+    log_seldom(&seldom, LOG_LEVEL_INFO, "x", "second");
+    log_forget_clock(&other);
+    LOG(INFO, "x", "still");
+    log_forget_clock(&clock);
+    LOG(INFO, "x", "the system's");
+    const char *all = raw(), *last = strstr(all, "still\n");
+    ck_assert_ptr_nonnull(last);
+    ck_assert(strncmp(last + 6, "2027-01-15T08:01:00.987Z", 24) != 0);
+    ck_assert_msg(strncmp(all,
+                          "2027-01-15T08:00:00.987Z info x: first\n"
+                          "2027-01-15T08:01:00.987Z info x: second (1 more since the last such "
+                          "line)\n2027-01-15T08:01:00.987Z info x: still\n",
+                          (size_t)(last + 6 - all)) == 0,
+                  "%s", all);
+}
+END_TEST
+
 START_TEST(one_line_an_event)
 {
     LOG(INFO, "upstream okx", "open=%d", 5);
@@ -196,6 +233,7 @@ SUITE()
 {
     FIXTURE(setup, teardown);
     TEST(lines_bear_the_time);
+    TEST(the_clock_in_use_tells_the_time);
     TEST(one_line_an_event);
     TEST(a_sleeping_reader_stops_nobody);
     TEST(levels_are_kept);

@@ -1,6 +1,7 @@
 /* Tasks and deadlines: order, stopping and setting anew from inside, and many
  * of them at random against a plain model. */
 #include "net/loop.h"
+#include "stopwatch.h"
 #include "suite.h"
 
 static struct loop *loop;
@@ -403,6 +404,52 @@ static void stop_loop(struct deadline *d)
     loop_stop(loop);
 }
 
+/* Held clocks move together, and only when they are told to. */
+START_TEST(test_clocks)
+{
+    begin();
+    uint64_t real_us = loop_clock_us(loop);
+    ck_assert_int_le(labs((long)(loop_wall_s(loop) - time(NULL))), 2);
+    loop_hold(loop);
+    uint64_t turn = loop_now(loop), age = loop_age_clock(loop), us = loop_clock_us(loop);
+    struct timespec wall = loop_wall(loop);
+    ck_assert_uint_ge(us, real_us);
+    for (int i = 0; i < 3; i++)
+        loop_turn(loop, false);
+    ck_assert_uint_eq(loop_clock_us(loop), us);
+    ck_assert_int_eq(loop_wall(loop).tv_nsec, wall.tv_nsec);
+    loop_skip(loop, 2600);
+    ck_assert_uint_eq(loop_now(loop), turn + 2600);
+    ck_assert_uint_eq(loop_age_clock(loop), age + 2600);
+    ck_assert_uint_eq(loop_clock_us(loop), us + 2600000);
+    long ns = wall.tv_nsec + 600000000;
+    ck_assert_int_eq(loop_wall(loop).tv_sec, wall.tv_sec + 2 + ns / 1000000000);
+    ck_assert_int_eq(loop_wall(loop).tv_nsec, ns % 1000000000);
+    ck_assert_int_eq(loop_wall_s(loop), loop_wall(loop).tv_sec);
+    finish();
+}
+END_TEST
+
+START_TEST(test_seeded_random)
+{
+    enum { DRAWS = 1000 };
+    uint32_t first[DRAWS], others = 0, bits = 0;
+    begin();
+    loop_seed(loop, 0);
+    for (size_t i = 0; i < DRAWS; i++)
+        bits |= first[i] = loop_random(loop);
+    ck_assert_uint_eq(bits, UINT32_MAX);
+    loop_seed(loop, 0);
+    for (size_t i = 0; i < DRAWS; i++)
+        ck_assert_uint_eq(loop_random(loop), first[i]);
+    loop_seed(loop, 1);
+    for (size_t i = 0; i < DRAWS; i++)
+        others += loop_random(loop) != first[i];
+    ck_assert_uint_gt(others, DRAWS - 3);
+    finish();
+}
+END_TEST
+
 START_TEST(test_stop)
 {
     struct deadline stop;
@@ -432,5 +479,7 @@ SUITE()
     TEST(test_deadline_inside);
     TEST(test_real_time);
     TEST(test_many);
+    TEST(test_clocks);
+    TEST(test_seeded_random);
     TEST(test_stop);
 }

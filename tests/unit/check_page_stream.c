@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "asker.h"
+#include "stopwatch.h"
 #include "suite.h"
 
 struct fake_source {

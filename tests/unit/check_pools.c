@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "config_fixture.h"
 #include "plain_origin.h"
+#include "stopwatch.h"
 #include "suite.h"
 #include "upstream/pools_snapshot.h"
 

@@ -85,10 +85,10 @@ START_TEST(heads)
 {
     struct stored_response *s = make("Content-Type: x", "", "body");
     struct cache_policy asked = {.fields = &(struct fields){0}};
-    struct response r = stored_response_head(s, &asked, arena);
+    struct response r = stored_response_head(s, &asked, 1800000000, arena);
     ck_assert(r.framing == FRAMING_LENGTH && r.has_length && r.length == 4 && r.status == 200);
     asked.is_head = true;
-    r = stored_response_head(s, &asked, arena);
+    r = stored_response_head(s, &asked, 1800000000, arena);
     ck_assert(r.framing == FRAMING_NONE && r.has_length && r.length == 4);
     stored_response_unref(s);
 }
@@ -118,7 +118,7 @@ START_TEST(preconditions)
     struct stored_response *s = make(conditions[_i].fields, "", "body");
     struct fields asked = fields_of(conditions[_i].asked);
     struct cache_policy policy = {.fields = &asked, .is_conditional = true};
-    struct response r = stored_response_head(s, &policy, arena);
+    struct response r = stored_response_head(s, &policy, 1800000000, arena);
     ck_assert_uint_eq(r.status, conditions[_i].status);
     ck_assert(r.status == 200 || r.framing == FRAMING_NONE);
     ck_assert_uint_gt(r.fields.count, 0);

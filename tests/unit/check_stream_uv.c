@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "net/stream_uv.h"
+#include "stopwatch.h"
 #include "suite.h"
 
 enum { TCP, UNIX, KINDS };

@@ -1,6 +1,8 @@
+#include "net/loop.h"
 #include "proxy/tally.h"
 #include "suite.h"
 
+static struct loop *loop;
 static struct totals totals;
 static struct upstream_stats stats;
 static const struct request get = {.method = {"GET", 3}},
@@ -8,19 +10,21 @@ static const struct request get = {.method = {"GET", 3}},
 
 static void begin(void)
 {
+    loop = loop_new();
     totals = (struct totals){0};
     stats = (struct upstream_stats){0};
 }
 
 static void finish(void)
 {
+    loop_free(loop);
     stats_free(&stats);
 }
 
 static struct tally start(const struct request *r)
 {
     struct tally t;
-    tally_begin(&t, &totals, r, "unix");
+    tally_begin(&t, loop, &totals, r, "unix");
     tally_upstream(&t, &stats, "a");
     return t;
 }
@@ -248,12 +252,12 @@ START_TEST(test_no_upstream)
     struct verdict v = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "x");
     struct tally t;
     v.status = 414;
-    tally_begin(&t, &totals, &post, "unix");
+    tally_begin(&t, loop, &totals, &post, "unix");
     tally_fail(&t, &v, false);
     ck_assert_uint_eq(t.record.status, 414);
     ck_assert_uint_eq(totals.failed, 1);
     ck_assert_ptr_null(t.record.upstream);
-    tally_begin(&t, &totals, &post, "unix");
+    tally_begin(&t, loop, &totals, &post, "unix");
     tally_leave(&t, SENT_NO);
     ck_assert_uint_eq(totals.abandoned, 1);
 }

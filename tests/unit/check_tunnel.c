@@ -255,7 +255,8 @@ static void tell_at_the_end(uint64_t least_us)
                        .target = span_of(target),
                        .status = 200};
     told = 0;
-    tunnel_set_record(tunnel, tunnel_record_new(&r, clock_us() - 5000, on_record, least_us, &told));
+    tunnel_set_record(
+        tunnel, tunnel_record_new(&r, loop_clock_us(loop) - 5000, on_record, least_us, &told));
     memset(client_name, 'x', sizeof client_name - 1);
     memset(upstream, 'x', sizeof upstream - 1);
     memset(target, 'x', sizeof target - 1);

@@ -15,6 +15,7 @@
 #include "net/stream_tls.h"
 #include "net/stream_uv.h"
 #include "net/tls_session.h"
+#include "stopwatch.h"
 
 /* ------------------------------------------------------------------ origins */
 

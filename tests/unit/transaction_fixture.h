@@ -9,6 +9,7 @@
 #include "http/framing.h"
 #include "plain_origin.h"
 #include "proxy/proxy.h"
+#include "stopwatch.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
 #define PATIENCE_US (30 * 1000 * 1000)
