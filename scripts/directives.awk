@@ -1,7 +1,17 @@
-# Reads the rows of src/config/config.def and calls row(scope, type, name,
-# value, meaning) for each, with `path` set where it may stand in path blocks too; the
-# file that goes with it defines row(). A row that cannot be read ends it with an error:
-# no directive can go missing.
+# Reads src/config/config.def and calls row() for each directive, then finish(); the program
+# that goes with this one defines both. For row() the facts of the directive are in:
+#
+#   name      its name
+#   scope     GLOBAL, UPSTREAM, DEFAULTS or PATH
+#   type      the label of its type
+#   initial   the default as written in a file; "none" or "required"
+#   range     "1 to 16", or ""
+#   unit      what is counted, or ""
+#   words     the words of a choice, "allow, deny", or ""
+#   form      what the text must be, or ""
+#   meaning   its text
+#
+# Anything that is not a row ends it with an error: no directive can go missing.
 
 { text = text $0 "\n" }
 
@@ -9,40 +19,99 @@ END {
     gsub(/\n#[^\n]*/, "", text)
     while (match(text, /\/\*([^*]|\*+[^*\/])*\*+\//))
         text = substr(text, 1, RSTART - 1) substr(text, RSTART + RLENGTH)
-    while (match(text, /^[ \t\r\n]*(GLOBAL|UPSTREAM|PATH)[ \t\n]*\(/)) {
-        scope = text ~ /^[ \t\r\n]*GLOBAL/ ? "global" : "upstream"
-        path = text ~ /^[ \t\r\n]*PATH/
-        text = substr(text, RLENGTH + 1)
-        type = word(); comma()
-        name = word(); comma()
-        value = string(); comma()
-        meaning = string(); skip()
-        if (substr(text, 1, 1) != ")")
-            fail("no closing parenthesis")
-        text = substr(text, 2)
-        row(scope, type, name, value, meaning)
-        rows++
-    }
     skip()
-    if (text != "")
-        fail("not a row")
+    while (text != "") {
+        scope = word()
+        token("(")
+        if (scope == "TYPE")
+            read_type()
+        else if (scope ~ /^(GLOBAL|UPSTREAM|DEFAULTS|PATH)$/)
+            read_row()
+        else
+            fail("no row")
+        token(")")
+        skip()
+    }
     if (!rows)
         fail("no rows")
     finish()
 }
 
+function read_type(    type_name) {
+    type_name = word(); token(",")
+    word(); token(",")
+    labels[type_name] = string()
+}
+
+function read_row() {
+    type = word(); token(",")
+    if (!(type in labels))
+        fail("unknown type " type)
+    type = labels[type]
+    name = word(); token(",")
+    initial = literal_or_word(); token(",")
+    bounds(); token(",")
+    meaning = string()
+    row()
+    rows++
+}
+
+function bounds(    kind) {
+    range = unit = words = form = ""
+    kind = word()
+    if (kind == "ANY")
+        return
+    token("(")
+    if (kind == "RANGE_OF") {
+        unit = string(); token(",")
+        kind = "RANGE"
+    }
+    if (kind == "RANGE") {
+        range = string(); token(",")
+        range = range " to " string()
+    } else if (kind == "MUST_BE") {
+        word(); token(",")
+        form = string()
+    } else if (kind == "ONE_OF" || kind == "KNOWN") {
+        word()
+        while (next_is(",")) {
+            token(",")
+            word(); token("(")
+            words = words (words == "" ? "" : ", ") string(); token(",")
+            word(); token(")")
+        }
+    } else
+        fail("unknown bounds " kind)
+    token(")")
+}
+
+# Where a directive may be set, in words.
+function scope_words() {
+    return scope == "GLOBAL" ? "global" : scope == "UPSTREAM" ? "upstream" \
+        : scope == "DEFAULTS" ? "upstream, defaults" : "upstream, defaults, path"
+}
+
+# What it takes, in words: "number of connections", "one of allow, deny".
+function type_words() {
+    return type (unit != "" ? (type ~ /^list/ ? ", each a " : type == "number" ? " of " : ", of ") unit : "") \
+        (form != "" ? (type ~ /^list/ ? ", each " : ": ") form : "") (words != "" ? " " words : "")
+}
+
 function fail(why) {
     print "config.def: " why " near: " substr(text, 1, 60) >"/dev/stderr"
-    broken = 1
     exit 1
 }
 
 function skip() { sub(/^[ \t\r\n]+/, "", text) }
 
-function comma() {
+function next_is(c) {
     skip()
-    if (substr(text, 1, 1) != ",")
-        fail("no comma")
+    return substr(text, 1, 1) == c
+}
+
+function token(c) {
+    if (!next_is(c))
+        fail("no " c)
     text = substr(text, 2)
 }
 
@@ -55,14 +124,13 @@ function word(    found) {
     return found
 }
 
-# A C string, or several in a row; NULL is "none".
+function literal_or_word() {
+    return next_is("\"") ? string() : tolower(word())
+}
+
+# A C string, or several in a row.
 function string(    found, c, any) {
-    skip()
-    if (text ~ /^NULL/) {
-        text = substr(text, 5)
-        return "none"
-    }
-    while (substr(text, 1, 1) == "\"") {
+    while (next_is("\"")) {
         any = 1
         text = substr(text, 2)
         while ((c = substr(text, 1, 1)) != "\"") {
@@ -76,7 +144,6 @@ function string(    found, c, any) {
             text = substr(text, 2)
         }
         text = substr(text, 2)
-        skip()
     }
     if (!any)
         fail("no string")

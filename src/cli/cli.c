@@ -20,6 +20,7 @@
 #include "cli/stats_watch.h"
 #include "cli/verbs.h"
 #include "config/config.h"
+#include "config/dump.h"
 #include "daemon/daemon.h"
 #include "daemon/loaded_config.h"
 #include "daemon/sandbox.h"

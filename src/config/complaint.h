@@ -1,8 +1,12 @@
-/* Where errors of a configuration go: puts "FILE:LINE: " before each message
- * and remembers that there was one. On the stack of whoever reads. */
+/* Where the errors of a configuration go: puts "FILE:LINE: " before each message and
+ * remembers that there was one. Owned by the call that reads the file, on its stack; its
+ * only state is whether there was a complaint. */
 #pragma once
 
-#include "config/config.h"
+#include "base/check.h"
+
+/* Called with each error found: "FILE:LINE: message" (no newline). */
+typedef void config_complain(void *context, const char *message);
 
 struct complaints {
     const char *path;

@@ -32,7 +32,7 @@ static void check_name(const struct file *f, size_t i, struct complaints *to)
         complaint_add(to, b->line, "upstream '%.100s': the name %s", b->name, why);
     for (size_t j = 0; j < i; j++) {
         if (strcmp(f->upstreams[j]->name, b->name) == 0) {
-            complaint_add(to, b->line, "upstream '%.100s' stands already at line %d", b->name,
+            complaint_add(to, b->line, "upstream '%.100s' is already defined on line %d", b->name,
                           f->upstreams[j]->line);
             return;
         }
@@ -51,7 +51,7 @@ static void check_origin(const struct config *c, const struct file *f, size_t i,
         if (other->host && other->secure == u->secure && other->port == u->port &&
             strcmp(other->host, u->host) == 0 && strcmp(other->name, u->name) != 0) {
             complaint_add(to, b->line,
-                          "upstream '%.100s' has the same origin as '%.100s' at line %d", b->name,
+                          "upstream '%.100s' has the same origin as '%.100s' on line %d", b->name,
                           other->name, other->line);
             return;
         }
@@ -64,7 +64,7 @@ static const char *wrong_prefix(const char *prefix)
         return "does not begin with /";
     for (const char *p = prefix; *p; p++)
         if ((unsigned char)*p <= ' ' || *p == 0x7f || *p == '#')
-            return "has characters that no target has";
+            return "has characters that no request target has";
     return NULL;
 }
 
@@ -77,15 +77,15 @@ static void check_paths(const struct block *b, struct complaints *to)
             complaint_add(to, path->line, "path '%.100s' %s", path->name, why);
         for (size_t j = 0; j < i; j++)
             if (strcmp(b->paths[j]->name, path->name) == 0)
-                complaint_add(to, path->line, "path '%.100s' stands already at line %d", path->name,
-                              b->paths[j]->line);
+                complaint_add(to, path->line, "path '%.100s' is already defined on line %d",
+                              path->name, b->paths[j]->line);
     }
 }
 
 static uint64_t number_of(const void *base, enum directive_row row)
 {
     const void *field = (const char *)base + directives[row].offset;
-    return directives[row].kind == KIND_COUNT ? *(const config_COUNT *)field
+    return directives[row].type == TYPE_COUNT ? *(const config_COUNT *)field
                                               : *(const config_DURATION *)field;
 }
 
@@ -107,9 +107,9 @@ static void check_pair(const struct file *f, const struct block *b, const void *
         is_bad(f, b, high))
         return;
     text_printf(&words, "%s (", directives[low].name);
-    quantity_print(directives[low].kind, a, &words);
+    quantity_print(directives[low].type, a, &words);
     text_printf(&words, ") is more than %s (", directives[high].name);
-    quantity_print(directives[high].kind, z, &words);
+    quantity_print(directives[high].type, z, &words);
     text_add_str(&words, ")");
     complaint_add(to, line, "%s", words.at);
     text_free(&words);
@@ -169,7 +169,7 @@ static void check_address(struct listening *l, const struct config_address *addr
     for (size_t i = 0; i < l->count; i++) {
         if (endpoint_collides(l->at[i], address)) {
             bool same = endpoint_is(l->at[i], address);
-            complaint_add(l->to, line, "%.150s is listened on already%s%.150s", address->text,
+            complaint_add(l->to, line, "%.150s is already listened on%s%.150s", address->text,
                           same ? "" : " with ", same ? "" : l->at[i]->text);
             break;
         }

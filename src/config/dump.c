@@ -1,5 +1,5 @@
-#include "base/text.h"
-#include "config/config.h"
+#include "config/dump.h"
+
 #include "config/directive.h"
 #include "config/value.h"
 
@@ -18,7 +18,7 @@ static void print_paths(const struct upstream_config *u, struct text *out)
         value_print_quoted(u->paths[i].prefix, out);
         text_add_str(out, " {\n");
         for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
-            if (directives[row].in_path)
+            if (directives[row].scope == SCOPE_PATH)
                 print_row(&directives[row], u->paths[i].settings, "        ", out);
         text_add_str(out, "    }\n");
     }
@@ -27,7 +27,7 @@ static void print_paths(const struct upstream_config *u, struct text *out)
 static void print_settings(const struct upstream_config *u, struct text *out)
 {
     for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
-        if (u->name || directive_in_defaults(&directives[row]))
+        if (u->name || directives[row].scope >= SCOPE_DEFAULTS)
             print_row(&directives[row], u, "    ", out);
     print_paths(u, out);
 }

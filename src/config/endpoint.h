@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/text.h"
-#include "config/config.h"
+#include "config/settings.h"
 
 /* "IP:PORT", "[IP6]:PORT" or "unix:/path". False: `why` has what is wrong. */
 bool endpoint_read(struct arena *, const char *text, struct config_address *,

@@ -1,5 +1,6 @@
 #include "config/quantity.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 struct unit {
@@ -14,11 +15,11 @@ static const struct unit sizes[] = {
     {"g", UINT64_C(1) << 30}, {"m", UINT64_C(1) << 20}, {"k", UINT64_C(1) << 10}, {"", 1}};
 static const struct unit counts[] = {{"", 1}};
 
-static const struct unit *units_of(enum directive_kind kind, size_t *count)
+static const struct unit *units_of(enum directive_type type, size_t *count)
 {
-    switch (kind) {
-    case KIND_DURATION: *count = COUNT_OF(durations); return durations;
-    case KIND_SIZE: *count = COUNT_OF(sizes); return sizes;
+    switch (type) {
+    case TYPE_DURATION: *count = COUNT_OF(durations); return durations;
+    case TYPE_SIZE: *count = COUNT_OF(sizes); return sizes;
     default: *count = COUNT_OF(counts); return counts;
     }
 }
@@ -50,14 +51,19 @@ static bool multiply(uint64_t whole, uint64_t fraction, uint64_t scale, uint64_t
     return !__builtin_add_overflow(*number, part / scale, number);
 }
 
-static bool read_number(enum directive_kind kind, const char *text, uint64_t *number)
+static bool may_have_fraction(enum directive_type type)
+{
+    return type == TYPE_DURATION || type == TYPE_SIZE;
+}
+
+static bool read_number(enum directive_type type, const char *text, uint64_t *number)
 {
     uint64_t whole, fraction = 0, scale = 1, ignored;
     size_t count;
-    const struct unit *units = units_of(kind, &count);
+    const struct unit *units = units_of(type, &count);
     if (!take_digits(&text, &whole, &ignored))
         return false;
-    if (*text == '.' && kind != KIND_COUNT) {
+    if (*text == '.' && may_have_fraction(type)) {
         text++;
         if (!take_digits(&text, &fraction, &scale))
             return false;
@@ -68,44 +74,59 @@ static bool read_number(enum directive_kind kind, const char *text, uint64_t *nu
     return false;
 }
 
+static uint64_t bound(enum directive_type type, const char *text)
+{
+    uint64_t number;
+    CHECK(read_number(type, text, &number));
+    return number;
+}
+
+/* "must be a duration (ms s m h) from 0 to 8760h" */
+static void deny(const struct directive *d, char *why, size_t why_size)
+{
+    const char *what = d->type == TYPE_DURATION  ? "duration (ms s m h)"
+                       : d->type == TYPE_SIZE    ? "size (k m g)"
+                       : d->type == TYPE_NUMBERS ? d->unit
+                                                 : "whole number";
+    snprintf(why, why_size, "must be a %s from %s to %s", what, d->min, d->max);
+}
+
 bool quantity_read(const struct directive *d, const char *text, uint64_t *number, char *why,
                    size_t why_size)
 {
-    uint64_t min, max;
-    struct text range = {0};
-    directive_range(d, &min, &max);
-    if (read_number(d->kind, text, number) && *number >= min && *number <= max)
+    if (read_number(d->type, text, number) && *number >= bound(d->type, d->min) &&
+        *number <= bound(d->type, d->max))
         return true;
-    text_add_str(&range, d->kind == KIND_DURATION ? "must be a duration (ms s m h)"
-                         : d->kind == KIND_SIZE   ? "must be a size (k m g)"
-                                                  : "must be a whole number");
-    text_add_str(&range, " from ");
-    quantity_print(d->kind, min, &range);
-    text_add_str(&range, " to ");
-    quantity_print(d->kind, max, &range);
-    snprintf(why, why_size, "%s", range.at);
-    text_free(&range);
+    deny(d, why, why_size);
     return false;
 }
 
-#define RATE_MAX_COUNT 1000000
-#define RATE_MAX_MS (24 * UINT64_C(3600000))
-
-bool quantity_read_rate(const char *text, unsigned *count, uint64_t *per_ms)
+static bool read_rate(const char *text, struct config_rate *rate)
 {
-    uint64_t pieces, ignored;
-    if (!take_digits(&text, &pieces, &ignored) || *text != '/' || pieces < 1 ||
-        pieces > RATE_MAX_COUNT || !read_number(KIND_DURATION, text + 1, per_ms) || *per_ms < 1 ||
-        *per_ms > RATE_MAX_MS)
+    uint64_t count, ignored;
+    if (!take_digits(&text, &count, &ignored) || *text != '/' || count > UINT_MAX)
         return false;
-    *count = (unsigned)pieces;
-    return true;
+    rate->count = (unsigned)count;
+    return read_number(TYPE_DURATION, text + 1, &rate->per_ms);
 }
 
-void quantity_print(enum directive_kind kind, uint64_t number, struct text *out)
+bool quantity_read_rate(const struct directive *d, const char *text, struct config_rate *rate,
+                        char *why, size_t why_size)
+{
+    struct config_rate min, max;
+    CHECK(read_rate(d->min, &min) && read_rate(d->max, &max));
+    if (read_rate(text, rate) && rate->count >= min.count && rate->count <= max.count &&
+        rate->per_ms >= min.per_ms && rate->per_ms <= max.per_ms)
+        return true;
+    snprintf(why, why_size, "must be COUNT/DURATION, such as \"1200/1m\", from %s to %s", d->min,
+             d->max);
+    return false;
+}
+
+void quantity_print(enum directive_type type, uint64_t number, struct text *out)
 {
     size_t count, i = 0;
-    const struct unit *units = units_of(kind, &count);
+    const struct unit *units = units_of(type, &count);
     while (number && number % units[i].worth)
         i++;
     text_add_number(out, number ? number / units[i].worth : 0);

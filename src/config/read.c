@@ -24,19 +24,23 @@ struct reader {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reader *reading;
 
-/* Where a directive that is unknown here is at home; NULL: nowhere. */
-static const char *home_of(struct span name)
+/* Where a directive that is unknown here may be set; NULL: nowhere. */
+static const char *scope_of(struct span name)
 {
+    static const char *const where[] = {
+        [SCOPE_GLOBAL] = "belongs outside any block",
+        [SCOPE_UPSTREAM] = "belongs in an upstream block",
+        [SCOPE_DEFAULTS] = "belongs in an upstream or defaults block",
+        [SCOPE_PATH] = "belongs in an upstream, path or defaults block",
+    };
     if (span_is(name, SPAN("path")))
-        return "belongs in an upstream";
+        return where[SCOPE_UPSTREAM];
     if (span_is(name, SPAN("upstream")) || span_is(name, SPAN("defaults")))
-        return "stands in no other block";
+        return "cannot be inside another block";
     for (size_t row = 0; row < ALL_ROWS; row++) {
         if (!span_is(name, span_of(directives[row].name)))
             continue;
-        return row < GLOBAL_ROWS                         ? "belongs outside of all blocks"
-               : directive_in_defaults(&directives[row]) ? "belongs in an upstream or defaults"
-                                                         : "belongs in an upstream";
+        return where[directives[row].scope];
     }
     return NULL;
 }
@@ -44,12 +48,12 @@ static const char *home_of(struct span name)
 static void complain_of_unknown(const cfg_t *cfg, const char *quoted)
 {
     struct span name = span_from(span_of(quoted), 1);
-    const char *home = home_of(span_first(name, span_find(name, '\'')));
+    const char *scope = scope_of(span_first(name, span_find(name, '\'')));
     complaint_add(reading->complaints, cfg->line, "unknown directive %s%s%s", quoted,
-                  home ? " here: it " : "", home ? home : "");
+                  scope ? " here: it " : "", scope ? scope : "");
 }
 
-/* A syntax error or an unknown directive: the last that libconfuse says. */
+/* A syntax error or an unknown directive, at which libconfuse stops reading. */
 static void on_error(cfg_t *cfg, const char *format, va_list args) PRINTF_LIKE(2, 0);
 static void on_error(cfg_t *cfg, const char *format, va_list args)
 {
@@ -57,7 +61,7 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
     char message[300];
     vsnprintf(message, sizeof message, format, args);
     if (reading->scan.error[0] && strcmp(message, "premature end of file") == 0)
-        return; /* the scanner knows better why */
+        return; /* the scanner has the cause */
     reading->stopped = true;
     if (strncmp(message, unknown, sizeof unknown - 1) == 0)
         complain_of_unknown(cfg, message + sizeof unknown - 1);
@@ -80,7 +84,7 @@ static bool in_upstream(size_t row)
 
 static bool in_path(size_t row)
 {
-    return directives[row].in_path;
+    return directives[row].scope == SCOPE_PATH;
 }
 
 static row_filter *rows_of(const cfg_t *cfg)
@@ -104,8 +108,8 @@ static const struct directive *directive_of(const cfg_t *cfg, const cfg_opt_t *o
 
 static void complain_of_value(const struct given *g, const char *why)
 {
-    bool secret = directive_row(g->directive) == ROW_url && strchr(g->text, '@');
-    if (secret)
+    bool has_userinfo = strstr(g->text, "://") && strchr(g->text, '@');
+    if (has_userinfo) /* maybe a password */
         complaint_add(reading->complaints, g->line, "%s: %s", g->directive->name, why);
     else
         complaint_add(reading->complaints, g->line, "%s = %.100s: %s", g->directive->name,
@@ -136,7 +140,7 @@ static void on_dropped(void *value)
 {
     const struct given *g = value;
     if (reading->parsing && g->first)
-        complaint_add(reading->complaints, g->line, "%s is given twice, here and further down",
+        complaint_add(reading->complaints, g->line, "%s is set twice: here, and again below",
                       g->directive->name);
 }
 
@@ -165,14 +169,14 @@ static void take_defaults(cfg_t *section, int line)
     struct file *f = reading->file;
     struct block again = {.line = line}, *b = f->defaults.line ? &again : &f->defaults;
     if (b == &again)
-        complaint_add(reading->complaints, line, "defaults stands already at line %d",
+        complaint_add(reading->complaints, line, "defaults is already defined on line %d",
                       f->defaults.line);
     b->line = line;
     take_values(section, b);
     for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
-        if (b->rows[row].set && !directive_in_defaults(&directives[row]))
+        if (b->rows[row].set && directives[row].scope < SCOPE_DEFAULTS)
             complaint_add(reading->complaints, block_line(b, (enum directive_row)row),
-                          "%s is for an upstream, not for defaults", directives[row].name);
+                          "%s can be set only in an upstream block", directives[row].name);
 }
 
 static void add_block(struct block ***to, size_t *count, struct block *b)
@@ -237,7 +241,7 @@ static cfg_opt_t *make_options(cfg_opt_t *options, row_filter *is_in)
     for (size_t row = 0; row < ALL_ROWS; row++) {
         if (!is_in(row))
             continue;
-        cfg_flag_t list = directive_is_list(&directives[row]) ? CFGF_LIST : 0;
+        cfg_flag_t list = directives[row].is_list ? CFGF_LIST : 0;
         cfg_opt_t option =
             CFG_PTR_CB(directives[row].name, NULL, CFGF_NODEFAULT | list, on_value, on_dropped);
         *options++ = option;

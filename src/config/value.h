@@ -1,14 +1,14 @@
-/* A directive's value: from the text of a file to its field, and back to text
- * that reads to the same. Pure but for value_usable(); what fields point to
- * lives in the given arena. */
+/* A directive's value: from the text of a file to its field, and back to text that reads
+ * to the same. Pure but for value_usable(), without states; what fields point to lives in
+ * the given arena. */
 #pragma once
 
 #include "base/arena.h"
 #include "base/text.h"
-#include "config/config.h"
 #include "config/directive.h"
+#include "config/settings.h"
 
-#define VALUE_WHY_SIZE 200
+#define VALUE_WHY_SIZE 300
 
 /* Sets the field of a scalar directive, or adds an element to that of a list.
  * False: `why` has what is wrong, in words that do not repeat the text. */
@@ -26,17 +26,6 @@ void value_print_quoted(const char *, struct text *out);
 
 /* Room for any field; zeroed it is "none" or an empty list. */
 union value_field {
-    config_DURATION duration;
-    config_SIZE size;
-    config_COUNT count;
-    config_BOOL flag;
-    config_TEXT text;
-    config_NAMES names;
-    config_ADDRESSES addresses;
-    config_ADDRESS address;
-    config_CIDRS cidrs;
-    config_PORTS ports;
-    config_STATUSES statuses;
-    config_RATE rate;
-    config_CHOICE choice;
+#define TYPE(type, is_list, label) config_##type of_##type;
+#include "config/config.def"
 };

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "cache/coalescer.h"
+#include "config/dump.h"
 #include "http/reply.h"
 #include "proxy/fetch.h"
 #include "proxy/rewrite.h"

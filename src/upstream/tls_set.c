@@ -17,15 +17,10 @@ struct build {
     struct text told; /* one a line */
 };
 
-/* Where the directive stands that the words begin with. */
+/* The line of the directive with whose name the words begin. */
 static int line_of(const struct upstream_config *u, struct span words)
 {
-    struct span directive = span_first(words, span_find(words, ' '));
-    int line = span_is(directive, SPAN("ca_file"))     ? u->ca_file_line
-               : span_is(directive, SPAN("cert_file")) ? u->cert_file_line
-               : span_is(directive, SPAN("key_file"))  ? u->key_file_line
-                                                       : 0;
-    return line ? line : u->line;
+    return config_line(u, span_first(words, span_find(words, ' ')));
 }
 
 /* What stands in defaults {} would be told for each that has it. */
@@ -51,7 +46,7 @@ static struct tls_context *build(struct build *b, const struct upstream_config *
         .ca_file = u->ca_file,
         .cert_file = u->cert_file,
         .key_file = u->key_file,
-        .tls13_only = u->tls_min == 13,
+        .tls13_only = u->tls_min == TLS_MIN_1_3,
     };
     struct tls_context *tls = tls_context_new(&settings, error, sizeof error);
     if (tls == NULL)

@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "config/dump.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -34,7 +34,7 @@ START_TEST(an_empty_file_gives_the_documented_defaults)
     ck_assert(d->idle_learn && d->tls_verify && d->via && !d->server_timing);
     ck_assert_uint_eq(d->max_age, 3600000);
     ck_assert_uint_eq(d->transfer_timeout, 0);
-    ck_assert_int_eq(d->tls_min, 12);
+    ck_assert_int_eq(d->tls_min, TLS_MIN_1_2);
     ck_assert_int_eq(d->http2, HTTP2_AUTO);
     ck_assert_uint_eq(d->credential_headers.count, 18);
     ck_assert_str_eq(d->credential_headers.at[17], "X-BAPI-SIGN");
@@ -74,14 +74,15 @@ START_TEST(unknown_directives_are_named)
            "t.conf:3: unknown directive 'freshness'\n");
     refuse("conect = deny", "t.conf:1: unknown directive 'conect'\n");
     refuse("upstream a { max_clients = 1 }",
-           "t.conf:1: unknown directive 'max_clients' here: it belongs outside of all blocks\n");
-    refuse("url = x", "t.conf:1: unknown directive 'url' here: it belongs in an upstream\n");
+           "t.conf:1: unknown directive 'max_clients' here: it belongs outside any block\n");
+    refuse("url = x", "t.conf:1: unknown directive 'url' here: it belongs in an upstream block\n");
     refuse("upstream a { defaults { } }",
-           "t.conf:1: unknown directive 'defaults' here: it stands in no other block\n");
-    refuse("min_idle = 1",
-           "t.conf:1: unknown directive 'min_idle' here: it belongs in an upstream or defaults\n");
+           "t.conf:1: unknown directive 'defaults' here: it cannot be inside another block\n");
+    refuse("min_idle = 1", "t.conf:1: unknown directive 'min_idle' here: it belongs in an upstream "
+                           "or defaults block\n");
     refuse("upstream a {\nurl = http://a\n}\n\"upstream=a|min_idle\" = 5",
-           "t.conf:4: unknown directive 'min_idle' here: it belongs in an upstream or defaults\n");
+           "t.conf:4: unknown directive 'min_idle' here: it belongs in an upstream or defaults "
+           "block\n");
 }
 END_TEST
 
@@ -131,11 +132,11 @@ START_TEST(names_of_upstreams_are_checked)
            "upstream d { url = http://a.example }\n"
            "upstream d { url = http://d.example retries = x }\n",
            "t.conf:12: retries = x: must be a whole number from 0 to 100\n"
-           "t.conf:3: upstream 'a' stands already at line 1\n"
+           "t.conf:3: upstream 'a' is already defined on line 1\n"
            "t.conf:3: upstream 'a' has no url\n"
-           "t.conf:5: upstream 'b' has the same origin as 'a' at line 1\n"
-           "t.conf:8: upstream 'c' has the same origin as 'a' at line 1\n"
-           "t.conf:12: upstream 'd' stands already at line 11\n");
+           "t.conf:5: upstream 'b' has the same origin as 'a' on line 1\n"
+           "t.conf:8: upstream 'c' has the same origin as 'a' on line 1\n"
+           "t.conf:12: upstream 'd' is already defined on line 11\n");
 }
 END_TEST
 
@@ -176,21 +177,21 @@ START_TEST(defaults_are_inherited_wherever_they_stand)
     ck_assert_str_eq(b->credential_headers.at[0], "X-Mine");
     ck_assert_uint_eq(b->queue_timeout, 5000);
     config_unref(c);
-    refuse("defaults {}\n\ndefaults {\n}\n", "t.conf:3: defaults stands already at line 1\n");
+    refuse("defaults {}\n\ndefaults {\n}\n", "t.conf:3: defaults is already defined on line 1\n");
     refuse("defaults {\nurl = https://a\nlisten = {}\nconnect_to = 127.0.0.1:1\ntls_name = a }",
-           "t.conf:2: url is for an upstream, not for defaults\n"
-           "t.conf:1: listen is for an upstream, not for defaults\n"
-           "t.conf:4: connect_to is for an upstream, not for defaults\n"
-           "t.conf:5: tls_name is for an upstream, not for defaults\n");
+           "t.conf:2: url can be set only in an upstream block\n"
+           "t.conf:1: listen can be set only in an upstream block\n"
+           "t.conf:4: connect_to can be set only in an upstream block\n"
+           "t.conf:5: tls_name can be set only in an upstream block\n");
 }
 END_TEST
 
 START_TEST(a_directive_stands_once_in_its_block)
 {
     refuse("max_clients = 1\nmax_clients = 2",
-           "t.conf:1: max_clients is given twice, here and further down\n");
+           "t.conf:1: max_clients is set twice: here, and again below\n");
     refuse("listen = {127.0.0.1:1, 127.0.0.1:2}\nlisten = {127.0.0.1:3}",
-           "t.conf:1: listen is given twice, here and further down\n");
+           "t.conf:1: listen is set twice: here, and again below\n");
     config_unref(parse_good("upstream a { url = https://a retries = 1 }\n"
                             "upstream b { url = https://b retries = 1 }"));
 }

@@ -52,7 +52,7 @@ START_TEST(timeouts_in_paths)
     config_unref(c);
     refuse("upstream a { url = https://a.example\npath /a {\ntransfer_timeout = 1s } }",
            "t.conf:3: unknown directive 'transfer_timeout' here: it belongs in an upstream or "
-           "defaults\n");
+           "defaults block\n");
 }
 END_TEST
 
@@ -66,15 +66,17 @@ START_TEST(errors_in_paths_name_their_line)
            "}\nupstream b { url = https://b.example }\nupstream c {\n}\n",
            "t.conf:10: fresh = soon: must be a duration (ms s m h) from 0 to 8760h\n"
            "t.conf:7: path 'b' does not begin with /\n"
-           "t.conf:12: path '/a' stands already at line 6\n"
-           "t.conf:13: path '/ c' has characters that no target has\n"
+           "t.conf:12: path '/a' is already defined on line 6\n"
+           "t.conf:13: path '/ c' has characters that no request target has\n"
            "t.conf:16: upstream 'c' has no url\n");
     refuse("upstream a { url = https://a.example\n path /a {\n retries = 1 } }",
-           "t.conf:3: unknown directive 'retries' here: it belongs in an upstream or defaults\n");
+           "t.conf:3: unknown directive 'retries' here: it belongs in an upstream or defaults "
+           "block\n");
     refuse("\ndefaults { path /a { } }",
-           "t.conf:2: unknown directive 'path' here: it belongs in an upstream\n");
+           "t.conf:2: unknown directive 'path' here: it belongs in an upstream block\n");
     refuse("\nupstream a {\npath /a {", "t.conf:2: this '{' is never closed\n");
-    refuse("path /a { }", "t.conf:1: unknown directive 'path' here: it belongs in an upstream\n");
+    refuse("path /a { }",
+           "t.conf:1: unknown directive 'path' here: it belongs in an upstream block\n");
 }
 END_TEST
 
@@ -102,9 +104,9 @@ START_TEST(presets_fill_what_is_not_given)
     refuse("upstream a {\npreset = bitmex\n}",
            "t.conf:2: preset = bitmex: must be one of binance binance-futures kraken "
            "kraken-futures coinbase coinbase-advanced okx bybit\n");
-    refuse("defaults { preset = okx }", "t.conf:1: preset is for an upstream, not for defaults\n");
+    refuse("defaults { preset = okx }", "t.conf:1: preset can be set only in an upstream block\n");
     refuse("upstream a { preset = okx }\nupstream b { preset = okx }",
-           "t.conf:2: upstream 'b' has the same origin as 'a' at line 1\n");
+           "t.conf:2: upstream 'b' has the same origin as 'a' on line 1\n");
 }
 END_TEST
 
@@ -224,9 +226,9 @@ END_TEST
 
 START_TEST(values_of_the_store)
 {
-    refuse_in_upstream("shareable_headers = {\"*\"}", "must be the name of a header, or the");
-    refuse_in_upstream("shareable_headers = {\"a b\"}", "must be the name of a header, or the");
-    refuse_in_upstream("error_prefix = {\"\"}", "must have 1 to 256 bytes");
+    refuse_in_upstream("shareable_headers = {\"*\"}", "must be a header name, or the");
+    refuse_in_upstream("shareable_headers = {\"a b\"}", "must be a header name, or the");
+    refuse_in_upstream("error_prefix = {\"\"}", "must be 1 to 256 bytes long");
     refuse_in_upstream("cache_max_object = 0", "must be a size (k m g) from 1 to 64m");
     refuse_in_upstream("coalesce = maybe", "must be yes or no");
     struct config *c = parse_good("cache_size = 0");

@@ -43,11 +43,11 @@ START_TEST(values_of_every_kind_are_read)
     ck_assert_uint_eq(c->max_header_size, 1536);
     ck_assert_int_eq(c->log_level, LOG_LEVEL_DEBUG);
     ck_assert_str_eq(c->access_log, "/var/log/t.log");
-    ck_assert(a->secure && a->port == 8443 && a->tls_min == 13 && a->http2 == HTTP2_NEVER);
+    ck_assert(a->secure && a->port == 8443 && a->tls_min == TLS_MIN_1_3 && a->http2 == HTTP2_NEVER);
     ck_assert_str_eq(a->host, "a.example");
     ck_assert(!a->idle_learn && a->retry_private && a->line == 9);
     ck_assert(a->connect_to.len == sizeof *sin6 && a->connect_to.at.ss_family == AF_INET6);
-    ck_assert(!b->secure && b->port == 80 && b->tls_min == 12);
+    ck_assert(!b->secure && b->port == 80 && b->tls_min == TLS_MIN_1_2);
     ck_assert_str_eq(b->host, "2001:db8::1");
     ck_assert_str_eq(b->tls_name, "other.example");
     ck_assert_str_eq(b->connect_to.text, "unix:/x");
@@ -122,9 +122,9 @@ START_TEST(numbers_are_kept_in_their_range)
         {"connect_to = api.example:443", "must be IP:PORT, [IP6]:PORT or unix:/path"},
         {"connect_to = 10.0.0.1", "must be IP:PORT"},
         {"connect_to = 10.0.0.1:0", "the port must be a number from 1 to 65535"},
-        {"credential_headers = {\"X Y\"}", "credential_headers = X Y: must be the name of a h"},
-        {"credential_headers = {\"\"}", "credential_headers = \"\": must be the name of a header"},
-        {"credential_params = {\"a=b\"}", "must be the name of a query parameter"},
+        {"credential_headers = {\"X Y\"}", "credential_headers = X Y: must be a header name"},
+        {"credential_headers = {\"\"}", "credential_headers = \"\": must be a header name"},
+        {"credential_params = {\"a=b\"}", "must be a query parameter name"},
     };
     for (size_t i = 0; i < COUNT_OF(bad); i++)
         refuse_in_upstream(bad[i].text, bad[i].words);
@@ -215,18 +215,18 @@ START_TEST(addresses_to_listen_on_are_checked)
     refuse("listen = {\n\"127.0.0.1:1\",\n\"0.0.0.0:1\"}\n"
            "upstream a {\nurl = https://a\nlisten = {\"192.0.2.1:5\"}\n}",
            "t.conf:3: 0.0.0.0:1 is not a loopback address: set allow_clients first\n"
-           "t.conf:3: 0.0.0.0:1 is listened on already with 127.0.0.1:1\n"
+           "t.conf:3: 0.0.0.0:1 is already listened on with 127.0.0.1:1\n"
            "t.conf:6: 192.0.2.1:5 is not a loopback address: set allow_clients first\n");
     refuse("upstream a {\nurl = https://a\nlisten = {\n\"127.0.0.1:8642\",\n"
            "\"[::0001]:9\", \"[::1]:9\"}\n}",
-           "t.conf:4: 127.0.0.1:8642 is listened on already\n"
-           "t.conf:5: [::1]:9 is listened on already\n");
+           "t.conf:4: 127.0.0.1:8642 is already listened on\n"
+           "t.conf:5: [::1]:9 is already listened on\n");
     refuse("allow_clients = {::/0}\nlisten = {\"[::]:9\", 0.0.0.0:8}\nupstream a {\n"
            "url = https://a\nlisten = {\"[::1]:9\", \"[::1]:8\", 127.0.0.1:9}\n}",
-           "t.conf:5: [::1]:9 is listened on already with [::]:9\n");
+           "t.conf:5: [::1]:9 is already listened on with [::]:9\n");
     refuse("listen = {x, unix:/a, \"unix:/a\"}",
            "t.conf:1: listen = x: must be IP:PORT, [IP6]:PORT or unix:/path (an address, not a "
-           "name)\nt.conf:1: unix:/a is listened on already\n");
+           "name)\nt.conf:1: unix:/a is already listened on\n");
     refuse("allow_clients = {x}\nlisten = {0.0.0.0:1}",
            "t.conf:1: allow_clients = x: must be a network such as 10.0.0.0/8, fd00::/8 or "
            "192.0.2.7\n");

@@ -130,7 +130,7 @@ START_TEST(test_hold_status)
 {
     uint16_t statuses[] = {403, 503};
     begin(0, 0, 0);
-    settings.hold_status = (struct config_statuses){statuses, COUNT_OF(statuses)};
+    settings.hold_status = (struct config_numbers){statuses, COUNT_OF(statuses)};
     answer(429, 30, 0);
     answer(418, 30, 0);
     ck_assert(!is_held(QUOTE));

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "config/config.h"
+#include "config/dump.h"
 
 static struct text complaints;
 

@@ -31,7 +31,7 @@ static inline struct config *fixture_config(struct arena *a)
     static const char *hosts[] = {"trunkline"};
     static uint16_t ports[] = {443, 8443, 8080};
     c->allow_hosts = (struct config_names){hosts, 1};
-    c->connect_ports = (struct config_ports){ports, 3};
+    c->connect_ports = (struct config_numbers){ports, 3};
     add_upstream(a, c, "ex", true, "exchange.test", 443);
     add_upstream(a, c, "alt", true, "exchange.test", 8443);
     add_upstream(a, c, "plain", false, "plain.test", 80);

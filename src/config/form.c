@@ -1,0 +1,78 @@
+#include "config/form.h"
+
+#include <string.h>
+
+#include "base/text.h"
+#include "config/host.h"
+#include "config/preset.h"
+#include "config/settings.h"
+
+static bool take(struct arena *a, const char *text, const char **value)
+{
+    *value = arena_span(a, span_of(text)).at;
+    return true;
+}
+
+bool form_origin(struct arena *a, const char *text, const char **value, const char **why)
+{
+    struct host_origin ignored;
+    return host_origin_read(a, text, &ignored, why) && take(a, text, value);
+}
+
+bool form_preset(struct arena *a, const char *text, const char **value, const char **why)
+{
+    const char *name;
+    if (preset_find(text))
+        return take(a, text, value);
+    *why = "must be one of";
+    for (size_t n = 0; (name = preset_name(n)); n++)
+        *why = arena_printf(a, "%s %s", *why, name);
+    return false;
+}
+
+bool form_host(struct arena *a, const char *text, const char **value, const char **why)
+{
+    (void)why;
+    *value = host_read(a, span_of(text));
+    return *value != NULL;
+}
+
+static bool is_token(const char *text)
+{
+    return *text && text[strspn(text, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                      "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0';
+}
+
+bool form_header(struct arena *a, const char *text, const char **value, const char **why)
+{
+    (void)why;
+    return is_token(text) && take(a, text, value);
+}
+
+bool form_header_pattern(struct arena *a, const char *text, const char **value, const char **why)
+{
+    (void)why;
+    return is_token(text) && *text != '*' && take(a, text, value);
+}
+
+bool form_parameter(struct arena *a, const char *text, const char **value, const char **why)
+{
+    (void)why;
+    for (const char *p = text; *p; p++)
+        if ((unsigned char)*p <= ' ' || *p == 0x7f || strchr("&=#", *p))
+            return false;
+    return *text != '\0' && take(a, text, value);
+}
+
+bool form_body_prefix(struct arena *a, const char *text, const char **value, const char **why)
+{
+    (void)why;
+    return *text != '\0' && strlen(text) <= ERROR_PREFIX_MAX && take(a, text, value);
+}
+
+bool form_log_target(struct arena *a, const char *text, const char **value, const char **why)
+{
+    (void)why;
+    return (strcmp(text, "off") == 0 || strcmp(text, "stderr") == 0 || strchr(text, '/')) &&
+           take(a, text, value);
+}

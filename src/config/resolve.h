@@ -1,0 +1,13 @@
+/* From what a file gives to the values that are in effect: a directive's value is that of
+ * the innermost block that sets it, then the preset's, then that of defaults, then the
+ * built-in one. Pure, without states. */
+#pragma once
+
+#include "config/read.h"
+#include "config/settings.h"
+
+/* Fills the values of a zeroed configuration; they live in the arena. */
+void resolve(struct arena *, const struct file *, struct config *);
+
+/* The built-in defaults, as if a file had set them. */
+void resolve_read_builtin(struct arena *, struct file *);

@@ -1,0 +1,116 @@
+/* The values of a configuration: what the daemon reads while it serves. Owned by the
+ * snapshot that config.h hands out, or by a test; nobody changes one that is in use. The
+ * fields and enums of directives come from config.def, a row each. */
+#pragma once
+
+#include <sys/socket.h>
+
+#include "base/check.h"
+
+#define ERROR_PREFIX_MAX 256 /* bytes */
+
+struct config_names {
+    const char **at;
+    size_t count;
+};
+
+struct config_rate { /* COUNT/DURATION; count 0: none */
+    unsigned count;
+    uint64_t per_ms;
+};
+
+/* An address to listen on or to dial: sockaddr_in, _in6 or _un. */
+struct config_address {
+    struct sockaddr_storage at;
+    socklen_t len;
+    const char *text; /* as written */
+    int line;         /* where; 0: nowhere */
+};
+
+struct config_addresses {
+    struct config_address *at;
+    size_t count;
+};
+
+/* The enums of directives that take one of several words, as their rows have them. */
+#define ONE_OF(name, ...) enum name { __VA_ARGS__ };
+#define AS(word, constant) constant
+#define KNOWN(name, ...)
+#define RANGE(min, max)
+#define RANGE_OF(unit, min, max)
+#define MUST_BE(form, words)
+#define ANY
+#define GLOBAL(type, directive, value, bounds, text) bounds
+#define UPSTREAM GLOBAL
+#include "config/config.def"
+#undef ONE_OF
+#undef AS
+#undef KNOWN
+#undef RANGE
+#undef RANGE_OF
+#undef MUST_BE
+#undef ANY
+
+struct config_cidr {
+    struct sockaddr_storage network;
+    unsigned prefix;
+};
+
+struct config_cidrs {
+    struct config_cidr *at;
+    size_t count;
+};
+
+struct config_numbers { /* ports, statuses */
+    uint16_t *at;
+    size_t count;
+};
+
+/* The field that each TYPE of config.def makes. */
+typedef uint64_t config_DURATION; /* ms */
+typedef uint64_t config_SIZE;     /* bytes */
+typedef unsigned config_COUNT;
+typedef bool config_BOOL;
+typedef int config_CHOICE;       /* of the enum that the row names */
+typedef const char *config_TEXT; /* NULL: none */
+typedef const char *config_FILE; /* NULL: none */
+typedef struct config_rate config_RATE;
+typedef struct config_address config_ADDRESS; /* len 0: none */
+typedef struct config_addresses config_ADDRESSES;
+typedef struct config_cidrs config_CIDRS;
+typedef struct config_numbers config_NUMBERS;
+typedef struct config_names config_NAMES;
+
+/* A directive's field, and the line at which to name it in an error: where it is set, else
+ * that of its block; 0: in no file. */
+#define CONFIG_FIELD(type, directive)                                                              \
+    config_##type directive;                                                                       \
+    int directive##_line;
+
+/* path "/PREFIX" { … }: the settings for targets that begin so. */
+struct config_path {
+    const char *prefix;
+    const struct upstream_config *settings; /* the upstream's, but for what the block sets */
+};
+
+struct upstream_config {
+    const char *name; /* NULL in the defaults, which serve unlisted hosts */
+    int line;
+    /* From url: */
+    bool secure;
+    const char *host; /* lower case, no trailing dot, IPv6 without brackets */
+    uint16_t port;
+    struct config_path *paths; /* of a path's settings: none */
+    size_t path_count;
+#define UPSTREAM(type, directive, value, bounds, text) CONFIG_FIELD(type, directive)
+#include "config/config.def"
+};
+
+struct config {
+    const char *path; /* of the file, absolute; "" for the built-in defaults */
+    struct upstream_config defaults;
+    struct upstream_config **upstreams;
+    size_t upstream_count;
+#define GLOBAL(type, directive, value, bounds, text) CONFIG_FIELD(type, directive)
+#include "config/config.def"
+};
