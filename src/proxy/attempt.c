@@ -35,7 +35,7 @@ static struct attempt *self(void *owner)
 /* No deadline outlasts the try it was set for. */
 static void enter(struct attempt *a, enum attempt_state to)
 {
-    STATE_ENTER(attempt, &a->state, to, pool_origin(a->order->pool)->name, 0);
+    STATE_ENTER_FOR(attempt, &a->state, to, pool_origin(a->order->pool)->name, 0, &a->order->id);
     if (to == ATTEMPT_IDLE || to == ATTEMPT_ENDED)
         deadline_stop(&a->deadline);
 }

@@ -1,6 +1,7 @@
 #include "proxy/transaction.h"
 
 #include "base/log.h"
+#include "base/state.h"
 #include "cache/coalescer.h"
 #include "http/reply.h"
 #include "proxy/api_key.h"
@@ -15,22 +16,20 @@
 
 #define MAGIC 0x7472616e
 
-#define STATES(X)                                                                                  \
-    X(ASKING, "asking")                                                                            \
-    X(RELAYING, "relaying")                                                                        \
-    X(REPLYING, "replying")                                                                        \
-    X(OVER, "over")
-
-enum state {
-#define STATE(name, text) STATE_##name,
-    STATES(STATE)
-#undef STATE
-};
+#define TRANSACTION_STATES(S)                                                                      \
+    S(TRANSACTION_ASKING, "asking",                                                                \
+      TO(TRANSACTION_RELAYING) | TO(TRANSACTION_FOLLOWED) | TO(TRANSACTION_REPLYING) |             \
+          TO(TRANSACTION_ENDED))                                                                   \
+    S(TRANSACTION_RELAYING, "relaying", TO(TRANSACTION_FOLLOWED) | TO(TRANSACTION_ENDED))          \
+    S(TRANSACTION_FOLLOWED, "followed", TO(TRANSACTION_ENDED))                                     \
+    S(TRANSACTION_REPLYING, "replying", TO(TRANSACTION_ENDED))                                     \
+    S(TRANSACTION_ENDED, "ended", 0)
+STATE_TYPE(transaction, TRANSACTION_STATES)
 
 struct transaction {
     struct exchange base;
     unsigned magic;
-    enum state state;
+    enum transaction_state state;
     struct transaction_order order; /* `config` is pinned */
     struct route route;
     struct verdict failure;
@@ -42,8 +41,8 @@ struct transaction {
     struct exchange *answer; /* a fetch, or a follower; of a CONNECT its tunnel_open; NULL: none,
                                 or ended */
     bool fetches;            /* `answer` is a fetch */
-    bool followed;           /* nobody hears it any more, and it owns the request: */
-    struct request request;
+    struct arena *arena;     /* once it is followed: taken over with the request, NULL before */
+    struct request request;  /* likewise copies */
     struct ingress ingress;
     struct link link; /* while it is followed */
     struct task next; /* tells our own answer or failure */
@@ -57,19 +56,9 @@ static struct transaction *self(struct exchange *x)
     return t;
 }
 
-/* The one place where the state changes. */
-static void enter(struct transaction *t, enum state to)
+static void enter(struct transaction *t, enum transaction_state to)
 {
-    static const char *const names[] = {
-#define STATE(name, text) [STATE_##name] = text,
-        STATES(STATE)
-#undef STATE
-    };
-    CHECK(to > t->state && !(t->state == STATE_RELAYING && to == STATE_REPLYING));
-    LOG(DEBUG, t->order.ingress->client, "request to %s: %s, now %s id=%s",
-        t->pool ? pool_origin(t->pool)->name : "-", names[t->state], names[to],
-        request_id_text(&t->order.request->id));
-    t->state = to;
+    STATE_ENTER_FOR(transaction, &t->state, to, t->order.ingress->client, 0, &t->order.request->id);
 }
 
 /* ----------------------------------------------------------------- its end */
@@ -78,8 +67,7 @@ static void free_now(struct task *task)
 {
     struct transaction *t = container_of(task, struct transaction, free_later);
     config_unref(t->order.config);
-    if (t->followed)
-        arena_free(t->request.arena);
+    arena_free(t->arena);
     t->magic = 0;
     free(t);
 }
@@ -113,9 +101,9 @@ static void conclude(struct transaction *t)
 
 static void end(struct transaction *t)
 {
-    enter(t, STATE_OVER);
-    if (t->followed)
+    if (t->state == TRANSACTION_FOLLOWED)
         list_remove(&t->link);
+    enter(t, TRANSACTION_ENDED);
     loop_defer(t->order.loop, &t->free_later);
 }
 
@@ -125,9 +113,9 @@ static void tell_reply(struct transaction *t, const struct response *head, struc
 {
     static const struct fields none;
     t->base.events->on_head(t->base.owner, head);
-    if (t->state == STATE_REPLYING && body.len)
+    if (t->state == TRANSACTION_REPLYING && body.len)
         t->base.events->on_body(t->base.owner, body.at, body.len);
-    if (t->state != STATE_REPLYING)
+    if (t->state != TRANSACTION_REPLYING)
         return;
     end(t);
     t->base.events->on_end(t->base.owner, &none);
@@ -159,7 +147,7 @@ static void reply(struct transaction *t)
     }
     struct response *head = reply_error(r->arena, r, &t->failure, name, next_hop, &body);
     t->tally.record.bytes = body.len;
-    enter(t, STATE_REPLYING);
+    enter(t, TRANSACTION_REPLYING);
     log_refusal(t);
     tally_fail(&t->tally, &t->failure, false);
     conclude(t);
@@ -192,9 +180,9 @@ static void end_followed(struct transaction *t)
 static void fail(struct transaction *t)
 {
     let_go(t);
-    if (t->followed)
+    if (t->state == TRANSACTION_FOLLOWED)
         end_followed(t);
-    else if (t->state == STATE_RELAYING)
+    else if (t->state == TRANSACTION_RELAYING)
         break_off(t);
     else
         reply(t);
@@ -220,7 +208,8 @@ static void on_head(void *owner, const struct response *from)
 {
     struct transaction *t = owner;
     MAGIC_CHECK(t, MAGIC);
-    enter(t, STATE_RELAYING);
+    if (t->state != TRANSACTION_FOLLOWED)
+        enter(t, TRANSACTION_RELAYING);
     tally_head(&t->tally, from->status);
     if (t->order.request->is_order && from->status < 400) /* RFC 9111 4.4 */
         coalescer_forget(t->order.coalescer, t->pool, t->route.path);
@@ -243,7 +232,7 @@ static void on_end(void *owner, const struct fields *trailers)
     t->answer = NULL;
     task_forget(&t->next);
     struct fields to = rewrite_trailers(t->order.request->arena, trailers);
-    if (t->followed && !t->order.request->is_order)
+    if (t->state == TRANSACTION_FOLLOWED && !t->order.request->is_order)
         tally_leave(&t->tally, SENT_YES); /* it was answered, but nobody was */
     else
         tally_succeed(&t->tally);
@@ -366,7 +355,7 @@ static uint64_t patience(const struct exchange *x)
 static void cancel(struct exchange *x)
 {
     struct transaction *t = self(x);
-    CHECK(t->state != STATE_OVER);
+    CHECK(t->state != TRANSACTION_ENDED);
     enum sent sent = sent_now(t);
     t->tally.record.left = true;
     bool concluded = t->tally.ended;
@@ -403,6 +392,7 @@ static void hear_no_drain(void *owner)
 static void take_along(struct transaction *t)
 {
     struct arena *a = t->order.request->arena;
+    t->arena = a;
     t->request = *t->order.request;
     t->ingress = *t->order.ingress;
     const char **names[] = {&t->ingress.upstream, &t->ingress.socket, &t->ingress.tunnel};
@@ -424,11 +414,12 @@ static bool leave(struct exchange *x)
                                                   .on_end = hear_no_end,
                                                   .on_drain = hear_no_drain};
     struct transaction *t = self(x);
-    bool asks = t->state <= STATE_RELAYING && t->failure.error == FAILURE_NONE;
-    if (!asks || !t->answer || !t->fetches || !fetch_follow(t->answer, &fetch_events, t))
+    bool goes_on = (t->state == TRANSACTION_ASKING || t->state == TRANSACTION_RELAYING) &&
+                   t->failure.error == FAILURE_NONE;
+    if (!goes_on || !t->answer || !t->fetches || !fetch_follow(t->answer, &fetch_events, t))
         return false;
     t->tally.record.left = true;
-    t->followed = true;
+    enter(t, TRANSACTION_FOLLOWED);
     take_along(t);
     t->base.events = &nobody;
     t->base.owner = NULL;
@@ -447,7 +438,8 @@ struct exchange *transaction_of(struct link *link)
 static void spoil(struct exchange *x, const struct verdict *why)
 {
     struct transaction *t = self(x);
-    if (t->state > STATE_RELAYING || t->failure.error != FAILURE_NONE)
+    if (t->state == TRANSACTION_REPLYING || t->state == TRANSACTION_ENDED ||
+        t->failure.error != FAILURE_NONE)
         return;
     t->failure = *why;
     t->failure.sent = sent_now(t);

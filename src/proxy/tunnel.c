@@ -1,10 +1,19 @@
 #include "proxy/tunnel.h"
 
 #include "base/log.h"
+#include "base/state.h"
 #include "proxy/tunnel_record.h"
 
 #define MAGIC 0x74756e6c
 #define HALF_OPEN_MS 60000 /* one side has ended, and the other moves no byte */
+
+#define TUNNEL_STATES(S)                                                                           \
+    S(TUNNEL_WAITING, "waiting", TO(TUNNEL_DIALLING) | TO(TUNNEL_RELAYING) | TO(TUNNEL_ENDED))     \
+    S(TUNNEL_DIALLING, "dialling", TO(TUNNEL_RELAYING) | TO(TUNNEL_ENDED))                         \
+    S(TUNNEL_RELAYING, "relaying", TO(TUNNEL_HALF_OPEN) | TO(TUNNEL_ENDED))                        \
+    S(TUNNEL_HALF_OPEN, "half open", TO(TUNNEL_ENDED))                                             \
+    S(TUNNEL_ENDED, "ended", 0)
+STATE_TYPE(tunnel, TUNNEL_STATES)
 
 /* One direction's source: what comes from it goes to the other. */
 struct side {
@@ -18,6 +27,7 @@ struct side {
 
 struct tunnel {
     unsigned magic;
+    enum tunnel_state state;
     enum tunnel_kind kind;
     struct loop *loop;
     struct pool *pool;
@@ -44,9 +54,9 @@ static struct side *self(void *owner)
     return s;
 }
 
-static bool is_joined(const struct tunnel *t)
+static void enter(struct tunnel *t, enum tunnel_state to)
 {
-    return t->client.stream != NULL;
+    STATE_ENTER(tunnel, &t->state, to, pool_origin(t->pool)->name, 0);
 }
 
 /* -------------------------------------------------------------------- its end */
@@ -79,6 +89,7 @@ static void close_side(struct tunnel *t, struct side *s, bool broken)
 
 static void end(struct tunnel *t, bool broken)
 {
+    enter(t, TUNNEL_ENDED);
     t->events = NULL;
     deadline_stop(&t->half_open);
     if (t->dial)
@@ -113,7 +124,7 @@ void tunnel_yield(struct tunnel *t)
 {
     MAGIC_CHECK(t, MAGIC);
     struct stream *stream = t->origin.stream;
-    CHECK(!is_joined(t));
+    CHECK(t->state == TUNNEL_WAITING);
     if (stream && t->kind == TUNNEL_CONNECT) {
         t->origin.stream = NULL;
         stream_pause(stream);
@@ -131,6 +142,13 @@ static uint64_t moved(const struct tunnel *t)
     if (t->client.stream)
         sum += stream_taken(t->client.stream);
     return sum + stream_taken(t->origin.stream);
+}
+
+static void half_close(struct tunnel *t)
+{
+    enter(t, TUNNEL_HALF_OPEN);
+    t->moved = moved(t);
+    deadline_in(&t->half_open, HALF_OPEN_MS);
 }
 
 static void on_half_open(struct deadline *d)
@@ -166,7 +184,7 @@ static void on_data(void *owner, const char *data, size_t len)
 {
     struct side *s = self(owner);
     *s->bytes += len;
-    if (is_joined(s->tunnel)) {
+    if (s->tunnel->state != TUNNEL_WAITING) {
         if (!pass(s, data, len))
             stream_pause(s->stream);
         return;
@@ -182,7 +200,7 @@ static void on_end(void *owner, enum stream_end how, const char *why)
     struct side *s = self(owner);
     struct tunnel *t = s->tunnel;
     s->ended = true;
-    if (!is_joined(t)) {
+    if (t->state == TUNNEL_WAITING) {
         tell_origin(t);
         return;
     }
@@ -191,12 +209,10 @@ static void on_end(void *owner, enum stream_end how, const char *why)
         return;
     }
     stream_shutdown(s->other->stream);
-    if (s->other->ended) {
+    if (t->state == TUNNEL_HALF_OPEN)
         end_and_tell(t, false, why);
-        return;
-    }
-    t->moved = moved(t);
-    deadline_in(&t->half_open, HALF_OPEN_MS);
+    else
+        half_close(t);
 }
 
 /* There is room on this side again, so the other is read on. */
@@ -280,13 +296,13 @@ static void pass_early(struct side *s, struct buf *early)
 /* An end that came before is passed on at once; the client's cannot have. */
 static void relay(struct tunnel *t)
 {
+    enter(t, TUNNEL_RELAYING);
     pass_early(&t->client, &t->ahead);
     pass_early(&t->origin, &t->early);
     if (!t->origin.ended)
         return;
     stream_shutdown(t->client.stream);
-    t->moved = moved(t);
-    deadline_in(&t->half_open, HALF_OPEN_MS);
+    half_close(t);
 }
 
 static void on_connected(void *owner, struct stream *stream, const struct dial_report *report)
@@ -314,6 +330,7 @@ static void dial(struct tunnel *t)
 {
     static const struct dial_events dial_events = {on_connected, on_dial_failed};
     struct connector *c = pool_connector(t->pool);
+    enter(t, TUNNEL_DIALLING);
     t->settings = *pool_settings(t->pool);
     t->settings.host = must_strdup(t->settings.host);
     stream_pause(t->client.stream);
@@ -324,7 +341,6 @@ void tunnel_join(struct tunnel *t, struct stream *client, struct buf *ahead,
                  struct lingering *linger, const struct tunnel_events *events, void *owner)
 {
     MAGIC_CHECK(t, MAGIC);
-    CHECK(!is_joined(t));
     t->events = events;
     t->owner = owner;
     t->linger = linger;

@@ -1,14 +1,20 @@
 #include "proxy/tunnel_open.h"
 
 #include "base/duration.h"
+#include "base/state.h"
 #include "proxy/tunnel.h"
 
 #define MAGIC 0x70617373
 
+#define TUNNEL_OPEN_STATES(S)                                                                      \
+    S(TUNNEL_OPEN_DIALLING, "dialling", TO(TUNNEL_OPEN_ENDED))                                     \
+    S(TUNNEL_OPEN_ENDED, "ended", 0)
+STATE_TYPE(tunnel_open, TUNNEL_OPEN_STATES)
+
 struct tunnel_open {
     struct exchange base;
     unsigned magic;
-    bool over;
+    enum tunnel_open_state state;
     struct loop *loop;
     struct pool *pool;
     struct link held;
@@ -57,9 +63,14 @@ static void free_now(struct task *task)
     free(p);
 }
 
+static void enter(struct tunnel_open *p, enum tunnel_open_state to)
+{
+    STATE_ENTER(tunnel_open, &p->state, to, pool_origin(p->pool)->name, 0);
+}
+
 static void let_go(struct tunnel_open *p)
 {
-    p->over = true;
+    enter(p, TUNNEL_OPEN_ENDED);
     deadline_stop(&p->deadline);
     task_forget(&p->next);
     if (p->dial)
@@ -150,9 +161,7 @@ static enum sent sent(const struct exchange *x)
 
 static void cancel(struct exchange *x)
 {
-    struct tunnel_open *p = self(x);
-    CHECK(!p->over);
-    let_go(p);
+    let_go(self(x));
 }
 
 static void dial(struct tunnel_open *p)
