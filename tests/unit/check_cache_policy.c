@@ -1,483 +1,167 @@
-/* The pool over lines that carry many exchanges: what a burst opens, who shares
- * which line, orders that ride alone, and limits that change meanwhile. */
+#include "cache/cache_policy.h"
 #include "config_fixture.h"
-#include "pool_fixture.h"
+#include "http/framing.h"
 #include "suite.h"
 
-#define AUTO "http2 = auto\n"
+static struct config *config;
+static struct arena *arena;
 
-/* ------------------------------------------------------------ the first burst */
-
-/* One line is dialled, and carries all if it can. */
-START_TEST(test_burst)
+static void begin(void)
 {
-    begin(AUTO);
-    call_all(0, 50);
-    ck_assert_uint_eq(line_maker->started, 1);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_uint_eq(have_lines(0, 50), 50);
-    ck_assert_uint_eq(line_maker->started, 1);
-    struct pool_view v = look();
-    ck_assert_uint_eq(v.active, 1);
-    ck_assert_uint_eq(v.idle + v.waiting, 0);
-    ck_assert_uint_eq(v.stats->http2, 1);
-    ck_assert_uint_eq(v.stats->http1, 0);
-    for (size_t i = 0; i < 50; i++) {
-        ck_assert_uint_eq(callers[i].place, i + 1);
-        hang_up(i);
+    config = parse_good("upstream a { url = https://a.example fresh = 10s stale_if_error = 20s\n"
+                        "coalesce = yes cache_max_object = 5k }\n"
+                        "upstream off { url = https://off.example }");
+    arena = arena_new();
+}
+
+static void finish(void)
+{
+    config_unref(config);
+    arena_free(arena);
+    forget();
+}
+
+/* `fields`: "Name: value\n" each. */
+static struct fields fields_of(const char *text)
+{
+    struct fields fields = {0};
+    struct span rest = span_of(text);
+    while (rest.len) {
+        struct span line = span_first(rest, span_find(rest, '\n'));
+        size_t colon = span_find(line, ':');
+        fields_add(&fields, arena, span_first(line, colon), span_trim(span_from(line, colon + 1)));
+        rest = span_from(rest, line.len + 1);
     }
-    ck_assert_uint_eq(look().idle, 1);
-    finish();
+    return fields;
+}
+
+static struct cache_policy ask(const char *upstream, const char *method, const char *fields)
+{
+    struct request *r = arena_alloc(arena, sizeof *r);
+    struct verdict why;
+    *r = (struct request){.arena = arena, .method = span_of(method), .minor = 1};
+    r->fields = fields_of(fields);
+    fields_add(&r->fields, arena, SPAN("Host"), SPAN("a"));
+    ck_assert_msg(framing_of_request(r, &why), "%s", why.detail);
+    return cache_policy_of(find(config, upstream), r, false);
+}
+
+START_TEST(what_the_operator_allows)
+{
+    struct cache_policy s =
+        ask("a", "GET", "Accept: */*\nsec-fetch-mode: cors\nTRUNKLINE-Timeout: 1s");
+    ck_assert(s.allowed && s.coalesce && !s.is_head && !s.bypasses && !s.is_conditional);
+    ck_assert_uint_eq(s.fresh_ms, 10000);
+    ck_assert_uint_eq(s.stale_ms, 30000);
+    ck_assert_uint_eq(s.max_object, 5120);
+    ck_assert(ask("a", "HEAD", "").is_head);
+    ck_assert(!ask("off", "GET", "").allowed);
 }
 END_TEST
 
-/* Orders do not wait for what the first line turns out to be: each has one dialled, and
- * the others one together. */
-START_TEST(test_orders_at_a_cold_start)
+/* What is not known to be public is private. */
+START_TEST(what_is_never_shared)
 {
-    begin(AUTO "max_connections = 8");
-    call_all(0, 3);
-    ck_assert_uint_eq(line_maker->started, 1);
-    for (size_t i = 3; i < 6; i++)
-        call(i, true);
-    ck_assert_uint_eq(line_maker->started, 4);
-    call_all(6, 9);
-    ck_assert_uint_eq(line_maker->started, 4);
-    for (size_t i = 9; i < 19; i++)
-        call(i, true);
-    ck_assert_uint_eq(line_maker->started, 8); /* the cap */
-    fake_connect(line_maker);
-    while (line_maker->dials.count)
-        fake_connect(line_maker);
-    ck_assert_uint_eq(have_lines(0, 19), 8);
-    finish();
-    begin(AUTO "min_idle = 1"); /* one that was under way already is the first one's */
-    for (size_t i = 0; i < 6; i++)
-        call(i, true);
-    ck_assert_uint_eq(line_maker->started, 6);
-    while (line_maker->dials.count)
-        fake_connect_shared(line_maker, 100);
-    for (size_t i = 0; i < 6; i++)
-        ck_assert_uint_eq(callers[i].conn->load, 1);
-    finish();
+    static const char *const fields[] = {"Range: bytes=0-1",  "X-Anything: 1",
+                                         "Content-Length: 1", "Transfer-Encoding: chunked",
+                                         "Secret-Sec-: 1",    "Cache-Control: max-age=5, No-Store"};
+    struct request get = {.arena = arena, .method = SPAN("GET"), .is_safe = true};
+    for (size_t i = 0; i < COUNT_OF(fields); i++)
+        ck_assert_msg(!ask("a", "GET", fields[i]).allowed, "%s", fields[i]);
+    ck_assert(!ask("a", "POST", "Content-Length: 0").allowed);
+    ck_assert(!ask("a", "OPTIONS", "").allowed);
+    ck_assert(!ask("a", "TRACE", "").allowed);
+    ck_assert(!cache_policy_of(find(config, "a"), &get, true).allowed);
+    ck_assert(cache_policy_of(find(config, "a"), &get, false).allowed);
 }
 END_TEST
 
-/* Whoever dialled first and gave up leaves a line behind, and holds up nobody. */
-START_TEST(test_the_first_gives_up)
+static const struct {
+    const char *fields;
+    bool bypasses;
+    uint64_t fresh_ms, stale_ms;
+} wishes[] = {
+    {"Cache-Control: no-cache", true, 10000, 30000},
+    {"Pragma: x, no-cache", true, 10000, 30000},
+    {"Pragma: no-cache\nCache-Control: max-age=60", false, 10000, 30000},
+    {"Cache-Control: MAX-AGE=3", false, 3000, 30000},
+    {"Cache-Control: max-age=\"3\"", false, 3000, 30000},
+    {"Cache-Control: max-age=0", false, 0, 30000},
+    {"Cache-Control: max-age=three", false, 0, 30000},
+    {"Cache-Control: max-age=99999999999999999999", false, 10000, 30000},
+    {"Cache-Control: min-fresh=4", false, 6000, 30000},
+    {"Cache-Control: min-fresh=40", false, 0, 30000},
+    {"Cache-Control: stale-if-error=0", false, 10000, 0},
+    {"Cache-Control: stale-if-error=5", false, 10000, 15000},
+    {"Cache-Control: x\nCache-Control: max-age=2, stale-if-error=5", false, 2000, 15000},
+    {"Cache-Control: stale-if-error=5000", false, 10000, 30000},
+};
+
+START_TEST(what_the_client_asks_for)
 {
-    begin(AUTO);
-    call(0, _i);
-    forget_caller(0);
-    call_all(1, 5);
-    ck_assert_uint_eq(line_maker->started, 1);
-    loop_skip(loop, 1000);
-    ck_assert_uint_eq(line_maker->started, 4);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_uint_eq(have_lines(1, 5), 4);
-    finish();
+    struct cache_policy s = ask("a", "GET", wishes[_i].fields);
+    ck_assert(s.allowed);
+    ck_assert_int_eq(s.bypasses, wishes[_i].bypasses);
+    ck_assert_uint_eq(s.fresh_ms, wishes[_i].fresh_ms);
+    ck_assert_uint_eq(s.stale_ms, wishes[_i].stale_ms);
 }
 END_TEST
 
-/* If it cannot, the rest is dialled at once, and ever after. */
-START_TEST(test_burst_of_http1)
+START_TEST(conditions)
 {
-    begin(AUTO "max_connections = 5");
-    call_all(0, 50);
-    ck_assert_uint_eq(line_maker->started, 1);
-    fake_connect(line_maker);
-    ck_assert_uint_eq(line_maker->started, 5);
-    while (line_maker->dials.count)
-        fake_connect(line_maker);
-    for (size_t i = 0; i < 50; i++)
-        hang_up(i);
-    while (line_maker->lines.count)
-        fake_conn_gone(fake_conn_at(line_maker, 0), CLOSE_PEER);
-    call_all(0, 5);
-    ck_assert_uint_eq(line_maker->dials.count, 5);
-    finish();
+    ck_assert(ask("a", "GET", "If-None-Match: \"x\"").is_conditional);
+    ck_assert(ask("a", "GET", "If-Modified-Since: x").is_conditional);
+    ck_assert(ask("a", "GET", "Cache-Control: only-if-cached").only_if_cached);
 }
 END_TEST
 
-/* A first line that takes its time, or fails, holds nobody back for long. */
-START_TEST(test_hold_ends)
+#define TEN "a, b, c, d, e, f, g, h, i, j"
+
+static const struct {
+    unsigned status;
+    const char *fields;
+    bool shared, stored;
+} answers[] = {
+    {200, "", true, true},
+    {203, "Cache-Control: no-store, no-cache, max-age=0", true, true},
+    {404, "", true, false},
+    {204, "", true, false},
+    {200, "Set-Cookie: a=b", false, false},
+    {200, "Vary: Accept\nVary: X, *", false, false},
+    {200, "Vary: *", false, false},
+    {200, "Vary: " TEN ", " TEN ", " TEN ", k, l\nVary: ,,", true, true},
+    {200, "Vary: " TEN ", " TEN ", " TEN ", k, l\nVary: m", false, false},
+    {200, "Cache-Control: max-age=5\nCache-Control: PRIVATE", false, false},
+    {200, "Cache-Control: private=\"a\"", false, false},
+    {200, "Cache-Control: x=private", true, true},
+};
+
+START_TEST(what_an_answer_permits)
 {
-    begin(AUTO "max_connections = 5");
-    call_all(0, 5);
-    ck_assert_uint_eq(line_maker->started, 1);
-    loop_skip(loop, 600);
-    ck_assert_uint_eq(line_maker->started, 5);
-    finish();
-    begin(AUTO "max_connections = 5\nbreaker_failures = 9");
-    call_all(0, 5);
-    fake_refuse(line_maker, FAILURE_CONNECTION_REFUSED);
-    ck_assert_uint_eq(line_maker->dials.count, 4);
-    refused(0, FAILURE_CONNECTION_REFUSED);
-    finish();
+    struct response r = {.status = answers[_i].status, .fields = fields_of(answers[_i].fields)};
+    ck_assert_int_eq(cache_policy_permits(&r), answers[_i].shared);
+    ck_assert_int_eq(cache_policy_stores(&r), answers[_i].stored);
 }
 END_TEST
 
-/* Known to carry many: a dial that fails is the failure of all it was for. */
-START_TEST(test_failure_of_many)
+START_TEST(what_counts_as_failure)
 {
-    begin("http2 = always\nbreaker_failures = 9");
-    call_all(0, 30);
-    ck_assert_uint_eq(line_maker->started, 1);
-    fake_refuse(line_maker, FAILURE_TLS_PROTOCOL_ERROR);
-    for (size_t i = 0; i < 30; i++)
-        refused(i, FAILURE_TLS_PROTOCOL_ERROR);
-    finish();
-}
-END_TEST
-
-/* ------------------------------------------------------------------- policy */
-
-START_TEST(test_bounds)
-{
-    begin(AUTO "max_streams = 5\nmax_connections = 2");
-    call_all(0, 13);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_uint_eq(have_lines(0, 13), 5);
-    ck_assert_uint_eq(line_maker->dials.count, 1);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_uint_eq(have_lines(0, 13), 10);
-    ck_assert_uint_eq(fake_conn_at(line_maker, 0)->load, 5);
-    ck_assert_uint_eq(fake_conn_at(line_maker, 1)->load, 5);
-    ck_assert_uint_eq(look().waiting, 3);
-    hang_up(2);
-    ck_assert_ptr_nonnull(callers[10].conn); /* first come, first served */
-    ck_assert_uint_eq(look().waiting, 2);
-    finish();
-}
-END_TEST
-
-/* The origin's own limit, as told so far; a new line is trusted with what the
- * last one allowed. */
-START_TEST(test_origins_limit)
-{
-    begin(AUTO "max_connections = 3");
-    call_all(0, 10);
-    struct fake_conn *first = fake_connect_shared(line_maker, CONN_UNSAID);
-    ck_assert_uint_eq(have_lines(0, 10), 0); /* the fake one takes none before it is told */
-    fake_conn_allow(first, 3);
-    ck_assert_uint_eq(have_lines(0, 10), 3);
-    ck_assert_uint_eq(line_maker->dials.count, 2);
-    fake_conn_allow(first, 1);
-    ck_assert_uint_eq(look().active, 1);
-    hang_up(0);
-    hang_up(1);
-    ck_assert_uint_eq(have_lines(3, 10), 0);
-    hang_up(2);
-    ck_assert_uint_eq(have_lines(3, 10), 1);
-    fake_conn_allow(first, 4);
-    ck_assert_uint_eq(have_lines(3, 10), 4);
-    finish();
-}
-END_TEST
-
-START_TEST(test_least_loaded)
-{
-    begin(AUTO "max_streams = 10\nmax_connections = 2");
-    call_all(0, 20);
-    fake_connect_shared(line_maker, 100);
-    fake_connect_shared(line_maker, 100);
-    for (size_t i = 10; i < 16; i++) /* of the second */
-        hang_up(i);
-    hang_up(0);
-    hang_up(1);
-    for (size_t i = 20; i < 24; i++) {
-        call(i, false);
-        ck_assert_uint_eq(callers[i].conn->number, 2);
-    }
-    ck_assert_uint_eq(fake_conn_at(line_maker, 0)->load, 8);
-    ck_assert_uint_eq(fake_conn_at(line_maker, 1)->load, 8);
-    finish();
-}
-END_TEST
-
-/* ------------------------------------------------------------ riding alone */
-
-START_TEST(test_order_rides_alone)
-{
-    begin(AUTO);
-    call_all(0, 3);
-    fake_connect_shared(line_maker, 100);
-    call(10, true); /* a line is opened for it */
-    ck_assert(callers[10].waits);
-    ck_assert_uint_eq(line_maker->dials.count, 1);
-    call(3, false); /* others go on meanwhile */
-    ck_assert_uint_eq(callers[3].conn->number, 1);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_uint_eq(callers[10].conn->number, 2);
-    call(4, false);
-    ck_assert_uint_eq(callers[4].conn->number, 1); /* nobody joins it */
-    hang_up(10);
-    call(11, true);
-    ck_assert_uint_eq(callers[11].conn->number, 2); /* idle by now */
-    ck_assert_uint_eq(line_maker->started, 2);
-    finish();
-}
-END_TEST
-
-/* Where no line may be opened it shares one; so it does when the dial fails. */
-START_TEST(test_order_shares)
-{
-    begin(AUTO "max_connections = 1");
-    call(0, false);
-    fake_connect_shared(line_maker, 100);
-    call(1, true);
-    ck_assert_uint_eq(callers[1].conn->number, 1);
-    finish();
-    begin(AUTO "max_connections = 2\nbreaker_failures = 9");
-    call(0, false);
-    fake_connect_shared(line_maker, 100);
-    call(1, true);
-    ck_assert(callers[1].waits);
-    fake_refuse(line_maker, FAILURE_CONNECTION_TIMEOUT);
-    ck_assert_uint_eq(callers[1].conn->number, 1);
-    finish();
-}
-END_TEST
-
-/* At the cap nobody waits for an order's end: its line is shared then. */
-START_TEST(test_order_is_joined)
-{
-    begin(AUTO "max_connections = 2\nmax_streams = 3");
-    call(0, true);
-    fake_connect_shared(line_maker, 100);
-    call(1, true);
-    call(2, false);
-    ck_assert(callers[1].waits && callers[2].waits);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_uint_eq(callers[1].conn->number, 2);
-    ck_assert_ptr_nonnull(callers[2].conn);
-    call_all(3, 8);
-    ck_assert_uint_eq(have_lines(0, 8), 6);
-    ck_assert_uint_eq(look().waiting, 2);
-    hang_up(0);
-    ck_assert_uint_eq(have_lines(1, 8), 6);
-    finish();
-}
-END_TEST
-
-/* A dial that takes too long: half of its wait is enough. */
-START_TEST(test_order_settles)
-{
-    begin(AUTO "queue_timeout = 0");
-    call(0, false);
-    fake_connect_shared(line_maker, 100);
-    call_until(1, true, loop_now(loop) + 100000);
-    loop_skip(loop, 40000);
-    ck_assert(callers[1].waits);
-    loop_skip(loop, 20000);
-    ck_assert_uint_eq(callers[1].conn->number, 1);
-    finish();
-}
-END_TEST
-
-/* One idle line is left for the next order, as long as others have room. */
-START_TEST(test_an_idle_line_is_left)
-{
-    begin(AUTO "min_idle = 3");
-    for (int i = 0; i < 3; i++)
-        fake_connect_shared(line_maker, 100);
-    call_all(0, 10);
-    ck_assert_uint_eq(look().idle, 1);
-    ck_assert_uint_eq(look().active, 2);
-    call(10, true);
-    ck_assert_uint_eq(look().idle, 0);
-    ck_assert_uint_eq(callers[10].conn->load, 1);
-    call_all(11, 20);
-    ck_assert_uint_eq(callers[10].conn->load, 1);
-    finish();
-}
-END_TEST
-
-/* ------------------------------------------------------------------ the ends */
-
-/* What must go on no more takes nothing new, and ends with what it carries. */
-START_TEST(test_max_requests)
-{
-    begin(AUTO "max_requests = 3");
-    call_all(0, 4);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_uint_eq(have_lines(0, 4), 3);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_uint_eq(callers[3].conn->number, 2);
-    hang_up(0);
-    hang_up(1);
-    ck_assert_uint_eq(look().stats->closed[CLOSE_MAX_REQUESTS], 0);
-    hang_up(2);
-    ck_assert_uint_eq(look().stats->closed[CLOSE_MAX_REQUESTS], 1);
-    finish();
-}
-END_TEST
-
-START_TEST(test_max_age)
-{
-    begin(AUTO "max_age = 100s");
-    call_all(0, 2);
-    fake_connect_shared(line_maker, 100);
-    loop_skip(loop, 120000);
-    call(2, false);
-    ck_assert(callers[2].waits);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_uint_eq(callers[2].conn->number, 2);
-    hang_up(0);
-    hang_up(1);
-    ck_assert_uint_eq(look().stats->closed[CLOSE_MAX_AGE], 1);
-    finish();
-}
-END_TEST
-
-START_TEST(test_reconnect)
-{
-    begin(AUTO);
-    call_all(0, 2);
-    fake_connect_shared(line_maker, 100);
-    pool_command(pool, POOL_RECONNECT);
-    call(2, false);
-    ck_assert(callers[2].waits);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_uint_eq(callers[2].conn->number, 2);
-    hang_up(0);
-    ck_assert_uint_eq(look().active, 2);
-    hang_up(1);
-    ck_assert_uint_eq(look().stats->closed[CLOSE_RECONNECT], 1);
-    finish();
-}
-END_TEST
-
-START_TEST(test_address_gone)
-{
-    begin(AUTO);
-    call_all(0, 2);
-    fake_connect_shared(line_maker, 100);
-    line_maker->gone_below = 2;
-    line_maker->base.on_answer(pool);
-    call(2, false);
-    ck_assert(callers[2].waits);
-    hang_up(0);
-    hang_up(1);
-    ck_assert_uint_eq(look().stats->closed[CLOSE_DNS_CHANGE], 1);
-    finish();
-}
-END_TEST
-
-/* It is lost with all it carried; who waited gets another. */
-START_TEST(test_lost)
-{
-    begin(AUTO "max_streams = 2\nmax_connections = 1");
-    call_all(0, 3);
-    fake_connect_shared(line_maker, 100);
-    ck_assert(callers[2].waits);
-    callers[1].conn = NULL;
-    lose(0, CLOSE_ERROR);
-    ck_assert_uint_eq(line_maker->dials.count, 1);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_ptr_nonnull(callers[2].conn);
-    finish();
-}
-END_TEST
-
-/* ------------------------------------------------------------------- in doubt */
-
-/* A line whose PING is late is lent to nobody, and not waited for. */
-START_TEST(test_doubt)
-{
-    begin(AUTO);
-    call(0, false);
-    struct fake_conn *first = fake_connect_shared(line_maker, 100);
-    hang_up(0);
-    fake_conn_doubt(first, true);
-    ck_assert_uint_eq(look().idle, 1);
-    call(1, true);
-    ck_assert(callers[1].waits);
-    ck_assert_uint_eq(line_maker->dials.count, 1);
-    fake_conn_doubt(first, false); /* it was alive after all */
-    ck_assert_uint_eq(callers[1].conn->number, 1);
-    finish();
-}
-END_TEST
-
-/* One that was asked just now is waited for, as one that connects is, but not for long. */
-START_TEST(test_fresh_doubt)
-{
-    begin(AUTO);
-    call(0, false);
-    struct fake_conn *first = fake_connect_shared(line_maker, 100);
-    hang_up(0);
-    first->base.awaited_until = loop_now(loop) + 500;
-    fake_conn_doubt(first, true);
-    call(1, _i);
-    ck_assert_uint_eq(line_maker->dials.count, 0);
-    loop_skip(loop, 400);
-    ck_assert_uint_eq(line_maker->dials.count, 0);
-    loop_skip(loop, 200);
-    ck_assert_uint_eq(line_maker->dials.count, 1);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_uint_eq(callers[1].conn->number, 2);
-    finish();
-}
-END_TEST
-
-/* What is unread on an idle one may be anything: it is asked again when that is
- * read, not retired. */
-START_TEST(test_unquiet)
-{
-    begin(AUTO);
-    call(0, false);
-    struct fake_conn *first = fake_connect_shared(line_maker, 100);
-    hang_up(0);
-    first->unquiet = true;
-    call(1, true);
-    ck_assert(callers[1].waits);
-    ck_assert_uint_eq(line_maker->dials.count, 0);
-    first->unquiet = false;
-    loop_skip(loop, 2);
-    ck_assert_uint_eq(callers[1].conn->number, 1);
-    finish();
-}
-END_TEST
-
-START_TEST(test_max_streams_changes)
-{
-    begin(AUTO "max_streams = 2\nmax_connections = 1");
-    call_all(0, 5);
-    fake_connect_shared(line_maker, 100);
-    ck_assert_uint_eq(have_lines(0, 5), 2);
-    struct config *other = parse_good("upstream a {\nurl = \"https://a.example\"\n"
-                                      "max_streams = 4\nmax_connections = 1\n}\n");
-    pool_configure(pool, other, find(other, "a"), false);
-    config_unref(other);
-    ck_assert_uint_eq(have_lines(0, 5), 4);
-    finish();
+    static const unsigned bad[] = {418, 429, 500, 501, 502, 503, 504, 520, 599},
+                          good[] = {200, 304, 404, 400};
+    for (size_t i = 0; i < COUNT_OF(bad); i++)
+        ck_assert(cache_policy_is_failure(bad[i]));
+    for (size_t i = 0; i < COUNT_OF(good); i++)
+        ck_assert(!cache_policy_is_failure(good[i]));
 }
 END_TEST
 
 SUITE()
 {
-    TEST(test_burst);
-    TEST(test_orders_at_a_cold_start);
-    LOOP(test_the_first_gives_up, 0, 2);
-    TEST(test_burst_of_http1);
-    TEST(test_hold_ends);
-    TEST(test_failure_of_many);
-    TEST(test_bounds);
-    TEST(test_origins_limit);
-    TEST(test_least_loaded);
-    TEST(test_order_rides_alone);
-    TEST(test_order_shares);
-    TEST(test_order_is_joined);
-    TEST(test_order_settles);
-    TEST(test_an_idle_line_is_left);
-    TEST(test_max_requests);
-    TEST(test_max_age);
-    TEST(test_reconnect);
-    TEST(test_address_gone);
-    TEST(test_lost);
-    TEST(test_doubt);
-    LOOP(test_fresh_doubt, 0, 2);
-    TEST(test_unquiet);
-    TEST(test_max_streams_changes);
+    FIXTURE(begin, finish);
+    TEST(what_the_operator_allows);
+    TEST(what_is_never_shared);
+    LOOP(what_the_client_asks_for, 0, COUNT_OF(wishes));
+    TEST(conditions);
+    LOOP(what_an_answer_permits, 0, COUNT_OF(answers));
+    TEST(what_counts_as_failure);
 }
