@@ -41,7 +41,8 @@ static struct follower *of_reader(struct stored_reader *r)
 
 static void enter(struct follower *p, enum follower_state to)
 {
-    STATE_ENTER(follower, &p->state, to, p->reader.order.upstream, 0);
+    const struct fetch_order *o = &p->order.fetch;
+    STATE_ENTER_FOR(follower, &p->state, to, pool_origin(o->pool)->name, 0, &o->id);
     deadline_stop(&p->deadline);
 }
 
@@ -334,7 +335,8 @@ struct follower *follower_new(const struct follower_env *env, const struct follo
                                           .policy = o->policy,
                                           .arena = o->arena,
                                           .status = o->status,
-                                          .upstream = pool_origin(pool)->name};
+                                          .upstream = pool_origin(pool)->name,
+                                          .id = &p->order.fetch.id};
     p->magic = MAGIC;
     p->env = env;
     p->order = *o;

@@ -3,13 +3,26 @@
 #include "budget/gate.h"
 #include "cache/decoder.h"
 
+static void enter(struct peek *p, enum peek_state to)
+{
+    STATE_ENTER_FOR(peek, &p->state, to, p->order.upstream, 0, p->order.id);
+}
+
 void peek_init(struct peek *p, const struct peek_order *order, struct timing *timing,
                const struct exchange_events *events, void *owner)
 {
     *p = (struct peek){.order = *order, .timing = timing, .events = events, .owner = owner};
 }
 
-/* False: it is in a coding that cannot be looked into. */
+void peek_redirect(struct peek *p, const struct exchange_events *events, void *owner)
+{
+    p->events = events;
+    p->owner = owner;
+}
+
+/* -------------------------------------------------------------- what is looked for */
+
+/* False: the body is in a coding that cannot be looked into. */
 static bool find_decoder(struct peek *p, const struct fields *fields)
 {
     const struct field *f = fields_find(fields, SPAN("Content-Encoding"));
@@ -20,7 +33,7 @@ static bool find_decoder(struct peek *p, const struct fields *fields)
     return p->decoder != NULL;
 }
 
-/* NULL: this answer's body says nothing that matters. */
+/* NULL: the body of such a response says nothing that matters. */
 static const struct config_names *prefixes_for(const struct peek *p, unsigned status)
 {
     const struct config_names *names = NULL;
@@ -31,7 +44,7 @@ static const struct config_names *prefixes_for(const struct peek *p, unsigned st
     return names && names->count ? names : NULL;
 }
 
-/* Its events are wanted one by one (WHATWG HTML 9.2.5). */
+/* Clients need its events one by one (WHATWG HTML 9.2.5). */
 static bool is_event_stream(const struct response *r)
 {
     const struct field *f = fields_find(&r->fields, SPAN("Content-Type"));
@@ -50,8 +63,20 @@ static bool may_be_ban(const struct peek *p, unsigned status)
     return p->order.settings->hold_until_prefix && gate_heeds(p->order.settings, status);
 }
 
+static void choose(struct peek *p, const struct response *r)
+{
+    const struct config_names *prefixes = prefixes_for(p, r->status);
+    bool bans = may_be_ban(p, r->status);
+    bool sees = (prefixes || bans) && find_decoder(p, &r->fields);
+    p->prefixes = sees ? prefixes : NULL;
+    p->timing->unseen = prefixes && !sees;
+    p->bans = sees && bans;
+    p->whole = waits_for_all(p, r);
+}
+
 static void hold(struct peek *p, const struct response *r)
 {
+    enter(p, PEEK_HOLDING);
     p->arena = arena_new();
     p->head = *r;
     p->head.reason = arena_span(p->arena, r->reason);
@@ -60,24 +85,21 @@ static void hold(struct peek *p, const struct response *r)
 
 void peek_head(struct peek *p, const struct response *r)
 {
-    if (r->framing != FRAMING_NONE) {
-        const struct config_names *prefixes = prefixes_for(p, r->status);
-        bool bans = may_be_ban(p, r->status);
-        bool sees = (prefixes || bans) && find_decoder(p, &r->fields);
-        p->prefixes = sees ? prefixes : NULL;
-        p->timing->unseen = prefixes && !sees;
-        p->bans = sees && bans;
-        p->whole = waits_for_all(p, r);
-    }
+    if (r->framing != FRAMING_NONE)
+        choose(p, r);
     if (!p->bans)
         p->order.on_seen(p);
-    if (p->prefixes || p->bans || p->whole)
+    if (p->prefixes || p->bans || p->whole) {
         hold(p, r);
-    else
-        p->events->on_head(p->owner, r);
+        return;
+    }
+    enter(p, PEEK_PASSING);
+    p->events->on_head(p->owner, r);
 }
 
-/* Does it begin so; and if not, could it still with more of it? */
+/* ------------------------------------------------------------------------- looking */
+
+/* Does the body begin with a prefix; and if not, could it still with more of it? */
 static bool begins(struct peek *p, bool *may_yet)
 {
     struct span seen = text_span(&p->seen);
@@ -90,6 +112,7 @@ static bool begins(struct peek *p, bool *may_yet)
     return false;
 }
 
+/* False: the body is not in the coding that its head names. */
 static bool decode(struct peek *p, struct span data)
 {
     if (p->decoder)
@@ -111,7 +134,7 @@ static void look_for_refusal(struct peek *p, bool decodes)
         p->prefixes = NULL;
 }
 
-/* A number behind the prefix, of at most 15 digits; false: more of it may come. */
+/* Reads the number after the prefix, of at most 15 digits; false: more of it may come. */
 static bool read_ban(struct peek *p)
 {
     struct span prefix = span_of(p->order.settings->hold_until_prefix), rest = text_span(&p->seen);
@@ -132,7 +155,7 @@ static void end_bans(struct peek *p)
     p->bans = false;
 }
 
-/* Reading on is of no use when it has enough, or is no such coding. */
+/* Stops looking when it has seen enough, or cannot read the coding. */
 static void look(struct peek *p, struct span data)
 {
     bool decodes = decode(p, data);
@@ -142,41 +165,44 @@ static void look(struct peek *p, struct span data)
         end_bans(p);
 }
 
+/* ---------------------------------------------------------------------- passing on */
+
 bool peek_holds(const struct peek *p)
 {
-    return p->arena != NULL;
+    return p->state == PEEK_HOLDING;
 }
 
 void peek_flush(struct peek *p)
 {
-    if (p->arena == NULL)
+    if (p->state != PEEK_HOLDING)
         return;
     struct arena *head = p->arena;
     struct text held = p->held;
     p->arena = NULL;
     p->held = (struct text){0};
     end_bans(p);
+    enter(p, PEEK_PASSING);
     p->events->on_head(p->owner, &p->head);
-    if (p->events && held.len)
+    if (p->state == PEEK_PASSING && held.len)
         p->events->on_body(p->owner, held.at, held.len);
     text_free(&held);
     arena_free(head);
 }
 
-/* More than is held goes on at once, as it came. */
+/* There is more than it holds: all of it is passed on at once. */
 static void overflow(struct peek *p, struct span data)
 {
     p->timing->unseen |= p->prefixes != NULL;
     p->prefixes = NULL;
     peek_flush(p);
-    if (p->events)
+    if (p->state == PEEK_PASSING)
         p->events->on_body(p->owner, data.at, data.len);
 }
 
 void peek_body(struct peek *p, const char *data, size_t len)
 {
     struct span piece = {data, len};
-    if (p->arena == NULL) {
+    if (p->state != PEEK_HOLDING) {
         p->events->on_body(p->owner, data, len);
         return;
     }
@@ -193,7 +219,8 @@ void peek_body(struct peek *p, const char *data, size_t len)
 
 void peek_stop(struct peek *p)
 {
-    p->events = NULL;
+    if (p->state != PEEK_STOPPED)
+        enter(p, PEEK_STOPPED);
 }
 
 void peek_free(struct peek *p)

@@ -1,12 +1,15 @@
-/* Holds an answer's head back, before it is told on, for one of two reasons. To look how
- * the body begins: does a 200 say that it is a failure (error_prefix), does a 5xx or 408
- * to an order say that nothing was done (known_refusals), until when does the exchange
- * hold us off (hold_until_prefix)? And an answer to an order of at
- * most 64 KiB until its body is whole, so that one that is cut off can still become an
- * honest error (SPEC 11); never an event stream. Embedded in a fetch; passes head and body
- * on to the asker's events. Holding, then passing. */
+/* Looks at how a response begins before its head is passed on, and so holds the head back,
+ * for one of two reasons. To see what the body says: that a 200 is a failure
+ * (error_prefix), that nothing was done for an order which a 5xx or 408 answers
+ * (known_refusals), or until when the exchange bans us (hold_until_prefix). Or because it
+ * answers an order: then head and body, of 64 KiB at most, wait for the end of the body,
+ * so that a response that is cut off can still become an honest error (contract 11); an
+ * event stream never waits. Embedded in the attempt; passes head and body on to the
+ * events of the request's owner.
+ * States: waiting (for the head), holding (it back), passing (everything on), stopped. */
 #pragma once
 
+#include "base/state.h"
 #include "base/text.h"
 #include "config/config.h"
 #include "http/exchange.h"
@@ -16,42 +19,60 @@
 
 #define PEEK_BAN_MOST 4096 /* bytes of a body that are searched for the end of a ban */
 
+#define PEEK_STATES(S)                                                                             \
+    S(PEEK_WAITING, "waiting", TO(PEEK_HOLDING) | TO(PEEK_PASSING) | TO(PEEK_STOPPED))             \
+    S(PEEK_HOLDING, "holding", TO(PEEK_PASSING) | TO(PEEK_STOPPED))                                \
+    S(PEEK_PASSING, "passing", TO(PEEK_STOPPED))                                                   \
+    S(PEEK_STOPPED, "stopped", 0)
+STATE_TYPE(peek, PEEK_STATES)
+
 struct peek;
 
-/* What it looks for; the settings live as long. */
+/* What it looks for. All of it is borrowed, and lives longer than the peek. */
 struct peek_order {
     const struct upstream_config *settings;
     bool is_order;
-    void (*on_seen)(struct peek *); /* the end of a ban, or that none is told: once for each
-                                       answer, before its head goes on */
+    /* The body has said until when we are banned (ban_until_ms), or says nothing of that:
+     * once for each response, before its head is passed on. */
+    void (*on_seen)(struct peek *);
+    const char *upstream; /* its name, and the request's id, for the log */
+    const struct request_id *id;
 };
 
 struct peek {
+    enum peek_state state;
     struct peek_order order;
-    const struct config_names *prefixes;  /* looked for in this answer; NULL: no more */
-    bool bans;                            /* the end of one is looked for */
-    bool whole;                           /* it is held until its body is */
-    struct timing *timing;                /* where it says what it saw */
-    const struct exchange_events *events; /* NULL: stopped */
+    const struct config_names *prefixes;  /* looked for in this response; NULL: none, or no more */
+    bool bans;                            /* the end of a ban is looked for */
+    bool whole;                           /* the head is held until the body is whole */
+    struct timing *timing;                /* where it records what it saw */
+    const struct exchange_events *events; /* to which it passes on */
     void *owner;
-    struct arena *arena; /* of the head held; NULL: nothing is held */
+    struct arena *arena; /* of the head held */
     struct response head;
-    struct text held, seen; /* the body so far, as it came, and decoded */
+    struct text held, seen; /* the body so far: as it came, and decoded */
     struct decoder *decoder;
-    int64_t ban_until_ms; /* of the wall clock, from the body; 0: none is told */
+    int64_t ban_until_ms; /* of the wall clock, from the body; 0: it says nothing */
 };
 
+/* Begins to wait for a head; what it passes on goes to `events` and `owner`. */
 void peek_init(struct peek *, const struct peek_order *, struct timing *,
                const struct exchange_events *, void *owner);
+
+/* From now on it goes to these instead. */
+void peek_redirect(struct peek *, const struct exchange_events *, void *owner);
+
+/* The head came; a piece of the body did (both borrowed). */
 void peek_head(struct peek *, const struct response *);
 void peek_body(struct peek *, const char *data, size_t len);
 
-/* Is there a head that was not told yet? */
+/* Has the head come, but not been passed on? */
 bool peek_holds(const struct peek *);
 
-/* Nothing more comes: what is held is told. The asker may have stopped it then. */
+/* The body is whole: what is held is passed on. In these events the owner may stop it. */
 void peek_flush(struct peek *);
 
-/* No event comes after; it may be called in one. Then free it, later. */
+/* No event comes after this; it may be called in one. Then peek_free(), later than that
+ * event. */
 void peek_stop(struct peek *);
 void peek_free(struct peek *);

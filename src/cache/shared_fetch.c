@@ -72,7 +72,8 @@ struct shared_fetch {
 
 static void enter(struct shared_fetch *f, enum shared_fetch_state to)
 {
-    STATE_ENTER(shared_fetch, &f->state, to, pool_origin(f->order.fetch.pool)->name, 0);
+    const struct fetch_order *o = &f->order.fetch;
+    STATE_ENTER_FOR(shared_fetch, &f->state, to, pool_origin(o->pool)->name, 0, &o->id);
 }
 
 static uint64_t now_of(const struct shared_fetch *f)

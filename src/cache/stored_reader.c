@@ -9,7 +9,7 @@ static struct stored_reader *self(struct exchange *x)
 
 static void enter(struct stored_reader *r, enum stored_reader_state to)
 {
-    STATE_ENTER(stored_reader, &r->state, to, r->order.upstream, 0);
+    STATE_ENTER_FOR(stored_reader, &r->state, to, r->order.upstream, 0, r->order.id);
 }
 
 static uint64_t now_of(const struct stored_reader *r)

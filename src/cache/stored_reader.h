@@ -42,7 +42,8 @@ struct stored_reader_order {
     struct cache_policy policy;
     struct arena *arena;         /* of the request */
     struct cache_status *status; /* where it records what part the store had */
-    const char *upstream;        /* its name, for the log */
+    const char *upstream;        /* its name, and the request's id, for the log */
+    const struct request_id *id;
 };
 
 struct stored_reader {

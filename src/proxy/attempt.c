@@ -253,8 +253,7 @@ void attempt_resume(struct attempt *a)
 void attempt_follow(struct attempt *a)
 {
     a->unread_room = UNREAD_MAX;
-    a->peek.events = a->told->events;
-    a->peek.owner = a->told->owner;
+    peek_redirect(&a->peek, a->told->events, a->told->owner);
     if (a->clocks->paused)
         attempt_resume(a);
     clocks_follow(a->clocks, a->order->is_order);
@@ -283,8 +282,13 @@ void attempt_init(struct attempt *a)
     limit_init(&a->limit, o->loop, pool_gate(o->pool), o->settings, o->request.target,
                &(struct gate_limit){
                    .is_private = o->is_private, .credential = o->credential, .bot = o->bot});
-    peek_init(&a->peek, &(struct peek_order){o->settings, o->is_order, on_seen}, o->timing,
-              a->told->events, a->told->owner);
+    peek_init(&a->peek,
+              &(struct peek_order){.settings = o->settings,
+                                   .is_order = o->is_order,
+                                   .on_seen = on_seen,
+                                   .upstream = pool_origin(o->pool)->name,
+                                   .id = &o->id},
+              o->timing, a->told->events, a->told->owner);
     deadline_init(&a->deadline, o->loop, on_deadline);
 }
 

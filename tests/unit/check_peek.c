@@ -53,7 +53,7 @@ static void begin(void)
     arena = arena_new();
     fields = (struct fields){0};
     timing = (struct timing){0};
-    order = (struct peek_order){.settings = &settings, .on_seen = on_seen};
+    order = (struct peek_order){.settings = &settings, .on_seen = on_seen, .upstream = "a"};
     heard = (struct text){0};
     asker_init(&asker, &heard);
     asker.exchange = &exchange;
