@@ -1,109 +1,100 @@
-#include "front/client_internal.h"
+#include "front/client.h"
 
 #include "base/alloc.h"
+#include "base/buf.h"
 #include "base/log.h"
+#include "front/call.h"
+#include "front/client_timer.h"
+#include "front/client_tunnel.h"
 
-#define CLIENT_MAGIC 0x434c4e54u /* "CLNT" */
+#define MAGIC 0x434c4e54u /* "CLNT" */
 
-/* Sent ahead of what can be parsed: beyond this the stream is paused. */
+/* Bytes sent ahead of what can be parsed: beyond this the stream is paused. */
 #define KEEP_MAX (64 * 1024)
 
-/* How often a client that is not read from is looked for. */
-#define PEER_MS 1000
 #define SHORT_READ 1024 /* of a head, while memory is short */
+
+#define CLIENT_STATES(S)                                                                           \
+    S(CLIENT_IDLE, "idle", TO(CLIENT_HEAD) | TO(CLIENT_LEAVING) | TO(CLIENT_CLOSED))               \
+    S(CLIENT_HEAD, "head", TO(CLIENT_EXCHANGE) | TO(CLIENT_LEAVING) | TO(CLIENT_CLOSED))           \
+    S(CLIENT_EXCHANGE, "exchange",                                                                 \
+      TO(CLIENT_IDLE) | TO(CLIENT_SWITCHED) | TO(CLIENT_LEAVING) | TO(CLIENT_CLOSED))              \
+    S(CLIENT_SWITCHED, "switched", TO(CLIENT_IDLE) | TO(CLIENT_LEAVING) | TO(CLIENT_CLOSED))       \
+    S(CLIENT_LEAVING, "leaving", TO(CLIENT_CLOSED))                                                \
+    S(CLIENT_CLOSED, "closed", 0)
+STATE_TYPE(client, CLIENT_STATES)
+
+struct client {
+    unsigned magic;
+    enum client_state state;
+    bool reading_paused;  /* too much was sent ahead */
+    struct link link;     /* on the list `open` */
+    struct link securing; /* on the list of that name */
+    struct client_context *context;
+    struct stream *stream; /* NULL: closed, or client_tunnel has it */
+    struct response_writer *writer;
+    struct call *call;            /* the request under way, made with its first byte, so that an
+                                     idle connection costs little; or NULL */
+    struct client_tunnel *tunnel; /* CLIENT_SWITCHED */
+    struct buf kept;              /* received, not to be parsed yet */
+    struct client_timer timer;
+    struct task task; /* the end of the turn: flush, go on, free */
+    struct ingress ingress;
+};
+
+static void arm(struct client *);
+static void go_on(struct client *);
 
 static struct client *self(void *owner)
 {
     struct client *c = owner;
-    MAGIC_CHECK(c, CLIENT_MAGIC);
+    MAGIC_CHECK(c, MAGIC);
     return c;
 }
 
-#define READER_LOOK_MS 250 /* so often a reader that takes nothing is looked at, at least; */
-#define READER_FIRST_MS 50
-#define READER_LOOKS 5 /* and so often while others are patient with it */
-
 /* -------------------------------------------------------------------- state */
 
-static const char *const state_names[] = {
-#define X(name) #name,
-    CLIENT_STATES(X)
-#undef X
-};
-
-void client_become(struct client *c, enum client_state to)
+static void client_enter(struct client *c, enum client_state to)
 {
-#define TO(name) (1u << CLIENT_##name)
-    static const unsigned legal[] = {
-        [CLIENT_IDLE] = TO(HEAD) | TO(LEAVING) | TO(CLOSED),
-        [CLIENT_HEAD] = TO(EXCHANGE) | TO(LEAVING) | TO(CLOSED),
-        [CLIENT_EXCHANGE] = TO(IDLE) | TO(LOOKING) | TO(LEAVING) | TO(CLOSED),
-        [CLIENT_LOOKING] = TO(IDLE) | TO(SECURING) | TO(TUNNEL) | TO(LEAVING) | TO(CLOSED),
-        [CLIENT_SECURING] = TO(IDLE) | TO(CLOSED),
-        [CLIENT_TUNNEL] = TO(CLOSED),
-        [CLIENT_LEAVING] = TO(CLOSED),
-        [CLIENT_CLOSED] = 0,
-    };
-#undef TO
-    CHECK(legal[c->state] & (1u << to));
-    LOG(DEBUG, c->ingress.client, "%s -> %s", state_names[c->state], state_names[to]);
-    c->state = to;
-    if (to != CLIENT_EXCHANGE && to != CLIENT_LOOKING && to != CLIENT_SECURING)
-        list_remove(&c->place);
+    STATE_ENTER_FOR(client, &c->state, to, c->ingress.client, 0,
+                    c->call ? call_request_id(c->call) : NULL);
+    if (to != CLIENT_EXCHANGE && to != CLIENT_SWITCHED)
+        list_remove(&c->securing);
 }
 
-/* Who does not read his answers is asked for no more requests. */
-bool client_listens(const struct client *c)
+/* Is more input to be parsed now? A client that does not read its responses is asked for
+ * no more requests. */
+static bool is_listening(const struct client *c)
 {
-    if (c->state == CLIENT_EXCHANGE)
-        return !c->call->complete && !c->call->held && !c->call->ended && !c->call->refused;
-    return (c->state == CLIENT_IDLE && !c->backlogged) || c->state == CLIENT_HEAD;
+    if (c->state == CLIENT_IDLE)
+        return !response_writer_is_full(c->writer);
+    return (c->state == CLIENT_HEAD || c->state == CLIENT_EXCHANGE) && call_is_listening(c->call);
 }
 
-void client_defer(struct client *c)
+static bool is_draining(const struct client *c)
 {
-    loop_defer(c->deadline.loop, &c->task);
+    return c->context->state != CLIENTS_SERVING;
+}
+
+/* Does at the end of the turn what there is to do. */
+static void defer(struct client *c)
+{
+    loop_defer(c->context->loop, &c->task);
 }
 
 /* ------------------------------------------------------------------- ending */
 
-static void drop_tunnel(struct client *c)
-{
-    if (c->tunnel)
-        tunnel_close(c->tunnel);
-    c->tunnel = NULL;
-}
-
-/* Off the house and off its deadline; the task frees it. */
+/* Off its lists and its timer; the task frees it. */
 static void detach(struct client *c)
 {
-    client_become(c, CLIENT_CLOSED);
-    deadline_stop(&c->deadline);
+    client_enter(c, CLIENT_CLOSED);
+    client_timer_stop(&c->timer);
     list_remove(&c->link);
     c->stream = NULL;
-    drop_tunnel(c);
-    leaves_forget(&c->leaf);
-    client_defer(c);
-}
-
-static void cancel_exchange(struct client *c)
-{
-    struct exchange *x = c->call ? c->call->exchange : NULL;
-    if (x == NULL)
-        return;
-    c->call->exchange = NULL;
-    if (exchange_leave(x))
-        c->call->arena = NULL; /* it is the exchange's now */
-}
-
-/* To a client without a length or chunks (HTTP/1.0) the end of the connection is
- * the end of the answer. */
-static bool would_look_whole(const struct client *c)
-{
-    const struct call *call = c->call;
-    if (c->stream == NULL || call == NULL || !call->head_out || call->framing != FRAMING_CLOSE)
-        return false;
-    return !call->ended || call->failed || stream_queued(c->stream) > 0;
+    if (c->tunnel)
+        client_tunnel_close(c->tunnel);
+    c->tunnel = NULL;
+    defer(c);
 }
 
 void client_close(struct client *c, const char *why)
@@ -112,37 +103,39 @@ void client_close(struct client *c, const char *why)
         return;
     LOG(DEBUG, c->ingress.client, "closed: %s", why);
     struct stream *stream = c->stream;
-    bool breaks = would_look_whole(c);
+    bool resets = stream && response_writer_needs_reset(c->writer);
     detach(c);
-    cancel_exchange(c);
-    if (stream == NULL)
-        return;
-    if (breaks)
+    if (c->call)
+        call_leave(c->call);
+    if (resets)
         stream_reset(stream);
-    else
+    else if (stream)
         stream_close(stream);
 }
 
-/* Linger bounds its guests tightly, so a long answer is waited for here. */
-void client_leave(struct client *c)
+/* Nothing more will be answered: what is written goes out, then the stream lingers. That
+ * is tightly bounded, so a long response is waited for here. */
+static void leave(struct client *c)
 {
-    cancel_exchange(c);
-    drop_tunnel(c);
-    client_flush(c);
-    if (c->backlogged) {
+    if (c->call)
+        call_leave(c->call);
+    response_writer_flush(c->writer);
+    if (response_writer_is_full(c->writer)) {
         if (c->state != CLIENT_LEAVING)
-            client_become(c, CLIENT_LEAVING);
+            client_enter(c, CLIENT_LEAVING);
         return;
     }
     struct stream *stream = c->stream;
-    struct lingering *linger = c->house->linger;
+    struct lingering *linger = c->context->linger;
     detach(c);
     linger_take(linger, stream);
 }
 
 static void client_free(struct client *c)
 {
-    client_call_free(c);
+    CHECK(c->tunnel == NULL);
+    call_free(c->call);
+    response_writer_free(c->writer);
     buf_clear(&c->kept);
     task_forget(&c->task);
     free((char *)c->ingress.upstream);
@@ -152,196 +145,49 @@ static void client_free(struct client *c)
     free(c);
 }
 
-/* What the kernel still has of the last answer goes out behind a close, too; what
- * is queued here would be lost by it. */
-void client_dismiss(struct client *c)
+/* ------------------------------------------------------------------ parsing */
+
+/* The client's own error message seldom names the cause, so it is logged here. What was
+ * sent is no request, and is refused as such. */
+static void warn_of_tls(const struct client *c)
 {
-    bool rests = c->state == CLIENT_IDLE || c->state == CLIENT_LOOKING;
-    if (!rests || c->kept.size || !stream_is_quiet(c->stream))
-        return;
-    if (stream_queued(c->stream))
-        client_leave(c);
-    else
-        client_close(c, "trunkline is shutting down");
+    LOG(WARN, c->ingress.client,
+        "a TLS ClientHello on a port of plain HTTP: the proxy's URL begins with http://, "
+        "for https requests too (HTTPS_PROXY=http://...)");
 }
 
-/* A request that was sent ahead is the next in turn, whatever its client has read. */
-static void take_next(struct client *c)
-{
-    c->backlogged = false;
-    client_go_on(c);
-}
+static const struct call_events call_events;
 
-void client_settle(struct client *c)
+/* Returns how many bytes it used. */
+static size_t parse(struct client *c, const char *data, size_t len)
 {
-    if (c->state == CLIENT_IDLE && c->kept.size)
-        take_next(c);
-    switch (c->state) {
-    case CLIENT_HEAD: client_refuse(c, &c->house->ending); break;
-    case CLIENT_EXCHANGE:
-        if (!c->call->ended && !c->call->refused)
-            client_refuse(c, &c->house->ending);
-        break;
-    case CLIENT_IDLE: client_dismiss(c); break;
-    case CLIENT_LOOKING:
-    case CLIENT_SECURING:
-    case CLIENT_TUNNEL: client_close(c, "trunkline is shutting down"); break;
-    case CLIENT_LEAVING:
-    case CLIENT_CLOSED: break;
+    size_t skipped = 0;
+    if (c->state == CLIENT_IDLE) {
+        skipped = request_parser_skip(data, len);
+        if (skipped == len)
+            return len;
+        if ((unsigned char)data[skipped] == TLS_HANDSHAKE && !c->ingress.tunnel)
+            warn_of_tls(c);
+        c->call = call_new(c->context, &c->ingress, c->writer, &call_events, c);
+        client_enter(c, CLIENT_HEAD);
     }
-    client_arm(c);
+    return skipped + call_feed(c->call, data + skipped, len - skipped);
 }
 
-/* ---------------------------------------------------------------- deadlines */
-
-static enum client_wait wanted_wait(const struct client *c)
+/* Parses what was kept, as far as that is possible now; with nothing kept too, as the end
+ * of a request that was held at the last byte of its body has not been told yet. */
+static void go_on(struct client *c)
 {
-    switch (c->state) {
-    case CLIENT_IDLE:
-        if (c->kept.size && !c->backlogged)
-            return WAIT_TURN;
-        return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_IDLE;
-    case CLIENT_HEAD: return WAIT_HEAD;
-    case CLIENT_LOOKING: return c->intercepts ? WAIT_TLS : WAIT_IDLE;
-    case CLIENT_SECURING: return WAIT_TLS;
-    case CLIENT_EXCHANGE:
-        if (client_listens(c))
-            return WAIT_BODY;
-        if (stream_queued(c->stream))
-            return WAIT_READER;
-        return c->reading_paused ? WAIT_PEER : WAIT_NONE;
-    case CLIENT_LEAVING: return WAIT_QUEUE;
-    case CLIENT_TUNNEL:
-    case CLIENT_CLOSED: break;
+    const char *at;
+    size_t len;
+    if (is_listening(c) && c->state == CLIENT_EXCHANGE)
+        (void)parse(c, "", 0);
+    while (is_listening(c) && (len = buf_front(&c->kept, &at)))
+        buf_consume(&c->kept, parse(c, at, len));
+    if (c->stream && c->reading_paused && c->kept.size <= KEEP_MAX / 2) {
+        c->reading_paused = false;
+        stream_resume(c->stream);
     }
-    return WAIT_NONE;
-}
-
-/* How long a reader may take nothing of its answer: less if its exchange holds a
- * connection that others wait for (contract 11, "Bodies first"). */
-static uint64_t reader_patience(const struct client *c)
-{
-    uint64_t most = c->house->limits.body_timeout_ms;
-    uint64_t patience = c->call->exchange ? exchange_patience(c->call->exchange) : most;
-    return patience < most ? patience : most;
-}
-
-static void look_soon(struct client *c)
-{
-    uint64_t soon = reader_patience(c) / READER_LOOKS;
-    deadline_in(&c->deadline, soon < READER_LOOK_MS ? soon : READER_LOOK_MS);
-}
-
-static void set_deadline(struct client *c, enum client_wait wait)
-{
-    const struct client_limits *limits = &c->house->limits;
-    c->wait = wait;
-    switch (wait) {
-    case WAIT_NONE: deadline_stop(&c->deadline); break;
-    case WAIT_IDLE: deadline_in(&c->deadline, limits->idle_timeout_ms); break;
-    case WAIT_TLS:
-    case WAIT_HEAD: deadline_in(&c->deadline, limits->header_timeout_ms); break;
-    case WAIT_BODY:
-        c->last_input = loop_now(c->house->loop);
-        deadline_in(&c->deadline, limits->body_timeout_ms);
-        break;
-    case WAIT_QUEUE:
-        c->taken = stream_taken(c->stream);
-        deadline_in(&c->deadline, limits->body_timeout_ms);
-        break;
-    case WAIT_READER:
-        c->taken = stream_taken(c->stream);
-        c->taken_at = loop_now(c->house->loop);
-        deadline_in(&c->deadline, READER_FIRST_MS); /* it is not held back yet */
-        break;
-    case WAIT_TURN: deadline_in(&c->deadline, 0); break;
-    case WAIT_PEER: deadline_in(&c->deadline, PEER_MS); break;
-    }
-}
-
-/* Only a change moves the deadline, so that a trickle does not. */
-void client_arm(struct client *c)
-{
-    enum client_wait wanted = wanted_wait(c);
-    if (c->state != CLIENT_CLOSED && wanted != c->wait)
-        set_deadline(c, wanted);
-}
-
-static void refuse_late(struct client *c, const char *words)
-{
-    struct verdict v = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "%s", words);
-    v.status = 408;
-    client_refuse(c, &v);
-}
-
-/* What came since is known by its time. */
-static void body_expired(struct client *c)
-{
-    uint64_t due = c->last_input + c->house->limits.body_timeout_ms;
-    if (due > loop_now(c->house->loop))
-        deadline_at(&c->deadline, due);
-    else
-        refuse_late(c, "the request's body did not come in time");
-}
-
-/* What was taken since is known by the count alone: a client that stopped
- * reading is found after one to two timeouts. */
-static void queue_expired(struct client *c)
-{
-    if (stream_queued(c->stream) && stream_taken(c->stream) == c->taken)
-        client_close(c, "it does not read its answer");
-    else
-        set_deadline(c, wanted_wait(c));
-}
-
-/* Looked at again and again, since who waits for the connection may come at any time. */
-static void look_at_reader(struct client *c)
-{
-    uint64_t now = loop_now(c->house->loop);
-    if (stream_taken(c->stream) != c->taken) {
-        c->taken = stream_taken(c->stream);
-        c->taken_at = now;
-    }
-    if (now - c->taken_at >= reader_patience(c))
-        client_close(c, "it does not read its answer");
-    else
-        look_soon(c);
-}
-
-/* Who is held back is not read from, and so not heard when it leaves. */
-static void look_for_peer(struct client *c)
-{
-    if (stream_is_broken(c->stream))
-        client_close(c, "it left while it was held back");
-    else
-        set_deadline(c, wanted_wait(c));
-}
-
-static void on_expired(struct deadline *d)
-{
-    struct client *c = self(container_of(d, struct client, deadline));
-    switch (c->wait) {
-    case WAIT_NONE: break;
-    case WAIT_IDLE: client_leave(c); break;
-    case WAIT_TLS:
-        if (c->state == CLIENT_LOOKING) {
-            client_leave(c);
-            break;
-        }
-        client_give_up_tls(c, FAILURE_CONNECTION_TIMEOUT,
-                           "the client's TLS handshake did not end in time");
-        break;
-    case WAIT_HEAD: refuse_late(c, "the request's head did not come in time"); break;
-    case WAIT_BODY: body_expired(c); break;
-    case WAIT_QUEUE: queue_expired(c); break;
-    case WAIT_READER: look_at_reader(c); break;
-    case WAIT_TURN:
-        c->wait = WAIT_NONE;
-        client_go_on(c);
-        break;
-    case WAIT_PEER: look_for_peer(c); break;
-    }
-    client_arm(c);
 }
 
 /* -------------------------------------------------------------------- input */
@@ -349,11 +195,7 @@ static void on_expired(struct deadline *d)
 /* The rest of the request, and further ones, but none after the last. */
 static bool is_wanted(const struct client *c)
 {
-    const struct call *call = c->call;
-    if (c->state != CLIENT_EXCHANGE)
-        return c->state == CLIENT_IDLE || c->state == CLIENT_LOOKING;
-    bool is_last = call->complete && call->last && !call->may_switch;
-    return !call->ended && !call->refused && !is_last;
+    return c->state == CLIENT_IDLE || (c->state == CLIENT_EXCHANGE && call_keeps_ahead(c->call));
 }
 
 static void keep(struct client *c, const char *data, size_t len)
@@ -367,12 +209,12 @@ static void keep(struct client *c, const char *data, size_t len)
     }
 }
 
-/* What asks for more goes first: those under way are to end. */
+/* What asks for more goes first: what is under way is to end. */
 static void refuse_for_memory(struct client *c)
 {
     struct verdict why =
         verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO, "trunkline is out of memory");
-    client_refuse(c, &why);
+    call_refuse(c->call, &why);
 }
 
 /* While memory is short, no more of a head is read than it takes to refuse it:
@@ -387,42 +229,25 @@ static void on_data(void *owner, const char *data, size_t len)
 {
     struct client *c = self(owner);
     size_t used = 0;
-    c->last_input = loop_now(c->house->loop);
-    if (client_listens(c) && c->kept.size == 0)
-        used = client_parse(c, data, readable(c, len));
+    client_timer_note_input(&c->timer);
+    if (is_listening(c) && c->kept.size == 0)
+        used = parse(c, data, readable(c, len));
     if (c->state == CLIENT_HEAD && alloc_is_short())
         refuse_for_memory(c);
     keep(c, data + used, len - used);
-    if (c->state == CLIENT_LOOKING)
-        client_look(c);
-    client_arm(c);
+    arm(c);
 }
 
-/* Parses what was kept; with nothing kept too, as a parser that was paused at
- * the last byte of a body has not told the request's end yet. */
-void client_go_on(struct client *c)
-{
-    const char *at;
-    size_t len;
-    if (client_listens(c) && c->state == CLIENT_EXCHANGE)
-        (void)client_parse(c, "", 0);
-    while (client_listens(c) && (len = buf_front(&c->kept, &at)))
-        buf_consume(&c->kept, client_parse(c, at, len));
-    if (c->state != CLIENT_CLOSED && c->reading_paused && c->kept.size <= KEEP_MAX / 2) {
-        c->reading_paused = false;
-        stream_resume(c->stream);
-    }
-}
-
-/* Is a complete answer still on its way? Its client may well read it to the
- * end after it said that it sends no more. */
+/* Is a complete response still on its way? Its client may well read it to the end after
+ * it said that it sends no more. */
 static bool is_being_read(struct client *c)
 {
-    bool answered = c->state == CLIENT_IDLE ||
-                    (c->state == CLIENT_EXCHANGE && c->call->ended && !c->call->failed);
-    if (!answered)
+    bool is_answered =
+        c->state == CLIENT_IDLE ||
+        (c->state == CLIENT_EXCHANGE && call_is_over(c->call) && call_end(c->call) != CALL_CUT);
+    if (!is_answered)
         return false;
-    client_flush(c);
+    response_writer_flush(c->writer);
     return stream_queued(c->stream) > 0;
 }
 
@@ -432,43 +257,250 @@ static void on_end(void *owner, enum stream_end how, const char *why)
     if (how == STREAM_EOF && c->state == CLIENT_LEAVING)
         return;
     if (how == STREAM_EOF && is_being_read(c))
-        client_leave(c);
+        leave(c);
     else
         client_close(c, why);
-    client_arm(c);
+    arm(c);
 }
 
 static void on_drain(void *owner)
 {
     struct client *c = self(owner);
-    c->backlogged = false;
+    bool was_full = response_writer_drained(c->writer);
     if (c->state == CLIENT_LEAVING) {
-        client_leave(c);
+        leave(c);
         return;
     }
-    if (c->call && c->call->paused && c->call->exchange) {
-        c->call->paused = false;
-        exchange_resume(c->call->exchange);
-    }
-    client_arm(c);
+    if (was_full && c->call)
+        call_resume(c->call);
+    arm(c);
 }
+
+/* Takes the stream, which may be a new one. What is queued in it counts again with the
+ * first write. */
+static void use_stream(struct client *c, struct stream *stream)
+{
+    static const struct stream_events events = {
+        .on_data = on_data, .on_end = on_end, .on_drain = on_drain};
+    c->stream = stream;
+    c->reading_paused = false;
+    response_writer_use(c->writer, stream);
+    stream_bind(stream, &events, c);
+    stream_resume(stream);
+}
+
+/* ----------------------------------------------- after CONNECT or an upgrade */
+
+/* As before CONNECT, but requests are those of the tunnel from here on. */
+static void on_http(void *owner, struct stream *stream)
+{
+    struct client *c = self(owner);
+    c->tunnel = NULL;
+    client_enter(c, CLIENT_IDLE);
+    use_stream(c, stream);
+    if (c->kept.size)
+        go_on(c);
+    else if (is_draining(c))
+        leave(c);
+    arm(c);
+}
+
+static void on_tunnel_idle(void *owner, struct stream *stream)
+{
+    struct client *c = self(owner);
+    c->tunnel = NULL;
+    use_stream(c, stream);
+    leave(c);
+    arm(c);
+}
+
+static void on_tls_failed(void *owner, const struct verdict *why)
+{
+    struct client *c = self(owner);
+    const struct handler *handler = c->context->handler;
+    c->tunnel = NULL;
+    handler->tls_failed(handler->self, &c->ingress, why);
+    client_close(c, why->detail);
+}
+
+static void on_tunnel_over(void *owner, const char *why)
+{
+    struct client *c = self(owner);
+    c->tunnel = NULL;
+    client_close(c, why);
+}
+
+static void remember_host(struct client *c, const struct switched *to)
+{
+    char *outer = (char *)c->ingress.tunnel;
+    c->ingress.tunnel = must_strndup(to->host.at, to->host.len);
+    c->ingress.tunnel_port = to->port;
+    free(outer);
+}
+
+/* The memory of the request goes first, as a tunnel may last. Where something was dialled,
+ * TLS is not terminated here after all. */
+static void on_switch(void *owner, const struct switched *to)
+{
+    static const struct client_tunnel_events events = {on_http, on_tunnel_idle, on_tls_failed,
+                                                       on_tunnel_over};
+    struct client *c = self(owner);
+    struct stream *stream = c->stream;
+    if (to->looks)
+        remember_host(c, to);
+    if (!to->intercepts || to->tunnel)
+        list_remove(&c->securing);
+    c->stream = NULL;
+    c->tunnel = client_tunnel_new(c->context, &c->ingress, stream, &c->kept, to, &events, c);
+    call_free(c->call);
+    c->call = NULL;
+    response_writer_done(c->writer);
+    client_enter(c, CLIENT_SWITCHED);
+    arm(c);
+    client_tunnel_begin(c->tunnel);
+}
+
+/* ----------------------------------------------------------- events of a call */
+
+/* Counted from the request on, since its answer is a promise already. */
+static bool may_secure(struct client *c, const struct request *request, struct verdict *why)
+{
+    const struct handler *handler = c->context->handler;
+    struct list *securing = &c->context->securing;
+    if (!handler->intercepts(handler->self, request, &c->ingress))
+        return true;
+    if (securing->count < SECURING_MAX) {
+        list_push_back(securing, &c->securing);
+        return true;
+    }
+    *why = verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO,
+                        "%zu clients are in their TLS handshake", securing->count);
+    return false;
+}
+
+static bool on_request(void *owner, const struct request *request, struct verdict *why)
+{
+    struct client *c = self(owner);
+    client_enter(c, CLIENT_EXCHANGE);
+    return !span_is(request->method, SPAN("CONNECT")) || may_secure(c, request, why);
+}
+
+static void on_progress(void *owner)
+{
+    arm(self(owner));
+}
+
+static void on_change(void *owner)
+{
+    defer(self(owner));
+}
+
+static void on_refused(void *owner)
+{
+    leave(self(owner));
+}
+
+static const struct call_events call_events = {.on_head = on_request,
+                                               .on_progress = on_progress,
+                                               .on_change = on_change,
+                                               .on_refused = on_refused,
+                                               .on_switch = on_switch};
+
+static void on_full(void *owner)
+{
+    struct client *c = self(owner);
+    if (c->call)
+        call_pause(c->call);
+}
+
+static const struct response_writer_events writer_events = {.on_gathered = on_change,
+                                                            .on_full = on_full};
+
+/* -------------------------------------------------------------------- timer */
+
+static enum client_wait wanted_wait(const struct client *c)
+{
+    switch (c->state) {
+    case CLIENT_IDLE:
+        if (c->kept.size && !response_writer_is_full(c->writer))
+            return WAIT_TURN;
+        return stream_queued(c->stream) ? WAIT_QUEUE : WAIT_IDLE;
+    case CLIENT_HEAD: return WAIT_HEAD;
+    case CLIENT_EXCHANGE:
+        if (is_listening(c))
+            return WAIT_BODY;
+        if (stream_queued(c->stream))
+            return WAIT_READER;
+        return c->reading_paused ? WAIT_PEER : WAIT_NONE;
+    case CLIENT_LEAVING: return WAIT_QUEUE;
+    case CLIENT_SWITCHED:
+    case CLIENT_CLOSED: break;
+    }
+    return WAIT_NONE;
+}
+
+static void arm(struct client *c)
+{
+    client_timer_wait(&c->timer, c->stream, wanted_wait(c));
+}
+
+static void on_checked(void *owner)
+{
+    arm(self(owner));
+}
+
+/* Less than without end if its exchange holds a connection that others wait for
+ * (contract 11, "Bodies first"). */
+static uint64_t on_patience(void *owner)
+{
+    struct client *c = self(owner);
+    return c->call ? call_patience(c->call) : UINT64_MAX;
+}
+
+static void refuse_late(struct client *c, const char *words)
+{
+    struct verdict v = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "%s", words);
+    v.status = 408;
+    call_refuse(c->call, &v);
+}
+
+static void on_expired(void *owner, enum client_wait wait)
+{
+    struct client *c = self(owner);
+    switch (wait) {
+    case WAIT_NONE: break;
+    case WAIT_IDLE: leave(c); break;
+    case WAIT_HEAD: refuse_late(c, "the request's head did not come in time"); break;
+    case WAIT_BODY: refuse_late(c, "the request's body did not come in time"); break;
+    case WAIT_QUEUE:
+    case WAIT_READER: client_close(c, "it does not read its answer"); break;
+    case WAIT_TURN: go_on(c); break;
+    case WAIT_PEER: client_close(c, "it left while it was held back"); break;
+    }
+    arm(c);
+}
+
+static const struct client_timer_events timer_events = {
+    .on_expired = on_expired, .on_checked = on_checked, .on_patience = on_patience};
 
 /* ------------------------------------------------------------ end of a turn */
 
 static void finish_call(struct client *c)
 {
-    struct call *call = c->call;
-    if (call->failed) {
-        client_close(c, "the answer failed");
-    } else if (call->last || !call->complete || c->house->draining) {
-        client_leave(c);
-    } else {
-        client_call_free(c);
-        client_become(c, CLIENT_IDLE);
+    switch (call_end(c->call)) {
+    case CALL_CUT: client_close(c, "the answer failed"); break;
+    case CALL_LAST: leave(c); break;
+    case CALL_NEXT:
+        call_free(c->call);
+        c->call = NULL;
+        response_writer_done(c->writer);
+        client_enter(c, CLIENT_IDLE);
+        break;
     }
 }
 
-/* Of pipelined requests each turn takes one (WAIT_TURN): who sends many waits himself. */
+/* Of pipelined requests each turn takes one (WAIT_TURN), so that a client that sends many
+ * delays nobody but itself. */
 static void run(struct task *t)
 {
     struct client *c = self(container_of(t, struct client, task));
@@ -476,36 +508,81 @@ static void run(struct task *t)
         client_free(c);
         return;
     }
-    client_flush(c);
-    if (c->state == CLIENT_EXCHANGE && c->call->ended)
+    response_writer_flush(c->writer);
+    if (c->state == CLIENT_EXCHANGE && call_is_over(c->call))
         finish_call(c);
     else if (c->state == CLIENT_EXCHANGE)
-        client_go_on(c);
-    client_arm(c);
+        go_on(c);
+    arm(c);
 }
 
-void client_listen(struct client *c)
+/* ---------------------------------------------------------- the daemon's end */
+
+/* What the kernel still has of the last response goes out behind a close, too; what
+ * is queued here would be lost by it. */
+void client_dismiss(struct client *c)
 {
-    static const struct stream_events events = {
-        .on_data = on_data, .on_end = on_end, .on_drain = on_drain};
-    stream_bind(c->stream, &events, c);
-    stream_resume(c->stream);
+    if (c->state == CLIENT_SWITCHED) {
+        struct stream *stream = client_tunnel_stop(c->tunnel);
+        if (stream == NULL)
+            return;
+        c->tunnel = NULL;
+        use_stream(c, stream);
+    } else if (c->state != CLIENT_IDLE || c->kept.size || !stream_is_quiet(c->stream)) {
+        return;
+    }
+    if (stream_queued(c->stream))
+        leave(c);
+    else
+        client_close(c, "trunkline is shutting down");
+    arm(c);
 }
 
-void client_new(struct clients *house, struct stream *stream, const struct ingress *ingress)
+/* A request that was sent ahead is the next in turn, whatever its client has read. */
+static void take_next(struct client *c)
+{
+    (void)response_writer_drained(c->writer);
+    go_on(c);
+}
+
+void client_settle(struct client *c)
+{
+    const struct verdict *ending = &c->context->ending;
+    if (c->state == CLIENT_IDLE && c->kept.size)
+        take_next(c);
+    switch (c->state) {
+    case CLIENT_HEAD: call_refuse(c->call, ending); break;
+    case CLIENT_EXCHANGE: call_settle(c->call, ending); break;
+    case CLIENT_IDLE: client_dismiss(c); break;
+    case CLIENT_SWITCHED: client_close(c, "trunkline is shutting down"); break;
+    case CLIENT_LEAVING:
+    case CLIENT_CLOSED: break;
+    }
+    arm(c);
+}
+
+/* -------------------------------------------------------------------- birth */
+
+struct client *client_of(struct link *open)
+{
+    return container_of(open, struct client, link);
+}
+
+void client_new(struct client_context *context, struct stream *stream,
+                const struct ingress *ingress)
 {
     struct client *c = NEW(struct client);
-    MAGIC_INIT(c, CLIENT_MAGIC);
-    c->house = house;
-    c->stream = stream;
+    MAGIC_INIT(c, MAGIC);
+    c->context = context;
     c->ingress = *ingress;
     if (ingress->upstream) /* a reload may end the listener before the connection */
         c->ingress.upstream = must_strdup(ingress->upstream);
     if (ingress->socket)
         c->ingress.socket = must_strdup(ingress->socket);
-    deadline_init(&c->deadline, house->loop, on_expired);
+    c->writer = response_writer_new(c->ingress.client, stream, &writer_events, c);
+    client_timer_init(&c->timer, context->loop, &context->limits, &timer_events, c);
     task_init(&c->task, run);
-    list_push_back(&house->open, &c->link);
-    client_listen(c);
-    client_arm(c);
+    list_push_back(&context->open, &c->link);
+    use_stream(c, stream);
+    arm(c);
 }

@@ -1,122 +1,169 @@
-#include "front/client_internal.h"
+#include "front/clients.h"
 
 #include "base/alloc.h"
+#include "front/client.h"
+#include "front/response_writer.h"
+
+struct clients {
+    struct client_context context;
+    uint64_t accepted, rejected; /* since start */
+};
+
+static void clients_enter(struct clients *cs, enum clients_state to)
+{
+    STATE_ENTER(clients, &cs->context.state, to, "clients", 0);
+}
 
 struct clients *clients_new(struct loop *loop, struct lingering *linger,
                             const struct handler *handler, const struct client_limits *limits)
 {
-    struct clients *house = NEW(struct clients);
-    house->loop = loop;
-    house->linger = linger;
-    house->handler = handler;
-    house->limits = *limits;
-    list_init(&house->open);
-    list_init(&house->securing);
-    return house;
+    struct clients *cs = NEW(struct clients);
+    cs->context.loop = loop;
+    cs->context.linger = linger;
+    cs->context.handler = handler;
+    cs->context.limits = *limits;
+    list_init(&cs->context.open);
+    list_init(&cs->context.securing);
+    return cs;
 }
 
-void clients_intercept(struct clients *house, struct worker *worker, struct leaves *leaves)
+void clients_intercept(struct clients *cs, struct worker *worker, struct leaves *leaves)
 {
-    house->worker = worker;
-    house->leaves = leaves;
+    cs->context.worker = worker;
+    cs->context.leaves = leaves;
 }
 
-void clients_identify(struct clients *house, struct request_ids *ids)
+void clients_identify(struct clients *cs, struct request_ids *ids)
 {
-    house->ids = ids;
+    cs->context.ids = ids;
 }
 
-void clients_set_limits(struct clients *house, const struct client_limits *limits)
+void clients_set_limits(struct clients *cs, const struct client_limits *limits)
 {
-    house->limits = *limits;
+    cs->context.limits = *limits;
+}
+
+/* ---------------------------------------------------------------- accepting */
+
+/* It is flushed at once. */
+static void on_gathered(void *owner)
+{
+    (void)owner;
+}
+
+/* An error is far below STREAM_HIGH. */
+static void on_full(void *owner)
+{
+    (void)owner;
+}
+
+static void write_error(const struct request *request, const struct ingress *ingress,
+                        struct stream *stream, const struct verdict *why)
+{
+    static const struct response_writer_events events = {on_gathered, on_full};
+    struct response_writer *w = response_writer_new(ingress->client, stream, &events, NULL);
+    response_writer_error(w, request, why);
+    response_writer_flush(w);
+    response_writer_free(w);
 }
 
 /* Answered at once: the client finds it when it has sent its request. */
-static void turn_away(struct clients *house, struct stream *stream, const struct ingress *ingress,
+static void turn_away(struct clients *cs, struct stream *stream, const struct ingress *ingress,
                       const struct verdict *why)
 {
+    const struct handler *handler = cs->context.handler;
     struct request request = {.arena = arena_new()};
-    struct text out = {0};
-    if (house->ids)
-        request_ids_next(house->ids, &request.id);
-    client_write_error(&out, &request, why);
-    uv_buf_t piece = uv_buf_init(out.at, (unsigned)out.len);
-    (void)stream_write(stream, &piece, 1); /* far below STREAM_HIGH */
-    text_free(&out);
-    house->rejected++;
-    house->handler->refused(house->handler->self, &request, ingress, why);
+    if (cs->context.ids)
+        request_ids_next(cs->context.ids, &request.id);
+    write_error(&request, ingress, stream, why);
+    cs->rejected++;
+    handler->refused(handler->self, &request, ingress, why);
     arena_free(request.arena);
-    linger_take(house->linger, stream);
+    linger_take(cs->context.linger, stream);
 }
 
-void clients_turn_away(struct clients *house, struct stream *stream, const struct ingress *ingress,
+void clients_turn_away(struct clients *cs, struct stream *stream, const struct ingress *ingress,
                        const char *words)
 {
     struct verdict why = verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO, "%s", words);
-    turn_away(house, stream, ingress, &why);
+    turn_away(cs, stream, ingress, &why);
 }
 
-void clients_accept(struct clients *house, struct stream *stream, const struct ingress *ingress)
+void clients_accept(struct clients *cs, struct stream *stream, const struct ingress *ingress)
 {
-    if (house->draining) {
+    size_t open = cs->context.open.count;
+    if (cs->context.state != CLIENTS_SERVING) {
         struct verdict why =
             verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "trunkline is shutting down");
-        turn_away(house, stream, ingress, &why);
+        turn_away(cs, stream, ingress, &why);
         return;
     }
-    if (house->open.count >= house->limits.max_clients) {
-        struct verdict why =
-            verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO,
-                         "%zu clients are connected (max_clients)", house->open.count);
-        turn_away(house, stream, ingress, &why);
+    if (open >= cs->context.limits.max_clients) {
+        struct verdict why = verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO,
+                                          "%zu clients are connected (max_clients)", open);
+        turn_away(cs, stream, ingress, &why);
         return;
     }
     if (alloc_is_short()) {
-        clients_turn_away(house, stream, ingress, "trunkline is out of memory");
+        clients_turn_away(cs, stream, ingress, "trunkline is out of memory");
         return;
     }
-    house->accepted++;
-    client_new(house, stream, ingress);
+    cs->accepted++;
+    client_new(&cs->context, stream, ingress);
 }
 
-void clients_reject(struct clients *house, struct stream *stream)
+void clients_reject(struct clients *cs, struct stream *stream)
 {
-    house->rejected++;
+    cs->rejected++;
     stream_close(stream);
 }
 
-void clients_count(const struct clients *house, size_t *open, uint64_t *accepted,
-                   uint64_t *rejected)
+void clients_count(const struct clients *cs, size_t *open, uint64_t *accepted, uint64_t *rejected)
 {
-    *open = house->open.count;
-    *accepted = house->accepted;
-    *rejected = house->rejected;
+    *open = cs->context.open.count;
+    *accepted = cs->accepted;
+    *rejected = cs->rejected;
 }
 
-void clients_drain(struct clients *house)
+/* ------------------------------------------------------------------- ending */
+
+static void for_each(struct clients *cs, void (*act)(struct client *))
 {
-    house->draining = true;
+    struct link *next;
+    for (struct link *at = list_first(&cs->context.open); at; at = next) {
+        next = list_next(at);
+        act(client_of(at));
+    }
 }
 
-void clients_dismiss(struct clients *house)
+void clients_drain(struct clients *cs)
 {
-    LIST_FOR (&house->open, c, struct client, link)
-        client_dismiss(c);
+    if (cs->context.state == CLIENTS_SERVING)
+        clients_enter(cs, CLIENTS_DRAINING);
 }
 
-void clients_settle(struct clients *house, const struct verdict *why)
+void clients_dismiss(struct clients *cs)
 {
-    house->draining = true;
-    house->ending = *why;
-    LIST_FOR (&house->open, c, struct client, link)
-        client_settle(c);
+    for_each(cs, client_dismiss);
 }
 
-void clients_free(struct clients *house)
+void clients_settle(struct clients *cs, const struct verdict *why)
 {
-    if (house == NULL)
+    cs->context.ending = *why;
+    if (cs->context.state != CLIENTS_ENDING)
+        clients_enter(cs, CLIENTS_ENDING);
+    for_each(cs, client_settle);
+}
+
+static void end(struct client *c)
+{
+    client_close(c, "trunkline ends");
+}
+
+void clients_free(struct clients *cs)
+{
+    if (cs == NULL)
         return;
-    LIST_FOR (&house->open, c, struct client, link)
-        client_close(c, "trunkline ends");
-    free(house);
+    for_each(cs, end);
+    free(cs);
 }

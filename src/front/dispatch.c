@@ -54,7 +54,7 @@ static void refused(void *owner, const struct request *r, const struct ingress *
     proxy_note_refusal(d->proxy, r, in, why);
 }
 
-static void unsecured(void *owner, const struct ingress *in, const struct verdict *why)
+static void tls_failed(void *owner, const struct ingress *in, const struct verdict *why)
 {
     struct dispatch *d = owner;
     proxy_note_unsecured(d->proxy, in, why);
@@ -66,5 +66,5 @@ void dispatch_init(struct dispatch *d, struct proxy *proxy, struct admin *admin,
     d->proxy = proxy;
     d->admin = admin;
     d->leaves = leaves;
-    d->handler = (struct handler){d, would_intercept, open_exchange, refused, unsecured};
+    d->handler = (struct handler){d, would_intercept, open_exchange, refused, tls_failed};
 }

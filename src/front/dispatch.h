@@ -2,7 +2,7 @@
  * upstream is meant; then it is handed on. Owned by main. */
 #pragma once
 
-#include "front/client.h"
+#include "front/handler.h"
 #include "net/leaves.h"
 #include "pages/admin.h"
 #include "proxy/proxy.h"

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "config/config.h"
-#include "front/client.h"
+#include "front/clients.h"
 
 struct listeners;
 

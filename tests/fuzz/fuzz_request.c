@@ -4,7 +4,7 @@
  * the input says how to cut. */
 #include "../unit/fake_handler.h"
 #include "../unit/fake_stream.h"
-#include "front/client.h"
+#include "front/clients.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -7,7 +7,7 @@
 
 #include "fake_handler.h"
 #include "fake_stream.h"
-#include "front/client.h"
+#include "front/clients.h"
 
 static struct loop *loop;
 static struct lingering *linger;

@@ -206,18 +206,18 @@ static bool intercepts(void *owner, const struct request *request, const struct 
     return h->intercepts;
 }
 
-static void unsecured(void *owner, const struct ingress *in, const struct verdict *why)
+static void tls_failed(void *owner, const struct ingress *in, const struct verdict *why)
 {
     struct fake_handler *h = owner;
     CHECK(in->tunnel != NULL && why->sent == SENT_NO);
-    h->unsecured++;
-    h->unsecured_why = why->error;
+    h->tls_failed++;
+    h->tls_failure = why->error;
 }
 
 void fake_handler_init(struct fake_handler *h, struct loop *loop)
 {
     *h = (struct fake_handler){.loop = loop, .framing = FRAMING_LENGTH};
-    h->handler = (struct handler){h, intercepts, open_exchange, refused, unsecured};
+    h->handler = (struct handler){h, intercepts, open_exchange, refused, tls_failed};
 }
 
 void fake_handler_free(struct fake_handler *h)

@@ -4,7 +4,7 @@
 #pragma once
 
 #include "base/text.h"
-#include "front/client.h"
+#include "front/clients.h"
 #include "net/loop.h"
 
 struct fake_exchange;
@@ -21,8 +21,8 @@ struct fake_handler {
     uint64_t patience;          /* with a reader that takes nothing; 0: no end */
     struct fake_exchange *last; /* the one opened last, while it is open */
     unsigned opened, finished, cancelled, followed, ended, refused, paused, resumed;
-    unsigned unsecured;
-    enum failure unsecured_why;
+    unsigned tls_failed;
+    enum failure tls_failure;
     int refused_status;
     bool refused_with_request;
     struct request_id id;   /* of the last request, opened or refused */

@@ -221,9 +221,9 @@ START_TEST(a_slow_handshake_ends)
     loop_skip(loop, 2000);
     turn();
     ck_assert(!is_open() && stream.closed);
-    ck_assert_uint_eq(handler.unsecured, _i < 2); /* the last waited for a request */
+    ck_assert_uint_eq(handler.tls_failed, _i < 2); /* the last waited for a request */
     if (_i < 2)
-        ck_assert_int_eq(handler.unsecured_why, FAILURE_CONNECTION_TIMEOUT);
+        ck_assert_int_eq(handler.tls_failure, FAILURE_CONNECTION_TIMEOUT);
     finish_inside();
 }
 END_TEST
@@ -246,8 +246,8 @@ START_TEST(rubbish_is_closed)
     ck_assert(fake_stream_feed(&stream, RUBBISH, sizeof RUBBISH - 1));
     STEP_UNTIL(!is_open());
     ck_assert(stream.closed);
-    ck_assert_uint_eq(handler.unsecured, 1);
-    ck_assert_int_eq(handler.unsecured_why, FAILURE_TLS_PROTOCOL_ERROR);
+    ck_assert_uint_eq(handler.tls_failed, 1);
+    ck_assert_int_eq(handler.tls_failure, FAILURE_TLS_PROTOCOL_ERROR);
     finish_inside();
 }
 END_TEST
@@ -274,8 +274,8 @@ START_TEST(a_reload_may_take_the_ca_away)
         say_hello();
     STEP_UNTIL(!is_open());
     ck_assert(stream.closed);
-    ck_assert_uint_eq(handler.unsecured, 1);
-    ck_assert_int_eq(handler.unsecured_why, FAILURE_TLS_CERTIFICATE_ERROR);
+    ck_assert_uint_eq(handler.tls_failed, 1);
+    ck_assert_int_eq(handler.tls_failure, FAILURE_TLS_CERTIFICATE_ERROR);
     finish_inside();
 }
 END_TEST
