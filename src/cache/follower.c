@@ -146,6 +146,8 @@ void follower_begin(struct follower *p, struct shared_fetch *f)
 
 void follower_join(struct follower *p, struct shared_fetch *f)
 {
+    LOG(DEBUG, p->reader.order.upstream, "coalesced with request %s id=%s",
+        request_id_text(shared_fetch_id(f)), request_id_text(&p->order.fetch.id));
     p->order.status->result = CACHE_COLLAPSED;
     shared_fetch_join(f, &p->subscription);
     if (shared_fetch_response(f) == NULL)
@@ -283,6 +285,14 @@ static uint64_t patience(const struct stored_reader *r)
     return p->subscription.fetch ? shared_fetch_patience(p->subscription.fetch) : UINT64_MAX;
 }
 
+/* That of the request that it shares with others, as long as it needs it. */
+static void progress(const struct stored_reader *r, struct progress *to)
+{
+    const struct follower *p = container_of(r, const struct follower, reader);
+    if (p->subscription.fetch)
+        shared_fetch_progress(p->subscription.fetch, to);
+}
+
 /* ------------------------------------------------------------------------ beginning */
 
 bool follower_reads_store(struct follower *p)
@@ -317,7 +327,7 @@ struct follower *follower_new(const struct follower_env *env, const struct follo
                               const struct exchange_events *events, void *client)
 {
     static const struct stored_reader_events of_reader_events = {on_over, on_caught_up, sent,
-                                                                 patience};
+                                                                 patience, progress};
     static const struct subscription_events of_fetch = {.on_interim = on_interim,
                                                         .on_head = on_head,
                                                         .on_more = on_more,

@@ -296,6 +296,17 @@ enum sent shared_fetch_sent(const struct shared_fetch *f)
 
 /* A follower alone with a long response paces it. Others pace nothing and hold no
  * connection: the fetch is not paused. */
+void shared_fetch_progress(const struct shared_fetch *f, struct progress *to)
+{
+    if (f->fetch)
+        *to = exchange_progress(f->fetch);
+}
+
+const struct request_id *shared_fetch_id(const struct shared_fetch *f)
+{
+    return &f->order.fetch.id;
+}
+
 uint64_t shared_fetch_patience(const struct shared_fetch *f)
 {
     return f->fetch ? exchange_patience(f->fetch) : UINT64_MAX;

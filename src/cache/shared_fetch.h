@@ -122,6 +122,12 @@ void shared_fetch_take_weight(struct shared_fetch *, struct timing *to);
 enum sent shared_fetch_sent(const struct shared_fetch *);
 uint64_t shared_fetch_patience(const struct shared_fetch *);
 
+/* The id of the request that began it. */
+const struct request_id *shared_fetch_id(const struct shared_fetch *);
+
+/* How far its request has come; left as it is once that has ended. */
+void shared_fetch_progress(const struct shared_fetch *, struct progress *);
+
 /* What its response will be stored under. */
 struct cache_key shared_fetch_place(const struct shared_fetch *);
 

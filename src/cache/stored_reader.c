@@ -231,6 +231,12 @@ static uint64_t patience(const struct exchange *x)
     return r->events->patience(r);
 }
 
+static void progress(const struct exchange *x, struct progress *to)
+{
+    const struct stored_reader *r = container_of(x, const struct stored_reader, base);
+    r->events->progress(r, to);
+}
+
 void stored_reader_init(struct stored_reader *r, const struct stored_reader_order *order,
                         const struct stored_reader_events *own,
                         const struct exchange_events *events, void *client)
@@ -241,7 +247,8 @@ void stored_reader_init(struct stored_reader *r, const struct stored_reader_orde
                                             .resume = resume_reading,
                                             .cancel = cancel,
                                             .sent = sent,
-                                            .patience = patience};
+                                            .patience = patience,
+                                            .progress = progress};
     *r = (struct stored_reader){.base = {&ops, events, client}, .events = own, .order = *order};
     task_init(&r->next, on_next);
 }

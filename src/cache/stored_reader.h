@@ -29,8 +29,9 @@ struct stored_reader_events {
     void (*on_over)(struct stored_reader *);
     /* The client took more after a pause, and has been told all that came so far. */
     void (*on_caught_up)(struct stored_reader *);
-    enum sent (*sent)(const struct stored_reader *);    /* see exchange_sent() */
-    uint64_t (*patience)(const struct stored_reader *); /* see exchange_patience() */
+    enum sent (*sent)(const struct stored_reader *);                   /* see exchange_sent() */
+    uint64_t (*patience)(const struct stored_reader *);                /* see exchange_patience() */
+    void (*progress)(const struct stored_reader *, struct progress *); /* and exchange_progress() */
 };
 
 /* For which request it reads, and from which store. All of it is borrowed, and lives

@@ -8,8 +8,8 @@
 #define NAME_MAX_LEN 63 /* NAME.localhost: RFC 1035 2.3.4 */
 
 /* First segments of a target that mean something else (SPEC 3 and 6). */
-static const char *const reserved[] = {"stats", "metrics", "healthz", "upstreams", "reload",
-                                       "http",  "https",   "ws",      "wss"};
+static const char *const reserved[] = {"stats",    "metrics", "healthz", "upstreams", "reload",
+                                       "requests", "http",    "https",   "ws",        "wss"};
 
 static const char *wrong_name(const char *name)
 {

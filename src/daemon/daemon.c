@@ -340,7 +340,7 @@ static void say_goodbye(struct daemon *d)
 
 static bool is_empty(const struct daemon *d)
 {
-    return clients_open(d) + linger_count(d->linger) + proxy_totals(d->proxy)->active == 0;
+    return clients_open(d) + linger_count(d->linger) + proxy_active(d->proxy) == 0;
 }
 
 /* A client whose connection is closed unanswered may send its order again, to the next
@@ -364,7 +364,7 @@ static void poll_drain(struct daemon *d)
     if (now >= d->patience_at && !d->end_at) {
         LOG(WARN, "daemon",
             "%zu requests on %zu connections did not end within drain_timeout: answered with 503",
-            proxy_totals(d->proxy)->active, clients_open(d));
+            proxy_active(d->proxy), clients_open(d));
         settle(d);
     }
     if (is_empty(d) || (d->end_at && now >= d->end_at))
@@ -388,7 +388,7 @@ static void on_poll(struct deadline *timer)
 static void hurry(struct daemon *d)
 {
     LOG(INFO, "daemon", "%s stop signal: not waiting any longer for %zu requests",
-        d->end_at ? "further" : "second", proxy_totals(d->proxy)->active);
+        d->end_at ? "further" : "second", proxy_active(d->proxy));
     if (d->end_at)
         stop(d);
     else
@@ -401,7 +401,7 @@ static void drain(struct daemon *d)
         hurry(d);
         return;
     }
-    LOG(INFO, "daemon", "draining: %zu requests under way", proxy_totals(d->proxy)->active);
+    LOG(INFO, "daemon", "draining: %zu requests under way", proxy_active(d->proxy));
     notify_stopping(d->config->drain_timeout + STOP_SPARE_MS);
     d->admin.draining = true;
     watchdog_beat(d->watchdog);
@@ -453,6 +453,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
     d->admin = (struct admin){.loop = d->loop,
                               .pools = d->pools,
                               .totals = proxy_totals(d->proxy),
+                              .under_way = proxy_under_way(d->proxy),
                               .count_clients = count_clients,
                               .count_stored = count_stored,
                               .command = command,

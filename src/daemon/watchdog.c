@@ -45,6 +45,7 @@ static void count_pool(void *context, const struct pool *p)
 void watchdog_status(const struct admin *a, struct text *out)
 {
     const struct totals *t = a->totals;
+    size_t active = t->under_way.requests.count;
     struct count c = {0};
     pools_each(a->pools, count_pool, &c);
     if (a->draining)
@@ -54,7 +55,7 @@ void watchdog_status(const struct admin *a, struct text *out)
         text_printf(out, " (%s)", c.others.at);
     text_printf(out, "; %zu lines, %zu busy, %zu waiting", c.lines, c.busy, c.waiting);
     text_printf(out, "; %" PRIu64 " requests, %zu active, %" PRIu64 " failed",
-                t->active + t->succeeded + t->failed + t->abandoned, t->active, t->failed);
+                active + t->succeeded + t->failed + t->abandoned, active, t->failed);
     text_free(&c.others);
 }
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "base/quoting.h"
 #include "base/timestamp.h"
 
 #define ORDER_TARGET_SHOWN 600
@@ -22,48 +23,13 @@ static void add_key(struct line *l, const char *key)
     l->begun = true;
 }
 
-static bool is_control(char c)
-{
-    return (unsigned char)c < 0x20 || c == 0x7f;
-}
-
-static bool is_plain(char c)
-{
-    return c != '"' && c != '\\' && !is_control(c) && !((unsigned char)c & 0x80);
-}
-
-/* Bytes beyond ASCII come out as numbers too, so that the line is valid
- * whatever the client sent. */
-static void add_escaped(const struct line *l, char c)
-{
-    if (c == '"' || c == '\\')
-        text_printf(l->to, "\\%c", c);
-    else
-        text_printf(l->to, l->json ? "\\u%04x" : "\\x%02x", (unsigned char)c);
-}
-
-static void add_quoted(const struct line *l, struct span s)
-{
-    text_add(l->to, SPAN("\""));
-    while (s.len) {
-        size_t plain = 0;
-        while (plain < s.len && is_plain(s.at[plain]))
-            plain++;
-        text_add(l->to, span_first(s, plain));
-        if (plain < s.len)
-            add_escaped(l, s.at[plain++]);
-        s = span_from(s, plain);
-    }
-    text_add(l->to, SPAN("\""));
-}
-
 /* "-" means none, so that a value spelt so is quoted. */
 static bool needs_quotes(struct span s)
 {
     if (s.len == 0 || span_is(s, SPAN("-")))
         return true;
     for (size_t i = 0; i < s.len; i++)
-        if (!is_plain(s.at[i]) || s.at[i] == ' ' || s.at[i] == '=')
+        if (!quote_is_plain(s.at[i]) || s.at[i] == ' ' || s.at[i] == '=')
             return true;
     return false;
 }
@@ -72,7 +38,7 @@ static void add_text(struct line *l, const char *key, struct span value)
 {
     add_key(l, key);
     if (l->json || needs_quotes(value))
-        add_quoted(l, value);
+        quote_add(l->to, value, l->json);
     else
         text_add(l->to, value);
 }

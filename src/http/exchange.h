@@ -8,6 +8,7 @@
 
 #include "base/failure.h"
 #include "http/message.h"
+#include "http/progress.h"
 
 struct exchange;
 struct tunnel;
@@ -50,8 +51,9 @@ struct exchange_ops {
     enum sent (*sent)(const struct exchange *);
     void (*expire)(struct exchange *); /* NULL: as cancel */
     void (*refuse)(struct exchange *, const struct verdict *);
-    bool (*leave)(struct exchange *);              /* NULL: it never goes on alone */
-    uint64_t (*patience)(const struct exchange *); /* NULL: without end */
+    bool (*leave)(struct exchange *);                             /* NULL: it never goes on alone */
+    uint64_t (*patience)(const struct exchange *);                /* NULL: without end */
+    void (*progress)(const struct exchange *, struct progress *); /* NULL: it is answered here */
 };
 
 struct exchange {
@@ -108,6 +110,15 @@ static inline enum sent exchange_sent(const struct exchange *x)
 static inline uint64_t exchange_patience(const struct exchange *x)
 {
     return x->ops->patience ? x->ops->patience(x) : UINT64_MAX;
+}
+
+/* How far it has come. What is answered here, without an origin, is only being read. */
+static inline struct progress exchange_progress(const struct exchange *x)
+{
+    struct progress p = {.state = PROGRESS_RECEIVING};
+    if (x->ops->progress)
+        x->ops->progress(x, &p);
+    return p;
 }
 
 /* The asker is gone, of its own will; no event comes after. True: the exchange goes on

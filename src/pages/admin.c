@@ -6,6 +6,7 @@
 #include "pages/caller.h"
 #include "pages/dashboard.h"
 #include "pages/metrics.h"
+#include "pages/requests.h"
 #include "pages/stats_document.h"
 
 struct page {
@@ -130,7 +131,7 @@ static void add_name(void *context, const struct pool *p)
 
 static struct exchange *refuse_path(const struct page *p)
 {
-    struct known k = {.names = "/, /stats, /metrics, /healthz"};
+    struct known k = {.names = "/, /stats, /requests, /metrics, /healthz"};
     k.len = strlen(k.names);
     pools_each(p->admin->pools, add_name, &k);
     struct verdict why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "known: %s", k.names);
@@ -265,7 +266,7 @@ struct exchange *admin_open(struct admin *a, const struct request *request,
                             const struct exchange_events *events, void *owner)
 {
     static const struct span reading[] = {
-        {"/stats", 6}, {"/healthz", 8}, {"/", 1}, {"/metrics", 8}};
+        {"/stats", 6}, {"/healthz", 8}, {"/", 1}, {"/metrics", 8}, {"/requests", 9}};
     struct page p = {a, request, ingress, events, owner};
     struct span name, verb, path = span_first(route->path, span_find(route->path, '?'));
     struct span query = span_from(route->path, path.len);
@@ -281,6 +282,8 @@ struct exchange *admin_open(struct admin *a, const struct request *request,
         return refuse_method(&p, SPAN("GET, HEAD"));
     if (span_is(path, SPAN("/stats")))
         return send_stats(&p, span_is(query, SPAN("?recent")));
+    if (span_is(path, SPAN("/requests")))
+        return send_paced(&p, SPAN("application/json"), requests_page_new(p.admin->under_way));
     if (span_is(path, SPAN("/metrics")))
         return send_metrics(&p);
     if (span_is(path, SPAN("/healthz")))

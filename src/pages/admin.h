@@ -1,4 +1,4 @@
-/* The pages of trunkline itself: the dashboard, /stats, /metrics, /healthz, an
+/* The pages of trunkline itself: the dashboard, /stats, /requests, /metrics, /healthz, an
  * operator's verbs and /reload. Reads; what changes anything is handed to main, its owner. */
 #pragma once
 
@@ -17,6 +17,7 @@ struct admin {
     struct loop *loop;
     const struct pools *pools;
     const struct totals *totals;
+    struct under_way *under_way;
     void (*count_clients)(void *context, struct client_counts *);
     void (*count_stored)(void *context, struct store_counts *);
     /* Does it to the upstream of that name, or (empty) to all of them: a drain of

@@ -62,7 +62,8 @@ static json_t *daemon_json(const struct admin *a)
     set(o, "draining", json_boolean(a->draining));
     set(o, "config", path_json(a->config_path));
     set(o, "clients", clients_json(a));
-    set(o, "requests", requests_json(t->active, t->succeeded, t->failed, t->abandoned));
+    set(o, "requests",
+        requests_json(t->under_way.requests.count, t->succeeded, t->failed, t->abandoned));
     set(o, "cache", stored_json(a));
     set(o, "bots", bots_json(&t->bots));
     return o;

@@ -50,6 +50,16 @@ bool attempt_is_sent(const struct attempt *a)
     return a->exchange && a->upload->complete && exchange_sent(a->exchange) == SENT_YES;
 }
 
+/* A request that the kernel has not taken whole is being sent, even if all of it is here. */
+void attempt_progress(const struct attempt *a, struct progress *p)
+{
+    if (!a->exchange)
+        return;
+    p->state = a->state == ATTEMPT_RECEIVING ? PROGRESS_RECEIVING
+               : attempt_is_sent(a)          ? PROGRESS_AWAITING
+                                             : PROGRESS_SENDING;
+}
+
 enum sent attempt_sent(const struct attempt *a)
 {
     return delivery_sent(a->delivery, a->exchange);

@@ -85,6 +85,9 @@ bool attempt_is_sent(const struct attempt *);
  * within limits (see fetch_follow()). */
 void attempt_follow(struct attempt *);
 
+/* How far the present try has come; between two tries nothing is changed. */
+void attempt_progress(const struct attempt *, struct progress *);
+
 /* What of the request can have reached the origin by now, by all tries. */
 enum sent attempt_sent(const struct attempt *);
 

@@ -393,6 +393,24 @@ static void resume_reading(struct exchange *x)
     attempt_resume(&fetch_of(x)->attempt);
 }
 
+static void progress(const struct exchange *x, struct progress *p)
+{
+    const struct fetch *f = container_of(x, const struct fetch, base);
+    MAGIC_CHECK(f, MAGIC);
+    switch (f->state) {
+    case FETCH_GATHERING: p->state = PROGRESS_READING; break;
+    case FETCH_SERIALIZED:
+    case FETCH_GATED: p->state = PROGRESS_GATED; break;
+    case FETCH_QUEUED:
+        p->state = f->dedicated.line || pool_connects_for(&f->waiter) ? PROGRESS_CONNECTING
+                                                                      : PROGRESS_QUEUED;
+        break;
+    case FETCH_TRYING:
+    case FETCH_FOLLOWED: attempt_progress(&f->attempt, p); break;
+    case FETCH_ENDED: break;
+    }
+}
+
 /* A line of its own (for an upgrade) is nobody else's to have. */
 static uint64_t patience(const struct exchange *x)
 {
@@ -458,7 +476,8 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
                                             .resume = resume_reading,
                                             .cancel = cancel,
                                             .sent = sent,
-                                            .patience = patience};
+                                            .patience = patience,
+                                            .progress = progress};
     struct fetch *f = NEW(struct fetch);
     f->base = (struct exchange){&ops, events, owner};
     MAGIC_INIT(f, MAGIC);

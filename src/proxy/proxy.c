@@ -34,6 +34,7 @@ struct proxy *proxy_new(struct loop *loop, struct pools *pools)
     p->pools = pools;
     p->coalescer = coalescer_new(loop, &origin_fetch);
     list_init(&p->followed);
+    under_way_init(&p->totals.under_way, transaction_describe);
     return p;
 }
 
@@ -60,7 +61,7 @@ void proxy_stop(struct proxy *p)
 
 void proxy_free(struct proxy *p)
 {
-    CHECK(p->totals.active == 0);
+    CHECK(p->totals.under_way.all.count == 0);
     coalescer_free(p->coalescer);
     config_unref(p->config);
     free(p);
@@ -125,6 +126,16 @@ struct store_counts proxy_stored(const struct proxy *p)
 const struct totals *proxy_totals(const struct proxy *p)
 {
     return &p->totals;
+}
+
+size_t proxy_active(const struct proxy *p)
+{
+    return p->totals.under_way.requests.count;
+}
+
+struct under_way *proxy_under_way(struct proxy *p)
+{
+    return &p->totals.under_way;
 }
 
 static struct exchange *begin(struct proxy *p, const struct request *r, const struct ingress *in,

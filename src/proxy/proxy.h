@@ -21,6 +21,10 @@ void proxy_record(struct proxy *, record_listener *, uint64_t least_us, void *co
 void proxy_configure(struct proxy *, struct config *);
 struct config *proxy_config(const struct proxy *);
 const struct totals *proxy_totals(const struct proxy *);
+size_t proxy_active(const struct proxy *); /* requests under way */
+
+/* The requests under way, to be walked and described. */
+struct under_way *proxy_under_way(struct proxy *);
 struct store_counts proxy_stored(const struct proxy *);
 
 /* Answers a request that goes to an origin (ROUTE_UPSTREAM). `route` is copied,

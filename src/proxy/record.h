@@ -8,10 +8,11 @@
 #include "cache/cache_status.h"
 #include "proxy/bots.h"
 #include "proxy/recent_errors.h"
+#include "proxy/under_way.h"
 #include "upstream/timing.h"
 
 struct totals {
-    size_t active; /* requests under way */
+    struct under_way under_way;
     uint64_t succeeded, failed, abandoned;
     struct recent_errors recent_errors;
     struct bots bots;

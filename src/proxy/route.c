@@ -135,8 +135,8 @@ static bool read_host(const struct config *c, const struct ingress *in, const st
 
 static bool is_page(struct span target)
 {
-    static const struct span pages[] = {
-        {"/", 1}, {"/stats", 6}, {"/healthz", 8}, {"/metrics", 8}, {"/reload", 7}};
+    static const struct span pages[] = {{"/", 1},        {"/stats", 6},  {"/healthz", 8},
+                                        {"/metrics", 8}, {"/reload", 7}, {"/requests", 9}};
     struct span path = span_first(target, span_find(target, '?'));
     for (size_t i = 0; i < COUNT_OF(pages); i++)
         if (span_is(path, pages[i]))

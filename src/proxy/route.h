@@ -9,7 +9,7 @@
 
 enum route_kind {
     ROUTE_UPSTREAM, /* goes to an origin */
-    ROUTE_PAGE,     /* one of our own: /, /stats, /healthz, /metrics, /upstreams/… */
+    ROUTE_PAGE,     /* one of our own: /, /stats, /requests, /healthz, /metrics, /upstreams/… */
     ROUTE_REFUSED   /* `why` says so */
 };
 

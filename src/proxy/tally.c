@@ -1,7 +1,6 @@
 #include "proxy/tally.h"
 
 #include "net/loop.h"
-#include "proxy/redact.h"
 
 static void count_cache(struct upstream_stats *s, enum cache_result result)
 {
@@ -21,8 +20,7 @@ static void end(struct tally *t)
     if (t->stats)
         count_cache(t->stats, t->record.cache.result);
     t->ended = true;
-    if (!t->is_connect)
-        t->totals->active--;
+    under_way_leave(&t->totals->under_way, &t->under_way);
     t->record.total_us = loop_clock_us(t->loop) - t->began_us;
 }
 
@@ -76,12 +74,12 @@ void tally_begin(struct tally *t, struct loop *loop, struct totals *totals, cons
     *t = (struct tally){
         .loop = loop, .totals = totals, .is_order = r->is_order, .began_us = loop_clock_us(loop)};
     t->is_connect = span_is(r->method, SPAN("CONNECT"));
+    under_way_enter(&totals->under_way, &t->under_way, !t->is_connect);
     t->record.client = client;
     t->record.id = &r->id;
     t->record.method = r->method;
     if (t->is_connect)
         return;
-    totals->active++;
     const struct field *name = fields_find(&r->fields, SPAN("Trunkline-Client"));
     if (name == NULL)
         return;
@@ -174,15 +172,9 @@ void tally_leave(struct tally *t, enum sent sent)
         t->stats->abandoned++;
 }
 
-void tally_tell(struct tally *t, record_listener *on_record, void *context,
-                const struct config_names *credential_params, struct span target, bool is_routed)
+void tally_tell(struct tally *t, record_listener *on_record, void *context, struct span target)
 {
-    struct text redacted = {0};
-    if (is_routed)
-        redact_target(&redacted, credential_params, target);
-    else
-        redact_unrouted(&redacted, credential_params, target);
-    t->record.target = text_span(&redacted);
+    t->record.target = target;
     on_record(context, &t->record);
-    text_free(&redacted);
+    t->record.target = (struct span){0};
 }

@@ -14,7 +14,8 @@ struct tally {
     bool is_order;
     bool is_connect; /* not a request, unless it fails */
     bool ended;
-    uint64_t began_us; /* loop_clock_us() */
+    struct under_way_entry under_way; /* until it has ended */
+    uint64_t began_us;                /* loop_clock_us() */
     struct record record;
 };
 
@@ -28,10 +29,8 @@ void tally_upstream(struct tally *, struct upstream_stats *, const char *name);
 void tally_interim(struct tally *);
 void tally_head(struct tally *, unsigned status);
 
-/* Tells the record at its end; secrets in `target` are redacted first. `is_routed`: it is
- * the target at an upstream, not what the client sent. */
-void tally_tell(struct tally *, record_listener *, void *context,
-                const struct config_names *credential_params, struct span target, bool is_routed);
+/* Tells the record at its end, with that target, whose secrets have been redacted. */
+void tally_tell(struct tally *, record_listener *, void *context, struct span target);
 
 /* How it ended; the first call counts. */
 void tally_switch(struct tally *, unsigned status); /* the connection is a tunnel now */

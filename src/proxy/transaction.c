@@ -80,11 +80,22 @@ static void let_go(struct transaction *t)
     t->answer = NULL;
 }
 
-static void tell(struct transaction *t, record_listener *listener, void *context)
+/* The target as it may be shown: at the upstream, or as the client sent it if there is none. */
+static void add_target(const struct transaction *t, struct text *to)
 {
     const struct upstream_config *u = t->settings ? t->settings : &t->order.config->defaults;
-    tally_tell(&t->tally, listener, context, &u->credential_params,
-               t->pool ? t->route.path : t->order.request->target, t->pool != NULL);
+    if (t->pool)
+        redact_target(to, &u->credential_params, t->route.path);
+    else
+        redact_unrouted(to, &u->credential_params, t->order.request->target);
+}
+
+static void tell(struct transaction *t, record_listener *listener, void *context)
+{
+    struct text target = {0};
+    add_target(t, &target);
+    tally_tell(&t->tally, listener, context, text_span(&target));
+    text_free(&target);
 }
 
 /* Its numbers are final: told to the log, and its place in the pool given up. */
@@ -316,6 +327,26 @@ static enum sent sent(const struct exchange *x)
     const struct transaction *t = container_of(x, const struct transaction, base);
     MAGIC_CHECK(t, MAGIC);
     return t->tally.ended ? t->tally.record.sent : sent_now(t);
+}
+
+void transaction_describe(const struct under_way_entry *e, struct request_view *to,
+                          struct text *target)
+{
+    const struct transaction *t = container_of(e, const struct transaction, tally.under_way);
+    MAGIC_CHECK(t, MAGIC);
+    const struct record *r = &t->tally.record;
+    *to = (struct request_view){.id = r->id,
+                                .age_us = loop_clock_us(t->order.loop) - t->tally.began_us,
+                                .client = r->client,
+                                .bot = r->bot,
+                                .upstream = r->upstream,
+                                .method = r->method,
+                                .progress = {.state = PROGRESS_READING},
+                                .sent = sent_now(t),
+                                .left = r->left};
+    if (t->answer)
+        to->progress = exchange_progress(t->answer);
+    add_target(t, target);
 }
 
 static bool body(struct exchange *x, const char *data, size_t len)

@@ -29,5 +29,8 @@ struct transaction_order {
 /* One that is followed, to be refused or cancelled. */
 struct exchange *transaction_of(struct link *);
 
+/* One that is under way, see under_way.h. */
+under_way_describer transaction_describe;
+
 struct exchange *transaction_open(const struct transaction_order *, const struct exchange_events *,
                                   void *owner);

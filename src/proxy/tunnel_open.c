@@ -159,6 +159,12 @@ static enum sent sent(const struct exchange *x)
     return SENT_NO;
 }
 
+static void progress(const struct exchange *x, struct progress *p)
+{
+    (void)x;
+    p->state = PROGRESS_CONNECTING;
+}
+
 static void cancel(struct exchange *x)
 {
     let_go(self(x));
@@ -183,7 +189,8 @@ struct exchange *tunnel_open(struct loop *loop, struct pool *pool, const struct 
                                             .pause = ignore,
                                             .resume = ignore,
                                             .cancel = cancel,
-                                            .sent = sent};
+                                            .sent = sent,
+                                            .progress = progress};
     struct tunnel_open *p = NEW(struct tunnel_open);
     p->base = (struct exchange){&ops, events, owner};
     p->magic = MAGIC;

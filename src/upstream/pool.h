@@ -96,6 +96,9 @@ void pool_gave_way(struct pool *);
  * pauses of the pool; in µs. */
 uint64_t pool_paused_us(const struct pool_waiter *);
 
+/* Is a connection being opened for a waiting one, rather than all being busy? */
+bool pool_connects_for(const struct pool_waiter *);
+
 /* What a waiting one would be refused with now. */
 struct verdict pool_refusal(const struct pool_waiter *);
 

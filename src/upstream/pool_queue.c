@@ -154,6 +154,11 @@ static struct verdict waited_too_long(const struct pool *p, const struct pool_wa
                         p->settings->max_connections, waited);
 }
 
+bool pool_connects_for(const struct pool_waiter *w)
+{
+    return w->pool && w->link.on && is_dialled_for(w->pool, w);
+}
+
 struct verdict pool_refusal(const struct pool_waiter *w)
 {
     return waited_too_long(w->pool, w);

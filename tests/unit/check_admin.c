@@ -77,7 +77,8 @@ static void setup(void)
                                                .hold_count = 2},
                                       .stats = &untouched};
     pools = (struct pools){rows, 2};
-    totals = (struct totals){.active = 1, .succeeded = 118, .failed = 1, .abandoned = 3};
+    totals = (struct totals){
+        .under_way.requests.count = 1, .succeeded = 118, .failed = 1, .abandoned = 3};
     admin = (struct admin){.loop = loop,
                            .pools = &pools,
                            .totals = &totals,
@@ -229,7 +230,7 @@ END_TEST
 
 START_TEST(rate_is_null_before_the_first)
 {
-    totals = (struct totals){.active = 4, .abandoned = 1};
+    totals = (struct totals){.under_way.requests.count = 4, .abandoned = 1};
     json_t *o = parse_stats();
     ck_assert(json_is_null(at(o, "requests.success_rate")));
     ck_assert(json_is_null(at(o, "upstreams.1.requests.success_rate")));
@@ -400,6 +401,39 @@ START_TEST(methods_are_told)
 }
 END_TEST
 
+static void describe(const struct under_way_entry *e, struct request_view *to, struct text *target)
+{
+    static const struct request_id id = {"06f3k9d2q4ab-17"};
+    ck_assert_ptr_nonnull(e->all.on);
+    *to = (struct request_view){.id = &id,
+                                .age_us = 12345,
+                                .client = "127.0.0.1:5",
+                                .upstream = "binance",
+                                .method = SPAN("GET"),
+                                .progress = {PROGRESS_AWAITING, 7, "192.0.2.1:443"},
+                                .sent = SENT_YES};
+    text_add(target, SPAN("/a\"b"));
+}
+
+START_TEST(requests_under_way)
+{
+    struct under_way under_way;
+    struct under_way_entry one = {0}, two = {0};
+    under_way_init(&under_way, describe);
+    admin.under_way = &under_way;
+    expect("GET", "/requests", 200, "Content-Type: application/json\n", "{\"requests\":[]}");
+    under_way_enter(&under_way, &one, true);
+    under_way_enter(&under_way, &two, false);
+    expect("GET", "/requests", 200, "Cache-Control: no-store\n",
+           "[{\"id\":\"06f3k9d2q4ab-17\",\"age_ms\":12.345,\"client\":\"127.0.0.1:5\","
+           "\"bot\":null,\"upstream\":\"binance\",\"method\":\"GET\",\"target\":\"/a\\\"b\","
+           "\"state\":\"awaiting\",\"line\":7,\"address\":\"192.0.2.1:443\",\"sent\":\"yes\","
+           "\"left\":false},{\"id\":");
+    expect("POST", "/requests", 405, "Allow: GET, HEAD\n", "");
+    ck_assert_uint_eq(under_way.walks.count, 0);
+}
+END_TEST
+
 START_TEST(unknown_paths_name_the_known_ones)
 {
     static const char *const paths[] = {
@@ -407,7 +441,7 @@ START_TEST(unknown_paths_name_the_known_ones)
         "/upstreams", "/upstreams/binance", "/upstreams//pause", "/upstreams/a/b/c"};
     for (size_t i = 0; i < COUNT_OF(paths); i++)
         expect("GET", paths[i], 404, "Proxy-Status: trunkline; error=http_request_error",
-               "known: /, /stats, /metrics, /healthz, /binance\n");
+               "known: /, /stats, /requests, /metrics, /healthz, /binance\n");
 }
 END_TEST
 
@@ -447,6 +481,7 @@ SUITE()
     TEST(head_has_the_length_and_no_body);
     TEST(health);
     TEST(methods_are_told);
+    TEST(requests_under_way);
     TEST(unknown_paths_name_the_known_ones);
     TEST(names_that_do_not_fit_are_left_out_whole);
 }

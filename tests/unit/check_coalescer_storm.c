@@ -171,7 +171,7 @@ static void check_numbers(void)
     unsigned active = 0;
     for (size_t i = 0; i < ASKERS; i++)
         active += used[i] && askers[i].asker.exchange;
-    ck_assert_uint_eq(t->active, active);
+    ck_assert_uint_eq(proxy_active(proxy), active);
     ck_assert_uint_eq(pools_requests(pools), active);
     ck_assert_uint_eq(records, begun - active);
     ck_assert_uint_eq(t->succeeded + t->failed + t->abandoned, records);

@@ -23,7 +23,7 @@ static void end(void)
 
 static size_t active(void)
 {
-    return proxy_totals(proxy)->active;
+    return proxy_active(proxy);
 }
 
 /* What the answer is, and what becomes of an order that it is the answer to. */

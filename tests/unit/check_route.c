@@ -78,6 +78,7 @@ START_TEST(pages_and_names)
         {"/stats?x", SELF, "page /stats?x"},
         {"/metrics", "trunkline:8642", "page /metrics"},
         {"/healthz", NULL, "page /healthz"},
+        {"/requests", NULL, "page /requests"},
         {"/upstreams/ex/pause", SELF, "page /upstreams/ex/pause"},
         {"/stats/", SELF, "404"},
         {"/ex", SELF, "named ex tls:exchange.test:443 /"},

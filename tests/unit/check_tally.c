@@ -12,6 +12,7 @@ static void begin(void)
 {
     loop = loop_new();
     totals = (struct totals){0};
+    under_way_init(&totals.under_way, NULL);
     stats = (struct upstream_stats){0};
 }
 
@@ -32,11 +33,11 @@ static struct tally start(const struct request *r)
 START_TEST(test_success)
 {
     struct tally t = start(&get);
-    ck_assert_uint_eq(totals.active, 1);
+    ck_assert_uint_eq(totals.under_way.requests.count, 1);
     tally_interim(&t);
     tally_head(&t, 204);
     tally_succeed(&t);
-    ck_assert_uint_eq(totals.active, 0);
+    ck_assert_uint_eq(totals.under_way.requests.count, 0);
     ck_assert_uint_eq(totals.succeeded, 1);
     ck_assert_uint_eq(stats.succeeded, 1);
     ck_assert_uint_eq(stats.status[0], 1);
@@ -58,7 +59,7 @@ START_TEST(test_once)
     tally_fail(&t, &v, false);
     tally_succeed(&t);
     tally_leave(&t, SENT_YES);
-    ck_assert_uint_eq(totals.active, 0);
+    ck_assert_uint_eq(totals.under_way.requests.count, 0);
     ck_assert_uint_eq(totals.failed, 1);
     ck_assert_uint_eq(totals.succeeded + totals.abandoned, 0);
     ck_assert_uint_eq(stats.failed, 1);
@@ -199,7 +200,7 @@ START_TEST(test_switch)
     tally_switch(&t, 101);
     ck_assert_uint_eq(stats.ended[1], 1);
     ck_assert_uint_eq(stats.recent.open.ended, 1);
-    ck_assert_uint_eq(totals.active, 0);
+    ck_assert_uint_eq(totals.under_way.requests.count, 0);
 }
 END_TEST
 

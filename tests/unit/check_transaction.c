@@ -428,7 +428,7 @@ START_TEST(test_leaving)
     ck_assert_uint_eq(s->unknown, strcmp(outcomes[_i], "failed") == 0 && !answered);
     ck_assert_uint_eq(records, 1);
     ck_assert_uint_eq(pools_requests(pools), _i == QUEUED);
-    ck_assert_uint_eq(proxy_totals(proxy)->active, _i == QUEUED);
+    ck_assert_uint_eq(proxy_active(proxy), _i == QUEUED);
     for (int i = 0; i < 20; i++)
         loop_turn(loop, false);
     if (_i == QUEUED)

@@ -166,7 +166,7 @@ START_TEST(test_port_80_is_answered_undialled)
     UNTIL(a.asker.switched);
     ck_assert_ptr_null(a.asker.tunnel);
     ck_assert_uint_eq(records, 1);
-    ck_assert_uint_eq(proxy_totals(proxy)->active, 0);
+    ck_assert_uint_eq(proxy_active(proxy), 0);
     clear(&a);
     shut_proxy();
     ck_assert_uint_eq(origin.accepted, 0);

@@ -44,7 +44,8 @@ static void add(const char *name, const char *state, bool listed)
 static void setup(void)
 {
     row_count = 0;
-    totals = (struct totals){.active = 1, .succeeded = 10, .failed = 2, .abandoned = 3};
+    totals = (struct totals){
+        .under_way.requests.count = 1, .succeeded = 10, .failed = 2, .abandoned = 3};
     admin = (struct admin){.totals = &totals};
 }
 

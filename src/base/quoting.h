@@ -1,0 +1,16 @@
+/* Bytes that anybody may have sent, in double quotes: in JSON (RFC 8259 7), or as Go's
+ * logfmt has it. Whatever they are, the result is one line of ASCII and ends where it
+ * should: quotes and backslashes are escaped, controls and bytes beyond ASCII become
+ * numbers (each byte for itself). A pure function. */
+#pragma once
+
+#include "base/text.h"
+
+/* Appends `s` in quotes; with `json` numbers read \u00e9, else \xe9. */
+void quote_add(struct text *, struct span s, bool json);
+
+/* Is it a byte that needs no escape? */
+static inline bool quote_is_plain(char c)
+{
+    return c != '"' && c != '\\' && c >= 0x20 && c < 0x7f;
+}

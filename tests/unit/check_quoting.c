@@ -1,0 +1,41 @@
+/* Quoted bytes: both forms, every byte. */
+#include <jansson.h>
+
+#include "base/quoting.h"
+#include "suite.h"
+
+static void is_quoted(struct span s, bool json, const char *expected)
+{
+    struct text t = {0};
+    quote_add(&t, s, json);
+    ck_assert_str_eq(t.at, expected);
+    text_free(&t);
+}
+
+START_TEST(both_forms)
+{
+    is_quoted(SPAN(""), true, "\"\"");
+    is_quoted(SPAN("/a?b=c"), true, "\"/a?b=c\"");
+    is_quoted(SPAN("a\"b\\c"), false, "\"a\\\"b\\\\c\"");
+    is_quoted(SPAN("\n\xc3\xa9~\x7f"), true, "\"\\u000a\\u00c3\\u00a9~\\u007f\"");
+    is_quoted(SPAN("\n\xc3\xa9~\x7f"), false, "\"\\x0a\\xc3\\xa9~\\x7f\"");
+}
+END_TEST
+
+START_TEST(every_byte_is_json)
+{
+    char c = (char)_i;
+    struct text t = {0};
+    quote_add(&t, (struct span){&c, 1}, true);
+    json_t *s = json_loadb(t.at, t.len, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+    ck_assert_msg(json_is_string(s), "%s", t.at);
+    json_decref(s);
+    text_free(&t);
+}
+END_TEST
+
+SUITE()
+{
+    TEST(both_forms);
+    LOOP(every_byte_is_json, 0, 256);
+}
