@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define ASKERS 3
 
-struct loaded_config {
+struct plan {
     uint8_t methods; /* two bits each: GET, HEAD, POST sent, POST not yet sent */
     uint8_t asker;   /* where the first leaves, and the second pauses */
     uint8_t end;     /* enum stream_end, or none; above: the clock runs on */
@@ -20,11 +20,11 @@ struct loaded_config {
 };
 
 struct run {
-    struct loaded_config plan;
+    struct plan plan;
     struct loop *loop;
     struct fake_stream stream;
     struct conn *conn; /* NULL: it was gone */
-    struct upstream_stats stats;
+    struct conn_traffic traffic;
     struct asker askers[ASKERS];
     struct text heard;
     unsigned gones;
@@ -54,7 +54,7 @@ static void begin(struct run *r)
     r->conn = h2_conn_new(r->loop, &r->stream.base, true, 512);
     r->conn->events = &events;
     r->conn->owner = r;
-    r->conn->stats = &r->stats;
+    r->conn->traffic = &r->traffic;
 }
 
 static enum asker_event moment(unsigned bits)
@@ -123,7 +123,7 @@ static void finish(struct run *r)
     if (r->conn)
         conn_close(r->conn);
     loop_turn(r->loop, false);
-    CHECK(r->stats.streams == 0);
+    CHECK(r->traffic.streams == 0);
     fake_stream_free(&r->stream);
     text_free(&r->heard);
     loop_free(r->loop);
@@ -134,7 +134,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct run r = {0};
     if (size < sizeof r.plan)
         return 0;
-    r.plan = (struct loaded_config){data[0], data[1], data[2], data[3]};
+    r.plan = (struct plan){data[0], data[1], data[2], data[3]};
     begin(&r);
     greet(&r);
     for (size_t i = 0; i < ASKERS; i++)

@@ -10,7 +10,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The input's first bytes. */
-struct loaded_config {
+struct plan {
     uint8_t method; /* GET, HEAD, POST sent, POST not yet sent; above: who sees what */
     uint8_t end;    /* enum stream_end, or none; above: where the asker leaves or pauses */
     uint8_t piece;  /* bytes per record; 0: all in one */
@@ -20,11 +20,11 @@ struct loaded_config {
 enum { METHOD_GET, METHOD_HEAD, METHOD_POST, METHOD_UNFINISHED };
 
 struct run {
-    struct loaded_config plan;
+    struct plan plan;
     struct loop *loop;
     struct fake_stream stream;
     struct conn *conn;
-    struct upstream_stats stats;
+    struct conn_traffic traffic;
     struct asker asker;
     struct text heard;
     unsigned rooms, gones;
@@ -61,7 +61,7 @@ static void begin(struct run *r)
     r->conn = h1_conn_new(r->loop, &r->stream.base);
     r->conn->events = &events;
     r->conn->owner = r;
-    r->conn->stats = &r->stats;
+    r->conn->traffic = &r->traffic;
 }
 
 static void ask(struct run *r)
@@ -100,7 +100,7 @@ static void feed(struct run *r, const char *at, size_t len)
         CHECK(fake_stream_feed(&r->stream, at, n));
         at += n;
         len -= n;
-        if (r->plan.serializer && ++records % r->plan.serializer == 0)
+        if (r->plan.turns && ++records % r->plan.turns == 0)
             loop_turn(r->loop, false);
     }
 }
@@ -147,7 +147,7 @@ static void check_reuse(const struct run *r, const char *at, size_t len)
     if (r->rooms == 0)
         return;
     CHECK((r->plan.method & 3) != METHOD_UNFINISHED);
-    if (r->plan.serializer == 0)
+    if (r->plan.turns == 0)
         CHECK(is_one_message(at, len, (r->plan.method & 3) == METHOD_HEAD));
     if (r->asker.cancel_in == ASKER_NONE)
         CHECK(r->asker.ended == 1);
@@ -191,7 +191,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct run r = {0};
     if (size < sizeof r.plan)
         return 0;
-    r.plan = (struct loaded_config){data[0], data[1], data[2], data[3]};
+    r.plan = (struct plan){data[0], data[1], data[2], data[3]};
     const char *text = (const char *)data + sizeof r.plan;
     size_t len = size - sizeof r.plan;
     begin(&r);
