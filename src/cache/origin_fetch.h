@@ -13,7 +13,7 @@ struct fetch_order {
     struct pool *pool;
     const struct upstream_config *settings;
     struct timing *timing;       /* where the fetch records how long each phase took */
-    struct conn_request request; /* its authority is the pool's, at each try */
+    struct conn_request request; /* its authority and id are set at each try */
     bool is_safe, is_order;      /* as in struct request */
     bool is_private;
     uint64_t credential; /* see gate.h */

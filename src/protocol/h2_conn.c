@@ -3,39 +3,59 @@
 #include <stdio.h>
 
 #include "base/bucket.h"
+#include "base/state.h"
 #include "base/text.h"
 #include "protocol/h2_session.h"
 
 #define MAGIC 0x68326332
 #define GATHER_MAX (16 * 1024) /* frames of many requests go out in one write */
 
-/* Frames that carry nothing, so many at once and so many a second: beyond, the
- * origin floods us (CVE-2019-9512, 9515, 9518; CVE-2023-44487). */
+/* How many frames that carry nothing are accepted at once, and per second. More is a flood
+ * (CVE-2019-9512, 9515, 9518; CVE-2023-44487), which ends the connection. */
 #define TALK_BURST 1000
 #define TALK_PER_S 100
+
+/* LEAVING: it takes no more exchanges (GOAWAY or 421). GONE: its owner was told so. CLOSED: by
+ * its owner. */
+#define H2_CONN_STATES(S)                                                                          \
+    S(H2_CONN_OPEN, "open", TO(H2_CONN_LEAVING) | TO(H2_CONN_GONE) | TO(H2_CONN_CLOSED))           \
+    S(H2_CONN_LEAVING, "leaving", TO(H2_CONN_GONE) | TO(H2_CONN_CLOSED))                           \
+    S(H2_CONN_GONE, "gone", TO(H2_CONN_CLOSED))                                                    \
+    S(H2_CONN_CLOSED, "closed", 0)
+STATE_TYPE(h2_conn, H2_CONN_STATES)
+
+/* Whether the origin is there. ASKED: a PING was sent, and nothing has come since. */
+#define H2_PROOF_STATES(S)                                                                         \
+    S(H2_PROOF_HEARD, "heard", TO(H2_PROOF_ASKED))                                                 \
+    S(H2_PROOF_ASKED, "asked", TO(H2_PROOF_HEARD) | TO(H2_PROOF_DOUBTED))                          \
+    S(H2_PROOF_DOUBTED, "doubted", TO(H2_PROOF_HEARD))
+STATE_TYPE(h2_proof, H2_PROOF_STATES)
+
+/* What the owner is to be told of the capacity; of two the latter, which says more. */
+enum news { NEWS_NONE, NEWS_LESS_ROOM, NEWS_MORE_ROOM };
 
 struct h2_conn {
     struct conn base;
     unsigned magic;
+    enum h2_conn_state state;
+    enum h2_proof_state proof;
+    enum news news;
     struct loop *loop;
     struct stream *stream;
     struct h2_session session;
     bool secure;
-    bool blocked;       /* the stream takes no more until on_drain */
-    bool ended;         /* it will bring no more */
-    bool gone, closed;  /* said so; closed by its owner */
-    bool leaving;       /* it takes nothing more: the origin said GOAWAY, or answered 421 */
-    bool more, less;    /* room: to be told */
+    bool blocked;       /* the stream accepts no more until on_drain */
     struct list open;   /* exchanges */
-    struct list ending; /* of them, whose last frame is in the write under way */
+    struct list ending; /* those of them whose last frame is in the write under way */
     struct text out;    /* frames gathered for one write */
     struct bucket talk;
-    uint64_t heard_at, asked_at; /* loop time, ms; asked_at 0: no PING is out */
-    uint64_t unanswered_since;   /* since the last byte, the first given up was opened then; or 0 */
-    struct deadline ping_due;
-    enum close_reason why; /* of its end, once it is leaving; and in words */
-    const char *farewell;
-    char offence[120];
+    uint64_t heard_at, asked_at; /* last bytes received, last PING sent (loop time, ms) */
+    uint64_t unanswered_since;   /* of the exchanges given up since the last byte, when the
+                                      first was opened; 0: there is none */
+    struct deadline proof_due;
+    enum close_reason leaving_why; /* once it is LEAVING */
+    const char *leaving_words;
+    char offence[120]; /* what the origin did wrong, in words */
     struct task flush, settle, free_later;
 };
 
@@ -46,71 +66,71 @@ static struct h2_conn *self(struct conn *c)
     return h;
 }
 
-static struct h2_conn *of_line(void *line)
+static struct h2_conn *of_owner(void *owner)
 {
-    struct h2_conn *h = line;
+    struct h2_conn *h = owner;
     MAGIC_CHECK(h, MAGIC);
     return h;
 }
 
+static void enter(struct h2_conn *h, enum h2_conn_state to)
+{
+    STATE_ENTER(h2_conn, &h->state, to, h->base.log_object, h->base.log_id);
+}
+
 /* ------------------------------------------------------------------- ending */
 
-static void go(struct h2_conn *h, enum close_reason why, const char *detail)
+static void be_gone(struct h2_conn *h, enum close_reason why, const char *detail)
 {
-    if (h->gone || h->closed)
+    if (h->state >= H2_CONN_GONE)
         return;
-    h->gone = true;
+    enter(h, H2_CONN_GONE);
     h->base.events->on_gone(h->base.owner, why, detail);
 }
 
-/* The pool hears of the line before askers hear of their exchanges, and neither
- * from inside a call of nghttp2's. */
+/* The pool hears of the connection before the exchanges' owners hear of their ends, and
+ * neither hears anything from inside a call of nghttp2's. */
 static void settle(struct task *t)
 {
     struct h2_conn *h = container_of(t, struct h2_conn, settle);
     MAGIC_CHECK(h, MAGIC);
-    bool more = h->more, less = h->less;
-    h->more = h->less = false;
-    if (h->gone || h->closed)
+    enum news news = h->news;
+    h->news = NEWS_NONE;
+    if (h->state >= H2_CONN_GONE)
         return;
-    if (h->leaving && h->open.count == 0)
-        go(h, h->why, h->farewell);
-    else if (more)
+    if (h->state == H2_CONN_LEAVING && h->open.count == 0)
+        be_gone(h, h->leaving_why, h->leaving_words);
+    else if (news == NEWS_MORE_ROOM)
         h->base.events->on_room(h->base.owner);
-    else if (less)
+    else if (news == NEWS_LESS_ROOM)
         h->base.events->on_full(h->base.owner);
 }
 
-static void has_room(struct h2_conn *h)
+static void tell_later(struct h2_conn *h, enum news news)
 {
-    h->more = true;
-    loop_defer(h->loop, &h->settle);
-}
-
-static void has_less(struct h2_conn *h)
-{
-    h->less = true;
+    if (news > h->news)
+        h->news = news;
     loop_defer(h->loop, &h->settle);
 }
 
 static enum sent detach(struct h2_conn *h, struct h2_exchange *x)
 {
     h->base.traffic->streams--;
-    has_room(h);
+    tell_later(h, NEWS_MORE_ROOM);
     return h2_exchange_detach(x);
 }
 
 static void fail(struct h2_exchange *x, enum failure why, enum sent sent, const char *detail)
 {
-    bool within = why == FAILURE_CONNECTION_TERMINATED && h2_exchange_began(x);
+    bool is_cut_off = why == FAILURE_CONNECTION_TERMINATED && h2_exchange_began(x);
     struct verdict v =
-        verdict_make(within ? FAILURE_HTTP_RESPONSE_INCOMPLETE : why, sent, "%s", detail);
+        verdict_make(is_cut_off ? FAILURE_HTTP_RESPONSE_INCOMPLETE : why, sent, "%s", detail);
     h2_exchange_fail(x, &v);
 }
 
-/* The line is of no use any more, nor is what is open on it. What was sent of that is
- * settled now; the stream is closed before anybody hears of it, and what waits in its
- * queue with it. */
+/* Fails the connection and all that is open on it. What was sent of each request is settled
+ * now: the pool closes the stream, and what waits in its queue with it, before any owner of
+ * an exchange hears of the failure. `idle`: the reason if no exchange was open. */
 static void break_down(struct h2_conn *h, enum failure why, enum close_reason idle,
                        const char *detail)
 {
@@ -121,7 +141,7 @@ static void break_down(struct h2_conn *h, enum failure why, enum close_reason id
         fail(x, why, h2_exchange_detach_lost(x), detail);
     }
     task_forget(&h->flush);
-    go(h, is_idle ? idle : CLOSE_ERROR, detail);
+    be_gone(h, is_idle ? idle : CLOSE_ERROR, detail);
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -132,11 +152,11 @@ static void write_out(struct h2_conn *h)
     h->base.traffic->bytes_sent += h->out.len;
     h->blocked = !stream_write(h->stream, &piece, 1);
     if (h->blocked)
-        has_less(h);
+        tell_later(h, NEWS_LESS_ROOM);
     text_clear(&h->out);
 }
 
-/* Whose last frame has been written by now. */
+/* Exchanges whose last frame nghttp2 has handed out: it is written by now. */
 static void note_ends(struct h2_conn *h)
 {
     struct h2_exchange *x;
@@ -161,39 +181,38 @@ static void write_frames(struct h2_conn *h)
         write_out(h);
         note_ends(h);
     }
-    note_ends(h); /* of those that nghttp2 told late, behind a full piece */
+    note_ends(h); /* nghttp2 reports the last frame of a full piece only when asked for more */
 }
 
-/* Once a turn: what many exchanges have to say goes out together. */
+/* Once per turn of the loop, so that the frames of many exchanges are sent in one write. */
 static void flush(struct task *t)
 {
     struct h2_conn *h = container_of(t, struct h2_conn, flush);
     MAGIC_CHECK(h, MAGIC);
     write_frames(h);
-    if (h2_session_is_over(&h->session) && (h->open.count || !h->leaving))
+    if (h2_session_is_over(&h->session) && (h->open.count || h->state == H2_CONN_OPEN))
         break_down(h, FAILURE_HTTP_PROTOCOL_ERROR, CLOSE_ERROR, h->offence);
 }
 
-static void flush_later(void *line)
+static void flush_later(struct h2_conn *h)
 {
-    struct h2_conn *h = of_line(line);
-    if (!h->gone && !h->closed)
+    if (h->state < H2_CONN_GONE)
         loop_defer(h->loop, &h->flush);
 }
 
 static void on_drain(void *owner)
 {
-    struct h2_conn *h = of_line(owner);
+    struct h2_conn *h = of_owner(owner);
     h->blocked = false;
-    has_room(h);
+    tell_later(h, NEWS_MORE_ROOM);
     flush_later(h);
 }
 
-/* ----------------------------------------------------- what nghttp2 heard */
+/* -------------------------------------------------- what the session reports */
 
-static void on_complete(void *line, struct h2_exchange *x)
+static void on_complete(void *owner, struct h2_exchange *x)
 {
-    struct h2_conn *h = of_line(line);
+    struct h2_conn *h = of_owner(owner);
     int32_t id = h2_exchange_id(x);
     nghttp2_session *session = h->session.nghttp2;
     if (nghttp2_session_get_stream_local_close(session, id) != 1) /* RFC 9113 8.1 */
@@ -202,21 +221,21 @@ static void on_complete(void *line, struct h2_exchange *x)
     h2_exchange_end(x);
 }
 
-/* RFC 9113 8.7: a refused stream was not processed at all. One that was answered
- * in part is not believed to be. Of one that waited here to be sent nothing had left. */
+/* A refused stream was not processed at all (RFC 9113 8.7), so the request is undone; the
+ * caller has checked that no response had begun. If nothing of it was sent, there is nothing
+ * to undo. */
 static void fail_refused(struct h2_conn *h, struct h2_exchange *x)
 {
-    struct verdict v =
-        verdict_make(FAILURE_CONNECTION_TERMINATED, SENT_NO, "%s",
-                     h->leaving ? "the origin said GOAWAY and left the request undone"
-                                : "the origin refused the stream");
+    struct verdict v = verdict_make(FAILURE_CONNECTION_TERMINATED, SENT_NO, "%s",
+                                    h->state == H2_CONN_LEAVING
+                                        ? "the origin said GOAWAY and left the request undone"
+                                        : "the origin refused the stream");
     v.undone = detach(h, x) != SENT_NO;
     h2_exchange_fail(x, &v);
 }
 
-/* It is to be asked in HTTP/1.1 (RFC 9113 7): so it did nothing yet, though that is no
- * promise as above. */
-static void fail_old(struct h2_conn *h, struct h2_exchange *x)
+/* The origin wants this request in HTTP/1.1 (RFC 9113 7), so it has not processed it. */
+static void fail_http1_required(struct h2_conn *h, struct h2_exchange *x)
 {
     h->base.wants_http1 = true;
     struct verdict v = verdict_make(FAILURE_CONNECTION_TERMINATED, detach(h, x),
@@ -234,22 +253,22 @@ static void fail_reset(struct h2_conn *h, struct h2_exchange *x, uint32_t code)
     fail(x, FAILURE_CONNECTION_TERMINATED, sent, detail);
 }
 
-static void on_closed(void *line, struct h2_exchange *x, uint32_t code, bool by_origin)
+static void on_closed(void *owner, struct h2_exchange *x, uint32_t code, bool by_origin)
 {
-    struct h2_conn *h = of_line(line);
+    struct h2_conn *h = of_owner(owner);
     if (code == NGHTTP2_REFUSED_STREAM && !h2_exchange_began(x))
         fail_refused(h, x);
     else if (code == NGHTTP2_HTTP_1_1_REQUIRED && by_origin && !h2_exchange_began(x))
-        fail_old(h, x);
+        fail_http1_required(h, x);
     else if (by_origin)
         fail_reset(h, x, code);
     else
         fail(x, FAILURE_HTTP_PROTOCOL_ERROR, detach(h, x), h->offence);
 }
 
-static void on_unsent(void *line, int32_t id)
+static void on_unsent(void *owner, int32_t id)
 {
-    struct h2_conn *h = of_line(line);
+    struct h2_conn *h = of_owner(owner);
     for (struct link *k = list_first(&h->open); k; k = list_next(k)) {
         struct h2_exchange *x = h2_exchange_of(k);
         if (h2_exchange_id(x) != id)
@@ -259,55 +278,56 @@ static void on_unsent(void *line, int32_t id)
     }
 }
 
-static void on_sending(void *line, struct h2_exchange *x)
+static void on_sending(void *owner, struct h2_exchange *x)
 {
-    struct h2_conn *h = of_line(line);
+    struct h2_conn *h = of_owner(owner);
     h2_exchange_sends(x, stream_written(h->stream));
 }
 
-static void on_last_sent(void *line, struct h2_exchange *x)
+static void on_last_sent(void *owner, struct h2_exchange *x)
 {
-    struct h2_conn *h = of_line(line);
+    struct h2_conn *h = of_owner(owner);
     list_push_back(&h->ending, h2_exchange_ending(x));
 }
 
-static void on_settings(void *line)
+static void on_settings(void *owner)
 {
-    struct h2_conn *h = of_line(line);
+    struct h2_conn *h = of_owner(owner);
     size_t before = h->base.allowed;
     h->base.allowed = h2_session_allowed(&h->session);
     if (before == CONN_UNSAID || h->base.allowed > before)
-        has_room(h);
+        tell_later(h, NEWS_MORE_ROOM);
     else if (h->base.allowed < before)
-        has_less(h);
+        tell_later(h, NEWS_LESS_ROOM);
 }
 
-static void take_leave(struct h2_conn *h, enum close_reason why, const char *farewell)
+/* Of several reasons to leave the first counts. */
+static void leave(struct h2_conn *h, enum close_reason why, const char *words)
 {
-    if (!h->leaving) {
-        h->why = why;
-        h->farewell = farewell;
+    if (h->state == H2_CONN_OPEN) {
+        enter(h, H2_CONN_LEAVING);
+        h->leaving_why = why;
+        h->leaving_words = words;
     }
-    h->leaving = true;
-    has_less(h);
+    tell_later(h, NEWS_LESS_ROOM);
 }
 
-static void on_goaway(void *line, uint32_t code)
+static void on_goaway(void *owner, uint32_t code)
 {
-    struct h2_conn *h = of_line(line);
+    struct h2_conn *h = of_owner(owner);
     h->base.wants_http1 |= code == NGHTTP2_HTTP_1_1_REQUIRED;
-    take_leave(h, h->open.count ? CLOSE_RESPONSE : CLOSE_PEER, "the origin said GOAWAY");
+    leave(h, h->open.count ? CLOSE_RESPONSE : CLOSE_PEER, "the origin said GOAWAY");
 }
 
-static bool on_talk(void *line)
+static bool on_talk(void *owner)
 {
-    struct h2_conn *h = of_line(line);
+    struct h2_conn *h = of_owner(owner);
     return bucket_take(&h->talk, loop_now(h->loop));
 }
 
-static void on_offence(void *line, const char *words)
+static void on_offence(void *owner, const char *words)
 {
-    struct h2_conn *h = of_line(line);
+    struct h2_conn *h = of_owner(owner);
     snprintf(h->offence, sizeof h->offence, "%s", words);
 }
 
@@ -323,26 +343,89 @@ static const struct h2_session_events session_events = {
     .on_offence = on_offence,
 };
 
-/* ------------------------------------------------------------------ reading */
+/* ----------------------------------------------------------------- liveness */
 
-/* Whatever comes proves the line, not only the answer to the PING. */
-static void take_proof(struct h2_conn *h)
+static uint64_t quiet_limit(const struct h2_conn *h)
+{
+    return h->open.count ? H2_BUSY_PING_MS : H2_IDLE_PING_MS;
+}
+
+/* When the next step is due. While the origin is heard, never later than the PING of an idle
+ * connection, since a busy one may become idle. */
+static uint64_t next_step_at(const struct h2_conn *h)
+{
+    uint64_t due = h->heard_at + quiet_limit(h), soon = loop_now(h->loop) + H2_IDLE_PING_MS;
+    switch (h->proof) {
+    case H2_PROOF_HEARD: return due < soon ? due : soon;
+    case H2_PROOF_ASKED: return h->asked_at + H2_DOUBT_MS;
+    case H2_PROOF_DOUBTED: break;
+    }
+    return h->asked_at + H2_PONG_MS;
+}
+
+/* When the origin is heard from, the deadline stays: it is moved when it expires. */
+static void enter_proof(struct h2_conn *h, enum h2_proof_state to)
+{
+    bool was_doubted = h->proof == H2_PROOF_DOUBTED;
+    STATE_ENTER(h2_proof, &h->proof, to, h->base.log_object, h->base.log_id);
+    h->base.doubted = to == H2_PROOF_DOUBTED;
+    if (was_doubted)
+        tell_later(h, NEWS_MORE_ROOM);
+    if (to != H2_PROOF_HEARD)
+        deadline_at(&h->proof_due, next_step_at(h));
+}
+
+/* Any bytes prove that the origin is there, not only the answer to the PING. */
+static void note_bytes(struct h2_conn *h)
 {
     h->heard_at = loop_now(h->loop);
-    h->asked_at = h->unanswered_since = 0;
-    if (!h->base.doubted)
-        return;
-    h->base.doubted = false;
-    has_room(h);
+    h->unanswered_since = 0;
+    if (h->proof != H2_PROOF_HEARD)
+        enter_proof(h, H2_PROOF_HEARD);
 }
+
+static void send_ping(struct h2_conn *h)
+{
+    h->asked_at = loop_now(h->loop);
+    nghttp2_submit_ping(h->session.nghttp2, NGHTTP2_FLAG_NONE, NULL);
+    enter_proof(h, H2_PROOF_ASKED);
+    flush_later(h);
+}
+
+static void doubt(struct h2_conn *h)
+{
+    h->base.awaited_until = h->asked_at + H2_DOUBT_MS;
+    enter_proof(h, H2_PROOF_DOUBTED);
+    tell_later(h, NEWS_LESS_ROOM);
+}
+
+static void on_proof_due(struct deadline *d)
+{
+    struct h2_conn *h = container_of(d, struct h2_conn, proof_due);
+    MAGIC_CHECK(h, MAGIC);
+    uint64_t now = loop_now(h->loop);
+    if (h->state == H2_CONN_GONE)
+        return;
+    if (h->proof != H2_PROOF_HEARD && now >= h->asked_at + H2_PONG_MS)
+        break_down(h, FAILURE_CONNECTION_TERMINATED, CLOSE_ERROR,
+                   "a PING was not answered within 2s");
+    else if (h->proof == H2_PROOF_ASKED)
+        doubt(h);
+    else if (h->proof == H2_PROOF_HEARD && now >= h->heard_at + quiet_limit(h))
+        send_ping(h);
+    else
+        deadline_at(&h->proof_due, next_step_at(h));
+}
+
+/* ------------------------------------------------------------------ reading */
 
 static void on_data(void *owner, const char *data, size_t len)
 {
-    struct h2_conn *h = of_line(owner);
+    struct h2_conn *h = of_owner(owner);
     h->base.traffic->bytes_received += len;
-    if (h->gone || h->closed)
+    if (h->state >= H2_CONN_GONE)
         return;
-    take_proof(h);
+    note_bytes(h);
     if (h2_session_feed(&h->session, data, len)) {
         flush_later(h);
         return;
@@ -353,108 +436,65 @@ static void on_data(void *owner, const char *data, size_t len)
 
 static void on_end(void *owner, enum stream_end how, const char *why)
 {
-    struct h2_conn *h = of_line(owner);
-    h->ended = true;
-    if (h->leaving && h->open.count == 0)
-        go(h, h->why, why);
+    struct h2_conn *h = of_owner(owner);
+    if (h->state == H2_CONN_LEAVING && h->open.count == 0)
+        be_gone(h, h->leaving_why, why);
     else
         break_down(h, FAILURE_CONNECTION_TERMINATED, CLOSE_PEER,
                    how == STREAM_RESET ? why : "the origin closed the connection");
 }
 
-/* ----------------------------------------------------------------- liveness */
+/* ------------------------------------------------- what the exchanges report */
 
-static uint64_t quiet_limit(const struct h2_conn *h)
+static void on_output(struct conn *c)
 {
-    return h->open.count ? H2_BUSY_PING_MS : H2_IDLE_PING_MS;
+    flush_later(self(c));
 }
 
-static void ask(struct h2_conn *h)
+static void on_reset(struct conn *c, struct h2_exchange *x, uint32_t code)
 {
-    h->asked_at = loop_now(h->loop);
-    nghttp2_submit_ping(h->session.nghttp2, NGHTTP2_FLAG_NONE, NULL);
-    deadline_in(&h->ping_due, H2_DOUBT_MS);
-    flush_later(h);
-}
-
-static void doubt(struct h2_conn *h)
-{
-    h->base.doubted = true;
-    h->base.awaited_until = h->asked_at + H2_DOUBT_MS;
-    has_less(h);
-    deadline_at(&h->ping_due, h->asked_at + H2_PONG_MS);
-}
-
-/* Never later than an idle line's next PING, since a busy one may fall idle. */
-static void watch(struct h2_conn *h)
-{
-    uint64_t due = h->heard_at + quiet_limit(h), soon = loop_now(h->loop) + H2_IDLE_PING_MS;
-    deadline_at(&h->ping_due, due < soon ? due : soon);
-}
-
-static void on_ping_due(struct deadline *d)
-{
-    struct h2_conn *h = container_of(d, struct h2_conn, ping_due);
-    MAGIC_CHECK(h, MAGIC);
-    uint64_t now = loop_now(h->loop);
-    if (h->gone)
-        return;
-    if (h->asked_at && now >= h->asked_at + H2_PONG_MS) {
-        break_down(h, FAILURE_CONNECTION_TERMINATED, CLOSE_ERROR,
-                   "a PING was not answered within 2s");
-    } else if (h->asked_at) {
-        doubt(h);
-    } else if (now >= h->heard_at + quiet_limit(h)) {
-        ask(h);
-    } else {
-        watch(h);
-    }
-}
-
-/* --------------------------------------------------------------------- conn */
-
-static void reset_stream(void *line, struct h2_exchange *x, uint32_t code)
-{
-    struct h2_conn *h = of_line(line);
+    struct h2_conn *h = self(c);
     nghttp2_submit_rst_stream(h->session.nghttp2, NGHTTP2_FLAG_NONE, h2_exchange_id(x), code);
     h->base.traffic->streams--;
-    has_room(h);
+    tell_later(h, NEWS_MORE_ROOM);
     flush_later(h);
 }
 
-static void misdirected(void *line)
+static void on_misdirected(struct conn *c)
 {
-    take_leave(of_line(line), CLOSE_RESPONSE, "it was told that it leads elsewhere (421)");
+    leave(self(c), CLOSE_RESPONSE, "it was told that it leads elsewhere (421)");
 }
 
-/* A line that has brought nothing since then may be dead; and if many leave soon, one after
- * the other, their time counts together. */
-static void unanswered(void *line, uint64_t since, bool late)
+/* A connection on which nothing was received since then may be dead. If several exchanges are
+ * given up after a short wait each, one after the other, the silence counts from the first. */
+static void on_unanswered(struct conn *c, uint64_t since, bool late)
 {
-    struct h2_conn *h = of_line(line);
-    if (h->heard_at > since || h->gone || h->closed || h->base.doubted)
+    struct h2_conn *h = self(c);
+    if (h->heard_at > since || h->state >= H2_CONN_GONE || h->proof == H2_PROOF_DOUBTED)
         return;
     if (h->unanswered_since == 0)
         h->unanswered_since = since;
     if (!late && loop_now(h->loop) - h->unanswered_since < H2_SILENCE_MS)
         return;
-    if (h->asked_at == 0)
-        ask(h);
+    if (h->proof == H2_PROOF_HEARD)
+        send_ping(h);
     doubt(h);
 }
 
-static const struct h2_exchange_events line_calls = {
-    .flush = flush_later,
-    .reset = reset_stream,
-    .misdirected = misdirected,
-    .unanswered = unanswered,
+static const struct h2_exchange_events exchange_events = {
+    .on_output = on_output,
+    .on_reset = on_reset,
+    .on_misdirected = on_misdirected,
+    .on_unanswered = on_unanswered,
 };
 
-/* While the stream takes nothing a request would leave late, or never. */
+/* --------------------------------------------------------------------- conn */
+
+/* While the stream is full it has none: a request would be sent late, or never. */
 static size_t capacity(const struct conn *c)
 {
     const struct h2_conn *h = container_of(c, const struct h2_conn, base);
-    if (h->gone || h->closed || h->leaving || h->base.doubted || h->ended || h->blocked ||
+    if (h->state != H2_CONN_OPEN || h->proof == H2_PROOF_DOUBTED || h->blocked ||
         !h2_session_takes_more(&h->session))
         return 0;
     size_t allowed = h2_session_allowed(&h->session);
@@ -472,7 +512,7 @@ static struct exchange *begin(struct conn *c, const struct conn_request *r,
     struct h2_conn *h = self(c);
     CHECK(capacity(c) > 0);
     struct h2_exchange *x =
-        h2_exchange_new(h->loop, &line_calls, h, h->session.nghttp2, h->stream, h->secure, r);
+        h2_exchange_new(h->loop, &exchange_events, c, h->session.nghttp2, h->stream, h->secure, r);
     list_push_back(&h->open, h2_exchange_link(x));
     h->base.traffic->streams++;
     if (h->base.traffic->streams > h->base.traffic->streams_peak)
@@ -498,19 +538,20 @@ static void free_now(struct task *t)
     free(h);
 }
 
-/* RFC 9113 6.8: who closes says so first, if he can at once. Never from inside a
- * call of nghttp2's, since the pool hears of a line by tasks alone. */
+/* A GOAWAY is sent first (RFC 9113 6.8), as far as the stream takes it at once. Never called
+ * from inside a call of nghttp2's, since the pool hears of a connection by tasks alone. */
 static void close_conn(struct conn *c)
 {
     struct h2_conn *h = self(c);
-    if (h->closed)
+    if (h->state == H2_CONN_CLOSED)
         return;
-    CHECK(h->gone || h->open.count == 0);
-    h->closed = true;
-    deadline_stop(&h->ping_due);
+    bool says_goodbye = h->state != H2_CONN_GONE;
+    CHECK(!says_goodbye || h->open.count == 0);
+    enter(h, H2_CONN_CLOSED);
+    deadline_stop(&h->proof_due);
     task_forget(&h->settle);
     task_forget(&h->flush);
-    if (!h->gone && !h->ended) {
+    if (says_goodbye) {
         nghttp2_session_terminate_session(h->session.nghttp2, NGHTTP2_NO_ERROR);
         write_frames(h);
     }
@@ -524,23 +565,24 @@ struct conn *h2_conn_new(struct loop *l, struct stream *s, bool secure, size_t h
     static const struct stream_events events = {on_data, on_end, on_drain};
     struct h2_conn *h = NEW(struct h2_conn);
     h->magic = MAGIC;
-    h->base = (struct conn){.ops = &ops, .protocol = "h2", .shares = true, .allowed = CONN_UNSAID};
+    h->base = (struct conn){
+        .ops = &ops, .log_object = "h2", .protocol = "h2", .shares = true, .allowed = CONN_UNSAID};
     h->loop = l;
     h->stream = s;
     h->secure = secure;
     h->heard_at = loop_now(l);
     list_init(&h->open);
     list_init(&h->ending);
-    on_offence(h, "the origin broke the rules of HTTP/2"); /* nghttp2 has no words for some */
+    on_offence(h, "the origin broke the rules of HTTP/2"); /* where nghttp2 says no more */
     bucket_configure(&h->talk, TALK_PER_S, 1000, TALK_BURST, h->heard_at);
     h2_session_init(&h->session, &session_events, h, header_limit);
     task_init(&h->flush, flush);
     task_init(&h->settle, settle);
     task_init(&h->free_later, free_now);
-    deadline_init(&h->ping_due, l, on_ping_due);
-    watch(h);
+    deadline_init(&h->proof_due, l, on_proof_due);
+    deadline_at(&h->proof_due, next_step_at(h));
     stream_bind(s, &events, h);
     stream_resume(s);
-    loop_defer(l, &h->flush); /* the greeting */
+    loop_defer(l, &h->flush); /* our SETTINGS */
     return &h->base;
 }

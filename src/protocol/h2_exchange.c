@@ -1,6 +1,7 @@
 #include "protocol/h2_exchange.h"
 
 #include "base/buf.h"
+#include "base/state.h"
 #include "http/framing.h"
 #include "http/head.h"
 #include "http/reply.h"
@@ -8,46 +9,75 @@
 
 #define MAGIC 0x68327831
 #define INTERIM_MAX 16
-#define WIDEN_STEP (64 * 1024)
+#define GIVE_BACK_STEP (64 * 1024)
 #define OUT_HIGH (256 * 1024) /* of a request's body, gathered for the origin's window */
 #define OUT_LOW (64 * 1024)
 #define NEVER UINT64_MAX
 
-enum outcome_now { OPEN, ENDED, FAILED };
+/* OPEN: its owner may write more of the body. FULL: the owner is to wait for on_drain.
+ * FINISHED: the owner has written all of it. WRITTEN: all its frames are in the stream.
+ * CUT: it left its connection before that. */
+#define H2_REQUEST_STATES(S)                                                                       \
+    S(H2_REQUEST_OPEN, "open", TO(H2_REQUEST_FULL) | TO(H2_REQUEST_FINISHED) | TO(H2_REQUEST_CUT)) \
+    S(H2_REQUEST_FULL, "full", TO(H2_REQUEST_OPEN) | TO(H2_REQUEST_FINISHED) | TO(H2_REQUEST_CUT)) \
+    S(H2_REQUEST_FINISHED, "finished", TO(H2_REQUEST_WRITTEN) | TO(H2_REQUEST_CUT))                \
+    S(H2_REQUEST_WRITTEN, "written", 0)                                                            \
+    S(H2_REQUEST_CUT, "cut", 0)
+STATE_TYPE(h2_request, H2_REQUEST_STATES)
+
+/* AWAITED: nothing of it has come. BEGUN: header fields or interim responses have. BODY: its
+ * head was handed up. COMPLETE and FAILED: it has left its connection, and its owner is to
+ * be told. ENDED: the owner was told, or has cancelled. */
+#define H2_RESPONSE_STATES(S)                                                                      \
+    S(H2_RESPONSE_AWAITED, "awaited",                                                              \
+      TO(H2_RESPONSE_BEGUN) | TO(H2_RESPONSE_FAILED) | TO(H2_RESPONSE_ENDED))                      \
+    S(H2_RESPONSE_BEGUN, "begun",                                                                  \
+      TO(H2_RESPONSE_BODY) | TO(H2_RESPONSE_FAILED) | TO(H2_RESPONSE_ENDED))                       \
+    S(H2_RESPONSE_BODY, "body",                                                                    \
+      TO(H2_RESPONSE_COMPLETE) | TO(H2_RESPONSE_FAILED) | TO(H2_RESPONSE_ENDED))                   \
+    S(H2_RESPONSE_COMPLETE, "complete", TO(H2_RESPONSE_ENDED))                                     \
+    S(H2_RESPONSE_FAILED, "failed", TO(H2_RESPONSE_ENDED))                                         \
+    S(H2_RESPONSE_ENDED, "ended", 0)
+STATE_TYPE(h2_response, H2_RESPONSE_STATES)
 
 struct h2_exchange {
     struct exchange base;
     unsigned magic;
+    enum h2_request_state request;
+    enum h2_response_state response;
     struct link link, ending;
     struct loop *loop;
-    nghttp2_session *session; /* NULL: off its line */
+    nghttp2_session *session; /* NULL: it has left its connection */
     struct stream *stream;
-    const struct h2_exchange_events *line;
-    void *owner; /* of `line` */
+    const struct h2_exchange_events *conn_events;
+    struct conn *conn;
+    const char *log_object; /* of its connection, like `log_id` */
+    uint64_t log_id;
+    const struct request_id *request_id;
     int32_t id;
 
-    struct buf out; /* of the request's body */
+    struct buf out; /* the request's body, until nghttp2 takes it */
     nghttp2_nv *trailers;
     size_t trailer_count;
-    bool finished, deferred, blocked; /* written whole; nghttp2 waits; the asker does */
-    uint64_t begins_at, ended_at;     /* see stream_written() */
-    enum sent sent;                   /* once off its line */
-    uint64_t opened_at;               /* loop time, ms */
+    bool starved;       /* nghttp2 waits for more of the body */
+    uint64_t begins_at; /* where the request begins in the stream; see stream_written() */
+    uint64_t ended_at;  /* where it ends, once it is WRITTEN */
+    enum sent sent;     /* once it has left its connection */
+    uint64_t opened_at; /* loop time, ms */
 
     struct arena *arena;
     struct head head; /* the head under way, later the trailers */
     size_t header_limit;
     unsigned status, interim;
-    bool is_head, began, has_head;
-    struct buf held; /* of the response's body, while the asker does not read */
-    uint64_t left;   /* of a body whose length is known; else NEVER */
-    bool paused, was_paused;
-    size_t taken; /* of the body, until its window is widened */
-    size_t owed;  /* taken, and not yet told to the origin */
-    enum outcome_now outcome;
+    bool to_head;    /* the request is a HEAD */
+    struct buf held; /* the response's body, while its owner has paused */
+    uint64_t left;   /* bytes of the body to come, if its length is known; else NEVER */
+    bool paused;     /* by its owner */
+    bool widens;     /* its window grows once its owner has read a whole one without pausing */
+    size_t taken;    /* bytes of the body, until then */
+    size_t owed;     /* bytes taken that the origin was not told of yet */
     struct verdict why;
-    bool over;        /* ended, failed or cancelled: says nothing more */
-    struct task tell; /* what is known, outside the call in which it became so */
+    struct task tell; /* hands up what is known, outside of the call that brought it */
     struct task free_later;
 };
 
@@ -68,44 +98,63 @@ static void free_now(struct task *t)
     free(h);
 }
 
-static void end(struct h2_exchange *h)
+static void enter_request(struct h2_exchange *h, enum h2_request_state to)
 {
-    h->over = true;
+    STATE_ENTER_FOR(h2_request, &h->request, to, h->log_object, h->log_id, h->request_id);
+}
+
+/* It ends when both its sides have. */
+static void enter_response(struct h2_exchange *h, enum h2_response_state to)
+{
+    STATE_ENTER_FOR(h2_response, &h->response, to, h->log_object, h->log_id, h->request_id);
+    if (to != H2_RESPONSE_ENDED)
+        return;
+    CHECK(h->request >= H2_REQUEST_WRITTEN);
     task_forget(&h->tell);
     loop_defer(h->loop, &h->free_later);
 }
 
-/* ------------------------------------------------------------------ telling */
+static bool is_over(const struct h2_exchange *h)
+{
+    return h->response == H2_RESPONSE_ENDED;
+}
 
-/* The asker has it: the origin may send so much more (RFC 9113 5.2.2). It is told in
- * small steps, or all it sends at once would hold up the line's other streams. */
-static void widen(struct h2_exchange *h, size_t len)
+/* ----------------------------------------------------------- telling the owner */
+
+/* The owner has read `len` bytes, so the origin may send as many more (RFC 9113 5.2.2). It
+ * is told so in small steps: otherwise it would send a whole window at once, and hold up the
+ * connection's other streams. */
+static void give_back(struct h2_exchange *h, size_t len)
 {
     h->owed += len;
-    if (h->owed < WIDEN_STEP)
+    if (h->owed < GIVE_BACK_STEP)
         return;
     nghttp2_submit_window_update(h->session, NGHTTP2_FLAG_NONE, h->id, (int32_t)h->owed);
     h->owed = 0;
+}
+
+static void widen(struct h2_exchange *h, size_t len)
+{
+    h->taken += len;
+    h->widens = h->taken < H2_STREAM_WINDOW;
+    if (!h->widens)
+        nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, h->id, H2_WIDE_WINDOW);
 }
 
 static void consume(struct h2_exchange *h, size_t len)
 {
     if (h->session == NULL)
         return;
-    widen(h, len);
-    if (h->taken < H2_STREAM_WINDOW && !h->was_paused) {
-        h->taken += len;
-        if (h->taken >= H2_STREAM_WINDOW)
-            nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, h->id,
-                                                  H2_WIDE_WINDOW);
-    }
-    h->line->flush(h->owner);
+    give_back(h, len);
+    if (h->widens)
+        widen(h, len);
+    h->conn_events->on_output(h->conn);
 }
 
 static void hand_up(struct h2_exchange *h, const char *data, size_t len)
 {
     h->base.events->on_body(h->base.owner, data, len);
-    if (!h->over)
+    if (!is_over(h))
         consume(h, len);
 }
 
@@ -113,9 +162,9 @@ static void hand_up_held(struct h2_exchange *h)
 {
     const char *at;
     size_t len;
-    if (h->left == 0 && h->outcome == OPEN) /* its end is yet to come */
+    if (h->left == 0 && h->response == H2_RESPONSE_BODY) /* its end is yet to come */
         return;
-    while (!h->over && !h->paused && (len = buf_front(&h->held, &at)) > 0) {
+    while (!is_over(h) && !h->paused && (len = buf_front(&h->held, &at)) > 0) {
         hand_up(h, at, len);
         buf_consume(&h->held, len);
     }
@@ -124,25 +173,30 @@ static void hand_up_held(struct h2_exchange *h)
 static void tell_end(struct h2_exchange *h)
 {
     struct fields trailers = h->head.cut_count ? head_fields(&h->head, 0) : (struct fields){0};
-    end(h);
+    enter_response(h, H2_RESPONSE_ENDED);
     h->base.events->on_end(h->base.owner, &trailers);
+}
+
+static void tell_failure(struct h2_exchange *h)
+{
+    enter_response(h, H2_RESPONSE_ENDED);
+    h->base.events->on_failed(h->base.owner, &h->why);
 }
 
 static void tell(struct task *t)
 {
     struct h2_exchange *h = container_of(t, struct h2_exchange, tell);
     MAGIC_CHECK(h, MAGIC);
-    if (h->outcome == FAILED) {
-        end(h);
-        h->base.events->on_failed(h->base.owner, &h->why);
+    if (h->response == H2_RESPONSE_FAILED) {
+        tell_failure(h);
         return;
     }
-    if (h->blocked && h->out.size < OUT_LOW && !h->finished && h->session) {
-        h->blocked = false;
+    if (h->request == H2_REQUEST_FULL && h->out.size < OUT_LOW) {
+        enter_request(h, H2_REQUEST_OPEN);
         h->base.events->on_drain(h->base.owner);
     }
     hand_up_held(h);
-    if (!h->over && h->outcome == ENDED && h->held.size == 0)
+    if (h->response == H2_RESPONSE_COMPLETE && h->held.size == 0)
         tell_end(h);
 }
 
@@ -151,14 +205,15 @@ static void tell(struct task *t)
 void h2_exchange_head_begins(struct h2_exchange *h)
 {
     MAGIC_CHECK(h, MAGIC);
-    h->began = true;
+    if (h->response == H2_RESPONSE_AWAITED)
+        enter_response(h, H2_RESPONSE_BEGUN);
     head_start(&h->head, h->arena, h->header_limit);
 }
 
-/* Its own doing: the stream is reset by the line, which hears of it. */
+/* Ends the exchange because of its response; the connection resets the stream. */
 static void give_up(struct h2_exchange *h, enum failure why, const char *detail)
 {
-    h->line->reset(h->owner, h, NGHTTP2_PROTOCOL_ERROR);
+    h->conn_events->on_reset(h->conn, h, NGHTTP2_PROTOCOL_ERROR);
     struct verdict v = verdict_make(why, h2_exchange_detach(h), "%s", detail);
     h2_exchange_fail(h, &v);
 }
@@ -166,7 +221,7 @@ static void give_up(struct h2_exchange *h, enum failure why, const char *detail)
 static void take_status(struct h2_exchange *h, struct span value)
 {
     h->status = 0;
-    for (size_t i = 0; i < value.len; i++) /* three digits: nghttp2 has seen to that */
+    for (size_t i = 0; i < value.len; i++) /* nghttp2 has checked that it is three digits */
         h->status = h->status * 10 + (unsigned)(value.at[i] - '0');
 }
 
@@ -202,8 +257,8 @@ static void take_interim(struct h2_exchange *h, const struct response *r)
         h->base.events->on_interim(h->base.owner, r);
 }
 
-/* Without a length the body ends with the stream: no bytes of framing are part
- * of it, and its end is as certain as a last chunk's. */
+/* Without a Content-Length the body ends with the stream (RFC 9113 8.1), which is as
+ * certain an end as a last chunk. */
 static void frame(struct response *r, bool is_last)
 {
     r->keeps_alive = true;
@@ -216,13 +271,13 @@ static void frame(struct response *r, bool is_last)
 void h2_exchange_head(struct h2_exchange *h, bool is_last)
 {
     MAGIC_CHECK(h, MAGIC);
-    if (h->has_head) /* trailers */
+    if (h->response == H2_RESPONSE_BODY) /* these are trailers */
         return;
     struct verdict bad;
     struct response r = {.status = h->status, .reason = reply_reason(h->status), .minor = 1};
     if (h->head.cut_count)
         r.fields = head_fields(&h->head, 0);
-    if (!framing_of_response(&r, h->is_head, &bad)) {
+    if (!framing_of_response(&r, h->to_head, &bad)) {
         give_up(h, bad.error, bad.detail);
         return;
     }
@@ -231,18 +286,18 @@ void h2_exchange_head(struct h2_exchange *h, bool is_last)
         return;
     }
     if (r.status == 421)
-        h->line->misdirected(h->owner);
+        h->conn_events->on_misdirected(h->conn);
     frame(&r, is_last);
-    h->has_head = true;
+    enter_response(h, H2_RESPONSE_BODY);
     if (r.framing == FRAMING_LENGTH)
         h->left = r.length;
     h->base.events->on_head(h->base.owner, &r);
-    if (!h->over)
+    if (!is_over(h))
         head_start(&h->head, h->arena, h->header_limit);
 }
 
-/* The last piece waits for the end, so that the line is free before anybody sees
- * the last byte. */
+/* The last piece of a body of known length is held until the stream has ended, so that the
+ * connection has room again before the client sees the last byte. */
 void h2_exchange_data(struct h2_exchange *h, const char *data, size_t len)
 {
     MAGIC_CHECK(h, MAGIC);
@@ -256,18 +311,18 @@ void h2_exchange_data(struct h2_exchange *h, const char *data, size_t len)
 
 /* ------------------------------------------------------------------ sending */
 
-/* `gone`: bytes of the stream that can have left, or will. */
+/* `gone`: how many bytes of the stream may have left, or will. */
 static enum sent sent_of(const struct h2_exchange *h, uint64_t gone)
 {
     if (h->begins_at == NEVER || gone <= h->begins_at)
         return SENT_NO;
-    bool whole =
-        h->ended_at != NEVER && stream_written(h->stream) - stream_queued(h->stream) >= h->ended_at;
+    bool whole = h->request == H2_REQUEST_WRITTEN &&
+                 stream_written(h->stream) - stream_queued(h->stream) >= h->ended_at;
     return whole ? SENT_YES : SENT_PARTIAL;
 }
 
-/* What was written goes out, now or later, for the line goes on. What was not is still
- * with nghttp2, which drops a request's frames when its stream is reset. */
+/* The connection continues, so what was written to it will be sent. What was not is still
+ * held by nghttp2, which drops a request's frames when its stream is reset. */
 static enum sent sent_now(const struct exchange *x)
 {
     const struct h2_exchange *h = container_of(x, const struct h2_exchange, base);
@@ -285,6 +340,7 @@ void h2_exchange_sent_all(struct h2_exchange *h, uint64_t ended)
 {
     MAGIC_CHECK(h, MAGIC);
     h->ended_at = ended;
+    enter_request(h, H2_REQUEST_WRITTEN);
 }
 
 static size_t take_out(struct h2_exchange *h, uint8_t *to, size_t size)
@@ -300,7 +356,7 @@ static size_t take_out(struct h2_exchange *h, uint8_t *to, size_t size)
     return got;
 }
 
-/* nghttp2 asks for the next DATA frame's bytes; inside its mem_send. */
+/* Called by nghttp2_session_mem_send() for the next DATA frame's bytes. */
 static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size_t size,
                          uint32_t *flags, nghttp2_data_source *source, void *user)
 {
@@ -308,13 +364,13 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
     (void)user;
     struct h2_exchange *h = h2_exchange_find(session, id);
     if (h == NULL)
-        return NGHTTP2_ERR_DEFERRED; /* its reset is under way */
+        return NGHTTP2_ERR_DEFERRED; /* its RST_STREAM is queued */
     size_t got = take_out(h, to, size);
-    if (h->blocked && h->out.size < OUT_LOW)
+    if (h->request == H2_REQUEST_FULL && h->out.size < OUT_LOW)
         loop_defer(h->loop, &h->tell);
-    bool is_last = h->finished && h->out.size == 0;
+    bool is_last = h->request == H2_REQUEST_FINISHED && h->out.size == 0;
     if (got == 0 && !is_last) {
-        h->deferred = true;
+        h->starved = true;
         return NGHTTP2_ERR_DEFERRED;
     }
     if (!is_last)
@@ -325,31 +381,38 @@ static ssize_t read_body(nghttp2_session *session, int32_t id, uint8_t *to, size
     return (ssize_t)got;
 }
 
+static bool takes_body(const struct h2_exchange *h)
+{
+    return h->request == H2_REQUEST_OPEN || h->request == H2_REQUEST_FULL;
+}
+
 static void go_on_sending(struct h2_exchange *h)
 {
-    if (h->deferred)
+    if (h->starved)
         nghttp2_session_resume_data(h->session, h->id);
-    h->deferred = false;
-    h->line->flush(h->owner);
+    h->starved = false;
+    h->conn_events->on_output(h->conn);
 }
 
 static bool body(struct exchange *x, const char *data, size_t len)
 {
     struct h2_exchange *h = self(x);
-    if (h->session == NULL || len == 0)
+    if (!takes_body(h) || len == 0)
         return true;
     buf_append(&h->out, data, len);
     go_on_sending(h);
-    h->blocked = h->out.size > OUT_HIGH;
-    return !h->blocked;
+    enum h2_request_state now = h->out.size > OUT_HIGH ? H2_REQUEST_FULL : H2_REQUEST_OPEN;
+    if (now != h->request)
+        enter_request(h, now);
+    return now == H2_REQUEST_OPEN;
 }
 
 static void finish(struct exchange *x, const struct fields *trailers)
 {
     struct h2_exchange *h = self(x);
-    if (h->session == NULL || h->finished)
+    if (!takes_body(h))
         return;
-    h->finished = true;
+    enter_request(h, H2_REQUEST_FINISHED);
     if (trailers && trailers->count)
         h->trailers = h2_trailer_fields(h->arena, trailers, &h->trailer_count);
     go_on_sending(h);
@@ -358,7 +421,8 @@ static void finish(struct exchange *x, const struct fields *trailers)
 static void pause_reading(struct exchange *x)
 {
     struct h2_exchange *h = self(x);
-    h->paused = h->was_paused = true;
+    h->paused = true;
+    h->widens = false;
 }
 
 static void resume_reading(struct exchange *x)
@@ -371,14 +435,15 @@ static void resume_reading(struct exchange *x)
 
 static void give_up_on(struct h2_exchange *h, bool late)
 {
-    CHECK(!h->over);
+    CHECK(!is_over(h));
     if (h->session) {
-        if (sent_now(&h->base) != SENT_NO) /* or it says nothing of the line */
-            h->line->unanswered(h->owner, h->opened_at, late);
-        h->line->reset(h->owner, h, NGHTTP2_CANCEL);
+        /* That a request which was not sent has no response says nothing. */
+        if (sent_now(&h->base) != SENT_NO)
+            h->conn_events->on_unanswered(h->conn, h->opened_at, late);
+        h->conn_events->on_reset(h->conn, h, NGHTTP2_CANCEL);
         h2_exchange_detach(h);
     }
-    end(h);
+    enter_response(h, H2_RESPONSE_ENDED);
 }
 
 static void cancel(struct exchange *x)
@@ -395,17 +460,14 @@ static void expire(struct exchange *x)
 
 bool h2_exchange_began(const struct h2_exchange *h)
 {
-    return h->began;
-}
-
-bool h2_exchange_has_head(const struct h2_exchange *h)
-{
-    return h->has_head;
+    return h->response != H2_RESPONSE_AWAITED;
 }
 
 static enum sent leave(struct h2_exchange *h, enum sent sent)
 {
     h->sent = sent;
+    if (h->request != H2_REQUEST_WRITTEN)
+        enter_request(h, H2_REQUEST_CUT);
     nghttp2_session_set_stream_user_data(h->session, h->id, NULL);
     h->session = NULL;
     list_remove(&h->link);
@@ -428,17 +490,17 @@ enum sent h2_exchange_detach_lost(struct h2_exchange *h)
 void h2_exchange_end(struct h2_exchange *h)
 {
     MAGIC_CHECK(h, MAGIC);
-    h->outcome = ENDED;
+    enter_response(h, H2_RESPONSE_COMPLETE);
     loop_defer(h->loop, &h->tell);
 }
 
 void h2_exchange_fail(struct h2_exchange *h, const struct verdict *why)
 {
     MAGIC_CHECK(h, MAGIC);
-    h->outcome = FAILED;
     h->sent = why->sent;
     h->why = *why;
-    h->why.answered = h->began;
+    h->why.answered = h2_exchange_began(h);
+    enter_response(h, H2_RESPONSE_FAILED);
     buf_clear(&h->held);
     loop_defer(h->loop, &h->tell);
 }
@@ -481,20 +543,21 @@ struct h2_exchange *h2_exchange_find(nghttp2_session *session, int32_t id)
     return h;
 }
 
-/* A request without body ends with its head; nobody is asked for DATA then. */
+/* A request without a body ends with its header section: read_body() is not called. */
 static void submit(struct h2_exchange *h, const struct conn_request *r, bool secure)
 {
     size_t count;
     nghttp2_nv *fields = h2_request_fields(h->arena, r, secure, &count);
     nghttp2_data_provider provider = {.read_callback = read_body};
     bool has_body = r->framing == FRAMING_CHUNKED || (r->framing == FRAMING_LENGTH && r->length);
-    h->finished = !has_body;
+    if (!has_body)
+        enter_request(h, H2_REQUEST_FINISHED);
     h->id = nghttp2_submit_request(h->session, NULL, fields, count, has_body ? &provider : NULL, h);
-    CHECK(h->id > 0); /* out of memory, or no capacity */
+    CHECK(h->id > 0); /* otherwise memory or capacity is out */
 }
 
-struct h2_exchange *h2_exchange_new(struct loop *l, const struct h2_exchange_events *line,
-                                    void *owner, nghttp2_session *session, struct stream *s,
+struct h2_exchange *h2_exchange_new(struct loop *l, const struct h2_exchange_events *events,
+                                    struct conn *conn, nghttp2_session *session, struct stream *s,
                                     bool secure, const struct conn_request *r)
 {
     static const struct exchange_ops ops = {.body = body,
@@ -508,13 +571,17 @@ struct h2_exchange *h2_exchange_new(struct loop *l, const struct h2_exchange_eve
     h->magic = MAGIC;
     h->base.ops = &ops;
     h->loop = l;
-    h->line = line;
-    h->owner = owner;
+    h->conn_events = events;
+    h->conn = conn;
+    h->log_object = conn->log_object;
+    h->log_id = conn->log_id;
+    h->request_id = r->id;
     h->session = session;
     h->stream = s;
-    h->begins_at = h->ended_at = h->left = NEVER;
+    h->begins_at = h->left = NEVER;
+    h->widens = true;
     h->opened_at = loop_now(l);
-    h->is_head = r->is_head;
+    h->to_head = r->is_head;
     h->header_limit = r->header_limit;
     h->arena = arena_new();
     task_init(&h->tell, tell);

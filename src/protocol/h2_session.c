@@ -1,12 +1,12 @@
 #include "protocol/h2_session.h"
 
-#define FRAME_MAX (64 * 1024)         /* fewer frames to a large body; a read of the stream's */
-#define LINE_WINDOW (8 * 1024 * 1024) /* of all streams together; given back at once */
+#define FRAME_MAX (64 * 1024)         /* as much as one read of the stream brings */
+#define CONN_WINDOW (8 * 1024 * 1024) /* of all streams together; given back at once */
 #define SEND_HEAD_MAX (1024 * 1024)
-#define UPDATE_BYTES 128   /* of a body: for each so many it may widen a window once */
-#define FIELD_COST 32      /* what RFC 9113 6.5.2 adds to a field's name and value */
-#define FAR_TOO_LARGE 4    /* times the SETTINGS_MAX_HEADER_LIST_SIZE that the origin was told */
-#define HEADS_PER_ANSWER 2 /* a head and trailers */
+#define UPDATE_BYTES 128     /* of a request's body: they may cause one WINDOW_UPDATE */
+#define FIELD_COST 32        /* what RFC 9113 6.5.2 adds to a field's name and value */
+#define FAR_TOO_LARGE 4      /* times the SETTINGS_MAX_HEADER_LIST_SIZE that the origin was told */
+#define HEADS_PER_RESPONSE 2 /* a head and trailers */
 #define EXTENSION_FIRST 0x0a
 #define EXTENSION_LAST 0xff
 
@@ -15,17 +15,18 @@ static struct h2_exchange *find(nghttp2_session *session, int32_t id)
     return id > 0 ? h2_exchange_find(session, id) : NULL;
 }
 
-/* ------------------------------------------------------------------ hearing */
+/* ---------------------------------------------------------------- receiving */
 
-/* A stream that we have opened, be it closed by now. */
+/* A stream that we have opened, even if it is closed by now. */
 static bool is_ours(const struct h2_session *s, int32_t id)
 {
     return id % 2 == 1 && (uint32_t)id < nghttp2_session_get_next_stream_id(s->nghttp2);
 }
 
-/* Heads and bodies, their ends, and the windows of what we send, are what a line is
- * for. Many an origin ends each answer with an empty frame (RFC 9113 8.1). A head that
- * nobody waits for any more was on its way when its stream was reset. */
+/* Frames that do something for a request: header sections, bodies, their ends, and the
+ * windows of what we send. Many origins end each response with an empty DATA frame
+ * (RFC 9113 8.1). A header section of a stream without exchange was on its way when we reset
+ * the stream. */
 static bool is_work(struct h2_session *s, const nghttp2_frame_hd *hd)
 {
     switch (hd->type) {
@@ -41,17 +42,17 @@ static bool is_work(struct h2_session *s, const nghttp2_frame_hd *hd)
     }
 }
 
-/* Ends the line, and says why. */
-static int end_line(struct h2_session *s, const char *words)
+/* Ends the connection, and says why. */
+static int end_conn(struct h2_session *s, const char *words)
 {
     s->flood = words;
     return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
-/* A stream's header blocks have to be decoded to their ends whatever they hold, for the
- * line shares one table (RFC 9113 4.3); and a byte of them may stand for all that the
- * table holds. So a head that is somewhat too large costs its exchange alone, and one
- * that is far too large the line, be it an answer's, trailers, or nobody's. */
+/* Every header section has to be decoded to its end, since all of a connection share one
+ * table (RFC 9113 4.3), and one byte of it may stand for everything in the table. So a
+ * section that is somewhat too large fails its exchange only; one that is far too large ends
+ * the connection, whether it is a head, trailers, or of a stream without exchange. */
 static int count_head(struct h2_session *s, int32_t id, size_t *of, size_t len)
 {
     *of += len + FIELD_COST;
@@ -60,27 +61,27 @@ static int count_head(struct h2_session *s, int32_t id, size_t *of, size_t len)
     struct h2_exchange *x = find(s->nghttp2, id);
     if (x)
         h2_exchange_too_large(x);
-    return end_line(s, "a head far larger than max_header_size");
+    return end_conn(s, "a head far larger than max_header_size");
 }
 
-/* All else is talk, which a sound origin is sparing with. */
+/* Frames that do nothing for a request are limited in number: a sane origin sends few. */
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
     struct h2_session *s = user;
-    if (hd->type == NGHTTP2_PUSH_PROMISE) /* our SETTINGS went ahead of any request */
-        return end_line(s, "a PUSH_PROMISE, though it was told that none are taken");
-    if (!is_work(s, hd) && !s->events->on_talk(s->line))
-        return end_line(s, "a flood of frames that carry nothing");
+    if (hd->type == NGHTTP2_PUSH_PROMISE) /* our SETTINGS forbid it, and were sent first */
+        return end_conn(s, "a PUSH_PROMISE, though it was told that none are taken");
+    if (!is_work(s, hd) && !s->events->on_talk(s->owner))
+        return end_conn(s, "a flood of frames that carry nothing");
     if (hd->type == NGHTTP2_HEADERS)
         s->head_frames = s->head_fields = 0;
-    s->head_is_nobodys = hd->type == NGHTTP2_HEADERS && !(hd->flags & NGHTTP2_FLAG_END_HEADERS) &&
-                         find(session, hd->stream_id) == NULL;
+    s->head_has_no_owner = hd->type == NGHTTP2_HEADERS && !(hd->flags & NGHTTP2_FLAG_END_HEADERS) &&
+                           find(session, hd->stream_id) == NULL;
     if (hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION)
         return count_head(s, hd->stream_id, &s->head_frames, hd->length);
     return 0;
 }
 
-/* RFC 9113 4.1: frames of an unknown type are ignored; but counted, as above. */
+/* Frames of an unknown type are ignored (RFC 9113 4.1), but counted as above. */
 static int on_extension(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd,
                         void *user)
 {
@@ -111,8 +112,8 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
     return end;
 }
 
-/* The line's window is given back at once, so that a slow asker stalls no stream
- * but his own; that of his stream when he has taken it. */
+/* The connection's window is given back at once, so that a slow reader stalls only its own
+ * stream; the stream's window is given back when the reader has taken the bytes. */
 static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
                    size_t len, void *user)
 {
@@ -127,15 +128,15 @@ static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const ui
     return 0;
 }
 
-static void on_answer_frame(struct h2_session *s, const nghttp2_frame *frame)
+static void on_response_frame(struct h2_session *s, const nghttp2_frame *frame)
 {
     struct h2_exchange *x = find(s->nghttp2, frame->hd.stream_id);
     bool is_last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     if (x && frame->hd.type == NGHTTP2_HEADERS)
         h2_exchange_head(x, is_last);
-    x = find(s->nghttp2, frame->hd.stream_id); /* it may have left */
+    x = find(s->nghttp2, frame->hd.stream_id); /* it may have given itself up */
     if (x && is_last)
-        s->events->on_complete(s->line, x);
+        s->events->on_complete(s->owner, x);
 }
 
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *user)
@@ -144,22 +145,22 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     (void)session;
     switch (frame->hd.type) {
     case NGHTTP2_HEADERS:
-    case NGHTTP2_DATA: on_answer_frame(s, frame); break;
+    case NGHTTP2_DATA: on_response_frame(s, frame); break;
     case NGHTTP2_RST_STREAM: s->reset_id = frame->hd.stream_id; break;
     case NGHTTP2_SETTINGS:
         if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
-            s->events->on_settings(s->line);
+            s->events->on_settings(s->owner);
         break;
     case NGHTTP2_GOAWAY:
-        s->leaving = true;
-        s->events->on_goaway(s->line, frame->goaway.error_code);
+        s->got_goaway = true;
+        s->events->on_goaway(s->owner, frame->goaway.error_code);
         break;
     default: break;
     }
     return 0;
 }
 
-/* Also those above a GOAWAY's last id end here, as refused. */
+/* Streams above the last id of a GOAWAY end here too, as refused. */
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user)
 {
     struct h2_session *s = user;
@@ -167,7 +168,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     bool by_origin = s->reset_id == id || code == NGHTTP2_REFUSED_STREAM;
     s->reset_id = 0;
     if (x)
-        s->events->on_closed(s->line, x, code, by_origin);
+        s->events->on_closed(s->owner, x, code, by_origin);
     return 0;
 }
 
@@ -177,7 +178,7 @@ static int on_error(nghttp2_session *session, int code, const char *words, size_
     (void)session;
     (void)code;
     (void)len;
-    s->events->on_offence(s->line, words);
+    s->events->on_offence(s->owner, words);
     return 0;
 }
 
@@ -187,7 +188,7 @@ static int on_invalid_frame(nghttp2_session *session, const nghttp2_frame *frame
     struct h2_session *s = user;
     (void)session;
     (void)frame;
-    s->events->on_offence(s->line, nghttp2_strerror(code));
+    s->events->on_offence(s->owner, nghttp2_strerror(code));
     return 0;
 }
 
@@ -198,14 +199,14 @@ static bool is_of_request(const nghttp2_frame *frame)
     return frame->hd.type == NGHTTP2_HEADERS || frame->hd.type == NGHTTP2_DATA;
 }
 
-/* A head that needs several frames is told of here, before the first of them; its end,
- * below, behind the last. DATA is never first. */
+/* For a header section of several frames this is called before the first, and
+ * on_frame_send() after the last. DATA is never the first frame of a request. */
 static int before_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct h2_session *s = user;
     struct h2_exchange *x = is_of_request(frame) ? find(session, frame->hd.stream_id) : NULL;
     if (x)
-        s->events->on_sending(s->line, x);
+        s->events->on_sending(s->owner, x);
     return 0;
 }
 
@@ -216,15 +217,15 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
         return 0;
     s->updates_due += 1 + frame->hd.length / UPDATE_BYTES;
     if (frame->hd.type == NGHTTP2_HEADERS)
-        s->heads_due += HEADS_PER_ANSWER;
+        s->heads_due += HEADS_PER_RESPONSE;
     struct h2_exchange *x = find(session, frame->hd.stream_id);
     if (x && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
-        s->events->on_last_sent(s->line, x);
+        s->events->on_last_sent(s->owner, x);
     return 0;
 }
 
-/* A request that could not go out, for the origin is leaving or its head is
- * larger than a session may send: not a byte of it left. */
+/* A request that could not be sent, because of a GOAWAY or because its head is larger than
+ * nghttp2 sends: not a byte of it was. */
 static int on_frame_not_send(nghttp2_session *session, const nghttp2_frame *frame, int code,
                              void *user)
 {
@@ -232,7 +233,7 @@ static int on_frame_not_send(nghttp2_session *session, const nghttp2_frame *fram
     (void)session;
     (void)code;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-        s->events->on_unsent(s->line, frame->hd.stream_id);
+        s->events->on_unsent(s->owner, frame->hd.stream_id);
     return 0;
 }
 
@@ -265,12 +266,13 @@ static nghttp2_option *make_options(void)
     nghttp2_option_set_no_closed_streams(o, 1);
     nghttp2_option_set_max_send_header_block_length(o, SEND_HEAD_MAX);
     for (unsigned type = EXTENSION_FIRST; type <= EXTENSION_LAST; type++)
-        nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type); /* or it is not told of */
+        nghttp2_option_set_user_recv_extension_type(
+            o, (uint8_t)type); /* otherwise it is not reported */
     return o;
 }
 
-/* No push; windows for throughput (RFC 9113 6.5.2, 6.9.2). */
-static void greet(nghttp2_session *session, size_t header_limit)
+/* No server push; windows for throughput (RFC 9113 6.5.2, 6.9.2). */
+static void submit_settings(nghttp2_session *session, size_t header_limit)
 {
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_ENABLE_PUSH, 0},
@@ -279,20 +281,20 @@ static void greet(nghttp2_session *session, size_t header_limit)
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)header_limit},
     };
     CHECK(nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, COUNT_OF(settings)) == 0);
-    CHECK(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, LINE_WINDOW) == 0);
+    CHECK(nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, CONN_WINDOW) == 0);
 }
 
-void h2_session_init(struct h2_session *s, const struct h2_session_events *events, void *line,
+void h2_session_init(struct h2_session *s, const struct h2_session_events *events, void *owner,
                      size_t header_limit)
 {
     nghttp2_session_callbacks *callbacks = make_callbacks();
     nghttp2_option *options = make_options();
     *s = (struct h2_session){
-        .events = events, .line = line, .header_most = FAR_TOO_LARGE * header_limit};
+        .events = events, .owner = owner, .header_most = FAR_TOO_LARGE * header_limit};
     CHECK(nghttp2_session_client_new2(&s->nghttp2, callbacks, s, options) == 0);
     nghttp2_option_del(options);
     nghttp2_session_callbacks_del(callbacks);
-    greet(s->nghttp2, header_limit);
+    submit_settings(s->nghttp2, header_limit);
 }
 
 void h2_session_free(struct h2_session *s)
@@ -300,20 +302,20 @@ void h2_session_free(struct h2_session *s)
     nghttp2_session_del(s->nghttp2);
 }
 
-/* To an offence nghttp2 queues a GOAWAY by itself, and opens nothing any more. */
+/* After an offence nghttp2 queues a GOAWAY by itself, and opens no more streams. */
 static bool is_terminated(const struct h2_session *s)
 {
-    return !s->leaving && !h2_session_takes_more(s) &&
+    return !s->got_goaway && !h2_session_takes_more(s) &&
            nghttp2_session_get_next_stream_id(s->nghttp2) <= INT32_MAX;
 }
 
-/* nghttp2 does not tell of the CONTINUATIONs of a head that it makes nothing of: until
- * the next frame begins, all that comes is theirs. */
+/* nghttp2 does not report the CONTINUATIONs of a header section that it ignores: until the
+ * next frame begins, all bytes belong to them. */
 static ssize_t receive(struct h2_session *s, const char *data, size_t len)
 {
-    bool was_nobodys = s->head_is_nobodys;
+    bool had_no_owner = s->head_has_no_owner;
     ssize_t n = nghttp2_session_mem_recv(s->nghttp2, (const uint8_t *)data, len);
-    if (n < 0 || !was_nobodys || !s->head_is_nobodys)
+    if (n < 0 || !had_no_owner || !s->head_has_no_owner)
         return n;
     int end = count_head(s, 0, &s->head_frames, len);
     return end ? end : n;
@@ -324,7 +326,7 @@ bool h2_session_feed(struct h2_session *s, const char *data, size_t len)
     ssize_t n = receive(s, data, len);
     if (n >= 0)
         return !is_terminated(s);
-    s->events->on_offence(s->line, s->flood ? s->flood : nghttp2_strerror((int)n));
+    s->events->on_offence(s->owner, s->flood ? s->flood : nghttp2_strerror((int)n));
     if (s->flood)
         nghttp2_session_terminate_session(s->nghttp2, NGHTTP2_ENHANCE_YOUR_CALM);
     return false;

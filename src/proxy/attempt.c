@@ -220,6 +220,7 @@ static struct exchange *open_on(struct attempt *a, struct line *line)
                                                   .on_drain = on_drain};
     struct conn_request request = a->order->request;
     request.authority = span_of(pool_origin(a->order->pool)->authority);
+    request.id = &a->order->id;
     return line_open(line, &request, &events, a);
 }
 
