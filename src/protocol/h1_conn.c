@@ -1,23 +1,32 @@
 #include "protocol/h1_conn.h"
 
+#include "base/state.h"
 #include "http/h1_write.h"
 #include "protocol/h1_exchange.h"
 
 #define MAGIC 0x68316331
 #define GATHER_MAX (16 * 1024)
 
+/* SPOILED: bytes or an end came behind the response, or the exchange was cancelled. GONE: its
+ * owner was told so. CLOSED: by its owner. */
+#define H1_CONN_STATES(S)                                                                          \
+    S(H1_CONN_OPEN, "open", TO(H1_CONN_SPOILED) | TO(H1_CONN_GONE) | TO(H1_CONN_CLOSED))           \
+    S(H1_CONN_SPOILED, "spoiled", TO(H1_CONN_GONE) | TO(H1_CONN_CLOSED))                           \
+    S(H1_CONN_GONE, "gone", TO(H1_CONN_CLOSED))                                                    \
+    S(H1_CONN_CLOSED, "closed", 0)
+STATE_TYPE(h1_conn, H1_CONN_STATES)
+
 struct h1_conn {
     struct conn base;
     unsigned magic;
+    enum h1_conn_state state;
     struct loop *loop;
-    struct stream *stream;
-    bool gone, closed; /* said so; closed by its owner */
-    bool dirty;        /* something came that no exchange had asked for */
-    bool full;         /* a write returned false, on_drain is due */
+    struct stream *stream; /* NULL: closed by a cancel, or surrendered */
+    bool full;             /* a write returned false: on_drain is due */
     struct h1_exchange *current;
-    struct text out; /* a head waiting for its body */
+    struct text out; /* a head, and small pieces of a body, to be written together */
     struct task flush;
-    struct task settle; /* the current exchange is over, or was given up */
+    struct task settle; /* the current exchange is complete, or was cancelled */
     struct task free_later;
 };
 
@@ -28,24 +37,35 @@ static struct h1_conn *self(struct conn *c)
     return h;
 }
 
+static void enter(struct h1_conn *h, enum h1_conn_state to)
+{
+    STATE_ENTER(h1_conn, &h->state, to, h->base.log_object, h->base.log_id);
+}
+
 /* ------------------------------------------------------------------- ending */
 
-static void go(struct h1_conn *h, enum close_reason why, const char *detail)
+static void spoil(struct h1_conn *h)
 {
-    if (h->gone || h->closed)
+    if (h->state == H1_CONN_OPEN)
+        enter(h, H1_CONN_SPOILED);
+}
+
+static void be_gone(struct h1_conn *h, enum close_reason why, const char *detail)
+{
+    if (h->state >= H1_CONN_GONE)
         return;
-    h->gone = true;
+    enter(h, H1_CONN_GONE);
     h->base.events->on_gone(h->base.owner, why, detail);
 }
 
-/* The pool hears of the line before the asker hears of its exchange: a line is
- * back before its client sees the last byte. */
+/* The pool hears of the connection before the owner hears of the exchange, so that the
+ * connection is available before the client sees the last byte. */
 static void fail(struct h1_conn *h, enum failure why, const char *detail)
 {
     struct h1_exchange *x = h->current;
     h->current = NULL;
     enum sent sent = h1_exchange_detach(x);
-    go(h, CLOSE_ERROR, detail);
+    be_gone(h, CLOSE_ERROR, detail);
     h1_exchange_fail(x, why, sent, detail);
 }
 
@@ -54,10 +74,8 @@ static void settle(struct task *t)
     struct h1_conn *h = container_of(t, struct h1_conn, settle);
     MAGIC_CHECK(h, MAGIC);
     struct h1_exchange *x = h->current;
-    if (h->closed)
-        return;
     if (x == NULL) {
-        go(h, CLOSE_ERROR, "given up while busy");
+        be_gone(h, CLOSE_ERROR, "given up while busy");
         return;
     }
     h->current = NULL;
@@ -67,35 +85,31 @@ static void settle(struct task *t)
     h1_exchange_detach(x);
     stream_resume(h->stream);
     if (!keeps_alive)
-        go(h, CLOSE_RESPONSE, "its answer ended the line");
-    else if (h->dirty)
-        go(h, CLOSE_PEER, "bytes or an end behind the answer");
+        be_gone(h, CLOSE_RESPONSE, "its answer ended the line");
+    else if (h->state == H1_CONN_SPOILED)
+        be_gone(h, CLOSE_PEER, "bytes or an end behind the answer");
     else
         h->base.events->on_room(h->base.owner);
     h1_exchange_end(x);
 }
 
-/* Called by the exchange: its response is complete. */
-static void exchange_complete(void *owner)
+static void on_complete(struct conn *c)
 {
-    struct h1_conn *h = owner;
+    struct h1_conn *h = self(c);
     loop_defer(h->loop, &h->settle);
 }
 
-/* Called by the exchange: its asker is gone. A complete one leaves the line as it is;
- * any other ends it here and now, so that what waits in its queue never goes out. */
-static void exchange_cancelled(void *owner, bool complete)
+/* The stream is closed here and now, so that nothing in its queue is ever sent. */
+static void on_cancelled(struct conn *c)
 {
-    struct h1_conn *h = owner;
-    if (complete)
-        return;
+    struct h1_conn *h = self(c);
     h1_exchange_detach(h->current);
     h->current = NULL;
     text_clear(&h->out);
     task_forget(&h->flush);
     stream_close(h->stream);
     h->stream = NULL;
-    h->dirty = true;
+    spoil(h);
     loop_defer(h->loop, &h->settle);
 }
 
@@ -106,26 +120,19 @@ static void on_data(void *owner, const char *data, size_t len)
     struct h1_conn *h = owner;
     MAGIC_CHECK(h, MAGIC);
     h->base.traffic->bytes_received += len;
-    if (h->gone || h->dirty)
+    if (h->state != H1_CONN_OPEN)
         return;
-    if (h->current == NULL) {
-        h->dirty = true;
-        go(h, CLOSE_PEER, "bytes nobody asked for");
+    struct h1_exchange *x = h->current;
+    if (x == NULL) {
+        be_gone(h, CLOSE_PEER, "bytes nobody asked for");
         return;
     }
+    enum failure why;
     const char *detail;
-    struct h1_exchange *x = h->current;
-    switch (h1_exchange_feed(x, data, len, &detail)) {
+    switch (h1_exchange_feed(x, data, len, &why, &detail)) {
     case H1_FEED_OK: break;
-    case H1_FEED_STRAY: h->dirty = true; break;
-    case H1_FEED_TOO_LARGE:
-        if (h->current == x)
-            fail(h, FAILURE_HTTP_RESPONSE_HEADER_SECTION_SIZE, detail);
-        break;
-    case H1_FEED_BAD:
-        if (h->current == x)
-            fail(h, FAILURE_HTTP_PROTOCOL_ERROR, detail);
-        break;
+    case H1_FEED_STRAY: spoil(h); break;
+    case H1_FEED_BAD: fail(h, why, detail); break;
     case H1_FEED_SWITCHED: h1_exchange_switch(x); break;
     }
 }
@@ -135,14 +142,14 @@ static void on_end(void *owner, enum stream_end how, const char *why)
     struct h1_conn *h = owner;
     MAGIC_CHECK(h, MAGIC);
     if (h->current == NULL) {
-        go(h, h->dirty ? CLOSE_ERROR : CLOSE_PEER, why);
+        be_gone(h, CLOSE_PEER, why);
         return;
     }
     bool orderly = how == STREAM_EOF;
     enum failure failure;
     const char *detail;
     if (h1_exchange_eof(h->current, orderly, how == STREAM_RESET, &failure, &detail))
-        h->dirty = true; /* complete, but nothing more will be */
+        spoil(h); /* complete, but the last one */
     else
         fail(h, failure, how == STREAM_RESET ? why : detail);
 }
@@ -158,7 +165,7 @@ static void on_drain(void *owner)
 
 /* ------------------------------------------------------------------ writing */
 
-/* False: the stream is full, whichever write has filled it. */
+/* False: the stream is full, by this write or an earlier one. */
 static bool flush(struct h1_conn *h, const char *data, size_t len)
 {
     uv_buf_t pieces[2] = {uv_buf_init(h->out.at, (unsigned)h->out.len),
@@ -176,56 +183,56 @@ static void flush_later(struct task *t)
     flush(container_of(t, struct h1_conn, flush), NULL, 0);
 }
 
-static void gather(void *owner, struct span s)
+static void gather(struct conn *c, struct span s)
 {
-    struct h1_conn *h = owner;
+    struct h1_conn *h = self(c);
     text_add(&h->out, s);
     loop_defer(h->loop, &h->flush);
 }
 
-static bool write_body(void *owner, const char *data, size_t len)
+static bool write_body(struct conn *c, const char *data, size_t len)
 {
-    struct h1_conn *h = owner;
+    struct h1_conn *h = self(c);
     if (h->out.len + len > GATHER_MAX)
         return flush(h, data, len);
-    gather(owner, (struct span){data, len});
-    return !h->full; /* small pieces are held back too, once those before them fill it */
+    gather(c, (struct span){data, len});
+    return !h->full; /* a small piece fits, but none should follow while the stream is full */
 }
 
-static bool write_flush(void *owner)
+static void write_flush(struct conn *c)
 {
-    return flush(owner, NULL, 0);
+    flush(self(c), NULL, 0);
 }
 
-static const struct h1_exchange_events line_calls = {
+static const struct h1_exchange_events exchange_events = {
     .gather = gather,
     .write = write_body,
     .flush = write_flush,
-    .complete = exchange_complete,
-    .cancelled = exchange_cancelled,
+    .on_complete = on_complete,
+    .on_cancelled = on_cancelled,
 };
 
 /* --------------------------------------------------------------------- conn */
+
+static size_t capacity(const struct conn *c)
+{
+    const struct h1_conn *h = container_of(c, const struct h1_conn, base);
+    return h->current == NULL && h->state == H1_CONN_OPEN ? 1 : 0;
+}
 
 static struct exchange *begin(struct conn *c, const struct conn_request *r,
                               const struct exchange_events *events, void *owner)
 {
     struct h1_conn *h = self(c);
-    CHECK(h->current == NULL && !h->gone && !h->dirty);
+    CHECK(capacity(c) > 0);
     h1_write_request(&h->out, r->method, r->target, r->authority, &r->fields, r->framing,
                      r->length);
     loop_defer(h->loop, &h->flush);
-    h->current = h1_exchange_new(h->loop, h->stream, &line_calls, h, r);
+    h->current = h1_exchange_new(h->loop, h->stream, &exchange_events, c, r);
     struct exchange *x = h1_exchange_base(h->current);
     x->events = events;
     x->owner = owner;
     return x;
-}
-
-static size_t capacity(const struct conn *c)
-{
-    const struct h1_conn *h = container_of(c, const struct h1_conn, base);
-    return h->current == NULL && !h->gone && !h->dirty ? 1 : 0;
 }
 
 static size_t load(const struct conn *c)
@@ -239,7 +246,7 @@ static bool is_quiet(struct conn *c)
     return h->stream && stream_is_quiet(h->stream);
 }
 
-/* Its stream goes on without it. */
+/* The stream lives on without it. */
 static struct stream *surrender(struct conn *c, struct span *ahead)
 {
     struct h1_conn *h = self(c);
@@ -247,10 +254,10 @@ static struct stream *surrender(struct conn *c, struct span *ahead)
     CHECK(h->current != NULL);
     stream_pause(stream);
     stream_bind(stream, NULL, NULL);
-    *ahead = h1_exchange_leave(h->current);
+    *ahead = h1_exchange_surrender(h->current);
     h->stream = NULL;
     h->current = NULL;
-    go(h, CLOSE_RESPONSE, "it was upgraded");
+    be_gone(h, CLOSE_RESPONSE, "it was upgraded");
     return stream;
 }
 
@@ -265,10 +272,10 @@ static void free_now(struct task *t)
 static void close_conn(struct conn *c)
 {
     struct h1_conn *h = self(c);
-    if (h->closed)
+    if (h->state == H1_CONN_CLOSED)
         return;
-    h->closed = true;
-    if (h->current) { /* complete, but not settled when its asker left */
+    enter(h, H1_CONN_CLOSED);
+    if (h->current) { /* its owner has cancelled a complete response that is not settled yet */
         CHECK(h1_exchange_is_over(h->current));
         h1_exchange_detach(h->current);
         h1_exchange_end(h->current);
@@ -286,7 +293,8 @@ struct conn *h1_conn_new(struct loop *l, struct stream *s)
     static const struct stream_events events = {on_data, on_end, on_drain};
     struct h1_conn *h = NEW(struct h1_conn);
     h->magic = MAGIC;
-    h->base = (struct conn){.ops = &ops, .protocol = "http/1.1", .allowed = 1};
+    h->base =
+        (struct conn){.ops = &ops, .log_object = "http/1.1", .protocol = "http/1.1", .allowed = 1};
     h->loop = l;
     h->stream = s;
     task_init(&h->settle, settle);
