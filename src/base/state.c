@@ -10,14 +10,13 @@ void state_illegal(const char *file, int line, const char *noun, const char *fro
     check_failed(file, line, what);
 }
 
-void state_trace(const char *object, const char *noun, uint64_t id, const char *from,
+void state_trace(const char *object, const char *noun, uint64_t line, const char *from,
                  const char *to, const struct request_id *request)
 {
-    char name[80];
+    char number[32] = "";
     const char *key = request ? " id=" : "", *value = request ? request_id_text(request) : "";
-    if (id)
-        snprintf(name, sizeof name, "%s %" PRIu64, noun, id);
-    else
-        snprintf(name, sizeof name, "%s", noun);
-    log_write(LOG_LEVEL_DEBUG, object, "%s: %s -> %s%s%s", name, from, to, key, value);
+    if (line)
+        snprintf(number, sizeof number, " line=%" PRIu64, line);
+    log_write(LOG_LEVEL_DEBUG, object ? object : "-", "%s: %s -> %s%s%s%s", noun, from, to, number,
+              key, value);
 }

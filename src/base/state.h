@@ -20,7 +20,7 @@
  *
  *     static void fetch_enter(struct fetch *f, enum fetch_state to)
  *     {
- *         STATE_ENTER(fetch, &f->state, to, f->upstream, f->id);
+ *         STATE_ENTER(fetch, &f->state, to, f->upstream, f->line);
  *         (what is to be done on entry)
  *     }
  *
@@ -30,7 +30,7 @@
  * At log_level debug each change is one line, about `object` as in log.h, in one
  * format for all types:
  *
- *     debug binance: fetch 17: queued -> gated
+ *     debug binance: fetch: queued -> gated line=17
  *     debug binance: fetch: queued -> gated id=06f3k9d2q4ab-17
  *
  * To stay in a state is no change: enter a state again only if the table has that
@@ -69,12 +69,13 @@
 #define STATE_EDGES_(state, name, edges) [state] = (edges),
 
 /* Changes the state at `at` to `to`, which its row must allow, and traces that. `object`
- * and `id` (uint64_t; 0: it has none) tell objects of one type apart, and are evaluated
+ * (NULL: it has no name yet) and `line`, the number of the upstream connection that it is
+ * or uses (uint64_t; 0: none), tell objects of one type apart, and are evaluated
  * only for the trace. To be used in the type's one transition function. */
-#define STATE_ENTER(noun, at, to, object, id) STATE_ENTER_FOR(noun, at, to, object, id, NULL)
+#define STATE_ENTER(noun, at, to, object, line) STATE_ENTER_FOR(noun, at, to, object, line, NULL)
 
 /* Likewise of an object that serves one request: the trace ends with its id, " id=...". */
-#define STATE_ENTER_FOR(noun, at, to, object, id, request)                                         \
+#define STATE_ENTER_FOR(noun, at, to, object, line, request)                                       \
     do {                                                                                           \
         enum noun##_state *const at_ = (at), from_ = *at_, to_ = (to);                             \
         if (!(noun##_state_edges(from_) & TO(to_)))                                                \
@@ -82,12 +83,12 @@
                           noun##_state_name(to_));                                                 \
         *at_ = to_;                                                                                \
         if (log_enabled(LOG_LEVEL_DEBUG))                                                          \
-            state_trace(object, #noun, id, noun##_state_name(from_), noun##_state_name(to_),       \
+            state_trace(object, #noun, line, noun##_state_name(from_), noun##_state_name(to_),     \
                         request);                                                                  \
     } while (0)
 
 /* Used by STATE_ENTER() alone: aborts; writes the line. */
 _Noreturn void state_illegal(const char *file, int line, const char *noun, const char *from,
                              const char *to) __attribute__((cold));
-void state_trace(const char *object, const char *noun, uint64_t id, const char *from,
+void state_trace(const char *object, const char *noun, uint64_t line, const char *from,
                  const char *to, const struct request_id *) __attribute__((cold));
