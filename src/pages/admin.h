@@ -6,8 +6,8 @@
 #include "http/ingress.h"
 #include "net/loop.h"
 #include "pages/reload_waiter.h"
-#include "proxy/record.h"
 #include "proxy/route.h"
+#include "proxy/totals.h"
 #include "upstream/pools.h"
 
 /* What became of a verb. */

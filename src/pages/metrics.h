@@ -4,7 +4,7 @@
 #pragma once
 
 #include "pages/page_stream.h"
-#include "proxy/record.h"
+#include "proxy/totals.h"
 #include "upstream/pools.h"
 
 struct metrics {

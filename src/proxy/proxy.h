@@ -6,6 +6,7 @@
 #include "http/exchange.h"
 #include "proxy/record.h"
 #include "proxy/route.h"
+#include "proxy/totals.h"
 #include "upstream/pools.h"
 
 struct proxy;

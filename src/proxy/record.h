@@ -1,55 +1,37 @@
-/* The daemon's own totals and the record of one request at its end: what
- * /stats sums up and what the access log writes. */
+/* The record of one request: what the access log, the slow log and the warning about an
+ * order of unknown fate are written from. Filled by the request's tally and handed to a
+ * listener when the request ends. A plain value without states. */
 #pragma once
 
 #include "base/failure.h"
 #include "base/request_id.h"
 #include "base/span.h"
 #include "cache/cache_status.h"
-#include "proxy/bots.h"
-#include "proxy/recent_errors.h"
-#include "proxy/under_way.h"
 #include "upstream/timing.h"
 
-struct totals {
-    struct under_way under_way;
-    uint64_t succeeded, failed, abandoned;
-    struct recent_errors recent_errors;
-    struct bots bots;
-};
-
-struct client_counts {
-    size_t open;
-    uint64_t accepted, rejected;
-};
-
-struct store_counts { /* answers stored now */
-    size_t entries, bytes;
-};
-
-/* A request that became a tunnel has two records: when that happened, and at the
- * tunnel's end. */
+/* A request that became a tunnel has two records: one when the tunnel was opened, one when
+ * it ended. */
 enum record_tunnel { RECORD_NO_TUNNEL, RECORD_TUNNEL_OPENED, RECORD_TUNNEL_ENDED };
 
-/* One request at its end; borrowed for the call. Times are µs. */
+/* Borrowed until the listener returns. */
 struct record {
     enum record_tunnel tunnel;
     const struct request_id *id;
     const char *client;
-    const char *bot; /* NULL: it did not say */
+    const char *bot; /* its name in Trunkline-Client; NULL: none */
     struct span method;
-    const char *upstream; /* NULL: it never had one */
-    struct span target;   /* credentials redacted */
-    unsigned status;      /* 0: none was sent */
-    uint64_t bytes;       /* of the answer's body; of a tunnel, to the client */
+    const char *upstream; /* NULL: it was not routed to any */
+    struct span target;   /* secrets redacted */
+    unsigned status;      /* as sent to the client; 0: none was sent */
+    uint64_t bytes;       /* of the response's body; of a tunnel, bytes to the client */
     struct timing timing;
     struct cache_status cache;
-    enum failure error; /* FAILURE_NONE: none of ours */
-    enum sent sent;
-    bool unknown;      /* an order whose fate cannot be known */
-    bool left;         /* its client did, before it was answered whole */
-    uint64_t total_us; /* of a tunnel's end, with all its life */
+    enum failure error; /* FAILURE_NONE: no error of our own */
+    enum sent sent;     /* what of the request can have reached the origin */
+    bool unknown;       /* an order of which nobody can tell whether it was carried out */
+    bool left;          /* the client disconnected before the response was complete */
+    uint64_t total_us;  /* from the request's head to its end; of a tunnel, to the tunnel's end */
 };
 
-/* Called with each record. */
+/* Called once for each record. */
 typedef void record_listener(void *context, const struct record *);

@@ -1,7 +1,5 @@
 #include "proxy/tally.h"
 
-#include "net/loop.h"
-
 static void count_cache(struct upstream_stats *s, enum cache_result result)
 {
     s->cache_hits += result == CACHE_HIT;
@@ -24,7 +22,7 @@ static void end(struct tally *t)
     t->record.total_us = loop_clock_us(t->loop) - t->began_us;
 }
 
-/* As a request, which a tunnel that was opened is not. */
+/* Ends it as a request. A CONNECT whose tunnel was opened is not one. */
 static void end_request(struct tally *t)
 {
     end(t);
@@ -61,8 +59,8 @@ static void count_unknown(struct tally *t)
     t->stats->unknown++;
 }
 
-/* Does the origin's own answer leave it open whether the order was carried out? Binance
- * says of 5xx, and of 408 on its futures API, that it does. */
+/* Does the origin's own response leave it open whether the order was carried out? Binance
+ * documents that a 5xx does, and on its futures API a 408. */
 static bool leaves_open(const struct record *r)
 {
     return (r->status >= 500 || r->status == 408) && !r->timing.known_refusal;

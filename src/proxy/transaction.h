@@ -6,7 +6,11 @@
  * until its outcome is known. */
 #pragma once
 
-#include "proxy/proxy.h"
+#include "http/exchange.h"
+#include "proxy/record.h"
+#include "proxy/route.h"
+#include "proxy/totals.h"
+#include "upstream/pools.h"
 
 /* `route` and `refusal` are copied. With a refusal the request goes nowhere and
  * is answered so. */
