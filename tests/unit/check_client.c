@@ -1,12 +1,12 @@
-/* The requests of a client: every cut of the input, limits, pipelining, and a
- * body that is not welcome yet. */
+/* The requests of a client connection: every cut of the input, limits, pipelining, a body
+ * that is not welcome yet, and clients that disconnect while they are not read from. */
 #include "client_fixture.h"
 #include "suite.h"
 
 /* ------------------------------------------------------------ every cut */
 
 static const struct {
-    const char *input, *start; /* the answer starts so, */
+    const char *input, *start; /* the response starts so, */
     const char *part;          /* holds this, */
     bool keeps;                /* and the connection stays */
 } cases[] = {
@@ -236,7 +236,7 @@ START_TEST(test_ids)
 }
 END_TEST
 
-/* Who is held back cannot be heard when it leaves, but is looked for. */
+/* A paused stream does not tell that its client disconnected, so it is looked for. */
 START_TEST(test_leaving_while_held_back)
 {
     begin();
@@ -254,7 +254,7 @@ START_TEST(test_leaving_while_held_back)
 }
 END_TEST
 
-/* Too much ahead pauses the stream, and all of it is answered in the end. */
+/* Too many requests sent ahead pause the stream; all are answered in the end. */
 START_TEST(test_pipelined_flood)
 {
     unsigned sent = 1;
@@ -316,6 +316,66 @@ START_TEST(test_body_is_held)
 }
 END_TEST
 
+/* ------------------------------------------------- clients that disconnect */
+
+static void send_ahead(size_t size)
+{
+    static char piece[1000];
+    memset(piece, 'z', sizeof piece);
+    for (size_t sent = 0; sent < size && !stream.paused; sent += sizeof piece)
+        ck_assert(fake_stream_feed(&stream, piece, sizeof piece));
+    turn();
+}
+
+/* The upload is blocked, so its stream is not read from and its end is not heard. */
+START_TEST(test_leaving_a_blocked_upload)
+{
+    begin();
+    handler.full = true;
+    say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\nabc");
+    send_ahead(200000);
+    ck_assert(stream.paused);
+    loop_skip(loop, 10 * limits.body_timeout_ms);
+    turn();
+    ck_assert(is_open() && handler.cancelled == 0);
+    stream.broken = true;
+    loop_skip(loop, 1100);
+    turn();
+    ck_assert(!is_open() && stream.closed && handler.cancelled == 1);
+    finish();
+}
+END_TEST
+
+START_TEST(test_leaving_behind_requests_sent_ahead)
+{
+    begin();
+    say(GET);
+    send_ahead(200000);
+    ck_assert(stream.paused && handler.opened == 1);
+    stream.broken = true;
+    loop_skip(loop, 1100);
+    turn();
+    ck_assert(!is_open() && handler.cancelled == 1);
+    finish();
+}
+END_TEST
+
+/* The exchange goes on alone, with the memory of its request. */
+START_TEST(test_leaving_one_that_follows)
+{
+    begin();
+    handler.follows = true;
+    say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc");
+    if (_i)
+        fake_stream_end(&stream, STREAM_RESET);
+    else
+        fake_stream_end(&stream, STREAM_EOF);
+    turn();
+    ck_assert(!is_open() && stream.closed && handler.followed == 1);
+    finish();
+}
+END_TEST
+
 SUITE()
 {
     LOOP(test_cuts, 0, COUNT_OF(cases));
@@ -327,4 +387,7 @@ SUITE()
     TEST(test_ids);
     TEST(test_leaving_while_held_back);
     TEST(test_body_is_held);
+    TEST(test_leaving_a_blocked_upload);
+    TEST(test_leaving_behind_requests_sent_ahead);
+    LOOP(test_leaving_one_that_follows, 0, 2);
 }

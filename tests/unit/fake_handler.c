@@ -115,7 +115,7 @@ static void cancel(struct exchange *exchange)
     let_go(self(exchange));
 }
 
-/* With `follows` it goes on alone, and the request's arena is its own. */
+/* With `follows` it goes on without its owner, and takes over the request's arena. */
 static bool leave(struct exchange *exchange)
 {
     struct fake_exchange *x = self(exchange);
@@ -154,9 +154,9 @@ static void refuse(struct exchange *exchange, const struct verdict *why)
     loop_defer(x->handler->loop, &x->task);
 }
 
-static struct exchange *open_exchange(void *owner, const struct request *request,
+static struct exchange *open_exchange(void *handler, const struct request *request,
                                       const struct ingress *in,
-                                      const struct exchange_events *events, void *asker)
+                                      const struct exchange_events *events, void *owner)
 {
     static const struct exchange_ops ops = {.body = take_body,
                                             .finish = finish,
@@ -167,12 +167,12 @@ static struct exchange *open_exchange(void *owner, const struct request *request
                                             .refuse = refuse,
                                             .leave = leave,
                                             .patience = patience};
-    struct fake_handler *h = owner;
+    struct fake_handler *h = handler;
     struct fake_exchange *x = NEW(struct fake_exchange);
     h->ingress = *in;
     snprintf(h->upstream, sizeof h->upstream, "%s", in->upstream ? in->upstream : "");
     snprintf(h->tunnel, sizeof h->tunnel, "%s", in->tunnel ? in->tunnel : "");
-    x->exchange = (struct exchange){&ops, events, asker};
+    x->exchange = (struct exchange){&ops, events, owner};
     x->handler = h;
     x->request = request;
     task_init(&x->task, run);

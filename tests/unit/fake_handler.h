@@ -16,7 +16,7 @@ struct fake_handler {
     enum framing framing;       /* of the echo */
     bool full;                  /* bodies are not welcome after each piece */
     bool intercepts;            /* TLS inside CONNECT is to end here */
-    bool follows;               /* those whose asker leaves */
+    bool follows;               /* exchanges go on without their owner */
     bool asap;                  /* drains by itself, in the same turn */
     uint64_t patience;          /* with a reader that takes nothing; 0: no end */
     struct fake_exchange *last; /* the one opened last, while it is open */

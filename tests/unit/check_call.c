@@ -1,9 +1,9 @@
-/* The answers to a client: framing, back-pressure, failures; leaving in every
- * state, each timeout, draining. */
+/* One request and its response, driven through a client connection: framing, back-pressure,
+ * failures; a client that disconnects or is too slow in every state. */
 #include "client_fixture.h"
 #include "suite.h"
 
-/* ---------------------------------------------------------------- answers */
+/* -------------------------------------------------------------- responses */
 
 START_TEST(test_one_write)
 {
@@ -84,7 +84,7 @@ START_TEST(test_interim)
 }
 END_TEST
 
-/* An answer that comes before the body is complete ends the connection. */
+/* A response that comes before the request's body is complete ends the connection. */
 START_TEST(test_early_answer)
 {
     begin();
@@ -122,7 +122,7 @@ START_TEST(test_failures)
     ck_assert(has("3\r\nabc\r\n") && !has("\r\n0\r\n\r\n"));
     ck_assert(stream.closed && !stream.shut);
     finish();
-    begin(); /* less than was said is a failure too, and so is more */
+    begin(); /* a body shorter or longer than its head said is a failure too */
     say(GET);
     fake_head(&handler, 200, FRAMING_LENGTH, 5);
     fake_body(&handler, "abc", 3);
@@ -138,7 +138,7 @@ START_TEST(test_failures)
     turn();
     ck_assert(stream.closed && has("\r\n\r\nab") && !has("abc"));
     finish();
-    begin(); /* the request breaks after the head of its answer */
+    begin(); /* the request turns out malformed after the head of its response */
     say("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
     fake_head(&handler, 200, FRAMING_CHUNKED, 0);
     say("oops\r\n");
@@ -158,8 +158,8 @@ static void say_old_and_answer(const char *piece, size_t len)
     turn();
 }
 
-/* For HTTP/1.0 the end of the connection is the end of the answer: cut short, for
- * whatever reason, it must not look whole. */
+/* For HTTP/1.0 the end of the connection is the end of the body: a response cut short, for
+ * whatever reason, must not look complete. */
 START_TEST(test_cut_short_without_length)
 {
     static char piece[300000];
@@ -222,8 +222,8 @@ START_TEST(test_slow_reader)
 }
 END_TEST
 
-/* How long a reader that takes nothing is kept, in steps of 100 ms, while others wait for
- * its connection. */
+/* How long (ms, in steps of 100) a client that takes nothing of its response is kept, if its
+ * exchange has so much patience with it. */
 static unsigned patience_ms(uint64_t patience)
 {
     static char piece[300000];
@@ -252,8 +252,8 @@ START_TEST(test_readers_give_way)
 }
 END_TEST
 
-/* One that takes anything at all is left alone; and so is one for whose connection
- * somebody waits only after it has gone on. */
+/* A client that takes anything at all is kept; and patience counts from the last byte taken,
+ * not from the moment at which others begin to wait. */
 START_TEST(test_slow_readers_stay)
 {
     static char piece[300000];
@@ -283,7 +283,7 @@ START_TEST(test_slow_readers_stay)
 }
 END_TEST
 
-/* A last answer that is still queued is waited for before the connection lingers. */
+/* The last response, still queued, is waited for before the connection lingers. */
 START_TEST(test_slow_last_answer)
 {
     static char piece[300000];
@@ -303,7 +303,7 @@ START_TEST(test_slow_last_answer)
 }
 END_TEST
 
-/* ------------------------------------------------------- leaving, timeouts */
+/* ----------------------------------------------- disconnecting, timeouts */
 
 START_TEST(test_client_leaves)
 {
@@ -332,7 +332,7 @@ START_TEST(test_client_leaves)
 }
 END_TEST
 
-/* EOF after the answer: what is queued of it still goes out. */
+/* EOF after the response: what is queued of it still goes out. */
 START_TEST(test_eof_behind_an_answer)
 {
     for (int with_turn = 0; with_turn < 2; with_turn++)
@@ -417,7 +417,7 @@ START_TEST(test_body_timeout)
     ck_assert(has("HTTP/1.1 408 ") && has("Trunkline-Sent: partial") && !is_open());
     ck_assert_uint_eq(handler.cancelled, 0);
     finish();
-    begin(); /* not while the exchange does not want it */
+    begin(); /* not while the exchange is full */
     handler.full = true;
     say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx");
     loop_skip(loop, 3 * limits.body_timeout_ms);
@@ -429,7 +429,7 @@ START_TEST(test_body_timeout)
     loop_skip(loop, 2000);
     ck_assert(has("HTTP/1.1 408 "));
     finish();
-    begin(); /* after the head of an answer it is closed short */
+    begin(); /* after the head of a response it is closed short */
     say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx");
     fake_head(&handler, 200, FRAMING_CHUNKED, 0);
     turn();
@@ -441,107 +441,6 @@ START_TEST(test_body_timeout)
     loop_skip(loop, 10 * limits.body_timeout_ms);
     ck_assert(is_open());
     finish();
-}
-END_TEST
-
-START_TEST(test_drain)
-{
-    begin(); /* idle: when it is dismissed */
-    clients_drain(clients);
-    ck_assert(is_open());
-    clients_dismiss(clients);
-    ck_assert(!is_open());
-    finish();
-    begin(); /* idle: a request that comes before is answered, and the last */
-    clients_drain(clients);
-    say(GET);
-    clients_dismiss(clients);
-    ck_assert(is_open());
-    fake_head(&handler, 204, FRAMING_NONE, 0);
-    fake_end(&handler);
-    turn();
-    ck_assert(has("Connection: close\r\n") && !is_open());
-    finish();
-    begin(); /* idle, but a request has arrived that nobody read yet */
-    clients_drain(clients);
-    stream.loud = true;
-    clients_dismiss(clients);
-    ck_assert(is_open());
-    finish();
-    begin(); /* under way: its answer says so */
-    say(GET GET);
-    clients_drain(clients);
-    ck_assert(is_open());
-    fake_head(&handler, 204, FRAMING_NONE, 0);
-    fake_end(&handler);
-    turn();
-    ck_assert(has("Connection: close\r\n") && !is_open());
-    ck_assert_uint_eq(handler.opened, 1);
-    finish();
-    begin(); /* the head went out before: closed after it all the same */
-    say(GET);
-    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
-    turn();
-    clients_drain(clients);
-    fake_end(&handler);
-    turn();
-    ck_assert(has("\r\n\r\n0\r\n\r\n") && !is_open());
-    finish();
-    begin(); /* a head under way is still answered */
-    say("GET /");
-    clients_drain(clients);
-    say(" HTTP/1.1\r\nHost: h\r\n\r\n");
-    fake_head(&handler, 204, FRAMING_NONE, 0);
-    fake_end(&handler);
-    turn();
-    ck_assert(has("Connection: close\r\n"));
-    finish();
-}
-END_TEST
-
-START_TEST(test_too_many)
-{
-    struct fake_stream second, third, fourth;
-    size_t open;
-    uint64_t accepted, rejected;
-    begin();
-    fake_stream_init(&second);
-    fake_stream_init(&third);
-    fake_stream_init(&fourth);
-    clients_accept(clients, &second.base, &ingress);
-    clients_accept(clients, &third.base, &ingress);
-    ck_assert(strstr(third.written.at, "HTTP/1.1 503 ") != NULL);
-    ck_assert(strstr(third.written.at, "connection_limit_reached") != NULL);
-    ck_assert(third.shut && !third.closed);
-    clients_reject(clients, &fourth.base);
-    ck_assert(fourth.closed);
-    clients_count(clients, &open, &accepted, &rejected);
-    ck_assert_uint_eq(open, 2);
-    ck_assert_uint_eq(accepted, 2);
-    ck_assert_uint_eq(rejected, 2);
-    finish();
-    fake_stream_free(&second);
-    fake_stream_free(&third);
-    fake_stream_free(&fourth);
-}
-END_TEST
-
-/* The name of the listener's upstream may go with a reload. */
-START_TEST(test_ingress_is_its_own)
-{
-    struct fake_stream other;
-    char name[] = "binance";
-    struct ingress in = ingress;
-    in.upstream = name;
-    begin_echo();
-    fake_stream_init(&other);
-    clients_accept(clients, &other.base, &in);
-    memset(name, 'x', sizeof name);
-    ck_assert(fake_stream_feed(&other, GET, strlen(GET)));
-    turn();
-    ck_assert(strstr(other.written.at, "200") != NULL);
-    finish();
-    fake_stream_free(&other);
 }
 END_TEST
 
@@ -563,7 +462,4 @@ SUITE()
     TEST(test_idle_timeout);
     TEST(test_head_timeout);
     TEST(test_body_timeout);
-    TEST(test_drain);
-    TEST(test_too_many);
-    TEST(test_ingress_is_its_own);
 }

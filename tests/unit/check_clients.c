@@ -1,0 +1,211 @@
+/* All client connections: which are accepted, and what each is told when the daemon drains
+ * and when it exits, whatever state its connection is in. */
+#include "client_fixture.h"
+#include "suite.h"
+
+/* The daemon exits after that was sent. */
+static void settle_after(const char *said)
+{
+    struct verdict why =
+        verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "trunkline is shutting down");
+    begin();
+    if (said)
+        say(said);
+    forget();
+    clients_settle(clients, &why);
+}
+
+static bool is_settled(void)
+{
+    turn();
+    return has("HTTP/1.1 503 ") && has("destination_unavailable") && has("Connection: close") &&
+           !is_open();
+}
+
+START_TEST(test_the_very_end)
+{
+    settle_after(NULL); /* nothing was asked */
+    ck_assert(!is_open() && *got() == '\0');
+    finish();
+    settle_after("GET / HT"); /* within a head */
+    ck_assert(is_settled() && has("sent=no"));
+    finish();
+    settle_after(GET); /* the exchange knows what was sent */
+    ck_assert(is_settled() && has("sent=partial"));
+    finish();
+    settle_after("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nabc");
+    ck_assert(is_settled() && has("sent=partial"));
+    finish();
+    settle_after("GET / HTTP/1.1\r\nHost:"); /* the handler gets no more requests */
+    say(" h\r\n\r\n");
+    ck_assert(handler.opened == 0 && !is_open());
+    finish();
+}
+END_TEST
+
+/* A request was in the kernel's buffer when the daemon began to exit: it is read and answered. */
+START_TEST(test_the_very_end_of_one_that_is_arriving)
+{
+    static char piece[300000];
+    struct verdict why = verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "shutting down");
+    memset(piece, 'y', sizeof piece);
+    begin();
+    stream.loud = true;
+    clients_settle(clients, &why);
+    ck_assert(is_open());
+    stream.loud = false;
+    say(GET);
+    ck_assert(is_settled() && handler.opened == 1 && handler.refused == 1);
+    finish();
+    begin(); /* sent ahead, by a client that does not read the response before it */
+    say(GET GET);
+    stream.stuck = true;
+    fake_head(&handler, 200, FRAMING_LENGTH, sizeof piece);
+    fake_body(&handler, piece, sizeof piece);
+    fake_end(&handler);
+    turn();
+    clients_settle(clients, &why);
+    turn();
+    ck_assert(handler.opened == 2 && handler.refused == 1 && is_open());
+    fake_stream_take(&stream, sizeof piece);
+    turn();
+    ck_assert(is_settled());
+    finish();
+}
+END_TEST
+
+/* After the head there is no honest answer left. */
+START_TEST(test_the_very_end_within_an_answer)
+{
+    struct verdict why = verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "shutting down");
+    begin();
+    say(GET);
+    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
+    fake_body(&handler, "abc", 3);
+    turn();
+    clients_settle(clients, &why);
+    turn();
+    ck_assert(has("abc") && !has("\r\n0\r\n\r\n") && !has("503") && stream.closed && !is_open());
+    finish();
+    begin(); /* its last byte is written already: the response goes out */
+    say(GET);
+    fake_head(&handler, 200, FRAMING_LENGTH, 3);
+    fake_body(&handler, "abc", 3);
+    fake_end(&handler);
+    clients_settle(clients, &why);
+    turn();
+    ck_assert(has("abc") && !has("503") && handler.refused == 0);
+    finish();
+}
+END_TEST
+
+START_TEST(test_drain)
+{
+    begin(); /* idle: closed by clients_dismiss() */
+    clients_drain(clients);
+    ck_assert(is_open());
+    clients_dismiss(clients);
+    ck_assert(!is_open());
+    finish();
+    begin(); /* idle: a request that comes before that is answered, and is the last */
+    clients_drain(clients);
+    say(GET);
+    clients_dismiss(clients);
+    ck_assert(is_open());
+    fake_head(&handler, 204, FRAMING_NONE, 0);
+    fake_end(&handler);
+    turn();
+    ck_assert(has("Connection: close\r\n") && !is_open());
+    finish();
+    begin(); /* idle, but a request has arrived that was not read yet */
+    clients_drain(clients);
+    stream.loud = true;
+    clients_dismiss(clients);
+    ck_assert(is_open());
+    finish();
+    begin(); /* under way: its response says so */
+    say(GET GET);
+    clients_drain(clients);
+    ck_assert(is_open());
+    fake_head(&handler, 204, FRAMING_NONE, 0);
+    fake_end(&handler);
+    turn();
+    ck_assert(has("Connection: close\r\n") && !is_open());
+    ck_assert_uint_eq(handler.opened, 1);
+    finish();
+    begin(); /* the head went out before: closed after it all the same */
+    say(GET);
+    fake_head(&handler, 200, FRAMING_CHUNKED, 0);
+    turn();
+    clients_drain(clients);
+    fake_end(&handler);
+    turn();
+    ck_assert(has("\r\n\r\n0\r\n\r\n") && !is_open());
+    finish();
+    begin(); /* a head under way is still answered */
+    say("GET /");
+    clients_drain(clients);
+    say(" HTTP/1.1\r\nHost: h\r\n\r\n");
+    fake_head(&handler, 204, FRAMING_NONE, 0);
+    fake_end(&handler);
+    turn();
+    ck_assert(has("Connection: close\r\n"));
+    finish();
+}
+END_TEST
+
+START_TEST(test_too_many)
+{
+    struct fake_stream second, third, fourth;
+    size_t open;
+    uint64_t accepted, rejected;
+    begin();
+    fake_stream_init(&second);
+    fake_stream_init(&third);
+    fake_stream_init(&fourth);
+    clients_accept(clients, &second.base, &ingress);
+    clients_accept(clients, &third.base, &ingress);
+    ck_assert(strstr(third.written.at, "HTTP/1.1 503 ") != NULL);
+    ck_assert(strstr(third.written.at, "connection_limit_reached") != NULL);
+    ck_assert(third.shut && !third.closed);
+    clients_reject(clients, &fourth.base);
+    ck_assert(fourth.closed);
+    clients_count(clients, &open, &accepted, &rejected);
+    ck_assert_uint_eq(open, 2);
+    ck_assert_uint_eq(accepted, 2);
+    ck_assert_uint_eq(rejected, 2);
+    finish();
+    fake_stream_free(&second);
+    fake_stream_free(&third);
+    fake_stream_free(&fourth);
+}
+END_TEST
+
+/* The name of the listener's upstream may go with a reload. */
+START_TEST(test_ingress_is_its_own)
+{
+    struct fake_stream other;
+    char name[] = "binance";
+    struct ingress in = ingress;
+    in.upstream = name;
+    begin_echo();
+    fake_stream_init(&other);
+    clients_accept(clients, &other.base, &in);
+    memset(name, 'x', sizeof name);
+    ck_assert(fake_stream_feed(&other, GET, strlen(GET)));
+    turn();
+    ck_assert(strstr(other.written.at, "200") != NULL);
+    finish();
+    fake_stream_free(&other);
+}
+END_TEST
+
+SUITE()
+{
+    TEST(test_too_many);
+    TEST(test_ingress_is_its_own);
+    TEST(test_drain);
+    TEST(test_the_very_end);
+    TEST(test_the_very_end_of_one_that_is_arriving);
+    TEST(test_the_very_end_within_an_answer);
+}
