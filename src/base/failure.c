@@ -7,7 +7,7 @@ static const struct {
     const char *name;
     int status;
 } rows[] = {
-#define FAILURE(name, text, status) {text, status},
+#define FAILURE(name, text, status, others, meaning) {text, status},
 #include "base/failure.def"
 #undef FAILURE
 };

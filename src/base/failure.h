@@ -6,7 +6,7 @@
 #include "base/check.h"
 
 enum failure {
-#define FAILURE(name, text, status) FAILURE_##name,
+#define FAILURE(name, text, status, others, meaning) FAILURE_##name,
 #include "base/failure.def"
 #undef FAILURE
     FAILURE_COUNT

@@ -246,26 +246,8 @@ static const struct {
     const char *name, *type, *meaning;
     void (*add)(struct series *, const struct pool_view *);
 } families[] = {
-    {"requests_total", "counter",
-     "Requests at their end, by class of the answer's status; none: no answer came of it.",
-     add_requests},
-    {"requests_active", "gauge", "Requests under way.", add_active},
-    {"request_errors_total", "counter",
-     "Requests that failed for an error of trunkline's own, by RFC 9209 name.", add_errors},
-    {"request_duration_seconds", "histogram",
-     "Where the time went; phase total is from the request's head to the answer's last byte.",
-     add_durations},
-    {"connections", "gauge", "Lines to the origin.", add_connections},
-    {"connections_closed_total", "counter", "Lines that ended, by reason.", add_closed},
-    {"handshakes_total", "counter", "TLS handshakes completed.", add_handshakes},
-    {"queue_waiting", "gauge", "Requests waiting for a line.", add_waiting},
-    {"tunnels_open", "gauge", "Tunnels and upgraded connections under way.", add_tunnels},
-    {"upstream_state", "gauge", "1 for the state the upstream is in, 0 for the others.", add_state},
-    {"rate_limited_total", "counter", "Requests that waited or were refused for rate.",
-     add_limited},
-    {"weight_used", "gauge", "Weight used in this minute, as the exchange tells it.", add_weight},
-    {"held_seconds", "gauge", "How long public requests will still be held; 0: not held.",
-     add_held},
+#define FAMILY(name, type, add, meaning) {#name, type, meaning, add},
+#include "pages/metrics.def"
 #define METRIC(name, meaning) {#name, "counter", meaning, add_counters},
 #include "upstream/stats.def"
 };
@@ -289,12 +271,8 @@ static void add_daemon(struct text *to, const struct metrics *m)
 {
     add_family(to, "build_info", "gauge", "1; the label tells the version.");
     text_add_str(to, "trunkline_build_info{version=\"" PACKAGE_VERSION "\"} 1\n");
-    add_own(to, "draining", "gauge", "1 while the daemon drains.", m->draining);
-    add_own(to, "clients_open", "gauge", "Open client connections.", m->clients.open);
-    add_own(to, "clients_accepted_total", "counter", "Client connections accepted.",
-            m->clients.accepted);
-    add_own(to, "clients_rejected_total", "counter", "Client connections refused.",
-            m->clients.rejected);
+#define OWN(name, type, value, meaning) add_own(to, #name, type, meaning, value);
+#include "pages/metrics.def"
 }
 
 /* ------------------------------------------------------------------- bots */
@@ -320,11 +298,8 @@ static void add_bots(struct text *to, const struct bots *bots)
         const char *family, *meaning;
         size_t offset;
     } rows[] = {
-        {"bot_requests_total", "Requests that named this bot in Trunkline-Client.",
-         offsetof(struct bot, requests)},
-        {"bot_failures_total", "Of these, those that failed.", offsetof(struct bot, failed)},
-        {"bot_weight_total", "Weight that the exchanges' headers grew by with its answers.",
-         offsetof(struct bot, weight)},
+#define BOT(name, member, meaning) {#name, meaning, offsetof(struct bot, member)},
+#include "pages/metrics.def"
     };
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct bot_series s = {to, rows[i].family, rows[i].offset};

@@ -1,8 +1,8 @@
 #include "pages/stats_document.h"
 
-#include <jansson.h>
 #include <unistd.h>
 
+#include "pages/json.h"
 #include "pages/recent_json.h"
 #include "pages/upstream_json.h"
 #include "upstream/pools_snapshot.h"
@@ -10,31 +10,12 @@
 /* Enough digits for microseconds over years, few enough that 0.1 stays 0.1. */
 #define STATS_FORMAT (JSON_COMPACT | JSON_REAL_PRECISION(15))
 
-static void set(json_t *object, const char *key, json_t *value)
-{
-    CHECK(json_object_set_new(object, key, value) == 0);
-}
-
-static json_t *clients_json(const struct admin *a)
-{
-    struct client_counts c = {0};
-    a->count_clients(a->context, &c);
-    return json_pack("{s:I,s:I,s:I}", "open", (json_int_t)c.open, "accepted",
-                     (json_int_t)c.accepted, "rejected", (json_int_t)c.rejected);
-}
-
-static json_t *stored_json(const struct admin *a)
-{
-    struct store_counts c = {0};
-    a->count_stored(a->context, &c);
-    return json_pack("{s:I,s:I}", "entries", (json_int_t)c.entries, "bytes", (json_int_t)c.bytes);
-}
-
 static void add_bot(void *context, const struct bot *b)
 {
-    set(context, b->name,
-        json_pack("{s:I,s:I,s:I}", "requests", (json_int_t)b->requests, "failed",
-                  (json_int_t)b->failed, "weight", (json_int_t)b->weight));
+    json_t *o = json_object();
+#define BOT(key, value, meaning) json_place(o, key, value);
+#include "pages/stats_page.def"
+    CHECK(json_object_set_new(context, b->name, o) == 0);
 }
 
 static json_t *bots_json(const struct bots *bots)
@@ -44,28 +25,17 @@ static json_t *bots_json(const struct bots *bots)
     return o;
 }
 
-/* A path is bytes; JSON is UTF-8. */
-static json_t *path_json(const char *path)
-{
-    json_t *s = json_string(path);
-    return s ? s : json_string("(not UTF-8)");
-}
-
-/* Everything but the upstreams and what stands behind them. */
+/* The document without its arrays. */
 static json_t *daemon_json(const struct admin *a)
 {
     const struct totals *t = a->totals;
+    struct client_counts clients = {0};
+    struct store_counts stored = {0};
+    a->count_clients(a->context, &clients);
+    a->count_stored(a->context, &stored);
     json_t *o = json_object();
-    set(o, "version", json_string(PACKAGE_VERSION));
-    set(o, "pid", json_integer(getpid()));
-    set(o, "uptime_s", json_real((double)((loop_clock_us(a->loop) - a->started_us) / 1000) / 1000));
-    set(o, "draining", json_boolean(a->draining));
-    set(o, "config", path_json(a->config_path));
-    set(o, "clients", clients_json(a));
-    set(o, "requests",
-        requests_json(t->under_way.requests.count, t->succeeded, t->failed, t->abandoned));
-    set(o, "cache", stored_json(a));
-    set(o, "bots", bots_json(&t->bots));
+#define DAEMON(place, value, meaning) json_place(o, place, value);
+#include "pages/stats_page.def"
     return o;
 }
 
@@ -111,7 +81,7 @@ static void add_upstream(const struct document *d, struct text *to)
     pools_snapshot_view(d->walk, d->row, &view);
     json_t *row = upstream_json(&view);
     if (d->recent)
-        set(row, "recent", recent_json(&view.stats->recent, loop_clock_us(d->admin->loop)));
+        json_place(row, "recent", recent_json(&view.stats->recent, loop_clock_us(d->admin->loop)));
     if (d->row)
         text_add(to, SPAN(","));
     add_json(to, row);

@@ -39,7 +39,7 @@ def test_install():
     assert not run('dpkg', '--verify', 'trunkline')
     depends = run('dpkg-query', '-W', '-f', '${Depends}', 'trunkline')
     assert all(name in depends for name in ('ca-certificates', 'libmbedtls', 'libllhttp', 'libuv1', 'libsystemd0')), depends
-    for page in ('man8/trunkline.8.gz', 'man5/trunkline.conf.5.gz'):
+    for page in ('man8/trunkline.8.gz', 'man5/trunkline.conf.5.gz', 'man5/trunkline-stats.5.gz'):
         assert pathlib.Path('/usr/share/man', page).exists()
 
 

@@ -159,20 +159,20 @@ START_TEST(every_key_in_its_order)
     has_keys(o, "bots", "");
     json_t *u = at(o, "upstreams.0");
     has_keys(u, "",
-             "name origin listed tls_verify state connections tunnels queue requests bytes "
-             "latency_ms cache limits breaker learned_idle_ms");
+             "name origin listed tls_verify state connections tunnels queue requests latency_ms "
+             "limits breaker learned_idle_ms bytes cache");
     has_keys(
         u, "connections",
-        "open idle active connecting max streams streams_peak opened reused handshakes resumed "
-        "drained http1 http2 failed closed");
+        "open idle active connecting max streams streams_peak closed opened reused handshakes "
+        "resumed drained http1 http2 failed");
     has_keys(u, "connections.closed",
              "idle_timeout max_age max_requests max_idle response peer "
              "error dns_change reconnect drain");
     has_keys(u, "tunnels", "open total bypassing tls_failed");
     has_keys(u, "queue", "waiting max_wait_ms");
     has_keys(u, "requests",
-             "active total succeeded failed success_rate retried abandoned unknown "
-             "status errors");
+             "active total success_rate status errors succeeded failed retried abandoned "
+             "unknown");
     has_keys(u, "requests.status", "1xx 2xx 3xx 4xx 5xx");
     has_keys(u, "bytes", "sent received");
     has_keys(u, "latency_ms", "total hold queue dns connect tls ttfb");
