@@ -21,12 +21,11 @@ bool form_origin(struct arena *a, const char *text, const char **value, const ch
 
 bool form_preset(struct arena *a, const char *text, const char **value, const char **why)
 {
-    const char *name;
     if (preset_find(text))
         return take(a, text, value);
     *why = "must be one of";
-    for (size_t n = 0; (name = preset_name(n)); n++)
-        *why = arena_printf(a, "%s %s", *why, name);
+    for (const struct preset *p = presets; p->name; p++)
+        *why = arena_printf(a, "%s %s", *why, p->name);
     return false;
 }
 

@@ -1,11 +1,17 @@
-/* What is known of some exchanges, as upstream blocks in the file's own syntax:
- * doc/presets.md says where each value comes from. Constant, owned by nobody. */
+/* What is known of some exchanges: the files of presets/ as text, an upstream block each in
+ * the configuration's own syntax (doc/presets.md has the source of every value). Constant,
+ * owned by nobody, without states. */
 #pragma once
 
 #include <stddef.h>
 
-/* The block of that preset; NULL if there is none. */
-const char *preset_find(const char *name);
+struct preset {
+    const char *name; /* of the file, without .conf; NULL: the end */
+    const char *text;
+};
 
-/* The name of the n-th, in the order of SPEC and manual; NULL past the last. */
-const char *preset_name(size_t n);
+/* In the order of their names; scripts/embed-presets makes the table. */
+extern const struct preset presets[];
+
+/* The text of that preset; NULL if there is none. */
+const char *preset_find(const char *name);

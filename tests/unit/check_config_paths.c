@@ -102,8 +102,8 @@ START_TEST(presets_fill_what_is_not_given)
     ck_assert_uint_eq(at(k, "/0/public/Ticker")->stale_if_error, 5000);
     config_unref(c);
     refuse("upstream a {\npreset = bitmex\n}",
-           "t.conf:2: preset = bitmex: must be one of binance binance-futures kraken "
-           "kraken-futures coinbase coinbase-advanced okx bybit\n");
+           "t.conf:2: preset = bitmex: must be one of binance binance-futures bybit "
+           "coinbase coinbase-advanced kraken kraken-futures okx\n");
     refuse("defaults { preset = okx }", "t.conf:1: preset can be set only in an upstream block\n");
     refuse("upstream a { preset = okx }\nupstream b { preset = okx }",
            "t.conf:2: upstream 'b' has the same origin as 'a' on line 1\n");
@@ -183,16 +183,16 @@ START_TEST(presets_share_nothing_they_must_not)
                                         "/v5/account/wallet-balance",
                                         "/v5/position/list",
                                         "/"};
-    const char *name;
     char text[100];
-    for (size_t n = 0; (name = preset_name(n)); n++) {
-        snprintf(text, sizeof text, "upstream a { preset = %s }", name);
+    for (const struct preset *p = presets; p->name; p++) {
+        snprintf(text, sizeof text, "upstream a { preset = %s }", p->name);
         struct config *c = parse_good(text);
         const struct upstream_config *u = find(c, "a");
         ck_assert_uint_gt(u->path_count, 0);
         for (size_t i = 0; i < COUNT_OF(never); i++) {
             const struct upstream_config *s = at(u, never[i]);
-            ck_assert_msg(!s->fresh && !s->stale_if_error && !s->coalesce, "%s %s", name, never[i]);
+            ck_assert_msg(!s->fresh && !s->stale_if_error && !s->coalesce, "%s %s", p->name,
+                          never[i]);
         }
         config_unref(c);
     }
