@@ -18,11 +18,11 @@ struct fetch_order {
     bool is_private;
     uint64_t credential; /* see gate.h */
     struct request_id id;
-    const char *bot;   /* the client's name for itself; lives as long as the daemon; NULL: none */
-    struct span turn;  /* value of serialize_by; len 0: none */
-    uint64_t total_ms; /* until the head, from now; 0: no limit */
-    bool invites;      /* the client waits for a 100 (Continue) before it sends the body */
-    bool yields;       /* refused at once where a hold or an open circuit would delay it */
+    const char *bot; /* the client's name for itself; lives as long as the daemon; NULL: none */
+    struct span serialize_value; /* value of the header serialize_by names; len 0: none */
+    uint64_t total_ms;           /* until the head, from now; 0: no limit */
+    bool invites; /* the client waits for a 100 (Continue) before it sends the body */
+    bool yields;  /* refused at once where a hold or an open circuit would delay it */
 };
 
 /* How to have it done. */

@@ -540,8 +540,8 @@ static void copy_request(struct fetch_order *o, struct arena *a)
     o->request.method = arena_span(a, o->request.method);
     o->request.target = arena_span(a, o->request.target);
     o->request.fields = fields_copy(a, &o->request.fields);
-    if (o->turn.len)
-        o->turn = arena_span(a, o->turn);
+    if (o->serialize_value.len)
+        o->serialize_value = arena_span(a, o->serialize_value);
 }
 
 struct shared_fetch *shared_fetch_new(const struct shared_fetch_order *o,

@@ -2,9 +2,10 @@
 
 #include "base/duration.h"
 
-#define DRAINED_MS 2000     /* the longest that a line is kept for such an answer, */
-#define DRAINED_STEP_MS 500 /* or so long where others wait for one */
-#define DRAINED_GAP_MS 500  /* between two pieces of such an answer's body */
+/* A response that nobody reads: */
+#define DRAINED_MS 2000     /* the longest that its connection is kept for it, */
+#define DRAINED_STEP_MS 500 /* the longest if other requests wait for a connection, */
+#define DRAINED_GAP_MS 500  /* the longest pause between two pieces of its body */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
@@ -55,7 +56,7 @@ uint64_t clocks_wait_until(const struct clocks *c)
     return least(least(c->total_at, c->order_at), c->transfer_at);
 }
 
-uint64_t clocks_turn_until(const struct clocks *c)
+uint64_t clocks_serialize_until(const struct clocks *c)
 {
     return least(clocks_wait_until(c), clocks_after(c, c->settings->serialize_timeout));
 }
@@ -117,10 +118,11 @@ static struct verdict body_verdict(const struct clocks *c)
         return verdict_make(FAILURE_CONNECTION_READ_TIMEOUT, SENT_YES,
                             "no byte of the body within %s", duration_text(limit, u->body_timeout));
     return verdict_make(FAILURE_HTTP_RESPONSE_TIMEOUT, SENT_YES,
-                        "the answer was not whole within %s", duration_text(limit, c->total_ms));
+                        "the response was not complete within %s",
+                        duration_text(limit, c->total_ms));
 }
 
-/* The limit of the whole request that is up, in words. */
+/* The limit of the whole request that is up, as text. */
 static const char *overall(const struct clocks *c, char *limit)
 {
     return duration_text(limit,

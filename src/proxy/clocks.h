@@ -1,6 +1,6 @@
-/* How long a fetch may take in each of its phases, and what it fails with when that time
- * is up. All times are of the loop, in ms; UINT64_MAX is never. A value, embedded in its
- * fetch. */
+/* How long a fetch may take in each of its phases, and the verdict when that time is up.
+ * All times are loop time in ms; UINT64_MAX means never. A plain value embedded in its
+ * fetch, which passes the phase it is in; it has no states of its own. */
 #pragma once
 
 #include "base/failure.h"
@@ -9,50 +9,60 @@
 
 enum clocks_phase {
     CLOCKS_GATHERING, /* a small body, before anything is waited for */
-    CLOCKS_QUEUEING,  /* for its turn, or at the gate */
-    CLOCKS_WAITING,   /* for a line */
-    CLOCKS_AWAITING,  /* the answer's head */
+    CLOCKS_QUEUEING,  /* in the serializer, or at the gate */
+    CLOCKS_WAITING,   /* for a connection */
+    CLOCKS_AWAITING,  /* the head of the response */
     CLOCKS_RECEIVING, /* its body */
-    CLOCKS_HOLDING    /* its body, while its head is held back: the asker has nothing yet */
+    CLOCKS_HOLDING    /* its body, while the head is held back: the client has nothing yet */
 };
 
 struct clocks {
     struct loop *loop;
     const struct upstream_config *settings; /* borrowed */
-    uint64_t total_ms;                      /* as it was told when it began, for the words */
-    uint64_t total_at, order_at, transfer_at;
-    uint64_t response_at, active_at; /* of the try: no head by then; last byte of the body */
-    uint64_t drained_at;             /* no answer that nobody hears is read for longer */
-    bool paused;                     /* the asker does not read: the body's clock stands still */
+    uint64_t total_ms;                      /* as given at the start, for the verdict's text */
+    uint64_t total_at;    /* limits of the request: the head must have come by then, */
+    uint64_t order_at;    /* an order must have been sent by then, */
+    uint64_t transfer_at; /* the response must be complete by then */
+    uint64_t response_at; /* limit of the try: the head must have come by then */
+    uint64_t active_at;   /* when the last byte of the body came */
+    uint64_t drained_at;  /* a response that nobody reads is drained no longer than that */
+    bool paused;          /* the client does not read, so body_timeout stands still */
 };
 
-/* `total_ms` until the head, 0: no limit. */
+/* `total_ms` until the head of the response; 0: no limit. */
 void clocks_init(struct clocks *, struct loop *, const struct upstream_config *, uint64_t total_ms);
 
-uint64_t clocks_after(const struct clocks *, uint64_t ms); /* ms 0: never */
+/* `ms` from now; never if that is 0. */
+uint64_t clocks_after(const struct clocks *, uint64_t ms);
 
-void clocks_is_order(struct clocks *); /* order_wait begins */
-void clocks_try(struct clocks *);      /* a try begins: its response is not yet due */
-void clocks_sent(struct clocks *);     /* it was written whole: response_timeout begins */
-void clocks_active(struct clocks *);   /* body_timeout begins again */
+/* The request is an order: order_wait begins. */
+void clocks_is_order(struct clocks *);
 
-/* Until when it may wait for anything before it is sent. */
+/* A try begins; it has been sent whole, and response_timeout begins; a byte of the body
+ * came, and body_timeout begins again. */
+void clocks_try(struct clocks *);
+void clocks_sent(struct clocks *);
+void clocks_active(struct clocks *);
+
+/* Until when it may wait for anything before it is sent; and in the serializer. */
 uint64_t clocks_wait_until(const struct clocks *);
+uint64_t clocks_serialize_until(const struct clocks *);
 
-uint64_t clocks_turn_until(const struct clocks *); /* likewise, for its turn */
-
-/* Its asker is gone. An answer to an order is read as long as the origin may take; any
- * other for a while, and for longer, step by step, where nobody needs its line. */
+/* Its client has disconnected. The response to an order is read for as long as the origin
+ * may take. Any other is read for a short time, which clocks_drain_on() extends step by
+ * step, up to a limit, as long as no other request waits for the connection. */
 void clocks_follow(struct clocks *, bool is_order);
 void clocks_drain_on(struct clocks *);
 
-/* When its time may be up, at the soonest. */
+/* The earliest time at which the phase may be over. */
 uint64_t clocks_due(const struct clocks *, enum clocks_phase);
 
-/* Is it up? The response's clock begins with the last byte sent: as long as it is not
- * (`is_sent`), it begins again. */
+/* Is its time up? response_timeout counts from the last byte that was sent: until then
+ * (`is_sent` is false) it begins again here. */
 bool clocks_are_up(struct clocks *, enum clocks_phase, bool is_sent);
 
-/* What it fails with then; what was sent is for its owner to say. */
+/* The verdict then; `sent` in it is for the caller to set. */
 struct verdict clocks_verdict(const struct clocks *, enum clocks_phase);
-struct verdict clocks_late(uint64_t total_ms); /* no head within that */
+
+/* The verdict that no head came within that time. */
+struct verdict clocks_late(uint64_t total_ms);

@@ -331,7 +331,7 @@ static void on_admitted(void *owner)
 
 static void serialize(struct fetch *f)
 {
-    struct span value = f->order.turn;
+    struct span value = f->order.serialize_value;
     deadline_stop(&f->deadline);
     enter(f, FETCH_SERIALIZED);
     if (f->order.is_order)
@@ -339,7 +339,7 @@ static void serialize(struct fetch *f)
     f->serialized =
         (struct serializer_entry){.owner = f, .on_admitted = on_admitted, .on_refused = on_refused};
     if (value.len == 0 || serializer_enter(pool_serializer(f->order.pool), &f->serialized, value,
-                                           clocks_turn_until(&f->clocks)))
+                                           clocks_serialize_until(&f->clocks)))
         pass_gate(f);
 }
 

@@ -1,27 +1,31 @@
-/* One request on its way to its origin: waits for its turn, at the gate, for a
- * line; tries; tries again where that cannot do harm (the never-twice rule, SPEC
- * 4); says what went wrong and whether the request can have reached the exchange.
- * An exchange whose events are raw, as the origin gave them; failures come as
- * on_failed, before the head too. Owned by who opened it until it ends, frees
- * itself. Gathering (a small body), queueing (for its turn), gated, waiting (for
- * a line), awaiting (the answer's head), receiving (its body), over. */
+/* One request on its way to its origin: waits for its place in the serializer, at the gate
+ * and for a line; tries; tries again where that cannot send an order twice (contract 4);
+ * and says what went wrong and what of the request can have reached the origin. An
+ * exchange whose events bring the response as the origin sent it; a failure is told by
+ * on_failed, before the head too.
+ * Owned by whoever opened it until it ends; it frees itself.
+ * States: gathering (a small body), serialized (serialize_by), gated, queued (for a line),
+ * trying (see attempt.h), followed (trying, after its client disconnected), ended. */
 #pragma once
 
 #include "cache/origin_fetch.h"
 
-struct exchange *fetch_open(const struct fetch_order *, const struct exchange_events *,
+/* `order` is copied; what it points to must live as long as the fetch. */
+struct exchange *fetch_open(const struct fetch_order *order, const struct exchange_events *,
                             void *owner);
 
-/* The asker is gone. True: the request was sent whole, so its answer is still read, and
- * its line lives on (SPEC 11): the events, to somebody else, go on until the end. It is
- * over early (on_failed) with more than 1 MiB of an answer (FAILURE_NONE), or where
- * response_timeout or body_timeout is up; one that is no order within 2 s at most, with
- * pauses of 500 ms at most, and in 500 ms if somebody needs its line. False: nothing has changed. */
+/* The client has disconnected. True: the request has been sent whole, so its response is
+ * still read and the connection stays usable (contract 11); these events, with this owner,
+ * replace the earlier ones until it ends. It ends early, by on_failed, if more than 1 MiB
+ * of a response comes (FAILURE_NONE) or response_timeout or body_timeout is up; if it is
+ * no order, also after 2 s, after a pause of 500 ms, and after 500 ms if another request
+ * waits for the connection. False: nothing has changed. */
 bool fetch_follow(struct exchange *, const struct exchange_events *, void *owner) MUST_CHECK;
 
-/* It has until then (loop time, ms) instead. What it waits for in a queue keeps
- * its earlier bound. */
+/* Sets its deadline for the head to `until_ms` (loop time, ms). A wait in a queue that has
+ * begun keeps its earlier bound. */
 void fetch_extend(struct exchange *, uint64_t until_ms);
 
-/* What it would fail with if its time, which was so long, ran out before the head. */
+/* The verdict it would fail with if its time, `total_ms` in all, ran out now, before the
+ * head of a response. */
 struct verdict fetch_late(const struct exchange *, uint64_t total_ms);

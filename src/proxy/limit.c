@@ -17,7 +17,7 @@ static uint64_t learn_weight(struct limit *l, const struct fields *fields)
     return used ? gate_weigh(l->gate, used->value, loop_wall_s(l->loop)) : 0;
 }
 
-/* Two fields make a list, which is no Retry-After. */
+/* Two fields would make a list, which no Retry-After can be (RFC 9110 10.2.3). */
 static int64_t asked_ms(const struct limit *l, const struct fields *fields)
 {
     const struct field *f = fields_find(fields, SPAN("Retry-After"));

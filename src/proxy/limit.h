@@ -1,7 +1,7 @@
-/* What the answers to one request say of the exchange's budget, on its way to the gate:
- * the weight used at once, what holds requests (gate.h) when the beginning of the body was
- * looked at, since a time told there wins. Embedded in a fetch. Nothing to tell, or
- * something. */
+/* What the responses to one request say about the origin's rate limits, on its way to the
+ * gate: the weight that is used up is passed on at once; what holds requests back (see
+ * gate.h) once the beginning of the body has been looked at, since a time given there takes
+ * precedence. A value embedded in its attempt. It has something to tell, or nothing. */
 #pragma once
 
 #include "budget/gate.h"
@@ -11,17 +11,17 @@ struct limit {
     struct loop *loop;
     struct gate *gate;
     const struct upstream_config *settings;
-    struct span target;      /* of the request; lives as long */
-    struct gate_limit asked; /* and by whom; status 0: there is nothing to tell */
+    struct span target;      /* of the request; borrowed */
+    struct gate_limit asked; /* what to tell, and whose request it was; status 0: nothing */
 };
 
-/* `whose` says is_private, credential and bot. */
+/* `whose` gives is_private, credential and bot. */
 void limit_init(struct limit *, struct loop *, struct gate *, const struct upstream_config *,
                 struct span target, const struct gate_limit *whose);
 
-/* The head of an answer. Returns by how much the weight used has grown with it. */
+/* The head of a response came. Returns by how much the weight used has grown with it. */
 uint64_t limit_learn(struct limit *, const struct response *);
 
-/* Tells the gate what there is to tell, once. `ban_until_ms` is the time in the body (of
- * the wall clock); 0: there is none. */
+/* Tells the gate what there is to tell, once. `ban_until_ms` is the time given in the body
+ * (wall clock, ms since 1970); 0: none. */
 void limit_tell(struct limit *, int64_t ban_until_ms);

@@ -4,9 +4,9 @@
 #include "base/state.h"
 #include "cache/coalescer.h"
 #include "http/reply.h"
-#include "proxy/api_key.h"
 #include "proxy/credentials.h"
 #include "proxy/fetch.h"
+#include "proxy/fetch_order.h"
 #include "proxy/redact.h"
 #include "proxy/rewrite.h"
 #include "proxy/tally.h"
@@ -34,18 +34,18 @@ struct transaction {
     struct route route;
     struct verdict failure;
     const struct upstream_config *settings;
-    struct rewrite relay;
+    struct rewrite rewrite;
     struct tally tally;
     struct pool *pool;
     struct link in_pool;
     struct exchange *answer; /* a fetch, or a follower; of a CONNECT its tunnel_open; NULL: none,
-                                or ended */
+                                or it has ended */
     bool fetches;            /* `answer` is a fetch */
-    struct arena *arena;     /* once it is followed: taken over with the request, NULL before */
-    struct request request;  /* likewise copies */
+    struct arena *arena;     /* the request's, once followed: taken over; NULL before */
+    struct request request;  /* copies, once followed */
     struct ingress ingress;
-    struct link link; /* while it is followed */
-    struct task next; /* tells our own answer or failure */
+    struct link link; /* on the list of those that are followed */
+    struct task next; /* replies or fails, outside the call that found the reason */
     struct task free_later;
 };
 
@@ -80,7 +80,8 @@ static void let_go(struct transaction *t)
     t->answer = NULL;
 }
 
-/* The target as it may be shown: at the upstream, or as the client sent it if there is none. */
+/* The target as it may be shown: as the upstream gets it; if there is no upstream, as the
+ * client sent it. */
 static void add_target(const struct transaction *t, struct text *to)
 {
     const struct upstream_config *u = t->settings ? t->settings : &t->order.config->defaults;
@@ -98,7 +99,7 @@ static void tell(struct transaction *t, record_listener *listener, void *context
     text_free(&target);
 }
 
-/* Its numbers are final: told to the log, and its place in the pool given up. */
+/* Its numbers are final: the record is handed on, and the place in the pool given up. */
 static void conclude(struct transaction *t)
 {
     const struct transaction_order *o = &t->order;
@@ -118,7 +119,7 @@ static void end(struct transaction *t)
     loop_defer(t->order.loop, &t->free_later);
 }
 
-/* ---------------------------------------------------------- answers of our own */
+/* ---------------------------------------------------------- replies of our own */
 
 static void tell_reply(struct transaction *t, const struct response *head, struct span body)
 {
@@ -132,7 +133,7 @@ static void tell_reply(struct transaction *t, const struct response *head, struc
     t->base.events->on_end(t->base.owner, &none);
 }
 
-/* Clients show little of a refused CONNECT, so that the log must tell. */
+/* Clients show little of a refused CONNECT, so the log has to say why. */
 static void log_refusal(const struct transaction *t)
 {
     const struct upstream_config *u = t->settings ? t->settings : &t->order.config->defaults;
@@ -165,7 +166,7 @@ static void reply(struct transaction *t)
     tell_reply(t, head, body);
 }
 
-/* After the head has gone out a failure can only close short. */
+/* Once the head has been relayed, a failure can only cut the response off. */
 static void break_off(struct transaction *t)
 {
     tally_fail(&t->tally, &t->failure, true);
@@ -174,8 +175,8 @@ static void break_off(struct transaction *t)
     t->base.events->on_failed(t->base.owner, &t->failure);
 }
 
-/* Nobody is told. What went wrong matters of an order alone; nothing did if its answer
- * was only too long (FAILURE_NONE). */
+/* There is no client to tell. A failure counts as one only for an order, and not if its
+ * response was merely too long to be read (FAILURE_NONE). */
 static void end_followed(struct transaction *t)
 {
     const struct verdict *v = &t->failure;
@@ -187,7 +188,7 @@ static void end_followed(struct transaction *t)
     end(t);
 }
 
-/* Called from events, never from within the asker's call. */
+/* Called from events, never from within a call of the owner. */
 static void fail(struct transaction *t)
 {
     let_go(t);
@@ -203,7 +204,7 @@ static void fail(struct transaction *t)
 
 static struct response relayed(struct transaction *t, const struct response *from)
 {
-    return rewrite_response(&t->relay, from, &t->tally.record.timing, &t->tally.record.cache);
+    return rewrite_response(&t->rewrite, from, &t->tally.record.timing, &t->tally.record.cache);
 }
 
 static void on_interim(void *owner, const struct response *from)
@@ -244,7 +245,7 @@ static void on_end(void *owner, const struct fields *trailers)
     task_forget(&t->next);
     struct fields to = rewrite_trailers(t->order.request->arena, trailers);
     if (t->state == TRANSACTION_FOLLOWED && !t->order.request->is_order)
-        tally_leave(&t->tally, SENT_YES); /* it was answered, but nobody was */
+        tally_leave(&t->tally, SENT_YES); /* a response came, but reached no client */
     else
         tally_succeed(&t->tally);
     conclude(t);
@@ -268,30 +269,30 @@ static void on_drain(void *owner)
     t->base.events->on_drain(t->base.owner);
 }
 
-struct farewell {
+struct opened_tunnel {
     struct transaction *transaction;
     struct tunnel *tunnel;
 };
 
-static void leave_record(void *context, const struct record *r)
+static void give_record(void *context, const struct record *r)
 {
-    const struct farewell *f = context;
-    const struct transaction *t = f->transaction;
+    const struct opened_tunnel *to = context;
+    const struct transaction *t = to->transaction;
     const struct transaction_order *o = &t->order;
-    tunnel_set_record(f->tunnel, tunnel_record_new(r, t->tally.began_us, o->on_record,
-                                                   o->record_least_us, o->record_context));
+    tunnel_set_record(to->tunnel, tunnel_record_new(r, t->tally.began_us, o->on_record,
+                                                    o->record_least_us, o->record_context));
 }
 
-/* Its bytes are known at the tunnel's end alone. */
-static void leave_to(struct transaction *t, struct tunnel *tunnel)
+/* The tunnel takes a copy of the record along: its bytes are known only when it ends. */
+static void give_record_to(struct transaction *t, struct tunnel *tunnel)
 {
-    struct farewell f = {t, tunnel};
+    struct opened_tunnel to = {t, tunnel};
     t->tally.record.tunnel = RECORD_TUNNEL_OPENED;
     if (t->order.on_record)
-        tell(t, leave_record, &f);
+        tell(t, give_record, &to);
 }
 
-/* The head of a 101 is the handshake of what follows: it keeps its fields of the connection. */
+/* The head of a 101 belongs to the protocol that follows, so its hop-by-hop fields stay. */
 static void on_switch(void *owner, const struct response *head, const struct switched *to)
 {
     struct transaction *t = owner;
@@ -300,7 +301,7 @@ static void on_switch(void *owner, const struct response *head, const struct swi
     task_forget(&t->next);
     tally_switch(&t->tally, head->status);
     if (to->tunnel)
-        leave_to(t, to->tunnel);
+        give_record_to(t, to->tunnel);
     conclude(t);
     end(t);
     struct response relayed_head = rewrite_switch(t->order.request->arena, head);
@@ -398,7 +399,7 @@ static void cancel(struct exchange *x)
     end(t);
 }
 
-/* Nobody hears of it. */
+/* The events of a client that has disconnected. */
 static void hear_no_head(void *owner, const struct response *r)
 {
     (void)owner, (void)r;
@@ -419,8 +420,8 @@ static void hear_no_drain(void *owner)
     (void)owner;
 }
 
-/* The request's arena is its own from here on, the rest of the asker's is copied. */
-static void take_along(struct transaction *t)
+/* It owns the request's arena from here on, and copies what else the owner has lent it. */
+static void take_over_request(struct transaction *t)
 {
     struct arena *a = t->order.request->arena;
     t->arena = a;
@@ -430,13 +431,13 @@ static void take_along(struct transaction *t)
     for (size_t i = 0; i < COUNT_OF(names); i++)
         if (*names[i])
             *names[i] = arena_span(a, span_of(*names[i])).at;
-    t->order.request = t->relay.request = &t->request;
-    t->order.ingress = t->relay.ingress = &t->ingress;
+    t->order.request = t->rewrite.request = &t->request;
+    t->order.ingress = t->rewrite.ingress = &t->ingress;
     t->tally.record.client = t->ingress.client;
     t->tally.record.id = &t->request.id;
 }
 
-/* What was not sent whole is taken back, or given up. */
+/* False: the request was not sent whole, and is to be cancelled. */
 static bool leave(struct exchange *x)
 {
     static const struct exchange_events nobody = {.on_interim = hear_no_head,
@@ -451,7 +452,7 @@ static bool leave(struct exchange *x)
         return false;
     t->tally.record.left = true;
     enter(t, TRANSACTION_FOLLOWED);
-    take_along(t);
+    take_over_request(t);
     t->base.events = &nobody;
     t->base.owner = NULL;
     list_push_back(t->order.followed, &t->link);
@@ -465,8 +466,8 @@ struct exchange *transaction_of(struct link *link)
     return &t->base;
 }
 
-/* Told outside the asker's call, with what was sent of it by now. */
-static void spoil(struct exchange *x, const struct verdict *why)
+/* Fails outside the call of the owner, with what of the request was sent by now. */
+static void refuse(struct exchange *x, const struct verdict *why)
 {
     struct transaction *t = self(x);
     if (t->state == TRANSACTION_REPLYING || t->state == TRANSACTION_ENDED ||
@@ -480,7 +481,7 @@ static void spoil(struct exchange *x, const struct verdict *why)
 
 /* ------------------------------------------------------------------- opening */
 
-/* Our own answer or failure, after the turn in which it was found. */
+/* Replies or fails, or answers a CONNECT before anything is dialled. */
 static void on_next(struct task *task)
 {
     struct transaction *t = container_of(task, struct transaction, next);
@@ -495,7 +496,7 @@ static void on_next(struct task *task)
     on_switch(t, &tunnel_open_answer, &to);
 }
 
-/* Trunkline-Timeout shortens total_timeout, never lengthens it. */
+/* Trunkline-Timeout can shorten total_timeout, but not extend it. */
 static bool find_limit(struct transaction *t, uint64_t *total_ms)
 {
     uint64_t asked;
@@ -507,49 +508,14 @@ static bool find_limit(struct transaction *t, uint64_t *total_ms)
     return true;
 }
 
-static struct span turn_of(const struct transaction *t)
-{
-    const char *name = t->settings->serialize_by;
-    const struct field *f = name ? fields_find(&t->order.request->fields, span_of(name)) : NULL;
-    return f ? f->value : (struct span){0};
-}
-
-static struct fetch_order fetch_order_of(struct transaction *t, uint64_t total_ms)
-{
-    const struct request *r = t->order.request;
-    bool is_private = t->relay.is_private;
-    return (struct fetch_order){
-        .loop = t->order.loop,
-        .pool = t->pool,
-        .settings = t->settings,
-        .timing = &t->tally.record.timing,
-        .request = {.method = r->method,
-                    .target = t->route.path,
-                    .fields = rewrite_request(&t->relay),
-                    .framing = r->framing,
-                    .length = r->length,
-                    .is_head = r->is_head,
-                    .upgrades = r->upgrades,
-                    .header_limit = t->order.config->max_header_size},
-        .is_safe = r->is_safe,
-        .is_order = r->is_order,
-        .is_private = is_private,
-        .credential = is_private ? request_api_key(t->settings, &r->fields, t->route.path) : 0,
-        .id = t->order.request->id,
-        .bot = t->tally.record.bot,
-        .turn = turn_of(t),
-        .total_ms = total_ms,
-        .invites = r->expects_continue,
-    };
-}
-
-/* Alone to the origin; or, where the operator lets public requests share, by way of
- * the store. */
+/* Fetches it by itself; or, where the configuration lets public requests share a response,
+ * by way of the store and the coalescer. */
 static void begin(struct transaction *t, uint64_t total_ms)
 {
-    const struct fetch_order fetch = fetch_order_of(t, total_ms);
+    const struct fetch_order fetch =
+        fetch_order_of(&t->rewrite, t->order.loop, t->pool, &t->tally.record, total_ms);
     const struct cache_policy policy =
-        cache_policy_of(t->settings, t->order.request, t->relay.is_private);
+        cache_policy_of(t->settings, t->order.request, t->rewrite.is_private);
     if (!policy.allowed || pool_is_draining(t->pool)) {
         t->answer = fetch_open(&fetch, &fetch_events, t);
         t->fetches = true;
@@ -570,8 +536,8 @@ static void find_pool(struct transaction *t)
     uint64_t total_ms;
     t->settings = t->route.listed ? config_for_path(t->route.listed, path.at, path.len)
                                   : &o->config->defaults;
-    t->relay = (struct rewrite){o->config, t->settings, o->ingress, o->request, &t->route, false};
-    t->relay.is_private = request_is_private(t->settings, &o->request->fields, path);
+    t->rewrite = (struct rewrite){o->config, t->settings, o->ingress, o->request, &t->route, false};
+    t->rewrite.is_private = request_is_private(t->settings, &o->request->fields, path);
     t->pool = pools_find(o->pools, t->route.listed, &t->route.origin);
     if (t->pool == NULL) {
         t->failure = verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO,
@@ -600,7 +566,7 @@ struct exchange *transaction_open(const struct transaction_order *o,
                                             .resume = resume_reading,
                                             .cancel = cancel,
                                             .sent = sent,
-                                            .refuse = spoil,
+                                            .refuse = refuse,
                                             .leave = leave,
                                             .patience = patience};
     struct transaction *t = NEW(struct transaction);

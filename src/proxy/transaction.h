@@ -1,9 +1,10 @@
-/* One request of a client at the proxy, from its head to the last byte of its
- * answer: has it fetched, relays the answer or says what went wrong and whether
- * the request can have reached the exchange. Counts it, once. An exchange to the
- * client side; frees itself. Asking, relaying, replying (an error of ours), over. Whose
- * client leaves after it was sent whole is followed: it goes on, with nobody to hear it,
- * until its outcome is known. */
+/* One request of a client, from its head to the last byte of the response: has it fetched,
+ * relays the response, or replies what went wrong and what of the request can have reached
+ * the origin; and counts it, once. An exchange for the client's side.
+ * Owned by whoever opened it until it ends; it frees itself.
+ * States: asking (no head has been relayed), relaying, replying (an error of our own),
+ * followed (its client disconnected after it was sent whole; it goes on without a client
+ * until its outcome is known), ended. */
 #pragma once
 
 #include "http/exchange.h"
@@ -12,29 +13,30 @@
 #include "proxy/totals.h"
 #include "upstream/pools.h"
 
-/* `route` and `refusal` are copied. With a refusal the request goes nowhere and
- * is answered so. */
+/* `route` and `refusal` are copied, `config` is pinned; the rest is borrowed until the
+ * transaction ends (of `request` and `ingress`, see exchange_leave()). */
 struct transaction_order {
     struct loop *loop;
     struct pools *pools;
     struct coalescer *coalescer;
     struct config *config;
     struct totals *totals;
-    struct list *followed; /* of links of theirs, see transaction_of() */
+    struct list *followed; /* of the transactions in that state, see transaction_of() */
     record_listener *on_record;
-    uint64_t record_least_us; /* shorter ones are not told, unless their fate is unknown */
+    uint64_t record_least_us; /* the listener gets no shorter ones, unless `unknown` */
     void *record_context;
     const struct request *request;
     const struct ingress *ingress;
     const struct route *route;     /* NULL: none was found */
-    const struct verdict *refusal; /* NULL: it goes to route's upstream */
+    const struct verdict *refusal; /* it is not sent, and answered so; NULL: it is sent */
 };
 
-/* One that is followed, to be refused or cancelled. */
+/* The transaction of a link on that list, to be refused or cancelled. */
 struct exchange *transaction_of(struct link *);
 
-/* One that is under way, see under_way.h. */
+/* Describes the transaction that the entry belongs to, see under_way.h. */
 under_way_describer transaction_describe;
 
+/* Begins it; the request's body and end follow. No event comes from inside this call. */
 struct exchange *transaction_open(const struct transaction_order *, const struct exchange_events *,
                                   void *owner);

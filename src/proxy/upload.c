@@ -22,8 +22,8 @@ static void keep(struct upload *u, const char *data, size_t len)
         text_add(&u->kept, (struct span){data, len});
 }
 
-/* What is longer is not kept for another try. */
-static void let_go_of_long(struct upload *u)
+/* A longer body is not kept for another try. */
+static void stop_keeping_long(struct upload *u)
 {
     if (u->kept.len <= UPLOAD_KEPT_MAX)
         return;
@@ -31,7 +31,8 @@ static void let_go_of_long(struct upload *u)
     text_free(&u->kept);
 }
 
-/* All that was promised is no reason to hold back the asker: its end is told next. */
+/* A body that has come whole is no reason to make the client's side wait: upload_is_gathered()
+ * or the request's end follows at once. */
 bool upload_gather(struct upload *u, const char *data, size_t len)
 {
     keep(u, data, len);
@@ -42,7 +43,7 @@ bool upload_gather(struct upload *u, const char *data, size_t len)
 bool upload_pass(struct upload *u, struct exchange *x, const char *data, size_t len)
 {
     keep(u, data, len);
-    let_go_of_long(u);
+    stop_keeping_long(u);
     u->blocked = !exchange_body(x, data, len);
     return !u->blocked;
 }
@@ -51,7 +52,7 @@ bool upload_begin(struct upload *u, struct exchange *x)
 {
     bool more = u->kept.len == 0 || exchange_body(x, u->kept.at, u->kept.len);
     bool goes_on = !u->complete && u->blocked && more;
-    let_go_of_long(u);
+    stop_keeping_long(u);
     u->blocked = u->blocked && !goes_on;
     return goes_on;
 }

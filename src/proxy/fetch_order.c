@@ -1,0 +1,49 @@
+#include "proxy/fetch_order.h"
+
+#include "proxy/api_key.h"
+
+/* The value of the header that serialize_by names; empty: it is not there, or not set. */
+static struct span serialize_value(const struct rewrite *w)
+{
+    const char *name = w->settings->serialize_by;
+    const struct field *f = name ? fields_find(&w->request->fields, span_of(name)) : NULL;
+    return f ? f->value : (struct span){0};
+}
+
+static uint64_t credential(const struct rewrite *w)
+{
+    return w->is_private ? request_api_key(w->settings, &w->request->fields, w->route->path) : 0;
+}
+
+static struct conn_request conn_request_of(const struct rewrite *w)
+{
+    const struct request *r = w->request;
+    return (struct conn_request){.method = r->method,
+                                 .target = w->route->path,
+                                 .fields = rewrite_request(w),
+                                 .framing = r->framing,
+                                 .length = r->length,
+                                 .is_head = r->is_head,
+                                 .upgrades = r->upgrades,
+                                 .header_limit = w->config->max_header_size};
+}
+
+struct fetch_order fetch_order_of(const struct rewrite *w, struct loop *loop, struct pool *pool,
+                                  struct record *record, uint64_t total_ms)
+{
+    const struct request *r = w->request;
+    return (struct fetch_order){.loop = loop,
+                                .pool = pool,
+                                .settings = w->settings,
+                                .timing = &record->timing,
+                                .request = conn_request_of(w),
+                                .is_safe = r->is_safe,
+                                .is_order = r->is_order,
+                                .is_private = w->is_private,
+                                .credential = credential(w),
+                                .id = r->id,
+                                .bot = record->bot,
+                                .serialize_value = serialize_value(w),
+                                .total_ms = total_ms,
+                                .invites = r->expects_continue};
+}

@@ -1,0 +1,13 @@
+/* What a fetch is asked to do for one request: the request as it is sent to the origin, what
+ * the gate, the pool and the serializer need to know of it, and its time. A pure function;
+ * the result borrows from its arguments. */
+#pragma once
+
+#include "cache/origin_fetch.h"
+#include "proxy/record.h"
+#include "proxy/rewrite.h"
+
+/* `rewrite` is that of the request. The fetch fills the record's timing, and takes from it
+ * who asks. `total_ms`: until the head of the response; 0: no limit. */
+struct fetch_order fetch_order_of(const struct rewrite *rewrite, struct loop *, struct pool *,
+                                  struct record *, uint64_t total_ms);
