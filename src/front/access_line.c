@@ -23,7 +23,7 @@ static void add_key(struct line *l, const char *key)
     l->begun = true;
 }
 
-/* "-" means none, so that a value spelt so is quoted. */
+/* "-" means none, so a value that reads "-" is quoted. */
 static bool needs_quotes(struct span s)
 {
     if (s.len == 0 || span_is(s, SPAN("-")))
@@ -83,7 +83,7 @@ static const char *id_of(const struct record *r)
     return r->id && r->id->text[0] ? r->id->text : NULL;
 }
 
-/* A line of the log is cut off at 1 KiB; what comes behind the target must fit too. */
+/* A line of the log is cut off at 1 KiB, and what follows the target must fit too. */
 static struct span shown(struct span target)
 {
     return target.len > ORDER_TARGET_SHOWN ? span_first(target, ORDER_TARGET_SHOWN) : target;

@@ -1,5 +1,5 @@
-/* One line of the access log: a record in logfmt or JSON. Pure; nothing in a
- * record can end the line or make a key of its own. */
+/* One line of the access log: a record in logfmt or JSON. Pure and stateless: the text is
+ * its caller's. Nothing in a record can end the line or add a key to it. */
 #pragma once
 
 #include <time.h>
@@ -8,10 +8,9 @@
 #include "config/config.h"
 #include "proxy/record.h"
 
-/* Appends, as logfmt without time and newline, what there is to know of an order whose
- * fate is unknown. */
+/* Appends what is known of an order of unknown fate, as logfmt without time and newline. */
 void access_line_of_order(struct text *, const struct record *);
 
-/* Appends the line with its newline. `at` is of the wall clock. */
+/* Appends the line with its newline. `at` is the wall clock's time. */
 void access_line(struct text *, enum config_log_format, const struct timespec *at,
                  const struct record *);

@@ -16,7 +16,7 @@
 #define FLUSH_MS 50
 #define FLUSH_SIZE (32 * 1024)
 #define WAITING_MAX (1024 * 1024)
-#define LAST_WORDS_MS 1000 /* how long a full pipe may hold up the end */
+#define LAST_WORDS_MS 1000 /* how long a full pipe may delay the daemon's exit */
 
 struct access_log {
     unsigned magic;
@@ -24,13 +24,13 @@ struct access_log {
     struct worker *worker;
     enum config_log_format format;
     char *path; /* NULL: stderr, or off */
-    int fd;     /* where lines go from now on; -1: off */
+    int fd;     /* where further lines go; -1: off */
     struct text waiting;
     struct deadline flush;
-    uint64_t dropped; /* lines, of the present jam */
+    uint64_t dropped; /* lines, since writing last fell behind */
     bool closing;
 
-    /* One write at a time; while `writing_fd` is set its lines are the job's,
+    /* One write at a time. While `writing_fd` is set, these lines belong to the worker's job,
      * under the lock. */
     struct job job;
     uv_mutex_t lock;
@@ -40,22 +40,22 @@ struct access_log {
     int error;      /* errno of the last write; 0: it went well */
 };
 
-/* The daemon waits for no reader of a fifo: O_NONBLOCK. */
+/* O_NONBLOCK: the daemon does not wait for a reader of a FIFO. */
 static int open_path(const char *path)
 {
     return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
 }
 
-/* How much one write may take without blocking, once poll() says there is
- * room: of a pipe or terminal PIPE_BUF (pipe(7)). */
+/* How many bytes one write() may take without blocking, once poll() has reported room:
+ * PIPE_BUF for a pipe or a terminal (pipe(7)). */
 static size_t piece_size(int fd)
 {
     struct stat about;
     return fstat(fd, &about) == 0 && S_ISREG(about.st_mode) ? SIZE_MAX : PIPE_BUF;
 }
 
-/* Writes what it can; a pipe nobody reads is waited for `wait_ms` at most. The
- * rest stays. Returns an errno. */
+/* Writes what it can; a pipe that is not read is waited for up to `wait_ms`. The rest
+ * stays. Returns an errno, or 0. */
 static int write_lines(int fd, const struct text *lines, size_t *written, int wait_ms)
 {
     size_t most = piece_size(fd);
@@ -103,7 +103,7 @@ static uint64_t count_lines(struct span s)
     return lines;
 }
 
-/* A file that takes nothing costs its lines, not the daemon's memory. */
+/* Lines that cannot be written are dropped, so that they do not fill the memory. */
 static void give_up_on_error(struct access_log *a)
 {
     if (a->error == 0)
@@ -120,7 +120,7 @@ static size_t unwritten(const struct access_log *a)
     return a->waiting.len + (a->writing.len - a->written);
 }
 
-static void tell_end_of_jam(struct access_log *a)
+static void note_recovery(struct access_log *a)
 {
     if (a->dropped == 0 || unwritten(a) >= FLUSH_SIZE)
         return;
@@ -128,7 +128,7 @@ static void tell_end_of_jam(struct access_log *a)
     a->dropped = 0;
 }
 
-/* What the last write left goes first. */
+/* What the last write left over goes first. */
 static void submit(struct access_log *a)
 {
     if (a->written == a->writing.len) {
@@ -162,7 +162,7 @@ static void job_done(struct job *j)
     bool failed = a->error != 0, stuck = !failed && a->written < a->writing.len;
     give_up_on_error(a);
     if (!failed)
-        tell_end_of_jam(a);
+        note_recovery(a);
     if (a->waiting.len >= FLUSH_SIZE && !failed && !stuck)
         submit(a);
     else if (unwritten(a) > 0)
@@ -176,7 +176,8 @@ static void flush_expired(struct deadline *d)
     submit(a);
 }
 
-/* Opened where it exists; else its folder must let it be made. */
+/* An existing file must open; otherwise its folder must allow creating it. Returns an
+ * errno, or 0. */
 static int open_error(const char *path)
 {
     char folder[PATH_MAX];
@@ -227,7 +228,7 @@ bool access_log_is_on(const struct access_log *a)
     return a->fd >= 0;
 }
 
-/* Called often while it jams: counted each time, said once. */
+/* Called often while writing is behind: counted each time, logged once. */
 static void drop(struct access_log *a)
 {
     if (a->dropped++ == 0)

@@ -3,14 +3,14 @@
 #include "base/alloc.h"
 #include "proxy/guard.h"
 
-/* A CONNECT to an upstream that the local CA may vouch for: its TLS ends here, so
- * that the requests inside are pooled (SPEC 8). */
+/* A CONNECT to an upstream for whose host the local CA may sign: TLS is terminated here, so
+ * that the requests inside are pooled (contract 8). */
 static bool intercepts(const struct dispatch *d, const struct config *c, const struct ingress *in,
                        const struct request *q, const struct route *r)
 {
-    bool is_meant = c->connect == CONNECT_INTERCEPT && r->kind == ROUTE_UPSTREAM &&
-                    r->form == FORM_CONNECT && !in->tunnel && !r->answers_first;
-    return is_meant && r->listed && r->origin.secure &&
+    bool is_eligible = c->connect == CONNECT_INTERCEPT && r->kind == ROUTE_UPSTREAM &&
+                       r->form == FORM_CONNECT && !in->tunnel && !r->answers_first;
+    return is_eligible && r->listed && r->origin.secure &&
            leaves_may_sign(d->leaves, arena_span(q->arena, r->origin.host).at);
 }
 
@@ -25,7 +25,7 @@ static bool would_intercept(void *owner, const struct request *r, const struct i
 
 static struct exchange *open_exchange(void *owner, const struct request *r,
                                       const struct ingress *in,
-                                      const struct exchange_events *events, void *asker)
+                                      const struct exchange_events *events, void *client)
 {
     struct dispatch *d = owner;
     const struct config *c = proxy_config(d->proxy);
@@ -34,17 +34,17 @@ static struct exchange *open_exchange(void *owner, const struct request *r,
     route_request(c, in, r, &route);
     if (alloc_is_short()) {
         why = verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO, "trunkline is out of memory");
-        return proxy_refuse(d->proxy, r, in, &route, &why, events, asker);
+        return proxy_refuse(d->proxy, r, in, &route, &why, events, client);
     }
     if (intercepts(d, c, in, r, &route))
         route.intercepts = route.answers_first = true;
     if (!guard_request(c, in, r, &route, &why))
-        return proxy_refuse(d->proxy, r, in, &route, &why, events, asker);
+        return proxy_refuse(d->proxy, r, in, &route, &why, events, client);
     if (route.kind == ROUTE_REFUSED)
-        return proxy_refuse(d->proxy, r, in, NULL, &route.why, events, asker);
+        return proxy_refuse(d->proxy, r, in, NULL, &route.why, events, client);
     if (route.kind == ROUTE_PAGE)
-        return admin_open(d->admin, r, in, &route, events, asker);
-    return proxy_open(d->proxy, r, in, &route, events, asker);
+        return admin_open(d->admin, r, in, &route, events, client);
+    return proxy_open(d->proxy, r, in, &route, events, client);
 }
 
 static void refused(void *owner, const struct request *r, const struct ingress *in,

@@ -13,14 +13,15 @@
 #include "net/address.h"
 #include "net/stream_uv.h"
 
-#define BACKLOG 4096 /* a restart behind systemd's sockets is to lose none */
+#define BACKLOG                                                                                    \
+    4096 /* so that no connection is lost while a daemon behind systemd's sockets restarts */
 #define SOCKET_MODE 0660
 
 /* ------------------------------------------------------------------ addresses */
 
-static const struct sockaddr *address_of(const struct listener *d)
+static const struct sockaddr *address_of(const struct listener *l)
 {
-    return (const struct sockaddr *)&d->address.at;
+    return (const struct sockaddr *)&l->address.at;
 }
 
 static bool is_unix(const struct config_address *a)
@@ -42,9 +43,9 @@ static uint16_t port_of(const struct sockaddr *a)
     return 0;
 }
 
-uint16_t listener_port(const struct listener *d)
+uint16_t listener_port(const struct listener *l)
 {
-    return port_of(address_of(d));
+    return port_of(address_of(l));
 }
 
 static bool same(const struct sockaddr *a, const struct sockaddr *b)
@@ -57,9 +58,9 @@ static bool same(const struct sockaddr *a, const struct sockaddr *b)
     return port_of(a) == port_of(b) && address_same(a, b);
 }
 
-bool listener_is(const struct listener *d, const struct config_address *a)
+bool listener_is(const struct listener *l, const struct config_address *a)
 {
-    return same(address_of(d), (const struct sockaddr *)&a->at);
+    return same(address_of(l), (const struct sockaddr *)&a->at);
 }
 
 static bool is_wildcard(const struct sockaddr *a)
@@ -92,13 +93,13 @@ static bool is_of_this_host(const struct sockaddr *a)
 }
 
 /* Connecting to the unspecified address is connecting to loopback. */
-bool listener_answers(const struct listener *d, const struct sockaddr *addr)
+bool listener_answers(const struct listener *l, const struct sockaddr *addr)
 {
     struct sockaddr_in four;
-    const struct sockaddr *a = address_unmap(addr, &four), *own = address_of(d);
+    const struct sockaddr *a = address_unmap(addr, &four), *own = address_of(l);
     if (same(own, a))
         return true;
-    if (d->takes_ipv4 && a->sa_family == AF_INET && port_of(own) == port_of(a))
+    if (l->takes_ipv4 && a->sa_family == AF_INET && port_of(own) == port_of(a))
         return is_wildcard(own) && is_of_this_host(a);
     if (own->sa_family != a->sa_family || own->sa_family == AF_UNIX || port_of(own) != port_of(a))
         return false;
@@ -107,14 +108,14 @@ bool listener_answers(const struct listener *d, const struct sockaddr *addr)
 
 /* ----------------------------------------------------------------------- unix */
 
-/* 0, or the error that says why nothing may be bound there. A socket that
- * refuses connections was left by a process that is gone. */
+/* Removes a socket that refuses connections: the process that made it is gone. Returns 0, or
+ * libuv's error that says why the path cannot be bound. */
 static int clear_stale(const char *path)
 {
     struct sockaddr_un a = {.sun_family = AF_UNIX};
     struct stat st;
     if (lstat(path, &st) != 0)
-        return 0; /* binding will tell */
+        return 0; /* bind() will report it */
     if (!S_ISSOCK(st.st_mode) || strlen(path) >= sizeof a.sun_path)
         return UV_EEXIST;
     memcpy(a.sun_path, path, strlen(path) + 1);
@@ -128,7 +129,7 @@ static int clear_stale(const char *path)
     return unlink(path) == 0 ? 0 : -errno;
 }
 
-/* libuv gives EACCES for ENOENT. */
+/* libuv reports EACCES where the folder does not exist (ENOENT). */
 static bool lacks_folder(const char *path)
 {
     char folder[sizeof((struct sockaddr_un *)NULL)->sun_path];
@@ -137,13 +138,13 @@ static bool lacks_folder(const char *path)
     return access(folder, F_OK) != 0 && errno == ENOENT;
 }
 
-/* Between binding and listening nobody can connect, so the mode is never too wide. */
-static int bind_unix(struct listener *d)
+/* No client can connect between bind() and listen(), so the mode is never too wide. */
+static int bind_unix(struct listener *l)
 {
-    const char *path = path_of(&d->address);
+    const char *path = path_of(&l->address);
     int error = clear_stale(path);
     if (error == 0)
-        error = uv_pipe_bind(&d->uv.pipe, path);
+        error = uv_pipe_bind(&l->uv.pipe, path);
     if (error == UV_EACCES && lacks_folder(path))
         error = UV_ENOENT;
     if (error == 0 && chmod(path, SOCKET_MODE) != 0)
@@ -153,8 +154,8 @@ static int bind_unix(struct listener *d)
 
 /* ------------------------------------------------------------------ accepting */
 
-/* Where a TCP connection comes from, and at which of our addresses it came in. An IPv4
- * client of a socket that takes both kinds is one all the same. */
+/* The two ends of a TCP connection. An IPv4 client of an IPv6 socket that accepts both
+ * families is reported as an IPv4 one. False if it is gone already. */
 static bool find_ends(const struct stream *s, struct connection_ends *ends)
 {
     struct sockaddr_storage peer, local;
@@ -169,66 +170,66 @@ static bool find_ends(const struct stream *s, struct connection_ends *ends)
 
 static void on_connection(uv_stream_t *handle, int status)
 {
-    struct listener *d = handle->data;
+    struct listener *l = handle->data;
     struct connection_ends ends = {.peer.ss_family = AF_UNIX};
     if (status < 0) {
-        descriptors_complain(d->address.text, uv_strerror(status));
+        descriptors_complain(l->address.text, uv_strerror(status));
         return;
     }
-    struct stream *stream = stream_uv_accept(d->loop, handle);
+    struct stream *stream = stream_uv_accept(l->loop, handle);
     if (stream == NULL)
-        descriptors_complain(d->address.text, "a client cannot be accepted");
-    else if (!is_unix(&d->address) && !find_ends(stream, &ends))
-        stream_close(stream); /* it is gone already */
+        descriptors_complain(l->address.text, "a client cannot be accepted");
+    else if (!is_unix(&l->address) && !find_ends(stream, &ends))
+        stream_close(stream);
     else
-        d->events->on_accept(d->owner, d, stream, &ends);
+        l->events->on_accept(l->owner, l, stream, &ends);
 }
 
 /* -------------------------------------------------------------------- opening */
 
-static int bind_tcp(struct listener *d)
+static int bind_tcp(struct listener *l)
 {
-    const struct sockaddr *a = address_of(d);
-    return uv_tcp_bind(&d->uv.tcp, a, a->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
+    const struct sockaddr *a = address_of(l);
+    return uv_tcp_bind(&l->uv.tcp, a, a->sa_family == AF_INET6 ? UV_TCP_IPV6ONLY : 0);
 }
 
-static int init(struct listener *d)
+static int init(struct listener *l)
 {
-    bool pipe = is_unix(&d->address);
-    int error = pipe ? uv_pipe_init(loop_uv(d->loop), &d->uv.pipe, 0)
-                     : uv_tcp_init(loop_uv(d->loop), &d->uv.tcp);
-    d->uv.handle.data = d;
+    bool pipe = is_unix(&l->address);
+    int error = pipe ? uv_pipe_init(loop_uv(l->loop), &l->uv.pipe, 0)
+                     : uv_tcp_init(loop_uv(l->loop), &l->uv.tcp);
+    l->uv.handle.data = l;
     return error;
 }
 
-static int bind_or_open(struct listener *d, int given)
+static int bind_or_open(struct listener *l, int given)
 {
-    bool pipe = is_unix(&d->address);
+    bool pipe = is_unix(&l->address);
     if (given >= 0)
-        return pipe ? uv_pipe_open(&d->uv.pipe, given) : uv_tcp_open(&d->uv.tcp, given);
-    return pipe ? bind_unix(d) : bind_tcp(d);
+        return pipe ? uv_pipe_open(&l->uv.pipe, given) : uv_tcp_open(&l->uv.tcp, given);
+    return pipe ? bind_unix(l) : bind_tcp(l);
 }
 
-/* Binds, or takes the socket that was given; then listens. */
+/* Binds, or takes over the socket `given` (-1: none); then listens. */
 static struct listener *start(struct loop *loop, const struct config_address *address, int given,
                               const struct listener_events *events, void *owner, char *error,
                               size_t size)
 {
-    struct listener *d = NEW(struct listener);
-    d->loop = loop;
-    d->address = *address;
-    d->address.text = must_strdup(address->text);
-    d->given = given >= 0;
-    d->events = events;
-    d->owner = owner;
-    CHECK(init(d) == 0);
-    int status = bind_or_open(d, given);
+    struct listener *l = NEW(struct listener);
+    l->loop = loop;
+    l->address = *address;
+    l->address.text = must_strdup(address->text);
+    l->given = given >= 0;
+    l->events = events;
+    l->owner = owner;
+    CHECK(init(l) == 0);
+    int status = bind_or_open(l, given);
     if (status == 0)
-        status = uv_listen(&d->uv.stream, BACKLOG, on_connection);
+        status = uv_listen(&l->uv.stream, BACKLOG, on_connection);
     if (status == 0)
-        return d;
+        return l;
     snprintf(error, size, "listen %s: %s", address->text, uv_strerror(status));
-    listener_close(d);
+    listener_close(l);
     return NULL;
 }
 
@@ -239,7 +240,7 @@ struct listener *listener_open(struct loop *loop, const struct config_address *a
     return start(loop, address, -1, events, owner, error, size);
 }
 
-/* An address in the abstract namespace begins with a zero (unix(7)). */
+/* A name in the abstract namespace begins with a zero byte (unix(7)). */
 static void name_address(struct config_address *a, char text[ADDRESS_TEXT])
 {
     address_format(&a->at, text);
@@ -272,23 +273,23 @@ struct listener *listener_adopt(struct loop *loop, int fd, const struct listener
     name_address(&a, text);
     bool takes_ipv4 =
         a.at.ss_family == AF_INET6 && socket_option(fd, IPPROTO_IPV6, IPV6_V6ONLY) == 0;
-    struct listener *d = start(loop, &a, fd, events, owner, error, size);
-    if (d)
-        d->takes_ipv4 = takes_ipv4;
-    return d;
+    struct listener *l = start(loop, &a, fd, events, owner, error, size);
+    if (l)
+        l->takes_ipv4 = takes_ipv4;
+    return l;
 }
 
 static void on_closed(uv_handle_t *handle)
 {
-    struct listener *d = handle->data;
-    free((char *)d->address.text);
-    free(d->upstream);
-    free(d);
+    struct listener *l = handle->data;
+    free((char *)l->address.text);
+    free(l->upstream);
+    free(l);
 }
 
-/* libuv unlinks the path it has bound, not one that was given. */
-void listener_close(struct listener *d)
+/* libuv unlinks a path that it has bound itself, not that of an adopted socket. */
+void listener_close(struct listener *l)
 {
-    list_remove(&d->link);
-    uv_close(&d->uv.handle, on_closed);
+    list_remove(&l->link);
+    uv_close(&l->uv.handle, on_closed);
 }

@@ -17,10 +17,10 @@ struct listeners {
     struct list open;
     struct config_cidr *allowed;
     size_t allowed_count;
-    bool given; /* sockets that take the place of `listen` */
+    bool given; /* adopted sockets take the place of `listen` */
 };
 
-/* -------------------------------------------------------------- who may come */
+/* ------------------------------------------------------------ who may connect */
 
 /* The bytes of an IP address, in network order. */
 static size_t address_bytes(const struct sockaddr_storage *a, const uint8_t **bytes)
@@ -54,29 +54,29 @@ static bool is_loopback(const struct sockaddr_storage *a)
     return size == 4 ? bytes[0] == 127 : size == 16 && memcmp(bytes, one, 16) == 0;
 }
 
-static bool may_come(const struct listeners *l, const struct sockaddr_storage *peer)
+static bool may_connect(const struct listeners *ls, const struct sockaddr_storage *peer)
 {
-    for (size_t i = 0; i < l->allowed_count; i++)
-        if (is_within(peer, &l->allowed[i]))
+    for (size_t i = 0; i < ls->allowed_count; i++)
+        if (is_within(peer, &ls->allowed[i]))
             return true;
     return false;
 }
 
-static void let_in(struct listeners *l, const struct listener *listener, struct stream *stream,
-                   const struct ingress *in)
+static void hand_over(struct listeners *ls, const struct listener *listener, struct stream *stream,
+                      const struct ingress *in)
 {
     enum descriptors left = descriptors_beside(stream_uv_fd(stream));
     if (left != DESCRIPTORS_ENOUGH)
         descriptors_complain(listener->address.text, "a client is refused");
     if (left == DESCRIPTORS_ENOUGH)
-        clients_accept(l->clients, stream, in);
+        clients_accept(ls->clients, stream, in);
     else if (left == DESCRIPTORS_FEW)
-        clients_turn_away(l->clients, stream, in, "trunkline is out of file descriptors");
+        clients_turn_away(ls->clients, stream, in, "trunkline is out of file descriptors");
     else
-        clients_reject(l->clients, stream);
+        clients_reject(ls->clients, stream);
 }
 
-/* The user that connected, as the kernel noted it then (unix(7)). */
+/* The user at the other end, as the kernel recorded it on connecting (SO_PEERCRED, unix(7)). */
 static void note_unix_peer(struct ingress *in, const struct listener *listener,
                            const struct stream *stream)
 {
@@ -92,7 +92,7 @@ static void note_unix_peer(struct ingress *in, const struct listener *listener,
 static void accept_client(void *owner, struct listener *listener, struct stream *stream,
                           const struct connection_ends *ends)
 {
-    struct listeners *l = owner;
+    struct listeners *ls = owner;
     const struct sockaddr_storage *peer = &ends->peer;
     struct ingress in = {.upstream = listener->upstream, .port = listener_port(listener)};
     char text[ADDRESS_TEXT] = "unix";
@@ -103,23 +103,23 @@ static void accept_client(void *owner, struct listener *listener, struct stream 
     in.is_loopback = in.is_unix || is_loopback(peer);
     snprintf(in.client, sizeof in.client, "%.*s", (int)sizeof in.client - 1, text);
     snprintf(in.address, sizeof in.address, "%s", ends->local);
-    if (in.is_loopback || may_come(l, peer)) {
-        let_in(l, listener, stream, &in);
+    if (in.is_loopback || may_connect(ls, peer)) {
+        hand_over(ls, listener, stream, &in);
         return;
     }
     LOG(DEBUG, in.client, "refused by allow_clients");
-    clients_reject(l->clients, stream);
+    clients_reject(ls->clients, stream);
 }
 
 static const struct listener_events listener_events = {accept_client};
 
 /* ------------------------------------------------------------------- applying */
 
-static struct listener *find(const struct listeners *l, const struct config_address *address)
+static struct listener *find(const struct listeners *ls, const struct config_address *address)
 {
-    LIST_FOR (&l->open, d, struct listener, link)
-        if (listener_is(d, address))
-            return d;
+    LIST_FOR (&ls->open, l, struct listener, link)
+        if (listener_is(l, address))
+            return l;
     return NULL;
 }
 
@@ -136,12 +136,12 @@ const char *listeners_error(const struct config *c, const struct config_address 
     return message;
 }
 
-/* Makes sure of one address; open opened here go on `opened`. */
-static bool want(struct listeners *l, const struct config_address *address, struct list *opened,
+/* Marks the listener of one address as wanted; opens it if need be, on `opened`. */
+static bool want(struct listeners *ls, const struct config_address *address, struct list *opened,
                  char *error, size_t size)
 {
-    struct listener *d = find(l, address);
-    if (d && d->wanted) {
+    struct listener *l = find(ls, address);
+    if (l && l->wanted) {
         snprintf(error, size, "listen %s: named twice", address->text);
         return false;
     }
@@ -150,23 +150,23 @@ static bool want(struct listeners *l, const struct config_address *address, stru
             snprintf(error, size, "listen %s: named twice", address->text);
             return false;
         }
-    if (d == NULL) {
-        d = listener_open(l->loop, address, &listener_events, l, error, size);
-        if (d == NULL)
+    if (l == NULL) {
+        l = listener_open(ls->loop, address, &listener_events, ls, error, size);
+        if (l == NULL)
             return false;
-        list_push_back(opened, &d->link);
+        list_push_back(opened, &l->link);
     }
-    d->wanted = true;
+    l->wanted = true;
     return true;
 }
 
-static bool want_all(struct listeners *l, const struct config *c,
+static bool want_all(struct listeners *ls, const struct config *c,
                      const struct config_addresses *addresses, struct list *opened, char *error,
                      size_t size)
 {
     char words[300];
     for (size_t i = 0; i < addresses->count; i++) {
-        if (!want(l, &addresses->at[i], opened, words, sizeof words)) {
+        if (!want(ls, &addresses->at[i], opened, words, sizeof words)) {
             listeners_error(c, &addresses->at[i], words, error, size);
             return false;
         }
@@ -174,135 +174,137 @@ static bool want_all(struct listeners *l, const struct config *c,
     return true;
 }
 
-static bool is_any_wanted(const struct listeners *l, const struct list *opened)
+static bool is_any_wanted(const struct listeners *ls, const struct list *opened)
 {
-    LIST_FOR (&l->open, d, struct listener, link)
-        if (d->wanted || d->given)
+    LIST_FOR (&ls->open, l, struct listener, link)
+        if (l->wanted || l->given)
             return true;
     return opened->count > 0;
 }
 
-static void name_door(struct listener *d, const char *upstream)
+static void name_listener(struct listener *l, const char *upstream)
 {
-    free(d->upstream);
-    d->upstream = upstream ? must_strdup(upstream) : NULL;
+    free(l->upstream);
+    l->upstream = upstream ? must_strdup(upstream) : NULL;
 }
 
-static void name_all(struct listeners *l, const struct config *config)
+static void name_all(struct listeners *ls, const struct config *config)
 {
-    LIST_FOR (&l->open, d, struct listener, link)
-        name_door(d, NULL);
+    LIST_FOR (&ls->open, l, struct listener, link)
+        name_listener(l, NULL);
     for (size_t i = 0; i < config->upstream_count; i++)
         for (size_t k = 0; k < config->upstreams[i]->listen.count; k++)
-            name_door(find(l, &config->upstreams[i]->listen.at[k]), config->upstreams[i]->name);
+            name_listener(find(ls, &config->upstreams[i]->listen.at[k]),
+                          config->upstreams[i]->name);
 }
 
-static void copy_allowed(struct listeners *l, const struct config_cidrs *from)
+static void copy_allowed(struct listeners *ls, const struct config_cidrs *from)
 {
-    free(l->allowed);
-    l->allowed_count = from->count;
-    l->allowed = must_calloc(from->count + 1, sizeof *l->allowed);
+    free(ls->allowed);
+    ls->allowed_count = from->count;
+    ls->allowed = must_calloc(from->count + 1, sizeof *ls->allowed);
     if (from->count)
-        memcpy(l->allowed, from->at, from->count * sizeof *l->allowed);
+        memcpy(ls->allowed, from->at, from->count * sizeof *ls->allowed);
 }
 
-static void keep_wanted(struct listeners *l, struct list *opened)
+static void keep_wanted(struct listeners *ls, struct list *opened)
 {
-    LIST_FOR (&l->open, d, struct listener, link)
-        if (!d->wanted && !d->given)
-            listener_close(d);
-    LIST_FOR (opened, d, struct listener, link) {
-        list_remove(&d->link);
-        list_push_back(&l->open, &d->link);
-        LOG(INFO, d->address.text, "listening");
+    LIST_FOR (&ls->open, l, struct listener, link)
+        if (!l->wanted && !l->given)
+            listener_close(l);
+    LIST_FOR (opened, l, struct listener, link) {
+        list_remove(&l->link);
+        list_push_back(&ls->open, &l->link);
+        LOG(INFO, l->address.text, "listening");
     }
 }
 
-/* Somebody may have meant to change them. */
-static void warn_of_replaced(const struct listeners *l, const struct config_addresses *listen)
+/* The operator may have meant to change them. */
+static void warn_of_replaced(const struct listeners *ls, const struct config_addresses *listen)
 {
-    for (size_t i = 0; l->given && i < listen->count; i++)
-        if (!listeners_own(l, (const struct sockaddr *)&listen->at[i].at))
+    for (size_t i = 0; ls->given && i < listen->count; i++)
+        if (!listeners_own(ls, (const struct sockaddr *)&listen->at[i].at))
             LOG(WARN, "listen", "%s is not opened: the sockets of systemd take the place of listen",
                 listen->at[i].text);
 }
 
-/* `listen` would have been refused. */
-static void warn_of_shut(const struct listeners *l)
+/* As a `listen`, this address would have been refused without allow_clients. */
+static void warn_of_local_only(const struct listeners *ls)
 {
-    LIST_FOR (&l->open, d, struct listener, link)
-        if (d->given && l->allowed_count == 0 && !endpoint_is_local(&d->address))
-            LOG(WARN, d->address.text,
-                "serves this machine alone: without allow_clients the others are turned away");
+    LIST_FOR (&ls->open, l, struct listener, link)
+        if (l->given && ls->allowed_count == 0 && !endpoint_is_local(&l->address))
+            LOG(WARN, l->address.text,
+                "serves this machine only: without allow_clients, connections from others are "
+                "refused");
 }
 
-bool listeners_apply(struct listeners *l, const struct config *config, char *error, size_t size)
+bool listeners_apply(struct listeners *ls, const struct config *config, char *error, size_t size)
 {
     struct list opened;
     list_init(&opened);
-    LIST_FOR (&l->open, d, struct listener, link)
-        d->wanted = false;
-    bool good = l->given || want_all(l, config, &config->listen, &opened, error, size);
+    LIST_FOR (&ls->open, l, struct listener, link)
+        l->wanted = false;
+    bool good = ls->given || want_all(ls, config, &config->listen, &opened, error, size);
     for (size_t i = 0; good && i < config->upstream_count; i++)
-        good = want_all(l, config, &config->upstreams[i]->listen, &opened, error, size);
-    if (good && !is_any_wanted(l, &opened)) {
+        good = want_all(ls, config, &config->upstreams[i]->listen, &opened, error, size);
+    if (good && !is_any_wanted(ls, &opened)) {
         listeners_error(config, NULL, LISTENERS_NOWHERE, error, size);
         return false;
     }
     if (!good) {
-        LIST_FOR (&opened, d, struct listener, link)
-            listener_close(d);
+        LIST_FOR (&opened, l, struct listener, link)
+            listener_close(l);
         return false;
     }
-    keep_wanted(l, &opened);
-    name_all(l, config);
-    copy_allowed(l, &config->allow_clients);
-    warn_of_replaced(l, &config->listen);
-    warn_of_shut(l);
+    keep_wanted(ls, &opened);
+    name_all(ls, config);
+    copy_allowed(ls, &config->allow_clients);
+    warn_of_replaced(ls, &config->listen);
+    warn_of_local_only(ls);
     return true;
 }
 
-bool listeners_adopt(struct listeners *l, int fd, char *error, size_t size)
+bool listeners_adopt(struct listeners *ls, int fd, char *error, size_t size)
 {
-    struct listener *d = listener_adopt(l->loop, fd, &listener_events, l, error, size);
-    if (d == NULL)
+    struct listener *l = listener_adopt(ls->loop, fd, &listener_events, ls, error, size);
+    if (l == NULL)
         return false;
-    list_push_back(&l->open, &d->link);
-    l->given = true;
-    LOG(INFO, d->address.text, "listening (socket activation)");
+    list_push_back(&ls->open, &l->link);
+    ls->given = true;
+    LOG(INFO, l->address.text, "listening (socket activation)");
     return true;
 }
 
-/* ---------------------------------------------------------------------- house */
+/* ----------------------------------------------------------------------- life */
 
 struct listeners *listeners_new(struct loop *loop, struct clients *clients)
 {
-    struct listeners *l = NEW(struct listeners);
-    l->loop = loop;
-    l->clients = clients;
-    list_init(&l->open);
-    return l;
+    struct listeners *ls = NEW(struct listeners);
+    ls->loop = loop;
+    ls->clients = clients;
+    list_init(&ls->open);
+    return ls;
 }
 
-bool listeners_own(const struct listeners *l, const struct sockaddr *addr)
+bool listeners_own(const struct listeners *ls, const struct sockaddr *addr)
 {
-    LIST_FOR (&l->open, d, struct listener, link)
-        if (listener_answers(d, addr))
+    LIST_FOR (&ls->open, l, struct listener, link)
+        if (listener_answers(l, addr))
             return true;
     return false;
 }
 
-void listeners_close(struct listeners *l)
+void listeners_close(struct listeners *ls)
 {
-    LIST_FOR (&l->open, d, struct listener, link)
-        listener_close(d);
+    LIST_FOR (&ls->open, l, struct listener, link)
+        listener_close(l);
 }
 
-void listeners_free(struct listeners *l)
+void listeners_free(struct listeners *ls)
 {
-    if (l == NULL)
+    if (ls == NULL)
         return;
-    listeners_close(l);
-    free(l->allowed);
-    free(l);
+    listeners_close(ls);
+    free(ls->allowed);
+    free(ls);
 }

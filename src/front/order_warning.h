@@ -1,9 +1,9 @@
-/* The warning of an order of unknown fate: one line in the daemon's log, with all that
- * its owner needs to look for it at the exchange. It is written whatever log_level says,
- * for nobody else may know of the order. */
+/* The warning about an order of unknown fate: one line in the daemon's log, with everything
+ * that is needed to look for the order at the exchange. It is written whatever log_level
+ * says, because it may be the only trace of the order. Pure but for the log; stateless. */
 #pragma once
 
 #include "proxy/record.h"
 
-/* The record is that of an order whose fate is unknown; borrowed. */
+/* Writes the warning. The record (borrowed) must be that of an order of unknown fate. */
 void order_warning(const struct record *);

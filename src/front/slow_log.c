@@ -8,13 +8,14 @@
 
 enum phase { HOLD, QUEUE, DNS, CONNECT, TLS, TTFB, RETRIED, BODY, PHASES };
 
-/* An answer that never came was waited for until now, one of somebody else's request all
- * the time; what is left is a body's, the request's or the answer's. */
+/* A response that never came was awaited until now; a request that followed a shared fetch
+ * awaited it all the time. What no phase accounts for went into a body, of the request or of
+ * the response. */
 static void measure(const struct record *r, uint64_t now_us, uint64_t took[PHASES])
 {
     const struct timing *t = &r->timing;
     bool awaits = t->lent_us && !t->ttfb_us, follows = r->cache.result == CACHE_COLLAPSED;
-    uint64_t told = 0;
+    uint64_t counted = 0;
     took[HOLD] = t->hold_us;
     took[QUEUE] = t->queue_us;
     took[DNS] = t->dns_us;
@@ -23,8 +24,8 @@ static void measure(const struct record *r, uint64_t now_us, uint64_t took[PHASE
     took[TTFB] = awaits ? now_us - t->lent_us : follows ? r->total_us : t->ttfb_us;
     took[RETRIED] = t->retried_us;
     for (size_t i = 0; i < BODY; i++)
-        told += took[i];
-    took[BODY] = r->total_us > told ? r->total_us - told : 0;
+        counted += took[i];
+    took[BODY] = r->total_us > counted ? r->total_us - counted : 0;
 }
 
 const char *slow_phase(const struct record *r, uint64_t now_us, uint64_t *took_us)
@@ -71,11 +72,11 @@ void slow_log_look(struct slow_log *s, const struct record *r, uint64_t now_us)
     if (s->limit_us == 0 || r->total_us < s->limit_us)
         return;
     if (!may_write(s, now_us)) {
-        s->untold++;
+        s->left_out++;
         return;
     }
-    if (s->untold)
-        LOG(WARN, "slow_log", "%ju more slow requests were not told", (uintmax_t)s->untold);
-    s->untold = 0;
+    if (s->left_out)
+        LOG(WARN, "slow_log", "%ju more slow requests were not logged", (uintmax_t)s->left_out);
+    s->left_out = 0;
     write_line(r, now_us);
 }

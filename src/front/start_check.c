@@ -25,7 +25,7 @@ static void complain(struct start_check *s, const char *message)
     s->complain(s->context, message);
 }
 
-/* May something be made beside this path? 0, or a negative errno. */
+/* May a file be created in this path's folder? 0, or a negative errno. */
 static int folder_error(const char *path)
 {
     char folder[sizeof((struct sockaddr_un *)NULL)->sun_path];
@@ -34,7 +34,7 @@ static int folder_error(const char *path)
     return faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0 ? 0 : -errno;
 }
 
-/* A socket that nobody listens on any more is replaced. */
+/* An existing socket may be stale, and is replaced then. */
 static int unix_error(const struct config_address *a)
 {
     const char *path = ((const struct sockaddr_un *)&a->at)->sun_path;
@@ -44,7 +44,7 @@ static int unix_error(const struct config_address *a)
     return errno == ENOENT ? folder_error(path) : -errno;
 }
 
-/* Bound as libuv does it; without listen(2) it takes the address from nobody. */
+/* Bound as libuv does it. Without listen(2) a running daemon keeps the address. */
 static int tcp_error(const struct config_address *a)
 {
     const int on = 1;
