@@ -5,11 +5,11 @@
 
 #include "base/list.h"
 
-/* One answer. Those of one target are a list under one key. */
+/* One response. Those of one target are on a list under one key. */
 struct entry {
     struct link by_use, of_target;
     struct target *target;
-    struct stored_response *answer;
+    struct stored_response *response;
     size_t size;
 };
 
@@ -22,8 +22,8 @@ struct target {
 
 struct cache {
     struct target *map;
-    struct list entries; /* used last at the back */
-    size_t bytes, limit; /* of the entries; of all */
+    struct list entries; /* the one used last is at the back */
+    size_t bytes, limit; /* bytes of the entries; the bound of all */
 };
 
 struct cache *cache_new(void)
@@ -39,7 +39,7 @@ static void drop(struct cache *c, struct entry *e)
     c->bytes -= e->size;
     list_remove(&e->by_use);
     list_remove(&e->of_target);
-    stored_response_unref(e->answer);
+    stored_response_unref(e->response);
     free(e);
     if (t->entries.count)
         return;
@@ -47,7 +47,7 @@ static void drop(struct cache *c, struct entry *e)
     free(t);
 }
 
-/* The map's own, which grows with what is in it, and goes with the last of it. */
+/* The map's own bytes: it grows with its entries, and is freed with the last one. */
 static size_t table_bytes(const struct cache *c)
 {
     return c->map
@@ -96,7 +96,7 @@ static struct target *find_target(struct cache *c, struct cache_key key)
 static struct entry *find_entry(struct target *t, const struct fields *asked)
 {
     LIST_FOR (&t->entries, e, struct entry, of_target)
-        if (stored_response_fits(e->answer, asked))
+        if (stored_response_fits(e->response, asked))
             return e;
     return NULL;
 }
@@ -110,7 +110,7 @@ struct stored_response *cache_find(struct cache *c, struct cache_key key,
         return NULL;
     list_remove(&e->by_use);
     list_push_back(&c->entries, &e->by_use);
-    return e->answer;
+    return e->response;
 }
 
 static size_t size_with(struct cache_key key, const struct stored_response *s, size_t body)
@@ -119,7 +119,7 @@ static size_t size_with(struct cache_key key, const struct stored_response *s, s
            stored_response_size(s) + body;
 }
 
-/* With a map for it alone. */
+/* Would it fit if it were the only one? Then the map has its initial size. */
 static bool fits(const struct cache *c, size_t size)
 {
     size_t map = sizeof(UT_hash_table) + HASH_INITIAL_NUM_BUCKETS * sizeof(struct UT_hash_bucket);
@@ -132,14 +132,14 @@ bool cache_takes(const struct cache *c, struct cache_key key, const struct store
     return length < c->limit && fits(c, size_with(key, s, length + 1));
 }
 
-void cache_put(struct cache *c, struct cache_key key, struct stored_response *answer,
+void cache_put(struct cache *c, struct cache_key key, struct stored_response *s,
                const struct fields *asked)
 {
     struct target *t = find_target(c, key);
     struct entry *old = t ? find_entry(t, asked) : NULL;
-    size_t size = size_with(key, answer, 0);
-    CHECK(answer->whole);
-    if (old && old->answer->came_at > answer->came_at)
+    size_t size = size_with(key, s, 0);
+    CHECK(s->whole);
+    if (old && old->response->came_at > s->came_at)
         return;
     if (old)
         drop(c, old);
@@ -154,7 +154,7 @@ void cache_put(struct cache *c, struct cache_key key, struct stored_response *an
     if (t->entries.count >= CACHE_VARIANTS)
         drop(c, LIST_ENTRY(list_first(&t->entries), struct entry, of_target));
     struct entry *e = NEW(struct entry);
-    *e = (struct entry){.target = t, .answer = stored_response_ref(answer), .size = size};
+    *e = (struct entry){.target = t, .response = stored_response_ref(s), .size = size};
     list_push_back(&t->entries, &e->of_target);
     list_push_back(&c->entries, &e->by_use);
     c->bytes += size;

@@ -1,9 +1,10 @@
 #include "cache/cache_policy.h"
 
 #define SECONDS_MOST UINT64_C(0x7fffffff) /* RFC 9111 1.2.2 */
-#define VARY_MAX 32                       /* names; more are as good as "*" */
+#define VARY_MAX 32                       /* names; more count as "*" */
 
-/* The argument of a directive, quoted or not (RFC 9111 5.2); false: it has none. */
+/* Is this the directive `name`? Then `argument` is its argument, without quotes (RFC 9111
+ * 5.2); empty if it has none. */
 static bool argument_of(struct span directive, struct span name, struct span *argument)
 {
     size_t equals = span_find(directive, '=');
@@ -15,7 +16,7 @@ static bool argument_of(struct span directive, struct span name, struct span *ar
     return true;
 }
 
-/* Seconds as ms; what is no number is taken for 0, the careful reading. */
+/* Seconds as ms; what is not a number counts as 0, the careful reading. */
 static uint64_t seconds_of(struct span argument)
 {
     uint64_t n = 0;
@@ -34,8 +35,8 @@ static uint64_t least(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
-/* What a client may ask of a cache (RFC 9111 5.2.1, RFC 5861 4). */
-static void heed(struct cache_policy *s, struct span directive)
+/* What a client may demand of a cache (RFC 9111 5.2.1). */
+static void apply_directive(struct cache_policy *s, struct span directive)
 {
     struct span argument;
     if (argument_of(directive, SPAN("no-cache"), &argument))
@@ -50,8 +51,9 @@ static void heed(struct cache_policy *s, struct span directive)
         s->fresh_ms -= least(s->fresh_ms, seconds_of(argument));
 }
 
-/* stale-if-error narrows what the operator allows, by age beyond freshness. */
-static void heed_staleness(struct cache_policy *s, struct span directive, uint64_t beyond_ms)
+/* stale-if-error (RFC 5861 4) narrows what the operator allows: it is an age beyond
+ * freshness. */
+static void apply_stale_if_error(struct cache_policy *s, struct span directive, uint64_t beyond_ms)
 {
     struct span argument;
     if (argument_of(directive, SPAN("stale-if-error"), &argument))
@@ -59,9 +61,9 @@ static void heed_staleness(struct cache_policy *s, struct span directive, uint64
             seconds_of(argument) == 0 ? 0 : least(s->stale_ms, beyond_ms + seconds_of(argument));
 }
 
-static void heed_client(struct cache_policy *s, const struct fields *fields)
+static void apply_client(struct cache_policy *s, const struct fields *fields)
 {
-    uint64_t operators_fresh = s->fresh_ms;
+    uint64_t operator_fresh_ms = s->fresh_ms;
     bool any = false;
     for (size_t i = 0; i < fields->count; i++) {
         struct span rest = fields->at[i].value, directive;
@@ -69,8 +71,8 @@ static void heed_client(struct cache_policy *s, const struct fields *fields)
             continue;
         any = true;
         while (span_next_element(&rest, &directive)) {
-            heed(s, directive);
-            heed_staleness(s, directive, operators_fresh);
+            apply_directive(s, directive);
+            apply_stale_if_error(s, directive, operator_fresh_ms);
         }
     }
     /* RFC 9111 5.4 */
@@ -121,19 +123,19 @@ struct cache_policy cache_policy_of(const struct upstream_config *u, const struc
     s.stale_ms = u->stale_if_error ? u->fresh + u->stale_if_error : 0;
     s.max_object = u->cache_max_object;
     s.fields = &r->fields;
-    heed_client(&s, &r->fields);
+    apply_client(&s, &r->fields);
     s.fresh_ms = least(s.fresh_ms, s.most_age_ms);
     return s;
 }
 
-/* What goes on and on would be told to each follower from its beginning. */
+/* A follower of a response without end would get it from its beginning. */
 static bool is_event_stream(const struct fields *fields)
 {
     const struct field *f = fields_find(fields, SPAN("Content-Type"));
     return f && span_starts_nocase(f->value, SPAN("text/event-stream"));
 }
 
-static bool is_private_answer(const struct fields *fields)
+static bool is_private_response(const struct fields *fields)
 {
     for (size_t i = 0; i < fields->count; i++) {
         struct span rest = fields->at[i].value, directive, ignored;
@@ -146,7 +148,7 @@ static bool is_private_answer(const struct fields *fields)
     return false;
 }
 
-/* Each name that an answer varies by is looked for in every request that asks for it. */
+/* Each name that a response varies by is looked up in every request for its target. */
 static bool varies_too_much(const struct fields *fields)
 {
     size_t names = 0;
@@ -163,7 +165,7 @@ static bool varies_too_much(const struct fields *fields)
 bool cache_policy_permits(const struct response *r)
 {
     return fields_find(&r->fields, SPAN("Set-Cookie")) == NULL && !varies_too_much(&r->fields) &&
-           !is_private_answer(&r->fields) && !is_event_stream(&r->fields);
+           !is_private_response(&r->fields) && !is_event_stream(&r->fields);
 }
 
 bool cache_policy_stores(const struct response *r)

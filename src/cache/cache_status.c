@@ -13,27 +13,27 @@ const char *cache_result_name(enum cache_result result)
     return names[result];
 }
 
-/* fwd=stale says that an old answer is served, and nothing else: scripts tell old
- * quotes by it. An answer that replaced an old one is a miss like others. */
-static const char *status_of(const struct cache_status *n, struct arena *a)
+/* fwd=stale says that an old response is served, and nothing else: scripts recognise old
+ * quotes by it. A response that replaced an old one is a miss like any other. */
+static const char *words_of(const struct cache_status *s, struct arena *a)
 {
-    switch (n->result) {
-    case CACHE_HIT: return arena_printf(a, "trunkline; hit; ttl=%" PRIu64, n->ttl_ms / 1000);
+    switch (s->result) {
+    case CACHE_HIT: return arena_printf(a, "trunkline; hit; ttl=%" PRIu64, s->ttl_ms / 1000);
     case CACHE_STALE:
-        if (n->forward_status)
-            return arena_printf(a, "trunkline; fwd=stale; fwd-status=%u", n->forward_status);
-        return arena_printf(a, "trunkline; fwd=stale; detail=%s", failure_name(n->failure));
+        if (s->forward_status)
+            return arena_printf(a, "trunkline; fwd=stale; fwd-status=%u", s->forward_status);
+        return arena_printf(a, "trunkline; fwd=stale; detail=%s", failure_name(s->failure));
     case CACHE_COLLAPSED: return "trunkline; fwd=miss; collapsed";
     default:
-        return arena_printf(a, "trunkline; fwd=%s%s", n->by_request ? "request" : "miss",
-                            n->stored ? "; stored" : "");
+        return arena_printf(a, "trunkline; fwd=%s%s", s->by_request ? "request" : "miss",
+                            s->stored ? "; stored" : "");
     }
 }
 
-void cache_status_add(const struct cache_status *n, struct fields *to, struct arena *a)
+void cache_status_add(const struct cache_status *s, struct fields *to, struct arena *a)
 {
-    if (n->result == CACHE_NONE)
+    if (s->result == CACHE_NONE)
         return;
-    fields_add(to, a, SPAN("Age"), span_of(arena_printf(a, "%" PRIu64, n->age_ms / 1000)));
-    fields_add(to, a, SPAN("Cache-Status"), span_of(status_of(n, a)));
+    fields_add(to, a, SPAN("Age"), span_of(arena_printf(a, "%" PRIu64, s->age_ms / 1000)));
+    fields_add(to, a, SPAN("Cache-Status"), span_of(words_of(s, a)));
 }

@@ -285,7 +285,7 @@ static uint64_t patience(const struct stored_reader *r)
     return p->subscription.fetch ? shared_fetch_patience(p->subscription.fetch) : UINT64_MAX;
 }
 
-/* That of the request that it shares with others, as long as it needs it. */
+/* That of its shared fetch, as long as it follows one. */
 static void progress(const struct stored_reader *r, struct progress *to)
 {
     const struct follower *p = container_of(r, const struct follower, reader);

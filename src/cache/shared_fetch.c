@@ -294,8 +294,6 @@ enum sent shared_fetch_sent(const struct shared_fetch *f)
     return f->fetch ? exchange_sent(f->fetch) : f->sent;
 }
 
-/* A follower alone with a long response paces it. Others pace nothing and hold no
- * connection: the fetch is not paused. */
 void shared_fetch_progress(const struct shared_fetch *f, struct progress *to)
 {
     if (f->fetch)
@@ -307,6 +305,8 @@ const struct request_id *shared_fetch_id(const struct shared_fetch *f)
     return &f->order.fetch.id;
 }
 
+/* A follower alone with a long response paces it. Others pace nothing and hold no
+ * connection: the fetch is not paused. */
 uint64_t shared_fetch_patience(const struct shared_fetch *f)
 {
     return f->fetch ? exchange_patience(f->fetch) : UINT64_MAX;

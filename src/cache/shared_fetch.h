@@ -125,7 +125,7 @@ uint64_t shared_fetch_patience(const struct shared_fetch *);
 /* The id of the request that began it. */
 const struct request_id *shared_fetch_id(const struct shared_fetch *);
 
-/* How far its request has come; left as it is once that has ended. */
+/* How far its request has come; `to` stays as it is if that has ended. */
 void shared_fetch_progress(const struct shared_fetch *, struct progress *);
 
 /* What its response will be stored under. */

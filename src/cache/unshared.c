@@ -1,6 +1,7 @@
 #include "cache/unshared.h"
 
-/* FNV-1a. Of two that collide one is not coalesced for a while: no harm. */
+/* FNV-1a. If two targets collide, one of them is not coalesced for a while, which does no
+ * harm. */
 static uint64_t hash_of(struct cache_key key)
 {
     uint64_t hash = UINT64_C(14695981039346656037) ^ key.space;

@@ -1,7 +1,8 @@
-/* Targets whose last answer could not be shared (a cookie, private, too large): others
- * asked for at the same time had better not wait for it, they would only be slower (SPEC
- * 11). Embedded in the flights; begins zeroed. Each is remembered for a minute, by a hash
- * in one of a fixed number of places, where a later one takes an earlier one's. */
+/* Targets whose last response could not be shared (a cookie, private, too large): further
+ * requests for them would only lose time by waiting for it (contract 11), as in a cache
+ * that knows "hit for miss". Each is remembered for a minute, by a hash, in one of a fixed
+ * number of places; a later target takes the place of an earlier one. Embedded in the
+ * coalescer; begins zeroed, without states. */
 #pragma once
 
 #include "cache/cache.h"
@@ -15,8 +16,9 @@ struct unshared {
     } at[UNSHARED_TARGETS];
 };
 
-/* An answer to such a request came, which could be shared or could not. */
+/* The response to such a request came, and could be shared or not. `now_ms` is
+ * loop_age_clock(). */
 void unshared_note(struct unshared *, struct cache_key, bool shared, uint64_t now_ms);
 
-/* Could its last answer not be shared? */
+/* Is it known that the last response could not be shared? */
 bool unshared_has(const struct unshared *, struct cache_key, uint64_t now_ms);

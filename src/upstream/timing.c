@@ -38,7 +38,8 @@ void timing_waits(struct timing *t, uint64_t now_us)
     t->wait = TIMING_WAITS;
 }
 
-/* Takes as much of a phase as was waited for, counted back from the line's being up. */
+/* The part of a phase that the request waited for; the last phase before the line was up
+ * comes first. */
 static uint64_t take(uint64_t phase_us, uint64_t *waited_us)
 {
     uint64_t taken = phase_us < *waited_us ? phase_us : *waited_us;
@@ -46,8 +47,8 @@ static uint64_t take(uint64_t phase_us, uint64_t *waited_us)
     return taken;
 }
 
-/* What opening a fresh line took is charged to its first request, but no more of it than
- * came after the request did. */
+/* Opening a fresh line is charged to its first request, but only the part of it that came
+ * after the request did. */
 static void charge(struct timing *t, const struct line_facts *facts)
 {
     uint64_t waited_us = 0;
@@ -58,7 +59,7 @@ static void charge(struct timing *t, const struct line_facts *facts)
     t->dns_us = take(facts->dns_us, &waited_us);
 }
 
-/* Phases add up: what a fresh line took to open is not told as queue again. */
+/* Phases add up to the whole: what opening a fresh line took does not count as queue too. */
 void timing_lent(struct timing *t, struct upstream_stats *stats, const struct line_facts *facts,
                  uint64_t paused_us, uint64_t now_us)
 {

@@ -87,7 +87,8 @@ START_TEST(variants)
 }
 END_TEST
 
-/* A client that asks for one target in ever other words does not make it dear to ask for. */
+/* A client that asks for one target in ever new ways does not make each request for it
+ * expensive. */
 START_TEST(many_variants)
 {
     cache_limit(cache, 10 * ROOM);
@@ -103,7 +104,7 @@ START_TEST(many_variants)
 }
 END_TEST
 
-/* The bytes never exceed the bound, and it is the one longest unused that goes. */
+/* The bytes never exceed the bound, and the response unused for longest goes first. */
 START_TEST(bound)
 {
     char target[20];
@@ -132,7 +133,7 @@ START_TEST(too_large)
     struct stored_response *s = stored_response_new(&head, &plain, 0, 0);
     put(at(1, "/a"), &plain, NULL, 10);
     put(at(1, "/b"), &plain, NULL, ROOM);
-    ck_assert_uint_eq(length_at(at(1, "/a"), &plain), 10); /* nothing went for its sake */
+    ck_assert_uint_eq(length_at(at(1, "/a"), &plain), 10); /* nothing was dropped for it */
     put(at(1, "/a"), &plain, NULL, ROOM);
     ck_assert_uint_eq(cache_entries(cache), 0); /* but what it replaces is gone */
     ck_assert(cache_takes(cache, at(1, "/a"), s, 1000));
@@ -142,7 +143,7 @@ START_TEST(too_large)
 }
 END_TEST
 
-/* What somebody reads outlives its place in the store. */
+/* A response that is being read outlives its place in the store. */
 START_TEST(held)
 {
     put(at(1, "/a"), &plain, NULL, 10);
@@ -167,7 +168,7 @@ START_TEST(newer_stays)
 }
 END_TEST
 
-/* Every byte counts, those of a large map too. */
+/* All bytes count, those of a large map too. */
 START_TEST(many_small_ones)
 {
     char target[20];

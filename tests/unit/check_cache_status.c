@@ -2,9 +2,9 @@
 #include "suite.h"
 
 static const struct {
-    struct cache_status note;
-    const char *age, *status;
-} notes[] = {
+    struct cache_status status;
+    const char *age, *words;
+} cases[] = {
     {{.result = CACHE_HIT, .age_ms = 2999, .ttl_ms = 1500}, "2", "trunkline; hit; ttl=1"},
     {{.result = CACHE_MISS, .stored = true}, "0", "trunkline; fwd=miss; stored"},
     {{.result = CACHE_MISS}, "0", "trunkline; fwd=miss"},
@@ -20,15 +20,15 @@ static const struct {
      "trunkline; fwd=stale; detail=connection_refused"},
 };
 
-START_TEST(fields_of_answers)
+START_TEST(fields_of_responses)
 {
     struct arena *a = arena_new();
     struct fields to = {0};
-    cache_status_add(&notes[_i].note, &to, a);
+    cache_status_add(&cases[_i].status, &to, a);
     ck_assert_uint_eq(to.count, 2);
-    ck_assert(span_is(fields_find(&to, SPAN("Age"))->value, span_of(notes[_i].age)));
-    ck_assert_str_eq(fields_find(&to, SPAN("Cache-Status"))->value.at, notes[_i].status);
-    ck_assert_ptr_nonnull(cache_result_name(notes[_i].note.result));
+    ck_assert(span_is(fields_find(&to, SPAN("Age"))->value, span_of(cases[_i].age)));
+    ck_assert_str_eq(fields_find(&to, SPAN("Cache-Status"))->value.at, cases[_i].words);
+    ck_assert_ptr_nonnull(cache_result_name(cases[_i].status.result));
     arena_free(a);
 }
 END_TEST
@@ -44,6 +44,6 @@ END_TEST
 
 SUITE()
 {
-    LOOP(fields_of_answers, 0, COUNT_OF(notes));
+    LOOP(fields_of_responses, 0, COUNT_OF(cases));
     TEST(no_part_in_it);
 }

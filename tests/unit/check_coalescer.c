@@ -1,4 +1,4 @@
-/* Stored and shared answers, through the whole proxy to an origin on loopback, with
+/* Stored and coalesced responses, through the whole proxy to an origin on loopback, with
  * the loop's clock set ahead by hand. */
 #include "config_fixture.h"
 #include "suite.h"
@@ -29,7 +29,7 @@ START_TEST(fresh_until_its_time)
 }
 END_TEST
 
-/* SPEC 5: as old as its freshness and stale_if_error together, and not a bit older. */
+/* Contract 5: up to the age of freshness and stale_if_error together, and no older. */
 START_TEST(stale_until_its_time)
 {
     begin("fresh = 100s stale_if_error = 300s");
@@ -59,7 +59,7 @@ static const struct {
     {ORIGIN_ANSWERS, "HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n", "fwd-status=429"},
     {ORIGIN_ANSWERS, "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "fwd-status=500"},
     {ORIGIN_ANSWERS, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "head 404"},
-    /* after the head it is too late: the client must see that the answer broke off */
+    /* after the head it is too late: the client must see that the response broke off */
     {ORIGIN_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "fwd=miss"},
 };
 
@@ -115,7 +115,8 @@ START_TEST(one_for_all)
 }
 END_TEST
 
-/* Who comes in the middle of the body gets all of it, and what follows as it comes. */
+/* A follower that joins in the middle of the body gets all of it: what has come at once,
+ * the rest as it comes. */
 START_TEST(late_followers)
 {
     begin("coalesce = yes");
@@ -134,8 +135,8 @@ START_TEST(late_followers)
 }
 END_TEST
 
-/* Who wants no answer of before joins a request that has none yet, and those who come
- * later join his. */
+/* A request that accepts no earlier response joins a shared fetch whose head has not come.
+ * Once it has, a new shared fetch begins, and later requests join that. */
 START_TEST(too_late_for_them)
 {
     begin("coalesce = yes");
@@ -161,7 +162,7 @@ START_TEST(too_late_for_them)
 }
 END_TEST
 
-/* The request is with the origin for that long: so long would one of their own be. */
+/* The origin takes that long to answer, and so would it for a request of their own. */
 static void delay(size_t count, uint64_t ms)
 {
     origin.manner = ORIGIN_WAITS;
@@ -170,7 +171,7 @@ static void delay(size_t count, uint64_t ms)
     loop_skip(loop, ms);
 }
 
-/* Of unknown length it could outgrow the bound: followers begin when it is whole. */
+/* A response of unknown length could outgrow the bound: followers begin when it is whole. */
 START_TEST(chunked_followers)
 {
     begin("coalesce = yes cache_max_object = 10");
@@ -186,7 +187,8 @@ START_TEST(chunked_followers)
 }
 END_TEST
 
-/* But they wait no longer than for an answer of their own, and then get it as it comes. */
+/* But they wait no longer than a request of their own would take, and then get it as it
+ * comes. */
 START_TEST(chunked_followers_in_time)
 {
     begin("coalesce = yes");
@@ -221,7 +223,7 @@ START_TEST(outgrown)
     plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
     UNTIL(heard_part(&many[0], "abc"));
     plain_origin_say(&origin, 0, "3\r\ndef\r\n");
-    UNTIL(origin.requests == 2); /* the other one's own */
+    UNTIL(origin.requests == 2); /* the follower's own */
     plain_origin_say(&origin, 0, "0\r\n\r\n");
     UNTIL(many[0].asker.ended);
     ck_assert(heard_part(&many[0], "body(abcdef)"));
@@ -234,8 +236,8 @@ START_TEST(outgrown)
 }
 END_TEST
 
-/* In the middle of an answer of unknown length the first one leaves; then it outgrows
- * the bound: the next one gets all of it, the last one asks again. */
+/* In the middle of a response of unknown length the first client leaves; then the response
+ * outgrows the bound: the next one gets all of it, the last one asks for itself. */
 START_TEST(outgrown_without_its_leader)
 {
     begin("coalesce = yes cache_max_object = 5");
@@ -252,7 +254,7 @@ START_TEST(outgrown_without_its_leader)
 }
 END_TEST
 
-/* Who has begun by then gets the rest as it comes, whoever leaves. */
+/* Followers that have begun by then get the rest as it comes, whichever of them leaves. */
 START_TEST(outgrown_by_those_who_have_begun)
 {
     begin("coalesce = yes cache_max_object = 5 fresh = 5s");
@@ -281,8 +283,8 @@ START_TEST(outgrown_by_those_who_have_begun)
 }
 END_TEST
 
-/* Each of them may leave at any time; the rest get their answer, and with nobody
- * left the request is given up. */
+/* Each of them may leave at any time; the rest get the response, and when none is left the
+ * request is given up. */
 START_TEST(leaving)
 {
     begin("coalesce = yes");
@@ -294,7 +296,7 @@ START_TEST(leaving)
         asker_cancel(&many[(_i + 1) % 3].asker);
     if (_i >= 6) {
         asker_cancel(&many[(_i + 2) % 3].asker);
-        loop_skip(loop, 2500); /* so long the answer would have kept the line */
+        loop_skip(loop, 2500); /* longer than it is read for the sake of the line */
         UNTIL(look().active == 0);
     }
     plain_origin_say(&origin, 0, NUMBERED);
@@ -349,7 +351,8 @@ START_TEST(failing_together)
 }
 END_TEST
 
-/* Cut in the middle: who has begun is cut too, who has not gets the old answer. */
+/* Cut off in the middle: a client that has begun is cut off too, the others get the old
+ * response. */
 START_TEST(cut_together)
 {
     begin("coalesce = yes stale_if_error = 9s");
@@ -369,7 +372,7 @@ START_TEST(cut_together)
 }
 END_TEST
 
-/* Everybody's time is his own, the flight has the longest. */
+/* Each follower has its own deadline; the shared fetch has that of the one with most time. */
 START_TEST(deadlines)
 {
     begin("coalesce = yes response_timeout = 600s total_timeout = 90s");
@@ -398,7 +401,8 @@ START_TEST(deadlines)
 }
 END_TEST
 
-/* At the gate: the hasty one is refused at once, the flight goes on for the others. */
+/* At the gate: the follower with little time is refused at once, the shared fetch goes on
+ * for the other. */
 START_TEST(gate)
 {
     begin("coalesce = yes rate = \"1/4s\" burst = 1");
@@ -416,8 +420,8 @@ START_TEST(gate)
 }
 END_TEST
 
-/* A hold comes while some wait at the gate: who has an old answer takes it, the
- * others wait on, together. */
+/* In a hold, a request that has an old response takes that; the others wait for the hold's
+ * end, together. */
 START_TEST(held)
 {
     const char *fields[] = {"", "Cache-Control: stale-if-error=0\r\n"};
@@ -426,7 +430,7 @@ START_TEST(held)
     hears("", "fwd=miss");
     answers("HTTP/1.1 418 No\r\nRetry-After: 3\r\nContent-Length: 0\r\n\r\n");
     hears("Cache-Control: no-cache\r\n", "head 418");
-    ask_whole(&many[_i], "GET", fields[_i]); /* whoever begins */
+    ask_whole(&many[_i], "GET", fields[_i]); /* in either order */
     ask_whole(&many[1 - _i], "GET", fields[1 - _i]);
     UNTIL(many[0].asker.ended);
     ck_assert(heard_part(&many[0], "fwd=stale; detail=http_request_denied"));
@@ -444,8 +448,8 @@ END_TEST
 
 /* ------------------------------------------------------------------ back-pressure */
 
-/* A slow reader holds up nobody while the answer is kept, and the origin once it
- * is passed by. */
+/* A slow reader holds up nobody while the response is kept, but the origin once it is
+ * streamed. */
 START_TEST(slow_readers)
 {
     begin("coalesce = yes");
@@ -489,8 +493,8 @@ START_TEST(slow_alone)
 }
 END_TEST
 
-/* Of an answer that is too large to be kept: the first one paces the origin, a follower
- * nobody; one that is too far behind is cut off. */
+/* When a response is too large to be kept, the first client paces the origin and the
+ * others pace nobody; one that is too far behind is cut off. */
 START_TEST(slow_followers)
 {
     static char chunk[10020];

@@ -1,4 +1,4 @@
-/* Flights whose passengers leave, run out of time, or fail at an awkward moment. */
+/* Shared fetches whose followers leave, run out of time, or fail at an awkward moment. */
 #include "config_fixture.h"
 #include "suite.h"
 #include "transaction_fixture.h"
@@ -14,7 +14,8 @@ static void store_one(void)
     clear(&many[0]);
 }
 
-/* An answer from the store is told later in the turn: who left by then hears none. */
+/* A response from the store is told later in the turn: a client that left by then hears
+ * nothing. */
 START_TEST(left_before_the_turn_ends)
 {
     begin("fresh = 60s");
@@ -30,8 +31,8 @@ START_TEST(left_before_the_turn_ends)
 }
 END_TEST
 
-/* Who boards behind the head is told of it later in the turn; it may leave, or the
- * answer fail, before. */
+/* A follower that joins after the head is told of it later in the turn; before that it may
+ * leave, or the response fail. */
 START_TEST(gone_before_it_is_told)
 {
     begin("coalesce = yes body_timeout = 30s");
@@ -51,7 +52,8 @@ START_TEST(gone_before_it_is_told)
 }
 END_TEST
 
-/* A queue keeps the bound of the one who began to wait; the others have their own. */
+/* A wait in a queue keeps the deadline of the follower that began it; the others have
+ * deadlines of their own. */
 START_TEST(leader_late_in_a_queue)
 {
     begin("coalesce = yes total_timeout = 60s queue_timeout = 0");
@@ -74,7 +76,7 @@ START_TEST(leader_late_in_a_queue)
 }
 END_TEST
 
-/* With error_prefix the head waits for the body to begin, within the same time. */
+/* With error_prefix the head waits until the body begins, within the same deadline. */
 START_TEST(head_without_a_body)
 {
     begin("error_prefix = {'no'} total_timeout = 9s response_timeout = 9s body_timeout = 600s");
@@ -92,8 +94,8 @@ START_TEST(head_without_a_body)
 }
 END_TEST
 
-/* All have left, before or within the answer: it is read to its end for the line's sake,
- * stored for nobody and joined by nobody. */
+/* All have left, before or within the response: it is read to its end, so that its line can
+ * be used again; it is not stored, and no request joins it. */
 START_TEST(deserted)
 {
     begin("coalesce = yes fresh = 60s max_connections = 2");
@@ -121,7 +123,7 @@ START_TEST(deserted)
 }
 END_TEST
 
-/* Nobody waits for it at the very end. */
+/* At the very end the daemon does not wait for it. */
 START_TEST(deserted_until_the_end)
 {
     begin("coalesce = yes");

@@ -1,5 +1,5 @@
-/* What ends the time of stored answers before it is over: new settings, orders; and
- * what is never stored: a 200 that is an error. */
+/* What drops stored responses early: new settings, orders; and what is never stored: a 200
+ * that is an error. */
 #include "config_fixture.h"
 #include "suite.h"
 #include "transaction_fixture.h"
@@ -14,7 +14,7 @@ static void close_all(void)
 
 /* --------------------------------------------------------------- configurations */
 
-/* Upstream a of begin() with these directives, and what else is to stand in the file. */
+/* Upstream a of begin() with these directives, after `more`. */
 static struct config *also(const char *more, const char *directives)
 {
     struct text text = {0};
@@ -27,7 +27,7 @@ static struct config *also(const char *more, const char *directives)
     return c;
 }
 
-/* What was got under other settings is not served under these. */
+/* A response that came under other settings is not served under these. */
 START_TEST(new_settings)
 {
     begin("fresh = 60s coalesce = yes");
@@ -43,10 +43,10 @@ START_TEST(new_settings)
              "fresh = 60s coalesce = yes");
     struct config *other = also("", "fresh = 50s coalesce = yes");
     proxy_configure(proxy, more);
-    hears("", "hit"); /* that is another upstream's business */
+    hears("", "hit"); /* only another upstream has changed */
     proxy_configure(proxy, other);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
-    plain_origin_say(&origin, 0, NUMBERED); /* of a request of before */
+    plain_origin_say(&origin, 0, NUMBERED); /* to the request from before */
     UNTIL(many[0].asker.ended);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
     clear_all(1);
@@ -79,7 +79,7 @@ START_TEST(orders_drop_what_they_change)
 }
 END_TEST
 
-/* An order changes what a request under way is about to bring. */
+/* An order changes what the request under way would bring. */
 START_TEST(orders_outdate_what_is_under_way)
 {
     struct asking a;
@@ -129,7 +129,7 @@ START_TEST(errors_of_200)
 }
 END_TEST
 
-/* It is a failure for whoever shares it, too. */
+/* It is a failure for the followers, too. */
 START_TEST(shared_errors_of_200)
 {
     begin("coalesce = yes error_prefix = {'no: '}");
@@ -146,8 +146,8 @@ START_TEST(shared_errors_of_200)
 }
 END_TEST
 
-/* An origin that fails is not asked again by each of them, whatever its error page
- * says of caches; a cookie is for one alone. */
+/* An origin that fails is not asked again by each of them, whatever its error page says
+ * about caches; only the first client gets a cookie. */
 START_TEST(shared_failures)
 {
     static const char *const fields[] = {"Set-Cookie: a=b", "Cache-Control: private", "Vary: *",
@@ -197,8 +197,8 @@ START_TEST(released)
 }
 END_TEST
 
-/* Nor does anybody wait for such a target in the minute that follows, unless an answer
- * that can be shared comes before. */
+/* Nor do requests wait for such a target in the minute after that, unless a response that
+ * can be shared comes before. */
 START_TEST(not_waited_for_again)
 {
     struct asking a;

@@ -1,6 +1,6 @@
-/* Many requests at random that share flights and the store, over a bad origin, with
- * clients that leave, pause and run out of time: each has one end, a whole answer is the
- * origin's, and what is shared is asked for once at a time. */
+/* Many requests at random that are coalesced or answered from the store, over a bad origin,
+ * with clients that leave, pause and run out of time: each ends once, a whole response is
+ * one that the origin sent, and identical requests go to the origin one at a time. */
 #include "config_fixture.h"
 #include "suite.h"
 #include "transaction_fixture.h"
@@ -12,7 +12,7 @@ static struct asking askers[ASKERS];
 static bool used[ASKERS], paused[ASKERS];
 static unsigned begun, ended, failed, left, whole, serial;
 
-/* Answers with a number, so that none is taken for another. */
+/* Responses with a number in place of the marks, so that none is mistaken for another. */
 static const char *const answers[] = {
     "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n<########>",
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n<########>\r\n0\r\nT: v\r\n\r\n",
@@ -28,7 +28,7 @@ static const char *const answers[] = {
     "garbage #\r\n",
 };
 
-/* Such as come in pieces; their last piece says the end. */
+/* Responses that come in pieces; each ends with its last piece. */
 static const char *const in_pieces[][4] = {
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<####\r\n", "1\r\n#\r\n",
      "5\r\n####>\r\n0\r\n\r\n"},
@@ -60,7 +60,7 @@ static const char *const fields[] = {
     "Authorization: k\r\n",
 };
 
-/* With a number in place of the marks. */
+/* Writes the next number in place of the marks. */
 static const char *numbered(char to[static 200], const char *answer)
 {
     char digits[50];
@@ -110,7 +110,7 @@ static void stir_origin(void)
     plain_origin_say(&origin, line, numbered(answer, *parts[line].next++));
 }
 
-/* An origin that spoke before it was asked may have mixed two answers up. */
+/* An origin that spoke before it was asked may have mixed two responses up. */
 static void check_whole(const struct asking *a)
 {
     const char *body = strstr(a->heard.at, "body(");
@@ -205,7 +205,7 @@ START_TEST(storm)
             reap(n);
         check_numbers();
     }
-    /* With time everything comes to an end, but for who does not read. */
+    /* In time everything ends, except for clients that do not read. */
     for (size_t i = 0; i < ASKERS; i++)
         if (used[i] && askers[i].asker.exchange && paused[i])
             asker_cancel(&askers[i].asker);
@@ -228,8 +228,8 @@ START_TEST(storm)
 }
 END_TEST
 
-/* With an origin that is well, one request is under way for all, whoever comes and
- * leaves; but for the last one, who stays. */
+/* With a good origin, one request is under way for all of them, however they come and
+ * leave; only the last one must stay. */
 START_TEST(one_at_a_time)
 {
     begin("max_connections = 6 coalesce = yes");

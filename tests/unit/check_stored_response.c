@@ -139,6 +139,39 @@ START_TEST(sizes)
 }
 END_TEST
 
+/* Places in the body stay the same when its beginning is dropped, or was never kept. */
+START_TEST(parts_of_the_body)
+{
+    struct response head = {.status = 200, .framing = FRAMING_CHUNKED};
+    struct stored_response *s = stored_response_new(&head, &(struct fields){0}, 0, 0);
+    ck_assert(!stored_response_has_length(s) && stored_response_length(s) == 0);
+    stored_response_skip(s, 5);
+    text_add_str(&s->body, "abcdef");
+    ck_assert_uint_eq(stored_response_length(s), 11);
+    ck_assert(span_is(stored_response_rest(s, 5), SPAN("abcdef")));
+    stored_response_drop(s, 8);
+    ck_assert_uint_eq(stored_response_length(s), 11);
+    ck_assert(span_is(stored_response_rest(s, 8), SPAN("def")));
+    ck_assert(span_is(stored_response_rest(s, 11), SPAN("")));
+    stored_response_drop(s, 11);
+    ck_assert(stored_response_length(s) == 11 && s->body.at == NULL);
+    s->whole = true;
+    ck_assert(stored_response_has_length(s));
+    struct cache_policy asked = {.fields = &(struct fields){0}};
+    ck_assert_uint_eq(stored_response_head(s, &asked, 0, arena).length, 11);
+    stored_response_unref(s);
+}
+END_TEST
+
+START_TEST(dropped_is_gone)
+{
+    struct response head = {.status = 200, .framing = FRAMING_CHUNKED};
+    struct stored_response *s = stored_response_new(&head, &(struct fields){0}, 0, 0);
+    stored_response_skip(s, 5);
+    stored_response_rest(s, 4);
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(begin, finish);
@@ -147,4 +180,6 @@ SUITE()
     TEST(heads);
     LOOP(preconditions, 0, COUNT_OF(conditions));
     TEST(sizes);
+    TEST(parts_of_the_body);
+    ABORTS(dropped_is_gone);
 }

@@ -205,7 +205,7 @@ START_TEST(test_switch)
 END_TEST
 
 /* Failures are kept with their words, ours and the origin's. */
-START_TEST(test_troubles)
+START_TEST(test_recent_errors)
 {
     struct verdict v = verdict_make(FAILURE_CONNECTION_REFUSED, SENT_NO, "nobody listens");
     struct tally t = start(&get);
@@ -275,7 +275,7 @@ SUITE()
     LOOP(test_fates, 0, COUNT_OF(fates));
     TEST(test_bot);
     TEST(test_switch);
-    TEST(test_troubles);
+    TEST(test_recent_errors);
     TEST(test_ended);
     TEST(test_no_upstream);
 }

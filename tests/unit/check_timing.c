@@ -55,7 +55,7 @@ START_TEST(test_overlap)
 }
 END_TEST
 
-/* Phases add up: what opening took is not told as queue again. */
+/* Phases add up to the whole: what opening took does not count as queue too. */
 START_TEST(test_fresh)
 {
     struct timing t = lend(false, 1000060);
@@ -112,7 +112,7 @@ START_TEST(test_hold)
 }
 END_TEST
 
-/* A pause is no longer than the wait; what opening took is not told as hold again. */
+/* A pause is no longer than the wait; what opening took does not count as hold too. */
 START_TEST(test_hold_adds_up)
 {
     struct line_facts fresh = {false, 10, 20, 30, now_us, "h2"};

@@ -1,4 +1,5 @@
-/* Targets whose last answer could not be shared: for a minute, in bounded memory. */
+/* Targets whose last response could not be shared are known for a minute, in bounded
+ * memory. */
 #include <stdio.h>
 
 #include "cache/unshared.h"
@@ -23,7 +24,7 @@ START_TEST(for_a_minute)
 }
 END_TEST
 
-/* However many there are: the last ones are known, most of the time. */
+/* However many there are, most of the last ones are known. */
 START_TEST(bounded)
 {
     struct unshared u = {0};

@@ -1,5 +1,5 @@
-/* Requests of one kind to the upstream of transaction_fixture.h, which comes before
- * it, several at once. For check_coalescer*.c. */
+/* Several identical requests at once to the upstream of transaction_fixture.h, which must
+ * be included before. For check_coalescer*.c. */
 #pragma once
 
 #define NUMBERED "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfirst"
@@ -20,7 +20,7 @@ static inline void clear_all(size_t count)
         clear(&many[i]);
 }
 
-/* Asks, and waits for the answer: what was heard. */
+/* Asks, waits for the end of the response, and returns what was heard. */
 static inline const char *hear(struct asking *a, const char *method, const char *fields)
 {
     ask_whole(a, method, fields);
@@ -28,7 +28,7 @@ static inline const char *hear(struct asking *a, const char *method, const char 
     return a->heard.at;
 }
 
-/* One more request whose answer has these words in its head or body. */
+/* Asks once more: the response must have these words in its head or body. */
 static inline void hears(const char *fields, const char *words)
 {
     struct asking a;
