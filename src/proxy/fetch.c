@@ -198,11 +198,21 @@ static bool may_go_again(const struct fetch *f, const struct verdict *v)
     return may_replay(f) && delivery_may_repeat(v, is_harmless);
 }
 
+static void log_lost(const struct fetch *f, const struct verdict *v, bool again)
+{
+    LOG(DEBUG, pool_origin(f->order.pool)->name, "attempt %u failed: %s: %s, sent=%s%s%s id=%s",
+        f->tries, failure_name(v->error), v->detail, sent_name(v->sent),
+        v->undone ? ", undone by the origin's word" : "", again ? "; it goes again" : "",
+        request_id_text(&f->order.id));
+}
+
 /* What the origin has not seen has cost nothing of the budget: it need not pass the gate. */
 static void on_lost(void *owner, const struct verdict *v)
 {
     struct fetch *f = self(owner);
-    if (!may_go_again(f, v))
+    bool again = may_go_again(f, v);
+    log_lost(f, v, again);
+    if (!again)
         fail(f, v, false);
     else if (v->sent == SENT_NO || v->undone)
         acquire(f);
@@ -217,6 +227,9 @@ static bool on_answer(void *owner, const struct response *r)
     struct fetch *f = self(owner);
     if (r->status != 421 || f->elsewhere || !may_replay(f))
         return true;
+    LOG(DEBUG, pool_origin(f->order.pool)->name,
+        "attempt %u was answered 421; it goes again, on a new connection id=%s", f->tries,
+        request_id_text(&f->order.id));
     f->elsewhere = true;
     attempt_give_up(&f->attempt);
     dedicated_close(&f->dedicated);
@@ -297,6 +310,7 @@ static void acquire(struct fetch *f)
     f->waiter.rides_alone = f->order.is_order;
     f->waiter.yields = f->order.yields;
     f->waiter.wants_new = f->elsewhere;
+    f->waiter.id = &f->order.id;
     f->waiter.owner = f;
     f->waiter.on_line = on_line;
     f->waiter.on_refused = on_refused;
@@ -308,6 +322,15 @@ static void acquire(struct fetch *f)
 static void on_pass(void *owner)
 {
     acquire(self(owner));
+}
+
+static void log_held(const struct fetch *f)
+{
+    if (!log_enabled(LOG_LEVEL_DEBUG))
+        return;
+    struct verdict why = gate_refusal(&f->gated);
+    LOG(DEBUG, pool_origin(f->order.pool)->name, "held: %s id=%s", why.detail,
+        request_id_text(&f->order.id));
 }
 
 static void pass_gate(struct fetch *f)
@@ -322,6 +345,8 @@ static void pass_gate(struct fetch *f)
     f->gated.on_refused = on_refused;
     if (gate_pass(pool_gate(f->order.pool), &f->gated, clocks_wait_until(&f->clocks)))
         acquire(f);
+    else
+        log_held(f);
 }
 
 static void on_admitted(void *owner)
@@ -341,6 +366,10 @@ static void serialize(struct fetch *f)
     if (value.len == 0 || serializer_enter(pool_serializer(f->order.pool), &f->serialized, value,
                                            clocks_serialize_until(&f->clocks)))
         pass_gate(f);
+    else
+        LOG(DEBUG, pool_origin(f->order.pool)->name,
+            "waits for an earlier request with the same %s id=%s", f->order.settings->serialize_by,
+            request_id_text(&f->order.id));
 }
 
 /* ------------------------------------------------------------- asked by its owner */

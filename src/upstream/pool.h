@@ -56,7 +56,7 @@ void pool_drain(struct pool *);
 /* An operator's verb. A retired pool takes none. */
 void pool_command(struct pool *, enum pool_verb);
 
-/* The asker sets is_order, rides_alone, wants_new, yields, owner and the two events; the rest is
+/* The asker sets is_order, rides_alone, wants_new, yields, id, owner and the two events; the rest is
  * the pool's. */
 struct pool_waiter {
     struct link link;
@@ -70,7 +70,8 @@ struct pool_waiter {
     bool rides_alone;     /* on a line of its own, where there is one or may be one soon */
     bool wants_new;       /* on a line that has carried nothing (RFC 9110 15.5.20) */
     bool yields;          /* it has another answer, and waits for no probe of an open circuit */
-    struct task refusal;  /* a refusal found inside pool_acquire, told outside it */
+    const struct request_id *id; /* for the log; NULL: none */
+    struct task refusal;         /* a refusal found inside pool_acquire, told outside it */
     struct verdict why;
     void *owner;
     void (*on_line)(void *owner, struct line *);             /* lent */

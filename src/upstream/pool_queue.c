@@ -384,6 +384,7 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
                               .rides_alone = w->rides_alone,
                               .wants_new = w->wants_new,
                               .yields = w->yields,
+                              .id = w->id,
                               .owner = w->owner,
                               .on_line = w->on_line,
                               .on_refused = w->on_refused};
@@ -406,6 +407,8 @@ struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_
         refuse_later(p, w, unavailable(p, "connecting failed too often; the circuit is open"));
         return NULL;
     }
+    LOG(DEBUG, p->lines.object, "%zu requests wait for a connection before this one id=%s",
+        p->waiters.count, request_id_text(w->id));
     stand_in_queue(p, w);
     deadline_at(&w->deadline, first_due(p, w));
     dial(p);
