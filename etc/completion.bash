@@ -32,6 +32,10 @@ _trunkline() {
         mapfile -t COMPREPLY < <(compgen -d -- "$word")
         return
         ;;
+    --upstream)
+        mapfile -t COMPREPLY < <(compgen -W "$(_trunkline_upstreams)" -- "$word")
+        return
+        ;;
     --url | --host)
         return
         ;;
@@ -40,12 +44,13 @@ _trunkline() {
     check | config) ;;
     doctor) options="$(_trunkline_upstreams) $options" ;;
     stats) options='-c --url --json --watch --help' ;;
+    requests) options='-c --url --upstream --json --watch --help' ;;
     pause | resume | reconnect | drain) options="$(_trunkline_upstreams) --all -c --url --help" ;;
     reload) options='-c --url --help' ;;
     ca) [ "$COMP_CWORD" -eq 2 ] && options='init --help' || options='--dir --host --help' ;;
     *)
         options='-c -v --help --version'
-        [ "$COMP_CWORD" -gt 1 ] || options="check config stats pause resume reconnect drain reload doctor ca $options"
+        [ "$COMP_CWORD" -gt 1 ] || options="check config stats requests pause resume reconnect drain reload doctor ca $options"
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

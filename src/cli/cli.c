@@ -16,9 +16,11 @@
 #include "cli/ca_init.h"
 #include "cli/daemon_client.h"
 #include "cli/doctor.h"
+#include "cli/requests_table.h"
+#include "cli/stats_page.h"
 #include "cli/stats_table.h"
-#include "cli/stats_watch.h"
 #include "cli/verbs.h"
+#include "cli/watch.h"
 #include "config/config.h"
 #include "config/dump.h"
 #include "daemon/daemon.h"
@@ -96,6 +98,7 @@ static struct options read_options(const struct command *c, int argc, char **arg
         case 'u': o.url = optarg; break;
         case 'j': o.json = true; break;
         case 'w': o.watch = true; break;
+        case 'U': o.upstream = optarg; break;
         case 'a': o.all = true; break;
         case 'h': o.exit_code = printf("%s", c->usage) < 0 ? EX_IOERR : EX_OK; break;
         case 'V': o.exit_code = print_version(); break;
@@ -196,22 +199,43 @@ static int url_of_daemon(const struct options *o, const struct command *c, struc
     return exit_code;
 }
 
+/* Prints what a page of the daemon was turned into, or why there is none. */
+static int show(const char *url, bool fine, const struct text *out, const char *why)
+{
+    if (!fine) {
+        fprintf(stderr, "trunkline: %s: %s\n", url, why);
+        return EX_UNAVAILABLE;
+    }
+    if (out->len)
+        fwrite(out->at, 1, out->len, stdout);
+    if (out->len && out->at[out->len - 1] != '\n')
+        putchar('\n');
+    return end_of_output(EX_OK);
+}
+
 static int show_stats(const char *url, bool json)
 {
     char why[200];
     struct text page = {0}, table = {0};
-    bool fetched = daemon_client_page(url, "/stats", &page, why, sizeof why);
-    bool shown = fetched && (json || stats_table(text_span(&page), &table, why, sizeof why));
-    const struct text *out = json ? &page : &table;
-    if (shown && out->len)
-        fwrite(out->at, 1, out->len, stdout);
-    if (shown && out->len && out->at[out->len - 1] != '\n')
-        putchar('\n');
-    if (!shown)
-        fprintf(stderr, "trunkline: %s: %s\n", url, why);
+    bool fine = daemon_client_page(url, "/stats", &page, why, sizeof why) &&
+                (json || stats_table(text_span(&page), &table, why, sizeof why));
+    int exit_code = show(url, fine, json ? &page : &table, why);
     text_free(&page);
     text_free(&table);
-    return shown ? end_of_output(EX_OK) : EX_UNAVAILABLE;
+    return exit_code;
+}
+
+static bool compose_stats(const void *context, struct span before, struct span now,
+                          const struct page_form *form, struct text *out, char *error, size_t size)
+{
+    (void)context;
+    return stats_page(before, now, form, out, error, size);
+}
+
+/* What `stats` and `requests` have in common: exactly one way to show the page. */
+static int check_ways(const struct options *o, const struct command *c)
+{
+    return o->json && o->watch ? misused(c, "with --json there is no", "--watch") : EX_OK;
 }
 
 static int run_stats(int argc, char **argv, const struct command *c)
@@ -221,17 +245,60 @@ static int run_stats(int argc, char **argv, const struct command *c)
                                           {"json", no_argument, NULL, 'j'},
                                           {"watch", no_argument, NULL, 'w'},
                                           {0}};
+    static const struct watched watched = {.path = "/stats?recent", .compose = compose_stats};
     struct options o = read_options(c, argc, argv, ":c:h", names);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
-    if (o.json && o.watch)
-        return misused(c, "with --json there is no", "--watch");
     struct text url = {0};
-    int exit_code = url_of_daemon(&o, c, &url);
-    if (exit_code == EX_OK && o.watch)
-        exit_code = stats_watch(url.at);
-    else if (exit_code == EX_OK)
-        exit_code = show_stats(url.at, o.json);
+    int exit_code = check_ways(&o, c);
+    if (exit_code == EX_OK)
+        exit_code = url_of_daemon(&o, c, &url);
+    if (exit_code == EX_OK)
+        exit_code = o.watch ? watch_run(url.at, &watched) : show_stats(url.at, o.json);
+    text_free(&url);
+    return exit_code;
+}
+
+static int show_requests(const char *url, const struct options *o)
+{
+    static const struct page_form form;
+    char why[200];
+    struct text page = {0}, out = {0};
+    bool fine = daemon_client_page(url, "/requests", &page, why, sizeof why);
+    if (fine && o->json)
+        fine = requests_of_upstream(text_span(&page), o->upstream, &out, why, sizeof why);
+    else if (fine)
+        fine = requests_table(text_span(&page), o->upstream, &form, &out, why, sizeof why);
+    int exit_code = show(url, fine, &out, why);
+    text_free(&page);
+    text_free(&out);
+    return exit_code;
+}
+
+static bool compose_requests(const void *upstream, struct span before, struct span now,
+                             const struct page_form *form, struct text *out, char *error,
+                             size_t size)
+{
+    (void)before;
+    return requests_table(now, upstream, form, out, error, size);
+}
+
+static int run_requests(int argc, char **argv, const struct command *c)
+{
+    static const struct option names[] = {
+        {"help", no_argument, NULL, 'h'},           {"url", required_argument, NULL, 'u'},
+        {"json", no_argument, NULL, 'j'},           {"watch", no_argument, NULL, 'w'},
+        {"upstream", required_argument, NULL, 'U'}, {0}};
+    struct options o = read_options(c, argc, argv, ":c:h", names);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    struct watched watched = {"/requests", compose_requests, o.upstream};
+    struct text url = {0};
+    int exit_code = check_ways(&o, c);
+    if (exit_code == EX_OK)
+        exit_code = url_of_daemon(&o, c, &url);
+    if (exit_code == EX_OK)
+        exit_code = o.watch ? watch_run(url.at, &watched) : show_requests(url.at, &o);
     text_free(&url);
     return exit_code;
 }
@@ -309,6 +376,7 @@ static const struct command commands[] = {
      "       trunkline check [-c FILE]\n"
      "       trunkline config [-c FILE]\n"
      "       trunkline stats [--url URL | -c FILE] [--json | --watch]\n"
+     "       trunkline requests [--upstream NAME] [--url URL | -c FILE] [--json | --watch]\n"
      "       trunkline pause|resume|reconnect|drain UPSTREAM | --all [--url URL | -c FILE]\n"
      "       trunkline reload [--url URL | -c FILE]\n"
      "       trunkline doctor [UPSTREAM] [-c FILE]\n"
@@ -336,6 +404,13 @@ static const struct command commands[] = {
      "Shows the pools of a running daemon.\n" WHERE_IT_IS
      "  --json     the document as it is, rather than a table\n"
      "  --watch    a page with rates per second, refreshed in place, until ^C or q\n",
+     false},
+    {"requests", run_requests,
+     "Usage: trunkline requests [--upstream NAME] [--url URL | -c FILE] [--json | --watch]\n"
+     "Shows the requests that are under way in a running daemon, the oldest first.\n" WHERE_IT_IS
+     "  --upstream NAME  only those to that upstream\n"
+     "  --json     the document as it is, rather than a table\n"
+     "  --watch    the table, refreshed in place, until ^C or q\n",
      false},
     {"pause", run_verb,
      VERB_USAGE("pause", "Lets running requests finish and makes further ones wait.\n"), true},

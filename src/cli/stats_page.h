@@ -4,13 +4,7 @@
  * own clock; p99 is that of the last five seconds that are past. Pure. */
 #pragma once
 
-#include "base/text.h"
-
-struct page_form {
-    size_t columns; /* no line is wider, nor than 80 */
-    size_t rows;    /* no more lines; 0: as many as it takes */
-    bool colours;   /* ECMA-48 SGR sequences */
-};
+#include "cli/watch.h"
 
 /* Appends the page, each line ended by '\n'. `before` may be empty, or of a daemon
  * that has restarted since: then there are no rates ("-"). False: `now` is not a

@@ -205,9 +205,11 @@ def test_completion_offers_the_names(daemon, origin, tmp_path):
     d = daemon(upstream('ex', origin), upstream('two', origin, host='two.test'))
     file, exe = tmp_path / 'other.conf', binary()
     file.write_text(f'listen = {{"127.0.0.1:{free_port()}"}}\nupstream quiet {{ url = "https://a.test" }}\n')
-    assert completions(f'{exe} ') == [*'check config stats pause resume reconnect drain reload doctor ca -c -v --help --version'.split()]
+    assert completions(f'{exe} ') == [*'check config stats requests pause resume reconnect drain reload doctor ca -c -v --help --version'.split()]
     for verb in ('pause', 'resume', 'reconnect', 'drain'):
         assert completions(f'{exe} {verb} --url {d.url} ') == ['ex', 'two', '--all', '-c', '--url', '--help']
     assert completions(f'{exe} pause --url={d.url} t') == completions(f'{exe} pause -c {d.conf_path} t') == ['two']
     assert completions(f'{exe} pause -c {file} q') == completions(f'{exe} doctor -c {file} q') == ['quiet']
     assert completions(f'{exe} stats --url {d.url} ') == ['-c', '--url', '--json', '--watch', '--help']
+    assert completions(f'{exe} requests --url {d.url} ') == ['-c', '--url', '--upstream', '--json', '--watch', '--help']
+    assert completions(f'{exe} requests --url {d.url} --upstream ') == ['ex', 'two']

@@ -1,4 +1,4 @@
-#include "cli/stats_watch.h"
+#include "cli/watch.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "cli/daemon_client.h"
-#include "cli/stats_page.h"
 
 #define INTERVAL_MS 1000
 #define CTRL_D 4
@@ -22,6 +21,7 @@
 
 struct watch {
     const char *url;
+    const struct watched *watched;
     bool terminal, colours, keys; /* keys: the input is a terminal too */
     struct text before, now, page;
     bool known; /* `now` is a look, not what is left of an older one */
@@ -112,7 +112,7 @@ static void look(struct watch *w)
     text_clear(&w->now);
     if (!w->known)
         text_clear(&w->before);
-    w->known = daemon_client_page(w->url, "/stats?recent", &w->now, w->why, sizeof w->why);
+    w->known = daemon_client_page(w->url, w->watched->path, &w->now, w->why, sizeof w->why);
 }
 
 static struct page_form form_of(const struct watch *w)
@@ -133,8 +133,9 @@ static void compose(struct watch *w)
     struct page_form form = form_of(w);
     struct text line = {0};
     text_clear(&w->page);
-    w->known = w->known && stats_page(text_span(&w->before), text_span(&w->now), &form, &w->page,
-                                      w->why, sizeof w->why);
+    w->known =
+        w->known && w->watched->compose(w->watched->context, text_span(&w->before),
+                                        text_span(&w->now), &form, &w->page, w->why, sizeof w->why);
     if (w->known)
         return;
     size_t columns = form.columns < 80 ? form.columns : 80;
@@ -199,10 +200,10 @@ static bool wait_until(struct watch *w, int64_t due)
     return true;
 }
 
-int stats_watch(const char *url)
+int watch_run(const char *url, const struct watched *watched)
 {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
-    struct watch w = {.url = url};
+    struct watch w = {.url = url, .watched = watched};
     w.terminal = isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
     w.colours = w.terminal && !(no_color && *no_color);
     w.keys = w.terminal && isatty(STDIN_FILENO);

@@ -1,0 +1,28 @@
+/* A page about a running daemon, refreshed in place each second like top(1), for the
+ * commands that take --watch. To anything but a terminal it writes plain text, a block
+ * for each look. For the command line only; one at a time, until it ends. */
+#pragma once
+
+#include "base/text.h"
+
+struct page_form {
+    size_t columns; /* no line is wider; 0: as wide as it takes */
+    size_t rows;    /* no more lines; 0: as many as it takes */
+    bool colours;   /* ECMA-48 SGR sequences */
+};
+
+struct watched {
+    const char *path; /* what the daemon is asked for */
+    /* Appends the page, each line ended by '\n'. `before` is the look before this one; it
+     * may be empty, or of a daemon that has restarted since. False: `now` is not what it
+     * should be; `error` says why. */
+    bool (*compose)(const void *context, struct span before, struct span now,
+                    const struct page_form *, struct text *out, char *error, size_t size);
+    const void *context;
+};
+
+/* Watches the daemon at `url` until ^C, SIGTERM, SIGHUP, "q" or the end of the terminal's
+ * input, through which the terminal becomes what it was. A daemon that does not answer is
+ * reported, and asked again. Returns the exit code: 0, or 74 when the page cannot be
+ * written. */
+int watch_run(const char *url, const struct watched *);
