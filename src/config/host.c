@@ -115,7 +115,7 @@ bool host_origin_read(struct arena *a, const char *url, struct host_origin *o, c
         return false;
     rest = span_from(rest, o->secure ? 8 : 7);
     if (span_find(rest, '@') < rest.len) {
-        *why = "user names and passwords have no place here";
+        *why = "must not contain a user name or a password";
         return false;
     }
     if (rest.len && rest.at[rest.len - 1] == '/')

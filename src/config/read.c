@@ -288,7 +288,7 @@ static void complain_of_unset(struct reader *r)
 {
     for (size_t i = 0; i < r->scan.unset_count; i++)
         complaint_add(r->complaints, r->scan.unset[i].line,
-                      "${%.100s} is not set in the environment (${NAME:-} may be empty, in single "
+                      "${%.100s} is not set in the environment (${NAME:-} may be unset; in single "
                       "quotes nothing is replaced)",
                       r->scan.unset[i].name);
 }

@@ -145,7 +145,7 @@ static void bare_word(struct scanner *s)
         s->at++;
     }
     if (s->at < s->end && *s->at == '{' && s->at[-1] == '$')
-        fail(s, from, s->line, "a value with '${' inside must stand in quotes");
+        fail(s, from, s->line, "a value that contains '${' must be quoted");
     else
         note_word(s, from, s->line);
 }
@@ -154,7 +154,7 @@ static void odd_character(struct scanner *s)
 {
     char what[60];
     if (sees(s, "+="))
-        snprintf(what, sizeof what, "'+=' is not known here: give the whole list");
+        snprintf(what, sizeof what, "'+=' is not supported: give the whole list");
     else if (*s->at > ' ' && *s->at < 0x7f)
         snprintf(what, sizeof what, "unexpected '%c'", *s->at);
     else

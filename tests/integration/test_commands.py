@@ -45,7 +45,7 @@ REFUSED = {     # what the text alone does not show: the start's exit code, the 
     'no address of ours': ('allow_clients = {"0.0.0.0/0"}\nlisten = {"127.0.0.1:PORT",\n"203.0.113.77:PORT"}\n', 69, 3, 'listen 203.0.113.77:'),
     'no IPv6 address of ours': ('allow_clients = {"::/0"}\nlisten = {"[2001:db8::77]:PORT"}\n', 69, 2, 'listen [2001:db8::77]:'),
     'one in another': ('allow_clients = {"0.0.0.0/0"}\nlisten = {"0.0.0.0:PORT"}\nupstream a {\nurl = "http://a.test"\nlisten = {"127.0.0.1:PORT"}\n}\n', 78, 5,
-                       '127.0.0.1:PORT is listened on already'),
+                       '127.0.0.1:PORT is already listened on'),
     'socket without a folder': ('listen = {"127.0.0.1:PORT", "unix:HERE/none/s"}\n', 69, 1, 'listen unix:'),
     'socket that is a file': ('listen = {"127.0.0.1:PORT"}\nupstream a {\nurl = "http://a.test"\nlisten = {"unix:HERE/file"}\n}\n', 69, 4, 'listen unix:'),
     'nowhere': ('listen = {}\n', 69, None, 'listen'),

@@ -99,10 +99,10 @@ START_TEST(syntax_errors_name_their_line)
     refuse("max_clients =\n", "t.conf:2: premature end of file\n");
     refuse("max_clients = +5", "t.conf:1: unexpected '+'\n");
     refuse("max_clients = *5", "t.conf:1: unexpected '*'\n");
-    refuse("allow_hosts += {a}", "t.conf:1: '+=' is not known here: give the whole list\n");
+    refuse("allow_hosts += {a}", "t.conf:1: '+=' is not supported: give the whole list\n");
     refuse("access_log = \"${HOME\"", "t.conf:1: '${' is never closed "
                                       "(write \\${ for the characters)\n");
-    refuse("access_log = /a${HOME}", "t.conf:1: a value with '${' inside must stand in quotes\n");
+    refuse("access_log = /a${HOME}", "t.conf:1: a value that contains '${' must be quoted\n");
     refuse("access_log = \"\\999\"", "t.conf:1: bad escape sequence '\\999'\n");
     refuse("max_clients = 0\nmax_clients_ = 1\n\"",
            "t.conf:1: max_clients = 0: must be a whole number from 1 to 1000000\n"

@@ -182,7 +182,7 @@ START_TEST(urls_are_plain_origins)
         refuse_at(text, 3, "url = ");
     }
     refuse("upstream a { url = \"https://me:secret@a.example\" }",
-           "t.conf:1: url: user names and passwords have no place here\n");
+           "t.conf:1: url: must not contain a user name or a password\n");
     struct config *c = parse_good("upstream a { url = \"HTTPS://10.0.0.1:08443\" }\n"
                                   "upstream b { url = \"http://x_y.example\" }");
     ck_assert_str_eq(find(c, "a")->host, "10.0.0.1");
@@ -284,7 +284,7 @@ END_TEST
 
 #define UNSET(line, name)                                                                          \
     "t.conf:" line ": ${" name                                                                     \
-    "} is not set in the environment (${NAME:-} may be empty, in single "                          \
+    "} is not set in the environment (${NAME:-} may be unset; in single "                          \
     "quotes nothing is replaced)\n"
 
 /* An unset name is never an empty value. */
