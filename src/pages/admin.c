@@ -74,8 +74,8 @@ static struct exchange *refuse_method(const struct page *p, struct span allow)
     return refuse(p, &why, allow);
 }
 
-static struct exchange *send_paced(const struct page *p, struct span type,
-                                   struct page_source *source)
+static struct exchange *send_in_pieces(const struct page *p, struct span type,
+                                       struct page_source *source)
 {
     struct response *r = make_page(p, 200, type, 0);
     return page_stream_open(p->admin->loop, r, p->request->is_head, source, p->events, p->owner);
@@ -83,7 +83,16 @@ static struct exchange *send_paced(const struct page *p, struct span type,
 
 static struct exchange *send_stats(const struct page *p, bool recent)
 {
-    return send_paced(p, SPAN("application/json"), stats_document_new(p->admin, recent));
+    const struct admin *a = p->admin;
+    struct stats_source s = {.loop = a->loop,
+                             .pools = a->pools,
+                             .totals = a->totals,
+                             .config_path = a->config_path,
+                             .started_us = a->started_us,
+                             .draining = a->draining};
+    a->count_clients(a->context, &s.clients);
+    a->count_stored(a->context, &s.stored);
+    return send_in_pieces(p, SPAN("application/json"), stats_document_new(&s, recent));
 }
 
 static struct exchange *send_metrics(const struct page *p)
@@ -91,10 +100,10 @@ static struct exchange *send_metrics(const struct page *p)
     struct metrics m = {
         .pools = p->admin->pools, .bots = &p->admin->totals->bots, .draining = p->admin->draining};
     p->admin->count_clients(p->admin->context, &m.clients);
-    return send_paced(p, SPAN("text/plain; version=0.0.4; charset=utf-8"), metrics_new(&m));
+    return send_in_pieces(p, SPAN("text/plain; version=0.0.4; charset=utf-8"), metrics_new(&m));
 }
 
-/* All that it may do is in the policy; nobody may frame it. */
+/* Its policy lists all that it may do; no page may frame it. */
 static struct exchange *send_dashboard(const struct page *p)
 {
     struct span page = dashboard_page();
@@ -117,7 +126,7 @@ struct known {
     size_t len;
 };
 
-/* As many names as fit: half a name helps nobody. */
+/* As many names as fit, each of them whole. */
 static void add_name(void *context, const struct pool *p)
 {
     struct known *k = context;
@@ -178,7 +187,7 @@ static struct exchange *open_verb(const struct page *p, struct span name, struct
     return answer(p, make_done(p), SPAN(""));
 }
 
-/* A POST /reload whose outcome is not known yet; in the request's arena. */
+/* A POST /reload whose outcome is not known yet. Lives in the request's arena. */
 struct reloading {
     struct reload_waiter waiter;
     struct page page;
@@ -283,7 +292,7 @@ struct exchange *admin_open(struct admin *a, const struct request *request,
     if (span_is(path, SPAN("/stats")))
         return send_stats(&p, span_is(query, SPAN("?recent")));
     if (span_is(path, SPAN("/requests")))
-        return send_paced(&p, SPAN("application/json"), requests_page_new(p.admin->under_way));
+        return send_in_pieces(&p, SPAN("application/json"), requests_page_new(p.admin->under_way));
     if (span_is(path, SPAN("/metrics")))
         return send_metrics(&p);
     if (span_is(path, SPAN("/healthz")))

@@ -1,5 +1,6 @@
 /* The pages of trunkline itself: the dashboard, /stats, /requests, /metrics, /healthz, an
- * operator's verbs and /reload. Reads; what changes anything is handed to main, its owner. */
+ * operator's verbs and /reload. It only reads; what changes anything is passed on to the
+ * daemon, its owner, by the calls below. Embedded in the daemon; `draining` is its state. */
 #pragma once
 
 #include "http/exchange.h"
@@ -10,7 +11,7 @@
 #include "proxy/totals.h"
 #include "upstream/pools.h"
 
-/* What became of a verb. */
+/* What came of a verb. */
 enum admin_outcome { ADMIN_DONE, ADMIN_UNKNOWN, ADMIN_DRAINING };
 
 struct admin {
@@ -18,25 +19,26 @@ struct admin {
     const struct pools *pools;
     const struct totals *totals;
     struct under_way *under_way;
+    /* Fill in counts of now. */
     void (*count_clients)(void *context, struct client_counts *);
     void (*count_stored)(void *context, struct store_counts *);
-    /* Does it to the upstream of that name, or (empty) to all of them: a drain of
-     * all is the daemon's. DRAINING: it ends already, and takes none but resume.
-     * `who` asked, in words for the log. */
+    /* Applies a verb to the upstream of that name, or to all if it is empty: `drain` then
+     * drains the daemon. ADMIN_DRAINING: it is draining already, and accepts only `resume`.
+     * `who` describes the caller, for the log. */
     enum admin_outcome (*command)(void *context, struct span upstream, enum pool_verb,
                                   const char *who);
-    /* Reads the configuration again, and tells the waiter what came of it, later. */
+    /* Reloads the configuration. The waiter is told the outcome, later. */
     void (*reload)(void *context, struct reload_waiter *, const char *who);
     void *context;
     const char *config_path;
-    uint64_t started_us;
+    uint64_t started_us; /* loop_clock_us() */
     bool draining;
 };
 
-/* Answers a request that route_request() found to be for a page: 200, 404 with
- * the known paths, or 405 with Allow; 204 to a verb (/upstreams/NAME/VERB, or
- * /upstreams/VERB for all), which only callers on this machine may use (403). POST /reload, for them too, is
- * answered when its outcome is known: 204, 409 with the errors, one a line, or 503
- * while trunkline ends. */
+/* Answers a request that route_request() found to be for a page: 200, 404 with the known
+ * paths, or 405 with Allow; 204 to a verb (/upstreams/NAME/VERB, or /upstreams/VERB for all),
+ * which only callers on this machine may use (403). POST /reload, for the same callers, is
+ * answered when its outcome is known: 204, 409 with the errors, one a line, or 503 while
+ * trunkline is shutting down. */
 struct exchange *admin_open(struct admin *, const struct request *, const struct ingress *,
                             const struct route *, const struct exchange_events *, void *owner);

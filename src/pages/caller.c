@@ -5,8 +5,8 @@
 
 #define ENTRY_SIZE 1024
 
-/* " (kai)", or nothing. Of the local file alone: other sources may keep us waiting
- * (nsswitch.conf(5)). */
+/* Writes " (kai)", or nothing. Reads the local file only, because other sources
+ * (nsswitch.conf(5)) could block the loop. */
 static void add_user_name(char *to, size_t size, uid_t uid)
 {
     char buffer[ENTRY_SIZE];
@@ -38,7 +38,7 @@ static const char *place(char text[CALLER_SIZE], const struct ingress *in)
     return text;
 }
 
-/* Our own page has the authority that the request names. */
+/* The origin of trunkline's own page is the authority that the request names. */
 static bool is_own_page(const struct request *q)
 {
     const struct field *site = fields_find(&q->fields, SPAN("Sec-Fetch-Site"));

@@ -18,7 +18,7 @@ struct span dashboard_page(void)
     return span_of(dashboard_html);
 }
 
-/* What stands in the page's only element of that name, as browsers hash it. */
+/* The text of the page's only element of that name, which is what browsers hash. */
 static struct span element(const char *open, const char *close)
 {
     const char *start = strstr(dashboard_html, open);

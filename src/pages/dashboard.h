@@ -1,13 +1,14 @@
-/* The dashboard: one page, embedded at build time, that lives from /stats. It
- * brings its script and style along, and its policy allows just these two. */
+/* The dashboard: one page, embedded at build time, that reads /stats. It contains its script
+ * and style, and its policy allows only these two. Constant; stateless. */
 #pragma once
 
 #include "base/arena.h"
 #include "base/span.h"
 
+/* The HTML. */
 struct span dashboard_page(void);
 
-/* The value of Content-Security-Policy (CSP level 3) for the page, from the arena:
- * nothing but its own script and style, named by their SHA-256, and requests to
- * where it came from. */
+/* The value of Content-Security-Policy (CSP level 3) for the page, allocated in the arena: it
+ * allows nothing but the page's own script and style, given by their SHA-256, and requests to
+ * the page's own origin. */
 struct span dashboard_policy(struct arena *);

@@ -5,9 +5,9 @@
 
 #include "upstream/pools_snapshot.h"
 
-/* The samples of one family, of all pools. */
+/* The samples of one family, for all pools. */
 struct series {
-    const char *family; /* its name behind trunkline_ */
+    const char *family; /* its name after "trunkline_" */
     struct text *to;
 };
 
@@ -39,7 +39,8 @@ static void add_upstream(struct series *s, const char *name)
     text_add(s->to, SPAN("\""));
 }
 
-/* {upstream="…"}, or with one more label, given as it is written or as two words. */
+/* {upstream="…"}, or with one more label: `label` is the whole of it (`label="value"`) or, if
+ * there is a value, its name. */
 static void add_labels(struct series *s, const char *upstream, const char *label, const char *value)
 {
     add_upstream(s, upstream);
@@ -92,7 +93,7 @@ static void add_counters(struct series *s, const struct pool_view *v)
 
 /* ------------------------------------------------------------------ durations */
 
-/* Upper ends of the buckets, from a loopback's answer to the longest total_timeout. */
+/* Upper bounds of the buckets, from a response over loopback to the longest total_timeout. */
 #define BOUNDS(X)                                                                                  \
     X(100, "0.0001")                                                                               \
     X(250, "0.00025")                                                                              \
@@ -123,7 +124,7 @@ static const char *const bounds_s[] = {
 #undef BOUND
 };
 
-/* Most of the page: what its lines begin with is put together once. */
+/* Most of the page is made here, so what its lines begin with is put together once. */
 static void add_buckets(struct series *s, const struct pool_view *v, const char *phase,
                         const struct histogram *h)
 {
@@ -163,7 +164,7 @@ static void add_durations(struct series *s, const struct pool_view *v)
 #include "upstream/stats.def"
 }
 
-/* ------------------------------------------------ what no row of the table says */
+/* ------------------------------------------------------ what is not in stats.def */
 
 static void add_requests(struct series *s, const struct pool_view *v)
 {
@@ -177,7 +178,7 @@ static void add_active(struct series *s, const struct pool_view *v)
     sample(s, v, "", NULL, v->requests);
 }
 
-/* An error that never was has no series, as in /stats. */
+/* An error that never occurred has no series, as in /stats. */
 static void add_errors(struct series *s, const struct pool_view *v)
 {
     for (int f = FAILURE_NONE + 1; f < FAILURE_COUNT; f++)
@@ -310,7 +311,8 @@ static void add_bots(struct text *to, const struct bots *bots)
 
 /* --------------------------------------------------------- the page in pieces */
 
-/* The lines of a family stand together, so that it goes through all pools for each. */
+/* The format demands that the lines of a family stand together, so all pools are gone through
+ * for each. */
 struct source {
     struct page_source base;
     struct metrics metrics;

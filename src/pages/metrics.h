@@ -1,12 +1,13 @@
-/* The /metrics page: what is counted, in Prometheus' text format 0.0.4. Reads views
- * of pools and totals, piece by piece: it may have megabytes. Series are bounded:
- * see pools_snapshot_named(). */
+/* The /metrics page in Prometheus' text format 0.0.4 as the source of a page, in pieces, since
+ * it may have megabytes. The number of series is bounded: see pools_snapshot_named().
+ * Owned by the page_stream that sends it. Its state is how far it has come. */
 #pragma once
 
 #include "pages/page_stream.h"
 #include "proxy/totals.h"
 #include "upstream/pools.h"
 
+/* What it shows. */
 struct metrics {
     const struct pools *pools;
     const struct bots *bots;
@@ -14,8 +15,9 @@ struct metrics {
     bool draining;
 };
 
-/* `m` is copied; what it points to lives as long as the page is made. */
+/* `m` is copied; what it points to must outlive the page. */
 struct page_source *metrics_new(const struct metrics *m);
 
-/* A label's value, escaped as the format demands: \, " and line feed. */
+/* Appends a label's value, in which the format demands that \, " and line feed are
+ * escaped. */
 void metrics_escape(struct text *, const char *value);

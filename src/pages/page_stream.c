@@ -1,15 +1,21 @@
 #include "pages/page_stream.h"
 
-#define MAGIC 0x70616365u
-#define SLICE_US 300           /* one turn's share of work */
-#define PIECE_MAX (32 * 1024u) /* what a slow client makes us keep */
+#include "base/state.h"
 
-enum state { STATE_STARTING, STATE_TELLING, STATE_OVER };
+#define MAGIC 0x70616365u
+#define SLICE_US 300           /* at most so long is a piece made in one turn */
+#define PIECE_MAX (32 * 1024u) /* bytes kept while the client does not read */
+
+#define PAGE_STREAM_STATES(S)                                                                      \
+    S(PAGE_STARTING, "starting", TO(PAGE_SENDING) | TO(PAGE_OVER))                                 \
+    S(PAGE_SENDING, "sending", TO(PAGE_OVER))                                                      \
+    S(PAGE_OVER, "over", 0)
+STATE_TYPE(page_stream, PAGE_STREAM_STATES)
 
 struct page_stream {
     struct exchange exchange;
     unsigned magic;
-    enum state state;
+    enum page_stream_state state;
     bool is_head, paused;
     struct loop *loop;
     struct response *head;
@@ -26,9 +32,14 @@ static struct page_stream *self(struct exchange *x)
     return p;
 }
 
+static void page_stream_enter(struct page_stream *p, enum page_stream_state to)
+{
+    STATE_ENTER(page_stream, &p->state, to, "pages", 0);
+}
+
 static void end(struct page_stream *p)
 {
-    p->state = STATE_OVER;
+    page_stream_enter(p, PAGE_OVER);
     deadline_stop(&p->deadline);
     p->source->free(p->source);
     loop_defer(p->loop, &p->task);
@@ -52,17 +63,17 @@ static bool make_piece(struct page_stream *p)
     return more;
 }
 
-static void tell_head(struct page_stream *p, bool more)
+static void send_head(struct page_stream *p, bool more)
 {
     struct response *r = p->head;
     r->has_length = !more;
     r->length = more ? 0 : p->piece.len;
     r->framing = p->is_head ? FRAMING_NONE : more ? FRAMING_CHUNKED : FRAMING_LENGTH;
-    p->state = STATE_TELLING;
+    page_stream_enter(p, PAGE_SENDING);
     p->exchange.events->on_head(p->exchange.owner, r);
 }
 
-static void tell_end(struct page_stream *p)
+static void send_end(struct page_stream *p)
 {
     static const struct fields none;
     end(p);
@@ -73,22 +84,22 @@ static void tell_end(struct page_stream *p)
 static void go_on(struct page_stream *p)
 {
     bool more = make_piece(p);
-    if (p->state == STATE_STARTING)
-        tell_head(p, more);
-    if (p->state == STATE_TELLING && p->piece.len && !p->is_head)
+    if (p->state == PAGE_STARTING)
+        send_head(p, more);
+    if (p->state == PAGE_SENDING && p->piece.len && !p->is_head)
         p->exchange.events->on_body(p->exchange.owner, p->piece.at, p->piece.len);
     text_clear(&p->piece);
-    if (p->state == STATE_OVER)
+    if (p->state == PAGE_OVER)
         return;
     if (!more || p->is_head)
-        tell_end(p);
+        send_end(p);
     else if (!p->paused)
         deadline_in(&p->deadline, 0);
 }
 
-/* By way of the task: a timer of 0 ms that is set by a timer would expire in the same
- * turn (libuv 1.44), before anything is read. */
-static void on_admitted(struct deadline *d)
+/* By way of the task, because a timer of 0 ms set by a timer would expire in the same turn
+ * (libuv 1.44), before anything is read. */
+static void on_next_turn(struct deadline *d)
 {
     struct page_stream *p = container_of(d, struct page_stream, deadline);
     MAGIC_CHECK(p, MAGIC);
@@ -99,7 +110,7 @@ static void run(struct task *t)
 {
     struct page_stream *p = container_of(t, struct page_stream, task);
     MAGIC_CHECK(p, MAGIC);
-    if (p->state == STATE_OVER)
+    if (p->state == PAGE_OVER)
         free_now(p);
     else
         go_on(p);
@@ -123,7 +134,7 @@ static void pause_reading(struct exchange *x)
     struct page_stream *p = self(x);
     p->paused = true;
     deadline_stop(&p->deadline);
-    if (p->state == STATE_TELLING)
+    if (p->state == PAGE_SENDING)
         task_forget(&p->task);
 }
 
@@ -133,11 +144,11 @@ static void resume_reading(struct exchange *x)
     if (!p->paused)
         return;
     p->paused = false;
-    if (p->state == STATE_TELLING)
+    if (p->state == PAGE_SENDING)
         deadline_in(&p->deadline, 0);
 }
 
-/* It answers whatever becomes of the request. */
+/* The page is sent whatever becomes of the request. */
 static void refuse(struct exchange *x, const struct verdict *why)
 {
     (void)why;
@@ -153,7 +164,7 @@ static enum sent sent(const struct exchange *x)
 static void cancel(struct exchange *x)
 {
     struct page_stream *p = self(x);
-    CHECK(p->state != STATE_OVER);
+    CHECK(p->state != PAGE_OVER);
     end(p);
 }
 
@@ -176,7 +187,7 @@ struct exchange *page_stream_open(struct loop *loop, struct response *head, bool
     p->is_head = is_head;
     p->source = source;
     task_init(&p->task, run);
-    deadline_init(&p->deadline, loop, on_admitted);
+    deadline_init(&p->deadline, loop, on_next_turn);
     loop_defer(loop, &p->task);
     return &p->exchange;
 }

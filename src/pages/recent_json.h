@@ -1,5 +1,5 @@
-/* What /stats?recent shows beside /stats: the last five minutes of an upstream,
- * and the last failures. Pure: makes JSON that its caller owns. */
+/* What /stats?recent shows beyond /stats: the last five minutes of an upstream, and the last
+ * failures. Pure: makes JSON that its caller owns; stateless. */
 #pragma once
 
 #include <jansson.h>
@@ -7,10 +7,10 @@
 #include "proxy/recent_errors.h"
 #include "upstream/recent.h"
 
-/* {"step_s", "ended", "failed", "p50_ms", "p99_ms"}: lists with a value for each
- * step that is past, the newest last; null where nothing was answered. */
+/* {"step_s", "ended", "failed", "p50_ms", "p99_ms"}: arrays with a value for each past step,
+ * the newest last; null where no response came. `now_us` is loop_clock_us(). */
 json_t *recent_json(const struct recent *, uint64_t now_us);
 
-/* A list of {"at" (seconds since 1970), "upstream", "error", "status", "sent",
+/* An array of {"at" (seconds since 1970), "upstream", "error", "status", "sent",
  * "detail", "count"}, the latest first. */
 json_t *recent_errors_json(const struct recent_errors *);

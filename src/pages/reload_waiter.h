@@ -1,5 +1,6 @@
-/* One who waits for the outcome of a reload. Its memory is the waiter's own; it is
- * on the list of whoever reloads until `done`, or until it is taken off. */
+/* What waits for the outcome of a reload: a link and a callback.
+ * Embedded in its owner, which is told. It waits while it is on the list of what reloads:
+ * until `done`, or until its owner removes it. */
 #pragma once
 
 #include "base/list.h"
@@ -8,11 +9,12 @@
 enum reload_outcome {
     RELOAD_DONE,
     RELOAD_REFUSED, /* the old configuration keeps running */
-    RELOAD_TOO_LATE /* the daemon ends */
+    RELOAD_TOO_LATE /* the daemon is shutting down */
 };
 
 struct reload_waiter {
     struct link link;
-    /* Off the list already. `errors`: one a line, "FILE:LINE: message"; borrowed. */
+    /* The outcome is known; it is off the list already. `errors`: one a line,
+     * "FILE:LINE: message"; borrowed. */
     void (*done)(struct reload_waiter *, enum reload_outcome, struct span errors);
 };

@@ -1,6 +1,6 @@
 /* GET /requests (contract 12): what is under way now, oldest first, as
  * {"requests":[{...}]}. A page_source that makes one request's object at a time, so that
- * thousands of them never hold the loop up; owned by the exchange that sends the page.
+ * thousands of them never delay the loop; owned by the exchange that sends the page.
  * What each object shows is of the moment it is made; requests that end before are left
  * out, and those that begin meanwhile too. */
 #pragma once

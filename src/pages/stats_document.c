@@ -26,13 +26,9 @@ static json_t *bots_json(const struct bots *bots)
 }
 
 /* The document without its arrays. */
-static json_t *daemon_json(const struct admin *a)
+static json_t *daemon_json(const struct stats_source *source)
 {
-    const struct totals *t = a->totals;
-    struct client_counts clients = {0};
-    struct store_counts stored = {0};
-    a->count_clients(a->context, &clients);
-    a->count_stored(a->context, &stored);
+    const struct totals *t = source->totals;
     json_t *o = json_object();
 #define DAEMON(place, value, meaning) json_place(o, place, value);
 #include "pages/stats_page.def"
@@ -43,10 +39,12 @@ static json_t *daemon_json(const struct admin *a)
 
 struct document {
     struct page_source base;
-    const struct admin *admin;
-    bool recent, begun;
-    struct pools_snapshot *walk;
-    size_t row; /* what comes next */
+    struct loop *loop;
+    const struct totals *totals;
+    json_t *daemon; /* until its piece is made */
+    bool recent;
+    struct pools_snapshot *pools;
+    size_t row; /* the next of them */
 };
 
 static struct document *document_of(struct page_source *base)
@@ -67,9 +65,10 @@ static void add_json(struct text *to, json_t *value)
 }
 
 /* The object stays open. */
-static void add_start(const struct document *d, struct text *to)
+static void add_start(struct document *d, struct text *to)
 {
-    add_json(to, daemon_json(d->admin));
+    add_json(to, d->daemon);
+    d->daemon = NULL;
     CHECK(to->at[to->len - 1] == '}');
     to->len--;
     text_add(to, SPAN(",\"upstreams\":["));
@@ -78,10 +77,10 @@ static void add_start(const struct document *d, struct text *to)
 static void add_upstream(const struct document *d, struct text *to)
 {
     struct pool_view view;
-    pools_snapshot_view(d->walk, d->row, &view);
+    pools_snapshot_view(d->pools, d->row, &view);
     json_t *row = upstream_json(&view);
     if (d->recent)
-        json_place(row, "recent", recent_json(&view.stats->recent, loop_clock_us(d->admin->loop)));
+        json_place(row, "recent", recent_json(&view.stats->recent, loop_clock_us(d->loop)));
     if (d->row)
         text_add(to, SPAN(","));
     add_json(to, row);
@@ -92,7 +91,7 @@ static void add_end(const struct document *d, struct text *to)
     text_add(to, SPAN("]"));
     if (d->recent) {
         text_add(to, SPAN(",\"recent_errors\":"));
-        add_json(to, recent_errors_json(&d->admin->totals->recent_errors));
+        add_json(to, recent_errors_json(&d->totals->recent_errors));
     }
     text_add(to, SPAN("}"));
 }
@@ -100,13 +99,11 @@ static void add_end(const struct document *d, struct text *to)
 static bool next(struct page_source *base, struct text *to)
 {
     struct document *d = document_of(base);
-    bool begins = !d->begun;
-    d->begun = true;
-    if (begins) {
+    if (d->daemon) {
         add_start(d, to);
         return true;
     }
-    if (d->row < pools_snapshot_count(d->walk)) {
+    if (d->row < pools_snapshot_count(d->pools)) {
         add_upstream(d, to);
         d->row++;
         return true;
@@ -118,16 +115,19 @@ static bool next(struct page_source *base, struct text *to)
 static void free_document(struct page_source *base)
 {
     struct document *d = document_of(base);
-    pools_snapshot_free(d->walk);
+    json_decref(d->daemon);
+    pools_snapshot_free(d->pools);
     free(d);
 }
 
-struct page_source *stats_document_new(const struct admin *a, bool recent)
+struct page_source *stats_document_new(const struct stats_source *s, bool recent)
 {
     struct document *d = NEW(struct document);
     d->base = (struct page_source){next, free_document};
-    d->admin = a;
+    d->loop = s->loop;
+    d->totals = s->totals;
+    d->daemon = daemon_json(s);
     d->recent = recent;
-    d->walk = pools_snapshot_all(a->pools);
+    d->pools = pools_snapshot_all(s->pools);
     return &d->base;
 }

@@ -1,10 +1,26 @@
-/* The /stats document (SPEC 6), piece by piece: the daemon's numbers first, then one
- * upstream after the other. A page_source, owned by the exchange that tells it. */
+/* The /stats document (contract 6) as the source of a page, in pieces: the daemon's numbers
+ * first, then one upstream after the other.
+ * Owned by the page_stream that sends it. Its state is how far it has come. */
 #pragma once
 
-#include "pages/admin.h"
 #include "pages/page_stream.h"
+#include "proxy/totals.h"
+#include "upstream/pools.h"
 
-/* `admin` is borrowed. `recent` adds the last five minutes of each upstream and the
- * last failures (see recent_json.h). */
-struct page_source *stats_document_new(const struct admin *, bool recent);
+/* What it shows. */
+struct stats_source {
+    struct loop *loop;
+    const struct pools *pools;
+    const struct totals *totals;
+    struct client_counts clients;
+    struct store_counts stored;
+    const char *config_path;
+    uint64_t started_us; /* loop_clock_us() */
+    bool draining;
+};
+
+/* The daemon's numbers are those of now, an upstream's those of the moment at which its piece
+ * is made. The source is borrowed for the call; its loop, pools and totals must outlive the
+ * page. `recent` adds the last five minutes of each upstream and the last failures (see
+ * recent_json.h). */
+struct page_source *stats_document_new(const struct stats_source *, bool recent);
