@@ -13,8 +13,8 @@ struct facts {
     bool continues;                  /* Expect: 100-continue */
 };
 
-/* RFC 9110 5.5: no control character but tab is part of a value. Eight bytes
- * at a time, as every byte of every head comes through here. */
+/* A value has no control character except tab (RFC 9110 5.5). Eight bytes at a time, because
+ * every byte of every head passes through here. */
 static bool may_have_controls(struct span s)
 {
     const uint64_t ones = UINT64_MAX / 255, tops = ones * 0x80;
@@ -85,7 +85,7 @@ static void note_field(struct facts *facts, const struct field *f)
     }
 }
 
-/* False: some value holds a control character. */
+/* False: a value contains a control character. */
 static bool gather(struct facts *facts, const struct fields *fields)
 {
     *facts = (struct facts){0};
@@ -97,7 +97,7 @@ static bool gather(struct facts *facts, const struct fields *fields)
     return true;
 }
 
-/* RFC 9110 8.6: digits and nothing else; what overflows 63 bits is no length. */
+/* Digits only (RFC 9110 8.6), and no more than 63 bits. */
 static bool length_parse(struct span s, uint64_t *length)
 {
     uint64_t n = 0;
@@ -116,7 +116,7 @@ static bool is_chunked(const struct facts *facts)
     return facts->codings == 1 && span_is_nocase(facts->coding, SPAN("chunked"));
 }
 
-/* Does the list name a coding that is not ours (as opposed to a malformed list)? */
+/* Whether the list names a coding other than chunked; otherwise it is malformed. */
 static bool names_unknown_coding(const struct fields *fields)
 {
     for (size_t i = 0; i < fields->count; i++) {
@@ -169,8 +169,8 @@ static bool frame_request(struct request *r, const struct facts *facts, struct v
     return true;
 }
 
-/* RFC 9110 9.3.6: bytes after CONNECT's head belong to the tunnel, so that a
- * promised body is an ambiguity. "Content-Length: 0" promises none. */
+/* Bytes after the head of a CONNECT belong to the tunnel (RFC 9110 9.3.6), so an announced body
+ * is ambiguous. "Content-Length: 0" announces none. */
 static bool frame_connect(struct request *r, struct verdict *why)
 {
     if (r->framing == FRAMING_CHUNKED || r->length)
@@ -217,19 +217,19 @@ bool framing_of_request(struct request *r, struct verdict *why)
 
 static bool protocol_error(struct verdict *why, const char *words)
 {
-    *why = verdict_make(FAILURE_HTTP_PROTOCOL_ERROR, SENT_YES, "the answer has %s", words);
+    *why = verdict_make(FAILURE_HTTP_PROTOCOL_ERROR, SENT_YES, "the response has %s", words);
     return false;
 }
 
-/* RFC 9112 6.3, first rule: no body, whatever the fields say. A head that
- * promises one all the same leaves a line in doubt, which is not kept. */
+/* No body, whatever the fields say (RFC 9112 6.3, rule 1). If the fields announce one all the
+ * same, bytes may follow, and the connection is not kept. */
 static void frame_bodiless(struct response *r, const struct facts *facts)
 {
     bool valid = facts->lengths == 1 && length_parse(facts->length, &r->length);
-    bool may_tell = r->status != 204;
-    bool promises = facts->codings || (facts->lengths && (!valid || r->length));
-    r->has_length = valid && may_tell && facts->codings == 0;
-    if (!may_tell && promises)
+    bool may_have_length = r->status != 204;
+    bool announces_body = facts->codings || (facts->lengths && (!valid || r->length));
+    r->has_length = valid && may_have_length && facts->codings == 0;
+    if (!may_have_length && announces_body)
         r->keeps_alive = false;
     if (facts->lengths && !valid)
         r->keeps_alive = false;
@@ -269,9 +269,9 @@ bool framing_of_response(struct response *r, bool to_head, struct verdict *why)
     if (r->minor > 1)
         return protocol_error(why, "an HTTP version other than 1.0 and 1.1");
     if (r->status < 100 || r->status > 599)
-        return protocol_error(why, "a status that does not exist");
+        return protocol_error(why, "an invalid status code");
     if (r->status == 101)
-        return protocol_error(why, "a status 101 that nobody asked for");
+        return protocol_error(why, "a status 101 that was not requested");
     if (!gather(&facts, &r->fields))
         return protocol_error(why, "a control character in a header field");
     if (facts.options > CONNECTION_OPTIONS_MAX)
@@ -280,7 +280,7 @@ bool framing_of_response(struct response *r, bool to_head, struct verdict *why)
     r->has_length = false;
     r->length = 0;
     r->keeps_alive = !facts.close && (r->minor == 1 || facts.keep_alive);
-    if (r->status < 200) /* says nothing of the connection, nor of a body (RFC 9110 15.2) */
+    if (r->status < 200) /* its connection and framing fields mean nothing (RFC 9110 15.2) */
         return r->keeps_alive = true;
     if (r->status != 204 && r->status != 304 && !to_head)
         return frame_response(r, &facts, why);

@@ -1,7 +1,7 @@
 #include "http/h1_write.h"
 
-/* Start line, framing, "Host: ", "Connection: ", Keep-Alive, Trunkline-Request and line ends,
- * generously. */
+/* More than enough for what fields_size() does not count: the start line, framing, Host,
+ * Connection, Keep-Alive, Trunkline-Request and line ends. */
 #define FIXED_ROOM (200 + sizeof "Trunkline-Request: \r\n" + REQUEST_ID_SIZE)
 
 static char *put(char *to, struct span s)
@@ -64,8 +64,8 @@ static void finish(struct text *t, const char *start, const char *end)
     text_added(t, (size_t)(end - start));
 }
 
-/* Field values were checked when they came in; what makes the start line is
- * looked at once more, as it may have been put together since. */
+/* Field values were checked when they were received. The parts of the start line are checked
+ * again, since they may have been composed since. */
 static bool is_one_line(struct span s)
 {
     return span_find(s, '\n') == s.len && span_find(s, '\r') == s.len;

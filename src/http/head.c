@@ -1,9 +1,9 @@
 #include "http/head.h"
 
 #define FIRST_TEXT 1024
-#define FIRST_CUTS 64 /* a first line and some 30 fields */
+#define FIRST_CUTS 64 /* a first line and about 30 fields */
 
-/* Each field brings two cuts and four bytes of syntax: ": " and CRLF. */
+/* Each field has two cuts, and four bytes of syntax: ": " and CRLF. */
 #define SYNTAX_PER_CUT 2
 
 void head_start(struct head *h, struct arena *arena, size_t limit)
@@ -19,8 +19,8 @@ static void grow_cuts(struct head *h)
     h->cut_room = room;
 }
 
-/* The cuts come first in the arena, so that the text is its last piece and
- * grows in place. */
+/* The cuts are allocated first, so that the text is the arena's last allocation, which can
+ * grow in place. */
 static void grow_text(struct head *h, size_t wanted)
 {
     if (h->cuts == NULL)

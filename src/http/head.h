@@ -1,33 +1,33 @@
-/* Gathers one head from a parser's spans, which may be cut anywhere: text goes
- * into the message's arena, fields are cut from it at the end. Embedded in the
- * parser's owner; used for trailers too. */
+/* Collects one head, or trailers, from the spans of a parser, which may be cut anywhere: the
+ * text goes into the message's arena, and the fields are made of it at the end. Embedded in
+ * the parser's owner; it is being collected, or complete. */
 #pragma once
 
 #include "http/message.h"
 
 struct head {
     struct arena *arena;
-    char *text; /* all spans, one after the other */
+    char *text; /* all spans, concatenated */
     size_t len, room;
-    size_t limit;   /* bytes of text it may gather, 4 for each field's syntax included */
-    uint32_t *cuts; /* ends: first line part(s), then name, value, name, value, … */
+    size_t limit;   /* bytes of text it may have, including 4 for the syntax of each field */
+    uint32_t *cuts; /* where each piece ends: parts of the first line, name, value, name, … */
     size_t cut_count, cut_room;
 };
 
-/* Begins: nothing gathered yet. */
+/* Begins a new one. `limit`: bytes. */
 void head_start(struct head *, struct arena *, size_t limit);
 
-/* Adds bytes to the piece under way; false beyond the limit. */
+/* Adds bytes to the current piece; false if they exceed the limit. */
 bool head_add(struct head *, const char *at, size_t len) MUST_CHECK;
 
-/* Ends the piece under way (an empty one counts). */
+/* Ends the current piece, which may be empty. */
 void head_cut(struct head *);
 
-/* Piece `n` (from 0), and all pieces from `first` on as fields. Borrowed from
- * the arena; call when the head is complete. */
+/* Piece `n` (from 0); all pieces from `first` on as fields. To be called when the head is
+ * complete; the result lives in the arena. */
 struct span head_piece(const struct head *, size_t n);
 struct fields head_fields(const struct head *, size_t first);
 
-/* Piece `n` as a reason phrase (RFC 9112 4): without the controls that it may not have,
- * which would reach a terminal or a log. Tabs stay. */
+/* Piece `n` as a reason phrase (RFC 9112 4), without the control characters that it must not
+ * have and that would reach a terminal or a log. Tabs stay. */
 struct span head_reason(const struct head *, size_t n);

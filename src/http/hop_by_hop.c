@@ -5,7 +5,7 @@ static bool is_connection(const struct field *f)
     return f->name.len == 10 && span_is_nocase(f->name, SPAN("Connection"));
 }
 
-/* FNV-1a, of any case alike. */
+/* FNV-1a, the same for both cases. */
 static uint32_t hash_of(struct span s)
 {
     uint32_t hash = UINT32_C(2166136261);
@@ -14,7 +14,7 @@ static uint32_t hash_of(struct span s)
     return hash;
 }
 
-/* Where such an option is, or the free place where it would be. There always is one, as
+/* The place of this option, or a free one where it would be. There always is one, because
  * there are more places than options. */
 static uint8_t place_of(const struct hop_by_hop *h, struct span option, uint32_t hash)
 {
@@ -36,7 +36,7 @@ static void add_option(struct hop_by_hop *h, struct span option)
     h->places[place] = (uint8_t)++h->count;
 }
 
-/* Every comma counts, so that a list of nothing else is not read to its end. */
+/* Every comma counts, so that a list of commas only is not read to its end. */
 static void read_options(struct hop_by_hop *h, struct span list, size_t *elements)
 {
     while (list.len && !h->too_many) {
@@ -60,8 +60,8 @@ void hop_by_hop_read(struct hop_by_hop *h, const struct fields *all)
             read_options(h, all->at[i].value, &elements);
 }
 
-/* Proxy-* is said to this proxy, but for Proxy-Status, which is for everybody
- * behind it (RFC 9209 2). */
+/* Proxy-* fields are addressed to this proxy, except Proxy-Status, which is forwarded
+ * (RFC 9209 2). */
 static bool is_for_proxy(struct span name)
 {
     return span_starts_nocase(name, SPAN("Proxy-")) && !span_is_nocase(name, SPAN("Proxy-Status"));
@@ -89,9 +89,9 @@ static bool is_always(struct span name)
     return name.len > 6 && (name.at[0] | 0x20) == 'p' && is_for_proxy(name);
 }
 
-/* RFC 9110 7.6.1 leaves no choice: what Connection lists goes no further,
- * whatever it is. A sender that lists Host or Authorization harms its own request alone:
- * Host is always written anew, and credentials are looked for before this. */
+/* What Connection lists is not forwarded, whatever it is (RFC 9110 7.6.1). A sender that lists
+ * Host or Authorization harms only its own request: Host is always written anew, and
+ * credentials are read before this. */
 bool hop_by_hop_is(const struct hop_by_hop *h, const struct field *f)
 {
     if (h->too_many || is_always(f->name))

@@ -1,25 +1,25 @@
-/* Fields that concern one connection only and go no further (RFC 9110 7.6.1): Connection
- * and what it lists, Proxy-* but Proxy-Status (RFC 9209 2), Keep-Alive, TE,
- * Transfer-Encoding, Upgrade, HTTP2-Settings, Content-Length (framing is told anew).
- * A plain value, made by one pass over a head or trailers and borrowing from them, so
- * that asking of each field stays cheap whatever Connection holds. */
+/* Which fields concern one connection only and are not forwarded (RFC 9110 7.6.1): Connection
+ * and what it lists, Proxy-* except Proxy-Status (RFC 9209 2), Keep-Alive, TE,
+ * Transfer-Encoding, Upgrade, HTTP2-Settings, and Content-Length (the writer adds its own).
+ * A plain value, made in one pass over a head or trailers, from which it borrows; so a
+ * look-up is cheap however many options Connection has. */
 #pragma once
 
 #include "http/message.h"
 
-/* The options of Connection, empty elements counted: more are an error of the message. */
+/* The most options of Connection, with empty elements; more make the message invalid. */
 #define CONNECTION_OPTIONS_MAX 100
 
 struct hop_by_hop {
     struct span options[CONNECTION_OPTIONS_MAX];
     uint32_t hashes[CONNECTION_OPTIONS_MAX]; /* of each, so that few are compared */
     size_t count;
-    uint8_t places[256]; /* by hash: one more than an option's index; 0: free */
-    bool too_many;       /* options: then every field is held to be listed */
+    uint8_t places[256]; /* by hash: an option's index plus one; 0: free */
+    bool too_many;       /* options; then every field counts as listed */
 };
 
 /* Reads the Connection fields of `all`. */
 void hop_by_hop_read(struct hop_by_hop *, const struct fields *all);
 
-/* Does this field of the same message end here? */
+/* Whether this field of the same message is not to be forwarded. */
 bool hop_by_hop_is(const struct hop_by_hop *, const struct field *);

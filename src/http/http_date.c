@@ -8,7 +8,7 @@ static const char *const days[] = {"Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Su
 static const char *const long_days[] = {"Monday", "Tuesday",  "Wednesday", "Thursday",
                                         "Friday", "Saturday", "Sunday"};
 
-/* Each takes what it is named after off the front, or says false. */
+/* Each of these removes what it is named after from the front, or returns false. */
 
 static bool take(struct span *rest, const char *text)
 {
@@ -73,8 +73,8 @@ static bool read_fixdate(struct span rest, struct tm *t)
            take(&rest, " GMT") && rest.len == 0;
 }
 
-/* Two digits of a year mean the one nearest to now that has them: at most 50
- * years ahead, as RFC 9110 has it. */
+/* Two digits stand for the nearest year that ends in them, at most 50 years in the future
+ * (RFC 9110 5.6.7). */
 static int whole_year(int digits, int64_t now_s)
 {
     time_t now = (time_t)now_s;

@@ -2,8 +2,7 @@
 
 #include "base/text.h"
 
-/* How long the member at the start is, up to its comma. False: a string in it does
- * not end. */
+/* The length of the first member, up to its comma. False: a string in it does not end. */
 static bool measure(struct span rest, size_t *len)
 {
     bool quoted = false;
@@ -18,7 +17,7 @@ static bool measure(struct span rest, size_t *len)
     return !quoted;
 }
 
-/* A token up to its parameters, or a string without its quotes. */
+/* A token without its parameters, or a string without its quotes. */
 static struct span name_of(struct span member)
 {
     if (member.len && member.at[0] == '"') {

@@ -1,6 +1,6 @@
-/* Requests and responses as heads: a start line and fields, as received, plus
- * the framing facts taken from them. They live in their request's arena and are
- * read-only once complete; bodies never pass through here. */
+/* The heads of requests and responses: a start line and fields, as received, and what
+ * they say of the framing. They live in their request's arena, and are read-only once
+ * they are complete. Bodies are not part of them. */
 #pragma once
 
 #include "base/arena.h"
@@ -14,14 +14,14 @@ struct field {
 struct fields {
     struct field *at;
     size_t count;
-    size_t room; /* what fields_add() made; 0: `at` is borrowed, adding copies it first */
+    size_t room; /* allocated by fields_add(); 0: `at` is borrowed, and copied before an addition */
 };
 
 enum framing {
     FRAMING_NONE,    /* no body */
     FRAMING_LENGTH,  /* `length` bytes */
     FRAMING_CHUNKED, /* RFC 9112 7.1 */
-    FRAMING_CLOSE    /* responses: to the connection's end */
+    FRAMING_CLOSE    /* responses only: until the connection is closed */
 };
 
 struct request {
@@ -34,22 +34,22 @@ struct request {
     /* Set by framing_of_request(): */
     enum framing framing;
     uint64_t length; /* with FRAMING_LENGTH */
-    bool is_head;    /* HEAD: the answer has no body */
+    bool is_head;    /* HEAD: the response has no body */
     bool is_safe;    /* GET, HEAD, OPTIONS, TRACE (RFC 9110 9.2.1) */
-    bool is_order;   /* POST, PUT, PATCH, DELETE: what must never be sent twice */
+    bool is_order;   /* POST, PUT, PATCH, DELETE: must never be sent twice */
     bool expects_continue;
     bool keeps_alive; /* RFC 9112 9.3 */
-    bool upgrades;    /* asks for websocket */
+    bool upgrades;    /* it asks for WebSocket */
 };
 
 struct response {
     unsigned status;
     struct span reason;
     unsigned minor;
-    struct fields fields; /* all, as received; a relayed one has only end-to-end fields */
+    struct fields fields; /* all, as received; in a rewritten one, end-to-end fields only */
     /* Set by framing_of_response(): */
     enum framing framing;
-    bool has_length; /* `length` is to be told, though there may be no body (HEAD, 304) */
+    bool has_length; /* Content-Length is to be sent, even if there is no body (HEAD, 304) */
     uint64_t length;
     bool keeps_alive;
 };
@@ -58,11 +58,10 @@ struct response {
 const struct field *fields_find(const struct fields *, struct span name);
 size_t fields_count(const struct fields *, struct span name);
 
-/* Does any field of that name list this token (RFC 9110 5.6.1), in any case? */
+/* Whether a field of that name lists this token (RFC 9110 5.6.1); case is ignored. */
 bool fields_list(const struct fields *, struct span name, struct span token);
 
-/* Adds one (room is made in the arena, doubling). The spans are borrowed for
- * the arena's life. */
+/* Adds one, in amortised constant time. The spans must live as long as the arena. */
 void fields_add(struct fields *, struct arena *, struct span name, struct span value);
 
 /* A copy that lives as long as `arena`, texts included. */

@@ -37,7 +37,7 @@ static bool label_is_sane(struct span label)
     return true;
 }
 
-/* "7", "0x7f": resolvers would take a name that ends so for an address. */
+/* "7", "0x7f": a resolver would take a name that ends in such a label for an address. */
 static bool label_is_number(struct span label)
 {
     bool hex = label.len > 2 && label.at[0] == '0' && label.at[1] == 'x';
@@ -62,7 +62,7 @@ static bool name_is_sane(struct span name)
     }
 }
 
-/* A registered name or an IPv4 address: lower case, without one trailing dot. */
+/* A registered name or an IPv4 address, in lower case and without a trailing dot. */
 static bool plain_host(struct arena *arena, struct span text, struct span *host, bool *is_ip)
 {
     struct in_addr ignored;
@@ -78,7 +78,7 @@ static bool plain_host(struct arena *arena, struct span text, struct span *host,
     return *is_ip || name_is_sane(*host);
 }
 
-/* What stands between brackets, in its canonical spelling (RFC 5952). */
+/* The IPv6 address between brackets, in canonical form (RFC 5952). */
 static bool bracketed_host(struct arena *arena, struct span text, struct span *host)
 {
     char copy[INET6_ADDRSTRLEN] = "";
@@ -93,7 +93,7 @@ static bool bracketed_host(struct arena *arena, struct span text, struct span *h
     return true;
 }
 
-/* "" and ":" are none (RFC 3986 3.2.3). */
+/* "" and ":" mean that there is none (RFC 3986 3.2.3). */
 static bool port_parse(struct span text, uint16_t *port)
 {
     unsigned value = 0;
@@ -150,11 +150,11 @@ bool origin_parse(struct arena *arena, struct span url, struct origin *origin, s
 struct span origin_authority(struct arena *arena, const struct origin *o, bool full)
 {
     bool v6 = span_find(o->host, ':') < o->host.len;
-    bool told = full || o->port != (o->secure ? 443 : 80);
-    if (!v6 && !told)
+    bool with_port = full || o->port != (o->secure ? 443 : 80);
+    if (!v6 && !with_port)
         return o->host;
     const char *open = v6 ? "[" : "", *close = v6 ? "]" : "";
-    if (!told)
+    if (!with_port)
         return span_of(arena_printf(arena, "%s%.*s%s", open, SPAN_ARG(o->host), close));
     return span_of(
         arena_printf(arena, "%s%.*s%s:%u", open, SPAN_ARG(o->host), close, (unsigned)o->port));

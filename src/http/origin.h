@@ -1,11 +1,11 @@
-/* Origins and authorities as text: a Host field, a configured url, the origin of
- * a Location. Pure; what it hands out lives in the given arena. */
+/* Origins and authorities as text: a Host field, a configured URL, the origin of a
+ * Location. Pure functions; their results live in the given arena, or borrow from the text. */
 #pragma once
 
 #include "base/arena.h"
 #include "base/span.h"
 
-/* An origin as RFC 6454 has it, host lower-cased without trailing dot. */
+/* An origin (RFC 6454); its host is in lower case, without a trailing dot. */
 struct origin {
     bool secure; /* https */
     bool is_ip;  /* the host is an IP literal (IPv6 without brackets) */
@@ -13,17 +13,19 @@ struct origin {
     uint16_t port;
 };
 
-/* "host[:port]" of a Host field; port 0 if none. False if it is neither a
- * registered name of plain characters nor an IP literal, or has userinfo. */
+/* Parses the "host[:port]" of a Host field; port 0 if there is none. False if the host is
+ * neither a registered name of plain characters nor an IP literal, or has userinfo. */
 bool authority_parse(struct arena *, struct span text, struct span *host, uint16_t *port,
                      bool *is_ip) MUST_CHECK;
 
-/* "https://host[:port]" of the configuration or a Location: scheme http(s) only;
- * default ports by scheme; no userinfo. `rest`: path, query, fragment as they
- * stand (may be empty). */
+/* Parses a URL of the configuration or a Location, "https://host[:port]...": scheme http or
+ * https, no userinfo; the scheme's default port if there is none. `rest`: path, query and
+ * fragment as they are written; may be empty. */
 bool origin_parse(struct arena *, struct span url, struct origin *, struct span *rest) MUST_CHECK;
 
-/* "host", "host:8443", "[::1]:8443": as the Host field for that origin has it
- * (no default port); with `full` the port always. */
+/* "host", "host:8443", "[::1]:8443": the origin's Host field, which omits a default port;
+ * with `full`, always with the port. */
 struct span origin_authority(struct arena *, const struct origin *, bool full);
+
+/* Whether both are the same origin. */
 bool origin_is(const struct origin *, const struct origin *);

@@ -3,7 +3,7 @@
 
 #include "base/span.h"
 
-/* The byte that the two hex digits at `at` stand for; -1: there are none. */
+/* The value of the two hex digits at `at`; -1 if there are not two. */
 static inline int percent_byte(struct span s, size_t at)
 {
     int byte = 0;

@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 
+#include "base/state.h"
 #include "base/text.h"
 
 #define REPLY_MAGIC 0x5245504cu /* "REPL" */
@@ -54,7 +55,7 @@ struct span reply_reason(unsigned status)
     return SPAN("");
 }
 
-/* RFC 9110 12.4.2: a weight of zero means "not acceptable". */
+/* A weight of zero means "not acceptable" (RFC 9110 12.4.2). */
 static bool is_zero_weight(struct span parameter)
 {
     if (!span_starts_nocase(parameter, SPAN("q=0")))
@@ -79,8 +80,8 @@ static bool range_is_json(struct span range)
     return true;
 }
 
-/* Only who names JSON gets it: ccxt sends no Accept or a wildcard, and takes a JSON body
- * for the exchange's own word. */
+/* JSON is sent only to clients that name it: ccxt sends no Accept, or a wildcard, and takes a
+ * JSON body for the exchange's own response. */
 static bool wants_json(const struct request *r)
 {
     for (size_t i = 0; r && i < r->fields.count; i++) {
@@ -95,7 +96,7 @@ static bool wants_json(const struct request *r)
     return false;
 }
 
-/* Printable ASCII alone: fits a line of text, a structured field and JSON. */
+/* Printable ASCII only, which fits a line of text, a structured field and JSON. */
 static const char *plain(struct arena *arena, const char *words)
 {
     char *copy = arena_printf(arena, "%s", words);
@@ -126,7 +127,7 @@ static struct span text_body(struct arena *arena, const struct verdict *v, const
                                 sent_name(v->sent), plain(arena, v->detail)));
 }
 
-/* A string of RFC 8941 3.3.3, quotes included. */
+/* A string as RFC 8941 3.3.3 defines it, with its quotes. */
 static const char *quoted(struct arena *arena, const char *words)
 {
     size_t len = strlen(words);
@@ -183,12 +184,22 @@ struct response *reply_error(struct arena *arena, const struct request *request,
     return r;
 }
 
-/* Born with its task deferred, or WAITING for its answer; HEAD → BODY → END as the
- * events are told, where it frees itself. REFUSED while it waited, it fails instead.
- * Cancelled in any of them, it only waits to be freed. */
+/* WAITING: its response is not known. HEAD, BODY and END: the event that is next; after the
+ * last it frees itself. REFUSED: it was refused while it waited, and is to fail. CANCELLED:
+ * it is to be freed. */
+#define REPLY_STATES(S)                                                                            \
+    S(REPLY_WAITING, "waiting", TO(REPLY_HEAD) | TO(REPLY_REFUSED) | TO(REPLY_CANCELLED))          \
+    S(REPLY_HEAD, "head", TO(REPLY_BODY) | TO(REPLY_CANCELLED))                                    \
+    S(REPLY_BODY, "body", TO(REPLY_END) | TO(REPLY_CANCELLED))                                     \
+    S(REPLY_END, "end", TO(REPLY_CANCELLED))                                                       \
+    S(REPLY_REFUSED, "refused", TO(REPLY_CANCELLED))                                               \
+    S(REPLY_CANCELLED, "cancelled", 0)
+STATE_TYPE(reply, REPLY_STATES)
+
 struct reply {
     struct exchange exchange;
     uint32_t magic;
+    enum reply_state state;
     struct loop *loop;
     struct task task;
     const struct response *response;
@@ -196,7 +207,6 @@ struct reply {
     void (*gone)(void *context);
     void *context;
     struct verdict refusal;
-    enum { REPLY_WAITING, REPLY_HEAD, REPLY_BODY, REPLY_END, REPLY_REFUSED, REPLY_CANCELLED } state;
     bool paused;
 };
 
@@ -205,6 +215,11 @@ static struct reply *reply_of(struct exchange *x)
     struct reply *r = container_of(x, struct reply, exchange);
     MAGIC_CHECK(r, REPLY_MAGIC);
     return r;
+}
+
+static void enter(struct reply *r, enum reply_state to)
+{
+    STATE_ENTER(reply, &r->state, to, "http", 0);
 }
 
 static void reply_free(struct reply *r)
@@ -216,7 +231,7 @@ static void reply_free(struct reply *r)
 
 static void tell_head(struct reply *r)
 {
-    r->state = REPLY_BODY;
+    enter(r, REPLY_BODY);
     r->exchange.events->on_head(r->exchange.owner, r->response);
 }
 
@@ -228,7 +243,7 @@ static void tell_refusal(struct reply *r)
 
 static void tell_body(struct reply *r)
 {
-    r->state = REPLY_END;
+    enter(r, REPLY_END);
     if (r->body.len)
         r->exchange.events->on_body(r->exchange.owner, r->body.at, r->body.len);
 }
@@ -240,7 +255,7 @@ static void tell_end(struct reply *r)
     reply_free(r);
 }
 
-/* Each event may pause or cancel it. */
+/* Each event may pause or cancel the exchange. */
 static void reply_run(struct task *t)
 {
     struct reply *r = container_of(t, struct reply, task);
@@ -289,7 +304,7 @@ static void reply_resume(struct exchange *x)
         loop_defer(r->loop, &r->task);
 }
 
-/* An answer that is known comes whatever becomes of the request. */
+/* A response that is known is sent whatever happens to the request. */
 static void reply_refuse(struct exchange *x, const struct verdict *why)
 {
     struct reply *r = reply_of(x);
@@ -297,17 +312,16 @@ static void reply_refuse(struct exchange *x, const struct verdict *why)
         return;
     r->gone(r->context);
     r->refusal = *why;
-    r->state = REPLY_REFUSED;
+    enter(r, REPLY_REFUSED);
     loop_defer(r->loop, &r->task);
 }
 
 static void reply_cancel(struct exchange *x)
 {
     struct reply *r = reply_of(x);
-    CHECK(r->state != REPLY_CANCELLED);
     if (r->state == REPLY_WAITING)
         r->gone(r->context);
-    r->state = REPLY_CANCELLED;
+    enter(r, REPLY_CANCELLED);
     loop_defer(r->loop, &r->task);
 }
 
@@ -340,10 +354,9 @@ struct exchange *reply_open_later(struct loop *loop, void (*gone)(void *context)
 void reply_answer(struct exchange *x, const struct response *response, struct span body)
 {
     struct reply *r = reply_of(x);
-    CHECK(r->state == REPLY_WAITING);
     r->response = response;
     r->body = body;
-    r->state = REPLY_HEAD;
+    enter(r, REPLY_HEAD);
     loop_defer(r->loop, &r->task);
 }
 

@@ -8,7 +8,7 @@ struct scheme {
     bool websocket;
 };
 
-/* The longer of two that begin alike comes first. */
+/* A name that is a prefix of another comes after it. */
 static const struct scheme schemes[] = {
     {{"https", 5}, false, false},
     {{"http", 4}, true, false},
@@ -16,8 +16,15 @@ static const struct scheme schemes[] = {
     {{"ws", 2}, true, true},
 };
 
-/* How the scheme is parted from what follows. */
-enum parting { PARTED_NOT, PARTED_SLASH, PARTED_COLON_SLASH, PARTED_FULL, PARTED_ENCODED };
+/* What separates the scheme from what follows it: nothing, "/", ":/", "://", or one of the
+ * latter two with escapes. */
+enum separator {
+    SEPARATOR_NONE,
+    SEPARATOR_SLASH,
+    SEPARATOR_COLON_SLASH,
+    SEPARATOR_FULL,
+    SEPARATOR_ENCODED
+};
 
 static bool refuse(struct verdict *why, const char *detail)
 {
@@ -39,7 +46,7 @@ static int escaped_byte(struct span s, size_t at)
     return at < s.len && s.at[at] == '%' ? percent_byte(s, at + 1) : -1;
 }
 
-/* Decodes once; false where a "%" is not followed by two hex digits. */
+/* Decodes once; false if a "%" is not followed by two hex digits. */
 static bool decode(struct arena *arena, struct span s, struct span *out)
 {
     char *to = arena_alloc(arena, s.len + 1);
@@ -64,7 +71,7 @@ static const struct scheme *scheme_at(struct span s)
     return NULL;
 }
 
-/* Length of `c`, raw or escaped, at `at`; 0 if it is not there. */
+/* The length of `c`, raw or escaped, at `at`; 0 if it is not there. */
 static size_t take(struct span s, size_t at, char c, bool *escaped)
 {
     if (at < s.len && s.at[at] == c)
@@ -75,10 +82,10 @@ static size_t take(struct span s, size_t at, char c, bool *escaped)
     return 3;
 }
 
-/* What follows a scheme: "://", ":/" or "/", and the first two in any encoding;
- * `rest` is what comes behind. In a path ws and wss want all of "://": "/ws/KEY" is a
- * path of exchanges, whose key is no host to be asked for. */
-static enum parting parting_at(struct span s, bool wants_all, struct span *rest)
+/* The separator at the front of `s`; `rest` is what follows it. `wants_all`: only "://" counts
+ * as one. That is so for ws and wss in a path, since "/ws/KEY" is a path of some exchanges, whose
+ * key must not be taken for a host. */
+static enum separator separator_at(struct span s, bool wants_all, struct span *rest)
 {
     bool escaped = false;
     size_t colon = take(s, 0, ':', &escaped);
@@ -86,11 +93,11 @@ static enum parting parting_at(struct span s, bool wants_all, struct span *rest)
     size_t second = first ? take(s, colon + first, '/', &escaped) : 0;
     *rest = span_from(s, colon + first + second);
     if (wants_all && !second)
-        return PARTED_NOT;
+        return SEPARATOR_NONE;
     if (first)
-        return escaped ? PARTED_ENCODED : second ? PARTED_FULL : PARTED_COLON_SLASH;
+        return escaped ? SEPARATOR_ENCODED : second ? SEPARATOR_FULL : SEPARATOR_COLON_SLASH;
     *rest = span_from(s, 1);
-    return s.len && s.at[0] == '/' ? PARTED_SLASH : PARTED_NOT;
+    return s.len && s.at[0] == '/' ? SEPARATOR_SLASH : SEPARATOR_NONE;
 }
 
 /* "authority/path?query" behind a scheme. */
@@ -128,7 +135,7 @@ static bool parse_encoded(struct arena *arena, const struct scheme *scheme, stru
     return parse_rest(arena, scheme, plain, t, why);
 }
 
-/* "/?url=" and its value, SPEC 10: a raw one runs to the end, an encoded one to "&". */
+/* The value of "/?url=" (contract 10): a raw one extends to the end, an encoded one to "&". */
 static bool parse_parameter(struct arena *arena, struct span value, struct target *t,
                             struct verdict *why)
 {
@@ -136,24 +143,24 @@ static bool parse_parameter(struct arena *arena, struct span value, struct targe
     t->spelling = SPAN("/https://");
     const struct scheme *scheme = scheme_at(value);
     struct span rest = value;
-    enum parting parting =
-        scheme ? parting_at(span_from(value, scheme->name.len), false, &rest) : PARTED_NOT;
-    switch (parting) {
-    case PARTED_FULL:
-    case PARTED_COLON_SLASH: return parse_rest(arena, scheme, rest, t, why);
-    case PARTED_ENCODED: {
+    enum separator separator =
+        scheme ? separator_at(span_from(value, scheme->name.len), false, &rest) : SEPARATOR_NONE;
+    switch (separator) {
+    case SEPARATOR_FULL:
+    case SEPARATOR_COLON_SLASH: return parse_rest(arena, scheme, rest, t, why);
+    case SEPARATOR_ENCODED: {
         size_t end = span_find(rest, '&');
         if (end + 1 < rest.len)
             return refuse(why, "more parameters after an encoded ?url= value");
         return parse_encoded(arena, scheme, span_first(rest, end), t, why);
     }
-    case PARTED_NOT:
-    case PARTED_SLASH: break;
+    case SEPARATOR_NONE:
+    case SEPARATOR_SLASH: break;
     }
-    return refuse(why, "?url= takes a URL that begins https:// or http://");
+    return refuse(why, "the value of ?url= must begin with https:// or http://");
 }
 
-/* "/…": one of the prefix forms, or left to Host and names. */
+/* "/...": one of the prefix forms, or a path that is routed by Host or name. */
 static bool parse_path(struct arena *arena, struct span target, struct target *t,
                        struct verdict *why)
 {
@@ -161,20 +168,20 @@ static bool parse_path(struct arena *arena, struct span target, struct target *t
         return parse_parameter(arena, span_from(target, 6), t, why);
     struct span rest;
     const struct scheme *scheme = scheme_at(span_from(target, 1));
-    enum parting parting =
-        scheme ? parting_at(span_from(target, 1 + scheme->name.len), scheme->websocket, &rest)
-               : PARTED_NOT;
-    if (parting == PARTED_NOT) {
+    enum separator separator =
+        scheme ? separator_at(span_from(target, 1 + scheme->name.len), scheme->websocket, &rest)
+               : SEPARATOR_NONE;
+    if (separator == SEPARATOR_NONE) {
         t->form = TARGET_ORIGIN;
         t->path = target;
         return true;
     }
-    t->form = parting == PARTED_ENCODED ? TARGET_ENCODED : TARGET_PREFIX;
+    t->form = separator == SEPARATOR_ENCODED ? TARGET_ENCODED : TARGET_PREFIX;
     t->spelling = SPAN("/https://");
-    if (parting == PARTED_ENCODED)
+    if (separator == SEPARATOR_ENCODED)
         return parse_encoded(arena, scheme, rest, t, why);
-    if (parting != PARTED_FULL)
-        t->spelling = parting == PARTED_SLASH ? SPAN("/https/") : SPAN("/https:/");
+    if (separator != SEPARATOR_FULL)
+        t->spelling = separator == SEPARATOR_SLASH ? SPAN("/https/") : SPAN("/https:/");
     return parse_rest(arena, scheme, rest, t, why);
 }
 
@@ -184,7 +191,7 @@ static bool parse_absolute(struct arena *arena, struct span method, struct span 
     struct span rest;
     const struct scheme *scheme = scheme_at(target);
     if (!scheme || !span_starts(span_from(target, scheme->name.len), SPAN("://")))
-        return refuse(why, "a target begins with /, https:// or http://");
+        return refuse(why, "a target must begin with /, https:// or http://");
     t->form = scheme->plain ? TARGET_ABSOLUTE_HTTP : TARGET_ABSOLUTE_HTTPS;
     rest = span_from(target, scheme->name.len + 3);
     if (!parse_rest(arena, scheme, rest, t, why))
@@ -204,7 +211,7 @@ static bool parse_authority(struct arena *arena, struct span target, struct targ
     t->path = SPAN("/");
     o->secure = true;
     if (!authority_parse(arena, target, &o->host, &o->port, &o->is_ip) || o->port == 0)
-        return refuse(why, "CONNECT takes host:port");
+        return refuse(why, "the target of CONNECT must be host:port");
     return true;
 }
 
@@ -221,7 +228,7 @@ bool target_parse(struct arena *arena, struct span method, struct span target, s
     if (!span_is(target, SPAN("*")))
         return parse_absolute(arena, method, target, t, why);
     if (!span_is(method, SPAN("OPTIONS")))
-        return refuse(why, "the target * is for OPTIONS alone");
+        return refuse(why, "the target * is valid for OPTIONS only");
     t->form = TARGET_ASTERISK;
     t->path = target;
     return true;

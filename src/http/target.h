@@ -1,5 +1,5 @@
-/* The ways in which a request names its upstream (SPEC 3): parses a request
- * target. Pure; what it hands out lives in the given arena. */
+/* Parses a request target: the ways in which a request names its upstream (contract 3).
+ * Pure functions; their results live in the given arena, or borrow from the target. */
 #pragma once
 
 #include "base/failure.h"
@@ -7,7 +7,7 @@
 #include "http/origin.h"
 
 enum target_form {
-    TARGET_ORIGIN, /* "/path": routed by Host, name, or one of our own pages */
+    TARGET_ORIGIN, /* "/path": routed by Host or name, or a page of the proxy's own */
     TARGET_ABSOLUTE_HTTP,
     TARGET_ABSOLUTE_HTTPS,
     TARGET_PREFIX,    /* /https://host/…, /https/host/…, /https:/host/…, /wss://… */
@@ -20,18 +20,19 @@ enum target_form {
 struct target {
     enum target_form form;
     struct origin origin; /* absolute, prefix, encoded, parameter, authority forms */
-    bool written_http;    /* the scheme was http or ws: "http:// upstreams stay plain" */
-    bool websocket;       /* ws or wss */
-    struct span path;     /* path and query for the origin, never empty ("/"), never decoded
-                             but once for the encoded forms */
-    struct span spelling; /* prefix forms: "/https://", "/https:/" or "/https/", for Location */
+    bool written_http;    /* the scheme was http or ws, though `origin` may be secure */
+    bool websocket;       /* the scheme was ws or wss */
+    struct span path;     /* path and query for the origin, never empty ("/"); decoded once for
+                             the encoded forms, else not at all */
+    struct span spelling; /* prefix forms: "/https://", "/https:/" or "/https/", to be used
+                             in a rewritten Location */
 };
 
-/* False: `why` has the error (400, 414 is the caller's). http and ws with no
- * port, 80 or 443 become https on 443; any other port is kept. */
+/* False: `why` has the error (always 400; the caller checks for 414). http and ws without a
+ * port, or with port 80 or 443, become https on port 443; any other port is kept. */
 bool target_parse(struct arena *, struct span method, struct span target, struct target *,
                   struct verdict *why) MUST_CHECK;
 
-/* No control, space, "#" or byte beyond ASCII: what every request target must be
- * (llhttp lets some pass). */
+/* Whether it has no control character, space, "#" or non-ASCII byte, some of which llhttp
+ * accepts in a request target. */
 bool target_is_clean(struct span) MUST_CHECK;

@@ -1,5 +1,5 @@
-/* Why a connection to an origin ended: the rows of close_reason.def, which /stats,
- * /metrics and the log name. */
+/* Why a connection to an origin was closed: the rows of close_reason.def, whose keys appear
+ * in /stats, /metrics and the log. A plain value. */
 #pragma once
 
 enum close_reason {
@@ -9,4 +9,5 @@ enum close_reason {
     CLOSE_REASON_COUNT
 };
 
-const char *close_reason_name(enum close_reason); /* "idle_timeout" */
+/* Its key: "idle_timeout". */
+const char *close_reason_name(enum close_reason);

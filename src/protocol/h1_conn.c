@@ -75,7 +75,7 @@ static void settle(struct task *t)
     MAGIC_CHECK(h, MAGIC);
     struct h1_exchange *x = h->current;
     if (x == NULL) {
-        be_gone(h, CLOSE_ERROR, "given up while busy");
+        be_gone(h, CLOSE_ERROR, "its exchange was cancelled");
         return;
     }
     h->current = NULL;
@@ -85,9 +85,9 @@ static void settle(struct task *t)
     h1_exchange_detach(x);
     stream_resume(h->stream);
     if (!keeps_alive)
-        be_gone(h, CLOSE_RESPONSE, "its answer ended the line");
+        be_gone(h, CLOSE_RESPONSE, "not reusable after this exchange");
     else if (h->state == H1_CONN_SPOILED)
-        be_gone(h, CLOSE_PEER, "bytes or an end behind the answer");
+        be_gone(h, CLOSE_PEER, "the origin sent more, or closed, behind the response");
     else
         h->base.events->on_room(h->base.owner);
     h1_exchange_end(x);
@@ -124,7 +124,7 @@ static void on_data(void *owner, const char *data, size_t len)
         return;
     struct h1_exchange *x = h->current;
     if (x == NULL) {
-        be_gone(h, CLOSE_PEER, "bytes nobody asked for");
+        be_gone(h, CLOSE_PEER, "the origin sent bytes while it was idle");
         return;
     }
     enum failure why;
@@ -257,7 +257,7 @@ static struct stream *surrender(struct conn *c, struct span *ahead)
     *ahead = h1_exchange_surrender(h->current);
     h->stream = NULL;
     h->current = NULL;
-    be_gone(h, CLOSE_RESPONSE, "it was upgraded");
+    be_gone(h, CLOSE_RESPONSE, "upgraded to another protocol");
     return stream;
 }
 

@@ -135,7 +135,7 @@ static int on_text(llhttp_t *parser, const char *at, size_t len)
     if (head_add(&h->head, at, len))
         return HPE_OK;
     return refuse(h, FAILURE_HTTP_RESPONSE_HEADER_SECTION_SIZE,
-                  "the answer's head is larger than max_header_size");
+                  "the response head is larger than max_header_size");
 }
 
 static int on_cut(llhttp_t *parser)
@@ -147,7 +147,7 @@ static int on_cut(llhttp_t *parser)
 static int take_interim(struct h1_exchange *h)
 {
     if (++h->interim > INTERIM_MAX)
-        return refuse(h, FAILURE_HTTP_PROTOCOL_ERROR, "more than 16 interim answers");
+        return refuse(h, FAILURE_HTTP_PROTOCOL_ERROR, "more than 16 interim responses");
     h->base.events->on_interim(h->base.owner, &h->parsed);
     return unless_over(h, NO_BODY);
 }
@@ -176,7 +176,7 @@ static int on_headers_complete(llhttp_t *parser)
     r->reason = head_reason(&h->head, 0);
     r->fields = head_fields(&h->head, 1);
     if (parser->http_major != 1)
-        return refuse(h, FAILURE_HTTP_PROTOCOL_ERROR, "the answer is not HTTP/1.x");
+        return refuse(h, FAILURE_HTTP_PROTOCOL_ERROR, "the response is not HTTP/1.x");
     if (r->status == 101 && h->upgrades)
         return take_switch(h);
     h->rest_ms = keep_alive_rest_ms(&r->fields);
@@ -266,10 +266,10 @@ bool h1_exchange_eof(struct h1_exchange *h, bool orderly, bool reset, enum failu
     }
     if (reset || h->response == H1_RESPONSE_AWAITED) {
         *why = FAILURE_CONNECTION_TERMINATED;
-        *detail = "the origin closed the connection without an answer";
+        *detail = "the origin closed the connection before a response";
     } else {
         *why = FAILURE_HTTP_RESPONSE_INCOMPLETE;
-        *detail = "the origin closed the connection within its answer";
+        *detail = "the origin closed the connection within its response";
     }
     return false;
 }

@@ -228,7 +228,7 @@ static void fail_refused(struct h2_conn *h, struct h2_exchange *x)
 {
     struct verdict v = verdict_make(FAILURE_CONNECTION_TERMINATED, SENT_NO, "%s",
                                     h->state == H2_CONN_LEAVING
-                                        ? "the origin said GOAWAY and left the request undone"
+                                        ? "the origin sent GOAWAY without processing the request"
                                         : "the origin refused the stream");
     v.undone = detach(h, x) != SENT_NO;
     h2_exchange_fail(x, &v);
@@ -238,8 +238,9 @@ static void fail_refused(struct h2_conn *h, struct h2_exchange *x)
 static void fail_http1_required(struct h2_conn *h, struct h2_exchange *x)
 {
     h->base.wants_http1 = true;
-    struct verdict v = verdict_make(FAILURE_CONNECTION_TERMINATED, detach(h, x),
-                                    "the origin wants HTTP/1.1 for it (HTTP_1_1_REQUIRED)");
+    struct verdict v =
+        verdict_make(FAILURE_CONNECTION_TERMINATED, detach(h, x),
+                     "the origin requires HTTP/1.1 for this request (HTTP_1_1_REQUIRED)");
     v.undone = true;
     h2_exchange_fail(x, &v);
 }
@@ -316,7 +317,7 @@ static void on_goaway(void *owner, uint32_t code)
 {
     struct h2_conn *h = of_owner(owner);
     h->base.wants_http1 |= code == NGHTTP2_HTTP_1_1_REQUIRED;
-    leave(h, h->open.count ? CLOSE_RESPONSE : CLOSE_PEER, "the origin said GOAWAY");
+    leave(h, h->open.count ? CLOSE_RESPONSE : CLOSE_PEER, "the origin sent GOAWAY");
 }
 
 static bool on_talk(void *owner)
@@ -462,7 +463,7 @@ static void on_reset(struct conn *c, struct h2_exchange *x, uint32_t code)
 
 static void on_misdirected(struct conn *c)
 {
-    leave(self(c), CLOSE_RESPONSE, "it was told that it leads elsewhere (421)");
+    leave(self(c), CLOSE_RESPONSE, "the origin answered 421 (Misdirected Request)");
 }
 
 /* A connection on which nothing was received since then may be dead. If several exchanges are
@@ -573,7 +574,7 @@ struct conn *h2_conn_new(struct loop *l, struct stream *s, bool secure, size_t h
     h->heard_at = loop_now(l);
     list_init(&h->open);
     list_init(&h->ending);
-    on_offence(h, "the origin broke the rules of HTTP/2"); /* where nghttp2 says no more */
+    on_offence(h, "the origin violated HTTP/2"); /* where nghttp2 says no more */
     bucket_configure(&h->talk, TALK_PER_S, 1000, TALK_BURST, h->heard_at);
     h2_session_init(&h->session, &session_events, h, header_limit);
     task_init(&h->flush, flush);

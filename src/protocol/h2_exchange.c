@@ -237,7 +237,7 @@ void h2_exchange_too_large(struct h2_exchange *h)
 {
     MAGIC_CHECK(h, MAGIC);
     give_up(h, FAILURE_HTTP_RESPONSE_HEADER_SECTION_SIZE,
-            "the answer's head is larger than max_header_size");
+            "the response head is larger than max_header_size");
 }
 
 void h2_exchange_field(struct h2_exchange *h, struct span name, struct span value)
@@ -252,7 +252,7 @@ void h2_exchange_field(struct h2_exchange *h, struct span name, struct span valu
 static void take_interim(struct h2_exchange *h, const struct response *r)
 {
     if (++h->interim > INTERIM_MAX)
-        give_up(h, FAILURE_HTTP_PROTOCOL_ERROR, "more than 16 interim answers");
+        give_up(h, FAILURE_HTTP_PROTOCOL_ERROR, "more than 16 interim responses");
     else
         h->base.events->on_interim(h->base.owner, r);
 }

@@ -4,14 +4,14 @@
 
 #include "http/hop_by_hop.h"
 
-#define PSEUDO 4
+#define PSEUDO_FIELDS 4
 
 struct out {
     nghttp2_nv *at;
     size_t count, room;
 };
 
-/* nghttp2 copies both, and writes names in lower case. */
+/* nghttp2 copies name and value, and converts the name to lower case. */
 static void add(struct out *out, struct span name, struct span value)
 {
     CHECK(out->count < out->room);
@@ -26,7 +26,7 @@ static bool is_cookie(const struct field *f)
     return span_is_nocase(f->name, SPAN("Cookie"));
 }
 
-/* Where the next crumb begins: behind "; ", or at the end. */
+/* Where the first crumb ends: at "; ", or at the end of the value. */
 static size_t crumb_end(struct span s)
 {
     for (size_t i = 0; i + 1 < s.len; i++)
@@ -35,7 +35,7 @@ static size_t crumb_end(struct span s)
     return s.len;
 }
 
-/* RFC 9113 8.2.3: joined by "; " the crumbs are the field as it was. */
+/* Joined by "; ", the crumbs are the original field again (RFC 9113 8.2.3). */
 static void add_crumbs(struct out *out, struct span name, struct span value)
 {
     size_t end;
@@ -56,7 +56,7 @@ static size_t count_crumbs(struct span value)
     return n;
 }
 
-/* RFC 9113 8.2.2: of the fields about one connection only "te: trailers" stays. */
+/* Of the connection-specific fields only "te: trailers" is sent (RFC 9113 8.2.2). */
 static bool goes_on(const struct hop_by_hop *hop_by_hop, const struct field *f)
 {
     if (span_is_nocase(f->name, SPAN("TE")))
@@ -92,7 +92,7 @@ static void add_fields(struct out *out, const struct fields *fields)
 nghttp2_nv *h2_request_fields(struct arena *a, const struct conn_request *r, bool secure,
                               size_t *count)
 {
-    struct out out = prepare(a, &r->fields, PSEUDO + 1);
+    struct out out = prepare(a, &r->fields, PSEUDO_FIELDS + 1);
     add(&out, SPAN(":method"), r->method);
     add(&out, SPAN(":scheme"), secure ? SPAN("https") : SPAN("http"));
     add(&out, SPAN(":authority"), r->authority);

@@ -69,7 +69,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 {
     struct h2_session *s = user;
     if (hd->type == NGHTTP2_PUSH_PROMISE) /* our SETTINGS forbid it, and were sent first */
-        return end_conn(s, "a PUSH_PROMISE, though it was told that none are taken");
+        return end_conn(s, "a PUSH_PROMISE, although push is disabled");
     if (!is_work(s, hd) && !s->events->on_talk(s->owner))
         return end_conn(s, "a flood of frames that carry nothing");
     if (hd->type == NGHTTP2_HEADERS)

@@ -2,7 +2,7 @@
 
 #define SECONDS_MOST (UINT64_C(366) * 86400)
 
-/* Digits alone, quoted or not; more than a year is as good as a year. */
+/* Digits only, with or without quotes; more than a year counts as a year. */
 static bool read_seconds(struct span s, uint64_t *seconds)
 {
     if (s.len >= 2 && s.at[0] == '"' && s.at[s.len - 1] == '"')
@@ -26,7 +26,7 @@ static bool read_timeout(struct span parameter, uint64_t *seconds)
            read_seconds(span_trim(span_from(parameter, name + 1)), seconds);
 }
 
-/* Of several the shortest holds. */
+/* If there are several timeouts, the shortest counts. */
 uint64_t keep_alive_rest_ms(const struct fields *fields)
 {
     uint64_t least = UINT64_MAX, seconds;

@@ -136,6 +136,8 @@ static bool is_one_message(const char *at, size_t len, bool is_head)
     settings.on_headers_complete = witness_head;
     settings.on_message_complete = witness_complete;
     llhttp_init(&w.parser, HTTP_RESPONSE, &settings);
+    llhttp_set_lenient_keep_alive(&w.parser, 1); /* as h1_exchange does */
+    llhttp_set_lenient_chunked_length(&w.parser, 1);
     w.parser.data = &w;
     llhttp_errno_t error = llhttp_execute(&w.parser, at, len);
     return error == HPE_PAUSED && w.whole && llhttp_get_error_pos(&w.parser) == at + len;
