@@ -4,11 +4,11 @@
 
 #include "proxy/credentials.h"
 
-#define TOKEN_PART_MOST 4096 /* bytes of a part of a token that are looked into */
+#define TOKEN_PART_MAX 4096 /* bytes; a longer part of a token is not read */
 
-/* ---------------------------------------------------------------- where it stands */
+/* ------------------------------------------------------------- where the key is */
 
-/* Such values differ with each request. */
+/* Values that differ with each request. */
 static bool is_of_one_request(struct span name)
 {
     static const struct span words[] = {{"sign", 4}, {"timestamp", 9}, {"passphrase", 10}};
@@ -61,7 +61,7 @@ static int base64url_value(char c)
     return c == '-' ? 62 : c == '_' ? 63 : -1;
 }
 
-/* Without padding (RFC 7515 2). Returns how many bytes it makes; 0: it is none. */
+/* Without padding (RFC 7515 2). Returns the number of bytes; 0: `part` is malformed. */
 static size_t base64url_decode(struct span part, char *to)
 {
     uint32_t bits = 0;
@@ -77,10 +77,10 @@ static size_t base64url_decode(struct span part, char *to)
     return part.len % 4 == 1 ? 0 : len;
 }
 
-/* The JSON object that a part of a token is; NULL: it is none. */
+/* A part of a token as a JSON object; NULL: it is not one. */
 static json_t *part_object(struct span part)
 {
-    char decoded[TOKEN_PART_MOST];
+    char decoded[TOKEN_PART_MAX];
     if (part.len > sizeof decoded)
         return NULL;
     json_t *o = json_loadb(decoded, base64url_decode(part, decoded), 0, NULL);
@@ -104,7 +104,8 @@ static uint64_t hash_of(struct span value)
     return hash > API_KEY_NONE ? hash : API_KEY_NONE + 1;
 }
 
-/* Whom a token (header.payload.signature) names; false: it is none, or names nobody. */
+/* The hash of the name in a token (header.payload.signature). False: it is no token, or has
+ * no name in it. */
 static bool hash_token(struct span value, uint64_t *hash)
 {
     size_t dot = span_find(value, '.'),

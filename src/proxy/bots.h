@@ -1,6 +1,6 @@
-/* Who asks: the names that requests bear in Trunkline-Client, and what each bot
- * asked for and burnt. Embedded in the daemon's totals; bounded: the first
- * BOTS_MAX names, the rest together as `other`. Counters only grow. */
+/* The bots: the names that requests give in Trunkline-Client, and how many requests and how
+ * much weight each of them used. Embedded in the daemon's totals, and bounded: the first
+ * BOTS_MAX names have an entry, all others share `other`. No states; counters only grow. */
 #pragma once
 
 #include "base/span.h"
@@ -11,7 +11,7 @@
 struct bot {
     char name[BOT_NAME_MAX + 1];
     uint64_t requests, failed;
-    uint64_t weight; /* by which the weight header grew with its answers */
+    uint64_t weight; /* by how much weight_header grew with the responses to it */
 };
 
 struct bots {
@@ -20,10 +20,10 @@ struct bots {
     struct bot other;
 };
 
-/* The bot of that name, new ones included; `other` for a name too many, or one that
- * is empty, longer than BOT_NAME_MAX or no token (RFC 9110 5.6.2). */
+/* The bot of that name, which is added if it is new. `other` if there are too many, or if
+ * the name is empty, longer than BOT_NAME_MAX or not a token (RFC 9110 5.6.2). */
 struct bot *bots_find(struct bots *, struct span name);
 
-/* Tells all of them, `other` last, if anybody was counted there. */
+/* Visits all of them; `other` last, if a request was counted there. */
 void bots_each(const struct bots *, void (*visit)(void *context, const struct bot *),
                void *context);

@@ -2,7 +2,7 @@
 
 #include "http/percent.h"
 
-/* Asked of every field of every request: looks at first letters first. */
+/* Called for every field of every request: compares the first letter first. */
 static bool begins_with_word(struct span s)
 {
     switch (s.at[0] | 0x20) {
@@ -34,8 +34,8 @@ bool credential_name(const struct config_names *names, struct span name)
     return credential_is_listed(names, name);
 }
 
-/* Meant for the proxy; or of a WebSocket's handshake, whose "key" is a new one each time
- * (RFC 6455 11.3.1). */
+/* Fields for the proxy; and those of a WebSocket's handshake, whose "key" is random (RFC 6455
+ * 11.3.1). */
 static bool is_no_credential(struct span field)
 {
     return span_starts_nocase(field, SPAN("Proxy-")) ||
@@ -55,8 +55,8 @@ static bool bears_field(const struct upstream_config *u, const struct fields *fi
     return false;
 }
 
-/* Reads the parameter that begins at `*at` and goes on to the next one; returns its
- * value as it stands. */
+/* Reads the parameter that begins at `*at`, and moves `*at` to the next one. Returns its
+ * value, not decoded. */
 static struct span read_parameter(struct span query, size_t *at, struct text *name)
 {
     size_t i = *at;

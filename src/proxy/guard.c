@@ -19,7 +19,8 @@ static bool is_upstream_host(const struct config *c, struct span host)
     return false;
 }
 
-/* No Host (HTTP/1.0) and an empty one leave `host` empty: no browser sends these. */
+/* `host` is left empty by a missing Host (HTTP/1.0) and by an empty one: no browser sends
+ * either. */
 static bool read_host(const struct request *q, struct authority *a)
 {
     const struct field *f = fields_find(&q->fields, SPAN("Host"));
@@ -33,7 +34,7 @@ static bool read_host(const struct request *q, struct authority *a)
     return true;
 }
 
-/* DNS rebinding: a page of evil.example whose name now means 127.0.0.1. */
+/* Against DNS rebinding: a page of evil.example whose name now resolves to 127.0.0.1. */
 static bool host_passes(const struct config *c, const struct ingress *in,
                         const struct authority *host, struct verdict *why)
 {
@@ -49,7 +50,7 @@ static bool is_site(struct span value)
     return span_starts_nocase(value, SPAN("http:")) || span_starts_nocase(value, SPAN("https:"));
 }
 
-/* "scheme://authority" and nothing behind it, RFC 6454 7. */
+/* "scheme://authority" and nothing else (RFC 6454 7). */
 static bool site_parse(struct arena *arena, struct span value, struct origin *o)
 {
     struct span rest;
@@ -69,7 +70,7 @@ static bool lists_port(const struct config_addresses *listen, uint16_t port)
     return false;
 }
 
-/* One of our listeners' ports, those of upstreams included? */
+/* Does one of our listeners, those of upstreams included, have this port? */
 static bool is_own_port(const struct config *c, const struct ingress *in, uint16_t port)
 {
     if (port == in->port || lists_port(&c->listen, port))
@@ -80,8 +81,8 @@ static bool is_own_port(const struct config *c, const struct ingress *in, uint16
     return false;
 }
 
-/* Our own page has the authority that Host names, or is on another listener of
- * ours on this machine. */
+/* A page of our own has the authority that is in Host, or that of another listener of ours
+ * on this machine. */
 static bool is_own_site(const struct config *c, const struct ingress *in,
                         const struct authority *host, const struct origin *site)
 {
@@ -100,11 +101,11 @@ static bool origin_passes(const struct config *c, const struct ingress *in, cons
 {
     struct origin site;
     if (span_is_nocase(value, SPAN("null")))
-        return DENY(why, "a page without an origin may not call");
+        return DENY(why, "a web page with an opaque origin may not use trunkline");
     if (!is_site(value))
         return true;
     if (!site_parse(q->arena, value, &site))
-        return DENY(why, "the Origin field is no origin");
+        return DENY(why, "the Origin field is not an origin");
     if (is_own_site(c, in, host, &site))
         return true;
     if (r->kind == ROUTE_UPSTREAM && origin_is(&site, &r->origin))
@@ -165,15 +166,15 @@ bool guard_request(const struct config *c, const struct ingress *in, const struc
         return false;
     if (came_back(q)) {
         *why = verdict_make(FAILURE_PROXY_LOOP_DETECTED, SENT_NO,
-                            "the request has been through trunkline already");
+                            "the request has already passed through trunkline");
         return false;
     }
     if (r->kind == ROUTE_UPSTREAM && !r->listed && c->unlisted == UNLISTED_DENY)
-        return DENY(why, "hosts without an upstream block are not to be reached");
+        return DENY(why, "hosts without an upstream block may not be reached (unlisted = deny)");
     return true;
 }
 
-/* Whatever else passed guard_request() is the origin's own business. */
+/* Any other Origin that has passed guard_request() is for the origin to judge. */
 bool guard_drops_origin(const struct config *c, const struct ingress *in,
                         const struct field *origin)
 {
@@ -191,7 +192,7 @@ bool guard_drops_origin(const struct config *c, const struct ingress *in,
     return own;
 }
 
-/* IANA's special-purpose registry, as far as SPEC 3 names it. */
+/* IANA's special-purpose registry, as far as contract 3 names it. */
 static bool ipv4_is_public(uint32_t a)
 {
     static const struct {

@@ -30,7 +30,8 @@ static bool has_scheme(struct span s)
     return i < s.len && s.at[i] == ':';
 }
 
-/* How many dots a segment is, as WHATWG's URL counts ("%2e" is one); 0: none. */
+/* The number of dots that a segment consists of ("%2e" is one, as in the WHATWG URL
+ * standard); 0: it is an ordinary segment. */
 static unsigned dots(struct span segment)
 {
     unsigned count = 0;
@@ -44,7 +45,7 @@ static unsigned dots(struct span segment)
     return count <= 2 ? count : 0;
 }
 
-/* How much of a path stands before its last slash. */
+/* The length of a path up to its last slash. */
 static size_t parent(const char *path, size_t len)
 {
     while (len && path[len - 1] != '/')
@@ -52,8 +53,8 @@ static size_t parent(const char *path, size_t len)
     return len ? len - 1 : 0;
 }
 
-/* RFC 3986 5.2.4 for a path that begins with "/": a client that resolved the dots
- * itself would climb out of the prefix. */
+/* RFC 3986 5.2.4 for a path that begins with "/". Done here, since a client that resolved
+ * the dots by itself would climb out of the prefix. */
 static struct span remove_dots(struct arena *arena, struct span path)
 {
     char *to = arena_alloc(arena, path.len + 1);
@@ -98,7 +99,7 @@ static struct span resolve(struct arena *arena, struct span base, struct span va
     return span_of(arena_printf(arena, "%.*s%.*s", SPAN_ARG(ref.path), SPAN_ARG(ref.rest)));
 }
 
-/* "/https://host/path" in the client's spelling; http where the origin is plain. */
+/* "/https://host/path" in the spelling that the client used; http if the origin is plain. */
 static struct span as_prefix(struct arena *arena, const struct route *r, const struct origin *to,
                              struct span path)
 {
@@ -108,14 +109,14 @@ static struct span as_prefix(struct arena *arena, const struct route *r, const s
                                 SPAN_ARG(parting), SPAN_ARG(host), SPAN_ARG(path)));
 }
 
-/* A path alone; one that begins "//" would name a host. */
+/* A path alone. One that began with "//" would be read as a host, hence the "/." */
 static struct span as_path(struct arena *arena, struct span path)
 {
     bool network = path.len > 1 && (path.at[1] == '/' || path.at[1] == '\\');
     return network ? span_of(arena_printf(arena, "/.%.*s", SPAN_ARG(path))) : path;
 }
 
-/* A target of the route's own origin, in the form in which the client named it. */
+/* A target at the origin of the request, in the form in which the client named it. */
 static struct span to_own(struct arena *arena, const struct route *r, struct span path)
 {
     switch (r->form) {
@@ -134,8 +135,8 @@ static struct span to_own(struct arena *arena, const struct route *r, struct spa
     return as_path(arena, path);
 }
 
-/* Would the prefix form of this origin bring a client where Location sends it? A
- * plain one only if it is configured so: others would be reached by TLS. */
+/* Does the prefix form of this origin lead to where Location points? For a plain origin
+ * only if it is configured as one: any other would be reached by TLS. */
 static bool is_reachable(const struct config *config, const struct origin *o)
 {
     if (o->secure)
@@ -177,7 +178,7 @@ struct span location_rewrite(struct arena *arena, const struct config *config,
         if (network && r->form == FORM_ABSOLUTE_HTTP)
             return value;
         struct span url = value;
-        if (network) /* says what it meant at the origin, whatever becomes of it */
+        if (network) /* its scheme is that of the origin, also if it stays as it is */
             url = span_of(
                 arena_printf(arena, "http%s:%.*s", r->origin.secure ? "s" : "", SPAN_ARG(value)));
         if (!origin_parse(arena, url, &to, &rest))

@@ -17,7 +17,7 @@ struct proxy {
     struct coalescer *coalescer;
     struct config *config;
     struct totals totals;
-    struct list followed; /* transactions whose client has left */
+    struct list followed; /* transactions whose client has disconnected */
     record_listener *on_record;
     uint64_t record_least_us;
     void *context;
@@ -93,7 +93,7 @@ static void note_unchanged(void *context, const struct pool *p)
     u->ids[u->count++] = pool_id(p);
 }
 
-/* What an upstream gave under other settings is not served under these. */
+/* Responses that were stored under other settings are not served under the new ones. */
 static void renew(struct proxy *p, const struct config *new)
 {
     struct unchanged u = {.old = p->config, .new = new};
@@ -160,7 +160,7 @@ static struct exchange *begin(struct proxy *p, const struct request *r, const st
     return transaction_open(&order, events, owner);
 }
 
-/* RFC 9110 9.3.8 and 7.6.2: the last recipient of TRACE tells what it got. */
+/* RFC 9110 9.3.8 and 7.6.2: the final recipient of a TRACE answers with what it received. */
 static struct exchange *answer_here(struct proxy *p, const struct request *r,
                                     const struct ingress *in, const struct route *route,
                                     const struct exchange_events *events, void *owner)
@@ -205,7 +205,8 @@ void proxy_note_refusal(struct proxy *p, const struct request *r, const struct i
         p->on_record(p->context, &t.record);
 }
 
-/* Its owner may have forgotten to tell it of the CA, and sees nothing but errors there. */
+/* Most likely the client does not trust our CA: its user sees nothing but connection errors,
+ * so the first one of each upstream is a warning. */
 void proxy_note_unsecured(struct proxy *p, const struct ingress *in, const struct verdict *why)
 {
     const struct upstream_config *u =

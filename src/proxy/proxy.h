@@ -1,6 +1,7 @@
-/* The proxying itself: takes a request that was routed, gives an exchange that
- * answers it over a pooled line, or says why not. Holds the configuration that
- * new requests pin, and the totals. Owned by main. */
+/* The proxy itself: takes a request that has been routed, and gives an exchange that
+ * answers it over a pooled connection or says why not. It holds the configuration that new
+ * requests pin, the store with its coalescer, and the daemon's totals. Owned by the daemon.
+ * It has no states: what is under way is on its lists. */
 #pragma once
 
 #include "http/exchange.h"
@@ -11,48 +12,51 @@
 
 struct proxy;
 
+/* `pools` outlives it. proxy_configure() must follow before the first request. */
 struct proxy *proxy_new(struct loop *, struct pools *);
 
-/* Who is told of records from now on: of requests that took so long at least, and of
- * orders of unknown fate however long they took. NULL: nobody. Others are not made. */
+/* Sets the listener for records: of requests that took `least_us` or more, and of orders of
+ * unknown fate however long they took. NULL: none. */
 void proxy_record(struct proxy *, record_listener *, uint64_t least_us, void *context);
 
-/* New requests pin this configuration from now on. Stored answers of upstreams whose
- * settings changed are dropped: they were got under other rules. */
+/* New requests pin this configuration from now on (a reference is taken). Stored responses
+ * of upstreams whose settings changed are dropped: other rules applied to them. */
 void proxy_configure(struct proxy *, struct config *);
-struct config *proxy_config(const struct proxy *);
+struct config *proxy_config(const struct proxy *); /* borrowed */
 const struct totals *proxy_totals(const struct proxy *);
 size_t proxy_active(const struct proxy *); /* requests under way */
 
 /* The requests under way, to be walked and described. */
 struct under_way *proxy_under_way(struct proxy *);
+
+/* What the store holds now. */
 struct store_counts proxy_stored(const struct proxy *);
 
-/* Answers a request that goes to an origin (ROUTE_UPSTREAM). `route` is copied,
- * `request` and `ingress` live until the exchange's end. */
+/* Answers a request that goes to an origin (ROUTE_UPSTREAM). `route` is copied; `request`
+ * and `ingress` are borrowed until the exchange ends (see also exchange_leave()). */
 struct exchange *proxy_open(struct proxy *, const struct request *, const struct ingress *,
                             const struct route *, const struct exchange_events *, void *owner);
 
-/* Answers with an error of ours, counted and logged; `route` may name an
- * upstream that is meant, or be NULL. */
+/* Answers with an error of our own, which is counted and logged; `route` names the upstream
+ * that was meant, or is NULL. Borrows as proxy_open() does. */
 struct exchange *proxy_refuse(struct proxy *, const struct request *, const struct ingress *,
                               const struct route *, const struct verdict *,
                               const struct exchange_events *, void *owner);
 
-/* Counts and logs what the client side refused by itself. */
+/* Counts and logs a request that the client's side has refused by itself. */
 void proxy_note_refusal(struct proxy *, const struct request *, const struct ingress *,
                         const struct verdict *);
 
-/* Counts and tells of a client inside CONNECT (`tunnel` is set) with whom no TLS came
- * about. */
+/* Counts and logs that a client failed to establish TLS inside its CONNECT (`tunnel` is
+ * set). */
 void proxy_note_unsecured(struct proxy *, const struct ingress *, const struct verdict *);
 
-/* The very end: requests whose client has left are not followed any longer, and end with
- * this error of ours, later in this turn. */
+/* The daemon ends: requests whose client has disconnected are no longer followed, and end
+ * with this error of our own later in this turn of the loop. */
 void proxy_settle(struct proxy *, const struct verdict *);
 
-/* Likewise at once, and no answer is read any more that nobody hears. */
+/* Likewise at once, and shared responses that nobody waits for are read no further. */
 void proxy_stop(struct proxy *);
 
-/* Frees it; no exchange may be under way. */
+/* No exchange may be under way. */
 void proxy_free(struct proxy *);

@@ -3,12 +3,12 @@
 #include "http/percent.h"
 #include "proxy/credentials.h"
 
-#define DEPTHS 8 /* nested encodings told apart; deeper ones count as the last */
-#define UNKNOWN_SHOWN 16
-#define TOKEN_MIN 32
+#define DEPTHS 8 /* levels of nested encoding that are told apart; deeper ones count as the last */
+#define UNKNOWN_SHOWN 16 /* characters of a first segment that names no upstream */
+#define TOKEN_MIN 32     /* characters of a segment that may be a secret */
 #define UUID_LEN 36
 
-/* A byte as nested encodings spell it: "&" at depth 0, "%26" at 1, "%2526" at 2. */
+/* A byte in a nested encoding: "&" is at depth 0, "%26" at 1, "%2526" at 2. */
 struct unit {
     char byte;
     unsigned depth;
@@ -35,31 +35,32 @@ static struct unit unit_at(struct span s, size_t at)
     return u;
 }
 
-/* What is being read of a target, decoded as deep as it goes. Where a name begins
- * depends on how often the origin decodes, so there is one reading for each
- * depth: reading d sees the separators of depth d and below. */
+/* The reading of a target, decoded as deeply as possible. Where a name begins depends on how
+ * often the origin decodes, so there is one reading for each depth: reading d sees the
+ * separators of depth d and below. */
 struct reading {
     const struct config_names *params;
     struct text *out;
-    char *bytes; /* so far, decoded */
+    char *bytes; /* decoded so far */
     size_t len;
-    size_t start[DEPTHS]; /* of the name, in `bytes`, at the shortest */
-    bool secret[DEPTHS];  /* the name, at the longest, contains a word */
-    bool query[DEPTHS];   /* the "?" that begins it has been seen */
+    size_t start[DEPTHS]; /* where the shortest possible name begins, in `bytes` */
+    bool secret[DEPTHS];  /* the longest possible name contains one of the words */
+    bool query[DEPTHS];   /* the "?" that begins the query has been seen */
 
     size_t segment, shown; /* where the present segment begins, in `bytes` and in `out` */
     char begun_by;         /* the separator before it; '\0' at the target's start */
     struct span previous;  /* the segment before */
-    bool is_authority;     /* it follows "//" */
-    bool in_streams;       /* it is one of a list of stream names or listen keys */
-    bool is_unrouted;      /* the target; and this is its first segment */
-    bool has_colon;        /* the present segment: it was seen whether "bot123" precedes it */
+    bool is_authority;     /* the present segment follows "//" */
+    bool in_streams;       /* it is in a list of stream names or listen keys */
+    bool is_unrouted;      /* it is the first one of a request that goes to no upstream */
+    bool has_colon;        /* it has a colon, which was checked for "bot123" before it */
 };
 
 /* ---------------------------------------------------------------- parameters */
 
-/* The words of which a name need contain only one; by their last letters, since this is
- * asked at every byte. "sign" contains "sig", "passphrase" and "password" "pass". */
+/* A name that contains one of these words is a credential's. This is called at every byte,
+ * hence the comparison of last letters first. "sign" contains "sig"; "passphrase" and
+ * "password" contain "pass". */
 static bool ends_with_word(struct span s)
 {
     static const struct span words[] = {
@@ -74,7 +75,7 @@ static bool ends_with_word(struct span s)
     return false;
 }
 
-/* A broken escape may spell anything to somebody. */
+/* A broken escape may decode to anything somewhere, so it makes the name a secret. */
 static void read_byte(struct reading *r, const struct unit *u)
 {
     r->bytes[r->len++] = u->byte;
@@ -95,8 +96,8 @@ static void read_separator(struct reading *r, const struct unit *u)
     }
 }
 
-/* Is the name that ends here, at a "=" of that depth, a credential's? Most begin at the
- * same place at every depth. */
+/* Is the name that ends here, at a "=" of that depth, a credential's? Depths at which it begins
+ * at the same place are checked once. */
 static bool name_is_secret(const struct reading *r, unsigned depth)
 {
     for (unsigned d = depth; d < DEPTHS; d++) {
@@ -196,7 +197,7 @@ static struct span segment_of(const struct reading *r)
     return (struct span){r->bytes + r->segment, r->len - r->segment};
 }
 
-/* A listen key is a path segment like any stream's name, but for the "@" of these. */
+/* A listen key is a path segment just like a stream's name, but has no "@". */
 static bool segment_is_secret(const struct reading *r, struct span s)
 {
     if (r->is_unrouted && s.len > UNKNOWN_SHOWN)
@@ -215,8 +216,8 @@ static bool begins_streams(const struct reading *r, struct span s, char ended_by
             span_is_nocase(s, SPAN("stream")) || span_is_nocase(s, SPAN("streams")));
 }
 
-/* The segment ends here, at a separator ('\0': the target's end): hides it, if it is one
- * to hide. What ended it is not read yet. */
+/* The segment ends here, at a separator ('\0': at the target's end), which has not been read
+ * yet. Redacts the segment if it has to be. */
 static void end_segment(struct reading *r, char ended_by)
 {
     struct span s = segment_of(r);
@@ -233,7 +234,7 @@ static void end_segment(struct reading *r, char ended_by)
     r->previous = s;
 }
 
-/* The next one begins behind the separator, which is read and shown. */
+/* The next segment begins after the separator, which has been read and appended. */
 static void begin_segment(struct reading *r, char begun_by)
 {
     r->is_authority = begun_by == '/' && r->begun_by == '/' && r->len == r->segment + 1;
@@ -245,14 +246,14 @@ static void begin_segment(struct reading *r, char begun_by)
 
 /* ------------------------------------------------------------------ userinfo */
 
-/* A segment that follows `http/` or `https/` is an authority as well (SPEC 3). */
+/* A segment that follows `http/` or `https/` is an authority as well (contract 3). */
 static bool follows_scheme(const struct reading *r)
 {
     return span_is_nocase(r->previous, SPAN("http")) || span_is_nocase(r->previous, SPAN("https"));
 }
 
-/* Where userinfo that begins at `at` ends (at its last "@"), or `at`. Where it is not
- * sure that an authority begins here, only what holds a colon is userinfo. */
+/* The end of userinfo that begins at `at` (its last "@"), or `at` if there is none. Where it
+ * is not certain that an authority begins, only text with a colon counts as userinfo. */
 static size_t userinfo_end(struct span target, size_t at, bool is_authority)
 {
     bool colon = is_authority;
@@ -271,7 +272,7 @@ static size_t userinfo_end(struct span target, size_t at, bool is_authority)
     return end;
 }
 
-/* Hides userinfo where a host may begin; returns where to read on. */
+/* Redacts userinfo where a host may begin. Returns where to read on. */
 static size_t hide_userinfo(struct reading *r, struct span target, size_t at, bool is_authority)
 {
     size_t end = userinfo_end(target, at, is_authority);
@@ -287,7 +288,7 @@ static bool is_plain(char c)
     return c > ' ' && c < 0x7f && c != '"' && c != '\\';
 }
 
-/* As it stands, but nothing that could end a field or a line of a log. */
+/* Unchanged, except for what could end a field or a line of a log. */
 static void add_escaped(struct text *out, struct span s)
 {
     static const char digits[] = "0123456789ABCDEF";
@@ -311,7 +312,7 @@ static size_t segment_end(struct span target, size_t at)
     return at;
 }
 
-/* A token of a bot follows this ":", which is the first of its segment. */
+/* Called at each ":". Does a bot's token follow it? Only after the first one of a segment. */
 static bool begins_bot_token(struct reading *r)
 {
     bool begins = !r->has_colon && is_bot(segment_of(r));
@@ -319,7 +320,7 @@ static bool begins_bot_token(struct reading *r)
     return begins;
 }
 
-/* Reads one unit, and on to where what follows it is shown; returns that place. */
+/* Reads one unit, and what is redacted because of it. Returns where to read on. */
 static size_t read_unit(struct reading *r, struct span target, size_t at)
 {
     struct unit u = unit_at(target, at);
@@ -368,7 +369,7 @@ void redact_target(struct text *out, const struct config_names *params, struct s
     redact(out, params, target, false);
 }
 
-/* Only a path has a first segment that may be anything. */
+/* Only in a path can the first segment be anything. */
 void redact_unrouted(struct text *out, const struct config_names *params, struct span target)
 {
     redact(out, params, target, target.len && target.at[0] == '/');

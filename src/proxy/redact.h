@@ -1,24 +1,24 @@
-/* How secrets are kept out of every log and page (contract 11, "Secrets"). Targets are
- * looked at decoded, nested encodings too (a whole URL inside a parameter); when in doubt
- * more is hidden, never less. What is hidden reads "***"; control bytes come out escaped.
- * The cost is linear in the target's length. Pure functions. */
+/* Redaction: keeps secrets out of every log and page (contract 11, "Secrets"). Targets are
+ * decoded for it, nested encodings included (a whole URL inside a parameter); in case of
+ * doubt more is redacted, never less. What is redacted becomes "***", and control bytes are
+ * escaped. The cost is linear in the length of the target. Pure functions. */
 #pragma once
 
 #include "base/text.h"
 #include "config/config.h"
 
-/* Appends the target of a request to an upstream. Hidden are
- * - values of parameters that are on the list, or whose names contain key, sig, token,
- *   secret, pass, auth, hmac, jwt or session;
+/* Appends the target of a request to an upstream. Redacted are
+ * - values of parameters whose names are on the list, or contain key, sig, token, secret,
+ *   pass, auth, hmac, jwt or session;
  * - userinfo;
- * - in paths: what follows "bot<digits>:", segments behind /ws/, /stream/ and ?streams=
- *   that are no stream names with an "@", and any segment of 32 and more characters that
- *   mixes letters and digits, but for a UUID. */
+ * - in paths: what follows "bot<digits>:"; segments after /ws/, /stream/ and ?streams= that
+ *   are not stream names with an "@"; and any segment of 32 or more characters that mixes
+ *   letters and digits, unless it is a UUID. */
 void redact_target(struct text *, const struct config_names *params, struct span target);
 
-/* Likewise of a request that goes to no upstream: its first segment may be anything, a
- * listen key too, and is hidden if it is longer than 16 characters. */
+/* Likewise for a request that goes to no upstream. Its first segment may be anything, even a
+ * listen key, and is redacted if it is longer than 16 characters. */
 void redact_unrouted(struct text *, const struct config_names *params, struct span target);
 
-/* May a first segment that names nothing be shown: is it short enough, and plain? */
+/* May a first segment that names no upstream be shown? It may if it is short and plain. */
 bool redact_shows_segment(struct span);

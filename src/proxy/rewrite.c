@@ -73,7 +73,7 @@ static bool goes_on(const struct rewrite *v, const struct hop_by_hop *hop_by_hop
 {
     if (is(f, SPAN("Host")) || is_ours(f) || hop_by_hop_is(hop_by_hop, f))
         return false;
-    if (is(f, SPAN("Expect"))) /* it is met here, see fetch */
+    if (is(f, SPAN("Expect"))) /* the fetch answers it */
         return false;
     return !is(f, SPAN("Origin")) || !guard_drops_origin(v->config, v->ingress, f);
 }
@@ -103,15 +103,15 @@ struct fields rewrite_request(const struct rewrite *v)
     return to;
 }
 
-/* A web page could only read an answer that says so: origin forms never do. */
+/* A web page could read a response only if it had such a field: in origin form none passes. */
 static bool hides_cors(const struct rewrite *v, const struct field *f)
 {
     return v->route->form != FORM_ABSOLUTE_HTTP && v->route->form != FORM_ABSOLUTE_HTTPS &&
            span_starts_nocase(f->name, SPAN("Access-Control-Allow-"));
 }
 
-/* What a page could have asked for: its answer must not run as trunkline's own page,
- * whatever fields the request bore (contract 11, "Who may call"). */
+/* Forms in which a web page could have made the request: the response must not run as a
+ * page of trunkline, whatever fields the request had (contract 11, "Who may call"). */
 static bool is_origin_form(enum route_form form)
 {
     return form == FORM_PREFIX || form == FORM_NAMED_PATH || form == FORM_NAMED_HOST ||
@@ -129,8 +129,8 @@ static void add_server_timing(struct fields *to, struct arena *a, const struct t
     fields_add(to, a, SPAN("Server-Timing"), span_of(value));
 }
 
-/* What would be said in this proxy's name by somebody else does not go on: false,
- * or `value` is without it. */
+/* Keeps others from speaking in this proxy's name. False: the field is not passed on;
+ * `value` is what is passed on of it. */
 static bool disown(struct arena *a, const struct field *f, struct span *value)
 {
     *value = f->value;
@@ -144,7 +144,7 @@ static bool comes_back(const struct rewrite *v, const struct response *from,
                        const struct hop_by_hop *hop_by_hop, const struct field *f,
                        const struct cache_status *note)
 {
-    if (from->status < 200 && is(f, SPAN("Trailer"))) /* of a body that never comes */
+    if (from->status < 200 && is(f, SPAN("Trailer"))) /* an interim response has no body */
         return false;
     if (note->result != CACHE_NONE && is(f, SPAN("Age")))
         return false;
@@ -166,7 +166,7 @@ struct response rewrite_response(const struct rewrite *v, const struct response 
         if (!comes_back(v, from, &hop_by_hop, f, note) || !disown(a, f, &value))
             continue;
         bool moves = is(f, SPAN("Location"));
-        if (moves && moved) /* there is one (RFC 9110 10.2.2), and each costs the target's length */
+        if (moves && moved) /* only one is allowed (RFC 9110 10.2.2), and each costs time */
             continue;
         moved |= moves;
         fields_add(&to.fields, a, f->name,

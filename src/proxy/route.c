@@ -73,9 +73,9 @@ static const struct upstream_config *find_local_name(const struct config *c, str
     return config_find(c, host.at, host.len - strlen(".localhost"));
 }
 
-/* Browsers hold other literals for no secure site, so that a page may call by them without
- * a Sec-Fetch field: `0.0.0.0` and `[::ffff:127.0.0.1]` reach a loopback listener too. What
- * the operator named in allow_hosts passes, but for those two kinds. */
+/* Other literals do not count: `0.0.0.0` and `[::ffff:127.0.0.1]` reach a loopback listener
+ * too, but browsers do not treat them as secure contexts, and send no Sec-Fetch fields
+ * with them. Apart from these two kinds, every literal in allow_hosts is accepted. */
 static bool is_own_literal(const struct ingress *in, struct span host)
 {
     return span_starts(host, SPAN("127.")) || span_is(host, SPAN("::1")) ||
@@ -99,9 +99,9 @@ bool route_own_name(const struct config *c, const struct ingress *in, struct spa
     return false;
 }
 
-/* An upstream on a host of our own (https://localhost:9000) is meant only where
- * its port stands in Host, and is not the one the client called; for others the
- * port the client called is as good as none. */
+/* The upstream that Host names. One on a host name of our own (https://localhost:9000) is
+ * meant only if Host has its port, and that is not the port of the listener. For any other
+ * host the port of the listener counts as none. */
 static const struct upstream_config *find_host(const struct config *c, const struct ingress *in,
                                                struct span host, uint16_t port, bool ip)
 {
@@ -115,8 +115,8 @@ static const struct upstream_config *find_host(const struct config *c, const str
     return u || !called ? u : find_either(c, host, 0);
 }
 
-/* RFC 9112 3.2: a bad Host is an error in every form. `named` is the upstream it
- * names, if any. */
+/* False: Host is malformed, an error in every form (RFC 9112 3.2). `named`: the upstream it
+ * names, or NULL. */
 static bool read_host(const struct config *c, const struct ingress *in, const struct request *q,
                       const struct upstream_config **named)
 {
@@ -144,7 +144,7 @@ static bool is_page(struct span target)
     return span_starts(path, SPAN("/upstreams/"));
 }
 
-/* Up to the second slash or the query, without the first slash. */
+/* What is between the first slash and the second one or the query. */
 static struct span first_segment(struct span target)
 {
     struct span rest = span_from(target, 1);
@@ -166,7 +166,7 @@ static bool route_named_path(const struct config *c, const struct request *q, st
     return true;
 }
 
-/* 404 with the known names, as many as there is room for. */
+/* 404; the detail lists the known names, as many as fit. */
 static void refuse_unknown(const struct config *c, struct span target, struct route *r)
 {
     struct span name = first_segment(target);
@@ -189,7 +189,7 @@ static void refuse_unknown(const struct config *c, struct span target, struct ro
         snprintf(detail + len, room - len, "none");
 }
 
-/* The forms that hold an origin: absolute, prefix, encoded, ?url=. */
+/* The forms that name an origin in the target: absolute, prefix, encoded, ?url=. */
 static void route_target(const struct config *c, const struct request *q, struct route *r)
 {
     struct target t;
@@ -214,7 +214,8 @@ static void route_target(const struct config *c, const struct request *q, struct
         to_listed(r, r->form, r->listed, t.path);
 }
 
-/* An own port or a named host takes what is in origin form as it stands. */
+/* On an upstream's own port, or with its host in Host, a target in origin form is taken
+ * unchanged. */
 static bool route_untouched(const struct config *c, const struct ingress *in,
                             const struct request *q, const struct upstream_config *named,
                             struct route *r)
@@ -248,8 +249,8 @@ static bool connect_reaches(const struct config *c, uint16_t port)
     return false;
 }
 
-/* Port 80 is for the plain HTTP that some clients tunnel: never dialled. An upstream's
- * own port is open, whatever connect_ports says. */
+/* Port 80 is for plain HTTP that some clients tunnel, and is never dialled. The ports of
+ * upstreams are open, whatever connect_ports says. */
 static void route_connect(const struct config *c, const struct request *q, struct route *r)
 {
     struct target t;
@@ -281,7 +282,7 @@ static bool is_tunnels_own(const struct ingress *in, struct span host, uint16_t 
            (port == in->tunnel_port || (is_usual(port) && is_usual(in->tunnel_port)));
 }
 
-/* The same authority, or none at all (HTTP/1.0), in Host. */
+/* Does Host have the authority that CONNECT named, or is there none (HTTP/1.0)? */
 static bool has_own_host(const struct ingress *in, const struct request *q)
 {
     struct span host;
@@ -293,8 +294,8 @@ static bool has_own_host(const struct ingress *in, const struct request *q)
     return authority_parse(q->arena, f->value, &host, &port, &ip) && is_tunnels_own(in, host, port);
 }
 
-/* Plain HTTP inside a tunnel goes to what CONNECT named and nowhere else: pages,
- * prefixes and names do not apply (SPEC 10). */
+/* Plain HTTP inside a tunnel goes to the authority that CONNECT named and nowhere else: there
+ * are no pages, prefixes or upstream names inside (contract 10). */
 static void route_inside(const struct config *c, const struct ingress *in, const struct request *q,
                          struct route *r)
 {
@@ -302,12 +303,12 @@ static void route_inside(const struct config *c, const struct ingress *in, const
     bool is_path = q->target.len && q->target.at[0] == '/' && target_is_clean(q->target);
     r->form = FORM_CONNECT;
     if (span_is(q->method, SPAN("CONNECT")))
-        return deny(r, "CONNECT inside a tunnel");
+        return deny(r, "CONNECT inside a tunnel is not allowed");
     if (!is_path && !target_parse(q->arena, q->method, q->target, &t, &r->why))
         return;
     bool absolute = t.form == TARGET_ABSOLUTE_HTTP || t.form == TARGET_ABSOLUTE_HTTPS;
     if ((absolute && !is_tunnels_own(in, t.origin.host, t.origin.port)) || !has_own_host(in, q))
-        return deny(r, "a tunnel leads to the host that CONNECT named, and nowhere else");
+        return deny(r, "inside a tunnel only the host that CONNECT named can be reached");
     struct span host = span_of(in->tunnel);
     r->kind = ROUTE_UPSTREAM;
     r->path = t.path;

@@ -1,6 +1,6 @@
-/* Which upstream does a request go to, in what form was it named, and with which
- * target? SPEC 3 and its rulings in 10. A pure function of request, ingress and
- * configuration. */
+/* Routing: which upstream a request goes to, the form in which the client named it, and the
+ * target there (contract 3, with the rulings in 10). A pure function of the request, the
+ * way it came in, and the configuration. */
 #pragma once
 
 #include "config/config.h"
@@ -10,17 +10,17 @@
 enum route_kind {
     ROUTE_UPSTREAM, /* goes to an origin */
     ROUTE_PAGE,     /* one of our own: /, /stats, /requests, /healthz, /metrics, /upstreams/… */
-    ROUTE_REFUSED   /* `why` says so */
+    ROUTE_REFUSED   /* `why` says with what error */
 };
 
-enum route_form { /* as SPEC 3 lists them; decides how Location is rewritten */
+enum route_form { /* as in contract 3; decides how Location is rewritten */
                   FORM_ABSOLUTE_HTTP,
                   FORM_ABSOLUTE_HTTPS,
                   FORM_PREFIX, /* also encoded, ?url= and wss: rewritten to the raw prefix form */
                   FORM_NAMED_PATH,
                   FORM_NAMED_HOST,
                   FORM_OWN_PORT,
-                  FORM_CONNECT /* CONNECT itself, and what is said inside a tunnel */
+                  FORM_CONNECT /* CONNECT itself, and requests inside its tunnel */
 };
 
 struct route {
@@ -28,18 +28,19 @@ struct route {
     enum route_form form;
     const struct upstream_config *listed; /* NULL: unlisted */
     struct origin origin;                 /* with its real scheme: http:// upstreams stay plain */
-    struct span path;                     /* untouched; never empty; of a page too */
-    struct span spelling;                 /* FORM_PREFIX: "/https://", "/https:/", "/https/" */
-    bool answers_first; /* of CONNECT: nothing is dialled before it is known what is inside */
-    bool intercepts;    /* of CONNECT: its TLS ends here, so that it answers first too */
+    struct span path;     /* the target, unchanged and never empty; also of a page */
+    struct span spelling; /* FORM_PREFIX: "/https://", "/https:/", "/https/" */
+    bool answers_first;   /* CONNECT: it is answered before anything is dialled */
+    bool intercepts;      /* CONNECT: TLS inside is terminated here; it is answered first, too */
     struct verdict why;
 };
 
+/* Finds the route. What it points to is in the configuration, in `request` or in its arena. */
 void route_request(const struct config *, const struct ingress *, const struct request *,
                    struct route *);
 
-/* Is it a name by which clients call trunkline itself: localhost, *.localhost, one of
- * allow_hosts, or an IP literal of our own (contract 11, "Who may call"): the address that
- * the connection came in at, 127.0.0.0/8 or ::1, never an unspecified or v4-mapped one?
- * `host` is lower-case, a literal in canonical spelling. */
+/* Is it a name of trunkline itself (contract 11, "Who may call"): localhost, *.localhost, one
+ * of allow_hosts, or an IP literal that is the connection's local address, in 127.0.0.0/8 or
+ * ::1, and neither unspecified nor v4-mapped? `host` is in lower case, a literal in
+ * canonical spelling. */
 bool route_own_name(const struct config *, const struct ingress *, struct span host, bool is_ip);

@@ -1,6 +1,7 @@
 /* What the daemon as a whole has counted: requests, bots and recent errors, beside the
- * statistics of each upstream. Owned by the proxy, written by tallies (and by the
- * proxy about clients that never got as far as a request), read by the pages. Plain values without states; all counters only grow. */
+ * statistics of each upstream. Owned by the proxy; written by tallies (and by the proxy, for
+ * clients that never got as far as a request), read by the pages. Plain values without
+ * states; all counters only grow. */
 #pragma once
 
 #include "proxy/bots.h"

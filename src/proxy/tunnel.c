@@ -5,7 +5,7 @@
 #include "proxy/tunnel_record.h"
 
 #define MAGIC 0x74756e6c
-#define HALF_OPEN_MS 60000 /* one side has ended, and the other moves no byte */
+#define HALF_OPEN_MS 60000 /* the longest that it stays half open while no byte moves */
 
 #define TUNNEL_STATES(S)                                                                           \
     S(TUNNEL_WAITING, "waiting", TO(TUNNEL_DIALLING) | TO(TUNNEL_RELAYING) | TO(TUNNEL_ENDED))     \
@@ -15,13 +15,13 @@
     S(TUNNEL_ENDED, "ended", 0)
 STATE_TYPE(tunnel, TUNNEL_STATES)
 
-/* One direction's source: what comes from it goes to the other. */
+/* One of the two ends: what comes from it goes to the other. */
 struct side {
     struct tunnel *tunnel;
     struct stream *stream;
     struct side *other;
-    uint64_t *bytes; /* where what it sends is counted */
-    uint64_t passed; /* of it, to the other */
+    uint64_t *bytes; /* the counter of what it sends */
+    uint64_t passed; /* bytes of it that went to the other */
     bool ended;      /* nothing more comes from it */
 };
 
@@ -33,14 +33,14 @@ struct tunnel {
     struct pool *pool;
     struct link held, counted;
     struct side client, origin;
-    struct buf ahead; /* of the client, before it is relayed */
-    struct buf early; /* of the origin, before the client joined */
+    struct buf ahead; /* of the client, until relaying begins */
+    struct buf early; /* of the origin, likewise */
     struct dial_report report;
     struct upstream_config settings; /* of the dial; its host is our own copy */
-    struct dial *dial;               /* since the client joined: the origin is awaited */
+    struct dial *dial;               /* while dialling */
     struct lingering *linger;
-    struct tunnel_record *epilogue;     /* NULL: none, or told */
-    const struct tunnel_events *events; /* NULL: over */
+    struct tunnel_record *record;       /* NULL: none, or told */
+    const struct tunnel_events *events; /* NULL: none are wanted yet, or it has ended */
     void *owner;
     uint64_t moved; /* bytes, when the deadline was set */
     struct deadline half_open;
@@ -71,8 +71,8 @@ static void free_now(struct task *task)
     free(t);
 }
 
-/* What is on its way to a reader may still arrive, unless the other side broke:
- * then it must not look whole. */
+/* What is queued to this side may still be delivered; but if the other side failed, this
+ * one is reset, so that what it got does not look complete. */
 static void close_side(struct tunnel *t, struct side *s, bool broken)
 {
     struct stream *stream = s->stream;
@@ -97,15 +97,15 @@ static void end(struct tunnel *t, bool broken)
     t->dial = NULL;
     close_side(t, &t->client, broken);
     close_side(t, &t->origin, broken);
-    if (t->epilogue)
-        tunnel_record_tell(t->epilogue, t->origin.passed, loop_clock_us(t->loop));
-    t->epilogue = NULL;
+    if (t->record)
+        tunnel_record_tell(t->record, t->origin.passed, loop_clock_us(t->loop));
+    t->record = NULL;
     pool_remove_tunnel(t->pool, &t->counted);
     pool_release(t->pool, &t->held);
     loop_defer(t->loop, &t->free_later);
 }
 
-/* Called from events of the streams, never from within the owner's call. */
+/* Called from events of the streams, never from within a call of the owner. */
 static void end_and_tell(struct tunnel *t, bool broken, const char *why)
 {
     const struct tunnel_events *events = t->events;
@@ -193,8 +193,8 @@ static void on_data(void *owner, const char *data, size_t len)
     tell_origin(s->tunnel);
 }
 
-/* A FIN goes on as a FIN; a reset breaks the whole. TLS without close_notify is
- * common where the protocol inside has an end of its own. */
+/* A FIN is passed on as a FIN; a reset ends the tunnel. TLS that ends without close_notify
+ * counts as a FIN: it is common where the protocol inside has an end of its own. */
 static void on_end(void *owner, enum stream_end how, const char *why)
 {
     struct side *s = self(owner);
@@ -215,7 +215,7 @@ static void on_end(void *owner, enum stream_end how, const char *why)
         half_close(t);
 }
 
-/* There is room on this side again, so the other is read on. */
+/* This side takes bytes again, so the other one is read again. */
 static void on_drain(void *owner)
 {
     struct side *s = self(owner);
@@ -262,10 +262,10 @@ void tunnel_set_report(struct tunnel *t, const struct dial_report *report)
     t->report = *report;
 }
 
-void tunnel_set_record(struct tunnel *t, struct tunnel_record *epilogue)
+void tunnel_set_record(struct tunnel *t, struct tunnel_record *record)
 {
     MAGIC_CHECK(t, MAGIC);
-    t->epilogue = epilogue;
+    t->record = record;
 }
 
 void tunnel_wait(struct tunnel *t, const struct tunnel_events *events, void *owner)
@@ -277,7 +277,7 @@ void tunnel_wait(struct tunnel *t, const struct tunnel_events *events, void *own
         stream_resume(t->origin.stream);
 }
 
-/* What each side had sent already goes to the other. */
+/* Passes on what a side had sent before relaying began. */
 static void pass_early(struct side *s, struct buf *early)
 {
     const char *at;
@@ -293,7 +293,8 @@ static void pass_early(struct side *s, struct buf *early)
         stream_pause(s->stream);
 }
 
-/* An end that came before is passed on at once; the client's cannot have. */
+/* The origin may have ended before, which is passed on now. The client cannot have: its
+ * stream was not read. */
 static void relay(struct tunnel *t)
 {
     enter(t, TUNNEL_RELAYING);
@@ -325,7 +326,7 @@ static void on_dial_failed(void *owner, enum failure why, const char *detail)
     end_and_tell(t, true, detail);
 }
 
-/* Meanwhile the client's stream stands still. */
+/* The client's stream is not read until the origin is connected. */
 static void dial(struct tunnel *t)
 {
     static const struct dial_events dial_events = {on_connected, on_dial_failed};

@@ -23,7 +23,7 @@ struct tunnel_open {
     struct dial *dial;
     uint64_t total_ms;
     struct deadline deadline;
-    struct task next; /* tells what was known inside tunnel_open */
+    struct task next; /* tells what was known inside tunnel_open() */
     struct verdict why;
     struct task free_later;
 };
@@ -80,7 +80,7 @@ static void let_go(struct tunnel_open *p)
     loop_defer(p->loop, &p->free_later);
 }
 
-/* Called from events, never from within the asker's call. */
+/* Called from events, never from within a call of the owner. */
 static void fail(struct tunnel_open *p, const struct verdict *why)
 {
     struct verdict v = *why;
@@ -88,7 +88,7 @@ static void fail(struct tunnel_open *p, const struct verdict *why)
     p->base.events->on_failed(p->base.owner, &v);
 }
 
-/* The tunnel holds the pool before the attempt lets go of it. */
+/* The tunnel holds the pool before this lets go of it. */
 static void switch_over(struct tunnel_open *p, struct tunnel *tunnel)
 {
     struct switched to = tunnel_open_switched(p->authority, tunnel);
@@ -133,7 +133,7 @@ static void on_deadline(struct deadline *d)
     fail(p, &v);
 }
 
-/* CONNECT has no body, and its answer here none either. */
+/* A CONNECT has no body, nor does the answer to it. */
 static bool body(struct exchange *x, const char *data, size_t len)
 {
     (void)data, (void)len;
@@ -152,7 +152,7 @@ static void ignore(struct exchange *x)
     (void)self(x);
 }
 
-/* What a CONNECT asks for is done here; nothing of it goes on. */
+/* A CONNECT itself is not sent anywhere. */
 static enum sent sent(const struct exchange *x)
 {
     (void)x;
