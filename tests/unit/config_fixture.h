@@ -55,16 +55,22 @@ static inline void refuse_at(const char *text, int line, const char *words)
                   complaints.at);
 }
 
-static inline void refuse_in_upstream(const char *directives, const char *words)
+static inline void refuse_in_upstream(const char *lines, const char *words)
 {
     char text[2000];
-    snprintf(text, sizeof text, "upstream a {\nurl = \"https://a.example\"\n%s\n}\n", directives);
+    snprintf(text, sizeof text, "upstream a {\nurl = \"https://a.example\"\n%s\n}\n", lines);
     refuse_at(text, 3, words);
 }
 
 static inline const struct upstream_config *find(const struct config *c, const char *name)
 {
     return config_find(c, name, strlen(name));
+}
+
+/* The settings for a target. */
+static inline const struct upstream_config *at(const struct upstream_config *u, const char *target)
+{
+    return config_for_path(u, target, strlen(target));
 }
 
 static inline void forget(void)
