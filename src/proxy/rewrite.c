@@ -142,17 +142,17 @@ static bool disown(struct arena *a, const struct field *f, struct span *value)
 
 static bool comes_back(const struct rewrite *v, const struct response *from,
                        const struct hop_by_hop *hop_by_hop, const struct field *f,
-                       const struct cache_status *note)
+                       const struct cache_status *cached)
 {
     if (from->status < 200 && is(f, SPAN("Trailer"))) /* an interim response has no body */
         return false;
-    if (note->result != CACHE_NONE && is(f, SPAN("Age")))
+    if (cached->result != CACHE_NONE && is(f, SPAN("Age")))
         return false;
     return !hop_by_hop_is(hop_by_hop, f) && !hides_cors(v, f);
 }
 
 struct response rewrite_response(const struct rewrite *v, const struct response *from,
-                                 const struct timing *timing, const struct cache_status *note)
+                                 const struct timing *timing, const struct cache_status *cached)
 {
     struct arena *a = v->request->arena;
     struct response to = *from;
@@ -163,7 +163,7 @@ struct response rewrite_response(const struct rewrite *v, const struct response 
     for (size_t i = 0; i < from->fields.count; i++) {
         const struct field *f = &from->fields.at[i];
         struct span value;
-        if (!comes_back(v, from, &hop_by_hop, f, note) || !disown(a, f, &value))
+        if (!comes_back(v, from, &hop_by_hop, f, cached) || !disown(a, f, &value))
             continue;
         bool moves = is(f, SPAN("Location"));
         if (moves && moved) /* only one is allowed (RFC 9110 10.2.2), and each costs time */
@@ -176,7 +176,7 @@ struct response rewrite_response(const struct rewrite *v, const struct response 
         add_via(&to.fields, a, from->minor);
     if (from->status < 200)
         return to;
-    cache_status_add(note, &to.fields, a);
+    cache_status_add(cached, &to.fields, a);
     if (v->settings->server_timing)
         add_server_timing(&to.fields, a, timing);
     if (is_origin_form(v->route->form))

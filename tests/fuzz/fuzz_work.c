@@ -274,13 +274,13 @@ static void take_answer(struct arena *a, struct request *q, const struct route *
     struct text out = {0};
     (void)!framing_of_response(from, false, &why);
     keep_alive_rest_ms(&from->fields);
-    struct cache_policy sharing = cache_policy_of(config->upstreams[0], q, false);
-    sharing.fields = &q->fields;
-    sharing.is_conditional = true;
+    struct cache_policy policy = cache_policy_of(config->upstreams[0], q, false);
+    policy.fields = &q->fields;
+    policy.is_conditional = true;
     if (cache_policy_stores(from)) {
         struct stored_response *s = stored_response_new(from, &q->fields, 0, 0);
         stored_response_fits(s, &q->fields);
-        stored_response_head(s, &sharing, 0, a);
+        stored_response_head(s, &policy, 0, a);
         stored_response_unref(s);
     }
     struct rewrite relay = {config, config->upstreams[0], &ingress, q, r, false};

@@ -1,4 +1,4 @@
-"""Requests that share one to the origin; and what else decides over sharing: error_prefix, path blocks."""
+"""Requests that are coalesced into one to the origin; and what else decides whether they are: error_prefix, path blocks."""
 import gzip
 import http.client
 import re

@@ -131,7 +131,7 @@ def test_an_order_is_not_sent_again_for_other_resets(daemon, origin):
     assert (origin.paths().count('/x'), origin.paths().count('/y')) == (1, 2)
 
 
-# ------------------------------------------------------------------------------------------------- sharing
+# -------------------------------------------------------------------------------------------- shared lines
 
 @pytest.mark.parametrize('lines', [1, 2])
 def test_goaway_in_the_middle(daemon, origin, lines):
