@@ -3,7 +3,7 @@
 #include <string.h>
 #include <uthash.h>
 
-#define MAGIC 0x7475726e
+#define MAGIC 0x7365726c
 
 struct serializer {
     unsigned magic;
@@ -11,7 +11,7 @@ struct serializer {
     struct serializer_queue *map; /* by value; only those in use */
 };
 
-/* One value's: someone runs, or the first of those waiting is about to. */
+/* The queue of one value: an entry runs, or the first one that waits is about to. */
 struct serializer_queue {
     struct serializer *serializer;
     struct serializer_entry *running;
@@ -36,7 +36,7 @@ static struct serializer_queue *find(const struct serializer *s, struct span val
     return q;
 }
 
-/* An entry whose time is over waits for its own deadline, which is due. */
+/* Entries whose time is up are passed over: their own deadlines are due. */
 static void on_pass(struct task *task)
 {
     struct serializer_queue *q = container_of(task, struct serializer_queue, pass);
@@ -72,7 +72,7 @@ static void drop(struct serializer_queue *q)
     free(q);
 }
 
-/* Somebody left. */
+/* An entry has left the queue. */
 static void settle(struct serializer_queue *q)
 {
     if (q->running)
@@ -83,7 +83,7 @@ static void settle(struct serializer_queue *q)
         drop(q);
 }
 
-/* -------------------------------------------------------------------entries */
+/* ------------------------------------------------------------------ entries */
 
 static void on_deadline(struct deadline *d)
 {

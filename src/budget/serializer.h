@@ -1,6 +1,7 @@
-/* serialize_by: requests that bear the same value of a header go one at a time,
- * in the order they came, whatever connection they came on (Kraken's nonces must
- * not overtake each other). Others are not held up. Owned by its pool. */
+/* serialize_by: requests with the same value in a header are sent one at a time, in the order
+ * in which they came, on whatever connections they came (Kraken's nonces must not overtake
+ * each other). Requests with other values are not held up. Owned by its pool.
+ * An entry is running (its request may be under way), waiting, or neither. */
 #pragma once
 
 #include "base/failure.h"
@@ -9,11 +10,10 @@
 
 struct serializer;
 
-/* The asker sets owner and events; lives inside it. It has its turn, waits, or
- * neither. */
+/* Embedded in its owner, which sets the fields above the line. */
 struct serializer_entry {
     void *owner;
-    void (*on_admitted)(void *owner);
+    void (*on_admitted)(void *owner);                        /* it runs now */
     void (*on_refused)(void *owner, const struct verdict *); /* 429, sent = no */
     /* ---- */
     struct serializer *serializer;
@@ -23,15 +23,15 @@ struct serializer_entry {
 };
 
 struct serializer *serializer_new(struct loop *);
-void serializer_free(struct serializer *); /* nobody may wait or run */
+void serializer_free(struct serializer *); /* no entry may wait or run */
 
-/* True: it is its turn at once. False: exactly one of its events comes later,
- * unless serializer_leave(). It waits at most until `until_ms` (loop time); how long for
- * the one before is the caller's business (serialize_timeout). The value is
- * copied and never logged: it is a key. */
+/* True: it runs at once. False: it waits, and exactly one of its events comes later, unless
+ * serializer_leave() is called first. It waits at most until `until_ms` (loop time); the
+ * caller includes serialize_timeout in that. The value is copied, and never logged, since it
+ * is a key. */
 bool serializer_enter(struct serializer *, struct serializer_entry *, struct span value,
                       uint64_t until_ms) MUST_CHECK;
 
-/* It is done, or gave up waiting: the next one's turn comes, later in this turn
- * of the loop. Fine if it neither waits nor runs. */
+/* It is done, or waits no longer; the next one that waits runs later in this turn of the
+ * loop. May be called if it neither waits nor runs. */
 void serializer_leave(struct serializer_entry *);
