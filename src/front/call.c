@@ -38,7 +38,7 @@ static bool is_connect(const struct request *r)
 
 /* ----------------------------------------------------------------- response */
 
-/* RFC 9112 9.6: the rest of a body that nobody reads would be taken for a request, and so
+/* RFC 9112 9.6: the rest of a body that is not read would be taken for a request, and so
  * would what follows a refused CONNECT. */
 static bool must_be_last(const struct call *call)
 {
@@ -46,7 +46,7 @@ static bool must_be_last(const struct call *call)
            is_connect(request_parser_request(call->parser));
 }
 
-/* The call ends later, as this may be on the exchange's own stack or the parser's. */
+/* The call ends later, because the exchange or the parser may be on the stack. */
 static void end_response(struct call *call)
 {
     call->exchange = NULL;
@@ -85,8 +85,8 @@ static void write_error(struct call *call, const struct verdict *why)
     call->is_last = true;
 }
 
-/* After the head there is no honest answer left: the end is missing (no last chunk, less
- * than the length, a reset). */
+/* Once the head is written, a failure can only be shown by a missing end: no last chunk, fewer
+ * bytes than the length, a reset. */
 static void on_failed(void *owner, const struct verdict *why)
 {
     struct call *call = self(owner);

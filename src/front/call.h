@@ -17,9 +17,9 @@ struct call_events {
     /* The head of the request is complete, and is about to be given to the handler.
      * False: it is refused, as `why` then says. */
     bool (*on_head)(void *owner, const struct request *, struct verdict *why);
-    /* Something was read or written that may change what is waited for. */
+    /* Something was written, which may change what is waited for. */
     void (*on_progress)(void *owner);
-    /* To be looked at by the end of the turn: call_go_on() and call_is_over(). */
+    /* By the end of this turn look at call_is_over() and call_is_listening(). */
     void (*on_change)(void *owner);
     /* The request was refused without an exchange; its response is written, and nothing
      * more comes. */
@@ -52,14 +52,15 @@ bool call_is_listening(const struct call *);
 /* May bytes beyond the request be of use: the next request, or what follows a switch? */
 bool call_keeps_ahead(const struct call *);
 
-/* Refuses the request: its exchange is told, which answers; without one the response is
- * written here, unless it is complete already (on_refused). The connection ends with it. */
+/* Refuses the request. Its exchange answers so; if there is none, the error is written here,
+ * unless the response is complete already, and on_refused comes. The connection ends with
+ * this call. */
 void call_refuse(struct call *, const struct verdict *why);
 
-/* Likewise, unless its response is over or it was refused before. */
+/* The same, unless the response is over or the request was refused before. */
 void call_settle(struct call *, const struct verdict *why);
 
-/* The stream is full, and takes more again: so that the source of the response pauses. */
+/* The stream is full, or takes more again: pauses and resumes the source of the response. */
 void call_pause(struct call *);
 void call_resume(struct call *);
 

@@ -174,8 +174,8 @@ static size_t parse(struct client *c, const char *data, size_t len)
     return skipped + call_feed(c->call, data + skipped, len - skipped);
 }
 
-/* Parses what was kept, as far as that is possible now; with nothing kept too, as the end
- * of a request that was held at the last byte of its body has not been told yet. */
+/* Parses what was kept, as far as that is possible now. Also with nothing kept, because the end
+ * of a request that was held at the last byte of its body is still to be found. */
 static void go_on(struct client *c)
 {
     const char *at;
@@ -192,7 +192,7 @@ static void go_on(struct client *c)
 
 /* -------------------------------------------------------------------- input */
 
-/* The rest of the request, and further ones, but none after the last. */
+/* The rest of the request and further requests are, but none after the last. */
 static bool is_wanted(const struct client *c)
 {
     return c->state == CLIENT_IDLE || (c->state == CLIENT_EXCHANGE && call_keeps_ahead(c->call));
@@ -209,7 +209,7 @@ static void keep(struct client *c, const char *data, size_t len)
     }
 }
 
-/* What asks for more goes first: what is under way is to end. */
+/* New requests are refused first, so that those under way can end. */
 static void refuse_for_memory(struct client *c)
 {
     struct verdict why =
@@ -362,7 +362,7 @@ static void on_switch(void *owner, const struct switched *to)
 
 /* ----------------------------------------------------------- events of a call */
 
-/* Counted from the request on, since its answer is a promise already. */
+/* Counted from the request on, because the 200 already promises the handshake. */
 static bool may_secure(struct client *c, const struct request *request, struct verdict *why)
 {
     const struct handler *handler = c->context->handler;
@@ -449,8 +449,8 @@ static void on_checked(void *owner)
     arm(self(owner));
 }
 
-/* Less than without end if its exchange holds a connection that others wait for
- * (contract 11, "Bodies first"). */
+/* Finite if its exchange holds a connection that other requests wait for (contract 11, "Bodies
+ * first"). */
 static uint64_t on_patience(void *owner)
 {
     struct client *c = self(owner);
@@ -538,7 +538,7 @@ void client_dismiss(struct client *c)
     arm(c);
 }
 
-/* A request that was sent ahead is the next in turn, whatever its client has read. */
+/* Takes the request that was sent ahead, even if its client has not read the last response. */
 static void take_next(struct client *c)
 {
     (void)response_writer_drained(c->writer);

@@ -40,7 +40,7 @@ static void set(struct client_timer *t, enum client_wait wait)
     case WAIT_READER:
         t->taken = stream_taken(t->stream);
         t->taken_at = now(t);
-        deadline_in(&t->deadline, READER_FIRST_MS); /* nobody waits because of it yet */
+        deadline_in(&t->deadline, READER_FIRST_MS); /* it delays no other request yet */
         break;
     case WAIT_TURN: deadline_in(&t->deadline, 0); break;
     case WAIT_PEER: deadline_in(&t->deadline, PEER_MS); break;
@@ -86,7 +86,7 @@ static bool has_taken(struct client_timer *t)
     return true;
 }
 
-/* Looked at again and again, since others may begin to wait for its connection at any
+/* Looked at repeatedly, because other requests may begin to wait for its connection at any
  * time. */
 static bool is_reading(struct client_timer *t)
 {

@@ -1,7 +1,7 @@
-/* The one deadline of a client connection: how long it waits for what the client is to do
- * next, be it to send or to read.
- * Embedded in the connection, which says what it waits for and is told when that did not
- * come in time. Its state is what it waits for. */
+/* The one deadline of a client connection: how long it waits for what the client must do next,
+ * be it to send or to read.
+ * Embedded in the connection, which sets what is waited for and gets an event if that does not
+ * happen in time. Its state is what is waited for. */
 #pragma once
 
 #include "front/client_limits.h"
@@ -20,10 +20,10 @@ enum client_wait {
 };
 
 struct client_timer_events {
-    /* It did not come in time (WAIT_TURN: the turn is here; WAIT_PEER: it disconnected).
-     * Nothing is waited for any more. */
+    /* It did not happen in time; of WAIT_TURN and WAIT_PEER: it happened. Nothing is waited for
+     * any more. */
     void (*on_expired)(void *owner, enum client_wait);
-    /* It was looked at and goes on: say anew what is waited for. */
+    /* There was progress: set anew what is waited for. */
     void (*on_checked)(void *owner);
     /* How long (ms) may the client take nothing of its response? client_body_timeout is
      * the most. */

@@ -45,7 +45,7 @@ void clients_set_limits(struct clients *cs, const struct client_limits *limits)
 
 /* ---------------------------------------------------------------- accepting */
 
-/* It is flushed at once. */
+/* Its caller flushes at once. */
 static void on_gathered(void *owner)
 {
     (void)owner;

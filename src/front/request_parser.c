@@ -42,7 +42,7 @@ static struct request_parser *self(llhttp_t *llhttp)
     return llhttp->data;
 }
 
-/* Ends the parsing from inside a callback; told once llhttp has returned. */
+/* Ends the parsing from inside a callback; on_refused follows once llhttp has returned. */
 static int refuse(struct request_parser *p, int status, const char *words)
 {
     p->refusal = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "%s", words);

@@ -1,8 +1,8 @@
-/* One HTTP/1.x request out of the bytes of a connection (RFC 9112), told by events: its
- * head, the pieces of its body, its end, or why it is refused. Strict: llhttp without
+/* One HTTP/1.x request parsed from the bytes of a connection (RFC 9112), reported by events:
+ * its head, the pieces of its body, its end, or why it is refused. Strict: llhttp without
  * lenient flags, and what it lets pass but HTTP/1.x does not allow is refused too.
  *
- * Owned by whoever feeds it, one per request; it owns the request and its arena.
+ * Owned by the call that feeds it, one per request; it owns the request and its arena.
  * Head (the start line and the fields are coming), body, held (the owner takes no more of
  * the body at present), complete, refused. */
 #pragma once
@@ -68,7 +68,7 @@ enum request_parser_state request_parser_state(const struct request_parser *);
 /* The request. Until its head is complete it has an id and an arena, and an empty method. */
 const struct request *request_parser_request(const struct request_parser *);
 
-/* The arena, with the request in it, belongs to somebody else from here on. */
+/* The arena, with the request in it, is no longer the parser's. */
 void request_parser_disown(struct request_parser *);
 
 /* NULL is fine. */

@@ -79,7 +79,7 @@ static enum framing framing_for(const struct response_writer *w, const struct re
     if (w->to_head || r->status == 204 || r->status == 304)
         return FRAMING_NONE;
     if (r->framing == FRAMING_LENGTH || r->framing == FRAMING_NONE)
-        return FRAMING_LENGTH; /* an empty body needs its 0 told */
+        return FRAMING_LENGTH; /* an empty body needs a Content-Length of 0 */
     return w->minor ? FRAMING_CHUNKED : FRAMING_CLOSE;
 }
 
@@ -91,8 +91,9 @@ static struct h1_connection connection_of(const struct response_writer *w, bool 
 {
     if (is_last)
         return (struct h1_connection){.option = SPAN("close"), .request = &w->request};
-    bool told = idle_limit_s || w->minor == 0;
-    return (struct h1_connection){told ? SPAN("keep-alive") : SPAN(""), idle_limit_s, &w->request};
+    bool is_named = idle_limit_s || w->minor == 0;
+    return (struct h1_connection){is_named ? SPAN("keep-alive") : SPAN(""), idle_limit_s,
+                                  &w->request};
 }
 
 void response_writer_begin(struct response_writer *w, const struct request *request)

@@ -5,7 +5,7 @@
  * Owned by the connection, which also listens to the stream; the stream is borrowed.
  * Idle (no response is due), due (no final head is written), body, excess (the body is
  * longer than its head said: the rest is dropped, and it will be cut), complete, cut
- * (incomplete for good: the connection must close so that the client can tell). */
+ * (incomplete for good: the connection must close so that the client notices). */
 #pragma once
 
 #include "base/failure.h"
@@ -45,10 +45,10 @@ void response_writer_begin(struct response_writer *, const struct request *);
 /* An interim response (1xx); HTTP/1.0 clients get none (RFC 9110 15.2). */
 void response_writer_interim(struct response_writer *, const struct response *);
 
-/* The head of the final response. `is_last`: it says that the connection closes;
- * otherwise it tells for how many seconds an idle connection is kept (0: not told).
- * Returns whether the connection closes after it: a body without length makes it so
- * for HTTP/1.0. */
+/* The head of the final response. With `is_last` it says that the connection closes, otherwise
+ * for how many seconds an idle connection is kept (0: not said). Returns whether the
+ * connection must close after it: `is_last`, or a body without length to an HTTP/1.0
+ * client. */
 bool response_writer_head(struct response_writer *, const struct response *, bool is_last,
                           uint64_t idle_limit_s);
 

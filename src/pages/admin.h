@@ -27,7 +27,7 @@ struct admin {
      * `who` describes the caller, for the log. */
     enum admin_outcome (*command)(void *context, struct span upstream, enum pool_verb,
                                   const char *who);
-    /* Reloads the configuration. The waiter is told the outcome, later. */
+    /* Reloads the configuration; the waiter gets the outcome later. */
     void (*reload)(void *context, struct reload_waiter *, const char *who);
     void *context;
     const char *config_path;

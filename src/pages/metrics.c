@@ -316,7 +316,7 @@ static void add_bots(struct text *to, const struct bots *bots)
 struct source {
     struct page_source base;
     struct metrics metrics;
-    struct pools_snapshot *walk;
+    struct pools_snapshot *snapshot;
     bool begun;
     size_t family, pool; /* what comes next */
 };
@@ -333,11 +333,11 @@ static void add_next(struct source *s, struct text *to)
     if (s->pool == 0)
         add_family(to, families[s->family].name, families[s->family].type,
                    families[s->family].meaning);
-    if (s->pool < pools_snapshot_count(s->walk)) {
-        pools_snapshot_view(s->walk, s->pool, &view);
+    if (s->pool < pools_snapshot_count(s->snapshot)) {
+        pools_snapshot_view(s->snapshot, s->pool, &view);
         families[s->family].add(&series, &view);
     }
-    if (++s->pool < pools_snapshot_count(s->walk))
+    if (++s->pool < pools_snapshot_count(s->snapshot))
         return;
     s->pool = 0;
     s->family++;
@@ -350,7 +350,7 @@ static bool next(struct page_source *base, struct text *to)
         s->begun = true;
         add_daemon(to, &s->metrics);
         add_bots(to, s->metrics.bots);
-    } else if (!pools_snapshot_gather(s->walk)) {
+    } else if (!pools_snapshot_gather(s->snapshot)) {
         add_next(s, to);
     }
     return s->family < COUNT_OF(families);
@@ -359,7 +359,7 @@ static bool next(struct page_source *base, struct text *to)
 static void free_source(struct page_source *base)
 {
     struct source *s = source_of(base);
-    pools_snapshot_free(s->walk);
+    pools_snapshot_free(s->snapshot);
     free(s);
 }
 
@@ -368,6 +368,6 @@ struct page_source *metrics_new(const struct metrics *m)
     struct source *s = NEW(struct source);
     s->base = (struct page_source){next, free_source};
     s->metrics = *m;
-    s->walk = pools_snapshot_named(m->pools);
+    s->snapshot = pools_snapshot_named(m->pools);
     return &s->base;
 }

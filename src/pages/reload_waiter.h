@@ -1,5 +1,5 @@
 /* What waits for the outcome of a reload: a link and a callback.
- * Embedded in its owner, which is told. It waits while it is on the list of what reloads:
+ * Embedded in its owner. It waits while it is on the list of what reloads:
  * until `done`, or until its owner removes it. */
 #pragma once
 
