@@ -1,5 +1,7 @@
 /* Stored and coalesced responses, through the whole proxy to an origin on loopback, with
  * the loop's clock set ahead by hand. */
+#include <stdio.h>
+
 #include "config_fixture.h"
 #include "suite.h"
 #include "transaction_fixture.h"
@@ -77,7 +79,7 @@ END_TEST
 
 START_TEST(no_answer_in_time)
 {
-    struct asking a;
+    struct test_client a;
     begin("stale_if_error = 30s");
     answers(NUMBERED);
     hears("", "fwd=miss");
@@ -85,7 +87,7 @@ START_TEST(no_answer_in_time)
     ask_whole(&a, "GET", "Trunkline-Timeout: 2s\r\n");
     UNTIL(origin.requests == 2);
     loop_skip(loop, 2100);
-    UNTIL(a.asker.ended);
+    UNTIL(a.recorder.ended);
     ck_assert(heard_part(&a, "fwd=stale; detail=http_response_timeout"));
     ck_assert_int_eq(last_record.sent, SENT_YES);
     clear(&a);
@@ -103,7 +105,7 @@ START_TEST(one_for_all)
     UNTIL(origin.requests == 1);
     plain_origin_say(&origin, 0, NUMBERED);
     for (size_t i = 0; i < 8; i++) {
-        UNTIL(many[i].asker.ended);
+        UNTIL(many[i].recorder.ended);
         ck_assert(heard_part(&many[i], "body(first)"));
         ck_assert_int_eq(heard_part(&many[i], "collapsed"), i > 0);
     }
@@ -128,7 +130,7 @@ START_TEST(late_followers)
     ask_whole(&many[1], "GET", "");
     UNTIL(heard_part(&many[1], "body(abc)"));
     plain_origin_say(&origin, 0, "def");
-    UNTIL(many[0].asker.ended && many[1].asker.ended);
+    UNTIL(many[0].recorder.ended && many[1].recorder.ended);
     ck_assert(heard_part(&many[1], "body(abcdef)"));
     clear_all(2);
     finish();
@@ -153,7 +155,7 @@ START_TEST(too_late_for_them)
     plain_origin_say(&origin, 0, "def");
     plain_origin_say(&origin, 1, NUMBERED);
     for (size_t i = 0; i < 5; i++) {
-        UNTIL(many[i].asker.ended);
+        UNTIL(many[i].recorder.ended);
         ck_assert(heard_part(&many[i], i < 3 ? "body(abcdef)" : "body(first)"));
     }
     ck_assert_uint_eq(origin.requests, 2);
@@ -178,9 +180,9 @@ START_TEST(chunked_followers)
     delay(2, 5000);
     plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
     UNTIL(heard_part(&many[0], "abc"));
-    ck_assert_uint_eq(many[1].asker.status, 0);
+    ck_assert_uint_eq(many[1].recorder.status, 0);
     plain_origin_say(&origin, 0, "0\r\nX: y\r\n\r\n");
-    UNTIL(many[0].asker.ended && many[1].asker.ended);
+    UNTIL(many[0].recorder.ended && many[1].recorder.ended);
     ck_assert(heard_part(&many[0], "end {X=y;}") && heard_part(&many[1], "body(abc) end {}"));
     clear_all(2);
     finish();
@@ -197,7 +199,7 @@ START_TEST(chunked_followers_in_time)
     UNTIL(heard_part(&many[0], "abc"));
     loop_skip(loop, 500);
     ask_whole(&many[2], "GET", "Trunkline-Timeout: 1s\r\n");
-    ck_assert(many[1].asker.status == 0 && many[2].asker.status == 0);
+    ck_assert(many[1].recorder.status == 0 && many[2].recorder.status == 0);
     loop_skip(loop, 1100);
     UNTIL(heard_part(&many[2], "abc"));
     loop_skip(loop, 500);
@@ -207,7 +209,7 @@ START_TEST(chunked_followers_in_time)
         UNTIL(heard_part(&many[i], "body(abcdef)"));
     plain_origin_say(&origin, 0, "0\r\nX: y\r\n\r\n");
     for (size_t i = 0; i < 3; i++) {
-        UNTIL(many[i].asker.ended);
+        UNTIL(many[i].recorder.ended);
         ck_assert(heard_part(&many[i], "end {X=y;}"));
     }
     ck_assert_uint_eq(origin.requests, 1);
@@ -225,10 +227,10 @@ START_TEST(outgrown)
     plain_origin_say(&origin, 0, "3\r\ndef\r\n");
     UNTIL(origin.requests == 2); /* the follower's own */
     plain_origin_say(&origin, 0, "0\r\n\r\n");
-    UNTIL(many[0].asker.ended);
+    UNTIL(many[0].recorder.ended);
     ck_assert(heard_part(&many[0], "body(abcdef)"));
     plain_origin_say(&origin, 1, OK);
-    UNTIL(many[1].asker.ended);
+    UNTIL(many[1].recorder.ended);
     ck_assert(heard_part(&many[1], "body(hi)"));
     ck_assert_uint_eq(proxy_stored(proxy).entries, 1);
     clear_all(2);
@@ -244,11 +246,11 @@ START_TEST(outgrown_without_its_leader)
     delay(3, 2000);
     plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
     UNTIL(heard_part(&many[0], "abc"));
-    asker_cancel(&many[0].asker);
+    recorder_cancel(&many[0].recorder);
     plain_origin_say(&origin, 0, "3\r\ndef\r\n0\r\n\r\n");
-    UNTIL(many[1].asker.ended && origin.requests == 2);
+    UNTIL(many[1].recorder.ended && origin.requests == 2);
     ck_assert(heard_part(&many[1], "body(abcdef)"));
-    asker_cancel(&many[2].asker);
+    recorder_cancel(&many[2].recorder);
     clear_all(3);
     finish();
 }
@@ -266,15 +268,15 @@ START_TEST(outgrown_by_those_who_have_begun)
     plain_origin_say(&origin, 0, "3\r\ndef\r\n");
     for (size_t i = 0; i < 3; i++)
         UNTIL(heard_part(&many[i], "body(abcdef)"));
-    exchange_pause(many[1].asker.exchange);
-    asker_cancel(&many[_i].asker);
+    exchange_pause(many[1].recorder.exchange);
+    recorder_cancel(&many[_i].recorder);
     plain_origin_say(&origin, 0, "3\r\nghi\r\n");
     UNTIL(heard_part(&many[2], "body(abcdefghi)"));
     plain_origin_say(&origin, 0, "0\r\n\r\n");
-    UNTIL(many[2].asker.ended);
-    if (many[1].asker.exchange) {
-        exchange_resume(many[1].asker.exchange);
-        UNTIL(many[1].asker.ended && heard_part(&many[1], "body(abcdefghi)"));
+    UNTIL(many[2].recorder.ended);
+    if (many[1].recorder.exchange) {
+        exchange_resume(many[1].recorder.exchange);
+        UNTIL(many[1].recorder.ended && heard_part(&many[1], "body(abcdefghi)"));
     }
     ck_assert_uint_eq(origin.requests, 1);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
@@ -291,19 +293,19 @@ START_TEST(leaving)
     origin.manner = ORIGIN_WAITS;
     start(3, "");
     UNTIL(origin.requests == 1);
-    asker_cancel(&many[_i % 3].asker);
+    recorder_cancel(&many[_i % 3].recorder);
     if (_i >= 3)
-        asker_cancel(&many[(_i + 1) % 3].asker);
+        recorder_cancel(&many[(_i + 1) % 3].recorder);
     if (_i >= 6) {
-        asker_cancel(&many[(_i + 2) % 3].asker);
+        recorder_cancel(&many[(_i + 2) % 3].recorder);
         loop_skip(loop, 2500); /* longer than it is read for the sake of the line */
         UNTIL(look().active == 0);
     }
     plain_origin_say(&origin, 0, NUMBERED);
     for (size_t i = 0; i < 3; i++) {
-        if (many[i].asker.exchange == NULL)
+        if (many[i].recorder.exchange == NULL)
             continue;
-        UNTIL(many[i].asker.ended);
+        UNTIL(many[i].recorder.ended);
         ck_assert(heard_part(&many[i], "body(first)"));
     }
     clear_all(3);
@@ -314,20 +316,20 @@ END_TEST
 /* The same inside each event. */
 START_TEST(leaving_in_an_event)
 {
-    enum asker_event events[] = {ASKER_HEAD, ASKER_BODY};
+    enum recorder_event events[] = {RECORDER_HEAD, RECORDER_BODY};
     begin("coalesce = yes fresh = 5s");
     origin.manner = ORIGIN_WAITS;
     start(3, "");
-    many[_i % 3].asker.cancel_in = events[_i / 3];
+    many[_i % 3].recorder.cancel_in = events[_i / 3];
     UNTIL(origin.requests == 1);
     plain_origin_say(&origin, 0, NUMBERED);
     for (size_t i = 0; i < 3; i++)
-        UNTIL(many[i].asker.exchange == NULL);
-    ck_assert_uint_eq(many[0].asker.ended + many[1].asker.ended + many[2].asker.ended, 2);
+        UNTIL(many[i].recorder.exchange == NULL);
+    ck_assert_uint_eq(many[0].recorder.ended + many[1].recorder.ended + many[2].recorder.ended, 2);
     clear_all(3);
     ask_whole(&many[0], "GET", "");
-    many[0].asker.cancel_in = events[_i / 3];
-    UNTIL(many[0].asker.exchange == NULL);
+    many[0].recorder.cancel_in = events[_i / 3];
+    UNTIL(many[0].recorder.exchange == NULL);
     clear(&many[0]);
     finish();
 }
@@ -341,8 +343,8 @@ START_TEST(failing_together)
     UNTIL(origin.requests == 1);
     plain_origin_close(&origin, 0, true);
     for (size_t i = 0; i < 4; i++) {
-        UNTIL(many[i].asker.ended);
-        ck_assert_uint_eq(many[i].asker.status, 502);
+        UNTIL(many[i].recorder.ended);
+        ck_assert_uint_eq(many[i].recorder.status, 502);
     }
     ck_assert_uint_eq(origin.requests, 1);
     ck_assert_uint_eq(look().stats->failed, 4);
@@ -365,7 +367,7 @@ START_TEST(cut_together)
     plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
     UNTIL(heard_part(&many[0], "abc"));
     plain_origin_close(&origin, 0, false);
-    UNTIL(many[0].asker.failed && many[1].asker.ended);
+    UNTIL(many[0].recorder.failed && many[1].recorder.ended);
     ck_assert(heard_part(&many[1], "fwd=stale") && heard_part(&many[1], "body(first)"));
     clear_all(2);
     finish();
@@ -383,18 +385,18 @@ START_TEST(deadlines)
     ask_whole(&many[1], "GET", "");
     ask_whole(&many[2], "GET", "Trunkline-Timeout: 5s\r\n");
     loop_skip(loop, 5100);
-    UNTIL(many[2].asker.ended);
-    ck_assert(many[2].asker.status == 504 && heard_part(&many[2], "within 5s"));
-    ck_assert_uint_eq(many[0].asker.status, 0);
+    UNTIL(many[2].recorder.ended);
+    ck_assert(many[2].recorder.status == 504 && heard_part(&many[2], "within 5s"));
+    ck_assert_uint_eq(many[0].recorder.status, 0);
     loop_skip(loop, 5000);
-    UNTIL(many[0].asker.ended);
-    ck_assert(many[0].asker.status == 504 && heard_part(&many[0], "within 20s"));
+    UNTIL(many[0].recorder.ended);
+    ck_assert(many[0].recorder.status == 504 && heard_part(&many[0], "within 20s"));
     loop_skip(loop, 75000);
     loop_turn(loop, false);
-    ck_assert_uint_eq(many[1].asker.status, 0);
+    ck_assert_uint_eq(many[1].recorder.status, 0);
     loop_skip(loop, 6000);
-    UNTIL(many[1].asker.ended);
-    ck_assert_uint_eq(many[1].asker.status, 504);
+    UNTIL(many[1].recorder.ended);
+    ck_assert_uint_eq(many[1].recorder.status, 504);
     ck_assert_uint_eq(origin.requests, 1);
     clear_all(3);
     finish();
@@ -411,10 +413,10 @@ START_TEST(gate)
     ask_whole(&many[0], "GET", "Trunkline-Timeout: 5s\r\n");
     ask_whole(&many[1], "GET", "");
     loop_turn(loop, false);
-    asker_cancel(&many[0].asker);
+    recorder_cancel(&many[0].recorder);
     loop_skip(loop, 4100);
-    UNTIL(many[1].asker.ended);
-    ck_assert(many[1].asker.status == 200 && origin.requests == 2);
+    UNTIL(many[1].recorder.ended);
+    ck_assert(many[1].recorder.status == 200 && origin.requests == 2);
     clear_all(2);
     finish();
 }
@@ -432,14 +434,14 @@ START_TEST(held)
     hears("Cache-Control: no-cache\r\n", "head 418");
     ask_whole(&many[_i], "GET", fields[_i]); /* in either order */
     ask_whole(&many[1 - _i], "GET", fields[1 - _i]);
-    UNTIL(many[0].asker.ended);
+    UNTIL(many[0].recorder.ended);
     ck_assert(heard_part(&many[0], "fwd=stale; detail=http_request_denied"));
     ck_assert_int_eq(records, 3);
     answers(OK);
     loop_turn(loop, false);
     ck_assert_uint_eq(origin.requests, 2);
     loop_skip(loop, 3100);
-    UNTIL(many[1].asker.ended);
+    UNTIL(many[1].recorder.ended);
     ck_assert(heard_part(&many[1], "body(hi)"));
     clear_all(2);
     finish();
@@ -455,13 +457,13 @@ START_TEST(slow_readers)
     begin("coalesce = yes");
     origin.manner = ORIGIN_WAITS;
     start(2, "");
-    many[_i].asker.pause_in = ASKER_HEAD;
+    many[_i].recorder.pause_in = RECORDER_HEAD;
     UNTIL(origin.requests == 1);
     plain_origin_say(&origin, 0, NUMBERED);
-    UNTIL(many[1 - _i].asker.ended);
-    ck_assert(many[_i].asker.status == 200 && many[_i].asker.body == 0);
-    exchange_resume(many[_i].asker.exchange);
-    UNTIL(many[_i].asker.ended);
+    UNTIL(many[1 - _i].recorder.ended);
+    ck_assert(many[_i].recorder.status == 200 && many[_i].recorder.body == 0);
+    exchange_resume(many[_i].recorder.exchange);
+    UNTIL(many[_i].recorder.ended);
     ck_assert(heard_part(&many[_i], "body(first)"));
     clear_all(2);
     finish();
@@ -475,19 +477,19 @@ START_TEST(slow_alone)
     memset(piece, 'x', sizeof piece - 1);
     origin.manner = ORIGIN_WAITS;
     start(1, "");
-    many[0].asker.pause_in = ASKER_HEAD;
+    many[0].recorder.pause_in = RECORDER_HEAD;
     UNTIL(origin.requests == 1);
     plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n");
     for (int i = 0; i < 100; i++)
         plain_origin_say(&origin, 0, piece);
-    UNTIL(many[0].asker.status == 200);
+    UNTIL(many[0].recorder.status == 200);
     for (int i = 0; i < 50; i++)
         loop_turn(loop, false);
-    ck_assert_uint_eq(many[0].asker.body, 0);
+    ck_assert_uint_eq(many[0].recorder.body, 0);
     ck_assert_uint_lt(look().stats->traffic.bytes_received, 900000);
-    exchange_resume(many[0].asker.exchange);
-    UNTIL(many[0].asker.ended);
-    ck_assert_uint_eq(many[0].asker.body, 1000000);
+    exchange_resume(many[0].recorder.exchange);
+    UNTIL(many[0].recorder.ended);
+    ck_assert_uint_eq(many[0].recorder.body, 1000000);
     clear_all(1);
     finish();
 }
@@ -501,10 +503,10 @@ START_TEST(slow_followers)
     begin("coalesce = yes cache_max_object = 1k");
     delay(3, 2000);
     plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
-    UNTIL(many[0].asker.body == 3);
+    UNTIL(many[0].recorder.body == 3);
     loop_skip(loop, 2100);
-    UNTIL(many[1].asker.body == 3 && many[2].asker.body == 3);
-    exchange_pause(many[_i].asker.exchange);
+    UNTIL(many[1].recorder.body == 3 && many[2].recorder.body == 3);
+    exchange_pause(many[_i].recorder.exchange);
     int len = snprintf(chunk, sizeof chunk, "2710\r\n%010000d\r\n", 7);
     ck_assert_int_eq(len, 10008);
     for (int i = 0; i < 100; i++)
@@ -514,14 +516,14 @@ START_TEST(slow_followers)
         for (int i = 0; i < 50; i++)
             loop_turn(loop, false);
         ck_assert_uint_lt(look().stats->traffic.bytes_received, 900000);
-        exchange_resume(many[0].asker.exchange);
+        exchange_resume(many[0].recorder.exchange);
     } else {
-        UNTIL(many[1].asker.failed);
+        UNTIL(many[1].recorder.failed);
         ck_assert(heard_part(&many[1], "connection_limit_reached sent=yes"));
     }
     for (size_t i = 0; i < 3; i++) {
-        UNTIL(many[i].asker.ended + many[i].asker.failed);
-        ck_assert_uint_eq(many[i].asker.body, (int)i == _i && _i ? 3 : 1000003);
+        UNTIL(many[i].recorder.ended + many[i].recorder.failed);
+        ck_assert_uint_eq(many[i].recorder.body, (int)i == _i && _i ? 3 : 1000003);
     }
     ck_assert_uint_eq(origin.requests, 1);
     clear_all(3);

@@ -10,7 +10,7 @@ static void store_one(void)
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = NUMBERED;
     ask_whole(&many[0], "GET", "");
-    UNTIL(many[0].asker.ended);
+    UNTIL(many[0].recorder.ended);
     clear(&many[0]);
 }
 
@@ -21,9 +21,9 @@ START_TEST(left_before_the_turn_ends)
     begin("fresh = 60s");
     store_one();
     ask_whole(&many[0], "GET", "");
-    asker_cancel(&many[0].asker);
+    recorder_cancel(&many[0].recorder);
     ask_whole(&many[1], "GET", "Cache-Control: only-if-cached, max-age=0\r\n");
-    asker_cancel(&many[1].asker);
+    recorder_cancel(&many[1].recorder);
     loop_turn(loop, false);
     ck_assert(many[0].heard.len == 0 && many[1].heard.len == 0);
     clear_all(2);
@@ -42,11 +42,11 @@ START_TEST(gone_before_it_is_told)
     plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nfi");
     UNTIL(heard_part(&many[0], "fi"));
     ask_whole(&many[1], "GET", "");
-    asker_cancel(&many[1].asker);
+    recorder_cancel(&many[1].recorder);
     ask_whole(&many[2], "GET", "");
     loop_skip(loop, 30100);
-    UNTIL(many[2].asker.ended && many[0].asker.failed);
-    ck_assert(many[1].heard.len == 0 && many[2].asker.status == 504);
+    UNTIL(many[2].recorder.ended && many[0].recorder.failed);
+    ck_assert(many[1].heard.len == 0 && many[2].recorder.status == 504);
     clear_all(3);
     finish();
 }
@@ -62,15 +62,15 @@ START_TEST(leader_late_in_a_queue)
     ask_whole(&many[1], "GET", "");
     loop_turn(loop, false);
     loop_skip(loop, 5100);
-    UNTIL(many[0].asker.ended);
-    ck_assert_uint_eq(many[0].asker.status, 503);
+    UNTIL(many[0].recorder.ended);
+    ck_assert_uint_eq(many[0].recorder.status, 503);
     loop_turn(loop, false);
-    ck_assert_uint_eq(many[1].asker.status, 0);
+    ck_assert_uint_eq(many[1].recorder.status, 0);
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = NUMBERED;
     pools_command(pools, POOL_RESUME);
-    UNTIL(many[1].asker.ended);
-    ck_assert_uint_eq(many[1].asker.status, 200);
+    UNTIL(many[1].recorder.ended);
+    ck_assert_uint_eq(many[1].recorder.status, 200);
     clear_all(2);
     finish();
 }
@@ -86,8 +86,8 @@ START_TEST(head_without_a_body)
     plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
     UNTIL(look().stats->ttfb.count == 1);
     loop_skip(loop, 9100);
-    UNTIL(many[0].asker.ended);
-    ck_assert(many[0].asker.status == 504 && heard_part(&many[0], "http_response_timeout"));
+    UNTIL(many[0].recorder.ended);
+    ck_assert(many[0].recorder.status == 504 && heard_part(&many[0], "http_response_timeout"));
     ck_assert_int_eq(last_record.sent, SENT_YES);
     clear_all(1);
     finish();
@@ -107,15 +107,15 @@ START_TEST(deserted)
         UNTIL(heard_part(&many[0], "fi"));
     }
     for (size_t i = 0; i < 3; i++)
-        asker_cancel(&many[i].asker);
+        recorder_cancel(&many[i].recorder);
     ck_assert(records == 3 && last_record.left && last_record.sent == SENT_YES);
     ask_whole(&many[3], "GET", "");
     UNTIL(origin.requests == 2);
     plain_origin_say(&origin, 0, _i ? "rst" : NUMBERED);
     UNTIL(look().stats->drained == 1);
-    ck_assert_uint_eq(many[3].asker.status, 0);
+    ck_assert_uint_eq(many[3].recorder.status, 0);
     plain_origin_say(&origin, 1, NUMBERED);
-    UNTIL(many[3].asker.ended);
+    UNTIL(many[3].recorder.ended);
     ck_assert_uint_eq(look().stats->closed[CLOSE_ERROR], 0);
     ck_assert_uint_eq(look().idle, 2);
     clear_all(4);
@@ -130,7 +130,7 @@ START_TEST(deserted_until_the_end)
     origin.manner = ORIGIN_WAITS;
     start(1, "");
     UNTIL(origin.requests == 1);
-    asker_cancel(&many[0].asker);
+    recorder_cancel(&many[0].recorder);
     loop_turn(loop, false);
     ck_assert_uint_eq(look().active, 1);
     clear_all(1);

@@ -1,5 +1,7 @@
 /* What drops stored responses early: new settings, orders; and what is never stored: a 200
  * that is an error. */
+#include <stdio.h>
+
 #include "config_fixture.h"
 #include "suite.h"
 #include "transaction_fixture.h"
@@ -47,7 +49,7 @@ START_TEST(new_settings)
     proxy_configure(proxy, other);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
     plain_origin_say(&origin, 0, NUMBERED); /* to the request from before */
-    UNTIL(many[0].asker.ended);
+    UNTIL(many[0].recorder.ended);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
     clear_all(1);
     proxy_configure(proxy, config);
@@ -60,7 +62,7 @@ END_TEST
 
 START_TEST(orders_drop_what_they_change)
 {
-    struct asking a;
+    struct test_client a;
     begin("fresh = 60s");
     answers(BUSY);
     hear(&a, "POST", "");
@@ -82,7 +84,7 @@ END_TEST
 /* An order changes what the request under way would bring. */
 START_TEST(orders_outdate_what_is_under_way)
 {
-    struct asking a;
+    struct test_client a;
     begin("fresh = 60s coalesce = yes");
     origin.manner = ORIGIN_WAITS;
     start(1, "");
@@ -90,15 +92,15 @@ START_TEST(orders_outdate_what_is_under_way)
     ask_whole(&a, "POST", "");
     UNTIL(origin.requests == 2);
     plain_origin_say(&origin, 1, OK);
-    UNTIL(a.asker.ended);
+    UNTIL(a.recorder.ended);
     clear(&a);
     ask_whole(&many[1], "GET", "");
     UNTIL(origin.requests == 3); /* it does not join the older one */
     plain_origin_say(&origin, 0, NUMBERED);
-    UNTIL(many[0].asker.ended);
+    UNTIL(many[0].recorder.ended);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
     plain_origin_say(&origin, 1, OK);
-    UNTIL(many[1].asker.ended);
+    UNTIL(many[1].recorder.ended);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 1);
     clear_all(2);
     finish();
@@ -109,7 +111,7 @@ END_TEST
 
 START_TEST(errors_of_200)
 {
-    struct asking a;
+    struct test_client a;
     begin("fresh = 60s stale_if_error = 60s error_prefix = {'no: ', 'never'}");
     answers("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nno: 17");
     hears("", "body(no: 17)");
@@ -138,7 +140,7 @@ START_TEST(shared_errors_of_200)
     UNTIL(origin.requests == 1);
     plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nno: 17");
     for (size_t i = 0; i < 3; i++)
-        UNTIL(many[i].asker.ended);
+        UNTIL(many[i].recorder.ended);
     ck_assert_uint_eq(look().stats->failed, 3);
     ck_assert_uint_eq(look().stats->succeeded, 0);
     clear_all(3);
@@ -161,7 +163,7 @@ START_TEST(shared_failures)
     snprintf(answer, sizeof answer, "HTTP/1.1 503 Busy\r\n%s\r\nContent-Length: 4\r\n\r\nbusy",
              fields[_i]);
     plain_origin_say(&origin, 0, answer);
-    UNTIL(many[0].asker.ended && many[1].asker.ended);
+    UNTIL(many[0].recorder.ended && many[1].recorder.ended);
     ck_assert(heard_part(&many[1], "head 503") && heard_part(&many[1], "body(busy)"));
     ck_assert_int_eq(heard_part(&many[0], "Set-Cookie"), _i == 0);
     ck_assert(!heard_part(&many[1], "Set-Cookie"));
@@ -188,7 +190,7 @@ START_TEST(released)
     answers(unshared[_i]);
     plain_origin_say(&origin, 0, unshared[_i]);
     for (size_t i = 0; i < 3; i++)
-        UNTIL(many[i].asker.ended && many[i].asker.body);
+        UNTIL(many[i].recorder.ended && many[i].recorder.body);
     ck_assert_uint_eq(origin.requests, 3);
     ck_assert_uint_eq(look().stats->cache_misses, 3);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
@@ -201,7 +203,7 @@ END_TEST
  * can be shared comes before. */
 START_TEST(not_waited_for_again)
 {
-    struct asking a;
+    struct test_client a;
     begin("coalesce = yes cache_max_object = 10");
     answers(unshared[_i]);
     hear(&a, "GET", "");
@@ -210,7 +212,7 @@ START_TEST(not_waited_for_again)
     start(3, "");
     UNTIL(origin.requests == 4);
     for (size_t i = 0; i < 3; i++)
-        asker_cancel(&many[i].asker);
+        recorder_cancel(&many[i].recorder);
     clear_all(3);
     answers(BUSY); /* shared in any case */
     hear(&a, "GET", "");
@@ -225,7 +227,7 @@ START_TEST(not_waited_for_again)
     loop_turn(loop, false);
     ck_assert_uint_eq(origin.requests, before + 1);
     for (size_t i = 0; i < 3; i++)
-        asker_cancel(&many[i].asker);
+        recorder_cancel(&many[i].recorder);
     clear_all(3);
     finish();
 }

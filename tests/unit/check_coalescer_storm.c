@@ -1,15 +1,17 @@
 /* Many requests at random that are coalesced or answered from the store, over a bad origin,
  * with clients that leave, pause and run out of time: each ends once, a whole response is
  * one that the origin sent, and identical requests go to the origin one at a time. */
+#include <stdio.h>
+
 #include "config_fixture.h"
 #include "suite.h"
 #include "transaction_fixture.h"
 
-#define ASKERS 24
+#define CLIENTS 24
 #define ROUNDS 5000
 
-static struct asking askers[ASKERS];
-static bool used[ASKERS], paused[ASKERS];
+static struct test_client clients[CLIENTS];
+static bool used[CLIENTS], paused[CLIENTS];
 static unsigned begun, ended, failed, left, whole, serial;
 
 /* Responses with a number in place of the marks, so that none is mistaken for another. */
@@ -111,7 +113,7 @@ static void stir_origin(void)
 }
 
 /* An origin that spoke before it was asked may have mixed two responses up. */
-static void check_whole(const struct asking *a)
+static void check_whole(const struct test_client *a)
 {
     const char *body = strstr(a->heard.at, "body(");
     if (body == NULL || body[5] != '<' || strstr(body, "HTTP/") || strstr(body, "garba"))
@@ -122,14 +124,14 @@ static void check_whole(const struct asking *a)
 
 static void reap(size_t i)
 {
-    struct asking *a = &askers[i];
-    if (!used[i] || a->asker.exchange)
+    struct test_client *a = &clients[i];
+    if (!used[i] || a->recorder.exchange)
         return;
-    ck_assert_uint_le(a->asker.ended + a->asker.failed, 1);
-    ended += a->asker.ended;
-    failed += a->asker.failed;
-    left += !a->asker.ended && !a->asker.failed;
-    if (a->asker.ended)
+    ck_assert_uint_le(a->recorder.ended + a->recorder.failed, 1);
+    ended += a->recorder.ended;
+    failed += a->recorder.failed;
+    left += !a->recorder.ended && !a->recorder.failed;
+    if (a->recorder.ended)
         check_whole(a);
     clear(a);
     used[i] = paused[i] = false;
@@ -141,23 +143,25 @@ static void start(size_t i)
     const char *method = methods[(size_t)random() % COUNT_OF(methods)];
     used[i] = true;
     begun++;
-    ask_whole(&askers[i], method, fields[(size_t)random() % COUNT_OF(fields)]);
-    askers[i].asker.cancel_in = random() % 10 ? ASKER_NONE : (enum asker_event)(random() % 5);
-    askers[i].asker.pause_in = random() % 10 ? ASKER_NONE : (enum asker_event)(random() % 5);
-    paused[i] = askers[i].asker.pause_in;
+    ask_whole(&clients[i], method, fields[(size_t)random() % COUNT_OF(fields)]);
+    clients[i].recorder.cancel_in =
+        random() % 10 ? RECORDER_NONE : (enum recorder_event)(random() % 5);
+    clients[i].recorder.pause_in =
+        random() % 10 ? RECORDER_NONE : (enum recorder_event)(random() % 5);
+    paused[i] = clients[i].recorder.pause_in;
 }
 
 static void go_on(size_t i)
 {
-    struct exchange *x = askers[i].asker.exchange;
+    struct exchange *x = clients[i].recorder.exchange;
     switch (random() % 4) {
-    case 0: asker_cancel(&askers[i].asker); break;
+    case 0: recorder_cancel(&clients[i].recorder); break;
     case 1:
         exchange_pause(x);
         paused[i] = true;
         break;
     default:
-        askers[i].asker.pause_in = ASKER_NONE;
+        clients[i].recorder.pause_in = RECORDER_NONE;
         if (paused[i])
             exchange_resume(x);
         paused[i] = false;
@@ -169,8 +173,8 @@ static void check_numbers(void)
     const struct totals *t = proxy_totals(proxy);
     const struct upstream_stats *s = look().stats;
     unsigned active = 0;
-    for (size_t i = 0; i < ASKERS; i++)
-        active += used[i] && askers[i].asker.exchange;
+    for (size_t i = 0; i < CLIENTS; i++)
+        active += used[i] && clients[i].recorder.exchange;
     ck_assert_uint_eq(proxy_active(proxy), active);
     ck_assert_uint_eq(pools_requests(pools), active);
     ck_assert_uint_eq(records, begun - active);
@@ -189,32 +193,32 @@ START_TEST(storm)
     srandom(23 + (unsigned)_i);
     change_origin();
     for (int round = 0; round < ROUNDS; round++) {
-        size_t i = (size_t)random() % ASKERS;
+        size_t i = (size_t)random() % CLIENTS;
         if (random() % 8 == 0)
             change_origin();
         if (!used[i])
             start(i);
-        else if (askers[i].asker.exchange && random() % 3 == 0)
+        else if (clients[i].recorder.exchange && random() % 3 == 0)
             go_on(i);
         if (random() % 3 == 0)
             stir_origin();
         if (random() % 6 == 0)
             loop_skip(loop, (uint64_t)random() % 300);
         loop_turn(loop, false);
-        for (size_t n = 0; n < ASKERS; n++)
+        for (size_t n = 0; n < CLIENTS; n++)
             reap(n);
         check_numbers();
     }
     /* In time everything ends, except for clients that do not read. */
-    for (size_t i = 0; i < ASKERS; i++)
-        if (used[i] && askers[i].asker.exchange && paused[i])
-            asker_cancel(&askers[i].asker);
+    for (size_t i = 0; i < CLIENTS; i++)
+        if (used[i] && clients[i].recorder.exchange && paused[i])
+            recorder_cancel(&clients[i].recorder);
     origin.manner = ORIGIN_WAITS;
     for (int i = 0; i < 20; i++) {
         loop_skip(loop, 1000);
         loop_turn(loop, false);
     }
-    for (size_t i = 0; i < ASKERS; i++)
+    for (size_t i = 0; i < CLIENTS; i++)
         reap(i);
     check_numbers();
     ck_assert_uint_eq(ended + failed + left, begun);
@@ -238,31 +242,31 @@ START_TEST(one_at_a_time)
     origin.manner = ORIGIN_WAITS;
     unsigned answered = 0, present;
     for (int round = 0; round < ROUNDS; round++) {
-        size_t i = (size_t)random() % ASKERS;
+        size_t i = (size_t)random() % CLIENTS;
         present = 0;
-        for (size_t n = 0; n < ASKERS; n++)
-            present += used[n] && askers[n].asker.exchange;
+        for (size_t n = 0; n < CLIENTS; n++)
+            present += used[n] && clients[n].recorder.exchange;
         if (!used[i]) {
-            ask_whole(&askers[i], "GET", "");
+            ask_whole(&clients[i], "GET", "");
             used[i] = true;
             begun++;
-        } else if (askers[i].asker.exchange && present > 1 && random() % 2) {
-            asker_cancel(&askers[i].asker);
+        } else if (clients[i].recorder.exchange && present > 1 && random() % 2) {
+            recorder_cancel(&clients[i].recorder);
         }
         if (random() % 4 == 0 && origin.requests > answered) {
             plain_origin_say(&origin, 0, answers[random() % 2]);
             answered++;
         }
         loop_turn(loop, false);
-        for (size_t n = 0; n < ASKERS; n++)
+        for (size_t n = 0; n < CLIENTS; n++)
             reap(n);
         ck_assert_uint_le(look().active, 1);
         ck_assert_uint_le(origin.requests, answered + 1);
     }
-    for (size_t i = 0; i < ASKERS; i++)
-        if (used[i] && askers[i].asker.exchange)
-            asker_cancel(&askers[i].asker);
-    for (size_t i = 0; i < ASKERS; i++)
+    for (size_t i = 0; i < CLIENTS; i++)
+        if (used[i] && clients[i].recorder.exchange)
+            recorder_cancel(&clients[i].recorder);
+    for (size_t i = 0; i < CLIENTS; i++)
         reap(i);
     ck_assert_uint_eq(failed, 0);
     ck_assert_uint_gt(ended, 2 * origin.requests);

@@ -1,5 +1,6 @@
 /* A snapshot: read from a file, from memory, by several threads; what is found in it. */
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 

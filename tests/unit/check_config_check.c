@@ -1,4 +1,6 @@
 /* What must hold between the values of a file. */
+#include <stdio.h>
+
 #include "config_fixture.h"
 #include "suite.h"
 

@@ -10,9 +10,9 @@
 #include "net/dial.h"
 #include "stopwatch.h"
 #include "suite.h"
+#include "until.h"
 
 #define HOLE_FILLERS 20
-#define SETTLED_TURNS 20 /* at least, for one may take long */
 
 static struct loop *loop;
 static struct fake_dns *server;
@@ -181,31 +181,11 @@ static void start(struct caller *c, const char *host)
     ck_assert_uint_eq(c->connected + c->failed, 0);
 }
 
-static void on_guard(struct deadline *d)
-{
-    ck_abort_msg("nothing came");
-    (void)d;
-}
-
 static void wait_for(struct caller *c)
 {
-    struct deadline guard;
-    deadline_init(&guard, loop, on_guard);
-    deadline_in(&guard, 30000);
-    while (c->connected + c->failed == 0)
-        loop_turn(loop, true);
-    deadline_stop(&guard);
+    UNTIL(c->connected + c->failed);
     if (c->stream)
         stream_close(c->stream);
-}
-
-static void settle(unsigned ms)
-{
-    uint64_t until = clock_us() + ms * 1000;
-    for (int turns = 0; turns < SETTLED_TURNS || clock_us() < until; turns++) {
-        loop_turn(loop, false);
-        uv_sleep(1);
-    }
 }
 
 /* Dials and waits. */
@@ -213,7 +193,7 @@ static void dial_host(struct caller *c, const char *host)
 {
     start(c, host);
     wait_for(c);
-    settle(5);
+    turn_for(loop, 5);
     ck_assert_uint_eq(c->connected + c->failed, 1);
 }
 
@@ -342,7 +322,7 @@ START_TEST(timeout_in_seconds_reads_well)
     if (!swallow_on("127.0.0.3"))
         return;
     start(&c, "127.0.0.3");
-    settle(20);
+    turn_for(loop, 20);
     loop_skip(loop, 5000);
     wait_for(&c);
     ck_assert_ptr_nonnull(strstr(c.detail, "no TCP connection within 5s"));
@@ -466,7 +446,7 @@ static void cancel_after(const char *host, int turns)
     unsigned told = c.connected + c.failed;
     if (!told)
         dial_cancel(c.dial);
-    settle(20);
+    turn_for(loop, 20);
     ck_assert_uint_eq(c.connected + c.failed, told);
     if (c.stream)
         stream_close(c.stream);
@@ -502,9 +482,9 @@ START_TEST(cancelled_with_two_under_way)
         return;
     fake_dns_set(server, "api.test", "127.0.0.3,127.0.0.4", 60);
     start(&c, "api.test");
-    settle(350);
+    turn_for(loop, 350);
     dial_cancel(c.dial);
-    settle(20);
+    turn_for(loop, 20);
     ck_assert_uint_eq(c.connected + c.failed, 0);
 }
 END_TEST

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "asking.h"
+#include "dns_fixture.h"
 #include "stopwatch.h"
 #include "suite.h"
 
@@ -10,7 +10,7 @@
 
 START_TEST(literals_are_answered_at_once)
 {
-    struct asker a = {0};
+    struct query_recorder a = {0};
     ck_assert(ask(&a, "192.0.2.7", LONG_MS));
     ck_assert_str_eq(a.addresses, "192.0.2.7:0");
     ck_assert(ask(&a, "2001:db8::1", LONG_MS));
@@ -33,7 +33,7 @@ START_TEST(localhost_is_loopback)
 {
     static const char *const names[] = {"localhost", "LocalHost.", "binance.localhost"};
     for (size_t i = 0; i < COUNT_OF(names); i++) {
-        struct asker a = {0};
+        struct query_recorder a = {0};
         ck_assert(ask(&a, names[i], LONG_MS));
         ck_assert_str_eq(a.addresses, "[::1]:0 127.0.0.1:0");
     }
@@ -44,7 +44,7 @@ END_TEST
 START_TEST(families_take_turns)
 {
     fake_dns_set(server, "both.test", "192.0.2.2,192.0.2.1,2001:db8::2,2001:db8::1,192.0.2.3", 60);
-    struct asker a = resolve("both.test");
+    struct query_recorder a = resolve("both.test");
     ck_assert_uint_eq(a.found, 1);
     ck_assert_str_eq(a.addresses, "[2001:db8::2]:0 192.0.2.2:0 [2001:db8::1]:0 192.0.2.1:0 "
                                   "192.0.2.3:0");
@@ -78,14 +78,14 @@ END_TEST
 /* Where one family has no address, the other's answer is waited for. */
 START_TEST(a_late_answer_is_waited_for)
 {
-    struct asker a = {0};
+    struct query_recorder a = {0};
     fake_dns_set(server, "late.test", "192.0.2.1", 60);
     fake_dns_reply(server, "late.test", FAKE_ONLY_AAAA);
     ck_assert(!ask(&a, "late.test", LONG_MS));
-    settle(150);
+    turn_for(loop, 150);
     ck_assert_uint_eq(a.found + a.failed, 0);
     fake_dns_reply(server, "late.test", FAKE_ANSWER);
-    WAIT_FOR(a.found);
+    UNTIL(a.found);
     ck_assert_str_eq(a.addresses, "192.0.2.1:0");
 }
 END_TEST
@@ -93,7 +93,7 @@ END_TEST
 START_TEST(case_and_trailing_dot_make_no_difference)
 {
     fake_dns_set(server, "api.test", "192.0.2.1", 60);
-    struct asker a = {0};
+    struct query_recorder a = {0};
     ck_assert_uint_eq(resolve("API.Test.").found, 1);
     ck_assert(ask(&a, "api.test", LONG_MS));
     ck_assert(ask(&a, "api.TEST", LONG_MS));
@@ -115,7 +115,7 @@ START_TEST(hosts_file_is_respected)
     if (name[0] == '\0')
         return; /* this machine's has nothing to find */
     loop_hold(loop);
-    struct asker a = resolve(name);
+    struct query_recorder a = resolve(name);
     ck_assert_uint_eq(a.found, 1);
     ck_assert_ptr_nonnull(strstr(a.addresses, ip));
     ck_assert(ask(&a, name, LONG_MS)); /* TTL 0, but the minimum holds */
@@ -128,7 +128,7 @@ START_TEST(unknown_host_fails_and_is_not_remembered)
 {
     fake_dns_set(server, "none.test", "", 60);
     fake_dns_reply(server, "none.test", FAKE_NXDOMAIN);
-    struct asker a = resolve("none.test");
+    struct query_recorder a = resolve("none.test");
     ck_assert_int_eq(a.why, FAILURE_DNS_ERROR);
     ck_assert_str_eq(a.detail, "none.test: no such host");
     fake_dns_set(server, "none.test", "192.0.2.1", 60);
@@ -141,7 +141,7 @@ START_TEST(server_failure_and_no_data_have_words)
 {
     fake_dns_set(server, "sick.test", "", 60);
     fake_dns_reply(server, "sick.test", FAKE_SERVFAIL);
-    struct asker a = resolve("sick.test");
+    struct query_recorder a = resolve("sick.test");
     ck_assert_int_eq(a.why, FAILURE_DNS_ERROR);
     ck_assert_ptr_nonnull(strstr(a.detail, "SERVFAIL"));
     fake_dns_set(server, "empty.test", "", 60);
@@ -164,28 +164,28 @@ START_TEST(impossible_names_fail)
 }
 END_TEST
 
-START_TEST(each_asker_has_a_timeout_of_its_own)
+START_TEST(each_query_has_a_timeout_of_its_own)
 {
-    struct asker hasty = {0}, patient = {0};
+    struct query_recorder hasty = {0}, patient = {0};
     fake_dns_set(server, "slow.test", "192.0.2.1", 60);
     fake_dns_reply(server, "slow.test", FAKE_SILENCE);
     ck_assert(!ask(&patient, "slow.test", LONG_MS));
     ck_assert(!ask(&hasty, "slow.test", 50));
-    WAIT_FOR(hasty.failed);
+    UNTIL(hasty.failed);
     ck_assert_int_eq(hasty.why, FAILURE_DNS_TIMEOUT);
     ck_assert_uint_eq(patient.failed, 0);
     fake_dns_reply(server, "slow.test", FAKE_ANSWER);
-    WAIT_FOR(patient.found); /* c-ares tried once more */
+    UNTIL(patient.found); /* c-ares tried once more */
 }
 END_TEST
 
 START_TEST(silence_ends_by_itself)
 {
-    struct asker a = {0};
+    struct query_recorder a = {0};
     fake_dns_set(server, "slow.test", "192.0.2.1", 60);
     fake_dns_reply(server, "slow.test", FAKE_SILENCE);
     ck_assert(!ask(&a, "slow.test", MINUTES(5)));
-    WAIT_FOR(a.failed);
+    UNTIL(a.failed);
     ck_assert_int_eq(a.why, FAILURE_DNS_TIMEOUT);
 }
 END_TEST
@@ -193,7 +193,7 @@ END_TEST
 START_TEST(unreachable_server_fails)
 {
     ck_assert(dns_set_servers(dns, "127.0.0.1:1"));
-    struct asker a = resolve("api.test");
+    struct query_recorder a = resolve("api.test");
     ck_assert_uint_eq(a.failed, 1);
 }
 END_TEST
@@ -208,46 +208,46 @@ END_TEST
 
 /* ------------------------------------------------------ sharing, cancelling */
 
-START_TEST(askers_share_one_query)
+START_TEST(equal_queries_are_one)
 {
-    struct asker a = {0}, b = {0}, c = {0};
+    struct query_recorder a = {0}, b = {0}, c = {0};
     fake_dns_set(server, "api.test", "192.0.2.1", 60);
     ck_assert(!ask(&a, "api.test", LONG_MS));
     ck_assert(!ask(&b, "API.test", LONG_MS));
     ck_assert(!ask(&c, "api.test", LONG_MS));
     dns_cancel(&b.query);
-    WAIT_FOR(a.found && c.found);
-    settle(5);
+    UNTIL(a.found && c.found);
+    turn_for(loop, 5);
     ck_assert_uint_eq(b.found + b.failed, 0);
     ck_assert_uint_eq(fake_dns_asked(server, "api.test"), 1);
 }
 END_TEST
 
-START_TEST(askers_may_cancel_each_other)
+START_TEST(queries_may_cancel_each_other)
 {
-    struct asker a = {0}, b = {0};
+    struct query_recorder a = {0}, b = {0};
     a.cancels = &b;
     fake_dns_set(server, "api.test", "192.0.2.1", 60);
     ck_assert(!ask(&a, "api.test", LONG_MS));
     ck_assert(!ask(&b, "api.test", LONG_MS));
-    WAIT_FOR(a.found);
-    settle(5);
+    UNTIL(a.found);
+    turn_for(loop, 5);
     ck_assert_uint_eq(b.found, 0);
 }
 END_TEST
 
 START_TEST(who_failed_may_ask_again)
 {
-    struct asker a = {0}, b = {0}, again = {0};
+    struct query_recorder a = {0}, b = {0}, again = {0};
     a.again = &again;
     fake_dns_set(server, "again.test", "", 60);
     fake_dns_reply(server, "again.test", FAKE_NXDOMAIN);
     ck_assert(!ask(&a, "again.test", LONG_MS));
     ck_assert(!ask(&b, "again.test", LONG_MS));
-    WAIT_FOR(a.failed);
+    UNTIL(a.failed);
     ck_assert_uint_eq(b.failed, 1);
     ck_assert_uint_eq(again.failed, 0);
-    WAIT_FOR(again.failed);
+    UNTIL(again.failed);
     ck_assert_uint_eq(fake_dns_asked(server, "again.test"), 2);
 }
 END_TEST
@@ -255,7 +255,7 @@ END_TEST
 /* Cancelled after `turns` turns of the loop: in every state it can be in. */
 START_TEST(cancelled_at_any_moment_is_silent)
 {
-    struct asker a = {0};
+    struct query_recorder a = {0};
     fake_dns_set(server, "api.test", "192.0.2.1", 60);
     ck_assert(!ask(&a, "api.test", LONG_MS));
     for (int turns = 0; turns < _i && !a.found; turns++)
@@ -263,7 +263,7 @@ START_TEST(cancelled_at_any_moment_is_silent)
     unsigned told = a.found;
     dns_cancel(&a.query);
     dns_cancel(&a.query);
-    settle(20);
+    turn_for(loop, 20);
     ck_assert_uint_eq(a.found + a.failed, told);
 }
 END_TEST
@@ -271,7 +271,7 @@ END_TEST
 /* The teardown frees everything while a query is under way. */
 START_TEST(freed_at_any_moment)
 {
-    struct asker a = {0};
+    struct query_recorder a = {0};
     fake_dns_set(server, "api.test", "192.0.2.1", 60);
     ck_assert(!ask(&a, "api.test", LONG_MS));
     if (_i % 2)
@@ -284,12 +284,12 @@ END_TEST
 
 START_TEST(reload_awaits_what_is_under_way)
 {
-    struct asker a = {0};
+    struct query_recorder a = {0};
     fake_dns_set(server, "api.test", "192.0.2.1", 60);
     fake_dns_set(server, "other.test", "192.0.2.2", 60);
     ck_assert(!ask(&a, "api.test", LONG_MS));
     dns_reload(dns);
-    WAIT_FOR(a.found);
+    UNTIL(a.found);
     ck_assert_uint_eq(resolve("other.test").found, 1); /* set servers stay */
     dns_reload(dns);
     ck_assert_uint_eq(fake_dns_asked(server, "api.test"), 1);
@@ -298,7 +298,7 @@ END_TEST
 
 SUITE()
 {
-    FIXTURE(asking_setup, asking_teardown);
+    FIXTURE(setup, teardown);
     TEST(literals_are_answered_at_once);
     TEST(bad_literals_are_no_literals);
     TEST(localhost_is_loopback);
@@ -311,12 +311,12 @@ SUITE()
     TEST(unknown_host_fails_and_is_not_remembered);
     TEST(server_failure_and_no_data_have_words);
     TEST(impossible_names_fail);
-    TEST(each_asker_has_a_timeout_of_its_own);
+    TEST(each_query_has_a_timeout_of_its_own);
     TEST(silence_ends_by_itself);
     TEST(unreachable_server_fails);
     TEST(bad_servers_change_nothing);
-    TEST(askers_share_one_query);
-    TEST(askers_may_cancel_each_other);
+    TEST(equal_queries_are_one);
+    TEST(queries_may_cancel_each_other);
     TEST(who_failed_may_ask_again);
     LOOP(cancelled_at_any_moment_is_silent, 0, 8);
     LOOP(freed_at_any_moment, 0, 12);

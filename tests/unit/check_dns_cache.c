@@ -2,32 +2,32 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "asking.h"
+#include "dns_fixture.h"
 #include "suite.h"
 
 /* --------------------------------------------------------- expiry, renewing */
 
 START_TEST(answers_are_kept_for_their_ttl)
 {
-    struct asker a = {0};
+    struct query_recorder a = {0};
     fake_dns_set(server, "api.test", "192.0.2.1", 10);
     ck_assert_uint_eq(resolve("api.test").found, 1);
     loop_skip(loop, 7000);
     ck_assert(!strcmp(resolve("api.test").addresses, "192.0.2.1:0"));
     ck_assert_uint_eq(fake_dns_asked(server, "api.test"), 1);
     loop_skip(loop, 60000);
-    settle(20);
+    turn_for(loop, 20);
     loop_skip(loop, 60000); /* whatever was renewed meanwhile */
     fake_dns_set(server, "api.test", "192.0.2.9", 10);
     ck_assert(!ask(&a, "api.test", LONG_MS));
-    WAIT_FOR(a.found);
+    UNTIL(a.found);
     ck_assert_str_eq(a.addresses, "192.0.2.9:0");
 }
 END_TEST
 
 START_TEST(ttl_is_bounded)
 {
-    struct asker a = {0};
+    struct query_recorder a = {0};
     fake_dns_set(server, "short.test", "192.0.2.1", 0);
     fake_dns_set(server, "long.test", "192.0.2.1", 86400);
     resolve("short.test");
@@ -45,16 +45,16 @@ START_TEST(what_nobody_asks_for_is_not_renewed)
     fake_dns_set(server, "api.test", "192.0.2.1", 10);
     resolve("api.test");
     loop_skip(loop, 9000);
-    settle(20);
+    turn_for(loop, 20);
     ck_assert_uint_eq(fake_dns_asked(server, "api.test"), 1);
-    ck_assert_uint_eq(resolve("api.test").found, 0);   /* late, but still there … */
-    WAIT_FOR(fake_dns_asked(server, "api.test") == 2); /* … and renewed behind it */
+    ck_assert_uint_eq(resolve("api.test").found, 0); /* late, but still there … */
+    UNTIL(fake_dns_asked(server, "api.test") == 2);  /* … and renewed behind it */
 }
 END_TEST
 
 START_TEST(what_is_asked_for_is_renewed_before_it_expires)
 {
-    struct asker a = {0};
+    struct query_recorder a = {0};
     fake_dns_set(server, "api.test", "192.0.2.1", 10);
     resolve("api.test");
     ck_assert(ask(&a, "api.test", LONG_MS));
@@ -62,8 +62,8 @@ START_TEST(what_is_asked_for_is_renewed_before_it_expires)
     loop_skip(loop, 8100);
     ck_assert(ask(&a, "api.test", LONG_MS)); /* nobody waits for it */
     ck_assert_str_eq(a.addresses, "192.0.2.1:0");
-    WAIT_FOR(fake_dns_asked(server, "api.test") == 2);
-    settle(20);
+    UNTIL(fake_dns_asked(server, "api.test") == 2);
+    turn_for(loop, 20);
     ck_assert(ask(&a, "api.test", LONG_MS));
     ck_assert_str_eq(a.addresses, "192.0.2.2:0");
     loop_skip(loop, 7000);
@@ -74,20 +74,20 @@ END_TEST
 START_TEST(watched_names_stay_fresh)
 {
     struct watcher w = {0};
-    struct asker a = {0};
+    struct query_recorder a = {0};
     fake_dns_set(server, "api.test", "192.0.2.1", 10);
     watch(&w, "api.test");
-    WAIT_FOR(w.answers == 1);
+    UNTIL(w.answers == 1);
     for (unsigned i = 2; i < 6; i++) {
         loop_skip(loop, 8100);
         ck_assert(ask(&a, "api.test", LONG_MS));
-        WAIT_FOR(w.answers == i);
+        UNTIL(w.answers == i);
     }
     dns_unwatch(&w.watch);
     loop_skip(loop, 8100);
-    settle(20);
+    turn_for(loop, 20);
     loop_skip(loop, 8100);
-    settle(20);
+    turn_for(loop, 20);
     ck_assert_uint_eq(w.answers, 5);
     ck_assert_uint_le(fake_dns_asked(server, "api.test"), 6);
 }
@@ -100,10 +100,10 @@ START_TEST(watchers_may_leave_when_told)
     watch(&one, "api.test");
     watch(&two, "api.test");
     watch(&three, "api.test");
-    WAIT_FOR(three.answers == 1);
+    UNTIL(three.answers == 1);
     ck_assert_uint_eq(one.answers + two.answers, 2);
     loop_skip(loop, 8100);
-    WAIT_FOR(three.answers == 2);
+    UNTIL(three.answers == 2);
     ck_assert_uint_eq(one.answers + two.answers, 2);
     dns_unwatch(&three.watch);
 }
@@ -112,22 +112,22 @@ END_TEST
 START_TEST(failed_renewal_keeps_the_answer_until_it_expires)
 {
     struct watcher w = {0};
-    struct asker a = {0};
+    struct query_recorder a = {0};
     fake_dns_set(server, "api.test", "192.0.2.1", 10);
     watch(&w, "api.test");
-    WAIT_FOR(w.answers == 1);
+    UNTIL(w.answers == 1);
     fake_dns_reply(server, "api.test", FAKE_NXDOMAIN);
     loop_skip(loop, 8100);
-    WAIT_FOR(fake_dns_asked(server, "api.test") == 2);
-    settle(20);
+    UNTIL(fake_dns_asked(server, "api.test") == 2);
+    turn_for(loop, 20);
     ck_assert(ask(&a, "api.test", LONG_MS));
-    WAIT_FOR(fake_dns_asked(server, "api.test") >= 3); /* tried again */
+    UNTIL(fake_dns_asked(server, "api.test") >= 3); /* tried again */
     loop_skip(loop, 10000);
     ck_assert(!ask(&a, "api.test", LONG_MS));
-    WAIT_FOR(a.failed);
+    UNTIL(a.failed);
     fake_dns_reply(server, "api.test", FAKE_ANSWER);
     loop_skip(loop, 31000); /* a watched name is tried for ever */
-    WAIT_FOR(w.answers == 2);
+    UNTIL(w.answers == 2);
     dns_unwatch(&w.watch);
 }
 END_TEST
@@ -140,18 +140,18 @@ START_TEST(replaced_addresses_are_gone_at_once)
     fake_dns_set(server, "api.test", "192.0.2.1,192.0.2.2", 10);
     watch(&w, "api.test");
     ck_assert(!is_gone(&w, "192.0.2.1"));
-    WAIT_FOR(w.answers == 1);
+    UNTIL(w.answers == 1);
     ck_assert(!is_gone(&w, "192.0.2.1"));
     ck_assert(!is_gone(&w, "192.0.2.99")); /* who knows? */
     fake_dns_set(server, "api.test", "192.0.2.3", 10);
     loop_skip(loop, 8100);
-    WAIT_FOR(w.answers == 2);
+    UNTIL(w.answers == 2);
     ck_assert(is_gone(&w, "192.0.2.1"));
     ck_assert(is_gone(&w, "192.0.2.2"));
     ck_assert(!is_gone(&w, "192.0.2.3"));
     fake_dns_set(server, "api.test", "192.0.2.3,192.0.2.1", 10);
     loop_skip(loop, 8100);
-    WAIT_FOR(w.answers == 3);
+    UNTIL(w.answers == 3);
     ck_assert(!is_gone(&w, "192.0.2.1")); /* back: it rotates … */
     ck_assert(!is_gone(&w, "192.0.2.2")); /* … and this one may come back, too */
     dns_unwatch(&w.watch);
@@ -166,14 +166,14 @@ START_TEST(unanswered_addresses_are_not_gone)
     fake_dns_set(server, "api.test", "192.0.2.1,2001:db8::1", 10);
     fake_dns_reply(server, "api.test", FAKE_ONLY_A);
     watch(&w, "api.test");
-    WAIT_FOR(w.answers == 1);
+    UNTIL(w.answers == 1);
     fake_dns_reply(server, "api.test", FAKE_ONLY_AAAA);
     loop_skip(loop, 8500);
-    WAIT_FOR(w.answers == 2);
+    UNTIL(w.answers == 2);
     ck_assert(!is_gone(&w, "192.0.2.1"));
     fake_dns_reply(server, "api.test", FAKE_ANSWER);
     loop_skip(loop, 8500);
-    WAIT_FOR(w.answers == 3);
+    UNTIL(w.answers == 3);
     ck_assert(!is_gone(&w, "192.0.2.1"));
     ck_assert(!is_gone(&w, "2001:db8::1"));
     dns_unwatch(&w.watch);
@@ -185,11 +185,11 @@ START_TEST(addresses_left_out_are_gone_after_ten_minutes)
     struct watcher w = {0};
     fake_dns_set(server, "api.test", "192.0.2.1,192.0.2.2", 60);
     watch(&w, "api.test");
-    WAIT_FOR(w.answers == 1);
+    UNTIL(w.answers == 1);
     fake_dns_set(server, "api.test", "192.0.2.2", 60);
     for (unsigned i = 2; i < 12; i++) {
         loop_skip(loop, MINUTES(1));
-        WAIT_FOR(w.answers == i);
+        UNTIL(w.answers == i);
         ck_assert(i > 10 || !is_gone(&w, "192.0.2.1"));
     }
     ck_assert(is_gone(&w, "192.0.2.1"));
@@ -197,7 +197,7 @@ START_TEST(addresses_left_out_are_gone_after_ten_minutes)
     ck_assert(!is_gone(&w, "192.0.2.2"));
     fake_dns_reply(server, "api.test", FAKE_NXDOMAIN);
     loop_skip(loop, MINUTES(30)); /* an outage makes nothing go away */
-    settle(50);
+    turn_for(loop, 50);
     ck_assert(!is_gone(&w, "192.0.2.2"));
     dns_unwatch(&w.watch);
 }
@@ -207,7 +207,7 @@ START_TEST(literals_are_never_gone)
 {
     struct watcher w = {0};
     watch(&w, "192.0.2.1");
-    settle(5);
+    turn_for(loop, 5);
     ck_assert(!is_gone(&w, "192.0.2.1"));
     ck_assert(!is_gone(&w, "192.0.2.2"));
     dns_unwatch(&w.watch);
@@ -223,21 +223,21 @@ START_TEST(the_cache_is_bounded)
     fake_dns_set(server, "watched.test", "192.0.2.1", 60);
     fake_dns_set(server, "first.test", "192.0.2.2", 60);
     watch(&w, "watched.test");
-    WAIT_FOR(w.answers == 1);
+    UNTIL(w.answers == 1);
     resolve("first.test");
     for (int i = 0; i < 1100; i++) {
         snprintf(name, sizeof name, "n%d.test", i);
         fake_dns_set(server, name, "192.0.2.3", 60);
-        struct asker a = {0};
+        struct query_recorder a = {0};
         ck_assert(!ask(&a, name, LONG_MS));
-        WAIT_FOR(a.found);
+        UNTIL(a.found);
     }
     ck_assert_uint_eq(resolve("first.test").found, 1);   /* asked anew */
     ck_assert_uint_eq(resolve("watched.test").found, 0); /* kept */
     ck_assert_uint_eq(resolve("n1099.test").found, 0);
     dns_unwatch(&w.watch);
     loop_skip(loop, MINUTES(12)); /* and what nobody wants is let go */
-    settle(20);
+    turn_for(loop, 20);
     loop_skip(loop, MINUTES(12));
     ck_assert_uint_eq(resolve("n1099.test").found, 1);
 }
@@ -245,7 +245,7 @@ END_TEST
 
 SUITE()
 {
-    FIXTURE(asking_setup, asking_teardown);
+    FIXTURE(setup, teardown);
     TEST(answers_are_kept_for_their_ttl);
     TEST(ttl_is_bounded);
     TEST(what_nobody_asks_for_is_not_renewed);

@@ -1,7 +1,7 @@
 /* net/dns.h: name servers that fail, names that rotate, names that do not exist. */
 #include <string.h>
 
-#include "asking.h"
+#include "dns_fixture.h"
 #include "stopwatch.h"
 #include "suite.h"
 
@@ -12,10 +12,10 @@ static const enum fake_reply failures[] = {FAKE_SERVFAIL, FAKE_SILENCE};
 /* Asks until it is answered, whether at once or later, and says with what. */
 static const char *answer_for(const char *host)
 {
-    static struct asker a;
-    a = (struct asker){0};
+    static struct query_recorder a;
+    a = (struct query_recorder){0};
     if (!ask(&a, host, LONG_MS))
-        WAIT_FOR(a.found + a.failed);
+        UNTIL(a.found + a.failed);
     return a.failed ? a.detail : a.addresses;
 }
 
@@ -28,13 +28,13 @@ START_TEST(last_addresses_serve_on)
     uint64_t began = clock_us();
     ck_assert_str_eq(answer_for("api.test"), "192.0.2.1:0");
     ck_assert_uint_lt(clock_us() - began, 3000000); /* c-ares takes 4.9 s */
-    struct asker a = {0};
+    struct query_recorder a = {0};
     ck_assert(ask(&a, "api.test", LONG_MS)); /* who comes next does not wait */
     loop_skip(loop, MINUTES(50));
     ck_assert_str_eq(answer_for("api.test"), "192.0.2.1:0");
     fake_dns_set(server, "api.test", "192.0.2.2", 10);
     loop_skip(loop, MINUTES(1)); /* a retry that was planned */
-    WAIT_FOR(!strcmp(answer_for("api.test"), "192.0.2.2:0"));
+    UNTIL(!strcmp(answer_for("api.test"), "192.0.2.2:0"));
 }
 END_TEST
 
@@ -65,14 +65,14 @@ END_TEST
 START_TEST(nobody_waits_for_what_is_known_to_fail)
 {
     struct watcher w = {0};
-    struct asker a = {0};
+    struct query_recorder a = {0};
     fake_dns_set(server, "api.test", "192.0.2.1", 10);
     watch(&w, "api.test");
-    WAIT_FOR(w.answers == 1);
+    UNTIL(w.answers == 1);
     fake_dns_reply(server, "api.test", FAKE_SERVFAIL);
     loop_skip(loop, 8100);
-    WAIT_FOR(fake_dns_asked(server, "api.test") >= 2);
-    settle(50);
+    UNTIL(fake_dns_asked(server, "api.test") >= 2);
+    turn_for(loop, 50);
     loop_skip(loop, 10000);
     ck_assert(ask(&a, "api.test", LONG_MS));
     ck_assert_str_eq(a.addresses, "192.0.2.1:0");
@@ -141,7 +141,7 @@ START_TEST(nxdomain_is_of_the_name)
     fake_dns_set(server, "none.test", "", 60);
     fake_dns_reply(server, "none.test", replies[_i]);
     uint64_t began = clock_us();
-    struct asker a = resolve("none.test");
+    struct query_recorder a = resolve("none.test");
     ck_assert_uint_lt(clock_us() - began, 3000000); /* c-ares takes 4.9 s */
     ck_assert_int_eq(a.why, FAILURE_DNS_ERROR);
     ck_assert_str_eq(a.detail, "none.test: no such host");
@@ -167,7 +167,7 @@ static void next_answer(struct watcher *w, const char *addresses)
     unsigned answers = w->answers;
     fake_dns_set(server, "api.test", addresses, 10);
     loop_skip(loop, 8100);
-    WAIT_FOR(w->answers == answers + 1);
+    UNTIL(w->answers == answers + 1);
 }
 
 START_TEST(rotating_addresses_are_not_gone)
@@ -175,7 +175,7 @@ START_TEST(rotating_addresses_are_not_gone)
     struct watcher w = {0};
     fake_dns_set(server, "api.test", "192.0.2.1", 10);
     watch(&w, "api.test");
-    WAIT_FOR(w.answers == 1);
+    UNTIL(w.answers == 1);
     next_answer(&w, "192.0.2.2");
     ck_assert(is_gone(&w, "192.0.2.1")); /* it could have moved */
     next_answer(&w, "192.0.2.1");
@@ -187,7 +187,7 @@ START_TEST(rotating_addresses_are_not_gone)
     ck_assert(!is_gone(&w, "192.0.2.1") && !is_gone(&w, "192.0.2.2"));
     for (int minute = 0; minute < 11; minute++) {
         loop_skip(loop, MINUTES(1));
-        settle(10);
+        turn_for(loop, 10);
         next_answer(&w, "192.0.2.9");
     }
     ck_assert(is_gone(&w, "192.0.2.1") && is_gone(&w, "192.0.2.2"));
@@ -202,7 +202,7 @@ START_TEST(overlapping_answers_show_a_rotation_too)
     struct watcher w = {0};
     fake_dns_set(server, "api.test", "192.0.2.1,192.0.2.2", 10);
     watch(&w, "api.test");
-    WAIT_FOR(w.answers == 1);
+    UNTIL(w.answers == 1);
     next_answer(&w, "192.0.2.2,192.0.2.3");
     next_answer(&w, "192.0.2.3,192.0.2.1"); /* back */
     next_answer(&w, "192.0.2.4,192.0.2.5");
@@ -217,11 +217,11 @@ START_TEST(a_failed_family_is_no_rotation)
     struct watcher w = {0};
     fake_dns_set(server, "api.test", "192.0.2.1,2001:db8::1", 10);
     watch(&w, "api.test");
-    WAIT_FOR(w.answers == 1);
+    UNTIL(w.answers == 1);
     unsigned before = w.answers;
     fake_dns_reply(server, "api.test", FAKE_AAAA_SERVFAIL);
     loop_skip(loop, 8100);
-    WAIT_FOR(w.answers > before);
+    UNTIL(w.answers > before);
     next_answer(&w, "192.0.2.1,2001:db8::1");
     next_answer(&w, "192.0.2.7");
     ck_assert(is_gone(&w, "192.0.2.1") && is_gone(&w, "2001:db8::1"));
@@ -235,11 +235,11 @@ START_TEST(a_late_return_is_no_rotation)
     struct watcher w = {0};
     fake_dns_set(server, "api.test", "192.0.2.1", 10);
     watch(&w, "api.test");
-    WAIT_FOR(w.answers == 1);
+    UNTIL(w.answers == 1);
     next_answer(&w, "192.0.2.2");
     for (int minute = 0; minute < 11; minute++) {
         loop_skip(loop, MINUTES(1));
-        settle(10);
+        turn_for(loop, 10);
         next_answer(&w, "192.0.2.2");
     }
     next_answer(&w, "192.0.2.1");
@@ -250,7 +250,7 @@ END_TEST
 
 SUITE()
 {
-    FIXTURE(asking_setup, asking_teardown);
+    FIXTURE(setup, teardown);
     LOOP(last_addresses_serve_on, 0, COUNT_OF(failures));
     TEST(not_for_ever);
     TEST(not_at_all_if_so_configured);

@@ -1,5 +1,7 @@
 /* How many lines are kept open for nobody, and when they are opened again: never in a
  * storm. Seen through their pool, over a fake connector. */
+#include <stdio.h>
+
 #include "config_fixture.h"
 #include "pool_fixture.h"
 #include "suite.h"

@@ -5,7 +5,7 @@
 
 #include "transaction_fixture.h"
 
-static struct asking a;
+static struct test_client a;
 
 /* Its client leaves as soon as it was sent. */
 static void begin_sent(const char *directives, const char *method)
@@ -66,7 +66,7 @@ START_TEST(the_line_lives_on)
 {
     begin_sent("max_connections = 1", _i ? "GET" : "POST");
     ck_assert(depart(&a));
-    struct asking next;
+    struct test_client next;
     ask_whole(&next, "GET", "");
     for (int i = 0; i < 5; i++)
         loop_turn(loop, false);
@@ -74,7 +74,7 @@ START_TEST(the_line_lives_on)
     plain_origin_say(&origin, 0, OK);
     UNTIL(origin.requests == 2);
     plain_origin_say(&origin, 0, OK);
-    UNTIL(next.asker.ended);
+    UNTIL(next.recorder.ended);
     const struct upstream_stats *s = look().stats;
     ck_assert_uint_eq(origin.accepted, 1);
     ck_assert_uint_eq(s->drained, 1);
@@ -143,7 +143,7 @@ END_TEST
  * needed. */
 START_TEST(no_order_is_followed_for_long)
 {
-    struct asking next;
+    struct test_client next;
     begin_sent("max_connections = 1", "GET");
     ck_assert(depart(&a));
     if (_i)
@@ -159,7 +159,7 @@ START_TEST(no_order_is_followed_for_long)
     if (_i) {
         UNTIL(origin.requests == 2);
         plain_origin_say(&origin, 1, OK);
-        UNTIL(next.asker.ended);
+        UNTIL(next.recorder.ended);
         clear(&next);
     }
     end();
@@ -171,7 +171,7 @@ START_TEST(a_body_that_pauses_is_not_followed)
 {
     begin_sent("", "GET");
     plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc");
-    UNTIL(a.asker.status == 200);
+    UNTIL(a.recorder.status == 200);
     ck_assert(depart(&a));
     loop_skip(loop, 400);
     plain_origin_say(&origin, 0, "def");
@@ -214,7 +214,7 @@ START_TEST(a_client_that_did_not_read)
     static char piece[100001];
     memset(piece, 'y', sizeof piece - 1);
     begin_sent("body_timeout = 3s", "POST");
-    exchange_pause(a.asker.exchange);
+    exchange_pause(a.recorder.exchange);
     plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n");
     for (int i = 0; i < 3; i++)
         plain_origin_say(&origin, 0, piece);
@@ -234,7 +234,7 @@ START_TEST(what_was_not_sent_whole_is_not_followed)
     begin("");
     ask(&a, "POST", "Content-Length: 5\r\n");
     if (_i) { /* complete, but no line is up yet */
-        ck_assert(exchange_body(a.asker.exchange, "hello", 5));
+        ck_assert(exchange_body(a.recorder.exchange, "hello", 5));
         conclude(&a);
     }
     ck_assert(!depart(&a));

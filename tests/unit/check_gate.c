@@ -9,10 +9,10 @@
 
 START_TEST(test_without_settings)
 {
-    struct asker many[50];
+    struct gate_caller many[50];
     begin(0, 0, 0);
     for (size_t i = 0; i < COUNT_OF(many); i++) {
-        many[i] = asker(i % 3 == 0, i % 2);
+        many[i] = gate_caller(i % 3 == 0, i % 2);
         ck_assert(ask(&many[i], 0));
         ck_assert(!gate_holds(gate, &many[i].w));
         gate_forget(&many[i].w); /* fine */
@@ -28,7 +28,7 @@ END_TEST
 
 START_TEST(test_burst_and_rate)
 {
-    struct asker a = QUOTE, b = QUOTE, c = QUOTE, d = QUOTE;
+    struct gate_caller a = QUOTE, b = QUOTE, c = QUOTE, d = QUOTE;
     begin(1, 10000, 2);
     ck_assert(ask(&a, LONG) && ask(&b, LONG));
     ck_assert(!ask(&c, LONG) && !ask(&d, LONG));
@@ -51,7 +51,7 @@ END_TEST
 
 START_TEST(test_burst_is_the_count)
 {
-    struct asker a = QUOTE;
+    struct gate_caller a = QUOTE;
     begin(3, 60000, 0);
     ck_assert(ask(&a, 0) && ask(&a, 0) && ask(&a, 0) && !ask(&a, LONG));
     forget(&a);
@@ -61,7 +61,7 @@ END_TEST
 
 START_TEST(test_orders_first)
 {
-    struct asker spent = QUOTE, q = QUOTE, r = asker(false, 9), o = ORDER, p = ORDER;
+    struct gate_caller spent = QUOTE, q = QUOTE, r = gate_caller(false, 9), o = ORDER, p = ORDER;
     begin(1, 10000, 1);
     ck_assert(ask(&spent, LONG));
     ck_assert(!ask(&q, LONG) && !ask(&r, LONG) && !ask(&o, LONG) && !ask(&p, LONG));
@@ -79,7 +79,7 @@ END_TEST
 
 START_TEST(test_refused_by_its_place)
 {
-    struct asker spent = QUOTE, first = QUOTE, second = QUOTE;
+    struct gate_caller spent = QUOTE, first = QUOTE, second = QUOTE;
     begin(1, 10000, 1);
     ck_assert(ask(&spent, 0));
     ck_assert(!ask(&first, 5000)); /* the next token comes later */
@@ -100,7 +100,7 @@ END_TEST
 
 START_TEST(test_refused_for_an_order)
 {
-    struct asker spent = QUOTE, quote = QUOTE, order = ORDER;
+    struct gate_caller spent = QUOTE, quote = QUOTE, order = ORDER;
     begin(1, 10000, 1);
     ck_assert(ask(&spent, 0));
     ck_assert(!ask(&quote, 15000));
@@ -117,7 +117,7 @@ END_TEST
 /* The loop came too late: nothing is sent after its time. */
 START_TEST(test_never_late)
 {
-    struct asker order = ORDER, held = ORDER;
+    struct gate_caller order = ORDER, held = ORDER;
     begin(0, 0, 0);
     answer(418, 3, 0);
     ck_assert(!ask(&order, 4000));
@@ -134,7 +134,7 @@ END_TEST
 
 START_TEST(test_on_limit_refuse)
 {
-    struct asker a = QUOTE, o = ORDER;
+    struct gate_caller a = QUOTE, o = ORDER;
     begin(1, 10000, 1);
     settings.on_limit = ON_LIMIT_REFUSE;
     ck_assert(ask(&a, LONG));
@@ -154,7 +154,7 @@ END_TEST
 
 START_TEST(test_forget)
 {
-    struct asker spent = QUOTE, waits = QUOTE, refused = QUOTE, last = QUOTE;
+    struct gate_caller spent = QUOTE, waits = QUOTE, refused = QUOTE, last = QUOTE;
     begin(1, 10000, 1);
     ck_assert(ask(&spent, 0));
     ck_assert(!ask(&waits, LONG) && !ask(&refused, 10) && !ask(&last, LONG));
@@ -172,9 +172,9 @@ START_TEST(test_forget)
 }
 END_TEST
 
-static struct asker *other, *again;
+static struct gate_caller *other, *again;
 
-static void forget_and_ask(struct asker *a)
+static void forget_and_ask(struct gate_caller *a)
 {
     a->then = NULL;
     forget(other);
@@ -184,7 +184,7 @@ static void forget_and_ask(struct asker *a)
 /* Whoever passes may take others away and ask anew: behind those who wait. */
 START_TEST(test_events_from_events)
 {
-    struct asker a = QUOTE, b = QUOTE, c = QUOTE, d = QUOTE;
+    struct gate_caller a = QUOTE, b = QUOTE, c = QUOTE, d = QUOTE;
     begin(0, 0, 0);
     answer(429, 5, 0);
     a.then = forget_and_ask;
@@ -204,7 +204,7 @@ END_TEST
 
 START_TEST(test_reload)
 {
-    struct asker spent = QUOTE, a = QUOTE, b = QUOTE;
+    struct gate_caller spent = QUOTE, a = QUOTE, b = QUOTE;
     begin(2, 10000, 2);
     ck_assert(ask(&spent, 0) && ask(&spent, 0) && !ask(&a, LONG));
     struct upstream_config slower = settings, none = settings;
@@ -235,7 +235,7 @@ END_TEST
  * that wait. */
 static double cost_beside(size_t crowd)
 {
-    struct asker *all = must_calloc(crowd, sizeof *all), order = ORDER;
+    struct gate_caller *all = must_calloc(crowd, sizeof *all), order = ORDER;
     begin(1, 3600000, 1);
     ck_assert(ask(&order, 0));
     for (size_t i = 0; i < crowd; i++) {

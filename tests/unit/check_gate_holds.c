@@ -14,7 +14,7 @@ START_TEST(test_hold_of_all)
                 {418, 9, LIMIT_SCOPE_CREDENTIAL},
                 {429, 0, LIMIT_SCOPE_IP}};
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        struct asker q = QUOTE, o = ORDER, p = asker(false, 9), impatient = ORDER;
+        struct gate_caller q = QUOTE, o = ORDER, p = gate_caller(false, 9), impatient = ORDER;
         begin(0, 0, 0);
         settings.limit_scope = rows[i].scope;
         answer(rows[i].status, 30, rows[i].credential);
@@ -40,18 +40,18 @@ END_TEST
 /* A 429 to a public request stops no order, and nothing that bears a credential. */
 START_TEST(test_hold_of_public_ones)
 {
-    struct asker q = QUOTE, bare = {.w = {.is_order = true, .on_pass = note_pass}};
+    struct gate_caller q = QUOTE, bare = {.w = {.is_order = true, .on_pass = note_pass}};
     begin(0, 0, 0);
     answer(429, 30, 0);
     ck_assert_uint_gt(view().held_ms, 20000);
-    ck_assert(is_held(QUOTE) && !is_held(ORDER) && !is_held(asker(false, 9)));
+    ck_assert(is_held(QUOTE) && !is_held(ORDER) && !is_held(gate_caller(false, 9)));
     ck_assert(ask(&bare, 0)); /* an order without a credential is none the less one */
     ck_assert(!ask(&q, LONG));
     answer(429, 60, 9); /* one key more */
-    ck_assert(is_held(asker(true, 9)) && !is_held(asker(true, 8)));
+    ck_assert(is_held(gate_caller(true, 9)) && !is_held(gate_caller(true, 8)));
     pass_time(31000);
     ck_assert_uint_eq(q.passed, 1);
-    ck_assert(is_held(asker(true, 9)));
+    ck_assert(is_held(gate_caller(true, 9)));
     finish();
 }
 END_TEST
@@ -62,20 +62,20 @@ START_TEST(test_private_limits_by_ip)
     begin(0, 0, 0);
     settings.limit_scope = LIMIT_SCOPE_IP;
     answer(429, 30, 9);
-    ck_assert(is_held(asker(false, 9)) && !is_held(asker(false, 8)) && !is_held(QUOTE));
+    ck_assert(is_held(gate_caller(false, 9)) && !is_held(gate_caller(false, 8)) && !is_held(QUOTE));
     finish();
 }
 END_TEST
 
 START_TEST(test_hold_of_one_credential)
 {
-    struct asker mine = asker(false, 9), order = asker(true, 9), public = QUOTE;
+    struct gate_caller mine = gate_caller(false, 9), order = gate_caller(true, 9), public = QUOTE;
     begin(1, 1000, 100);
     answer(429, 30, 9);
     ck_assert(!ask(&mine, LONG) && !ask(&order, LONG));
     ck_assert(ask(&public, 0)); /* held up by nobody */
-    ck_assert(!is_held(asker(false, 10)) && !is_held(asker(true, 10)));
-    ck_assert(is_held(asker(false, 9)) && is_held(asker(true, 9)));
+    ck_assert(!is_held(gate_caller(false, 10)) && !is_held(gate_caller(true, 10)));
+    ck_assert(is_held(gate_caller(false, 9)) && is_held(gate_caller(true, 9)));
     ck_assert_uint_eq(view().held_ms, 0); /* the upstream is not */
     pass_time(20000);
     ck_assert(mine.waits && order.waits);
@@ -89,7 +89,7 @@ END_TEST
 /* Who is held alone takes no place in the queue for tokens. */
 START_TEST(test_places_beside_the_held)
 {
-    struct asker spent = QUOTE, mine = asker(false, 9), quote = QUOTE;
+    struct gate_caller spent = QUOTE, mine = gate_caller(false, 9), quote = QUOTE;
     begin(1, 10000, 1);
     ck_assert(ask(&spent, 0));
     answer(429, 1000, 9);
@@ -135,7 +135,7 @@ START_TEST(test_hold_status)
     answer(418, 30, 0);
     ck_assert(!is_held(QUOTE));
     answer(403, NO_TIME, 9);
-    ck_assert(is_held(asker(false, 9)) && !is_held(QUOTE));
+    ck_assert(is_held(gate_caller(false, 9)) && !is_held(QUOTE));
     answer(503, 30, 0);
     ck_assert(is_held(QUOTE) && !is_held(ORDER));
     finish();
@@ -181,7 +181,7 @@ START_TEST(test_holds_without_a_time)
     pass_time(61000);
     answer(429, NO_TIME, 0); /* long after: from the beginning */
     assert_held_for(1000);
-    struct asker q = QUOTE;
+    struct gate_caller q = QUOTE;
     ck_assert(!ask(&q, 500));
     pass_time(0);
     assert_refused(&q, "held for 1s: the exchange answered 429", 1);
@@ -251,7 +251,7 @@ static void resume(void)
 
 START_TEST(test_resume)
 {
-    struct asker q = QUOTE, o = asker(true, 9), p = asker(false, 9);
+    struct gate_caller q = QUOTE, o = gate_caller(true, 9), p = gate_caller(false, 9);
     begin(0, 0, 0);
     settings.weight_limit = 100;
     answer(418, 600, 0);
@@ -284,21 +284,21 @@ START_TEST(test_many_credentials)
     begin(0, 0, 0);
     for (uint64_t credential = 1; credential <= 1000; credential++) {
         answer(429, 1000, credential);
-        ck_assert(is_held(asker(false, credential)));
+        ck_assert(is_held(gate_caller(false, credential)));
     }
     for (uint64_t credential = 1; credential <= 1000; credential++)
-        held += is_held(asker(false, credential));
+        held += is_held(gate_caller(false, credential));
     ck_assert_uint_eq(held, 256);
     pass_time(1001 * 1000);
     answer(429, 1000, 5); /* takes a lapsed one's place */
-    ck_assert(is_held(asker(false, 5)) && !is_held(asker(false, 999)));
+    ck_assert(is_held(gate_caller(false, 5)) && !is_held(gate_caller(false, 999)));
     finish();
 }
 END_TEST
 
 START_TEST(test_hold_while_waiting)
 {
-    struct asker spent = QUOTE, patient = QUOTE, impatient = QUOTE;
+    struct gate_caller spent = QUOTE, patient = QUOTE, impatient = QUOTE;
     begin(1, 10000, 1);
     ck_assert(ask(&spent, 0));
     ck_assert(!ask(&patient, LONG) && !ask(&impatient, 30000));
@@ -330,7 +330,7 @@ START_TEST(test_weight)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         tell_weight(rows[i].weight, 0);
         ck_assert_int_eq(is_held(QUOTE), rows[i].public);
-        ck_assert_int_eq(is_held(asker(false, 9)), rows[i].private);
+        ck_assert_int_eq(is_held(gate_caller(false, 9)), rows[i].private);
         ck_assert(!is_held(ORDER));
         ck_assert_int_eq(view().held_ms > 50000, rows[i].public);
     }
@@ -348,7 +348,7 @@ END_TEST
 
 START_TEST(test_weight_of_a_minute)
 {
-    struct asker q = QUOTE, private = asker(false, 9), impatient = QUOTE;
+    struct gate_caller q = QUOTE, private = gate_caller(false, 9), impatient = QUOTE;
     begin(0, 0, 0);
     settings.weight_limit = 6000;
     tell_weight("4980", 20);
@@ -369,7 +369,7 @@ END_TEST
 
 START_TEST(test_weight_falls)
 {
-    struct asker q = QUOTE, r = QUOTE;
+    struct gate_caller q = QUOTE, r = QUOTE;
     begin(0, 0, 0);
     settings.weight_limit = 100;
     tell_weight("95", 0);

@@ -8,16 +8,16 @@
 #include "suite.h"
 
 #define LIVES 32 /* of each of the budgets some */
-#define ASKERS 40
+#define CALLERS 40
 #define STEPS 1500
 #define CREDENTIALS 4 /* 0: none */
 
 struct life {
-    struct asker a;
+    struct gate_caller a;
     uint64_t until, seq;
 };
 
-static struct life lives[ASKERS];
+static struct life lives[CALLERS];
 static uint64_t seq;
 static uint64_t passes[STEPS * 2]; /* when */
 static size_t passed;
@@ -54,7 +54,7 @@ static bool is_ready(const struct life *l)
 /* Not one that came before it, and no order if it is none, was passed over. */
 static void check_order(const struct life *l)
 {
-    for (size_t i = 0; i < ASKERS; i++) {
+    for (size_t i = 0; i < CALLERS; i++) {
         const struct life *o = &lives[i];
         if (o == l || !is_ready(o))
             continue;
@@ -95,7 +95,7 @@ static bool has_token(void)
 static void check_nobody_idles(void)
 {
     bool token = has_token();
-    for (size_t i = 0; i < ASKERS; i++)
+    for (size_t i = 0; i < CALLERS; i++)
         ck_assert(!token || !is_ready(&lives[i]));
 }
 
@@ -109,14 +109,14 @@ static void sent(struct life *l)
     passes[passed++] = loop_now(loop);
 }
 
-static void on_sent(struct asker *a)
+static void on_sent(struct gate_caller *a)
 {
     struct life *l = container_of(a, struct life, a);
     ck_assert_uint_lt(loop_now(loop), l->until);
     sent_later++;
     sent(l);
     if (drawn(4) == 0) {
-        struct life *o = &lives[drawn(ASKERS)];
+        struct life *o = &lives[drawn(CALLERS)];
         if (o->a.waits)
             forget(&o->a);
     }
@@ -127,7 +127,7 @@ static void ask_anew(struct life *l)
     uint64_t credential = drawn(CREDENTIALS), wait = drawn(3) ? drawn(4000) : 100000;
     if (l->a.waits)
         return;
-    l->a = asker(drawn(4) == 0, credential);
+    l->a = gate_caller(drawn(4) == 0, credential);
     l->a.w.is_private = credential != 0;
     l->a.then = on_sent;
     l->until = loop_now(loop) + wait;
@@ -184,7 +184,7 @@ static void learn_anything(void)
 
 static void step(void)
 {
-    struct life *l = &lives[drawn(ASKERS)];
+    struct life *l = &lives[drawn(CALLERS)];
     unsigned what = drawn(100);
     if (what < 60)
         ask_anew(l);
@@ -202,7 +202,7 @@ static void end_all(void)
 {
     for (int i = 0; i < 200; i++)
         pass_time(1000);
-    for (size_t i = 0; i < ASKERS; i++)
+    for (size_t i = 0; i < CALLERS; i++)
         ck_assert(!lives[i].a.waits);
 }
 

@@ -131,7 +131,7 @@ static void one_case(int n, size_t cut, size_t piece)
     turn();
     ck_assert_msg(strcmp(heard.at, cases[n].expected) == 0, "case %d cut at %zu, %zu a piece: %s",
                   n, cut, piece, heard.at);
-    ck_assert_ptr_null(asker.exchange);
+    ck_assert_ptr_null(recorder.exchange);
     finish();
 }
 
@@ -224,10 +224,10 @@ START_TEST(test_limits)
             (void)!fake_stream_feed(&stream, "HTTP/1.1 102 P\r\n\r\n", 18);
         (void)!fake_stream_feed(&stream, OK, strlen(OK));
         turn();
-        ck_assert_uint_eq(asker.ended, interims == 16);
-        ck_assert_uint_eq(asker.failed, interims == 17);
-        if (asker.failed)
-            ck_assert_int_eq(asker.verdict.error, FAILURE_HTTP_PROTOCOL_ERROR);
+        ck_assert_uint_eq(recorder.ended, interims == 16);
+        ck_assert_uint_eq(recorder.failed, interims == 17);
+        if (recorder.failed)
+            ck_assert_int_eq(recorder.verdict.error, FAILURE_HTTP_PROTOCOL_ERROR);
         finish();
     }
 }
@@ -239,9 +239,9 @@ START_TEST(test_small_body_in_one_write)
 {
     begin();
     post(FRAMING_LENGTH, 5);
-    ck_assert(exchange_body(asker.exchange, "he", 2));
-    ck_assert(exchange_body(asker.exchange, "llo", 3));
-    exchange_finish(asker.exchange, NULL);
+    ck_assert(exchange_body(recorder.exchange, "he", 2));
+    ck_assert(exchange_body(recorder.exchange, "llo", 3));
+    exchange_finish(recorder.exchange, NULL);
     turn();
     ck_assert_uint_eq(stream.writes, 1);
     ck_assert_str_eq(stream.written.at,
@@ -259,10 +259,10 @@ START_TEST(test_chunked_body)
     struct fields trailers = {.at = &trailer, .count = 1};
     begin();
     post(FRAMING_CHUNKED, 0);
-    ck_assert(exchange_body(asker.exchange, "hello", 5));
-    ck_assert(exchange_body(asker.exchange, "", 0)); /* would end it */
-    ck_assert(exchange_body(asker.exchange, "abcdefghijklmnop", 16));
-    exchange_finish(asker.exchange, &trailers);
+    ck_assert(exchange_body(recorder.exchange, "hello", 5));
+    ck_assert(exchange_body(recorder.exchange, "", 0)); /* would end it */
+    ck_assert(exchange_body(recorder.exchange, "abcdefghijklmnop", 16));
+    exchange_finish(recorder.exchange, &trailers);
     turn();
     ck_assert_uint_eq(stream.writes, 1);
     ck_assert_ptr_nonnull(strstr(stream.written.at,
@@ -284,15 +284,15 @@ START_TEST(test_large_body)
     post(FRAMING_LENGTH, 300000);
     turn();
     ck_assert_uint_gt(stream.written.len, 0); /* the head does not wait */
-    ck_assert(exchange_body(asker.exchange, piece, sizeof piece));
-    ck_assert(exchange_body(asker.exchange, piece, sizeof piece));
-    ck_assert(!exchange_body(asker.exchange, piece, sizeof piece));
+    ck_assert(exchange_body(recorder.exchange, piece, sizeof piece));
+    ck_assert(exchange_body(recorder.exchange, piece, sizeof piece));
+    ck_assert(!exchange_body(recorder.exchange, piece, sizeof piece));
     ck_assert_uint_eq(traffic.bytes_sent, stream.written.len);
     fake_stream_take(&stream, 200000);
-    ck_assert_uint_eq(asker.drained, 0);
+    ck_assert_uint_eq(recorder.drained, 0);
     fake_stream_take(&stream, 50000);
-    ck_assert_uint_eq(asker.drained, 1);
-    exchange_finish(asker.exchange, NULL);
+    ck_assert_uint_eq(recorder.drained, 1);
+    exchange_finish(recorder.exchange, NULL);
     fake_stream_take(&stream, SIZE_MAX);
     feed(OK);
     turn();
@@ -310,16 +310,16 @@ START_TEST(test_small_pieces_are_held_back)
     stream.stuck = true;
     post(framing, framing == FRAMING_LENGTH ? 1 << 30 : 0);
     size_t taken = 0;
-    while (taken < 4 * STREAM_HIGH && exchange_body(asker.exchange, piece, sizeof piece)) {
+    while (taken < 4 * STREAM_HIGH && exchange_body(recorder.exchange, piece, sizeof piece)) {
         taken += sizeof piece;
         turn();
     }
     ck_assert_uint_le(stream.base.queued, STREAM_HIGH + 3 * sizeof piece);
-    ck_assert(!exchange_body(asker.exchange, piece, 1));
+    ck_assert(!exchange_body(recorder.exchange, piece, 1));
     fake_stream_take(&stream, STREAM_HIGH);
-    ck_assert_uint_eq(asker.drained, 1);
-    ck_assert(exchange_body(asker.exchange, piece, 1));
-    exchange_cancel(asker.exchange);
+    ck_assert_uint_eq(recorder.drained, 1);
+    ck_assert(exchange_body(recorder.exchange, piece, 1));
+    exchange_cancel(recorder.exchange);
     turn();
     finish();
 }
@@ -330,10 +330,10 @@ START_TEST(test_early_answer)
 {
     begin();
     post(FRAMING_LENGTH, 5);
-    (void)!exchange_body(asker.exchange, "he", 2);
+    (void)!exchange_body(recorder.exchange, "he", 2);
     turn();
     feed(OK);
-    (void)!exchange_body(asker.exchange, "ll", 2); /* the asker does not know yet */
+    (void)!exchange_body(recorder.exchange, "ll", 2); /* its owner does not know yet */
     turn();
     heard_is(OK_HEARD " gone:response end {}");
     finish();
@@ -352,7 +352,7 @@ END_TEST
 
 static void sent_is(enum sent sent)
 {
-    ck_assert_int_eq(exchange_sent(asker.exchange), sent);
+    ck_assert_int_eq(exchange_sent(recorder.exchange), sent);
 }
 
 START_TEST(test_sent)
@@ -371,8 +371,8 @@ START_TEST(test_sent)
     sent_is(SENT_PARTIAL);
     fake_stream_take(&stream, SIZE_MAX);
     sent_is(SENT_PARTIAL);
-    (void)!exchange_body(asker.exchange, "hello", 5);
-    exchange_finish(asker.exchange, NULL);
+    (void)!exchange_body(recorder.exchange, "hello", 5);
+    exchange_finish(recorder.exchange, NULL);
     sent_is(SENT_PARTIAL);
     fake_stream_take(&stream, 4);
     sent_is(SENT_PARTIAL);
@@ -389,8 +389,8 @@ static void broken_after(size_t taken, const char *expected)
     begin();
     stream.stuck = true;
     post(FRAMING_LENGTH, 5);
-    (void)!exchange_body(asker.exchange, "hello", 5);
-    exchange_finish(asker.exchange, NULL);
+    (void)!exchange_body(recorder.exchange, "hello", 5);
+    exchange_finish(recorder.exchange, NULL);
     turn();
     fake_stream_take(&stream, taken);
     fake_stream_end(&stream, STREAM_RESET);
@@ -413,18 +413,18 @@ START_TEST(test_pause)
 {
     begin();
     ask("GET");
-    asker.pause_in = ASKER_HEAD;
+    recorder.pause_in = RECORDER_HEAD;
     feed("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
     ck_assert(stream.paused);
     ck_assert(!fake_stream_feed(&stream, "h", 1));
-    exchange_resume(asker.exchange);
+    exchange_resume(recorder.exchange);
     ck_assert(!stream.paused);
-    asker.pause_in = ASKER_BODY;
+    recorder.pause_in = RECORDER_BODY;
     feed("h");
     ck_assert(stream.paused);
-    exchange_resume(asker.exchange);
-    feed("i"); /* complete: the line reads on, whatever the asker says */
-    exchange_pause(asker.exchange);
+    exchange_resume(recorder.exchange);
+    feed("i"); /* complete: the line reads on, whatever its owner says */
+    exchange_pause(recorder.exchange);
     turn();
     ck_assert(!stream.paused);
     heard_is(OK_HEARD " room end {}");
@@ -460,31 +460,32 @@ static void reach_sending(enum moment m)
         turn();
     stream.stuck = m == FULL || m == IN_ON_DRAIN;
     if (m >= IN_REQUEST_BODY)
-        (void)!exchange_body(asker.exchange, piece, stream.stuck ? sizeof piece : 10);
+        (void)!exchange_body(recorder.exchange, piece, stream.stuck ? sizeof piece : 10);
     if (m != IN_ON_DRAIN)
         return;
-    asker.cancel_in = ASKER_DRAIN;
+    recorder.cancel_in = RECORDER_DRAIN;
     fake_stream_take(&stream, sizeof piece);
 }
 
 static void reach(enum moment m)
 {
-    static const enum asker_event inside[MOMENTS] = {
-        [IN_ON_INTERIM] = ASKER_INTERIM, [IN_ON_HEAD] = ASKER_HEAD, [IN_ON_BODY] = ASKER_BODY};
+    static const enum recorder_event inside[MOMENTS] = {[IN_ON_INTERIM] = RECORDER_INTERIM,
+                                                        [IN_ON_HEAD] = RECORDER_HEAD,
+                                                        [IN_ON_BODY] = RECORDER_BODY};
     if (m <= FULL || m == IN_ON_DRAIN) {
         reach_sending(m);
         return;
     }
     ask("GET");
-    asker.cancel_in = inside[m];
-    asker.pause_in = m == PAUSED ? ASKER_BODY : ASKER_NONE;
+    recorder.cancel_in = inside[m];
+    recorder.pause_in = m == PAUSED ? RECORDER_BODY : RECORDER_NONE;
     if (m >= AFTER_INTERIM && m != COMPLETE && m != COMPLETE_AND_STRAY)
         feed("HTTP/1.1 102 P\r\n\r\n");
     if (m == AFTER_HEAD)
         feed("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n");
     if (m == IN_BODY || m == PAUSED)
         feed("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh");
-    if (m == COMPLETE || (m >= IN_ON_INTERIM && asker.exchange))
+    if (m == COMPLETE || (m >= IN_ON_INTERIM && recorder.exchange))
         feed(OK);
     if (m == COMPLETE_AND_STRAY)
         feed(OK "x");
@@ -494,8 +495,8 @@ START_TEST(test_cancel)
 {
     begin();
     reach((enum moment)_i);
-    if (asker.exchange)
-        asker_cancel(&asker);
+    if (recorder.exchange)
+        recorder_cancel(&recorder);
     text_clear(&heard);
     text_add_str(&heard, "");
     bool is_whole = _i == COMPLETE || _i == COMPLETE_AND_STRAY;
@@ -519,8 +520,8 @@ START_TEST(test_cancel_and_close)
 {
     begin();
     reach((enum moment)_i);
-    if (asker.exchange)
-        asker_cancel(&asker);
+    if (recorder.exchange)
+        recorder_cancel(&recorder);
     text_clear(&heard);
     text_add_str(&heard, "");
     conn_close(conn);
@@ -532,13 +533,13 @@ START_TEST(test_cancel_and_close)
 }
 END_TEST
 
-/* The asker cancels although the stream has ended, and the other way round. */
+/* The owner cancels although the stream has ended, and the other way round. */
 START_TEST(test_cancel_at_the_end)
 {
     begin();
     closes_when_gone = false;
     ask("GET");
-    asker_cancel(&asker);
+    recorder_cancel(&recorder);
     fake_stream_end(&stream, STREAM_RESET);
     turn();
     heard_is("gone:error");
@@ -547,7 +548,7 @@ START_TEST(test_cancel_at_the_end)
     ask("GET");
     feed(OK);
     fake_stream_end(&stream, STREAM_EOF);
-    asker_cancel(&asker);
+    recorder_cancel(&recorder);
     turn();
     heard_is(OK_HEARD " gone:peer");
     finish();

@@ -55,7 +55,7 @@ START_TEST(test_far_too_large)
     line_ended();
     heard_is(0, TOO_LARGE);
     heard_is(1, LINE_LOST);
-    ck_assert_str_eq(askers[1].verdict.detail, "a head far larger than max_header_size");
+    ck_assert_str_eq(recorders[1].verdict.detail, "a head far larger than max_header_size");
     finish();
 }
 END_TEST
@@ -72,7 +72,7 @@ START_TEST(test_a_little_too_large)
     say_frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | NGHTTP2_FLAG_END_STREAM, 3,
               STATUS_200 "\xbe", 2);
     loop_turn(loop, false);
-    ck_assert_uint_eq(askers[1].ended, 1);
+    ck_assert_uint_eq(recorders[1].ended, 1);
     ck_assert_ptr_nonnull(conn);
     finish();
 }
@@ -119,14 +119,14 @@ START_TEST(test_invalid_fields)
 }
 END_TEST
 
-/* Its asker has left, and the origin has (1) or has not (0) been told: nothing is made of
+/* Its owner has left, and the origin has (1) or has not (0) been told: nothing is made of
  * the block, so that its frames' bytes alone count. */
 START_TEST(test_for_nobody)
 {
     char copies[300];
     memset(copies, 0xbe, sizeof copies);
     meet_two();
-    asker_cancel(&askers[0]);
+    recorder_cancel(&recorders[0]);
     if (_i)
         pump();
     say_block(0, 1, STATUS_200, 'x', 60);
@@ -136,7 +136,7 @@ START_TEST(test_for_nobody)
         say_frame(NGHTTP2_CONTINUATION, 0, 1, copies, sizeof copies);
     line_ended();
     heard_is(1, LINE_LOST);
-    ck_assert_str_eq(askers[1].verdict.detail, "a head far larger than max_header_size");
+    ck_assert_str_eq(recorders[1].verdict.detail, "a head far larger than max_header_size");
     finish();
 }
 END_TEST
@@ -145,7 +145,7 @@ END_TEST
 START_TEST(test_small_for_nobody)
 {
     meet_two();
-    asker_cancel(&askers[0]);
+    recorder_cancel(&recorders[0]);
     pump();
     say_frame(NGHTTP2_HEADERS, 0, 1, STATUS_200, 1);
     for (unsigned n = 0; n < 6; n++)
@@ -154,7 +154,7 @@ START_TEST(test_small_for_nobody)
         say_frame(NGHTTP2_PING, 0, 0, "12345678", 8);
     ck_assert_ptr_nonnull(conn);
     answer(3);
-    ck_assert_uint_eq(askers[1].ended, 1);
+    ck_assert_uint_eq(recorders[1].ended, 1);
     finish();
 }
 END_TEST
@@ -169,7 +169,7 @@ START_TEST(test_without_end)
         say_frame(NGHTTP2_CONTINUATION, 0, 1, "", 0);
     ck_assert_ptr_null(conn);
     loop_turn(loop, false);
-    ck_assert_uint_eq(askers[0].failed, 1);
+    ck_assert_uint_eq(recorders[0].failed, 1);
     heard_is(1, LINE_LOST);
     finish();
 }
@@ -187,14 +187,14 @@ START_TEST(test_promise)
 }
 END_TEST
 
-/* Heads that were on their way when their askers left are no flood; heads of what has
+/* Heads that were on their way when their owners left are no flood; heads of what has
  * been answered are. */
 START_TEST(test_heads_for_nobody)
 {
     meet();
     for (int32_t id = 1; id < 1800; id += 2) {
         ask(0, "GET");
-        asker_cancel(&askers[0]);
+        recorder_cancel(&recorders[0]);
         pump();
         for (int heads = 0; heads < 2; heads++)
             say_frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS, id, STATUS_200, 1);

@@ -34,7 +34,7 @@ START_TEST(test_request)
     struct conn_request r = request("GET", FRAMING_NONE, 0);
     r.fields = (struct fields){fields, COUNT_OF(fields), 0};
     open_as(0, &r);
-    exchange_finish(askers[0].exchange, NULL);
+    exchange_finish(recorders[0].exchange, NULL);
     pump();
     seen_is(
         "[request 1 :method=GET; :scheme=https; :authority=h; :path=/a?b; x-upper=V; cookie=a=1; "
@@ -54,28 +54,28 @@ START_TEST(test_bodies)
     meet();
     post(0, FRAMING_LENGTH, 4);
     unsigned writes = stream.writes;
-    ck_assert(exchange_body(askers[0].exchange, "body", 4));
-    exchange_finish(askers[0].exchange, NULL);
+    ck_assert(exchange_body(recorders[0].exchange, "body", 4));
+    exchange_finish(recorders[0].exchange, NULL);
     pump();
     ck_assert_uint_eq(stream.writes, writes + 1); /* head, body and end */
     seen_is("[request 1 :method=POST; :scheme=https; :authority=h; :path=/a?b; content-length=4;]"
             "[data 1 body][end 1]");
     post(1, FRAMING_LENGTH, 0);
-    exchange_finish(askers[1].exchange, NULL);
+    exchange_finish(recorders[1].exchange, NULL);
     pump();
     seen_is("[request 3 :method=POST; :scheme=https; :authority=h; :path=/a?b; content-length=0;]"
             "[end 3]");
     post(2, FRAMING_CHUNKED, 0);
-    (void)!exchange_body(askers[2].exchange, "one", 3);
+    (void)!exchange_body(recorders[2].exchange, "one", 3);
     pump();
-    (void)!exchange_body(askers[2].exchange, "two", 3);
+    (void)!exchange_body(recorders[2].exchange, "two", 3);
     pump();
-    exchange_finish(askers[2].exchange, &trailers);
+    exchange_finish(recorders[2].exchange, &trailers);
     pump();
     seen_is("[request 5 :method=POST; :scheme=https; :authority=h; :path=/a?b;][data 5 one]"
             "[data 5 two][trailers 5 x-sum=7;][end 5]");
     post(3, FRAMING_CHUNKED, 0);
-    exchange_finish(askers[3].exchange, &(struct fields){0});
+    exchange_finish(recorders[3].exchange, &(struct fields){0});
     pump();
     seen_is("[request 7 :method=POST; :scheme=https; :authority=h; :path=/a?b;][end 7]");
     finish();
@@ -187,7 +187,7 @@ START_TEST(test_length_that_lies)
              HEAD_OK "content-length=10; body(abc) failed http_protocol_error sent=yes answered");
     say_head(3, ":status=200;content-length=2;", false);
     say(3, "abc", false);
-    ck_assert_uint_eq(askers[1].failed, 1);
+    ck_assert_uint_eq(recorders[1].failed, 1);
     finish();
 }
 END_TEST
@@ -201,17 +201,17 @@ START_TEST(test_limits_of_heads)
     say_head(1, big, false);
     heard_is(0, "failed http_response_header_section_size sent=yes answered");
     for (int i = 0; i < 17; i++)
-        if (askers[1].exchange)
+        if (recorders[1].exchange)
             say_head(3, ":status=103;", false);
-    ck_assert_uint_eq(askers[1].failed, 1);
-    ck_assert_str_eq(failure_name(askers[1].verdict.error), "http_protocol_error");
+    ck_assert_uint_eq(recorders[1].failed, 1);
+    ck_assert_str_eq(failure_name(recorders[1].verdict.error), "http_protocol_error");
     answer(5);
     heard_is(2, HEAD_OK " body(hi) end {}");
     finish();
 }
 END_TEST
 
-/* The line is free before the asker has the last byte. */
+/* The line is free before the owner has the last byte. */
 START_TEST(test_last_piece_waits)
 {
     meet();
@@ -265,7 +265,7 @@ START_TEST(test_early_answer)
 {
     meet();
     post(0, FRAMING_LENGTH, 100);
-    (void)!exchange_body(askers[0].exchange, "part", 4);
+    (void)!exchange_body(recorders[0].exchange, "part", 4);
     pump();
     text_clear(&seen);
     answer(1);
@@ -278,22 +278,23 @@ END_TEST
 
 START_TEST(test_cancel)
 {
-    static const enum asker_event moments[] = {ASKER_NONE, ASKER_INTERIM, ASKER_HEAD, ASKER_BODY};
+    static const enum recorder_event moments[] = {RECORDER_NONE, RECORDER_INTERIM, RECORDER_HEAD,
+                                                  RECORDER_BODY};
     for (size_t i = 0; i < COUNT_OF(moments); i++) {
         meet();
         ask_all(2);
-        askers[0].cancel_in = moments[i];
+        recorders[0].cancel_in = moments[i];
         text_clear(&seen);
-        if (moments[i] == ASKER_NONE)
-            asker_cancel(&askers[0]);
+        if (moments[i] == RECORDER_NONE)
+            recorder_cancel(&recorders[0]);
         pump();
-        if (askers[0].exchange)
+        if (recorders[0].exchange)
             say_head(1, ":status=103;", false);
-        if (askers[0].exchange)
+        if (recorders[0].exchange)
             say_head(1, "200", false);
-        if (askers[0].exchange)
+        if (recorders[0].exchange)
             say(1, "hi", false);
-        ck_assert_ptr_null(askers[0].exchange);
+        ck_assert_ptr_null(recorders[0].exchange);
         seen_is("[reset 1 CANCEL]");
         line_is("room");
         answer(3);
@@ -308,9 +309,9 @@ START_TEST(test_cancel_at_once)
 {
     meet();
     post(0, FRAMING_LENGTH, 4);
-    (void)!exchange_body(askers[0].exchange, "body", 4);
-    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_NO);
-    asker_cancel(&askers[0]);
+    (void)!exchange_body(recorders[0].exchange, "body", 4);
+    ck_assert_int_eq(exchange_sent(recorders[0].exchange), SENT_NO);
+    recorder_cancel(&recorders[0]);
     pump();
     ck_assert_ptr_null(strstr(seen.at, "request"));
     line_is("room");
@@ -351,7 +352,7 @@ START_TEST(test_goaway_before_the_request)
     for (size_t i = 1; i < 3; i++) {
         struct conn_request r = request("POST", FRAMING_NONE, 0);
         open_as(i, &r);
-        exchange_finish(askers[i].exchange, NULL);
+        exchange_finish(recorders[i].exchange, NULL);
     }
     leave(0, NGHTTP2_NO_ERROR);
     heard_is(0, "failed connection_terminated sent=no");
@@ -409,7 +410,7 @@ START_TEST(test_broken_head)
     say_frame(NGHTTP2_PING, 0, 0, "12345678", 8);
     pump();
     heard_is(0, "failed http_protocol_error sent=yes answered");
-    ck_assert_str_ne(askers[0].verdict.detail, "");
+    ck_assert_str_ne(recorders[0].verdict.detail, "");
     finish();
 }
 END_TEST
@@ -436,10 +437,10 @@ START_TEST(test_http1_required)
     ask_all(2);
     say_head(3, ":status=103;", false);
     reset(3, NGHTTP2_HTTP_1_1_REQUIRED);
-    ck_assert(askers[1].failed && !askers[1].verdict.undone && !conn->wants_http1);
+    ck_assert(recorders[1].failed && !recorders[1].verdict.undone && !conn->wants_http1);
     reset(1, NGHTTP2_HTTP_1_1_REQUIRED);
     ck_assert(conn->wants_http1);
-    ck_assert(askers[0].verdict.sent == SENT_YES && askers[0].verdict.undone);
+    ck_assert(recorders[0].verdict.sent == SENT_YES && recorders[0].verdict.undone);
     finish();
     meet();
     ask_all(2);

@@ -10,15 +10,15 @@ static char bytes[4 << 20];
 /* ------------------------------------------------------------------ windows */
 
 /* Who does not read keeps a window of bytes from the origin, and nobody else. */
-START_TEST(test_slow_asker)
+START_TEST(test_slow_owner)
 {
     meet();
     ask_all(2);
-    exchange_pause(askers[0].exchange);
+    exchange_pause(recorders[0].exchange);
     say_head(1, "200", false);
     say_bytes(1, bytes, sizeof bytes, true);
-    ck_assert_uint_eq(askers[0].body, 0);
-    size_t held = sizeof bytes - body_left.len;
+    ck_assert_uint_eq(recorders[0].body, 0);
+    size_t held = sizeof bytes - kept_back();
     ck_assert_uint_eq(held, 256 * 1024);
     answer(3);
     heard_is(1, HEAD_OK " body(hi) end {}");
@@ -26,20 +26,20 @@ START_TEST(test_slow_asker)
 }
 END_TEST
 
-START_TEST(test_slow_asker_reads_on)
+START_TEST(test_slow_owner_reads_on)
 {
     meet();
     ask_all(1);
-    askers[0].pause_in = ASKER_BODY; /* after each piece */
+    recorders[0].pause_in = RECORDER_BODY; /* after each piece */
     say_head(1, "200", false);
     say_bytes(1, bytes, 1 << 20, true);
     unsigned rounds = 0;
-    while (askers[0].exchange && rounds++ < 1000) {
-        exchange_resume(askers[0].exchange);
+    while (recorders[0].exchange && rounds++ < 1000) {
+        exchange_resume(recorders[0].exchange);
         pump();
     }
-    ck_assert_uint_eq(askers[0].body, 1 << 20);
-    ck_assert_uint_eq(askers[0].ended, 1);
+    ck_assert_uint_eq(recorders[0].body, 1 << 20);
+    ck_assert_uint_eq(recorders[0].ended, 1);
     ck_assert_uint_gt(rounds, 10);
     finish();
 }
@@ -50,34 +50,34 @@ START_TEST(test_held_beyond_the_end)
 {
     meet();
     ask_all(1);
-    exchange_pause(askers[0].exchange);
+    exchange_pause(recorders[0].exchange);
     answer(1);
     heard_is(0, HEAD_OK);
     line_is("room"); /* the line is free by now */
     ck_assert_uint_eq(traffic.streams, 0);
     conn_close(conn);
     conn = NULL;
-    exchange_resume(askers[0].exchange);
+    exchange_resume(recorders[0].exchange);
     loop_turn(loop, false);
     heard_is(0, "body(hi) end {}");
     finish();
     meet();
     ask_all(1);
-    exchange_pause(askers[0].exchange);
+    exchange_pause(recorders[0].exchange);
     answer(1);
-    asker_cancel(&askers[0]);
+    recorder_cancel(&recorders[0]);
     finish();
 }
 END_TEST
 
 /* One who keeps up gets a wider window: the origin never waits long. */
-START_TEST(test_fast_asker)
+START_TEST(test_fast_owner)
 {
     meet();
     ask_all(1);
     say_head(1, "200", false);
     say_bytes(1, bytes, 300 << 10, false);
-    ck_assert_uint_eq(askers[0].body, 300 << 10);
+    ck_assert_uint_eq(recorders[0].body, 300 << 10);
     pump();
     ck_assert_int_ge(nghttp2_session_get_stream_remote_window_size(origin, 1), 700 << 10);
     ck_assert_int_ge(nghttp2_session_get_remote_window_size(origin), 4 << 20);
@@ -95,22 +95,22 @@ START_TEST(test_large_body)
     bool more = true;
     size_t given = 0;
     while (more && given < sizeof bytes) {
-        more = exchange_body(askers[0].exchange, bytes, 16384);
+        more = exchange_body(recorders[0].exchange, bytes, 16384);
         given += 16384;
         pump();
     }
     ck_assert(!more);
     ck_assert_uint_le(given, 65535 + 256 * 1024 + 32768);
-    ck_assert_uint_eq(askers[0].drained, 0);
+    ck_assert_uint_eq(recorders[0].drained, 0);
     deaf = false;
     pump();
-    ck_assert_uint_eq(askers[0].drained, 1);
+    ck_assert_uint_eq(recorders[0].drained, 1);
     while (given < sizeof bytes) {
-        (void)!exchange_body(askers[0].exchange, bytes, 16384);
+        (void)!exchange_body(recorders[0].exchange, bytes, 16384);
         given += 16384;
         pump();
     }
-    exchange_finish(askers[0].exchange, NULL);
+    exchange_finish(recorders[0].exchange, NULL);
     pump();
     ck_assert_ptr_nonnull(strstr(seen.at, "[end 1]"));
     answer(1);
@@ -125,11 +125,11 @@ START_TEST(test_full_stream)
     static char copies[32][16384];
     meet();
     stream.stuck = true;
-    for (size_t i = 0; i < ASKERS && i < 100; i++)
+    for (size_t i = 0; i < RECORDERS && i < 100; i++)
         post(i, FRAMING_CHUNKED, 0);
     for (size_t i = 0; i < 100; i++)
         for (size_t k = 0; k < 4; k++)
-            (void)!exchange_body(askers[i].exchange, copies[k], 16384);
+            (void)!exchange_body(recorders[i].exchange, copies[k], 16384);
     nghttp2_settings_entry wide = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 1 << 20};
     nghttp2_submit_settings(origin, NGHTTP2_FLAG_NONE, &wide, 1);
     nghttp2_session_set_local_window_size(origin, NGHTTP2_FLAG_NONE, 0, 100 << 20);
@@ -138,7 +138,7 @@ START_TEST(test_full_stream)
     ck_assert_uint_eq(conn_capacity(conn), 0); /* what came now would leave late */
     line_is("full");
     for (size_t i = 0; i < 50; i++)
-        asker_cancel(&askers[i]);
+        recorder_cancel(&recorders[i]);
     loop_turn(loop, false);
     ck_assert_uint_eq(conn_capacity(conn), 0);
     text_clear(&line_heard);
@@ -148,7 +148,7 @@ START_TEST(test_full_stream)
     loop_turn(loop, false);
     line_is("room");
     for (size_t i = 50; i < 100; i++)
-        exchange_finish(askers[i].exchange, &(struct fields){0});
+        exchange_finish(recorders[i].exchange, &(struct fields){0});
     pump();
     ck_assert_uint_eq(traffic.bytes_sent > 50 * 4 * 16384, true);
     finish();
@@ -279,8 +279,8 @@ END_TEST
 
 static void time_is_up(size_t i)
 {
-    struct exchange *x = askers[i].exchange;
-    askers[i].exchange = NULL;
+    struct exchange *x = recorders[i].exchange;
+    recorders[i].exchange = NULL;
     exchange_expire(x);
     pump();
 }
@@ -316,7 +316,7 @@ START_TEST(test_unanswered)
 END_TEST
 
 /* It is no proof against a line that something came on, or that nothing was given to; nor
- * that an asker left soon. One who waited longer than a PING may take is no better served. */
+ * that their owner left soon. One who waited longer than a PING may take is no better served. */
 START_TEST(test_not_unanswered)
 {
     meet();
@@ -332,7 +332,7 @@ START_TEST(test_not_unanswered)
     deaf = true;
     ask(3, "GET");
     loop_skip(loop, H2_SILENCE_MS - 50);
-    asker_cancel(&askers[3]);
+    recorder_cancel(&recorders[3]);
     ck_assert(!conn->doubted);
     if (_i == 0) {
         deaf = false;
@@ -342,7 +342,7 @@ START_TEST(test_not_unanswered)
     loop_skip(loop, 10);
     ask(4, "GET");
     loop_skip(loop, _i == 0 ? H2_SILENCE_MS + 50 : 50);
-    asker_cancel(&askers[4]);
+    recorder_cancel(&recorders[4]);
     ck_assert(conn->doubted);
     finish();
 }
@@ -377,8 +377,8 @@ static void flood_with(uint8_t type, uint8_t flags, int32_t id, const void *payl
     }
     ck_assert_msg(conn == NULL, "%u frames of type %u, and it bears them", n, type);
     loop_turn(loop, false);
-    ck_assert_uint_eq(askers[0].failed, 1);
-    ck_assert_int_eq(askers[0].verdict.sent, SENT_YES);
+    ck_assert_uint_eq(recorders[0].failed, 1);
+    ck_assert_int_eq(recorders[0].verdict.sent, SENT_YES);
     ck_assert_uint_lt(stream.written.len, 64 * 1024);
     finish();
 }
@@ -416,7 +416,7 @@ START_TEST(test_small_updates)
     meet();
     post(0, FRAMING_CHUNKED, 0);
     for (unsigned given = 0; given < 4000 && conn; given++) {
-        (void)!exchange_body(askers[0].exchange, bytes, 1000);
+        (void)!exchange_body(recorders[0].exchange, bytes, 1000);
         loop_turn(loop, false);
         say_frame(NGHTTP2_WINDOW_UPDATE, 0, 0, "\0\0\3\xe8", 4);
         say_frame(NGHTTP2_WINDOW_UPDATE, 0, 1, "\0\0\3\xe8", 4);
@@ -444,7 +444,7 @@ START_TEST(test_no_flood)
         say_frame(NGHTTP2_RST_STREAM, 0, id, "\0\0\0\0", 4);
         say_frame(NGHTTP2_RST_STREAM, 0, id, "\0\0\0\0", 4);
         loop_turn(loop, false);
-        ck_assert_uint_eq(askers[0].ended, 1);
+        ck_assert_uint_eq(recorders[0].ended, 1);
         ck_assert_ptr_nonnull(conn);
     }
     finish();
@@ -463,7 +463,7 @@ static void flood_after(const char *first, size_t first_len, uint8_t type, uint8
         say_frame(type, flags, 1, "\x88", type == NGHTTP2_DATA ? 0 : 1);
     ck_assert_ptr_null(conn);
     loop_turn(loop, false);
-    ck_assert_uint_eq(askers[0].failed, 1);
+    ck_assert_uint_eq(recorders[0].failed, 1);
     finish();
 }
 
@@ -493,10 +493,10 @@ END_TEST
 
 SUITE()
 {
-    TEST(test_slow_asker);
-    TEST(test_slow_asker_reads_on);
+    TEST(test_slow_owner);
+    TEST(test_slow_owner_reads_on);
     TEST(test_held_beyond_the_end);
-    TEST(test_fast_asker);
+    TEST(test_fast_owner);
     TEST(test_large_body);
     TEST(test_full_stream);
     TEST(test_allowed);

@@ -5,7 +5,7 @@
 
 static void sent_is(size_t i, enum sent expected)
 {
-    ck_assert_int_eq(exchange_sent(askers[i].exchange), expected);
+    ck_assert_int_eq(exchange_sent(recorders[i].exchange), expected);
 }
 
 /* What waits in the queue of a line that goes on will arrive; what waits in that of one
@@ -15,16 +15,16 @@ START_TEST(test_sent)
     meet();
     stream.stuck = true;
     post(0, FRAMING_LENGTH, 50);
-    (void)!exchange_body(askers[0].exchange, "12345678901234567890123456789012345678901234567890",
-                         50);
-    exchange_finish(askers[0].exchange, NULL);
+    (void)!exchange_body(recorders[0].exchange,
+                         "12345678901234567890123456789012345678901234567890", 50);
+    exchange_finish(recorders[0].exchange, NULL);
     sent_is(0, SENT_NO);
     loop_turn(loop, false);
     ck_assert_uint_gt(stream.base.queued, 50);
     sent_is(0, SENT_PARTIAL);
     struct conn_request r = request("GET", FRAMING_NONE, 0);
     open_as(1, &r);
-    exchange_finish(askers[1].exchange, NULL);
+    exchange_finish(recorders[1].exchange, NULL);
     size_t first = stream.base.queued;
     sent_is(1, SENT_NO);
     loop_turn(loop, false);
@@ -50,7 +50,7 @@ START_TEST(test_queued_and_given_up)
     ask(0, "DELETE");
     ck_assert_ptr_null(strstr(seen.at, "DELETE"));
     sent_is(0, SENT_PARTIAL);
-    asker_cancel(&askers[0]);
+    recorder_cancel(&recorders[0]);
     stream.stuck = false;
     fake_stream_take(&stream, stream.base.queued);
     pump();
@@ -67,7 +67,7 @@ static void open_with_head_of(size_t i, size_t size)
     struct conn_request r = request("POST", FRAMING_NONE, 0);
     r.fields = (struct fields){&field, 1, 0};
     open_as(i, &r);
-    exchange_finish(askers[i].exchange, NULL);
+    exchange_finish(recorders[i].exchange, NULL);
 }
 
 /* A head that takes many frames (CONTINUATION) counts from its first byte; and while it
@@ -83,7 +83,7 @@ START_TEST(test_sent_of_a_large_head)
     ck_assert_uint_lt(stream.base.queued, 400000);
     sent_is(0, SENT_PARTIAL);
     sent_is(1, SENT_NO);
-    asker_cancel(&askers[1]);
+    recorder_cancel(&recorders[1]);
     if (_i == 0) {
         fake_stream_take(&stream, stream.base.queued);
         stream.stuck = false;
@@ -109,8 +109,8 @@ START_TEST(test_sent_to_the_brim)
     static const char body[16384];
     meet();
     post(0, FRAMING_LENGTH, sizeof body);
-    (void)!exchange_body(askers[0].exchange, body, sizeof body);
-    exchange_finish(askers[0].exchange, NULL);
+    (void)!exchange_body(recorders[0].exchange, body, sizeof body);
+    exchange_finish(recorders[0].exchange, NULL);
     loop_turn(loop, false);
     sent_is(0, SENT_YES);
     finish();
@@ -123,9 +123,9 @@ START_TEST(test_undone)
     meet();
     ask_all(3);
     reset(1, NGHTTP2_REFUSED_STREAM);
-    ck_assert(askers[0].verdict.sent == SENT_NO && askers[0].verdict.undone);
+    ck_assert(recorders[0].verdict.sent == SENT_NO && recorders[0].verdict.undone);
     reset(3, NGHTTP2_CANCEL);
-    ck_assert(askers[1].verdict.sent == SENT_YES && !askers[1].verdict.undone);
+    ck_assert(recorders[1].verdict.sent == SENT_YES && !recorders[1].verdict.undone);
     stream.stuck = true;
     open_with_head_of(3, 600000);
     open_with_head_of(4, 10);
@@ -135,9 +135,9 @@ START_TEST(test_undone)
     stream.stuck = false;
     fake_stream_take(&stream, stream.base.queued);
     loop_turn(loop, false);
-    ck_assert(askers[2].verdict.sent == SENT_NO && askers[2].verdict.undone);
-    ck_assert(askers[3].verdict.sent == SENT_NO && askers[3].verdict.undone);
-    ck_assert(askers[4].verdict.sent == SENT_NO && !askers[4].verdict.undone);
+    ck_assert(recorders[2].verdict.sent == SENT_NO && recorders[2].verdict.undone);
+    ck_assert(recorders[3].verdict.sent == SENT_NO && recorders[3].verdict.undone);
+    ck_assert(recorders[4].verdict.sent == SENT_NO && !recorders[4].verdict.undone);
     finish();
 }
 END_TEST
@@ -147,9 +147,9 @@ START_TEST(test_sent_in_part)
 {
     meet();
     post(0, FRAMING_LENGTH, 50);
-    (void)!exchange_body(askers[0].exchange, "1234567890", 10);
+    (void)!exchange_body(recorders[0].exchange, "1234567890", 10);
     pump();
-    ck_assert_int_eq(exchange_sent(askers[0].exchange), SENT_PARTIAL);
+    ck_assert_int_eq(exchange_sent(recorders[0].exchange), SENT_PARTIAL);
     fake_stream_end(&stream, STREAM_EOF);
     loop_turn(loop, false);
     heard_is(0, "failed connection_terminated sent=partial");

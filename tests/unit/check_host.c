@@ -1,4 +1,6 @@
 /* Host names and origins: what is plain, and what is refused. */
+#include <stdio.h>
+
 #include "config/host.h"
 
 #include "config_fixture.h"

@@ -6,6 +6,7 @@
 #include "client_fixture.h"
 #include "stopwatch.h"
 #include "suite.h"
+#include "until.h"
 
 #define CONNECT "CONNECT h.test:443 HTTP/1.1\r\nHost: h.test:443\r\n\r\n"
 #define INSIDE "GET /in HTTP/1.1\r\nHost: h.test\r\n\r\n"
@@ -60,16 +61,6 @@ static void client_end(void)
     mbedtls_ssl_free(&ssl);
     mbedtls_ssl_config_free(&config);
 }
-
-/* Steps, and lets the loop and the worker take theirs. */
-#define STEP_UNTIL(condition)                                                                      \
-    do {                                                                                           \
-        uint64_t give_up = clock_us() + 20 * 1000 * 1000;                                          \
-        while (!(condition)) {                                                                     \
-            ck_assert_msg(clock_us() < give_up, "never came: " #condition);                        \
-            turn();                                                                                \
-        }                                                                                          \
-    } while (0)
 
 static const char *hear(void)
 {
@@ -140,13 +131,13 @@ static void say_hello(void)
 
 static void be_secured(void)
 {
-    STEP_UNTIL(mbedtls_ssl_handshake(&ssl) == 0);
+    UNTIL(mbedtls_ssl_handshake(&ssl) == 0);
 }
 
 static void ask_inside(void)
 {
     int len = (int)strlen(INSIDE);
-    STEP_UNTIL(mbedtls_ssl_write(&ssl, (const unsigned char *)INSIDE, (size_t)len) == len);
+    UNTIL(mbedtls_ssl_write(&ssl, (const unsigned char *)INSIDE, (size_t)len) == len);
 }
 
 /* ---------------------------------------------------------------------- tests */
@@ -159,7 +150,7 @@ START_TEST(requests_inside_are_answered)
     for (int i = 0; i < 3; i++) {
         ask_inside();
         unsigned wanted = (unsigned)i + 2; /* CONNECT was the first */
-        STEP_UNTIL(handler.opened == wanted);
+        UNTIL(handler.opened == wanted);
         turn();
         const char *answer = hear();
         ck_assert_msg(strstr(answer, "200") && strstr(answer, "GET /in"), "%s", answer);
@@ -167,7 +158,7 @@ START_TEST(requests_inside_are_answered)
     ck_assert_str_eq(handler.tunnel, "h.test");
     ck_assert(is_open() && strstr(got(), "GET /in") == NULL);
     mbedtls_ssl_close_notify(&ssl);
-    STEP_UNTIL(!is_open());
+    UNTIL(!is_open());
     finish_inside();
 }
 END_TEST
@@ -190,7 +181,7 @@ static void reach(int state)
     say_hello();
     size_t before = stream.written.len;
     if (state == 1)
-        STEP_UNTIL(stream.written.len > before);
+        UNTIL(stream.written.len > before);
     if (state == 2)
         be_secured();
 }
@@ -206,7 +197,7 @@ START_TEST(is_reset_in_every_state)
 {
     reach(_i);
     fake_stream_end(&stream, STREAM_RESET);
-    STEP_UNTIL(!is_open());
+    UNTIL(!is_open());
     ck_assert(stream.closed);
     finish_inside();
 }
@@ -234,8 +225,8 @@ START_TEST(a_drain_waits_for_the_handshake_alone)
     clients_drain(clients);
     clients_dismiss(clients);
     if (_i < 2)
-        STEP_UNTIL(mbedtls_ssl_handshake(&ssl) == 0);
-    STEP_UNTIL(!is_open());
+        UNTIL(mbedtls_ssl_handshake(&ssl) == 0);
+    UNTIL(!is_open());
     finish_inside();
 }
 END_TEST
@@ -244,7 +235,7 @@ START_TEST(rubbish_is_closed)
 {
     begin_inside();
     ck_assert(fake_stream_feed(&stream, RUBBISH, sizeof RUBBISH - 1));
-    STEP_UNTIL(!is_open());
+    UNTIL(!is_open());
     ck_assert(stream.closed);
     ck_assert_uint_eq(handler.tls_failed, 1);
     ck_assert_int_eq(handler.tls_failure, FAILURE_TLS_PROTOCOL_ERROR);
@@ -258,7 +249,7 @@ START_TEST(half_a_message_ends_with_its_time)
     ck_assert(fake_stream_feed(&stream, HALF, sizeof HALF - 1));
     turn();
     loop_skip(loop, limits.header_timeout_ms + 1000);
-    STEP_UNTIL(!is_open());
+    UNTIL(!is_open());
     ck_assert(stream.closed);
     finish_inside();
 }
@@ -272,7 +263,7 @@ START_TEST(a_reload_may_take_the_ca_away)
     leaves_use(leaves, NULL);
     if (!_i)
         say_hello();
-    STEP_UNTIL(!is_open());
+    UNTIL(!is_open());
     ck_assert(stream.closed);
     ck_assert_uint_eq(handler.tls_failed, 1);
     ck_assert_int_eq(handler.tls_failure, FAILURE_TLS_CERTIFICATE_ERROR);

@@ -3,12 +3,13 @@
 #include "net/leaves.h"
 #include "stopwatch.h"
 #include "suite.h"
+#include "until.h"
 
 static struct loop *loop;
 static struct worker *worker;
 static struct leaves *leaves;
 
-struct asker {
+struct leaf_caller {
     struct leaf_wait wait;
     struct tls_context *context; /* one reference */
     char why[160];
@@ -18,7 +19,7 @@ struct asker {
 
 static void on_leaf(struct leaf_wait *w, struct tls_context *context, const char *why)
 {
-    struct asker *a = container_of(w, struct asker, wait);
+    struct leaf_caller *a = container_of(w, struct leaf_caller, wait);
     a->told++;
     a->context = context ? tls_context_ref(context) : NULL;
     snprintf(a->why, sizeof a->why, "%s", why);
@@ -50,34 +51,25 @@ static void use(const char *host)
     ca_unref(ca);
 }
 
-static void ask(struct asker *a, const char *host)
+static void ask(struct leaf_caller *a, const char *host)
 {
-    *a = (struct asker){.wait.done = on_leaf, .asks_again = a->asks_again};
+    *a = (struct leaf_caller){.wait.done = on_leaf, .asks_again = a->asks_again};
     leaves_ask(leaves, host, &a->wait);
     ck_assert_uint_eq(a->told, 0);
 }
 
-static void let_go(struct asker *a)
+static void let_go(struct leaf_caller *a)
 {
     if (a->context)
         tls_context_unref(a->context);
     a->context = NULL;
 }
 
-static void turn_until(const struct asker *a, size_t told)
-{
-    uint64_t give_up = clock_us() + 20 * 1000 * 1000;
-    while (a->told < told) {
-        ck_assert(clock_us() < give_up);
-        loop_turn(loop, false);
-    }
-}
-
 static struct tls_context *must_get(const char *host)
 {
-    struct asker a = {0};
+    struct leaf_caller a = {0};
     ask(&a, host);
-    turn_until(&a, 1);
+    UNTIL(a.told >= 1);
     ck_assert_msg(a.context != NULL, "%s: %s", host, a.why);
     ck_assert(tls_context_is_server(a.context));
     struct tls_context *context = a.context;
@@ -113,11 +105,11 @@ END_TEST
 
 START_TEST(mints_once_for_many)
 {
-    struct asker all[20] = {0};
+    struct leaf_caller all[20] = {0};
     for (size_t i = 0; i < COUNT_OF(all); i++)
         ask(&all[i], "own.test");
     for (size_t i = 0; i < COUNT_OF(all); i++) {
-        turn_until(&all[i], 1);
+        UNTIL(all[i].told >= 1);
         ck_assert(all[i].context == all[0].context);
     }
     for (size_t i = 0; i < COUNT_OF(all); i++)
@@ -127,12 +119,12 @@ END_TEST
 
 START_TEST(forgets_who_left)
 {
-    struct asker gone = {0}, stays = {0};
+    struct leaf_caller gone = {0}, stays = {0};
     leaves_forget(&gone.wait);
     ask(&gone, "own.test");
     ask(&stays, "own.test");
     leaves_forget(&gone.wait);
-    turn_until(&stays, 1);
+    UNTIL(stays.told >= 1);
     ck_assert_uint_eq(gone.told, 0);
     let_go(&stays);
 }
@@ -140,13 +132,13 @@ END_TEST
 
 START_TEST(may_be_asked_from_inside)
 {
-    struct asker a = {.asks_again = "b.own.test"};
+    struct leaf_caller a = {.asks_again = "b.own.test"};
     ask(&a, "own.test");
-    turn_until(&a, 2);
+    UNTIL(a.told >= 2);
     let_go(&a);
     a.asks_again = "own.test";
     ask(&a, "own.test");
-    turn_until(&a, 2);
+    UNTIL(a.told >= 2);
     let_go(&a);
 }
 END_TEST
@@ -163,9 +155,9 @@ END_TEST
 
 START_TEST(another_ca_begins_anew)
 {
-    struct asker holder = {0}, waiting = {0};
+    struct leaf_caller holder = {0}, waiting = {0};
     ask(&holder, "own.test");
-    turn_until(&holder, 1);
+    UNTIL(holder.told >= 1);
     must_get("a.own.test");
     struct ca *same = make_ca("own.test");
     leaves_use(leaves, same);
@@ -178,7 +170,7 @@ START_TEST(another_ca_begins_anew)
 
     ask(&waiting, "own.test"); /* is about to be told */
     use("own.test");
-    turn_until(&waiting, 1);
+    UNTIL(waiting.told >= 1);
     ck_assert(waiting.context != NULL);
     struct tls_context *old = waiting.context;
     ck_assert(must_get("own.test") != old);
@@ -188,14 +180,14 @@ END_TEST
 
 START_TEST(a_ca_may_change_while_one_is_minted)
 {
-    struct asker a = {0}, b = {0}, c = {0};
+    struct leaf_caller a = {0}, b = {0}, c = {0};
     ask(&a, "own.test");
     ask(&b, "b.own.test");
     ask(&c, "c.own.test");
     use("b.own.test");
-    turn_until(&a, 1);
-    turn_until(&b, 1);
-    turn_until(&c, 1);
+    UNTIL(a.told >= 1);
+    UNTIL(b.told >= 1);
+    UNTIL(c.told >= 1);
     ck_assert(a.context == NULL && a.why[0]);
     ck_assert(b.context != NULL);
     ck_assert(c.context == NULL);
@@ -225,7 +217,7 @@ END_TEST
 
 START_TEST(may_end_while_it_mints)
 {
-    struct asker all[5] = {0};
+    struct leaf_caller all[5] = {0};
     char host[40];
     for (size_t i = 0; i < COUNT_OF(all); i++) {
         snprintf(host, sizeof host, "h%zu.own.test", i);

@@ -4,6 +4,7 @@
 
 #include "daemon/loaded_config.h"
 #include "suite.h"
+#include "until.h"
 
 static struct loop *loop;
 static struct worker *worker;
@@ -95,12 +96,6 @@ static void ask_and_await_thread(struct reload_waiter *waiter, unsigned times)
     deadline_stop(&awake);
 }
 
-static void wait_for(unsigned count)
-{
-    while (plans < count)
-        loop_turn(loop, true);
-}
-
 START_TEST(test_making)
 {
     struct loaded_config p;
@@ -188,12 +183,12 @@ START_TEST(test_reload)
     begin();
     reload_ask(reload, NULL);
     ck_assert_uint_eq(plans, 0); /* never from inside */
-    wait_for(1);
+    UNTIL(plans >= 1);
     ck_assert(good);
     ck_assert_str_eq(first_name, "one");
     write_file("max_clients = many\n");
     reload_ask(reload, NULL);
-    wait_for(2);
+    UNTIL(plans >= 2);
     ck_assert(!good);
     ck_assert_ptr_nonnull(strstr(errors, ":1: "));
     finish();
@@ -208,15 +203,15 @@ START_TEST(test_a_file_that_goes)
     unlink(path);
     reload = reload_new(worker, path, true, on_plan, &plans);
     reload_ask(reload, NULL);
-    wait_for(1);
+    UNTIL(plans >= 1);
     ck_assert(good);
     write_file(FILE_OF("one"));
     reload_ask(reload, NULL);
-    wait_for(2);
+    UNTIL(plans >= 2);
     ck_assert_str_eq(first_name, "one");
     unlink(path);
     reload_ask(reload, NULL);
-    wait_for(3);
+    UNTIL(plans >= 3);
     ck_assert(!good);
     ck_assert_ptr_nonnull(strstr(errors, "No such file"));
     finish();
@@ -232,12 +227,9 @@ START_TEST(test_asked_again)
     write_file(FILE_OF("two"));
     reload_ask(reload, NULL);
     reload_ask(reload, NULL);
-    wait_for(2);
+    UNTIL(plans >= 2);
     ck_assert_str_eq(first_name, "two");
-    for (int i = 0; i < 50; i++) {
-        usleep(1000);
-        loop_turn(loop, false);
-    }
+    turn_for(loop, 50);
     ck_assert_uint_eq(plans, 2);
     finish();
 }
@@ -255,9 +247,9 @@ START_TEST(test_waiters)
     reload_ask(reload, &left.base);
     reload_ask(reload, &third.base);
     list_remove(&left.base.link);
-    wait_for(1);
+    UNTIL(plans >= 1);
     ck_assert(first.told == 1 && first.plans == 1 && first.outcome == RELOAD_DONE);
-    wait_for(2);
+    UNTIL(plans >= 2);
     ck_assert(second.told == 1 && second.plans == 2 && second.outcome == RELOAD_REFUSED);
     ck_assert(third.told == 1 && third.plans == 2 && third.outcome == RELOAD_REFUSED);
     ck_assert_ptr_nonnull(strstr(second.errors, ":1: "));
@@ -295,7 +287,7 @@ START_TEST(test_freed_unused)
     finish();
     begin();
     reload_ask(reload, NULL);
-    wait_for(1);
+    UNTIL(plans >= 1);
     finish();
 }
 END_TEST

@@ -4,9 +4,10 @@
 
 #include <string.h>
 
-#include "asker.h"
+#include "recorder.h"
 #include "stopwatch.h"
 #include "suite.h"
+#include "until.h"
 
 struct fake_source {
     struct page_source base;
@@ -17,7 +18,7 @@ struct fake_source {
 };
 
 static struct loop *loop;
-static struct asker asker;
+static struct recorder recorder;
 static struct text heard;
 static struct response head;
 static struct fake_source source;
@@ -43,12 +44,13 @@ static void free_source(struct page_source *base)
 static void begin(unsigned pieces, size_t size, uint64_t takes_us, bool is_head)
 {
     loop = loop_new();
-    asker_init(&asker, &heard);
+    recorder_init(&recorder, &heard);
     head = (struct response){.status = 200, .reason = SPAN("OK"), .minor = 1};
     source = (struct fake_source){{next, free_source}, pieces, size, takes_us, 0, 0};
-    asker.exchange = page_stream_open(loop, &head, is_head, &source.base, &asker_events, &asker);
-    ck_assert_uint_eq(asker.status, 0);
-    exchange_finish(asker.exchange, &(struct fields){0});
+    recorder.exchange =
+        page_stream_open(loop, &head, is_head, &source.base, &recorder_events, &recorder);
+    ck_assert_uint_eq(recorder.status, 0);
+    exchange_finish(recorder.exchange, &(struct fields){0});
 }
 
 static void finish(void)
@@ -59,21 +61,13 @@ static void finish(void)
     text_free(&heard);
 }
 
-static void turn_until_it_ends(void)
-{
-    for (unsigned turns = 0; !asker.ended; turns++) {
-        ck_assert_uint_lt(turns, 10000);
-        loop_turn(loop, false);
-    }
-}
-
 START_TEST(a_short_page_has_its_length)
 {
     begin(1, 500, 0, false);
     loop_turn(loop, false);
-    ck_assert(asker.ended == 1 && asker.status == 200);
+    ck_assert(recorder.ended == 1 && recorder.status == 200);
     ck_assert(head.has_length && head.length == 500 && head.framing == FRAMING_LENGTH);
-    ck_assert_uint_eq(asker.body, 500);
+    ck_assert_uint_eq(recorder.body, 500);
     finish();
 }
 END_TEST
@@ -82,13 +76,13 @@ END_TEST
 START_TEST(a_slow_page_holds_up_no_turn)
 {
     begin(20, 10, 1000, false);
-    for (unsigned turns = 1; !asker.ended; turns++) {
+    for (unsigned turns = 1; !recorder.ended; turns++) {
         loop_turn(loop, false);
         ck_assert_uint_le(source.asked, turns + 1); /* the first before the loop turns */
         ck_assert_uint_lt(turns, 1000);
     }
     ck_assert(!head.has_length && head.framing == FRAMING_CHUNKED);
-    ck_assert(asker.body == 200 && source.asked == 20);
+    ck_assert(recorder.body == 200 && source.asked == 20);
     finish();
 }
 END_TEST
@@ -96,14 +90,14 @@ END_TEST
 START_TEST(a_long_page_is_made_as_it_is_read)
 {
     begin(100, 20000, 0, false);
-    asker.pause_in = ASKER_BODY;
+    recorder.pause_in = RECORDER_BODY;
     for (int i = 0; i < 10; i++)
         loop_turn(loop, false);
     ck_assert_uint_le(source.asked, 3); /* 32 KiB, and the piece that crosses it */
-    asker.pause_in = ASKER_NONE;
-    exchange_resume(asker.exchange);
-    turn_until_it_ends();
-    ck_assert_uint_eq(asker.body, 100 * 20000);
+    recorder.pause_in = RECORDER_NONE;
+    exchange_resume(recorder.exchange);
+    UNTIL(recorder.ended);
+    ck_assert_uint_eq(recorder.body, 100 * 20000);
     finish();
 }
 END_TEST
@@ -113,7 +107,7 @@ START_TEST(head_makes_no_more_than_the_start)
     bool is_long = _i;
     begin(is_long ? 100 : 1, 20000, 0, true);
     loop_turn(loop, false);
-    ck_assert(asker.ended == 1 && asker.body == 0 && head.framing == FRAMING_NONE);
+    ck_assert(recorder.ended == 1 && recorder.body == 0 && head.framing == FRAMING_NONE);
     ck_assert(head.has_length == !is_long && head.length == (is_long ? 0 : 20000));
     ck_assert_uint_le(source.asked, 3);
     finish();
@@ -124,19 +118,19 @@ START_TEST(it_is_cancelled_at_any_time)
 {
     begin(100, 20000, 0, false);
     if (_i == 1)
-        asker.cancel_in = ASKER_HEAD;
+        recorder.cancel_in = RECORDER_HEAD;
     if (_i == 2)
-        asker.cancel_in = ASKER_BODY;
+        recorder.cancel_in = RECORDER_BODY;
     if (_i >= 3)
-        asker.pause_in = ASKER_BODY;
+        recorder.pause_in = RECORDER_BODY;
     if (_i > 0)
         for (int i = 0; i < 3; i++)
             loop_turn(loop, false);
     if (_i == 4)
-        exchange_resume(asker.exchange);
-    if (asker.exchange)
-        asker_cancel(&asker);
-    ck_assert_uint_eq(asker.ended, 0);
+        exchange_resume(recorder.exchange);
+    if (recorder.exchange)
+        recorder_cancel(&recorder);
+    ck_assert_uint_eq(recorder.ended, 0);
     finish();
 }
 END_TEST
@@ -145,9 +139,9 @@ START_TEST(a_broken_request_is_answered_all_the_same)
 {
     struct verdict v = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "malformed");
     begin(1, 3, 0, false);
-    exchange_refuse(asker.exchange, &v);
-    turn_until_it_ends();
-    ck_assert_uint_eq(asker.body, 3);
+    exchange_refuse(recorder.exchange, &v);
+    UNTIL(recorder.ended);
+    ck_assert_uint_eq(recorder.body, 3);
     finish();
 }
 END_TEST

@@ -1,8 +1,8 @@
 #include <stdio.h>
 #include <zlib.h>
 
-#include "asker.h"
 #include "cache/peek.h"
+#include "recorder.h"
 #include "suite.h"
 
 /* {"error":["EService:Unavailable"]}, stored in one brotli block (RFC 7932 9.2). */
@@ -22,7 +22,7 @@ static unsigned seen_before_head; /* calls of on_seen, each with no head told ye
 static struct peek_order order;
 static struct timing timing;
 static struct peek peek;
-static struct asker asker;
+static struct recorder recorder;
 static struct text heard;
 static struct fields fields;
 static struct arena *arena;
@@ -43,7 +43,7 @@ static void on_cancel(struct exchange *x)
 static void on_seen(struct peek *p)
 {
     ck_assert_ptr_eq(p, &peek);
-    seen_before_head += asker.status == 0;
+    seen_before_head += recorder.status == 0;
 }
 
 static void begin(void)
@@ -55,10 +55,10 @@ static void begin(void)
     timing = (struct timing){0};
     order = (struct peek_order){.settings = &settings, .on_seen = on_seen, .upstream = "a"};
     heard = (struct text){0};
-    asker_init(&asker, &heard);
-    asker.exchange = &exchange;
+    recorder_init(&recorder, &heard);
+    recorder.exchange = &exchange;
     seen_before_head = 0;
-    peek_init(&peek, &order, &timing, &asker_events, &asker);
+    peek_init(&peek, &order, &timing, &recorder_events, &recorder);
 }
 
 static void finish(void)
@@ -79,7 +79,7 @@ static void head(unsigned status, const char *coding)
 
 static bool has_head(void)
 {
-    return asker.status != 0;
+    return recorder.status != 0;
 }
 
 /* In pieces of so many bytes. */
@@ -112,7 +112,7 @@ START_TEST(beginnings)
     body(all, steps[_i % 3]);
     peek_flush(&peek);
     ck_assert(has_head());
-    ck_assert_uint_eq(asker.body, all.len);
+    ck_assert_uint_eq(recorder.body, all.len);
     ck_assert_int_eq(timing.refused, bodies[_i / 3].refused);
     ck_assert(!timing.unseen);
 }
@@ -137,7 +137,7 @@ START_TEST(other_answers_pass)
     head(_i == 0 ? 404 : 203, NULL);
     ck_assert(has_head());
     body(SPAN("{\"error\":[\"E"), 100);
-    ck_assert(!timing.refused && asker.body == 12);
+    ck_assert(!timing.refused && recorder.body == 12);
 }
 END_TEST
 
@@ -145,7 +145,7 @@ START_TEST(empty)
 {
     head(200, NULL);
     peek_flush(&peek);
-    ck_assert(has_head() && asker.body == 0 && !timing.refused);
+    ck_assert(has_head() && recorder.body == 0 && !timing.refused);
     peek_flush(&peek);
 }
 END_TEST
@@ -179,7 +179,7 @@ START_TEST(coded)
     body(all, steps[_i % 3]);
     peek_flush(&peek);
     ck_assert(timing.refused && !timing.unseen);
-    ck_assert_uint_eq(asker.body, all.len);
+    ck_assert_uint_eq(recorder.body, all.len);
 }
 END_TEST
 
@@ -212,17 +212,17 @@ START_TEST(much_for_nothing)
     for (size_t at = 0; at < sizeof zeros && !has_head(); at += 1000)
         peek_body(&peek, zeros, 1000);
     ck_assert(has_head() && timing.unseen);
-    ck_assert_uint_le(asker.body, 70 * 1024);
+    ck_assert_uint_le(recorder.body, 70 * 1024);
 }
 END_TEST
 
 START_TEST(cancelled)
 {
-    asker.cancel_in = _i == 0 ? ASKER_HEAD : ASKER_BODY;
+    recorder.cancel_in = _i == 0 ? RECORDER_HEAD : RECORDER_BODY;
     head(200, NULL);
     body(SPAN("x"), 1);
-    ck_assert_ptr_null(asker.exchange);
-    ck_assert_uint_eq(asker.body, _i == 0 ? 0 : 1);
+    ck_assert_ptr_null(recorder.exchange);
+    ck_assert_uint_eq(recorder.body, _i == 0 ? 0 : 1);
 }
 END_TEST
 
@@ -236,7 +236,7 @@ static void order_head(unsigned status, enum framing framing, uint64_t length, c
         fields_add(&fields, arena, SPAN("content-type"), span_of(type));
     r.fields = fields;
     order.is_order = true;
-    peek_init(&peek, &order, &timing, &asker_events, &asker);
+    peek_init(&peek, &order, &timing, &recorder_events, &recorder);
     peek_head(&peek, &r);
 }
 
@@ -264,9 +264,9 @@ START_TEST(an_order_is_answered_whole)
     if (answers[_i].framing == FRAMING_NONE)
         return;
     body(SPAN("{\"orderId\":1}"), 3);
-    ck_assert_uint_eq(asker.body, answers[_i].held ? 0 : 13);
+    ck_assert_uint_eq(recorder.body, answers[_i].held ? 0 : 13);
     peek_flush(&peek);
-    ck_assert(has_head() && asker.body == 13 && !timing.refused && !peek_holds(&peek));
+    ck_assert(has_head() && recorder.body == 13 && !timing.refused && !peek_holds(&peek));
 }
 END_TEST
 
@@ -280,9 +280,9 @@ START_TEST(an_order_is_answered_at_length)
         peek_body(&peek, piece, sizeof piece);
     ck_assert(!has_head() && peek.held.len == 65000);
     peek_body(&peek, piece, sizeof piece);
-    ck_assert(has_head() && asker.body == 66000 && peek.held.len == 0);
+    ck_assert(has_head() && recorder.body == 66000 && peek.held.len == 0);
     peek_body(&peek, piece, sizeof piece);
-    ck_assert_uint_eq(asker.body, 67000);
+    ck_assert_uint_eq(recorder.body, 67000);
 }
 END_TEST
 
@@ -309,7 +309,7 @@ START_TEST(an_order_is_known_to_be_refused)
     peek_flush(&peek);
     ck_assert_int_eq(timing.known_refusal, refused[_i].known);
     ck_assert_int_eq(timing.refused, refused[_i].refused);
-    ck_assert_uint_eq(asker.body, strlen(refused[_i].body));
+    ck_assert_uint_eq(recorder.body, strlen(refused[_i].body));
 }
 END_TEST
 
@@ -341,7 +341,7 @@ START_TEST(bans_in_bodies)
     peek_flush(&peek);
     ck_assert(has_head());
     ck_assert_uint_eq(seen_before_head, 1);
-    ck_assert_uint_eq(asker.body, all.len);
+    ck_assert_uint_eq(recorder.body, all.len);
     ck_assert(!timing.refused && !timing.unseen);
     ck_assert_int_eq(peek.ban_until_ms, bans[_i / 3].until_ms);
 }

@@ -7,18 +7,8 @@
 #include "plain_origin.h"
 #include "stopwatch.h"
 #include "suite.h"
+#include "until.h"
 #include "upstream/pools_snapshot.h"
-
-#define PATIENCE_US (30 * 1000 * 1000)
-
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        uint64_t give_up_ = clock_us() + PATIENCE_US;                                              \
-        while (!(condition)) {                                                                     \
-            ck_assert_msg(clock_us() < give_up_, "never: %s", #condition);                         \
-            loop_turn(loop, false);                                                                \
-        }                                                                                          \
-    } while (0)
 
 static struct loop *loop;
 static struct plain_origin origin;

@@ -1,4 +1,6 @@
 /* The presets: each reads, shares public data alone, and tells the limits of its exchange. */
+#include <stdio.h>
+
 #include "config/preset.h"
 
 #include "config_fixture.h"

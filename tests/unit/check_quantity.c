@@ -1,4 +1,6 @@
 /* Numbers with units: durations, sizes, counts and rates. */
+#include <stdio.h>
+
 #include "config/quantity.h"
 
 #include "config_fixture.h"

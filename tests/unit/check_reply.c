@@ -166,7 +166,7 @@ END_TEST
 
 /* ---------------------------------------------------------------- exchanges */
 
-struct asker {
+struct reply_owner {
     struct exchange *exchange;
     char heard[16];
     char cancel_at, pause_at, bounce_at; /* one of "hbe", at which event */
@@ -174,7 +174,7 @@ struct asker {
     const struct response *response;
 };
 
-static void hear(struct asker *a, char event)
+static void hear(struct reply_owner *a, char event)
 {
     size_t len = strlen(a->heard);
     ck_assert_uint_lt(len, sizeof a->heard - 1);
@@ -189,14 +189,14 @@ static void hear(struct asker *a, char event)
 
 static void on_head(void *owner, const struct response *r)
 {
-    struct asker *a = owner;
+    struct reply_owner *a = owner;
     ck_assert_ptr_eq(r, a->response);
     hear(a, 'h');
 }
 
 static void on_body(void *owner, const char *data, size_t len)
 {
-    struct asker *a = owner;
+    struct reply_owner *a = owner;
     ck_assert(span_is((struct span){data, len}, a->body));
     hear(a, 'b');
 }
@@ -217,7 +217,7 @@ static const struct exchange_events events = {
     .on_head = on_head, .on_body = on_body, .on_end = on_end, .on_failed = on_failed};
 static const struct response answer = {.status = 200};
 
-static void ask(struct loop *loop, struct asker *a, struct span body)
+static void ask(struct loop *loop, struct reply_owner *a, struct span body)
 {
     a->body = body;
     a->response = &answer;
@@ -228,7 +228,7 @@ static void ask(struct loop *loop, struct asker *a, struct span body)
 START_TEST(events_in_order)
 {
     struct loop *loop = loop_new();
-    struct asker a = {0}, empty = {0};
+    struct reply_owner a = {0}, empty = {0};
     ask(loop, &a, SPAN("body"));
     ask(loop, &empty, SPAN(""));
     ck_assert(exchange_body(a.exchange, "upload", 6)); /* swallowed */
@@ -243,7 +243,7 @@ END_TEST
 START_TEST(paused_until_resumed)
 {
     struct loop *loop = loop_new();
-    struct asker early = {0}, late = {.pause_at = 'h'}, bounced = {.bounce_at = 'h'};
+    struct reply_owner early = {0}, late = {.pause_at = 'h'}, bounced = {.bounce_at = 'h'};
     ask(loop, &early, SPAN("body"));
     exchange_pause(early.exchange);
     ask(loop, &late, SPAN("body"));
@@ -272,8 +272,8 @@ static void on_gone(void *context)
 START_TEST(cancelled_in_every_state)
 {
     struct loop *loop = loop_new();
-    struct asker before = {0}, head = {.cancel_at = 'h'}, body = {.cancel_at = 'b'};
-    struct asker paused = {.pause_at = 'h'}, unheard = {0};
+    struct reply_owner before = {0}, head = {.cancel_at = 'h'}, body = {.cancel_at = 'b'};
+    struct reply_owner paused = {.pause_at = 'h'}, unheard = {0};
     ask(loop, &before, SPAN("body"));
     exchange_cancel(before.exchange);
     ask(loop, &head, SPAN("body"));
@@ -292,11 +292,12 @@ START_TEST(cancelled_in_every_state)
 }
 END_TEST
 
-/* An answer that comes later, or whose asker goes first. */
+/* An answer that comes later, or whose owner goes first. */
 START_TEST(answered_later)
 {
     struct loop *loop = loop_new();
-    struct asker a = {.body = SPAN("body"), .response = &answer}, paused = a, left = a, refused = a;
+    struct reply_owner a = {.body = SPAN("body"), .response = &answer}, paused = a, left = a,
+                       refused = a;
     struct verdict why = verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "the end");
     unsigned gone = 0;
     a.exchange = reply_open_later(loop, on_gone, &gone, &events, &a);

@@ -2,6 +2,7 @@
  * secrets are redacted, and that the page bears requests that end while it is made. */
 #include "pages/requests.h"
 
+#include <stdio.h>
 #include <jansson.h>
 
 #include "config_fixture.h"
@@ -10,7 +11,7 @@
 
 #define MANY 300
 
-static struct asking a, b;
+static struct test_client a, b;
 
 /* The page, made in one go; checked to be JSON. */
 static json_t *page(void)
@@ -55,9 +56,9 @@ static bool is(size_t i, const char *key, const char *expected)
     return strcmp(told(i, key), expected) == 0;
 }
 
-static void give_up(struct asking *x)
+static void give_up(struct test_client *x)
 {
-    asker_cancel(&x->asker);
+    recorder_cancel(&x->recorder);
     clear(x);
 }
 
@@ -80,7 +81,7 @@ START_TEST(awaiting_then_receiving)
     plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nh");
     UNTIL(is(0, "state", "\"receiving\""));
     plain_origin_say(&origin, 0, "i");
-    UNTIL(a.asker.ended);
+    UNTIL(a.recorder.ended);
     ck_assert_uint_eq(count(), 0);
     clear(&a);
     finish();
@@ -91,7 +92,7 @@ START_TEST(reading_while_a_body_is_gathered)
 {
     begin("");
     ask(&a, "POST", "Content-Length: 5\r\n");
-    ck_assert(exchange_body(a.asker.exchange, "he", 2));
+    ck_assert(exchange_body(a.recorder.exchange, "he", 2));
     loop_turn(loop, false);
     ck_assert(is(0, "state", "\"reading\"") && is(0, "sent", "\"no\""));
     ck_assert(is(0, "line", "null") && is(0, "address", "null") && is(0, "bot", "null"));
@@ -138,7 +139,7 @@ START_TEST(sending)
     snprintf(length, sizeof length, "Content-Length: %d\r\n", 1000 * (int)sizeof piece);
     ask(&a, "POST", length);
     memset(piece, 'x', sizeof piece);
-    (void)exchange_body(a.asker.exchange, piece, sizeof piece);
+    (void)exchange_body(a.recorder.exchange, piece, sizeof piece);
     UNTIL(is(0, "state", "\"sending\""));
     ck_assert(is(0, "sent", "\"partial\""));
     give_up(&a);
@@ -170,7 +171,7 @@ START_TEST(followers_show_the_request_that_they_share)
     ck_assert(is(0, "state", "\"awaiting\"") && is(1, "state", "\"awaiting\""));
     ck_assert(is(1, "sent", "\"yes\""));
     plain_origin_say(&origin, 0, OK);
-    UNTIL(a.asker.ended && b.asker.ended);
+    UNTIL(a.recorder.ended && b.recorder.ended);
     clear(&a);
     clear(&b);
     finish();
@@ -189,8 +190,9 @@ START_TEST(ids_and_redacted_targets)
                           .listed = find(config, "a"),
                           .origin = {.host = SPAN("a.example"), .port = 80},
                           .path = SPAN("/x?y=\xe9\"&signature=GEHEIM")};
-    asker_init(&a.asker, &a.heard);
-    a.asker.exchange = proxy_open(proxy, &a.request, &ingress, &route, &asker_events, &a.asker);
+    recorder_init(&a.recorder, &a.heard);
+    a.recorder.exchange =
+        proxy_open(proxy, &a.request, &ingress, &route, &recorder_events, &a.recorder);
     conclude(&a);
     ck_assert(is(0, "id", "\"000000000000-1\""));
     ck_assert_ptr_nonnull(strstr(told(0, "target"), "signature=***"));
@@ -203,7 +205,7 @@ END_TEST
 /* Some end between two pieces of the page, those that are next among them. */
 START_TEST(they_end_while_it_is_made)
 {
-    static struct asking many[MANY];
+    static struct test_client many[MANY];
     struct text t = {0};
     begin("max_connections = 1\nqueue_limit = 1000");
     for (size_t i = 0; i < MANY; i++)
@@ -211,9 +213,9 @@ START_TEST(they_end_while_it_is_made)
     struct page_source *source = requests_page_new(proxy_under_way(proxy));
     for (size_t i = 0; source->next(source, &t); i++)
         if (i % 2 && i < MANY)
-            asker_cancel(&many[MANY - 1 - i / 2].asker);
-        else if (i + 1 < MANY && many[i + 1].asker.exchange && i % 3 == 0)
-            asker_cancel(&many[i + 1].asker);
+            recorder_cancel(&many[MANY - 1 - i / 2].recorder);
+        else if (i + 1 < MANY && many[i + 1].recorder.exchange && i % 3 == 0)
+            recorder_cancel(&many[i + 1].recorder);
     source->free(source);
     json_t *document = json_loadb(t.at, t.len, 0, NULL);
     size_t n = json_array_size(json_object_get(document, "requests"));
@@ -221,8 +223,8 @@ START_TEST(they_end_while_it_is_made)
     json_decref(document);
     text_free(&t);
     for (size_t i = 0; i < MANY; i++) {
-        if (many[i].asker.exchange)
-            asker_cancel(&many[i].asker);
+        if (many[i].recorder.exchange)
+            recorder_cancel(&many[i].recorder);
         clear(&many[i]);
     }
     finish();

@@ -1,4 +1,6 @@
 /* Which of a path block, an upstream, its preset and the defaults decides over a value. */
+#include <stdio.h>
+
 #include "config_fixture.h"
 #include "suite.h"
 

@@ -1,3 +1,5 @@
+#include <stdio.h>
+
 #include "config_fixture.h"
 #include "proxy/rewrite.h"
 #include "suite.h"

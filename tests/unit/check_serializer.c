@@ -13,19 +13,19 @@ static struct serializer *turns;
 static unsigned events;
 static bool inside;
 
-struct asker {
+struct caller {
     struct serializer_entry t;
     bool waits, runs;
     unsigned turned, refused; /* the number of that event, from 1 */
     uint64_t until, seq;
     unsigned value;
-    void (*then)(struct asker *);
+    void (*then)(struct caller *);
     struct verdict why;
 };
 
 static void on_admitted(void *owner)
 {
-    struct asker *a = owner;
+    struct caller *a = owner;
     ck_assert(!inside && a->waits && !a->runs);
     a->waits = false;
     a->runs = true;
@@ -36,7 +36,7 @@ static void on_admitted(void *owner)
 
 static void on_refused(void *owner, const struct verdict *why)
 {
-    struct asker *a = owner;
+    struct caller *a = owner;
     ck_assert(!inside && a->waits && !a->runs);
     ck_assert_int_eq(why->error, FAILURE_HTTP_REQUEST_DENIED);
     ck_assert_int_eq(why->sent, SENT_NO);
@@ -47,14 +47,14 @@ static void on_refused(void *owner, const struct verdict *why)
     a->why = *why;
 }
 
-static bool take(struct asker *a, const char *value, uint64_t wait_ms)
+static bool take(struct caller *a, const char *value, uint64_t wait_ms)
 {
     char copy[40]; /* gone after the call, as a request's head may be */
     snprintf(copy, sizeof copy, "%s", value);
-    void (*then)(struct asker *) = a->then;
-    *a = (struct asker){.t = {.owner = a, .on_admitted = on_admitted, .on_refused = on_refused},
-                        .until = loop_now(loop) + wait_ms,
-                        .then = then};
+    void (*then)(struct caller *) = a->then;
+    *a = (struct caller){.t = {.owner = a, .on_admitted = on_admitted, .on_refused = on_refused},
+                         .until = loop_now(loop) + wait_ms,
+                         .then = then};
     bool outer = inside;
     inside = true;
     a->runs = serializer_enter(turns, &a->t, span_of(copy), a->until);
@@ -64,7 +64,7 @@ static bool take(struct asker *a, const char *value, uint64_t wait_ms)
     return a->runs;
 }
 
-static void end(struct asker *a)
+static void end(struct caller *a)
 {
     bool outer = inside;
     inside = true;
@@ -98,7 +98,7 @@ static void finish(void)
 
 START_TEST(test_in_order)
 {
-    struct asker a = {0}, b = {0}, c = {0};
+    struct caller a = {0}, b = {0}, c = {0};
     begin();
     ck_assert(take(&a, "key", LONG));
     ck_assert(!take(&b, "key", LONG) && !take(&c, "key", LONG));
@@ -123,7 +123,7 @@ END_TEST
 START_TEST(test_values_are_apart)
 {
     static const char *const values[] = {"", "k", "K", "ke", "key", "key ", "kex"};
-    struct asker first[COUNT_OF(values)] = {0}, second[COUNT_OF(values)] = {0};
+    struct caller first[COUNT_OF(values)] = {0}, second[COUNT_OF(values)] = {0};
     begin();
     for (size_t i = 0; i < COUNT_OF(values); i++)
         ck_assert(take(&first[i], values[i], 0));
@@ -157,7 +157,7 @@ END_TEST
 
 START_TEST(test_gives_up_waiting)
 {
-    struct asker a = {0}, b = {0}, c = {0};
+    struct caller a = {0}, b = {0}, c = {0};
     begin();
     ck_assert(take(&a, "key", LONG) && !take(&b, "key", LONG) && !take(&c, "key", LONG));
     end(&b);
@@ -173,7 +173,7 @@ END_TEST
 /* The one whose turn is about to come leaves: it goes to the next, or nobody. */
 START_TEST(test_leaves_before_its_turn)
 {
-    struct asker a = {0}, b = {0}, c = {0}, d = {0};
+    struct caller a = {0}, b = {0}, c = {0}, d = {0};
     begin();
     ck_assert(take(&a, "key", LONG) && !take(&b, "key", LONG) && !take(&c, "key", LONG));
     end(&a);
@@ -193,7 +193,7 @@ END_TEST
 
 START_TEST(test_refused)
 {
-    struct asker a = {0}, b = {0}, c = {0}, now = {0};
+    struct caller a = {0}, b = {0}, c = {0}, now = {0};
     begin();
     ck_assert(take(&a, "sesame", LONG));
     ck_assert(!take(&b, "sesame", 20000) && !take(&c, "sesame", LONG) && !take(&now, "sesame", 0));
@@ -216,7 +216,7 @@ START_TEST(test_refused)
 }
 END_TEST
 
-static struct asker *late;
+static struct caller *late;
 
 static void end_and_linger(struct task *t)
 {
@@ -228,7 +228,7 @@ static void end_and_linger(struct task *t)
  * sent, the one behind it is. */
 START_TEST(test_never_late)
 {
-    struct asker a = {0}, b = {0}, c = {0};
+    struct caller a = {0}, b = {0}, c = {0};
     struct task ender;
     begin();
     ck_assert(take(&a, "key", LONG) && !take(&b, "key", 0) && !take(&c, "key", LONG));
@@ -249,7 +249,7 @@ START_TEST(test_never_late)
 }
 END_TEST
 
-static void end_at_once(struct asker *a)
+static void end_at_once(struct caller *a)
 {
     a->then = NULL;
     end(a);
@@ -258,7 +258,7 @@ static void end_at_once(struct asker *a)
 
 START_TEST(test_events_from_events)
 {
-    struct asker a = {0}, b = {.then = end_at_once}, c = {.then = end_at_once};
+    struct caller a = {0}, b = {.then = end_at_once}, c = {.then = end_at_once};
     begin();
     ck_assert(take(&a, "key", LONG) && !take(&b, "key", LONG) && !take(&c, "key", LONG));
     end(&a);
@@ -275,10 +275,10 @@ END_TEST
 
 /* ------------------------------------------------------------- a random life */
 
-#define ASKERS 30
+#define CALLERS 30
 #define VALUES 4
 
-static struct asker lives[ASKERS];
+static struct caller lives[CALLERS];
 static uint64_t seq;
 
 static unsigned drawn(unsigned below)
@@ -286,11 +286,11 @@ static unsigned drawn(unsigned below)
     return (unsigned)random() % below;
 }
 
-static void check_turn(struct asker *a)
+static void check_turn(struct caller *a)
 {
     ck_assert_uint_lt(loop_now(loop), a->until);
-    for (size_t i = 0; i < ASKERS; i++) {
-        const struct asker *o = &lives[i];
+    for (size_t i = 0; i < CALLERS; i++) {
+        const struct caller *o = &lives[i];
         if (o == a || o->value != a->value)
             continue;
         ck_assert(!o->runs);
@@ -298,14 +298,14 @@ static void check_turn(struct asker *a)
     }
 }
 
-static void ask_anew(struct asker *a)
+static void ask_anew(struct caller *a)
 {
     char value[20];
     if (a->waits || a->runs)
         return;
     unsigned which = drawn(VALUES);
     bool free_now = true;
-    for (size_t i = 0; i < ASKERS; i++)
+    for (size_t i = 0; i < CALLERS; i++)
         free_now = free_now && !(lives[i].value == which && (lives[i].runs || lives[i].waits));
     snprintf(value, sizeof value, "value %u", which);
     a->then = check_turn;
@@ -319,15 +319,15 @@ static void ask_anew(struct asker *a)
 static void check_nobody_idles(void)
 {
     bool runs[VALUES] = {false};
-    for (size_t i = 0; i < ASKERS; i++)
+    for (size_t i = 0; i < CALLERS; i++)
         runs[lives[i].value] |= lives[i].runs;
-    for (size_t i = 0; i < ASKERS; i++)
+    for (size_t i = 0; i < CALLERS; i++)
         ck_assert(!lives[i].waits || runs[lives[i].value]);
 }
 
 static void step(void)
 {
-    struct asker *a = &lives[drawn(ASKERS)];
+    struct caller *a = &lives[drawn(CALLERS)];
     unsigned what = drawn(10);
     if (what < 4)
         ask_anew(a);
@@ -347,13 +347,13 @@ START_TEST(test_random_life)
     for (int i = 0; i < 3000; i++)
         step();
     ck_assert_uint_gt(events, 200);
-    for (int round = 0; round < ASKERS + 1; round++) {
-        for (size_t i = 0; i < ASKERS; i++)
+    for (int round = 0; round < CALLERS + 1; round++) {
+        for (size_t i = 0; i < CALLERS; i++)
             if (lives[i].runs)
                 end(&lives[i]);
         pass_time(0);
     }
-    for (size_t i = 0; i < ASKERS; i++)
+    for (size_t i = 0; i < CALLERS; i++)
         ck_assert(!lives[i].waits && !lives[i].runs);
     finish();
 }

@@ -1,4 +1,6 @@
 /* A shared fetch between an origin and followers that are the test's own. */
+#include <stdio.h>
+
 #include "cache/shared_fetch.h"
 
 #include "config_fixture.h"

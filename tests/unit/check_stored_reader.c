@@ -1,7 +1,7 @@
 /* One client's reading of a stored response: fresh, stale, whole or still coming in. */
 #include "cache/stored_reader.h"
 
-#include "asker.h"
+#include "recorder.h"
 #include "suite.h"
 
 static struct loop *loop;
@@ -10,7 +10,7 @@ static struct arena *arena;
 static struct fields asked;
 static struct cache_status status;
 static struct stored_reader reader;
-static struct asker asker;
+static struct recorder recorder;
 static struct text heard;
 static unsigned over, caught_up;
 
@@ -66,12 +66,12 @@ static void begin(void)
     over = caught_up = 0;
     heard = (struct text){0};
     text_add_str(&heard, "");
-    asker_init(&asker, &heard);
+    recorder_init(&recorder, &heard);
     order.loop = loop;
     order.cache = cache;
     order.arena = arena;
-    stored_reader_init(&reader, &order, &events, &asker_events, &asker);
-    asker.exchange = &reader.base;
+    stored_reader_init(&reader, &order, &events, &recorder_events, &recorder);
+    recorder.exchange = &reader.base;
 }
 
 static void finish(void)
@@ -127,7 +127,7 @@ START_TEST(nothing_stored)
 {
     ck_assert(!stored_reader_find(&reader));
     ck_assert(!stored_reader_serve_stale(&reader, 503, FAILURE_NONE, SENT_YES));
-    asker_cancel(&asker);
+    recorder_cancel(&recorder);
     finish();
 }
 END_TEST
@@ -155,7 +155,7 @@ START_TEST(too_old)
     ck_assert(!stored_reader_find(&reader));
     loop_skip(loop, 19001);
     ck_assert(!stored_reader_serve_stale(&reader, 503, FAILURE_NONE, SENT_YES));
-    asker_cancel(&asker);
+    recorder_cancel(&recorder);
     finish();
 }
 END_TEST
@@ -186,7 +186,7 @@ START_TEST(bypasses)
     store("fresh");
     ck_assert(!stored_reader_find(&reader));
     ck_assert(!stored_reader_serve_stale(&reader, 503, FAILURE_NONE, SENT_YES));
-    asker_cancel(&asker);
+    recorder_cancel(&recorder);
     finish();
 }
 END_TEST
@@ -242,7 +242,7 @@ START_TEST(pauses)
     loop_turn(loop, false);
     ck_assert_str_eq(heard.at, "head 200 OK  body(abc)");
     ck_assert_uint_eq(caught_up, 1);
-    asker_cancel(&asker);
+    recorder_cancel(&recorder);
     stored_response_unref(s);
     finish();
 }
@@ -251,22 +251,22 @@ END_TEST
 /* The client may cancel it, or pause, in each event. */
 START_TEST(inside_events)
 {
-    asker.cancel_in = _i % 2 ? ASKER_HEAD : ASKER_BODY;
+    recorder.cancel_in = _i % 2 ? RECORDER_HEAD : RECORDER_BODY;
     if (_i > 1) {
-        asker.pause_in = asker.cancel_in;
-        asker.cancel_in = ASKER_NONE;
+        recorder.pause_in = recorder.cancel_in;
+        recorder.cancel_in = RECORDER_NONE;
     }
     store("hello");
     ck_assert(stored_reader_find(&reader));
     loop_turn(loop, false);
     if (_i == 3)
         ck_assert_str_eq(heard.at, "head 200 OK "); /* paused there */
-    if (_i > 1 && asker.exchange) {
-        asker.pause_in = ASKER_NONE;
-        exchange_resume(asker.exchange);
+    if (_i > 1 && recorder.exchange) {
+        recorder.pause_in = RECORDER_NONE;
+        exchange_resume(recorder.exchange);
         loop_turn(loop, false);
     }
-    ck_assert_uint_eq(asker.ended, _i > 1);
+    ck_assert_uint_eq(recorder.ended, _i > 1);
     ck_assert_uint_eq(caught_up, 0);
     finish();
 }
@@ -283,7 +283,7 @@ START_TEST(put_back)
     stored_reader_choose(&reader, s, true);
     loop_turn(loop, false);
     ck_assert_str_eq(heard.at, "head 200 OK  body(x)");
-    asker_cancel(&asker);
+    recorder_cancel(&recorder);
     stored_response_unref(s);
     finish();
 }
@@ -303,7 +303,7 @@ START_TEST(begins_with_what_is_kept)
     loop_turn(loop, false);
     s->whole = true;
     stored_reader_read(&reader);
-    ck_assert_uint_eq(asker.ended, 1);
+    ck_assert_uint_eq(recorder.ended, 1);
     stored_response_unref(s);
     finish();
 }
@@ -335,8 +335,8 @@ START_TEST(fails)
         stored_reader_fail_soon(&reader, &why);
     ck_assert_uint_eq(over, _i);
     loop_turn(loop, false);
-    ck_assert_uint_eq(asker.failed, 1);
-    ck_assert_int_eq(asker.verdict.error, FAILURE_DESTINATION_UNAVAILABLE);
+    ck_assert_uint_eq(recorder.failed, 1);
+    ck_assert_int_eq(recorder.verdict.error, FAILURE_DESTINATION_UNAVAILABLE);
     finish();
 }
 END_TEST
@@ -345,9 +345,9 @@ START_TEST(cancelled_before_it_fails)
 {
     struct verdict why = verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "x");
     stored_reader_fail_soon(&reader, &why);
-    asker_cancel(&asker);
+    recorder_cancel(&recorder);
     loop_turn(loop, false);
-    ck_assert(heard.len == 0 && asker.failed == 0);
+    ck_assert(heard.len == 0 && recorder.failed == 0);
     finish();
 }
 END_TEST

@@ -15,6 +15,7 @@
 #include "net/stream_uv.h"
 #include "stopwatch.h"
 #include "suite.h"
+#include "until.h"
 
 #define MUCH ((size_t)1024 * 1024)
 
@@ -146,16 +147,6 @@ static void on_leaf(struct leaf_wait *wait, struct tls_context *leaf, const char
     context = tls_context_ref(leaf);
 }
 
-#define TURN_UNTIL(condition)                                                                      \
-    do {                                                                                           \
-        uint64_t give_up = clock_us() + 30 * 1000 * 1000;                                          \
-        while (!(condition)) {                                                                     \
-            ck_assert_msg(clock_us() < give_up, "never came: " #condition);                        \
-            loop_turn(loop, false);                                                                \
-            usleep(100);                                                                           \
-        }                                                                                          \
-    } while (0)
-
 static void make_context(void)
 {
     static const char *const host = "own.test";
@@ -168,7 +159,7 @@ static void make_context(void)
     leaves_use(leaves, ca);
     ca_unref(ca);
     leaves_ask(leaves, "api.own.test", &wait);
-    TURN_UNTIL(context);
+    UNTIL(context);
     snprintf(ca_file, sizeof ca_file, "/tmp/check_accept.XXXXXX");
     int fd = mkstemp(ca_file);
     ck_assert(fd >= 0 && write(fd, made.anchor.at, made.anchor.len) == (ssize_t)made.anchor.len &&
@@ -258,7 +249,7 @@ static const char *call(const char *sni, const char *manner)
     size_t len = 0;
     visitor = (struct visitor){0};
     dprintf(to_client, "%d %s %s %s\n", port, ca_file, sni, manner);
-    TURN_UNTIL(has_line(words, &len, sizeof words));
+    UNTIL(has_line(words, &len, sizeof words));
     words[len - 1] = '\0';
     return words;
 }
@@ -329,11 +320,11 @@ END_TEST
 START_TEST(tells_the_ends_apart)
 {
     must_say("api.own.test", "notify", "ok");
-    TURN_UNTIL(visitor.ended);
+    UNTIL(visitor.ended);
     ck_assert_int_eq(visitor.how, STREAM_EOF);
     close_visitor();
     must_say("api.own.test", "cut", "ok");
-    TURN_UNTIL(visitor.ended);
+    UNTIL(visitor.ended);
     ck_assert_int_eq(visitor.how, STREAM_CUT);
 }
 END_TEST
@@ -354,7 +345,7 @@ START_TEST(hears_that_it_is_not_believed)
     const char *got = call("api.own.test", "v13");
     memcpy(ca_file, copy, sizeof copy);
     ck_assert_msg(strstr(got, "CERTIFICATE_VERIFY_FAILED") != NULL, "%s", got);
-    TURN_UNTIL(visitor.failed);
+    UNTIL(visitor.failed);
     ck_assert_str_eq(visitor.detail, "client sent alert 48 (unknown_ca)");
 }
 END_TEST
@@ -368,7 +359,7 @@ static int dial(void)
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     visitor = (struct visitor){0};
     CHECK(connect(fd, (struct sockaddr *)&at, sizeof at) == 0);
-    TURN_UNTIL(visitor.tls || visitor.tcp);
+    UNTIL(visitor.tls || visitor.tcp);
     return fd;
 }
 
@@ -393,7 +384,7 @@ START_TEST(refuses_what_is_not_tls)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         int fd = dial();
         send_all(fd, cases[i].at, cases[i].len);
-        TURN_UNTIL(visitor.failed);
+        UNTIL(visitor.failed);
         ck_assert_int_eq(visitor.failure, FAILURE_TLS_PROTOCOL_ERROR);
         ck_assert_msg(strstr(visitor.detail, cases[i].words) != NULL, "%s", visitor.detail);
         close(fd);
@@ -405,13 +396,13 @@ START_TEST(bears_a_client_that_leaves)
 {
     int fd = dial();
     close(fd);
-    TURN_UNTIL(visitor.failed);
+    UNTIL(visitor.failed);
     ck_assert_int_eq(visitor.failure, FAILURE_CONNECTION_TERMINATED);
     ck_assert_str_eq(visitor.detail, "client closed during the TLS handshake");
     fd = dial();
     send_all(fd, "\x16\x03\x01\x00", 4);
     close(fd);
-    TURN_UNTIL(visitor.failed);
+    UNTIL(visitor.failed);
     ck_assert_int_eq(visitor.failure, FAILURE_CONNECTION_TERMINATED);
 }
 END_TEST

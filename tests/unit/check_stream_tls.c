@@ -10,9 +10,9 @@ static void check_echo(const char *origin, const char *version)
     must_open(&l, origin);
     ck_assert_str_eq(l.version, version);
     ck_assert(!l.report.resumed && l.report.handshake_us > 0);
-    TURN_UNTIL(l.got == strlen("reused=0\n"));
+    UNTIL(l.got == strlen("reused=0\n"));
     say(&l, "order");
-    TURN_UNTIL(l.got == strlen("reused=0\norder"));
+    UNTIL(l.got == strlen("reused=0\norder"));
     ck_assert_str_eq(l.first, "reused=0\norder");
     ck_assert(stream_queued(l.tls) == 0 && stream_taken(l.tls) == stream_taken(l.tap.inner));
     ck_assert(stream_is_quiet(l.tls));
@@ -165,7 +165,7 @@ START_TEST(shows_a_client_certificate)
     must_fail("strict12", "origin.test", FAILURE_TLS_PROTOCOL_ERROR, "alert");
     struct line l = {0};
     must_open(&l, "strict13"); /* TLS 1.3 hears of it only afterwards */
-    TURN_UNTIL(l.ended);
+    UNTIL(l.ended);
     ck_assert_int_eq(l.how, STREAM_RESET);
     ck_assert(strstr(l.why, "alert") != NULL);
     close_line(&l);
@@ -211,7 +211,7 @@ static bool visit(const char *origin, const char *name)
     struct line l = {0};
     open_line(&l, origin, name);
     ck_assert_msg(l.secured, "%s: %s", origin, l.detail);
-    TURN_UNTIL(l.got == strlen("reused=0\n"));
+    UNTIL(l.got == strlen("reused=0\n"));
     ck_assert_str_eq(l.first, l.report.resumed ? "reused=1\n" : "reused=0\n");
     close_line(&l);
     return l.report.resumed;
@@ -254,7 +254,7 @@ START_TEST(survives_a_changed_version)
         failures = l.failed ? failures + 1 : 0;
         ck_assert_uint_lt(failures, 2);
         if (l.secured)
-            TURN_UNTIL(l.got > 0);
+            UNTIL(l.got > 0);
         close_line(&l);
     }
 }
@@ -269,11 +269,11 @@ START_TEST(closing_at_any_time_is_silent)
         tls_sessions_clear(tls_context_sessions(context));
         begin(&l, delay % 2 ? "echo13" : "echo12", "origin.test");
         begin(&silent, "silent", "origin.test");
-        turn_for((uint64_t)delay);
+        turn_for(loop, (unsigned)delay);
         close_line(&l);
         close_line(&silent);
         l.secured = silent.secured = false;
-        turn_for(30);
+        turn_for(loop, 30);
         ck_assert(!l.secured && !l.failed && !silent.secured && !silent.failed);
     }
 }
@@ -295,7 +295,7 @@ START_TEST(closing_inside_the_event)
     struct line l = {.closes_when_secured = true};
     must_open(&l, "echo13");
     ck_assert(l.is_closed);
-    turn_for(30);
+    turn_for(loop, 30);
     ck_assert_uint_eq(l.got, 0);
 }
 END_TEST
@@ -304,9 +304,9 @@ START_TEST(closing_inside_on_data)
 {
     struct line l = {.closes_inside = true};
     must_open(&l, "much");
-    TURN_UNTIL(l.is_closed);
+    UNTIL(l.is_closed);
     size_t got = l.got;
-    turn_for(50);
+    turn_for(loop, 50);
     ck_assert(got > 0 && l.got == got && !l.ended);
 }
 END_TEST
@@ -334,7 +334,7 @@ START_TEST(a_burst_comes_through)
         if (i % 5 == 0)
             close_line(&lines[i]);
     for (size_t i = 0; i < COUNT_OF(lines); i++) {
-        TURN_UNTIL(lines[i].is_closed || lines[i].got == strlen("reused=0\n"));
+        UNTIL(lines[i].is_closed || lines[i].got == strlen("reused=0\n"));
         close_line(&lines[i]);
     }
 }
@@ -346,7 +346,7 @@ static void check_end(const char *origin, enum stream_end how)
 {
     struct line l = {0};
     must_open(&l, origin);
-    TURN_UNTIL(l.ended);
+    UNTIL(l.ended);
     ck_assert_str_eq(l.first, "hello");
     ck_assert_msg(l.how == how, "%s: %d %s", origin, l.how, l.why);
     ck_assert(!stream_is_quiet(l.tls));
@@ -366,7 +366,7 @@ START_TEST(key_update_is_the_end)
     struct line l = {0};
     must_open(&l, "key-update");
     say(&l, "tell me\n");
-    TURN_UNTIL(l.ended);
+    UNTIL(l.ended);
     ck_assert_int_eq(l.how, STREAM_RESET);
     uint64_t taken = stream_taken(l.tls);
     say(&l, "an order");
@@ -382,7 +382,7 @@ START_TEST(pausing_loses_nothing)
     must_open(&l, "much");
     for (;;) {
         size_t got = l.got;
-        TURN_UNTIL(l.got > got || l.ended);
+        UNTIL(l.got > got || l.ended);
         if (l.ended)
             break;
         got = l.got;
@@ -407,7 +407,7 @@ START_TEST(echoes_a_mebibyte_with_back_pressure)
     static char block[100 * 1000 + 7];
     struct line l = {0};
     must_open(&l, "echo13");
-    TURN_UNTIL(l.got == 9);
+    UNTIL(l.got == 9);
     size_t sent = 0, full = 0;
     uint64_t sum = l.sum;
     stream_pause(l.tls); /* so that the origin blocks, and then our queue fills */
@@ -428,7 +428,7 @@ START_TEST(echoes_a_mebibyte_with_back_pressure)
     sent++;
     ck_assert_uint_eq(l.drains, 0);
     stream_resume(l.tls);
-    TURN_UNTIL(l.got == sent + 9);
+    UNTIL(l.got == sent + 9);
     ck_assert(l.sum == sum);
     ck_assert_uint_eq(l.drains, 1);
     ck_assert(stream_queued(l.tls) < STREAM_LOW);
@@ -440,7 +440,7 @@ START_TEST(small_pieces_are_one_write)
 {
     struct line l = {0};
     must_open(&l, "echo13");
-    TURN_UNTIL(l.got == 9);
+    UNTIL(l.got == 9);
     size_t writes = l.tap.writes;
     uint64_t taken = stream_taken(l.tls);
     uv_buf_t pieces[] = {uv_buf_init((char *)"head", 4), uv_buf_init((char *)"", 0),
@@ -448,7 +448,7 @@ START_TEST(small_pieces_are_one_write)
     ck_assert(stream_write(l.tls, pieces, COUNT_OF(pieces)));
     ck_assert_uint_eq(l.tap.writes, writes + 1);
     ck_assert_uint_eq(stream_taken(l.tls), taken + 5 + 16 + 16); /* one record, padded to 16 */
-    TURN_UNTIL(l.got == 17);
+    UNTIL(l.got == 17);
     ck_assert_str_eq(l.first, "reused=0\nheadbody");
     close_line(&l);
 }
@@ -458,7 +458,7 @@ START_TEST(a_dead_line_takes_nothing)
 {
     struct line l = {0};
     must_open(&l, "echo13");
-    TURN_UNTIL(l.got == 9);
+    UNTIL(l.got == 9);
     uint64_t taken = stream_taken(l.tls);
     l.tap.is_dead = true;
     say(&l, "an order");
@@ -474,7 +474,7 @@ START_TEST(half_closes)
     must_open(&l, "echo12");
     say(&l, "last words");
     stream_shutdown(l.tls);
-    TURN_UNTIL(l.ended);
+    UNTIL(l.ended);
     ck_assert_str_eq(l.first, "reused=0\nlast words");
     ck_assert_int_eq(l.how, STREAM_EOF);
     close_line(&l);
@@ -485,13 +485,13 @@ START_TEST(unread_bytes_are_not_quiet)
 {
     struct line l = {0};
     must_open(&l, "echo13");
-    TURN_UNTIL(l.got == 9);
+    UNTIL(l.got == 9);
     ck_assert(stream_is_quiet(l.tls));
     say(&l, "x");
     for (int i = 0; i < 20000 && stream_is_quiet(l.tls); i++)
         usleep(1000); /* until the echo waits in the kernel */
     ck_assert(!stream_is_quiet(l.tls));
-    TURN_UNTIL(l.got == 10);
+    UNTIL(l.got == 10);
     ck_assert(stream_is_quiet(l.tls));
     close_line(&l);
 }
@@ -503,10 +503,10 @@ START_TEST(part_of_a_record_is_not_quiet)
     static const char *const versions[] = {"echo12", "echo13"};
     struct line l = {0};
     must_open(&l, versions[_i]);
-    TURN_UNTIL(l.got == 9);
+    UNTIL(l.got == 9);
     l.tap.holds = true;
     say(&l, "hello");
-    TURN_UNTIL(l.tap.held.len > 5 + 5); /* all of one record, sent in one piece */
+    UNTIL(l.tap.held.len > 5 + 5); /* all of one record, sent in one piece */
     const unsigned char *record = (const unsigned char *)l.tap.held.at;
     size_t end = 5 + ((size_t)record[3] << 8 | record[4]);
     ck_assert_uint_eq(l.tap.held.len, end);

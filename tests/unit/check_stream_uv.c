@@ -13,18 +13,9 @@
 #include "net/stream_uv.h"
 #include "stopwatch.h"
 #include "suite.h"
+#include "until.h"
 
 enum { TCP, UNIX, KINDS };
-#define PATIENCE_US (30 * 1000 * 1000)
-
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        uint64_t give_up_ = clock_us() + PATIENCE_US;                                              \
-        while (!(condition)) {                                                                     \
-            ck_assert_msg(clock_us() < give_up_, "never: %s", #condition);                         \
-            loop_turn(loop, false);                                                                \
-        }                                                                                          \
-    } while (0)
 
 static struct loop *loop;
 static struct stream *stream;
@@ -185,6 +176,14 @@ static ssize_t peer_takes(void)
     return n > 0 ? n : n == 0 || errno != EAGAIN ? -1 : 0;
 }
 
+/* Adds what it takes to `taken`; false: at its end. */
+static bool peer_takes_more(size_t *taken)
+{
+    ssize_t n = peer_takes();
+    *taken += n > 0 ? (size_t)n : 0;
+    return n >= 0;
+}
+
 static void turns(int n)
 {
     while (n--)
@@ -276,14 +275,9 @@ START_TEST(test_back_pressure)
     written++;
     turns(10);
     ck_assert_uint_eq(drains, 0);
-    uint64_t give_up = clock_us() + PATIENCE_US;
-    while (taken < written && clock_us() < give_up) {
-        ssize_t n = peer_takes();
-        ck_assert_int_ge(n, 0);
-        taken += (size_t)n;
-        loop_turn(loop, false);
-    }
+    UNTIL(!peer_takes_more(&taken) || taken == written);
     ck_assert_uint_eq(taken, written);
+    UNTIL(drains);
     ck_assert_uint_eq(drains, 1);
     ck_assert_uint_eq(stream_queued(stream), 0);
     ck_assert_uint_eq(stream_taken(stream), written);
@@ -297,14 +291,7 @@ START_TEST(test_shutdown_after_queue)
     begin(_i);
     size_t written = fill(), taken = 0;
     stream_shutdown(stream);
-    ssize_t n = 0;
-    uint64_t give_up = clock_us() + PATIENCE_US;
-    while (n >= 0 && clock_us() < give_up) {
-        n = peer_takes();
-        taken += n > 0 ? (size_t)n : 0;
-        loop_turn(loop, false);
-    }
-    ck_assert_int_eq(n, -1);
+    UNTIL(!peer_takes_more(&taken));
     ck_assert_uint_eq(taken, written); /* all of it, then the end */
     peer_says("still open this way");
     UNTIL(got.len == 19);

@@ -1,5 +1,7 @@
 /* A request's way through the proxy, to an origin on loopback: what may be sent
  * again and what never, every deadline, every state its client can leave in. */
+#include <stdio.h>
+
 #include "config_fixture.h"
 #include "suite.h"
 #include "transaction_fixture.h"
@@ -41,7 +43,7 @@ static const struct {
 
 START_TEST(test_never_twice)
 {
-    struct asking a;
+    struct test_client a;
     char part[80];
     begin(nevers[_i].directives);
     if (nevers[_i].reused)
@@ -50,11 +52,11 @@ START_TEST(test_never_twice)
     origin.answer = nevers[_i].answer;
     uint64_t failed = look().stats->failed;
     ask_whole(&a, nevers[_i].method, nevers[_i].fields);
-    UNTIL(a.asker.ended + a.asker.failed);
+    UNTIL(a.recorder.ended + a.recorder.failed);
     for (int i = 0; i < 20; i++)
         loop_turn(loop, false);
     ck_assert_uint_eq(origin.requests, nevers[_i].requests);
-    ck_assert_uint_eq(a.asker.status, 502);
+    ck_assert_uint_eq(a.recorder.status, 502);
     ck_assert_uint_eq(look().stats->failed, failed + 1);
     ck_assert_uint_eq(look().stats->retried, nevers[_i].requests - 1);
     ck_assert_uint_eq(look().stats->unknown, a.request.is_order);
@@ -71,15 +73,15 @@ END_TEST
 START_TEST(test_nothing_was_sent)
 {
     static const char *const methods[] = {"GET", "POST", "DELETE"};
-    struct asking a;
+    struct test_client a;
     begin("min_idle = 1");
     UNTIL(look().idle == 1 && origin.accepted == 1);
     plain_origin_close(&origin, 0, true);
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = OK;
     ask_whole(&a, methods[_i], ""); /* before the loop can see the reset */
-    UNTIL(a.asker.ended);
-    ck_assert_uint_eq(a.asker.status, 200);
+    UNTIL(a.recorder.ended);
+    ck_assert_uint_eq(a.recorder.status, 200);
     ck_assert_uint_eq(origin.requests, 1);
     ck_assert_uint_eq(origin.accepted, 2);
     /* A GET may be lent the dead line; an order waits until it is known to be dead. */
@@ -93,18 +95,18 @@ END_TEST
 
 START_TEST(test_small_body_is_gathered)
 {
-    struct asking a;
+    struct test_client a;
     begin("");
     ask(&a, "POST", "Content-Length: 5\r\n");
-    ck_assert(exchange_body(a.asker.exchange, "he", 2));
+    ck_assert(exchange_body(a.recorder.exchange, "he", 2));
     for (int i = 0; i < 20; i++)
         loop_turn(loop, false);
     ck_assert_uint_eq(look().connecting + look().idle + look().active, 0); /* costs no line */
-    ck_assert(exchange_body(a.asker.exchange, "llo", 3));
+    ck_assert(exchange_body(a.recorder.exchange, "llo", 3));
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = OK;
     conclude(&a);
-    UNTIL(a.asker.ended);
+    UNTIL(a.recorder.ended);
     ck_assert_ptr_nonnull(strstr(origin.last.at, "\r\n\r\nhello"));
     clear(&a);
     finish();
@@ -115,33 +117,33 @@ END_TEST
 START_TEST(test_large_body_streams)
 {
     static char piece[40000];
-    struct asking a;
+    struct test_client a;
     begin("");
     memset(piece, 'x', sizeof piece);
     ask(&a, "POST", "Content-Length: 200000\r\n");
-    ck_assert(exchange_body(a.asker.exchange, piece, sizeof piece));
+    ck_assert(exchange_body(a.recorder.exchange, piece, sizeof piece));
     for (int i = 0; i < 20; i++)
         loop_turn(loop, false);
     ck_assert_uint_eq(look().connecting + look().idle + look().active, 0); /* costs no line */
-    ck_assert(!exchange_body(a.asker.exchange, piece, sizeof piece));
+    ck_assert(!exchange_body(a.recorder.exchange, piece, sizeof piece));
     UNTIL(origin.last.len > 20);
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = OK;
     for (int i = 0; i < 3; i++) {
-        (void)!exchange_body(a.asker.exchange, piece, sizeof piece);
+        (void)!exchange_body(a.recorder.exchange, piece, sizeof piece);
         loop_turn(loop, false);
     }
     conclude(&a);
-    UNTIL(a.asker.ended);
-    ck_assert_uint_eq(a.asker.status, 200);
+    UNTIL(a.recorder.ended);
+    ck_assert_uint_eq(a.recorder.status, 200);
     ck_assert_uint_gt(origin.last.len, 200000);
     clear(&a);
     ask(&a, "POST", "Content-Length: 200000\r\n"); /* on the reused line, which breaks */
-    (void)!exchange_body(a.asker.exchange, piece, sizeof piece);
-    (void)!exchange_body(a.asker.exchange, piece, sizeof piece);
+    (void)!exchange_body(a.recorder.exchange, piece, sizeof piece);
+    (void)!exchange_body(a.recorder.exchange, piece, sizeof piece);
     UNTIL(origin.last.len > 100 && origin.last.len < 200000);
     plain_origin_close(&origin, 0, true);
-    UNTIL(a.asker.ended);
+    UNTIL(a.recorder.ended);
     ck_assert(heard_part(&a, "Trunkline-Sent=partial;"));
     ck_assert_uint_eq(look().stats->retried, 0);
     ck_assert_uint_eq(look().stats->unknown, 1);
@@ -153,22 +155,22 @@ END_TEST
 /* The client's body cannot be sent on (it was malformed, say). */
 START_TEST(test_refused_within_body)
 {
-    struct asking a;
+    struct test_client a;
     struct verdict why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "no good");
     static char piece[70000];
     begin("");
     memset(piece, 'x', sizeof piece);
     ask(&a, "POST", "Transfer-Encoding: chunked\r\n");
-    (void)!exchange_body(a.asker.exchange, piece, sizeof piece);
+    (void)!exchange_body(a.recorder.exchange, piece, sizeof piece);
     UNTIL(origin.last.len > 20);
-    exchange_refuse(a.asker.exchange, &why);
-    UNTIL(a.asker.ended);
-    ck_assert_uint_eq(a.asker.status, 400);
+    exchange_refuse(a.recorder.exchange, &why);
+    UNTIL(a.recorder.ended);
+    ck_assert_uint_eq(a.recorder.status, 400);
     ck_assert(heard_part(&a, "Trunkline-Sent=partial;"));
     clear(&a);
     ask(&a, "POST", "Content-Length: 5\r\n");
-    exchange_refuse(a.asker.exchange, &why);
-    asker_cancel(&a.asker); /* leaves before it could hear */
+    exchange_refuse(a.recorder.exchange, &why);
+    recorder_cancel(&a.recorder); /* leaves before it could hear */
     clear(&a);
     finish();
 }
@@ -176,12 +178,12 @@ END_TEST
 
 /* ------------------------------------------------------------ deadlines */
 
-static void is_answered(struct asking *a, unsigned status, const char *error, const char *sent)
+static void is_answered(struct test_client *a, unsigned status, const char *error, const char *sent)
 {
     char part[80];
-    UNTIL(a->asker.ended);
+    UNTIL(a->recorder.ended);
     snprintf(part, sizeof part, "Trunkline-Sent=%s;", sent);
-    ck_assert_uint_eq(a->asker.status, status);
+    ck_assert_uint_eq(a->recorder.status, status);
     ck_assert_msg(heard_part(a, part), "%s", a->heard.at);
     ck_assert_msg(heard_part(a, error), "%s", a->heard.at);
     clear(a);
@@ -191,13 +193,13 @@ START_TEST(test_body_too_late)
 {
     static const char *const limits[] = {"total_timeout = 60s",
                                          "total_timeout = 90s\ntransfer_timeout = 60s"};
-    struct asking a;
+    struct test_client a;
     begin(limits[_i]);
     ask(&a, "POST", "Content-Length: 5\r\n");
     loop_skip(loop, 40000);
-    ck_assert_uint_eq(a.asker.status, 0);
+    ck_assert_uint_eq(a.recorder.status, 0);
     loop_skip(loop, 21000);
-    UNTIL(a.asker.ended);
+    UNTIL(a.recorder.ended);
     ck_assert_msg(heard_part(&a, "did not come within 1m"), "%s", a.heard.at);
     is_answered(&a, 408, "http_request_error", "no");
     finish();
@@ -206,14 +208,14 @@ END_TEST
 
 START_TEST(test_order_wait)
 {
-    struct asking first, get, post;
+    struct test_client first, get, post;
     begin("max_connections = 1");
     ask_whole(&first, "GET", "");
     UNTIL(origin.requests == 1);
     ask_whole(&post, "POST", "");
     ask_whole(&get, "GET", "");
     loop_skip(loop, 1100);
-    ck_assert_uint_eq(get.asker.status, 0);
+    ck_assert_uint_eq(get.recorder.status, 0);
     is_answered(&post, 503, "connection_limit_reached", "no");
     ck_assert_uint_eq(look().stats->unknown, 0);
     loop_skip(loop, 4100);
@@ -227,7 +229,7 @@ END_TEST
 
 START_TEST(test_response_timeout)
 {
-    struct asking a;
+    struct test_client a;
     begin("response_timeout = 2s\ntotal_timeout = 1m");
     ask_whole(&a, "POST", "");
     UNTIL(origin.requests == 1);
@@ -243,7 +245,7 @@ END_TEST
 
 START_TEST(test_trunkline_timeout)
 {
-    struct asking a;
+    struct test_client a;
     begin("");
     ask_whole(&a, "GET", "Trunkline-Timeout: 800ms\r\n");
     UNTIL(origin.requests == 1);
@@ -261,32 +263,32 @@ START_TEST(test_trunkline_timeout)
 }
 END_TEST
 
-static void begin_body(struct asking *a, const char *directives)
+static void begin_body(struct test_client *a, const char *directives)
 {
     begin(directives);
     ask_whole(a, "GET", "");
     UNTIL(origin.requests == 1);
     plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nh");
-    UNTIL(a->asker.body == 1);
+    UNTIL(a->recorder.body == 1);
 }
 
 START_TEST(test_body_timeout)
 {
-    struct asking a;
+    struct test_client a;
     begin_body(&a, "body_timeout = 3s");
     loop_skip(loop, 2000);
     plain_origin_say(&origin, 0, "i");
-    UNTIL(a.asker.body == 2);
+    UNTIL(a.recorder.body == 2);
     loop_skip(loop, 2000);
-    exchange_pause(a.asker.exchange); /* the clock stands still */
+    exchange_pause(a.recorder.exchange); /* the clock stands still */
     loop_skip(loop, 60000);
-    ck_assert_uint_eq(a.asker.failed, 0);
-    exchange_resume(a.asker.exchange);
+    ck_assert_uint_eq(a.recorder.failed, 0);
+    exchange_resume(a.recorder.exchange);
     loop_skip(loop, 2000);
-    ck_assert_uint_eq(a.asker.failed, 0);
+    ck_assert_uint_eq(a.recorder.failed, 0);
     loop_skip(loop, 1100);
-    ck_assert_uint_eq(a.asker.failed, 1);
-    ck_assert_int_eq(a.asker.verdict.error, FAILURE_CONNECTION_READ_TIMEOUT);
+    ck_assert_uint_eq(a.recorder.failed, 1);
+    ck_assert_int_eq(a.recorder.verdict.error, FAILURE_CONNECTION_READ_TIMEOUT);
     ck_assert_uint_eq(look().stats->errors[FAILURE_CONNECTION_READ_TIMEOUT], 1);
     ck_assert_uint_eq(look().stats->failed, 1);
     clear(&a);
@@ -296,13 +298,13 @@ END_TEST
 
 START_TEST(test_transfer_timeout)
 {
-    struct asking a;
+    struct test_client a;
     begin_body(&a, "transfer_timeout = 20s\nbody_timeout = 30s");
-    exchange_pause(a.asker.exchange);
+    exchange_pause(a.recorder.exchange);
     loop_skip(loop, 19000);
-    ck_assert_uint_eq(a.asker.failed, 0);
+    ck_assert_uint_eq(a.recorder.failed, 0);
     loop_skip(loop, 1100);
-    ck_assert_int_eq(a.asker.verdict.error, FAILURE_CONNECTION_READ_TIMEOUT);
+    ck_assert_int_eq(a.recorder.verdict.error, FAILURE_CONNECTION_READ_TIMEOUT);
     clear(&a);
     finish();
 }
@@ -310,11 +312,11 @@ END_TEST
 
 START_TEST(test_cut_short)
 {
-    struct asking a;
+    struct test_client a;
     begin_body(&a, "");
     plain_origin_close(&origin, 0, false);
-    UNTIL(a.asker.failed);
-    ck_assert_int_eq(a.asker.verdict.error, FAILURE_HTTP_RESPONSE_INCOMPLETE);
+    UNTIL(a.recorder.failed);
+    ck_assert_int_eq(a.recorder.verdict.error, FAILURE_HTTP_RESPONSE_INCOMPLETE);
     ck_assert_uint_eq(last_record.status, 200);
     ck_assert_uint_eq(last_record.bytes, 1);
     ck_assert_uint_eq(look().stats->failed, 1);
@@ -338,19 +340,19 @@ static const struct {
 
 START_TEST(test_answer_to_an_order)
 {
-    struct asking a;
+    struct test_client a;
     begin(held[_i].directives);
     ask_whole(&a, "POST", "");
     UNTIL(origin.requests == 1);
     plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhallo");
     UNTIL(look().stats->traffic.bytes_received > 40);
-    ck_assert_uint_eq(a.asker.status, 0);
+    ck_assert_uint_eq(a.recorder.status, 0);
     if (held[_i].later_ms)
         loop_skip(loop, held[_i].later_ms);
     else
         plain_origin_close(&origin, 0, true);
-    UNTIL(a.asker.exchange == NULL);
-    ck_assert_uint_eq(a.asker.status, (unsigned)failure_status(held[_i].error));
+    UNTIL(a.recorder.exchange == NULL);
+    ck_assert_uint_eq(a.recorder.status, (unsigned)failure_status(held[_i].error));
     ck_assert_int_eq(last_record.error, held[_i].error);
     ck_assert_int_eq(last_record.sent, SENT_YES);
     ck_assert(last_record.unknown);
@@ -382,19 +384,19 @@ static const char *const outcomes[MOMENTS] = {
     [IN_REFUSAL] = "refused",
 };
 
-static void reach(struct asking *a, enum moment m)
+static void reach(struct test_client *a, enum moment m)
 {
-    static const enum asker_event inside[MOMENTS] = {[IN_INTERIM] = ASKER_INTERIM,
-                                                     [IN_HEAD] = ASKER_HEAD,
-                                                     [IN_BODY] = ASKER_BODY,
-                                                     [IN_REFUSAL] = ASKER_HEAD};
+    static const enum recorder_event inside[MOMENTS] = {[IN_INTERIM] = RECORDER_INTERIM,
+                                                        [IN_HEAD] = RECORDER_HEAD,
+                                                        [IN_BODY] = RECORDER_BODY,
+                                                        [IN_REFUSAL] = RECORDER_HEAD};
     bool refused = m == REFUSED || m == IN_REFUSAL;
     ask(a, "POST",
         refused ? "Trunkline-Timeout: x\r\nContent-Length: 5\r\n" : "Content-Length: 5\r\n");
-    a->asker.cancel_in = inside[m];
+    a->recorder.cancel_in = inside[m];
     if (m == AT_ONCE || m == REFUSED)
         return;
-    ck_assert(exchange_body(a->asker.exchange, "hello", 5));
+    ck_assert(exchange_body(a->recorder.exchange, "hello", 5));
     if (m == GATHERING)
         return;
     conclude(a);
@@ -405,20 +407,20 @@ static void reach(struct asking *a, enum moment m)
     if (m == SENT)
         return;
     plain_origin_say(&origin, 0, "HTTP/1.1 102 P\r\n\r\n" OK);
-    UNTIL(a->asker.exchange == NULL);
+    UNTIL(a->recorder.exchange == NULL);
 }
 
 START_TEST(test_leaving)
 {
-    struct asking a, other;
+    struct test_client a, other;
     begin("max_connections = 1");
     if (_i == QUEUED) {
         ask_whole(&other, "GET", "");
         UNTIL(origin.requests == 1);
     }
     reach(&a, (enum moment)_i);
-    if (a.asker.exchange)
-        asker_cancel(&a.asker);
+    if (a.recorder.exchange)
+        recorder_cancel(&a.recorder);
     const struct upstream_stats *s = look().stats;
     bool abandoned = strcmp(outcomes[_i], "abandoned") == 0;
     ck_assert_uint_eq(s->abandoned, abandoned);
@@ -432,7 +434,7 @@ START_TEST(test_leaving)
     for (int i = 0; i < 20; i++)
         loop_turn(loop, false);
     if (_i == QUEUED)
-        asker_cancel(&other.asker);
+        recorder_cancel(&other.recorder);
     ck_assert_uint_eq(origin.requests, _i >= QUEUED && _i <= IN_BODY);
     clear(&a);
     if (_i == QUEUED)
@@ -445,24 +447,24 @@ END_TEST
 
 START_TEST(test_statuses)
 {
-    struct asking a;
+    struct test_client a;
     begin("");
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = OK;
     ask_whole(&a, "POST", "");
-    UNTIL(a.asker.ended);
+    UNTIL(a.recorder.ended);
     clear(&a);
     ck_assert_uint_eq(look().stats->succeeded, 1);
     ck_assert(!last_record.timing.reused && last_record.status == 200 && last_record.bytes == 2);
     origin.answer = "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n";
     ask_whole(&a, "GET", "");
-    UNTIL(a.asker.ended);
+    UNTIL(a.recorder.ended);
     clear(&a);
     ck_assert_uint_eq(look().stats->succeeded, 2);
     ck_assert(last_record.timing.reused);
     origin.answer = "HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n";
     ask_whole(&a, "POST", "");
-    UNTIL(a.asker.ended);
+    UNTIL(a.recorder.ended);
     clear(&a);
     const struct upstream_stats *s = look().stats;
     ck_assert_uint_eq(s->failed, 1);

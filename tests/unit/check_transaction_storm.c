@@ -4,11 +4,11 @@
 #include "suite.h"
 #include "transaction_fixture.h"
 
-#define ASKERS 30
+#define CLIENTS 30
 #define ROUNDS 6000
 
-static struct asking askers[ASKERS];
-static bool used[ASKERS], paused[ASKERS];
+static struct test_client clients[CLIENTS];
+static bool used[CLIENTS], paused[CLIENTS];
 static unsigned departed, begun, answered, failed, left;
 
 static const char *const answers[] = {
@@ -35,13 +35,13 @@ static void change_origin(void)
 
 static void reap(size_t i)
 {
-    struct asking *a = &askers[i];
-    if (!used[i] || a->asker.exchange)
+    struct test_client *a = &clients[i];
+    if (!used[i] || a->recorder.exchange)
         return;
-    ck_assert_uint_le(a->asker.ended + a->asker.failed, 1);
-    answered += a->asker.ended;
-    failed += a->asker.failed;
-    left += !a->asker.ended && !a->asker.failed;
+    ck_assert_uint_le(a->recorder.ended + a->recorder.failed, 1);
+    answered += a->recorder.ended;
+    failed += a->recorder.failed;
+    left += !a->recorder.ended && !a->recorder.failed;
     clear(a);
     used[i] = paused[i] = false;
 }
@@ -53,39 +53,40 @@ static void start(size_t i)
     used[i] = true;
     begun++;
     if (random() % 8 == 0)
-        ask(&askers[i], "POST", "Transfer-Encoding: chunked\r\n"); /* never quite whole */
+        ask(&clients[i], "POST", "Transfer-Encoding: chunked\r\n"); /* never quite whole */
     else
-        ask_whole(&askers[i], method, random() % 4 ? "" : "Authorization: k\r\n");
-    askers[i].asker.cancel_in = random() % 10 ? ASKER_NONE : (enum asker_event)(random() % 5);
+        ask_whole(&clients[i], method, random() % 4 ? "" : "Authorization: k\r\n");
+    clients[i].recorder.cancel_in =
+        random() % 10 ? RECORDER_NONE : (enum recorder_event)(random() % 5);
 }
 
 static void go_on(size_t i)
 {
     static const struct verdict why = {.error = FAILURE_HTTP_REQUEST_ERROR, .status = 400};
-    struct asking *a = &askers[i];
+    struct test_client *a = &clients[i];
     switch (random() % 7) {
     case 0:
         if (random() % 2)
-            asker_cancel(&a->asker);
+            recorder_cancel(&a->recorder);
         else
             departed += depart(a);
         break;
     case 1:
-        exchange_pause(a->asker.exchange);
+        exchange_pause(a->recorder.exchange);
         paused[i] = true;
         break;
     case 2:
         if (!a->finished)
-            (void)!exchange_body(a->asker.exchange, "more", 4);
+            (void)!exchange_body(a->recorder.exchange, "more", 4);
         break;
     case 3:
         if (!a->finished)
             conclude(a);
         break;
-    case 4: exchange_refuse(a->asker.exchange, &why); break;
+    case 4: exchange_refuse(a->recorder.exchange, &why); break;
     default:
         if (paused[i])
-            exchange_resume(a->asker.exchange);
+            exchange_resume(a->recorder.exchange);
         paused[i] = false;
     }
 }
@@ -95,8 +96,8 @@ static void check_numbers(void)
     const struct totals *t = proxy_totals(proxy);
     const struct upstream_stats *s = look().stats;
     unsigned active = 0;
-    for (size_t i = 0; i < ASKERS; i++)
-        active += used[i] && askers[i].asker.exchange;
+    for (size_t i = 0; i < CLIENTS; i++)
+        active += used[i] && clients[i].recorder.exchange;
     ck_assert_uint_ge(proxy_active(proxy), active); /* those that are followed, too */
     ck_assert_uint_le(proxy_active(proxy), active + departed);
     ck_assert_uint_eq(pools_requests(pools), proxy_active(proxy));
@@ -121,25 +122,25 @@ START_TEST(test_storm)
     begun = answered = failed = left = departed = 0;
     srandom(11 + (unsigned)_i);
     for (int round = 0; round < ROUNDS; round++) {
-        size_t i = (size_t)random() % ASKERS;
+        size_t i = (size_t)random() % CLIENTS;
         if (random() % 12 == 0)
             change_origin();
         if (!used[i])
             start(i);
-        else if (askers[i].asker.exchange && random() % 4 == 0)
+        else if (clients[i].recorder.exchange && random() % 4 == 0)
             go_on(i);
         if (random() % 50 == 0)
             plain_origin_close(&origin, (unsigned)random() % ORIGIN_LINES, random() % 2);
         if (random() % 12 == 0)
             loop_skip(loop, (uint64_t)random() % 900);
         loop_turn(loop, false);
-        for (size_t n = 0; n < ASKERS; n++)
+        for (size_t n = 0; n < CLIENTS; n++)
             reap(n);
         check_numbers();
     }
-    for (size_t i = 0; i < ASKERS; i++) {
-        if (used[i] && askers[i].asker.exchange)
-            asker_cancel(&askers[i].asker);
+    for (size_t i = 0; i < CLIENTS; i++) {
+        if (used[i] && clients[i].recorder.exchange)
+            recorder_cancel(&clients[i].recorder);
         reap(i);
     }
     for (int i = 0; i < 100; i++) {

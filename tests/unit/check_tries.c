@@ -10,14 +10,14 @@
 START_TEST(test_verdict_of_all_tries)
 {
     static const char *const fields[] = {"", KEY};
-    struct asking a;
+    struct test_client a;
     begin("retry_private = yes");
     warm_up();
     ask_whole(&a, "GET", fields[_i]);
     UNTIL(origin.requests == 1);
     plain_origin_refuse(&origin);
     plain_origin_close(&origin, 0, true);
-    UNTIL(a.asker.ended);
+    UNTIL(a.recorder.ended);
     ck_assert(heard_part(&a, "connection_refused"));
     ck_assert(heard_part(&a, "Trunkline-Sent=yes;"));
     ck_assert_uint_eq(look().stats->retried, 0);
@@ -30,14 +30,14 @@ END_TEST
 /* And while a further one is waited for: its client leaves with what was sent. */
 START_TEST(test_leaving_between_tries)
 {
-    struct asking a;
+    struct test_client a;
     begin("breaker_failures = 9");
     warm_up();
     ask_whole(&a, "GET", "");
     UNTIL(origin.requests == 1);
     plain_origin_close(&origin, 0, true);
     UNTIL(look().connecting == 1);
-    asker_cancel(&a.asker);
+    recorder_cancel(&a.recorder);
     ck_assert_int_eq(last_record.sent, SENT_YES);
     ck_assert_uint_eq(look().stats->abandoned, 0);
     ck_assert_uint_eq(look().stats->retried, 0);
@@ -53,7 +53,7 @@ START_TEST(test_misdirected)
 {
     static const char *const methods[] = {"GET", "POST", "DELETE"};
     bool always = _i >= 3;
-    struct asking a;
+    struct test_client a;
     begin("max_connections = 2");
     warm_up();
     origin.manner = ORIGIN_WAITS;
@@ -62,8 +62,8 @@ START_TEST(test_misdirected)
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = always ? MISDIRECTED : OK;
     plain_origin_say(&origin, 0, MISDIRECTED);
-    UNTIL(a.asker.ended);
-    ck_assert_uint_eq(a.asker.status, always ? 421 : 200);
+    UNTIL(a.recorder.ended);
+    ck_assert_uint_eq(a.recorder.status, always ? 421 : 200);
     ck_assert_uint_eq(origin.requests, 2);
     ck_assert_uint_eq(origin.accepted, 2);
     ck_assert_uint_eq(look().stats->retried, 1);
@@ -77,19 +77,19 @@ END_TEST
 START_TEST(test_misdirected_in_vain)
 {
     static char large[80 * 1024];
-    struct asking a;
+    struct test_client a;
     begin(_i ? "" : "retries = 0");
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = MISDIRECTED;
     if (_i) { /* too large to be kept */
         ask(&a, "POST", "Content-Length: 81920\r\n");
-        (void)!exchange_body(a.asker.exchange, large, sizeof large);
+        (void)!exchange_body(a.recorder.exchange, large, sizeof large);
         conclude(&a);
     } else {
         ask_whole(&a, "POST", "");
     }
-    UNTIL(a.asker.ended);
-    ck_assert_uint_eq(a.asker.status, 421);
+    UNTIL(a.recorder.ended);
+    ck_assert_uint_eq(a.recorder.status, 421);
     ck_assert_uint_eq(origin.requests, 1);
     ck_assert_uint_eq(look().stats->retried, 0);
     clear(&a);
@@ -101,7 +101,7 @@ END_TEST
 START_TEST(test_pause_lasts)
 {
     static char piece[100001];
-    struct asking a;
+    struct test_client a;
     memset(piece, 'y', sizeof piece - 1);
     begin("");
     if (_i == 0)
@@ -109,12 +109,12 @@ START_TEST(test_pause_lasts)
     ask_whole(&a, "GET", "");
     if (_i == 0) {
         UNTIL(origin.requests == 1);
-        exchange_pause(a.asker.exchange);
-        exchange_resume(a.asker.exchange);
-        a.asker.pause_in = ASKER_INTERIM;
+        exchange_pause(a.recorder.exchange);
+        exchange_resume(a.recorder.exchange);
+        a.recorder.pause_in = RECORDER_INTERIM;
         plain_origin_say(&origin, 0, "HTTP/1.1 103 E\r\n\r\n" MISDIRECTED);
     } else { /* while it waits for a line */
-        exchange_pause(a.asker.exchange);
+        exchange_pause(a.recorder.exchange);
     }
     unsigned last = _i ? 0 : 1;
     UNTIL(origin.requests == last + 1);
@@ -123,10 +123,10 @@ START_TEST(test_pause_lasts)
         plain_origin_say(&origin, last, piece);
     for (int i = 0; i < 50; i++)
         loop_turn(loop, false);
-    ck_assert_uint_eq(a.asker.status, 0);
-    exchange_resume(a.asker.exchange);
-    UNTIL(a.asker.ended);
-    ck_assert(a.asker.status == 200 && a.asker.body == 300000);
+    ck_assert_uint_eq(a.recorder.status, 0);
+    exchange_resume(a.recorder.exchange);
+    UNTIL(a.recorder.ended);
+    ck_assert(a.recorder.status == 200 && a.recorder.body == 300000);
     clear(&a);
     finish();
 }

@@ -23,8 +23,8 @@ static void on_origin(void *owner)
 
 static void on_over(void *owner)
 {
-    struct asking *a = owner;
-    a->asker.tunnel = NULL;
+    struct test_client *a = owner;
+    a->recorder.tunnel = NULL;
     over++;
 }
 
@@ -48,7 +48,7 @@ static void shut_proxy(void)
     finish();
 }
 
-static void connect_to(struct asking *a, uint16_t port)
+static void connect_to(struct test_client *a, uint16_t port)
 {
     prepare(a, "CONNECT", "");
     a->request.target = SPAN("a.example:443");
@@ -58,22 +58,23 @@ static void connect_to(struct asking *a, uint16_t port)
                           .origin = {.secure = true, .host = SPAN("a.example"), .port = port},
                           .path = SPAN("a.example:443"),
                           .answers_first = port == 80};
-    asker_init(&a->asker, &a->heard);
-    a->asker.exchange = proxy_open(proxy, &a->request, &ingress, &route, &asker_events, &a->asker);
+    recorder_init(&a->recorder, &a->heard);
+    a->recorder.exchange =
+        proxy_open(proxy, &a->request, &ingress, &route, &recorder_events, &a->recorder);
     conclude(a);
-    ck_assert_uint_eq(a->asker.switched + a->asker.ended, 0); /* never inside the call */
+    ck_assert_uint_eq(a->recorder.switched + a->recorder.ended, 0); /* never inside the call */
 }
 
-static void join(struct asking *a, const char *said)
+static void join(struct test_client *a, const char *said)
 {
     buf_append(&ahead, said, strlen(said));
-    tunnel_join(a->asker.tunnel, &client.base, &ahead, linger, &events, a);
+    tunnel_join(a->recorder.tunnel, &client.base, &ahead, linger, &events, a);
 }
 
-static void drop(struct asking *a)
+static void drop(struct test_client *a)
 {
-    if (a->asker.tunnel)
-        tunnel_close(a->asker.tunnel);
+    if (a->recorder.tunnel)
+        tunnel_close(a->recorder.tunnel);
     clear(a);
 }
 
@@ -86,11 +87,11 @@ static bool wrote(const char *text)
 
 START_TEST(test_connect_dials_first)
 {
-    struct asking a;
+    struct test_client a;
     open_proxy("");
     connect_to(&a, 443);
-    UNTIL(a.asker.switched);
-    ck_assert_uint_eq(a.asker.status, 200);
+    UNTIL(a.recorder.switched);
+    ck_assert_uint_eq(a.recorder.status, 200);
     UNTIL(origin.accepted == 1);
     join(&a, "GET / HTTP/1.1\r\n\r\n");
     origin.answer = "anything";
@@ -115,13 +116,13 @@ END_TEST
 /* A failure is counted and told like any other of ours. */
 START_TEST(test_connect_fails_honestly)
 {
-    struct asking a;
+    struct test_client a;
     open_proxy("");
     uv_close((uv_handle_t *)&origin.listener, NULL);
     loop_turn(loop, false);
     connect_to(&a, 443);
-    UNTIL(a.asker.ended);
-    ck_assert_uint_eq(a.asker.status, 502);
+    UNTIL(a.recorder.ended);
+    ck_assert_uint_eq(a.recorder.status, 502);
     ck_assert(heard_part(&a, "connection_refused") && heard_part(&a, "Trunkline-Sent=no;"));
     ck_assert_uint_eq(look().stats->failed, 1);
     ck_assert_uint_eq(look().stats->tunnels_total, 0);
@@ -142,15 +143,15 @@ END_TEST
 START_TEST(test_connect_does_not_wait)
 {
     static const enum pool_verb verbs[] = {POOL_PAUSE, POOL_DRAIN};
-    struct asking a;
+    struct test_client a;
     open_proxy("");
     pool_command(pools_find(pools, find(config, "a"), NULL), verbs[_i % 2]);
     if (_i < 2)
         connect_to(&a, 443);
     else
         ask_whole(&a, "GET", UPGRADE);
-    UNTIL(a.asker.ended);
-    ck_assert_uint_eq(a.asker.status, 503);
+    UNTIL(a.recorder.ended);
+    ck_assert_uint_eq(a.recorder.status, 503);
     ck_assert(heard_part(&a, "destination_unavailable"));
     ck_assert_uint_eq(origin.accepted, 0);
     clear(&a);
@@ -160,11 +161,11 @@ END_TEST
 
 START_TEST(test_port_80_is_answered_undialled)
 {
-    struct asking a;
+    struct test_client a;
     open_proxy("");
     connect_to(&a, 80);
-    UNTIL(a.asker.switched);
-    ck_assert_ptr_null(a.asker.tunnel);
+    UNTIL(a.recorder.switched);
+    ck_assert_ptr_null(a.recorder.tunnel);
     ck_assert_uint_eq(records, 1);
     ck_assert_uint_eq(proxy_active(proxy), 0);
     clear(&a);
@@ -176,20 +177,20 @@ END_TEST
 /* What was dialled for a tunnel that turned out to be HTTP is a line now. */
 START_TEST(test_a_connection_not_needed_becomes_a_line)
 {
-    struct asking a, b;
+    struct test_client a, b;
     open_proxy(_i ? "max_connections = 1 min_idle = 1" : "");
     if (_i)
         UNTIL(look().idle == 1);
     connect_to(&a, _i ? 8443 : 443);
-    UNTIL(a.asker.switched);
-    tunnel_yield(a.asker.tunnel);
+    UNTIL(a.recorder.switched);
+    tunnel_yield(a.recorder.tunnel);
     clear(&a);
     UNTIL(look().idle == 1);
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = OK;
     ask_whole(&b, "GET", "");
-    UNTIL(b.asker.ended);
-    ck_assert_uint_eq(b.asker.status, 200);
+    UNTIL(b.recorder.ended);
+    ck_assert_uint_eq(b.recorder.status, 200);
     ck_assert_uint_eq(look().stats->opened, 1);
     ck_assert_uint_eq(origin.accepted, _i ? 2 : 1); /* beyond the cap it was closed */
     ck_assert_uint_eq(look().stats->tunnels_total, 0);
@@ -201,18 +202,18 @@ END_TEST
 /* Lines that rest show that the origin is reached: dialled only when it must be. */
 START_TEST(test_idle_lines_vouch)
 {
-    struct asking a;
+    struct test_client a;
     open_proxy("min_idle = 1");
     UNTIL(look().idle == 1 && origin.accepted == 1);
     connect_to(&a, 443);
-    UNTIL(a.asker.switched);
-    ck_assert_ptr_nonnull(a.asker.tunnel);
+    UNTIL(a.recorder.switched);
+    ck_assert_ptr_nonnull(a.recorder.tunnel);
     for (int i = 0; i < 20; i++)
         loop_turn(loop, false);
     ck_assert_uint_eq(origin.accepted, 1);
     if (_i == 0) {
-        tunnel_yield(a.asker.tunnel);
-        a.asker.tunnel = NULL;
+        tunnel_yield(a.recorder.tunnel);
+        a.recorder.tunnel = NULL;
     }
     if (_i > 0)
         join(&a, "\x16hello\r\n\r\n");
@@ -230,11 +231,11 @@ END_TEST
 /* The 200 is out: nothing is left but a reset. */
 START_TEST(test_a_late_dial_that_fails)
 {
-    struct asking a;
+    struct test_client a;
     open_proxy("min_idle = 1");
     UNTIL(look().idle == 1 && origin.accepted == 1);
     connect_to(&a, 443);
-    UNTIL(a.asker.switched);
+    UNTIL(a.recorder.switched);
     uv_close((uv_handle_t *)&origin.listener, NULL);
     loop_turn(loop, false);
     join(&a, "\x16hello");
@@ -260,11 +261,11 @@ END_TEST
 
 START_TEST(test_connect_has_a_deadline)
 {
-    struct asking a;
+    struct test_client a;
     open_proxy("total_timeout = 3s");
     connect_to(&a, 443);
     loop_skip(loop, 3001); /* nothing was polled since */
-    ck_assert_uint_eq(a.asker.status, 504);
+    ck_assert_uint_eq(a.recorder.status, 504);
     ck_assert(heard_part(&a, "connection_timeout") && heard_part(&a, "Trunkline-Sent=no;"));
     clear(&a);
     shut_proxy();
@@ -275,12 +276,12 @@ END_TEST
 
 START_TEST(test_an_upgrade_becomes_a_tunnel)
 {
-    struct asking a;
+    struct test_client a;
     open_proxy("");
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = _i ? SWITCHING "first frame" : SWITCHING;
     ask_whole(&a, "GET", UPGRADE "TE: trailers\r\nSec-WebSocket-Key: k\r\n");
-    UNTIL(a.asker.switched);
+    UNTIL(a.recorder.switched);
     ck_assert_str_eq(a.heard.at, "switch 101 Switching Protocols upgrade=WebSocket;Connection="
                                  "Upgrade;Sec-WebSocket-Accept=x;");
     ck_assert_ptr_nonnull(
@@ -324,13 +325,13 @@ static const struct {
 
 START_TEST(test_a_refused_upgrade_is_an_answer)
 {
-    struct asking a;
+    struct test_client a;
     open_proxy("");
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = refusals[_i].answer;
     ask_whole(&a, "GET", UPGRADE);
-    UNTIL(a.asker.ended);
-    ck_assert_uint_eq(a.asker.status, refusals[_i].status);
+    UNTIL(a.recorder.ended);
+    ck_assert_uint_eq(a.recorder.status, refusals[_i].status);
     ck_assert_msg(heard_part(&a, refusals[_i].heard), "%s", a.heard.at);
     ck_assert_uint_eq(look().stats->tunnels_total, 0);
     ck_assert_uint_eq(look().idle + look().active, 0); /* its line is closed, not pooled */
@@ -343,13 +344,13 @@ END_TEST
 /* Nobody asked for it: an ordinary request is answered by 101. */
 START_TEST(test_a_101_nobody_asked_for)
 {
-    struct asking a;
+    struct test_client a;
     open_proxy("");
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = SWITCHING;
     ask_whole(&a, "GET", "Upgrade: websocket\r\n");
-    UNTIL(a.asker.ended);
-    ck_assert_uint_eq(a.asker.status, 502);
+    UNTIL(a.recorder.ended);
+    ck_assert_uint_eq(a.recorder.status, 502);
     clear(&a);
     shut_proxy();
 }
@@ -357,13 +358,13 @@ END_TEST
 
 START_TEST(test_an_upgrade_has_deadlines)
 {
-    struct asking a;
+    struct test_client a;
     open_proxy("response_timeout = 5s total_timeout = 6s");
     ask_whole(&a, "GET", UPGRADE);
     UNTIL(origin.requests == 1);
     loop_skip(loop, 5001);
-    UNTIL(a.asker.ended);
-    ck_assert_uint_eq(a.asker.status, 504);
+    UNTIL(a.recorder.ended);
+    ck_assert_uint_eq(a.recorder.status, 504);
     ck_assert(heard_part(&a, "http_response_timeout") && heard_part(&a, "Trunkline-Sent=yes"));
     clear(&a);
     shut_proxy();
@@ -373,7 +374,7 @@ END_TEST
 /* 0: at once; 1: a moment later; 2: the origin has the request. */
 START_TEST(test_its_client_leaves)
 {
-    struct asking a;
+    struct test_client a;
     open_proxy("");
     if (_i % 2)
         connect_to(&a, 443);
@@ -383,11 +384,11 @@ START_TEST(test_its_client_leaves)
         loop_turn(loop, false);
     if (_i == 4)
         UNTIL(origin.requests == 1);
-    if (a.asker.exchange)
-        asker_cancel(&a.asker);
+    if (a.recorder.exchange)
+        recorder_cancel(&a.recorder);
     for (int i = 0; i < 20; i++)
         loop_turn(loop, false);
-    ck_assert_uint_eq(a.asker.ended + a.asker.failed, 0);
+    ck_assert_uint_eq(a.recorder.ended + a.recorder.failed, 0);
     ck_assert_uint_eq(look().tunnels + look().requests, 0);
     drop(&a);
     shut_proxy();

@@ -1,4 +1,4 @@
-/* How much of a request's body is gathered and kept, and when its asker is held back. */
+/* How much of a request's body is gathered and kept, and when its owner is held back. */
 #include <string.h>
 
 #include "proxy/upload.h"
@@ -67,7 +67,7 @@ START_TEST(long_ones_go_on)
 }
 END_TEST
 
-/* A line that takes no more holds the asker back as the gathering did. */
+/* A line that takes no more holds the owner back as the gathering did. */
 START_TEST(a_full_line_holds_back)
 {
     struct upload u;

@@ -1,207 +1,52 @@
 /* A proxy with one upstream, "a", whose origin is in the same loop, and requests
- * to it. For check_transaction*.c; needs config_fixture.h before it. */
+ * to it. For check_transaction*.c. */
 #pragma once
 
-#include <signal.h>
-
-#include "asker.h"
 #include "base/log.h"
+#include "config_fixture.h"
 #include "http/framing.h"
 #include "plain_origin.h"
 #include "proxy/proxy.h"
+#include "recorder.h"
 #include "stopwatch.h"
+#include "until.h"
 
 #define OK "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi"
-#define PATIENCE_US (30 * 1000 * 1000)
 
-struct asking {
+struct test_client {
     struct arena *arena;
     struct request request;
-    struct asker asker;
+    struct recorder recorder;
     struct text heard;
     bool finished;
 };
 
-static struct loop *loop;
-static struct plain_origin origin;
-static struct connect_env env;
-static struct config *config;
-static struct tls_set *tls;
-static struct pools *pools;
-static struct proxy *proxy;
-static struct record last_record;
-static unsigned records;
-static const struct ingress ingress = {.is_loopback = true, .port = 1, .client = "127.0.0.1:9"};
+extern struct loop *loop;
+extern struct plain_origin origin;
+extern struct config *config;
+extern struct tls_set *tls;
+extern struct pools *pools;
+extern struct proxy *proxy;
+extern struct record last_record;
+extern unsigned records;
+extern const struct ingress ingress;
 
-/* Turns the loop until it is so, or fails the test. */
-#define UNTIL(condition)                                                                           \
-    do {                                                                                           \
-        uint64_t give_up_ = clock_us() + PATIENCE_US;                                              \
-        while (!(condition)) {                                                                     \
-            ck_assert_msg(clock_us() < give_up_, "never: %s", #condition);                         \
-            loop_turn(loop, false);                                                                \
-        }                                                                                          \
-    } while (0)
-
-static inline enum failure permit(void *context, bool listed, const struct sockaddr *address)
-{
-    (void)context;
-    (void)address;
-    ck_assert(listed);
-    return FAILURE_NONE;
-}
-
-static inline void on_record(void *context, const struct record *r)
-{
-    (void)context;
-    last_record = *r;
-    records++;
-}
-
-static inline void begin(const char *directives)
-{
-    struct text text = {0};
-    log_set_level(LOG_LEVEL_ERROR);
-    signal(SIGPIPE, SIG_IGN); /* as the daemon does */
-    loop = loop_new();
-    loop_hold(loop);
-    plain_origin_start(&origin, loop);
-    text_printf(&text,
-                "defaults { tls_verify = no }\nupstream a {\nurl = \"http://a.example\"\n"
-                "connect_to = \"127.0.0.1:%u\"\n%s\n}\n",
-                origin.port, directives);
-    config = parse_good(text.at);
-    text_free(&text);
-    tls_start();
-    tls = tls_set_new(config, complain, &complaints);
-    ck_assert_ptr_nonnull(tls);
-    env = (struct connect_env){.loop = loop, .permit = permit};
-    pools = pools_new(&env);
-    pools_apply(pools, config, tls);
-    proxy = proxy_new(loop, pools);
-    proxy_configure(proxy, config);
-    proxy_record(proxy, on_record, 0, NULL);
-    records = 0;
-}
-
-static inline void finish(void)
-{
-    proxy_stop(proxy);
-    ck_assert_uint_eq(pools_requests(pools), 0);
-    proxy_free(proxy);
-    pools_free(pools);
-    tls_set_free(tls);
-    config_unref(config);
-    plain_origin_end(&origin);
-    loop_run(loop);
-    loop_free(loop);
-    forget();
-}
+void begin(const char *directives);
+void finish(void);
 
 /* `fields`: "Name: value\r\n" each. */
-static inline void prepare(struct asking *a, const char *method, const char *fields)
-{
-    struct verdict why;
-    *a = (struct asking){.arena = arena_new()};
-    text_add_str(&a->heard, "");
-    a->request = (struct request){.arena = a->arena, .method = span_of(method), .minor = 1};
-    a->request.target = SPAN("http://a.example/x?y");
-    fields_add(&a->request.fields, a->arena, SPAN("Host"), SPAN("a.example"));
-    struct span rest = arena_span(a->arena, span_of(fields));
-    while (rest.len) {
-        size_t colon = span_find(rest, ':'), end = span_find(rest, '\r');
-        fields_add(&a->request.fields, a->arena, span_first(rest, colon),
-                   span_trim(span_from(span_first(rest, end), colon + 1)));
-        rest = span_from(rest, end + 2);
-    }
-    ck_assert_msg(framing_of_request(&a->request, &why), "%s", why.detail);
-}
-
-static inline void ask(struct asking *a, const char *method, const char *fields)
-{
-    prepare(a, method, fields);
-    struct route route = {.kind = ROUTE_UPSTREAM,
-                          .form = FORM_ABSOLUTE_HTTP,
-                          .listed = find(config, "a"),
-                          .origin = {.host = SPAN("a.example"), .port = 80},
-                          .path = SPAN("/x?y")};
-    asker_init(&a->asker, &a->heard);
-    a->asker.exchange = proxy_open(proxy, &a->request, &ingress, &route, &asker_events, &a->asker);
-}
-
-static inline void conclude(struct asking *a)
-{
-    static const struct fields none;
-    a->finished = true;
-    exchange_finish(a->asker.exchange, &none);
-}
+void prepare(struct test_client *a, const char *method, const char *fields);
+void ask(struct test_client *a, const char *method, const char *fields);
+void conclude(struct test_client *a);
 
 /* A request with no body, or with one of five bytes. */
-static inline void ask_whole(struct asking *a, const char *method, const char *fields)
-{
-    char with_length[300];
-    bool has_body = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0;
-    snprintf(with_length, sizeof with_length, "%s%s", fields,
-             has_body ? "Content-Length: 5\r\n" : "");
-    ask(a, method, with_length);
-    if (has_body)
-        ck_assert(exchange_body(a->asker.exchange, "hello", 5));
-    conclude(a);
-}
+void ask_whole(struct test_client *a, const char *method, const char *fields);
 
 /* Its client is gone, with all that was its own. */
-static inline bool depart(struct asking *a)
-{
-    struct exchange *x = a->asker.exchange;
-    a->asker.exchange = NULL;
-    bool followed = exchange_leave(x);
-    if (followed)
-        a->arena = NULL;
-    a->request = (struct request){0};
-    return followed;
-}
-
-static inline void clear(struct asking *a)
-{
-    ck_assert_ptr_null(a->asker.exchange);
-    text_free(&a->heard);
-    loop_turn(loop, false);
-    arena_free(a->arena);
-}
-
-static inline bool heard_part(const struct asking *a, const char *part)
-{
-    return strstr(a->heard.at, part) != NULL;
-}
-
-static inline void note_pool(void *context, const struct pool *p)
-{
-    struct pool_view *v = context, now;
-    pool_describe(p, &now);
-    if (now.listed)
-        *v = now;
-}
-
-static inline struct pool_view look(void)
-{
-    struct pool_view v = {0};
-    pools_each(pools, note_pool, &v);
-    ck_assert_ptr_nonnull(v.stats);
-    return v;
-}
+bool depart(struct test_client *a);
+void clear(struct test_client *a);
+bool heard_part(const struct test_client *a, const char *part);
+struct pool_view look(void);
 
 /* One good request: the next one finds its line. */
-static inline void warm_up(void)
-{
-    struct asking a;
-    enum origin_manner manner = origin.manner;
-    const char *answer = origin.answer;
-    origin.manner = ORIGIN_ANSWERS;
-    origin.answer = OK;
-    ask_whole(&a, "GET", "");
-    UNTIL(a.asker.ended);
-    clear(&a);
-    origin.manner = manner;
-    origin.answer = answer;
-    origin.requests = 0;
-}
+void warm_up(void);

@@ -1,11 +1,9 @@
-#include "asking.h"
+#include "dns_fixture.h"
 #include "stopwatch.h"
 
 #include <check.h>
 #include <stdio.h>
 #include <string.h>
-
-#define SETTLED_TURNS 20 /* at least, for one may take long */
 
 struct loop *loop;
 struct fake_dns *server;
@@ -22,7 +20,7 @@ static void write_addresses(const struct dns_addresses *list, char *text, size_t
     }
 }
 
-void asking_setup(void)
+void setup(void)
 {
     loop = loop_new();
     server = fake_dns_new(loop);
@@ -31,7 +29,7 @@ void asking_setup(void)
     ck_assert(dns_set_servers(dns, fake_dns_servers(server)));
 }
 
-void asking_teardown(void)
+void teardown(void)
 {
     dns_free(dns);
     fake_dns_free(server);
@@ -39,22 +37,7 @@ void asking_teardown(void)
     loop_free(loop);
 }
 
-void asking_guard(struct deadline *d)
-{
-    ck_abort_msg("nothing came");
-    (void)d;
-}
-
-void settle(unsigned ms)
-{
-    uint64_t until = clock_us() + ms * 1000;
-    for (int turns = 0; turns < SETTLED_TURNS || clock_us() < until; turns++) {
-        loop_turn(loop, false);
-        uv_sleep(1);
-    }
-}
-
-static void react(struct asker *a)
+static void react(struct query_recorder *a)
 {
     if (a->cancels)
         dns_cancel(&a->cancels->query);
@@ -64,7 +47,7 @@ static void react(struct asker *a)
 
 static void on_found(void *owner, const struct dns_addresses *list)
 {
-    struct asker *a = owner;
+    struct query_recorder *a = owner;
     a->found++;
     react(a);
     write_addresses(list, a->addresses, sizeof a->addresses);
@@ -72,14 +55,14 @@ static void on_found(void *owner, const struct dns_addresses *list)
 
 static void on_failed(void *owner, enum failure why, const char *detail)
 {
-    struct asker *a = owner;
+    struct query_recorder *a = owner;
     a->failed++;
     a->why = why;
     react(a);
     snprintf(a->detail, sizeof a->detail, "%s", detail);
 }
 
-bool ask(struct asker *a, const char *host, uint64_t timeout_ms)
+bool ask(struct query_recorder *a, const char *host, uint64_t timeout_ms)
 {
     struct dns_addresses now;
     a->query.owner = a;
@@ -93,12 +76,12 @@ bool ask(struct asker *a, const char *host, uint64_t timeout_ms)
     return at_once;
 }
 
-struct asker resolve(const char *host)
+struct query_recorder resolve(const char *host)
 {
-    struct asker a = {0};
+    struct query_recorder a = {0};
     if (!ask(&a, host, LONG_MS)) {
-        WAIT_FOR(a.found + a.failed);
-        settle(2);
+        UNTIL(a.found + a.failed);
+        turn_for(loop, 2);
         ck_assert_uint_eq(a.found + a.failed, 1);
     }
     return a;

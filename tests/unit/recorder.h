@@ -5,12 +5,18 @@
 #include "base/text.h"
 #include "http/exchange.h"
 
-enum asker_event { ASKER_NONE, ASKER_INTERIM, ASKER_HEAD, ASKER_BODY, ASKER_DRAIN };
+enum recorder_event {
+    RECORDER_NONE,
+    RECORDER_INTERIM,
+    RECORDER_HEAD,
+    RECORDER_BODY,
+    RECORDER_DRAIN
+};
 
-struct asker {
+struct recorder {
     struct exchange *exchange; /* NULL: it has ended, or was cancelled */
     struct text *heard;        /* where it writes; may be shared with others */
-    enum asker_event cancel_in, pause_in;
+    enum recorder_event cancel_in, pause_in;
     unsigned ended, failed, drained, switched;
     struct tunnel *tunnel; /* of the switch; the test's to close */
     unsigned status;       /* of the head */
@@ -18,12 +24,12 @@ struct asker {
     size_t body; /* bytes of it */
 };
 
-extern const struct exchange_events asker_events;
+extern const struct exchange_events recorder_events;
 
 /* "head 200 OK name=value;", "body(…)" for all pieces in a row, "end {…}",
  * "failed http_protocol_error sent=yes answered", separated by a space. */
-void asker_init(struct asker *, struct text *heard);
+void recorder_init(struct recorder *, struct text *heard);
 
 /* Adds a word of the test's own to what was heard. */
-void asker_note(struct text *heard, const char *word);
-void asker_cancel(struct asker *);
+void recorder_note(struct text *heard, const char *word);
+void recorder_cancel(struct recorder *);

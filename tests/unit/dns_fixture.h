@@ -1,0 +1,41 @@
+/* What the tests of net/dns.h share: a loop, a fake name server, a resolver
+ * that asks it, queries and watchers. One of each per test, made by the fixture. */
+#pragma once
+
+#include "fake_dns.h"
+#include "net/dns.h"
+#include "until.h"
+
+#define LONG_MS 8000
+#define MINUTES(n) ((uint64_t)(n)*60 * 1000)
+
+extern struct loop *loop;
+extern struct fake_dns *server;
+extern struct dns *dns;
+
+/* A query, and what came of it. */
+struct query_recorder {
+    struct dns_query query;
+    unsigned found, failed;
+    char addresses[200], detail[200];
+    enum failure why;
+    struct query_recorder *cancels, *again; /* done in its callback */
+};
+
+struct watcher {
+    struct dns_watch watch;
+    unsigned answers;
+    bool leaves;
+};
+
+void setup(void);
+void teardown(void);
+
+/* Asks. True: answered at once; `addresses` says what. */
+bool ask(struct query_recorder *, const char *host, uint64_t timeout_ms);
+
+/* Asks and waits for the answer. */
+struct query_recorder resolve(const char *host);
+
+void watch(struct watcher *, const char *host);
+bool is_gone(const struct watcher *, const char *ip);
