@@ -60,6 +60,7 @@ struct attempt {
     struct deadline deadline;
 };
 
+/* Once the owner has set its part. It is idle; attempt_free() must follow in the end. */
 void attempt_init(struct attempt *);
 
 /* Begins a try on a line that was just lent; `paused_us` of the wait for it fell into a

@@ -14,6 +14,7 @@ struct delivery {
     uint64_t *repeated; /* incremented by each try that was, after an earlier one was */
 };
 
+/* Nothing has been sent yet. */
 void delivery_init(struct delivery *, uint64_t *repeated);
 
 /* By now, the present try included (NULL: there is none). */

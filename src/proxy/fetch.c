@@ -202,11 +202,12 @@ static void log_lost(const struct fetch *f, const struct verdict *v, bool again)
 {
     LOG(DEBUG, pool_origin(f->order.pool)->name, "attempt %u failed: %s: %s, sent=%s%s%s id=%s",
         f->tries, failure_name(v->error), v->detail, sent_name(v->sent),
-        v->undone ? ", undone by the origin's word" : "", again ? "; it goes again" : "",
+        v->undone ? ", not processed by the origin" : "", again ? "; trying again" : "",
         request_id_text(&f->order.id));
 }
 
-/* What the origin has not seen has cost nothing of the budget: it need not pass the gate. */
+/* A try of which the origin saw nothing has used up nothing of its rate limits, so the next
+ * one need not pass the gate. */
 static void on_lost(void *owner, const struct verdict *v)
 {
     struct fetch *f = self(owner);
@@ -228,7 +229,7 @@ static bool on_answer(void *owner, const struct response *r)
     if (r->status != 421 || f->elsewhere || !may_replay(f))
         return true;
     LOG(DEBUG, pool_origin(f->order.pool)->name,
-        "attempt %u was answered 421; it goes again, on a new connection id=%s", f->tries,
+        "attempt %u was answered 421; trying again on a new connection id=%s", f->tries,
         request_id_text(&f->order.id));
     f->elsewhere = true;
     attempt_give_up(&f->attempt);

@@ -18,6 +18,7 @@ struct upload {
     struct fields trailers;
 };
 
+/* `length` counts if the framing is FRAMING_LENGTH. */
 void upload_init(struct upload *, enum framing, uint64_t length);
 void upload_free(struct upload *);
 

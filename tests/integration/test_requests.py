@@ -99,9 +99,9 @@ def test_one_id_from_the_answer_to_every_line(daemon, origin, tmp_path):
         states = [li for li in lines if ' debug ' in li]
         assert any(': transaction: ' in li for li in states) and any(': fetch: ' in li for li in states), lines
     lines = [li for li in d.stderr.splitlines() if li.endswith(f' id={again.get("trunkline-request")}')]
-    assert [li for li in lines if 'attempt 1 failed: connection_terminated' in li and 'sent=yes; it goes again' in li], lines
+    assert [li for li in lines if 'attempt 1 failed: connection_terminated' in li and 'sent=yes; trying again' in li], lines
     assert not any('GEHEIM' in li for li in [*d.stderr.splitlines(), *log.read_text().splitlines()])
-    assert 'it goes again' not in ''.join(li for li in d.stderr.splitlines() if order.get('trunkline-request') in li)
+    assert 'trying again' not in ''.join(li for li in d.stderr.splitlines() if order.get('trunkline-request') in li)
 
 
 def test_debug_lines_say_what_a_request_waits_behind(daemon, origin):
