@@ -80,10 +80,10 @@ static void on_over(void *owner)
 /* --------------------------------------------------------------------- opening */
 
 /* With a key, further requests may join it. */
-static void begin(struct coalescer *c, struct follower *p, struct span key)
+static void begin(struct coalescer *c, struct follower *f, struct span key)
 {
     static const struct shared_fetch_events events = {on_closed, on_reopened, on_over};
-    const struct follower_order *o = follower_order(p);
+    const struct follower_order *o = follower_order(f);
     struct shared_fetch_order order = {.fetch = o->fetch,
                                        .fields = o->policy.fields,
                                        .config = o->config,
@@ -91,7 +91,7 @@ static void begin(struct coalescer *c, struct follower *p, struct span key)
                                        .cache = c->cache,
                                        .unshared = &c->unshared};
     struct entry *e = must_calloc(1, sizeof *e + key.len);
-    order.fetch.yields = follower_has_last_good(p);
+    order.fetch.yields = follower_has_last_good(f);
     e->coalescer = c;
     e->fetch = shared_fetch_new(&order, &events, e);
     e->key_len = key.len;
@@ -99,22 +99,22 @@ static void begin(struct coalescer *c, struct follower *p, struct span key)
         memcpy(e->key, key.at, key.len);
     list_push_back(&c->entries, &e->link);
     open_entry(e);
-    follower_begin(p, e->fetch);
+    follower_begin(f, e->fetch);
 }
 
-static void on_alone(void *owner, struct follower *p)
+static void on_alone(void *owner, struct follower *f)
 {
-    begin(owner, p, (struct span){0});
+    begin(owner, f, (struct span){0});
 }
 
 /* What makes requests identical, apart from what the Vary of the response names. Those
  * that have an old response do not wait in a hold, and so not with the others. */
-static struct span key_of(const struct follower *p)
+static struct span key_of(const struct follower *f)
 {
-    const struct follower_order *o = follower_order(p);
+    const struct follower_order *o = follower_order(f);
     struct text key = {0};
     text_printf(&key, "%" PRIu64 " %d %d ", pool_id(o->fetch.pool), o->policy.is_head,
-                follower_has_last_good(p));
+                follower_has_last_good(f));
     for (size_t i = 0; i < o->policy.fields->count; i++)
         if (span_is_nocase(o->policy.fields->at[i].name, SPAN("Accept-Encoding")))
             text_printf(&key, "%.*s,", SPAN_ARG(o->policy.fields->at[i].value));
@@ -144,19 +144,19 @@ static bool was_unshared(const struct coalescer *c, const struct fetch_order *o)
                         loop_age_clock(c->loop));
 }
 
-static void join_or_begin(struct coalescer *c, struct follower *p)
+static void join_or_begin(struct coalescer *c, struct follower *f)
 {
-    const struct follower_order *o = follower_order(p);
+    const struct follower_order *o = follower_order(f);
     const struct cache_policy *policy = &o->policy;
     struct span key = {0};
     if (policy->coalesce && !policy->bypasses && !policy->is_conditional &&
         !was_unshared(c, &o->fetch))
-        key = key_of(p);
+        key = key_of(f);
     struct entry *e = key.len ? find_for(c, o, key) : NULL;
     if (e)
-        follower_join(p, e->fetch);
+        follower_join(f, e->fetch);
     else
-        begin(c, p, key);
+        begin(c, f, key);
 }
 
 static struct verdict not_cached(void)
@@ -170,15 +170,15 @@ static struct verdict not_cached(void)
 struct exchange *coalescer_open(struct coalescer *c, const struct follower_order *o,
                                 const struct exchange_events *events, void *owner)
 {
-    struct follower *p = follower_new(&c->env, o, events, owner);
-    if (!follower_reads_store(p)) {
+    struct follower *f = follower_new(&c->env, o, events, owner);
+    if (!follower_reads_store(f)) {
         struct verdict why = not_cached();
         if (o->policy.only_if_cached)
-            follower_fail_soon(p, &why);
+            follower_fail_soon(f, &why);
         else
-            join_or_begin(c, p);
+            join_or_begin(c, f);
     }
-    return follower_exchange(p);
+    return follower_exchange(f);
 }
 
 /* ------------------------------------------------------------------- all of it */

@@ -34,135 +34,135 @@ struct follower {
 
 static struct follower *of_reader(struct stored_reader *r)
 {
-    struct follower *p = container_of(r, struct follower, reader);
-    MAGIC_CHECK(p, MAGIC);
-    return p;
+    struct follower *f = container_of(r, struct follower, reader);
+    MAGIC_CHECK(f, MAGIC);
+    return f;
 }
 
-static void enter(struct follower *p, enum follower_state to)
+static void enter(struct follower *f, enum follower_state to)
 {
-    const struct fetch_order *o = &p->order.fetch;
-    STATE_ENTER_FOR(follower, &p->state, to, pool_origin(o->pool)->name, 0, &o->id);
-    deadline_stop(&p->deadline);
+    const struct fetch_order *o = &f->order.fetch;
+    STATE_ENTER_FOR(follower, &f->state, to, pool_origin(o->pool)->name, 0, &o->id);
+    deadline_stop(&f->deadline);
 }
 
-static bool reads(const struct follower *p)
+static bool reads(const struct follower *f)
 {
-    return p->reader.state == STORED_READER_READING;
+    return f->reader.state == STORED_READER_READING;
 }
 
 /* ---------------------------------------------------------------- stale, and failing */
 
 /* Reads an old response in place of a failure. False: there is none. */
-static bool serve_stale(struct follower *p, unsigned status, enum failure why, enum sent sent)
+static bool serve_stale(struct follower *f, unsigned status, enum failure why, enum sent sent)
 {
-    if (!stored_reader_serve_stale(&p->reader, status, why, sent))
+    if (!stored_reader_serve_stale(&f->reader, status, why, sent))
         return false;
-    shared_fetch_take_weight(p->subscription.fetch, p->order.fetch.timing);
-    enter(p, FOLLOWER_READING);
-    shared_fetch_leave(&p->subscription);
+    shared_fetch_take_weight(f->subscription.fetch, f->order.fetch.timing);
+    enter(f, FOLLOWER_READING);
+    shared_fetch_leave(&f->subscription);
     return true;
 }
 
 /* May an old response be served in place of such a failure of ours? A refusal at the gate
  * is no failure of the origin, but a hold is answered from the store (contract 5). */
-static bool may_hide(const struct follower *p, const struct verdict *why)
+static bool may_hide(const struct follower *f, const struct verdict *why)
 {
     struct gate_waiter like_it = {0};
     return verdict_status(why) >= 500 ||
-           (verdict_status(why) == 429 && gate_holds(pool_gate(p->order.fetch.pool), &like_it));
+           (verdict_status(why) == 429 && gate_holds(pool_gate(f->order.fetch.pool), &like_it));
 }
 
-static void fail(struct follower *p, const struct verdict *why)
+static void fail(struct follower *f, const struct verdict *why)
 {
     struct verdict v = *why;
-    if (p->was_sent)
+    if (f->was_sent)
         v.sent = SENT_YES;
-    shared_fetch_take_timing(p->subscription.fetch, p->order.fetch.timing);
-    shared_fetch_leave(&p->subscription);
-    stored_reader_fail(&p->reader, &v);
+    shared_fetch_take_timing(f->subscription.fetch, f->order.fetch.timing);
+    shared_fetch_leave(&f->subscription);
+    stored_reader_fail(&f->reader, &v);
 }
 
 /* ------------------------------------------------------------- finding its response */
 
-static void fetch_alone(struct follower *p)
+static void fetch_alone(struct follower *f)
 {
-    shared_fetch_leave(&p->subscription);
-    p->was_sent = true;
-    p->env->on_alone(p->env->owner, p);
+    shared_fetch_leave(&f->subscription);
+    f->was_sent = true;
+    f->env->on_alone(f->env->owner, f);
 }
 
 /* Gets the response as it comes. */
-static void lead(struct follower *p, const struct response *head)
+static void lead(struct follower *f, const struct response *head)
 {
-    struct shared_fetch *f = p->subscription.fetch;
-    struct stored_response *s = shared_fetch_response(f);
-    struct cache_status *status = p->order.status;
+    struct shared_fetch *fetch = f->subscription.fetch;
+    struct stored_response *s = shared_fetch_response(fetch);
+    struct cache_status *status = f->order.status;
     status->sent = SENT_YES;
-    status->age_ms = stored_response_told_age_ms(s, loop_age_clock(p->order.fetch.loop));
-    status->stored = shared_fetch_is_stored(f);
-    shared_fetch_take_timing(f, p->order.fetch.timing);
-    stored_reader_choose(&p->reader, s, false);
-    enter(p, FOLLOWER_FOLLOWING);
-    stored_reader_begin(&p->reader, head);
+    status->age_ms = stored_response_told_age_ms(s, loop_age_clock(f->order.fetch.loop));
+    status->stored = shared_fetch_is_stored(fetch);
+    shared_fetch_take_timing(fetch, f->order.fetch.timing);
+    stored_reader_choose(&f->reader, s, false);
+    enter(f, FOLLOWER_FOLLOWING);
+    stored_reader_begin(&f->reader, head);
 }
 
 /* Gets the response from what is kept of it. If its length is not known it may yet turn
  * out too large to be kept, and then the client had better not have begun: so it waits as
  * long as a response of its own would have taken. */
-static void follow(struct follower *p)
+static void follow(struct follower *f)
 {
-    struct shared_fetch *f = p->subscription.fetch;
-    struct stored_response *s = shared_fetch_response(f);
-    uint64_t begins_at = loop_now(p->order.fetch.loop) + s->delay_ms;
+    struct shared_fetch *fetch = f->subscription.fetch;
+    struct stored_response *s = shared_fetch_response(fetch);
+    uint64_t begins_at = loop_now(f->order.fetch.loop) + s->delay_ms;
     bool soon = stored_response_has_length(s);
-    if (!shared_fetch_suits(f, p->order.policy.fields)) {
-        fetch_alone(p);
+    if (!shared_fetch_suits(fetch, f->order.policy.fields)) {
+        fetch_alone(f);
         return;
     }
-    p->order.fetch.timing->refused = shared_fetch_timing(f)->refused;
-    stored_reader_choose(&p->reader, s, soon);
-    enter(p, soon ? FOLLOWER_FOLLOWING : FOLLOWER_DEFERRING);
+    f->order.fetch.timing->refused = shared_fetch_timing(fetch)->refused;
+    stored_reader_choose(&f->reader, s, soon);
+    enter(f, soon ? FOLLOWER_FOLLOWING : FOLLOWER_DEFERRING);
     if (!soon)
-        deadline_at(&p->deadline,
-                    begins_at < p->subscription.until_ms ? begins_at : p->subscription.until_ms);
+        deadline_at(&f->deadline,
+                    begins_at < f->subscription.until_ms ? begins_at : f->subscription.until_ms);
 }
 
 /* The origin failed, and an old response is served instead. */
-static bool hides_failure(struct follower *p)
+static bool hides_failure(struct follower *f)
 {
-    struct shared_fetch *f = p->subscription.fetch;
-    return shared_fetch_is_failure(f) &&
-           serve_stale(p, shared_fetch_response(f)->head.status, FAILURE_NONE, SENT_YES);
+    struct shared_fetch *fetch = f->subscription.fetch;
+    return shared_fetch_is_failure(fetch) &&
+           serve_stale(f, shared_fetch_response(fetch)->head.status, FAILURE_NONE, SENT_YES);
 }
 
-void follower_begin(struct follower *p, struct shared_fetch *f)
+void follower_begin(struct follower *f, struct shared_fetch *fetch)
 {
-    p->order.status->result = CACHE_MISS;
-    p->order.status->by_request = p->order.policy.bypasses;
-    enter(p, FOLLOWER_WAITING);
-    shared_fetch_begin(f, &p->subscription);
+    f->order.status->result = CACHE_MISS;
+    f->order.status->by_request = f->order.policy.bypasses;
+    enter(f, FOLLOWER_WAITING);
+    shared_fetch_begin(fetch, &f->subscription);
 }
 
-void follower_join(struct follower *p, struct shared_fetch *f)
+void follower_join(struct follower *f, struct shared_fetch *fetch)
 {
-    LOG(DEBUG, p->reader.order.upstream, "coalesced with request %s id=%s",
-        request_id_text(shared_fetch_id(f)), request_id_text(&p->order.fetch.id));
-    p->order.status->result = CACHE_COLLAPSED;
-    shared_fetch_join(f, &p->subscription);
-    if (shared_fetch_response(f) == NULL)
-        enter(p, FOLLOWER_WAITING);
-    else if (!hides_failure(p))
-        follow(p);
+    LOG(DEBUG, f->reader.order.upstream, "coalesced with request %s id=%s",
+        request_id_text(shared_fetch_id(fetch)), request_id_text(&f->order.fetch.id));
+    f->order.status->result = CACHE_COLLAPSED;
+    shared_fetch_join(fetch, &f->subscription);
+    if (shared_fetch_response(fetch) == NULL)
+        enter(f, FOLLOWER_WAITING);
+    else if (!hides_failure(f))
+        follow(f);
 }
 
 /* --------------------------------------------------------- events of its shared fetch */
 
 static struct follower *self(void *owner)
 {
-    struct follower *p = owner;
-    MAGIC_CHECK(p, MAGIC);
-    return p;
+    struct follower *f = owner;
+    MAGIC_CHECK(f, MAGIC);
+    return f;
 }
 
 static void on_interim(void *owner, const struct response *r)
@@ -172,13 +172,13 @@ static void on_interim(void *owner, const struct response *r)
 
 static bool on_head(void *owner, const struct response *r, bool leads)
 {
-    struct follower *p = self(owner);
-    if (hides_failure(p))
+    struct follower *f = self(owner);
+    if (hides_failure(f))
         return false;
     if (leads)
-        lead(p, r);
+        lead(f, r);
     else
-        follow(p);
+        follow(f);
     return true;
 }
 
@@ -193,23 +193,23 @@ static void on_piece(void *owner, const char *data, size_t len)
 }
 
 /* Begins with what is kept, if it has not, and reads on. */
-static void read_kept(struct follower *p, enum follower_state to)
+static void read_kept(struct follower *f, enum follower_state to)
 {
-    if (p->state != to)
-        enter(p, to);
-    if (!reads(p))
-        stored_reader_begin_kept(&p->reader);
-    stored_reader_read(&p->reader);
+    if (f->state != to)
+        enter(f, to);
+    if (!reads(f))
+        stored_reader_begin_kept(&f->reader);
+    stored_reader_read(&f->reader);
 }
 
 static void on_outgrown(void *owner, bool leads)
 {
-    struct follower *p = self(owner);
+    struct follower *f = self(owner);
     if (leads) {
-        read_kept(p, FOLLOWER_FOLLOWING);
-    } else if (!reads(p)) {
-        stored_reader_put_back(&p->reader);
-        fetch_alone(p);
+        read_kept(f, FOLLOWER_FOLLOWING);
+    } else if (!reads(f)) {
+        stored_reader_put_back(&f->reader);
+        fetch_alone(f);
     }
 }
 
@@ -220,23 +220,23 @@ static void on_whole(void *owner)
 
 static void on_failed(void *owner, const struct verdict *why, bool goes_on)
 {
-    struct follower *p = self(owner);
-    if (!reads(p) && may_hide(p, why) && serve_stale(p, 0, why->error, why->sent))
+    struct follower *f = self(owner);
+    if (!reads(f) && may_hide(f, why) && serve_stale(f, 0, why->error, why->sent))
         return;
-    if (reads(p) || !goes_on)
-        fail(p, why);
+    if (reads(f) || !goes_on)
+        fail(f, why);
 }
 
 static size_t position(const void *owner)
 {
-    const struct follower *p = owner;
-    return stored_reader_position(&p->reader);
+    const struct follower *f = owner;
+    return stored_reader_position(&f->reader);
 }
 
 static bool takes_more(const void *owner)
 {
-    const struct follower *p = owner;
-    return stored_reader_takes_more(&p->reader);
+    const struct follower *f = owner;
+    return stored_reader_takes_more(&f->reader);
 }
 
 static void on_deadline(struct deadline *d)
@@ -248,79 +248,79 @@ static void on_deadline(struct deadline *d)
 
 static void free_now(struct task *task)
 {
-    struct follower *p = container_of(task, struct follower, free_later);
-    stored_reader_release(&p->reader);
-    p->magic = 0;
-    free(p);
+    struct follower *f = container_of(task, struct follower, free_later);
+    stored_reader_release(&f->reader);
+    f->magic = 0;
+    free(f);
 }
 
 static void on_over(struct stored_reader *r)
 {
-    struct follower *p = of_reader(r);
-    enter(p, FOLLOWER_OVER);
-    if (p->subscription.fetch)
-        shared_fetch_leave(&p->subscription);
-    loop_defer(p->order.fetch.loop, &p->free_later);
+    struct follower *f = of_reader(r);
+    enter(f, FOLLOWER_OVER);
+    if (f->subscription.fetch)
+        shared_fetch_leave(&f->subscription);
+    loop_defer(f->order.fetch.loop, &f->free_later);
 }
 
 static void on_caught_up(struct stored_reader *r)
 {
-    struct follower *p = of_reader(r);
-    if (p->subscription.fetch)
-        shared_fetch_caught_up(p->subscription.fetch);
+    struct follower *f = of_reader(r);
+    if (f->subscription.fetch)
+        shared_fetch_caught_up(f->subscription.fetch);
 }
 
 /* The request is the same, whichever shared fetch sends it. */
 static enum sent sent(const struct stored_reader *r)
 {
-    const struct follower *p = container_of(r, const struct follower, reader);
-    if (p->was_sent)
+    const struct follower *f = container_of(r, const struct follower, reader);
+    if (f->was_sent)
         return SENT_YES;
-    return p->subscription.fetch ? shared_fetch_sent(p->subscription.fetch) : p->order.status->sent;
+    return f->subscription.fetch ? shared_fetch_sent(f->subscription.fetch) : f->order.status->sent;
 }
 
 static uint64_t patience(const struct stored_reader *r)
 {
-    const struct follower *p = container_of(r, const struct follower, reader);
-    return p->subscription.fetch ? shared_fetch_patience(p->subscription.fetch) : UINT64_MAX;
+    const struct follower *f = container_of(r, const struct follower, reader);
+    return f->subscription.fetch ? shared_fetch_patience(f->subscription.fetch) : UINT64_MAX;
 }
 
 /* That of its shared fetch, as long as it follows one. */
 static void progress(const struct stored_reader *r, struct progress *to)
 {
-    const struct follower *p = container_of(r, const struct follower, reader);
-    if (p->subscription.fetch)
-        shared_fetch_progress(p->subscription.fetch, to);
+    const struct follower *f = container_of(r, const struct follower, reader);
+    if (f->subscription.fetch)
+        shared_fetch_progress(f->subscription.fetch, to);
 }
 
 /* ------------------------------------------------------------------------ beginning */
 
-bool follower_reads_store(struct follower *p)
+bool follower_reads_store(struct follower *f)
 {
-    if (!stored_reader_find(&p->reader))
+    if (!stored_reader_find(&f->reader))
         return false;
-    enter(p, FOLLOWER_READING);
+    enter(f, FOLLOWER_READING);
     return true;
 }
 
-bool follower_has_last_good(const struct follower *p)
+bool follower_has_last_good(const struct follower *f)
 {
-    return p->reader.last_good != NULL;
+    return f->reader.last_good != NULL;
 }
 
-void follower_fail_soon(struct follower *p, const struct verdict *why)
+void follower_fail_soon(struct follower *f, const struct verdict *why)
 {
-    stored_reader_fail_soon(&p->reader, why);
+    stored_reader_fail_soon(&f->reader, why);
 }
 
-struct exchange *follower_exchange(struct follower *p)
+struct exchange *follower_exchange(struct follower *f)
 {
-    return &p->reader.base;
+    return &f->reader.base;
 }
 
-const struct follower_order *follower_order(const struct follower *p)
+const struct follower_order *follower_order(const struct follower *f)
 {
-    return &p->order;
+    return &f->order;
 }
 
 struct follower *follower_new(const struct follower_env *env, const struct follower_order *o,
@@ -337,7 +337,7 @@ struct follower *follower_new(const struct follower_env *env, const struct follo
                                                         .on_failed = on_failed,
                                                         .position = position,
                                                         .takes_more = takes_more};
-    struct follower *p = NEW(struct follower);
+    struct follower *f = NEW(struct follower);
     struct pool *pool = o->fetch.pool;
     struct stored_reader_order reading = {.loop = o->fetch.loop,
                                           .cache = env->cache,
@@ -346,13 +346,13 @@ struct follower *follower_new(const struct follower_env *env, const struct follo
                                           .arena = o->arena,
                                           .status = o->status,
                                           .upstream = pool_origin(pool)->name,
-                                          .id = &p->order.fetch.id};
-    p->magic = MAGIC;
-    p->env = env;
-    p->order = *o;
-    stored_reader_init(&p->reader, &reading, &of_reader_events, events, client);
-    subscription_init(&p->subscription, o->fetch.loop, o->fetch.total_ms, &of_fetch, p);
-    deadline_init(&p->deadline, o->fetch.loop, on_deadline);
-    task_init(&p->free_later, free_now);
-    return p;
+                                          .id = &f->order.fetch.id};
+    f->magic = MAGIC;
+    f->env = env;
+    f->order = *o;
+    stored_reader_init(&f->reader, &reading, &of_reader_events, events, client);
+    subscription_init(&f->subscription, o->fetch.loop, o->fetch.total_ms, &of_fetch, f);
+    deadline_init(&f->deadline, o->fetch.loop, on_deadline);
+    task_init(&f->free_later, free_now);
+    return f;
 }

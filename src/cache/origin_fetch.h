@@ -35,7 +35,7 @@ struct origin_fetch_ops {
     /* Nobody needs the response any more. True: the request was sent whole, so the response
      * is read to its end, within limits of its own, so that the connection can be used
      * again; its events go to this owner from now on. False: nothing has changed. */
-    bool (*follow)(struct exchange *, const struct exchange_events *, void *owner);
+    bool (*drain)(struct exchange *, const struct exchange_events *, void *owner);
 
     /* Sets its deadline to `until_ms` (loop time, ms) instead. Waits in queues that have
      * begun keep their earlier bound. */

@@ -144,7 +144,7 @@ static void desert(struct shared_fetch *f)
                                                    .on_end = on_drained,
                                                    .on_failed = on_drain_failed};
     f->events->on_closed(f->owner);
-    if (f->fetch && f->order.ops->follow(f->fetch, &unheard, f))
+    if (f->fetch && f->order.ops->drain(f->fetch, &unheard, f))
         enter(f, SHARED_FETCH_DRAINING);
     else
         end(f);

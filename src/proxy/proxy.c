@@ -25,7 +25,7 @@ struct proxy {
 
 /* How the cache, which ranks below, has its requests sent to the origin. */
 static const struct origin_fetch_ops origin_fetch = {
-    .open = fetch_open, .follow = fetch_follow, .extend = fetch_extend, .late = fetch_late};
+    .open = fetch_open, .drain = fetch_follow, .extend = fetch_extend, .late = fetch_late};
 
 struct proxy *proxy_new(struct loop *loop, struct pools *pools)
 {

@@ -4,122 +4,9 @@
 #include "cache/shared_fetch.h"
 
 #include "config_fixture.h"
+#include "fake_fetch.h"
 #include "pool_fixture.h"
 #include "suite.h"
-
-/* ---------------------------------------------------------------------- the origin */
-
-static struct {
-    struct exchange base;
-    bool is_open;
-    struct fetch_order order;
-    char target[10];
-    unsigned opened, cancelled, paused, resumed;
-    uint64_t extended_ms;
-    enum sent sent;
-    bool drains; /* its answer to follow() */
-} origin;
-
-static void origin_finish(struct exchange *x, const struct fields *trailers)
-{
-    ck_assert(x == &origin.base && trailers->count == 0);
-}
-
-static void origin_pause(struct exchange *x)
-{
-    ck_assert(x == &origin.base && origin.is_open);
-    origin.paused++;
-}
-
-static void origin_resume(struct exchange *x)
-{
-    ck_assert(x == &origin.base && origin.is_open);
-    origin.resumed++;
-}
-
-static void origin_cancel(struct exchange *x)
-{
-    ck_assert(x == &origin.base && origin.is_open);
-    origin.is_open = false;
-    origin.cancelled++;
-}
-
-static enum sent origin_sent(const struct exchange *x)
-{
-    ck_assert(x == &origin.base && origin.is_open);
-    return origin.sent;
-}
-
-static struct exchange *origin_open(const struct fetch_order *o,
-                                    const struct exchange_events *events, void *owner)
-{
-    static const struct exchange_ops ops = {.finish = origin_finish,
-                                            .pause = origin_pause,
-                                            .resume = origin_resume,
-                                            .cancel = origin_cancel,
-                                            .sent = origin_sent};
-    ck_assert(!origin.is_open);
-    origin.base = (struct exchange){&ops, events, owner};
-    origin.is_open = true;
-    origin.order = *o;
-    snprintf(origin.target, sizeof origin.target, "%.*s", SPAN_ARG(o->request.target));
-    origin.opened++;
-    return &origin.base;
-}
-
-static bool origin_follow(struct exchange *x, const struct exchange_events *events, void *owner)
-{
-    ck_assert(x == &origin.base && origin.is_open);
-    if (origin.drains)
-        origin.base = (struct exchange){origin.base.ops, events, owner};
-    return origin.drains;
-}
-
-static void origin_extend(struct exchange *x, uint64_t until_ms)
-{
-    ck_assert(x == &origin.base && origin.is_open);
-    origin.extended_ms = until_ms;
-}
-
-static struct verdict origin_late(const struct exchange *x, uint64_t total_ms)
-{
-    ck_assert(x == &origin.base && origin.is_open);
-    return verdict_make(FAILURE_HTTP_RESPONSE_TIMEOUT, origin.sent, "%d", (int)total_ms);
-}
-
-static const struct origin_fetch_ops origin_ops = {
-    .open = origin_open, .follow = origin_follow, .extend = origin_extend, .late = origin_late};
-
-/* A head with a length, or (SIZE_MAX) of unknown length. */
-static void say_head(unsigned status, size_t length)
-{
-    struct response r = {.status = status, .reason = SPAN("OK"), .framing = FRAMING_CHUNKED};
-    if (length != SIZE_MAX) {
-        r.framing = FRAMING_LENGTH;
-        r.has_length = true;
-        r.length = length;
-    }
-    origin.base.events->on_head(origin.base.owner, &r);
-}
-
-static void say(const char *data, size_t len)
-{
-    origin.base.events->on_body(origin.base.owner, data, len);
-}
-
-static void say_end(void)
-{
-    static const struct fields none;
-    origin.is_open = false;
-    origin.base.events->on_end(origin.base.owner, &none);
-}
-
-static void say_failed(enum failure error, enum sent sent)
-{
-    struct verdict why = verdict_make(error, sent, "x");
-    origin.is_open = false;
-    origin.base.events->on_failed(origin.base.owner, &why);
-}
 
 /* ------------------------------------------------------------------- the followers */
 
@@ -262,7 +149,7 @@ static void make_fetch(void)
                                                  .request = {.target = span_of(target)}},
                                        .fields = &fields,
                                        .config = c,
-                                       .ops = &origin_ops,
+                                       .ops = &fake_fetch_ops,
                                        .cache = cache,
                                        .unshared = &unshared};
     fetch = shared_fetch_new(&order, &events, &fetch);
@@ -274,7 +161,7 @@ static void make_fetch(void)
 static void set_up(uint64_t total_ms)
 {
     begin("cache_max_object = 10");
-    memset(&origin, 0, sizeof origin);
+    fake_fetch = (struct fake_fetch){0};
     memset(&unshared, 0, sizeof unshared);
     closings = reopenings = ends = 0;
     cache = cache_new();
@@ -282,8 +169,8 @@ static void set_up(uint64_t total_ms)
     make_fetch();
     init_fan(&fans[0], total_ms);
     shared_fetch_begin(fetch, &fans[0].subscription);
-    ck_assert(origin.is_open && origin.opened == 1);
-    ck_assert_str_eq(origin.target, "/ticker");
+    ck_assert(fake_fetch.is_open && fake_fetch.opened == 1);
+    ck_assert_str_eq(fake_fetch.target, "/ticker");
 }
 
 static struct fan *join(size_t i, uint64_t total_ms)
@@ -298,7 +185,7 @@ static void tear_down(void)
 {
     loop_turn(loop, false);
     ck_assert_uint_eq(ends, 1);
-    ck_assert(!origin.is_open);
+    ck_assert(!fake_fetch.is_open);
     ck_assert_uint_ge(closings, 1);
     cache_free(cache);
     finish();
@@ -323,17 +210,17 @@ START_TEST(keeps_for_all)
     set_up(0);
     struct fan *second = join(1, 0);
     ck_assert_ptr_null(shared_fetch_response(fetch));
-    say_head(200, 6);
+    fake_fetch_head(200, 6);
     ck_assert(fans[0].leads && second->last == HEAD && !second->leads);
     ck_assert(shared_fetch_is_stored(fetch) && !shared_fetch_is_failure(fetch));
-    say("abc", 3);
+    fake_fetch_body("abc", 3);
     struct fan *late = join(2, 0);
     ck_assert_uint_eq(late->events, 0);
-    say("def", 3);
+    fake_fetch_body("def", 3);
     for (size_t i = 0; i < 3; i++)
         ck_assert(fans[i].at == 6 && fans[i].last == MORE);
     ck_assert_uint_eq(closings, 0);
-    say_end();
+    fake_fetch_end();
     for (size_t i = 0; i < 3; i++)
         ck_assert_int_eq(fans[i].last, WHOLE);
     ck_assert_uint_eq(cache_entries(cache), 1);
@@ -345,9 +232,9 @@ END_TEST
 START_TEST(outdated)
 {
     set_up(0);
-    say_head(200, 0);
+    fake_fetch_head(200, 0);
     shared_fetch_outdate(fetch);
-    say_end();
+    fake_fetch_end();
     ck_assert_int_eq(fans[0].last, WHOLE);
     ck_assert_uint_eq(cache_entries(cache), 0);
     tear_down();
@@ -359,10 +246,10 @@ START_TEST(next_one_leads)
     set_up(0);
     struct fan *second = join(1, 0), *third = join(2, 0);
     fans[0].served_otherwise = true;
-    say_head(503, 0);
+    fake_fetch_head(503, 0);
     ck_assert(shared_fetch_is_failure(fetch));
     ck_assert(fans[0].leads && second->leads && !third->leads);
-    say_end();
+    fake_fetch_end();
     ck_assert(second->last == WHOLE && third->last == WHOLE && fans[0].last == HEAD);
     tear_down();
 }
@@ -373,47 +260,47 @@ START_TEST(outgrown)
     set_up(0);
     struct fan *second = join(1, 0), *third = join(2, 0);
     third->waits_for_all = true;
-    say_head(200, SIZE_MAX);
+    fake_fetch_head(200, SIZE_MAX);
     ck_assert(!shared_fetch_is_stored(fetch)); /* it may yet outgrow the bound */
-    say("0123456789", 10);
+    fake_fetch_body("0123456789", 10);
     ck_assert(closings == 0 && third->at == 0);
-    say("!", 1);
+    fake_fetch_body("!", 1);
     ck_assert(closings == 1 && fans[0].leads && !second->leads);
     ck_assert(third->last == OUTGROWN && third->subscription.fetch == NULL);
     ck_assert(fans[0].at == 11 && second->at == 11);
     ck_assert_uint_eq(shared_fetch_response(fetch)->body.len, 0); /* all have it */
     ck_assert(unshared_has(&unshared, shared_fetch_place(fetch), loop_age_clock(loop)));
-    say_end();
+    fake_fetch_end();
     ck_assert_uint_eq(cache_entries(cache), 0);
     tear_down();
 }
 END_TEST
 
-/* What is streamed is not kept; a leader that takes nothing pauses the origin. */
+/* What is streamed is not kept; a leader that takes nothing pauses the fake_fetch. */
 START_TEST(paced_by_its_leader)
 {
     static const char piece[40000];
     set_up(0);
-    say_head(200, 1000000);
+    fake_fetch_head(200, 1000000);
     ck_assert(closings == 1 && !shared_fetch_suits(fetch, &(struct fields){0}));
-    say(piece, sizeof piece);
+    fake_fetch_body(piece, sizeof piece);
     ck_assert(fans[0].last == PIECE && shared_fetch_response(fetch)->body.len == 0);
     fans[0].full = true;
-    say(piece, sizeof piece);
-    ck_assert(fans[0].last == MORE && origin.paused == 0);
-    say(piece, sizeof piece);
-    say(piece, 1);
-    ck_assert_uint_eq(origin.paused, 1);
+    fake_fetch_body(piece, sizeof piece);
+    ck_assert(fans[0].last == MORE && fake_fetch.paused == 0);
+    fake_fetch_body(piece, sizeof piece);
+    fake_fetch_body(piece, 1);
+    ck_assert_uint_eq(fake_fetch.paused, 1);
     shared_fetch_caught_up(fetch); /* it has not */
-    ck_assert_uint_eq(origin.resumed, 0);
+    ck_assert_uint_eq(fake_fetch.resumed, 0);
     fans[0].full = false;
     fans[0].at = 3 * sizeof piece + 1;
     shared_fetch_caught_up(fetch);
-    ck_assert_uint_eq(origin.resumed, 1);
-    say(piece, sizeof piece);
+    ck_assert_uint_eq(fake_fetch.resumed, 1);
+    fake_fetch_body(piece, sizeof piece);
     ck_assert_int_eq(fans[0].last, PIECE);
     ck_assert_uint_eq(shared_fetch_response(fetch)->body.len, 0);
-    say_end();
+    fake_fetch_end();
     tear_down();
 }
 END_TEST
@@ -425,16 +312,16 @@ START_TEST(slow_ones)
     static const char piece[40000];
     set_up(0);
     struct fan *second = join(1, 0), *third = join(2, 0);
-    say_head(200, SIZE_MAX);
+    fake_fetch_head(200, SIZE_MAX);
     second->full = third->full = true;
-    say(piece, sizeof piece);
+    fake_fetch_body(piece, sizeof piece);
     ck_assert(second->subscription.fetch && third->subscription.fetch);
-    say(piece, sizeof piece);
-    ck_assert(fans[0].at == 2 * sizeof piece && origin.paused == 0);
+    fake_fetch_body(piece, sizeof piece);
+    ck_assert(fans[0].at == 2 * sizeof piece && fake_fetch.paused == 0);
     ck_assert(second->last == FAILED && third->last == FAILED && !third->goes_on);
     ck_assert_int_eq(third->why.error, FAILURE_CONNECTION_LIMIT_REACHED);
     ck_assert_ptr_null(third->subscription.fetch);
-    say_end();
+    fake_fetch_end();
     tear_down();
 }
 END_TEST
@@ -444,14 +331,14 @@ START_TEST(slow_leader_leaves)
     static const char piece[40000];
     set_up(0);
     struct fan *second = join(1, 0);
-    say_head(200, SIZE_MAX);
+    fake_fetch_head(200, SIZE_MAX);
     fans[0].full = true;
-    say(piece, sizeof piece);
-    say(piece, sizeof piece);
-    ck_assert(origin.paused == 1 && second->at == 2 * sizeof piece);
+    fake_fetch_body(piece, sizeof piece);
+    fake_fetch_body(piece, sizeof piece);
+    ck_assert(fake_fetch.paused == 1 && second->at == 2 * sizeof piece);
     shared_fetch_leave(&fans[0].subscription);
-    ck_assert_uint_eq(origin.resumed, 1);
-    say_end();
+    ck_assert_uint_eq(fake_fetch.resumed, 1);
+    fake_fetch_end();
     ck_assert_int_eq(second->last, WHOLE);
     tear_down();
 }
@@ -470,14 +357,14 @@ START_TEST(leaving_in_an_event)
         if (_i / 6 != (int)i)
             fans[i].leaves_in = event;
     if (event != FAILED) {
-        say_head(200, SIZE_MAX);
-        for (int i = 0; i < 3 && origin.is_open; i++)
-            say("abcdefgh", 8);
+        fake_fetch_head(200, SIZE_MAX);
+        for (int i = 0; i < 3 && fake_fetch.is_open; i++)
+            fake_fetch_body("abcdefgh", 8);
     }
-    if (origin.is_open && event == FAILED)
-        say_failed(FAILURE_CONNECTION_REFUSED, SENT_NO);
-    else if (origin.is_open)
-        say_end();
+    if (fake_fetch.is_open && event == FAILED)
+        fake_fetch_failed(FAILURE_CONNECTION_REFUSED, SENT_NO);
+    else if (fake_fetch.is_open)
+        fake_fetch_end();
     ck_assert_ptr_null(fans[0].subscription.fetch);
     ck_assert_ptr_null(fans[1].subscription.fetch);
     tear_down();
@@ -489,9 +376,9 @@ START_TEST(last_one_leaves)
     set_up(0);
     join(1, 0);
     shared_fetch_leave(&fans[0].subscription);
-    ck_assert(origin.is_open && ends == 0);
+    ck_assert(fake_fetch.is_open && ends == 0);
     shared_fetch_leave(&fans[1].subscription);
-    ck_assert(ends == 1 && origin.cancelled == 1);
+    ck_assert(ends == 1 && fake_fetch.cancelled == 1);
     tear_down();
 }
 END_TEST
@@ -500,21 +387,21 @@ END_TEST
 START_TEST(drained)
 {
     set_up(0);
-    origin.drains = true;
+    fake_fetch.drains = true;
     if (_i > 2)
-        say_head(200, 5);
+        fake_fetch_head(200, 5);
     shared_fetch_leave(&fans[0].subscription);
-    ck_assert(ends == 0 && closings == 1 && origin.is_open);
+    ck_assert(ends == 0 && closings == 1 && fake_fetch.is_open);
     if (_i <= 2)
-        say_head(200, 5);
-    say("hello", 5);
+        fake_fetch_head(200, 5);
+    fake_fetch_body("hello", 5);
     if (_i % 3 == 0)
-        say_end();
+        fake_fetch_end();
     else if (_i % 3 == 1)
-        say_failed(FAILURE_CONNECTION_TERMINATED, SENT_YES);
+        fake_fetch_failed(FAILURE_CONNECTION_TERMINATED, SENT_YES);
     else
         shared_fetch_stop(fetch);
-    ck_assert_uint_eq(origin.cancelled, _i % 3 == 2);
+    ck_assert_uint_eq(fake_fetch.cancelled, _i % 3 == 2);
     ck_assert_uint_eq(cache_entries(cache), 0);
     tear_down();
 }
@@ -524,7 +411,7 @@ START_TEST(stopped_only_if_drained)
 {
     set_up(0);
     shared_fetch_stop(fetch);
-    ck_assert(origin.is_open && ends == 0);
+    ck_assert(fake_fetch.is_open && ends == 0);
     leave_all();
     tear_down();
 }
@@ -535,11 +422,11 @@ END_TEST
 START_TEST(deadlines)
 {
     set_up(5000);
-    ck_assert_uint_eq(origin.order.total_ms, 5000);
+    ck_assert_uint_eq(fake_fetch.order.total_ms, 5000);
     uint64_t began = loop_now(loop);
     struct fan *second = join(1, 9000), *third = join(2, 3000);
-    ck_assert_uint_eq(origin.extended_ms, began + 9000);
-    origin.sent = SENT_PARTIAL;
+    ck_assert_uint_eq(fake_fetch.extended_ms, began + 9000);
+    fake_fetch.sent = SENT_PARTIAL;
     loop_skip(loop, 3000);
     ck_assert(third->last == FAILED && !third->goes_on && third->why.sent == SENT_PARTIAL);
     ck_assert_str_eq(third->why.detail, "3000");
@@ -558,7 +445,7 @@ START_TEST(in_time)
 {
     set_up(5000);
     struct fan *second = join(1, 3000);
-    say_head(200, 5);
+    fake_fetch_head(200, 5);
     loop_skip(loop, 10000);
     ck_assert(fans[0].last == HEAD && second->last == HEAD);
     leave_all();
@@ -573,21 +460,21 @@ START_TEST(goes_on_for_others)
     set_up(5000);
     struct fan *second = join(1, 9000);
     loop_skip(loop, 4000);
-    say_failed(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO);
+    fake_fetch_failed(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO);
     ck_assert(ends == 1 && !fans[0].goes_on && !second->goes_on); /* too early for that */
     tear_down();
 
     set_up(5000);
     second = join(1, 9000);
     loop_skip(loop, 5000);
-    say_failed(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO);
+    fake_fetch_failed(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO);
     ck_assert(ends == 0 && closings == 1 && reopenings == 1 && second->goes_on);
     ck_assert_ptr_null(fans[0].subscription.fetch);
-    ck_assert(origin.opened == 2 && origin.order.total_ms == 4000);
-    ck_assert_str_eq(origin.target, "/ticker");
-    say_head(200, 0);
+    ck_assert(fake_fetch.opened == 2 && fake_fetch.order.total_ms == 4000);
+    ck_assert_str_eq(fake_fetch.target, "/ticker");
+    fake_fetch_head(200, 0);
     ck_assert(second->leads);
-    say_end();
+    fake_fetch_end();
     tear_down();
 }
 END_TEST
@@ -599,9 +486,9 @@ START_TEST(fails_for_all)
     struct fan *second = join(1, 9000);
     loop_skip(loop, 5000);
     if (_i)
-        say_head(200, 5);
-    say_failed(FAILURE_CONNECTION_TERMINATED, _i ? SENT_YES : SENT_PARTIAL);
-    ck_assert(ends == 1 && origin.opened == 1);
+        fake_fetch_head(200, 5);
+    fake_fetch_failed(FAILURE_CONNECTION_TERMINATED, _i ? SENT_YES : SENT_PARTIAL);
+    ck_assert(ends == 1 && fake_fetch.opened == 1);
     ck_assert(second->last == FAILED && !second->goes_on);
     tear_down();
 }
@@ -613,8 +500,8 @@ START_TEST(weight_is_borne_by_one)
 {
     struct timing first = {.weight = 5}, second = {.weight = 1};
     set_up(0);
-    origin.order.timing->weight = 20;
-    origin.order.timing->refused = true;
+    fake_fetch.order.timing->weight = 20;
+    fake_fetch.order.timing->refused = true;
     shared_fetch_take_timing(fetch, &first);
     ck_assert(first.weight == 25 && first.refused);
     shared_fetch_take_weight(fetch, &second);
