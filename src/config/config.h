@@ -9,32 +9,36 @@
 
 struct text;
 
-/* Reads and checks a file. NULL after at least one complaint. A missing file is
- * one, unless `optional`: then the built-in defaults come. Thread-safe. */
+/* Reads and checks a file. NULL after at least one complaint. A missing file is an error,
+ * unless it is `optional`: then the built-in defaults are returned. Thread-safe. The caller
+ * owns one reference. */
 struct config *config_load(const char *path, bool optional, config_complain *, void *context);
 
-/* Likewise from memory, for tests and the fuzzer; `path` names it in errors. */
+/* The same from memory, for tests and the fuzzer; errors name `path`. */
 struct config *config_parse(const char *path, const char *text, size_t len, config_complain *,
                             void *context);
 
-/* Appends the first address of `listen` as written, to find the daemon of a file by:
- * also where other lines are wrong, or name keys that only the daemon may read.
- * False: there is none, or not to be told. */
+/* Appends the first address of `listen` as written: where to find the daemon that runs with
+ * this file. Works even if other lines have errors, or name keys that only the daemon may
+ * read. False: there is no address, or the file cannot be read that far. */
 bool config_first_listen(const char *path, struct text *to) MUST_CHECK;
 
+/* Takes and returns a reference; the last one to go frees the snapshot. NULL is ignored by
+ * config_unref(). Thread-safe. */
 struct config *config_ref(struct config *);
-void config_unref(struct config *); /* NULL is fine */
+void config_unref(struct config *);
 
-/* The upstream of that name, or of that origin; NULL if there is none. */
+/* The upstream with that name, or with that origin; NULL if there is none. Hosts compare
+ * without case. It lives as long as the snapshot. */
 const struct upstream_config *config_find(const struct config *, const char *name, size_t len);
 const struct upstream_config *config_find_origin(const struct config *, bool secure,
                                                  const char *host, size_t len, uint16_t port);
 
-/* The settings for a target: those of the longest path block it begins with, or
- * the upstream's own. */
+/* The settings for a request target: those of the path block with the longest prefix that it
+ * begins with, otherwise the upstream's own. */
 const struct upstream_config *config_for_path(const struct upstream_config *, const char *target,
                                               size_t len);
 
-/* The line at which to name a directive of an upstream, or of the defaults, in an error;
- * that of the block for a name that is none. 0: it is in no file. */
+/* The line to name in an error about a directive of an upstream, or of the defaults: where it
+ * is set, otherwise the line of the block. 0: it is in no file. */
 int config_line(const struct upstream_config *, struct span directive);

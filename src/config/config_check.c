@@ -7,7 +7,7 @@
 
 #define NAME_MAX_LEN 63 /* NAME.localhost: RFC 1035 2.3.4 */
 
-/* First segments of a target that mean something else (SPEC 3 and 6). */
+/* First segments of a target that have a meaning of their own (contract 3 and 6). */
 static const char *const reserved[] = {"stats",    "metrics", "healthz", "upstreams", "reload",
                                        "requests", "http",    "https",   "ws",        "wss"};
 
@@ -89,14 +89,14 @@ static uint64_t number_of(const void *base, enum directive_row row)
                                               : *(const config_DURATION *)field;
 }
 
-/* Was the value that holds in this block, its own or the defaults', complained of? */
+/* Was there a complaint about the value in effect in this block, its own or the defaults'? */
 static bool is_bad(const struct file *f, const struct block *b, enum directive_row row)
 {
     return block_is_bad(b->rows[row].set ? b : &f->defaults, row);
 }
 
-/* The one must not be more than the other. Nothing is said where neither
- * stands in the block: then the defaults are to blame, and heard of it. */
+/* `low` must not be more than `high`. If the block sets neither, both are the defaults', and
+ * the complaint is made there. */
 static void check_pair(const struct file *f, const struct block *b, const void *base,
                        enum directive_row low, enum directive_row high, int line,
                        struct complaints *to)
@@ -127,7 +127,7 @@ static void check_block(const struct file *f, const struct block *b,
         complaint_add(to, b->line, "key_file needs cert_file");
 }
 
-/* One without the other, or none where they are needed. */
+/* Each needs the other, and intercept needs both. */
 static void check_ca(const struct config *c, const struct file *f, struct complaints *to)
 {
     if (block_is_bad(&f->globals, ROW_GLOBAL_ca_cert) ||
@@ -151,7 +151,7 @@ static void check_globals(const struct config *c, const struct file *f, struct c
     check_ca(c, f, to);
 }
 
-/* Every address listened on so far, to find the second of two. */
+/* Every address to listen on so far, to find the second of two that collide. */
 struct listening {
     const struct config *config;
     const struct file *file;
@@ -182,7 +182,7 @@ static void check_listen(struct listening *l, const struct config_addresses *add
                          const struct given_list *given)
 {
     size_t next = 0;
-    for (size_t i = 0; i < given->count; i++) /* bad ones are not among the addresses */
+    for (size_t i = 0; i < given->count; i++) /* invalid ones are not among the addresses */
         if (!given->at[i]->bad)
             check_address(l, &addresses->at[next++], given->at[i]->line);
     for (; next < addresses->count; next++) /* the built-in default */

@@ -24,7 +24,7 @@ static bool unix_read(struct span path, struct config_address *to, const char **
     return true;
 }
 
-/* The address of an IP literal, port 0; false if it is none. */
+/* The address of an IP literal, with port 0; false if the text is none. */
 static bool ip_read(struct span text, struct sockaddr_storage *to, socklen_t *len)
 {
     struct sockaddr_in *sin = (struct sockaddr_in *)(void *)to;
@@ -46,7 +46,7 @@ static bool ip_read(struct span text, struct sockaddr_storage *to, socklen_t *le
     return false;
 }
 
-/* Cuts "[IP6]:PORT" or "IP:PORT" into its two parts. */
+/* Splits "[IP6]:PORT" or "IP:PORT" into its two parts. */
 static bool split_port(struct span all, struct span *ip, struct span *port, int *family)
 {
     bool brackets = all.len && all.at[0] == '[';
@@ -114,7 +114,7 @@ bool endpoint_collides(const struct config_address *a, const struct config_addre
            one->sin_port == other->sin_port; /* at the same offset in sockaddr_in6 */
 }
 
-/* The bytes of an IP address; how many there are. */
+/* Sets `bytes` to the bytes of an IP address, and returns how many there are. */
 static size_t ip_bytes(struct sockaddr_storage *at, uint8_t **bytes)
 {
     if (at->ss_family == AF_INET) {

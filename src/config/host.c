@@ -25,7 +25,7 @@ static bool all_digits(struct span s)
     return s.len > 0;
 }
 
-/* A name whose last label is a number is an IPv4 address or nothing. */
+/* A name whose last label is a number must be an IPv4 address. */
 static bool name_is_plain(struct span name)
 {
     char address[INET_ADDRSTRLEN];

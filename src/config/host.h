@@ -1,5 +1,5 @@
-/* Host names and origins as the configuration writes them (RFC 3986 3.2.2,
- * RFC 6454). Pure; what is handed out lives in the given arena. */
+/* Host names and origins as the configuration writes them (RFC 3986 3.2.2, RFC 6454). Pure,
+ * without states; what is returned lives in the given arena. */
 #pragma once
 
 #include "base/arena.h"
@@ -10,17 +10,17 @@ struct host_origin {
     uint16_t port;
 };
 
-/* A plain registered name or an IPv4 literal, lower-cased and without its one
- * trailing dot; NULL if it is neither. */
+/* A plain registered name or an IPv4 literal, in lower case and without its trailing dot;
+ * NULL if the text is neither. */
 const char *host_name_read(struct arena *, struct span text);
 
-/* Likewise, or an IPv6 literal (without brackets, in canonical form). */
+/* The same, or an IPv6 literal (without brackets, in canonical form). */
 const char *host_read(struct arena *, struct span text);
 
-/* "https://host[:port]" or "http://…"; a path of "/" is fine. False: `why` has
- * what is wrong, in words that do not repeat the text. */
+/* "https://host[:port]" or "http://host[:port]", optionally followed by "/". False: `why` is
+ * set to what is wrong, in words that do not repeat the text. */
 bool host_origin_read(struct arena *, const char *url, struct host_origin *,
                       const char **why) MUST_CHECK;
 
-/* A decimal port, 1 to 65535; 0 if it is none. */
+/* A decimal port from 1 to 65535; 0 if the text is none. */
 uint16_t host_port_read(struct span text);

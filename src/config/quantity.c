@@ -24,8 +24,8 @@ static const struct unit *units_of(enum directive_type type, size_t *count)
     }
 }
 
-/* The digits at the front; false if there are none or too many. `scale` is 10
- * to their number. */
+/* Reads the digits at the front; false if there are none or too many. `scale` is 10 to the
+ * power of their number. */
 static bool take_digits(const char **p, uint64_t *number, uint64_t *scale)
 {
     const char *from = *p;
@@ -40,7 +40,7 @@ static bool take_digits(const char **p, uint64_t *number, uint64_t *scale)
     return *p > from;
 }
 
-/* whole.fraction × worth, if that is a whole number. */
+/* Sets `number` to whole.fraction × worth; false if that is not a whole number. */
 static bool multiply(uint64_t whole, uint64_t fraction, uint64_t scale, uint64_t worth,
                      uint64_t *number)
 {

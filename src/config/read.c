@@ -13,14 +13,14 @@ struct reader {
     struct complaints *complaints;
     struct scan scan;
     size_t blocks[SCAN_LEVELS]; /* how many have ended, by level */
-    struct block **paths;       /* of the upstream under way */
+    struct block **paths;       /* of the upstream that is being read */
     size_t path_count;
     bool parsing;
-    bool stopped; /* libconfuse said why */
+    bool stopped; /* libconfuse reported an error */
 };
 
-/* libconfuse's lexer is global and its callbacks get no context: one reader at
- * a time, this one. */
+/* libconfuse's lexer is global and its callbacks get no context: one reader at a time, this
+ * one. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reader *reading;
 
@@ -94,8 +94,8 @@ static row_filter *rows_of(const cfg_t *cfg)
                                             : in_upstream;
 }
 
-/* The row of one of a section's options. A name like "upstream=x|url" reaches into
- * another section: no row. */
+/* The row of one of a section's options. NULL: a name like "upstream=x|url", which reaches
+ * into another section. */
 static const struct directive *directive_of(const cfg_t *cfg, const cfg_opt_t *opt)
 {
     row_filter *is_in = rows_of(cfg);
@@ -135,7 +135,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result)
     return 0;
 }
 
-/* libconfuse drops a value for a later one of the same name. */
+/* libconfuse drops a value when the same directive is set again. */
 static void on_dropped(void *value)
 {
     const struct given *g = value;
@@ -211,8 +211,8 @@ static void take_upstream(cfg_t *section, int line)
     add_block(&reading->file->upstreams, &reading->file->upstream_count, b);
 }
 
-/* A block has ended. It is the one whose line was not zeroed before: of two
- * upstreams with one name, libconfuse puts the later in the earlier's place. */
+/* A block has ended: the one whose line has not been zeroed yet. (Of two upstreams with the
+ * same name, libconfuse puts the second in the place of the first.) */
 static int on_block(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct reader *r = reading;
@@ -235,7 +235,7 @@ static int on_block(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
-/* Returns where more may follow. */
+/* Returns where to add further options. */
 static cfg_opt_t *make_options(cfg_opt_t *options, row_filter *is_in)
 {
     for (size_t row = 0; row < ALL_ROWS; row++) {

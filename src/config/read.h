@@ -1,26 +1,28 @@
-/* Reads a file's text with libconfuse into blocks of given values, each with
- * its line, checked one by one. Lives in the given arena. */
+/* Reads the text of a file with libconfuse into blocks of values, each with its line, and
+ * checks each value by itself. Everything lives in the caller's arena; a file has no states
+ * but whether it is complete. */
 #pragma once
 
 #include "base/arena.h"
 #include "config/complaint.h"
 #include "config/directive.h"
 
+/* A value as the file has it. */
 struct given {
     const struct directive *directive;
     const char *text;
     int line;
-    bool first; /* of its list */
-    bool bad;   /* was complained of */
+    bool first; /* in its list */
+    bool bad;   /* there was a complaint about it */
 };
 
 struct given_list {
-    bool set; /* the directive stands in the block, maybe as an empty list */
+    bool set; /* the block sets the directive, possibly to an empty list */
     size_t count;
     struct given **at;
 };
 
-/* The file outside of blocks, or what stands in one. */
+/* A block of the file, or what is outside any block. */
 struct block {
     const char *name; /* of an upstream; the prefix of a path */
     int line;
@@ -30,16 +32,18 @@ struct block {
 };
 
 struct file {
-    struct block globals, defaults; /* defaults.line 0: there is none */
+    struct block globals, defaults; /* defaults.line 0: there is no such block */
     struct block **upstreams;
     size_t upstream_count;
     bool complete; /* no syntax error ended the reading */
 };
 
+/* Reads the text; errors go to the complaints. Thread-safe, but one call at a time reads:
+ * libconfuse's lexer is global. */
 void file_read(struct file *, struct arena *, struct span text, struct complaints *);
 
-/* The line to name for a directive: its first value's, else its block's. */
+/* The line to name for a directive: that of its first value, otherwise that of the block. */
 int block_line(const struct block *, enum directive_row);
 
-/* Was one of its values complained of already? */
+/* Was there a complaint about one of its values? */
 bool block_is_bad(const struct block *, enum directive_row);

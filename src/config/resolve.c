@@ -27,7 +27,7 @@ static void forget_lines(struct block *b)
         forget_lines(b->paths[i]);
 }
 
-/* The defaults are read like a file, so that a row needs to be right only once. */
+/* The defaults are read like a file, by the same code. */
 void resolve_read_builtin(struct arena *a, struct file *f)
 {
     struct text text = {0};
@@ -56,8 +56,8 @@ static void set_field(struct arena *a, const struct given *g, void *field)
     }
 }
 
-/* Sets a directive's field and line from the block that decides. `line` is for one that
- * the file does not set. */
+/* Sets a directive's field and line from the block that decides. `line` is the line for a
+ * directive that the file does not set. */
 static void fill_from(struct arena *a, const struct directive *d, const struct block *b, int line,
                       void *base)
 {
@@ -69,11 +69,11 @@ static void fill_from(struct arena *a, const struct directive *d, const struct b
             set_field(a, l->at[i], (char *)base + d->offset);
 }
 
-/* The blocks that decide over settings, the first that sets a directive wins. */
+/* The blocks that settings come from; the first one that sets a directive decides. */
 struct layers {
     const struct block *const *at;
     size_t count;
-    int line; /* of the block to name for what the file does not set; 0: none */
+    int line; /* of the block to name for what the file does not set; 0: in no file */
 };
 
 /* Sets the fields of `base` for the rows from `row` to before `end`. */

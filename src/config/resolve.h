@@ -1,5 +1,5 @@
-/* From what a file gives to the values that are in effect: a directive's value is that of
- * the innermost block that sets it, then the preset's, then that of defaults, then the
+/* From what a file sets to the values in effect: a directive's value is that of the innermost
+ * block that sets it, otherwise the preset's, otherwise that of defaults, otherwise the
  * built-in one. Pure, without states. */
 #pragma once
 

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What ends a bare word (the lexer's own set, and what it skips in silence). */
+/* What ends an unquoted word: what ends it for libconfuse, and what that skips silently. */
 #define NOT_WORD " \t\r\n#\"'={}()+,*|"
 
 struct scanner {
@@ -13,7 +13,7 @@ struct scanner {
     int line;
     int depth;
     int open_line;       /* of the outermost open brace */
-    int word_lines[2];   /* the last word's, and of the one before */
+    int word_lines[2];   /* of the last word, and of the one before it */
     bool after_equals;   /* the last token was '=' */
     bool after_defaults; /* the last token was the word defaults */
 };
@@ -32,7 +32,7 @@ static bool sees(const struct scanner *s, const char *two)
     return s->end - s->at >= 2 && s->at[0] == two[0] && s->at[1] == two[1];
 }
 
-/* Blanks up to `stop`, a "*" + "/" or a newline; lines stay. */
+/* Replaces a comment by spaces, but for its newlines. */
 static void comment(struct scanner *s, bool block)
 {
     char *from = s->at;
@@ -59,8 +59,7 @@ static void comment(struct scanner *s, bool block)
     *s->at++ = ' ';
 }
 
-/* Between the braces is a name, or a name, ":-" and the value to use where it is not
- * set. */
+/* Between the braces is a name, or a name, ":-" and the value to use if it is not set. */
 static void look_up(struct scanner *s, struct span inside)
 {
     size_t colon = span_find(inside, ':');
@@ -73,8 +72,8 @@ static void look_up(struct scanner *s, struct span inside)
     s->scan->unset[s->scan->unset_count++] = (struct scan_unset){name, s->line};
 }
 
-/* "${NAME}" or "${NAME:-value}": libconfuse takes all up to the next brace,
- * beyond quotes and lines too. */
+/* "${NAME}" or "${NAME:-value}". libconfuse would take everything up to the next brace, even
+ * past quotes and newlines. */
 static bool variable(struct scanner *s)
 {
     char *from = s->at + 2;

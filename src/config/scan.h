@@ -1,7 +1,7 @@
-/* A look at the text before libconfuse sees it, which counts two lines too
- * many for each comment, trips on one inside a list, and passes over stray
- * characters, open strings and open blocks without a word. On the stack of the
- * reader; its memory lives in the given arena. */
+/* Prepares a file's text for libconfuse, which miscounts lines after comments, fails on a
+ * comment inside a list, and silently accepts stray characters and strings and blocks that
+ * are not closed. Owned by the reader, on its stack, with its memory in the given arena; it
+ * has no states but whether there was an error. */
 #pragma once
 
 #include "base/arena.h"
@@ -13,15 +13,15 @@ struct scan_lines {
     size_t count;
 };
 
-/* A "${NAME}" without a value in the environment or behind ":-", which libconfuse
- * takes for an empty one. */
+/* A "${NAME}" that has no value, neither in the environment nor after ":-"; libconfuse would
+ * take it for an empty one. */
 struct scan_unset {
     const char *name;
     int line;
 };
 
 struct scan {
-    char *text;                            /* without comments, cut where the error is */
+    char *text;                            /* without comments, cut off at the error */
     struct scan_lines blocks[SCAN_LEVELS]; /* where each block begins, in order, by level */
     struct scan_unset *unset;
     size_t unset_count;
@@ -29,4 +29,5 @@ struct scan {
     int error_line;
 };
 
+/* Scans a copy of the text, up to its end or the first error. */
 void scan_text(struct scan *, struct arena *, struct span text);

@@ -1,6 +1,6 @@
-/* The values of a configuration: what the daemon reads while it serves. Owned by the
- * snapshot that config.h hands out, or by a test; nobody changes one that is in use. The
- * fields and enums of directives come from config.def, a row each. */
+/* The values of a configuration, which the daemon reads while it serves. Owned by the
+ * snapshot that config.h returns, or by a test; constant once in use, without states. Each
+ * directive's field and enum are made from its row in config.def. */
 #pragma once
 
 #include <sys/socket.h>
@@ -81,13 +81,13 @@ typedef struct config_cidrs config_CIDRS;
 typedef struct config_numbers config_NUMBERS;
 typedef struct config_names config_NAMES;
 
-/* A directive's field, and the line at which to name it in an error: where it is set, else
- * that of its block; 0: in no file. */
+/* A directive's field, and the line to name in an error about it: where it is set, otherwise
+ * the line of its block; 0: in no file. */
 #define CONFIG_FIELD(type, directive)                                                              \
     config_##type directive;                                                                       \
     int directive##_line;
 
-/* path "/PREFIX" { … }: the settings for targets that begin so. */
+/* path "/PREFIX" { … }: the settings for targets that begin with the prefix. */
 struct config_path {
     const char *prefix;
     const struct upstream_config *settings; /* the upstream's, but for what the block sets */

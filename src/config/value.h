@@ -10,21 +10,21 @@
 
 #define VALUE_WHY_SIZE 300
 
-/* Sets the field of a scalar directive, or adds an element to that of a list.
- * False: `why` has what is wrong, in words that do not repeat the text. */
+/* Sets the field of a scalar directive, or adds an element to that of a list. False: `why` is
+ * filled with what is wrong, in words that do not repeat the text. */
 bool value_read(struct arena *, const struct directive *, const char *text, void *field,
                 char why[VALUE_WHY_SIZE]) MUST_CHECK;
 
-/* Is a file that the value names there and readable? */
+/* Does the file that the value names exist, and can it be read? True if it names none. */
 bool value_usable(const struct directive *, const char *text, char why[VALUE_WHY_SIZE]) MUST_CHECK;
 
-/* The value as a file has it: 90s, "text", {"a", "b"}. */
+/* Appends the value as a file has it: 90s, "text", {"a", "b"}. */
 void value_print(const struct directive *, const void *field, struct text *out);
 
-/* A string in quotes that reads back to the same. */
+/* Appends a string in quotes that reads back to the same. */
 void value_print_quoted(const char *, struct text *out);
 
-/* Room for any field; zeroed it is "none" or an empty list. */
+/* Room for the field of any directive; zeroed it is "none" or an empty list. */
 union value_field {
 #define TYPE(type, is_list, label) config_##type of_##type;
 #include "config/config.def"
