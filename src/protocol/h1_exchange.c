@@ -116,7 +116,9 @@ static int unless_over(const struct h1_exchange *h, int next)
     return h1_exchange_is_over(h) ? HPE_USER : next;
 }
 
-static int refuse(struct h1_exchange *h, enum failure why, const char *detail)
+/* Kept out of on_text(), which is called for every piece of a head. */
+__attribute__((cold, noinline)) static int refuse(struct h1_exchange *h, enum failure why,
+                                                  const char *detail)
 {
     h->bad = verdict_make(why, SENT_YES, "%s", detail);
     return HPE_USER;
