@@ -43,7 +43,7 @@ _trunkline() {
     case ${COMP_WORDS[1]} in
     check | config) ;;
     doctor) options="$(_trunkline_upstreams) $options" ;;
-    stats) options='-c --url --json --watch --help' ;;
+    stats) options='-c --url --json --watch --rare --all --help' ;;
     requests) options='-c --url --upstream --json --watch --help' ;;
     pause | resume | reconnect | drain) options="$(_trunkline_upstreams) --all -c --url --help" ;;
     reload) options='-c --url --help' ;;

@@ -31,6 +31,7 @@
  * have one of their own, in the subscription, until the head has come. */
 #include "cache/shared_fetch.h"
 
+#include "base/rare.h"
 #include "base/state.h"
 
 #define MAGIC 0x73666574
@@ -377,6 +378,7 @@ static void outgrow(struct shared_fetch *f)
 {
     struct subscription *first = leader(f);
     f->stores = false;
+    rare_note(RARE_COALESCE_OUTGROWN);
     enter(f, SHARED_FETCH_STREAMING);
     unshared_note(f->order.unshared, f->place, false, now_of(f));
     f->events->on_closed(f->owner);
@@ -405,6 +407,7 @@ static void cut_off_slow_followers(struct shared_fetch *f)
     LIST_FOR (&f->followers, s, struct subscription, link) {
         if (s == leader(f) || behind(f, s) <= most)
             continue;
+        rare_note(RARE_COALESCE_CUT_OFF);
         struct verdict why = verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_YES,
                                           "it reads far slower than others that share the answer");
         s->events->on_failed(s->owner, &why, false);
@@ -493,6 +496,7 @@ static void on_failed(void *owner, const struct verdict *v)
         if (s->until_ms > until_ms)
             until_ms = s->until_ms;
     enter(f, SHARED_FETCH_AWAITING);
+    rare_note(RARE_COALESCE_AGAIN);
     f->order.fetch.yields = false;
     f->events->on_reopened(f->owner);
     send_request(f, until_ms);

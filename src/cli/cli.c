@@ -16,6 +16,7 @@
 #include "cli/ca_init.h"
 #include "cli/daemon_client.h"
 #include "cli/doctor.h"
+#include "cli/rare_table.h"
 #include "cli/requests_table.h"
 #include "cli/stats_page.h"
 #include "cli/stats_table.h"
@@ -40,7 +41,7 @@ struct command {
 /* What the options said. */
 struct options {
     const char *path, *url, *upstream; /* NULL: not given */
-    bool verbose, json, watch, all;
+    bool verbose, json, watch, all, rare;
     int exit_code; /* -1: go on */
 };
 
@@ -99,6 +100,7 @@ static struct options read_options(const struct command *c, int argc, char **arg
         case 'j': o.json = true; break;
         case 'w': o.watch = true; break;
         case 'U': o.upstream = optarg; break;
+        case 'R': o.rare = true; break;
         case 'a': o.all = true; break;
         case 'h': o.exit_code = printf("%s", c->usage) < 0 ? EX_IOERR : EX_OK; break;
         case 'V': o.exit_code = print_version(); break;
@@ -213,13 +215,16 @@ static int show(const char *url, bool fine, const struct text *out, const char *
     return end_of_output(EX_OK);
 }
 
-static int show_stats(const char *url, bool json)
+static int show_stats(const char *url, const struct options *o)
 {
     char why[200];
     struct text page = {0}, table = {0};
-    bool fine = daemon_client_page(url, "/stats", &page, why, sizeof why) &&
-                (json || stats_table(text_span(&page), &table, why, sizeof why));
-    int exit_code = show(url, fine, json ? &page : &table, why);
+    bool fine = daemon_client_page(url, o->rare ? "/stats?rare" : "/stats", &page, why, sizeof why);
+    if (fine && !o->json && o->rare)
+        fine = rare_table(text_span(&page), o->all, &table, why, sizeof why);
+    else if (fine && !o->json)
+        fine = stats_table(text_span(&page), &table, why, sizeof why);
+    int exit_code = show(url, fine, o->json ? &page : &table, why);
     text_free(&page);
     text_free(&table);
     return exit_code;
@@ -232,10 +237,16 @@ static bool compose_stats(const void *context, struct span before, struct span n
     return stats_page(before, now, form, out, error, size);
 }
 
-/* What `stats` and `requests` have in common: exactly one way to show the page. */
+/* What is shown, and how, is one thing each. */
 static int check_ways(const struct options *o, const struct command *c)
 {
-    return o->json && o->watch ? misused(c, "with --json there is no", "--watch") : EX_OK;
+    if (o->json && o->watch)
+        return misused(c, "with --json there is no", "--watch");
+    if (o->rare && o->watch)
+        return misused(c, "with --rare there is no", "--watch");
+    if (o->all && !o->rare)
+        return misused(c, "only with --rare there is", "--all");
+    return EX_OK;
 }
 
 static int run_stats(int argc, char **argv, const struct command *c)
@@ -244,6 +255,8 @@ static int run_stats(int argc, char **argv, const struct command *c)
                                           {"url", required_argument, NULL, 'u'},
                                           {"json", no_argument, NULL, 'j'},
                                           {"watch", no_argument, NULL, 'w'},
+                                          {"rare", no_argument, NULL, 'R'},
+                                          {"all", no_argument, NULL, 'a'},
                                           {0}};
     static const struct watched watched = {.path = "/stats?recent", .compose = compose_stats};
     struct options o = read_options(c, argc, argv, ":c:h", names);
@@ -254,7 +267,7 @@ static int run_stats(int argc, char **argv, const struct command *c)
     if (exit_code == EX_OK)
         exit_code = url_of_daemon(&o, c, &url);
     if (exit_code == EX_OK)
-        exit_code = o.watch ? watch_run(url.at, &watched) : show_stats(url.at, o.json);
+        exit_code = o.watch ? watch_run(url.at, &watched) : show_stats(url.at, &o);
     text_free(&url);
     return exit_code;
 }
@@ -376,6 +389,7 @@ static const struct command commands[] = {
      "       trunkline check [-c FILE]\n"
      "       trunkline config [-c FILE]\n"
      "       trunkline stats [--url URL | -c FILE] [--json | --watch]\n"
+     "       trunkline stats --rare [--all] [--url URL | -c FILE] [--json]\n"
      "       trunkline requests [--upstream NAME] [--url URL | -c FILE] [--json | --watch]\n"
      "       trunkline pause|resume|reconnect|drain UPSTREAM | --all [--url URL | -c FILE]\n"
      "       trunkline reload [--url URL | -c FILE]\n"
@@ -401,9 +415,12 @@ static const struct command commands[] = {
      false},
     {"stats", run_stats,
      "Usage: trunkline stats [--url URL | -c FILE] [--json | --watch]\n"
+     "       trunkline stats --rare [--all] [--url URL | -c FILE] [--json]\n"
      "Shows the pools of a running daemon.\n" WHERE_IT_IS
      "  --json     the document as it is, rather than a table\n"
-     "  --watch    a page with rates per second, refreshed in place, until ^C or q\n",
+     "  --watch    a page with rates per second, refreshed in place, until ^C or q\n"
+     "  --rare     how often rare but legal branches were taken, instead of the pools\n"
+     "  --all      those that never were, too\n",
      false},
     {"requests", run_requests,
      "Usage: trunkline requests [--upstream NAME] [--url URL | -c FILE] [--json | --watch]\n"

@@ -141,17 +141,14 @@ static size_t count_in(const struct table *t, const char *state)
 /* "3 requests under way: 1 queued, 2 awaiting" */
 static void add_summary(const struct table *t)
 {
-#define X(name, word) word,
-    static const char *const states[] = {PROGRESS_STATES(X)};
-#undef X
     size_t count = json_array_size(t->requests);
     const char *before = ": ";
     struct text line = {0};
     text_printf(&line, "%zu request%s under way", count, count == 1 ? "" : "s");
-    for (size_t i = 0; i < COUNT_OF(states); i++) {
-        size_t n = count_in(t, states[i]);
+    for (enum progress_state i = 0; i < PROGRESS_COUNT; i++) {
+        size_t n = count_in(t, progress_word(i));
         if (n)
-            text_printf(&line, "%s%zu %s", before, n, states[i]);
+            text_printf(&line, "%s%zu %s", before, n, progress_word(i));
         before = n ? ", " : before;
     }
     add_line(t, &line);

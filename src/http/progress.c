@@ -3,9 +3,8 @@
 const char *progress_word(enum progress_state s)
 {
     static const char *const words[] = {
-#define X(name, word) [PROGRESS_##name] = (word),
-        PROGRESS_STATES(X)
-#undef X
+#define PROGRESS(constant, word, meaning) [PROGRESS_##constant] = (word),
+#include "http/progress.def"
     };
     return words[s];
 }

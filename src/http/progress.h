@@ -5,19 +5,11 @@
 
 #include <stdint.h>
 
-#define PROGRESS_STATES(X)                                                                         \
-    X(READING, "reading")       /* the request's body is gathered before anything is waited for */ \
-    X(GATED, "gated")           /* serialize_by, the rate, a weight or a hold delays it */         \
-    X(QUEUED, "queued")         /* all connections are busy, or the upstream is paused */          \
-    X(CONNECTING, "connecting") /* a connection is being opened for it */                          \
-    X(SENDING, "sending")       /* it has a connection, and is not sent whole */                   \
-    X(AWAITING, "awaiting")     /* it was sent whole; no head of a response has come */            \
-    X(RECEIVING, "receiving")   /* the response comes, or its client still reads it */
-
+/* progress.def has them, and what they mean. */
 enum progress_state {
-#define X(name, word) PROGRESS_##name,
-    PROGRESS_STATES(X)
-#undef X
+#define PROGRESS(constant, word, meaning) PROGRESS_##constant,
+#include "http/progress.def"
+    PROGRESS_COUNT
 };
 
 /* "gated" */

@@ -2,6 +2,7 @@
 
 #include <mbedtls/oid.h>
 
+#include "base/rare.h"
 #include "net/name_constraints.h"
 
 #define TRIES_MAX 8    /* paths that are given to mbedTLS: each costs signatures */
@@ -228,6 +229,7 @@ static uint32_t search(struct chain *c, uint32_t flags, const struct chain_peer 
     const mbedtls_x509_crt *leaf = c->path[0];
     for (mbedtls_x509_crt *at = leaf->next; at && s.shown_count < X509_SHOWN_MAX; at = at->next)
         s.shown[s.shown_count++] = at;
+    rare_note(RARE_CHAIN_OTHER_ORDER);
     extend(&s, leaf);
     return s.flags;
 }

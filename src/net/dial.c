@@ -6,6 +6,7 @@
 
 #include "base/descriptors.h"
 #include "base/duration.h"
+#include "base/rare.h"
 #include "net/stream_uv.h"
 
 #define HEAD_START_MS 250 /* RFC 8305 5: Connection Attempt Delay */
@@ -115,6 +116,7 @@ static enum failure failure_of(int status)
         descriptors_complain("dial", "a request gets no line");
     else if (status != UV_ENOBUFS && status != UV_ENOMEM)
         return FAILURE_CONNECTION_REFUSED;
+    rare_note(RARE_DIAL_NO_DESCRIPTOR);
     return FAILURE_CONNECTION_LIMIT_REACHED;
 }
 
@@ -170,6 +172,8 @@ static void proceed(struct dial *d)
         const struct sockaddr_storage *to = &d->addresses.at[d->next++];
         if (!is_permitted(d, to))
             continue;
+        if (d->tried)
+            rare_note(RARE_DIAL_NEXT_ADDRESS);
         attempt_start(d, to);
         if (d->next < d->addresses.count)
             deadline_in(&d->head_start, HEAD_START_MS);

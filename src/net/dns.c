@@ -7,6 +7,7 @@
 
 #include "base/duration.h"
 #include "base/log.h"
+#include "base/rare.h"
 #include "net/dns_memory.h"
 #include "net/resolver.h"
 
@@ -126,8 +127,10 @@ static void run_trim(struct task *t)
 {
     struct dns *dns = container_of(t, struct dns, trim);
     LIST_FOR (&dns->entries, e, struct dns_entry, link)
-        if (dns->entries.count > ENTRIES_MAX && is_free_to_go(e))
+        if (dns->entries.count > ENTRIES_MAX && is_free_to_go(e)) {
+            rare_note(RARE_DNS_TRIMMED);
             entry_free(e);
+        }
 }
 
 /* --------------------------------------------------------------- telling it */
@@ -205,6 +208,7 @@ static void keep_missing_family(struct dns_entry *e)
     bool was_whole = e->whole_until > 0;
     if (!was_whole || loop_now(e->dns->loop) >= e->whole_until + e->dns->limits.stale_ms)
         return;
+    rare_note(RARE_DNS_HALF);
     for (size_t i = 0; i < e->current.count; i++) {
         if (has_family(found, count, e->current.at[i].ss_family))
             continue;
@@ -279,6 +283,7 @@ static void failed(struct dns_entry *e)
     e->is_denied |= e->lookup.is_denied;
     plan_after_failure(e);
     if (!is_fresh(e) && may_be_stale(e)) {
+        rare_note(RARE_DNS_STALE);
         say_stale(e, detail);
         tell_found(e);
         return;
@@ -413,6 +418,7 @@ static void on_query_late(struct deadline *d)
     char detail[200];
     if (may_be_stale(e)) {
         e->is_late = true;
+        rare_note(RARE_DNS_LATE);
         dns_cancel(q);
         q->on_found(q->owner, &e->current);
         return;

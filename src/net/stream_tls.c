@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/rare.h"
 #include "net/tls_handshake.h"
 
 #define MAGIC 0x73746c73
@@ -96,8 +97,10 @@ static void finish_by_lower(struct stream_tls *s)
 {
     if (s->lower_end == STREAM_RESET)
         finish(s, STREAM_RESET, s->lower_why);
-    else
+    else {
+        rare_note(RARE_TLS_CUT);
         finish(s, STREAM_CUT, "closed without close_notify");
+    }
 }
 
 /* mbedTLS does not tell of the part of a record that it keeps: counted here, from the

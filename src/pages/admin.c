@@ -81,7 +81,14 @@ static struct exchange *send_in_pieces(const struct page *p, struct span type,
     return page_stream_open(p->admin->loop, r, p->request->is_head, source, p->events, p->owner);
 }
 
-static struct exchange *send_stats(const struct page *p, bool recent)
+static enum stats_extra extra_of(struct span query)
+{
+    if (span_is(query, SPAN("?recent")))
+        return STATS_RECENT;
+    return span_is(query, SPAN("?rare")) ? STATS_RARE : STATS_PLAIN;
+}
+
+static struct exchange *send_stats(const struct page *p, enum stats_extra extra)
 {
     const struct admin *a = p->admin;
     struct stats_source s = {.loop = a->loop,
@@ -92,7 +99,7 @@ static struct exchange *send_stats(const struct page *p, bool recent)
                              .draining = a->draining};
     a->count_clients(a->context, &s.clients);
     a->count_stored(a->context, &s.stored);
-    return send_in_pieces(p, SPAN("application/json"), stats_document_new(&s, recent));
+    return send_in_pieces(p, SPAN("application/json"), stats_document_new(&s, extra));
 }
 
 static struct exchange *send_metrics(const struct page *p)
@@ -290,7 +297,7 @@ struct exchange *admin_open(struct admin *a, const struct request *request,
     if (!span_is(request->method, SPAN("GET")) && !request->is_head)
         return refuse_method(&p, SPAN("GET, HEAD"));
     if (span_is(path, SPAN("/stats")))
-        return send_stats(&p, span_is(query, SPAN("?recent")));
+        return send_stats(&p, extra_of(query));
     if (span_is(path, SPAN("/requests")))
         return send_in_pieces(&p, SPAN("application/json"), requests_page_new(p.admin->under_way));
     if (span_is(path, SPAN("/metrics")))

@@ -15,58 +15,46 @@ static struct requests_page *page_of(struct page_source *base)
     return container_of(base, struct requests_page, base);
 }
 
-static void add_key(struct text *to, struct span key)
+static void add_bytes(struct text *to, struct span value)
 {
-    if (to->at[to->len - 1] != '{')
-        text_add(to, SPAN(","));
-    text_add(to, SPAN("\""));
-    text_add(to, key);
-    text_add(to, SPAN("\":"));
-}
-
-static void add_string(struct text *to, struct span key, struct span value)
-{
-    add_key(to, key);
     quote_add(to, value, true);
 }
 
-/* NULL: null. */
-static void add_word(struct text *to, struct span key, const char *word)
+static void add_word(struct text *to, const char *word)
 {
-    add_key(to, key);
     if (word)
         quote_add(to, span_of(word), true);
     else
         text_add(to, SPAN("null"));
 }
 
-/* 0: null. */
-static void add_line(struct text *to, uint64_t number)
+static void add_count(struct text *to, uint64_t n)
 {
-    add_key(to, SPAN("line"));
-    if (number)
-        text_add_number(to, number);
+    if (n)
+        text_add_number(to, n);
     else
         text_add(to, SPAN("null"));
 }
 
+static void add_ms(struct text *to, uint64_t us)
+{
+    text_printf(to, "%.3f", (double)us / 1000);
+}
+
+static void add_flag(struct text *to, bool flag)
+{
+    text_add(to, flag ? SPAN("true") : SPAN("false"));
+}
+
 static void add_request(struct text *to, const struct request_view *v, struct span target)
 {
-    text_add(to, SPAN("{"));
-    add_word(to, SPAN("id"), v->id->text);
-    add_key(to, SPAN("age_ms"));
-    text_printf(to, "%.3f", (double)v->age_us / 1000);
-    add_word(to, SPAN("client"), v->client);
-    add_word(to, SPAN("bot"), v->bot);
-    add_word(to, SPAN("upstream"), v->upstream);
-    add_string(to, SPAN("method"), v->method);
-    add_string(to, SPAN("target"), target);
-    add_word(to, SPAN("state"), progress_word(v->progress.state));
-    add_line(to, v->progress.line);
-    add_word(to, SPAN("address"), v->progress.address);
-    add_word(to, SPAN("sent"), sent_name(v->sent));
-    add_key(to, SPAN("left"));
-    text_add(to, v->left ? SPAN("true") : SPAN("false"));
+    const char *before = "{\"";
+#define REQUEST(key, kind, value, meaning)                                                         \
+    text_add_str(to, before);                                                                      \
+    text_add(to, SPAN(key "\":"));                                                                 \
+    add_##kind(to, value);                                                                         \
+    before = ",\"";
+#include "pages/requests.def"
     text_add(to, SPAN("}"));
 }
 

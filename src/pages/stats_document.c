@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "base/rare.h"
 #include "pages/json.h"
 #include "pages/recent_json.h"
 #include "pages/upstream_json.h"
@@ -35,6 +36,19 @@ static json_t *daemon_json(const struct stats_source *source)
     return o;
 }
 
+/* All of them, those that were never taken too. */
+static json_t *rare_json(void)
+{
+    json_t *all = json_array();
+    for (enum rare r = 0; r < RARE_COUNT; r++) {
+        json_t *o = json_object();
+#define BRANCH(key, value, meaning) json_place(o, key, value);
+#include "pages/stats_page.def"
+        CHECK(json_array_append_new(all, o) == 0);
+    }
+    return all;
+}
+
 /* ------------------------------------------------------------------ in pieces */
 
 struct document {
@@ -42,7 +56,7 @@ struct document {
     struct loop *loop;
     const struct totals *totals;
     json_t *daemon; /* until its piece is made */
-    bool recent;
+    enum stats_extra extra;
     struct pools_snapshot *pools;
     size_t row; /* the next of them */
 };
@@ -79,7 +93,7 @@ static void add_upstream(const struct document *d, struct text *to)
     struct pool_view view;
     pools_snapshot_view(d->pools, d->row, &view);
     json_t *row = upstream_json(&view);
-    if (d->recent)
+    if (d->extra == STATS_RECENT)
         json_place(row, "recent", recent_json(&view.stats->recent, loop_clock_us(d->loop)));
     if (d->row)
         text_add(to, SPAN(","));
@@ -89,9 +103,13 @@ static void add_upstream(const struct document *d, struct text *to)
 static void add_end(const struct document *d, struct text *to)
 {
     text_add(to, SPAN("]"));
-    if (d->recent) {
+    if (d->extra == STATS_RECENT) {
         text_add(to, SPAN(",\"recent_errors\":"));
         add_json(to, recent_errors_json(&d->totals->recent_errors));
+    }
+    if (d->extra == STATS_RARE) {
+        text_add(to, SPAN(",\"rare\":"));
+        add_json(to, rare_json());
     }
     text_add(to, SPAN("}"));
 }
@@ -120,14 +138,14 @@ static void free_document(struct page_source *base)
     free(d);
 }
 
-struct page_source *stats_document_new(const struct stats_source *s, bool recent)
+struct page_source *stats_document_new(const struct stats_source *s, enum stats_extra extra)
 {
     struct document *d = NEW(struct document);
     d->base = (struct page_source){next, free_document};
     d->loop = s->loop;
     d->totals = s->totals;
     d->daemon = daemon_json(s);
-    d->recent = recent;
+    d->extra = extra;
     d->pools = pools_snapshot_all(s->pools);
     return &d->base;
 }

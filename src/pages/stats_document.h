@@ -7,6 +7,10 @@
 #include "proxy/totals.h"
 #include "upstream/pools.h"
 
+/* What it shows beyond the plain document: the last five minutes of each upstream and the
+ * last failures (recent_json.h); the counts of rare branches (base/rare.h). */
+enum stats_extra { STATS_PLAIN, STATS_RECENT, STATS_RARE };
+
 /* What it shows. */
 struct stats_source {
     struct loop *loop;
@@ -21,6 +25,5 @@ struct stats_source {
 
 /* The daemon's numbers are those of now, an upstream's those of the moment at which its piece
  * is made. The source is borrowed for the call; its loop, pools and totals must outlive the
- * page. `recent` adds the last five minutes of each upstream and the last failures (see
- * recent_json.h). */
-struct page_source *stats_document_new(const struct stats_source *, bool recent);
+ * page. */
+struct page_source *stats_document_new(const struct stats_source *, enum stats_extra);

@@ -1,5 +1,6 @@
 #include "protocol/h1_conn.h"
 
+#include "base/rare.h"
 #include "base/state.h"
 #include "http/h1_write.h"
 #include "protocol/h1_exchange.h"
@@ -124,6 +125,7 @@ static void on_data(void *owner, const char *data, size_t len)
         return;
     struct h1_exchange *x = h->current;
     if (x == NULL) {
+        rare_note(RARE_H1_UNASKED);
         be_gone(h, CLOSE_PEER, "the origin sent bytes while it was idle");
         return;
     }
@@ -131,7 +133,10 @@ static void on_data(void *owner, const char *data, size_t len)
     const char *detail;
     switch (h1_exchange_feed(x, data, len, &why, &detail)) {
     case H1_FEED_OK: break;
-    case H1_FEED_STRAY: spoil(h); break;
+    case H1_FEED_STRAY:
+        rare_note(RARE_H1_BEHIND_ANSWER);
+        spoil(h);
+        break;
     case H1_FEED_BAD: fail(h, why, detail); break;
     case H1_FEED_SWITCHED: h1_exchange_switch(x); break;
     }

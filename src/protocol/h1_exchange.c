@@ -2,6 +2,7 @@
 
 #include <llhttp.h>
 
+#include "base/rare.h"
 #include "base/state.h"
 #include "http/framing.h"
 #include "http/h1_write.h"
@@ -148,6 +149,7 @@ static int on_cut(llhttp_t *parser)
 
 static int take_interim(struct h1_exchange *h)
 {
+    rare_note(RARE_H1_INTERIM);
     if (++h->interim > INTERIM_MAX)
         return refuse(h, FAILURE_HTTP_PROTOCOL_ERROR, "more than 16 interim responses");
     h->base.events->on_interim(h->base.owner, &h->parsed);
@@ -200,6 +202,8 @@ static int on_message_complete(llhttp_t *parser)
     struct h1_exchange *h = of(parser);
     if (h->response != H1_RESPONSE_BODY)
         return HPE_OK; /* an interim response, or a 101 */
+    if (h->request == H1_REQUEST_OPEN)
+        rare_note(RARE_H1_EARLY_ANSWER);
     enter_response(h, H1_RESPONSE_COMPLETE);
     h->conn_events->on_complete(h->conn);
     return HPE_PAUSED;
@@ -263,6 +267,7 @@ bool h1_exchange_eof(struct h1_exchange *h, bool orderly, bool reset, enum failu
     if (h->response >= H1_RESPONSE_COMPLETE)
         return true;
     if (h->response == H1_RESPONSE_BODY && h->parsed.framing == FRAMING_CLOSE && orderly) {
+        rare_note(RARE_H1_CLOSE_DELIMITED);
         llhttp_finish(&h->parser);
         return h->response == H1_RESPONSE_COMPLETE;
     }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/bucket.h"
+#include "base/rare.h"
 #include "base/state.h"
 #include "base/text.h"
 #include "protocol/h2_session.h"
@@ -215,8 +216,10 @@ static void on_complete(void *owner, struct h2_exchange *x)
     struct h2_conn *h = of_owner(owner);
     int32_t id = h2_exchange_id(x);
     nghttp2_session *session = h->session.nghttp2;
-    if (nghttp2_session_get_stream_local_close(session, id) != 1) /* RFC 9113 8.1 */
+    if (nghttp2_session_get_stream_local_close(session, id) != 1) { /* RFC 9113 8.1 */
+        rare_note(RARE_H2_EARLY_ANSWER);
         nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, id, NGHTTP2_NO_ERROR);
+    }
     detach(h, x);
     h2_exchange_end(x);
 }
@@ -237,6 +240,7 @@ static void fail_refused(struct h2_conn *h, struct h2_exchange *x)
 /* The origin wants this request in HTTP/1.1 (RFC 9113 7), so it has not processed it. */
 static void fail_http1_required(struct h2_conn *h, struct h2_exchange *x)
 {
+    rare_note(RARE_H2_HTTP1_REQUIRED);
     h->base.wants_http1 = true;
     struct verdict v =
         verdict_make(FAILURE_CONNECTION_TERMINATED, detach(h, x),
@@ -248,6 +252,7 @@ static void fail_http1_required(struct h2_conn *h, struct h2_exchange *x)
 static void fail_reset(struct h2_conn *h, struct h2_exchange *x, uint32_t code)
 {
     char detail[80];
+    rare_note(RARE_H2_RESET);
     snprintf(detail, sizeof detail, "the origin reset the stream (%s)",
              nghttp2_http2_strerror(code));
     enum sent sent = detach(h, x);
@@ -257,9 +262,10 @@ static void fail_reset(struct h2_conn *h, struct h2_exchange *x, uint32_t code)
 static void on_closed(void *owner, struct h2_exchange *x, uint32_t code, bool by_origin)
 {
     struct h2_conn *h = of_owner(owner);
-    if (code == NGHTTP2_REFUSED_STREAM && !h2_exchange_began(x))
+    if (code == NGHTTP2_REFUSED_STREAM && !h2_exchange_began(x)) {
+        rare_note(RARE_H2_REFUSED);
         fail_refused(h, x);
-    else if (code == NGHTTP2_HTTP_1_1_REQUIRED && by_origin && !h2_exchange_began(x))
+    } else if (code == NGHTTP2_HTTP_1_1_REQUIRED && by_origin && !h2_exchange_began(x))
         fail_http1_required(h, x);
     else if (by_origin)
         fail_reset(h, x, code);
@@ -274,6 +280,7 @@ static void on_unsent(void *owner, int32_t id)
         struct h2_exchange *x = h2_exchange_of(k);
         if (h2_exchange_id(x) != id)
             continue;
+        rare_note(RARE_H2_UNSENT);
         fail_refused(h, x);
         return;
     }
@@ -298,8 +305,10 @@ static void on_settings(void *owner)
     h->base.allowed = h2_session_allowed(&h->session);
     if (before == CONN_UNSAID || h->base.allowed > before)
         tell_later(h, NEWS_MORE_ROOM);
-    else if (h->base.allowed < before)
+    else if (h->base.allowed < before) {
+        rare_note(RARE_H2_FEWER_STREAMS);
         tell_later(h, NEWS_LESS_ROOM);
+    }
 }
 
 /* Of several reasons to leave the first counts. */
@@ -316,6 +325,7 @@ static void leave(struct h2_conn *h, enum close_reason why, const char *words)
 static void on_goaway(void *owner, uint32_t code)
 {
     struct h2_conn *h = of_owner(owner);
+    rare_note(RARE_H2_GOAWAY);
     h->base.wants_http1 |= code == NGHTTP2_HTTP_1_1_REQUIRED;
     leave(h, h->open.count ? CLOSE_RESPONSE : CLOSE_PEER, "the origin sent GOAWAY");
 }
@@ -395,6 +405,7 @@ static void send_ping(struct h2_conn *h)
 
 static void doubt(struct h2_conn *h)
 {
+    rare_note(RARE_H2_DOUBTED);
     h->base.awaited_until = h->asked_at + H2_DOUBT_MS;
     enter_proof(h, H2_PROOF_DOUBTED);
     tell_later(h, NEWS_LESS_ROOM);
@@ -463,6 +474,7 @@ static void on_reset(struct conn *c, struct h2_exchange *x, uint32_t code)
 
 static void on_misdirected(struct conn *c)
 {
+    rare_note(RARE_H2_MISDIRECTED);
     leave(self(c), CLOSE_RESPONSE, "the origin answered 421 (Misdirected Request)");
 }
 

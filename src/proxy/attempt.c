@@ -22,6 +22,8 @@
  * lent, the queues bound the wait. */
 #include "proxy/attempt.h"
 
+#include "base/rare.h"
+
 #define MAGIC 0x61747470
 #define UNREAD_MAX (1024 * 1024) /* of a response that nobody reads */
 
@@ -141,6 +143,7 @@ static void on_body(void *owner, const char *data, size_t len)
     struct attempt *a = self(owner);
     clocks_active(a->clocks);
     if (a->unread_room < len) {
+        rare_note(RARE_RESPONSE_UNREAD);
         struct verdict why = verdict_make(FAILURE_NONE, SENT_YES, "nobody reads the response");
         a->events->on_failed(a->owner, &why, false);
         return;

@@ -30,6 +30,7 @@
 #include "proxy/fetch.h"
 
 #include "base/log.h"
+#include "base/rare.h"
 #include "proxy/attempt.h"
 #include "proxy/tunnel.h"
 #include "upstream/dedicated.h"
@@ -213,6 +214,8 @@ static void on_lost(void *owner, const struct verdict *v)
     struct fetch *f = self(owner);
     bool again = may_go_again(f, v);
     log_lost(f, v, again);
+    if (again && v->sent == SENT_NO && !v->undone)
+        rare_note(RARE_REQUEST_UNSENT_AGAIN);
     if (!again)
         fail(f, v, false);
     else if (v->sent == SENT_NO || v->undone)
@@ -231,6 +234,7 @@ static bool on_answer(void *owner, const struct response *r)
     LOG(DEBUG, pool_origin(f->order.pool)->name,
         "attempt %u was answered 421; trying again on a new connection id=%s", f->tries,
         request_id_text(&f->order.id));
+    rare_note(RARE_REQUEST_ELSEWHERE);
     f->elsewhere = true;
     attempt_give_up(&f->attempt);
     dedicated_close(&f->dedicated);
@@ -467,6 +471,7 @@ bool fetch_follow(struct exchange *x, const struct exchange_events *events, void
         return false;
     if (is_needed)
         pool_gave_way(f->order.pool);
+    rare_note(RARE_REQUEST_FOLLOWED);
     enter(f, FETCH_FOLLOWED);
     f->base.events = events;
     f->base.owner = owner;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/duration.h"
+#include "base/rare.h"
 #include "net/stream_tls.h"
 #include "protocol/h1_conn.h"
 #include "protocol/h2_conn.h"
@@ -124,6 +125,7 @@ static const struct dial_events dial_events;
 static void try_again(struct connecting *c)
 {
     const struct connect_env *env = c->connector->env;
+    rare_note(RARE_TLS_OLDER);
     stream_close(c->stream);
     c->stream = NULL;
     deadline_stop(&c->deadline);

@@ -2,6 +2,7 @@
 
 #include "base/duration.h"
 #include "base/log.h"
+#include "base/rare.h"
 #include "upstream/pool_internal.h"
 
 static size_t established(const struct pool *p)
@@ -138,6 +139,7 @@ void pool_gave_way(struct pool *p)
         p->gave_way = 0;
         p->gave_way_ms = now;
     }
+    rare_note(RARE_READER_GAVE_WAY);
     p->gave_way++;
 }
 
@@ -181,12 +183,14 @@ static void on_deadline(struct deadline *d)
     struct pool *p = w->pool;
     MAGIC_CHECK(p, POOL_MAGIC);
     if (w->alone.on) { /* it has hoped long enough */
+        rare_note(RARE_ORDER_SHARES);
         list_remove(&w->alone);
         deadline_at(&w->deadline, due_of(w));
         serve(p);
         return;
     }
     if (loop_now(p->loop) < w->until_ms && is_dialled_for(p, w)) {
+        rare_note(RARE_QUEUE_CONNECTS);
         deadline_at(&w->deadline, w->until_ms);
         return;
     }

@@ -210,6 +210,6 @@ def test_completion_offers_the_names(daemon, origin, tmp_path):
         assert completions(f'{exe} {verb} --url {d.url} ') == ['ex', 'two', '--all', '-c', '--url', '--help']
     assert completions(f'{exe} pause --url={d.url} t') == completions(f'{exe} pause -c {d.conf_path} t') == ['two']
     assert completions(f'{exe} pause -c {file} q') == completions(f'{exe} doctor -c {file} q') == ['quiet']
-    assert completions(f'{exe} stats --url {d.url} ') == ['-c', '--url', '--json', '--watch', '--help']
+    assert completions(f'{exe} stats --url {d.url} ') == ['-c', '--url', '--json', '--watch', '--rare', '--all', '--help']
     assert completions(f'{exe} requests --url {d.url} ') == ['-c', '--url', '--upstream', '--json', '--watch', '--help']
     assert completions(f'{exe} requests --url {d.url} --upstream ') == ['ex', 'two']

@@ -106,7 +106,7 @@ static json_t *parse(bool recent)
                                  .draining = admin.draining};
     count_clients(&admin, &shown.clients);
     count_stored(&admin, &shown.stored);
-    struct page_source *source = stats_document_new(&shown, recent);
+    struct page_source *source = stats_document_new(&shown, recent ? STATS_RECENT : STATS_PLAIN);
     struct text document = {0};
     while (source->next(source, &document))
         ;

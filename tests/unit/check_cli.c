@@ -163,7 +163,7 @@ START_TEST(verbs_for_all_want_to_be_told)
         snprintf(line, sizeof line, "%s --all binance", verbs[i]);
         fails(line, EX_USAGE, "with the name of an upstream there is no '--all'");
     }
-    fails("stats --all", EX_USAGE, "unknown option '--all'");
+    fails("stats --all", EX_USAGE, "only with --rare there is '--all'");
 }
 END_TEST
 
