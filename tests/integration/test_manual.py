@@ -2,9 +2,10 @@
 import pathlib
 import re
 
-from lib.behaviour import reply
+from lib.behaviour import Gate, reply
 from lib.daemon import binary, free_port, upstream
 from lib.promise import works
+from lib.wire import background, eventually
 
 
 def page(name):
@@ -46,6 +47,22 @@ def test_every_key_of_stats_has_its_entry(daemon, origin):
     assert sorted(one['connections']['closed']) == sorted(entries('REASONS'))
     assert sorted(stats['bots']['grid1']) == sorted(entries('BOTS'))
     assert sorted([*recent, *errors[0]]) == sorted(entries('THE LAST FIVE MINUTES'))
+
+
+def test_requests_and_rare_branches_have_their_entries(daemon, origin):
+    """The keys of /requests in their order, the states that exist, and every row of /stats?rare."""
+    d = daemon(upstream('ex', origin))
+    gate = Gate()
+    origin.on('/held', gate)
+    call = background(lambda: d.get('/ex/held'))
+    row = eventually(lambda: d.get('/requests').json()['requests'])[0]
+    gate.release()
+    call.result()
+    named = entries('REQUESTS UNDER WAY')
+    assert [*row] == named[:len(row)] and row['state'] in named[len(row):]
+    rare = d.get('/stats?rare').json()['rare']
+    named = entries('RARE BRANCHES')
+    assert [*rare[0]] == named[:3] and [f'{r["name"]} ({r["place"]})' for r in rare] == named[3:]
 
 
 def test_every_metric_has_its_entry(daemon, origin):

@@ -288,3 +288,21 @@ def test_watch(daemon, origin):
         watch.terminate()
         assert watch.wait(20) == 0
     assert call.result().status == 200
+
+
+# ------------------------------------------------------------------------------------------ rare branches
+
+def test_rare_branches(daemon, origin):
+    """Counted from 0; the table leaves out what never happened, --all does not; the plain /stats has none of it."""
+    d = daemon(upstream('ex', origin))
+    assert d.cli('stats', '--rare').stdout == 'no rare branch was taken since the start\n'
+    origin.on('/hints', reply(early=[(103, [])]))
+    assert d.get('/ex/hints').status == 200
+    rare = {r['name']: r['count'] for r in d.get('/stats?rare').json()['rare']}
+    assert rare['h1_interim'] == 1 and sum(rare.values()) == 1
+    assert 'rare' not in d.get('/stats').json()
+    table = d.cli('stats', '--rare').stdout.splitlines()
+    assert len(table) == 2 and table[1].split() == ['h1_interim', 'protocol/h1_exchange.c', '1']
+    assert len(d.cli('stats', '--rare', '--all').stdout.splitlines()) == len(rare) + 1
+    assert d.cli('stats', '--rare', '--watch').returncode == d.cli('stats', '--all').returncode == 64
+    assert 'rare' in json.loads(d.cli('stats', '--rare', '--json').stdout)
