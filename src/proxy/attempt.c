@@ -103,7 +103,7 @@ static void on_deadline(struct deadline *d)
 static void on_interim(void *owner, const struct response *r)
 {
     struct attempt *a = self(owner);
-    a->told->events->on_interim(a->told->owner, r);
+    a->fetch->events->on_interim(a->fetch->owner, r);
 }
 
 /* The beginning of the body says until when the exchange holds us off, or says nothing. */
@@ -184,7 +184,7 @@ static void on_drain(void *owner)
 {
     struct attempt *a = self(owner);
     a->upload->blocked = false;
-    a->told->events->on_drain(a->told->owner);
+    a->fetch->events->on_drain(a->fetch->owner);
 }
 
 /* ------------------------------------------------------------------- the request */
@@ -210,7 +210,7 @@ static void send_gathered(struct attempt *a)
     if (a->upload->complete)
         attempt_finish(a);
     else if (goes_on)
-        a->told->events->on_drain(a->told->owner);
+        a->fetch->events->on_drain(a->fetch->owner);
 }
 
 static struct exchange *open_on(struct attempt *a, struct line *line)
@@ -267,7 +267,7 @@ void attempt_resume(struct attempt *a)
 void attempt_follow(struct attempt *a)
 {
     a->unread_room = UNREAD_MAX;
-    peek_redirect(&a->peek, a->told->events, a->told->owner);
+    peek_redirect(&a->peek, a->fetch->events, a->fetch->owner);
     if (a->clocks->paused)
         attempt_resume(a);
     clocks_follow(a->clocks, a->order->is_order);
@@ -302,7 +302,7 @@ void attempt_init(struct attempt *a)
                                    .on_seen = on_seen,
                                    .upstream = pool_origin(o->pool)->name,
                                    .id = &o->id},
-              o->timing, a->told->events, a->told->owner);
+              o->timing, a->fetch->events, a->fetch->owner);
     deadline_init(&a->deadline, o->loop, on_deadline);
 }
 

@@ -23,7 +23,7 @@
 STATE_TYPE(attempt, ATTEMPT_STATES)
 
 struct attempt_events {
-    /* The head of a response, before anybody hears of it. False: the owner has given the
+    /* The head of a response, before it is passed on. False: the owner has given the
      * try up (attempt_give_up()), and the response is dropped. */
     bool (*on_answer)(void *owner, const struct response *);
     /* Instead of on_end: the response is this 101, and the connection's stream is the
@@ -44,8 +44,8 @@ struct attempt {
     const struct attempt_events *events;
     void *owner;
     const struct fetch_order *order;
-    const struct exchange *told; /* its events hear the response */
-    struct clocks *clocks;       /* what outlasts a try */
+    const struct exchange *fetch; /* whose events the response is passed on to */
+    struct clocks *clocks;        /* what outlasts a try */
     struct upload *upload;
     struct delivery *delivery;
     /* ---- */
@@ -82,8 +82,8 @@ void attempt_resume(struct attempt *);
 /* Has the present try been sent whole? Then its outcome can be followed. */
 bool attempt_is_sent(const struct attempt *);
 
-/* The request's owner is gone; `told` hears the rest of the response, which nobody reads:
- * within limits (see fetch_follow()). */
+/* The request's client has disconnected; the events of `fetch` have changed. The rest of the
+ * response is read within limits (see fetch_follow()). */
 void attempt_follow(struct attempt *);
 
 /* How far the present try has come; between two tries nothing is changed. */

@@ -224,8 +224,9 @@ static void on_lost(void *owner, const struct verdict *v)
         pass_gate(f);
 }
 
-/* RFC 9110 15.5.20: misdirected, so not acted on, whatever its method. What a line that
- * was opened for it says to it is the answer. */
+/* A 421 (Misdirected Request, RFC 9110 15.5.20) says that the request was not acted on,
+ * whatever its method, so it is sent once more, on a connection that has carried nothing
+ * before. The response there is final, even if it is a 421 again. */
 static bool on_answer(void *owner, const struct response *r)
 {
     struct fetch *f = self(owner);
@@ -495,7 +496,7 @@ static void init_attempt(struct fetch *f)
     a->events = &attempt_events;
     a->owner = f;
     a->order = &f->order;
-    a->told = &f->base;
+    a->fetch = &f->base;
     a->clocks = &f->clocks;
     a->upload = &f->upload;
     a->delivery = &f->delivery;

@@ -7,7 +7,7 @@
 #include "proxy/record.h"
 #include "proxy/rewrite.h"
 
-/* `rewrite` is that of the request. The fetch fills the record's timing, and takes from it
- * who asks. `total_ms`: until the head of the response; 0: no limit. */
+/* `rewrite` is that of the request. The fetch fills the record's timing, and takes
+ * the bot's name from it. `total_ms`: until the head of the response; 0: no limit. */
 struct fetch_order fetch_order_of(const struct rewrite *rewrite, struct loop *, struct pool *,
                                   struct record *, uint64_t total_ms);

@@ -400,22 +400,22 @@ static void cancel(struct exchange *x)
 }
 
 /* The events of a client that has disconnected. */
-static void hear_no_head(void *owner, const struct response *r)
+static void ignore_head(void *owner, const struct response *r)
 {
     (void)owner, (void)r;
 }
 
-static void hear_no_body(void *owner, const char *data, size_t len)
+static void ignore_body(void *owner, const char *data, size_t len)
 {
     (void)owner, (void)data, (void)len;
 }
 
-static void hear_no_end(void *owner, const struct fields *trailers)
+static void ignore_end(void *owner, const struct fields *trailers)
 {
     (void)owner, (void)trailers;
 }
 
-static void hear_no_drain(void *owner)
+static void ignore_drain(void *owner)
 {
     (void)owner;
 }
@@ -440,11 +440,11 @@ static void take_over_request(struct transaction *t)
 /* False: the request was not sent whole, and is to be cancelled. */
 static bool leave(struct exchange *x)
 {
-    static const struct exchange_events nobody = {.on_interim = hear_no_head,
-                                                  .on_head = hear_no_head,
-                                                  .on_body = hear_no_body,
-                                                  .on_end = hear_no_end,
-                                                  .on_drain = hear_no_drain};
+    static const struct exchange_events no_client = {.on_interim = ignore_head,
+                                                     .on_head = ignore_head,
+                                                     .on_body = ignore_body,
+                                                     .on_end = ignore_end,
+                                                     .on_drain = ignore_drain};
     struct transaction *t = self(x);
     bool goes_on = (t->state == TRANSACTION_ASKING || t->state == TRANSACTION_RELAYING) &&
                    t->failure.error == FAILURE_NONE;
@@ -453,7 +453,7 @@ static bool leave(struct exchange *x)
     t->tally.record.left = true;
     enter(t, TRANSACTION_FOLLOWED);
     take_over_request(t);
-    t->base.events = &nobody;
+    t->base.events = &no_client;
     t->base.owner = NULL;
     list_push_back(t->order.followed, &t->link);
     return true;
