@@ -1,5 +1,5 @@
-# Reads src/config/config.def and calls row() for each directive, then finish(); the program
-# that goes with this one defines both. For row() the facts of the directive are in:
+# Reads src/config/config.def, over rows.awk, and calls directive() for each directive, then
+# finish(); the program that goes with the two defines both. For directive() the facts are in:
 #
 #   name      its name
 #   scope     GLOBAL, UPSTREAM, DEFAULTS or PATH
@@ -10,79 +10,54 @@
 #   words     the words of a choice, "allow, deny", or ""
 #   form      what the text must be, or ""
 #   meaning   its text
-#
-# Anything that is not a row ends it with an error: no directive can go missing.
 
-{ text = text $0 "\n" }
-
-END {
-    gsub(/\n#[^\n]*/, "", text)
-    while (match(text, /\/\*([^*]|\*+[^*\/])*\*+\//))
-        text = substr(text, 1, RSTART - 1) substr(text, RSTART + RLENGTH)
-    skip()
-    while (text != "") {
-        scope = word()
-        token("(")
-        if (scope == "TYPE")
-            read_type()
-        else if (scope ~ /^(GLOBAL|UPSTREAM|DEFAULTS|PATH)$/)
-            read_row()
-        else
-            fail("no row")
-        token(")")
-        skip()
-    }
-    if (!rows)
-        fail("no rows")
-    finish()
-}
-
-function read_type(    type_name) {
-    type_name = word(); token(",")
-    word(); token(",")
-    labels[type_name] = string()
-}
-
-function read_row() {
-    type = word(); token(",")
-    if (!(type in labels))
-        fail("unknown type " type)
-    type = labels[type]
-    name = word(); token(",")
-    initial = literal_or_word(); token(",")
-    bounds(); token(",")
-    meaning = string()
-    row()
-    rows++
-}
-
-function bounds(    kind) {
-    range = unit = words = form = ""
-    kind = word()
-    if (kind == "ANY")
+function row(macro, n, arg) {
+    if (macro == "TYPE") {
+        labels[arg[1]] = arg[3]
         return
-    token("(")
-    if (kind == "RANGE_OF") {
-        unit = string(); token(",")
-        kind = "RANGE"
     }
-    if (kind == "RANGE") {
-        range = string(); token(",")
-        range = range " to " string()
-    } else if (kind == "MUST_BE") {
-        word(); token(",")
-        form = string()
-    } else if (kind == "ONE_OF" || kind == "KNOWN") {
-        word()
-        while (next_is(",")) {
-            token(",")
-            word(); token("(")
-            words = words (words == "" ? "" : ", ") string(); token(",")
-            word(); token(")")
-        }
-    } else
-        fail("unknown bounds " kind)
-    token(")")
+    if (macro !~ /^(GLOBAL|UPSTREAM|DEFAULTS|PATH)$/ || n != 5 || !(arg[1] in labels))
+        fail("not a directive: " macro " " arg[2])
+    scope = macro
+    type = labels[arg[1]]
+    name = arg[2]
+    initial = arg[3] ~ /^(NONE|REQUIRED)$/ ? tolower(arg[3]) : arg[3]
+    read_bounds(arg[4])
+    meaning = arg[5]
+    directive()
+}
+
+# RANGE("1", "16") and so on.
+function read_bounds(bounds,    kind, strings, n, i) {
+    range = unit = words = form = ""
+    kind = bounds
+    sub(/[^A-Z_].*/, "", kind)
+    n = strings_of(bounds, strings)
+    if (kind == "RANGE" && n == 2)
+        range = strings[1] " to " strings[2]
+    else if (kind == "RANGE_OF" && n == 3) {
+        unit = strings[1]
+        range = strings[2] " to " strings[3]
+    } else if (kind == "MUST_BE" && n == 1)
+        form = strings[1]
+    else if ((kind == "ONE_OF" || kind == "KNOWN") && n > 1)
+        for (i = 1; i <= n; i++)
+            words = words (i > 1 ? ", " : "") strings[i]
+    else if (bounds != "ANY")
+        fail("bounds of " name ": " bounds)
+}
+
+# Fills `found` with the strings in a piece of C.
+function strings_of(piece, found,    rest, n) {
+    rest = text
+    text = piece
+    split("", found)
+    while (index(text, "\"")) {
+        text = substr(text, index(text, "\"") + 1)
+        found[++n] = string()
+    }
+    text = rest
+    return n + 0
 }
 
 # Where a directive may be set, in words.
@@ -95,57 +70,4 @@ function scope_words() {
 function type_words() {
     return type (unit != "" ? (type ~ /^list/ ? ", each a " : type == "number" ? " of " : ", of ") unit : "") \
         (form != "" ? (type ~ /^list/ ? ", each " : ": ") form : "") (words != "" ? " " words : "")
-}
-
-function fail(why) {
-    print "config.def: " why " near: " substr(text, 1, 60) >"/dev/stderr"
-    exit 1
-}
-
-function skip() { sub(/^[ \t\r\n]+/, "", text) }
-
-function next_is(c) {
-    skip()
-    return substr(text, 1, 1) == c
-}
-
-function token(c) {
-    if (!next_is(c))
-        fail("no " c)
-    text = substr(text, 2)
-}
-
-function word(    found) {
-    skip()
-    if (!match(text, /^[A-Za-z_][A-Za-z0-9_]*/))
-        fail("no word")
-    found = substr(text, 1, RLENGTH)
-    text = substr(text, RLENGTH + 1)
-    return found
-}
-
-function literal_or_word() {
-    return next_is("\"") ? string() : tolower(word())
-}
-
-# A C string, or several in a row.
-function string(    found, c, any) {
-    while (next_is("\"")) {
-        any = 1
-        text = substr(text, 2)
-        while ((c = substr(text, 1, 1)) != "\"") {
-            if (c == "" || c == "\n")
-                fail("an open string")
-            if (c == "\\") {
-                text = substr(text, 2)
-                c = substr(text, 1, 1)
-            }
-            found = found c
-            text = substr(text, 2)
-        }
-        text = substr(text, 2)
-    }
-    if (!any)
-        fail("no string")
-    return found
 }

@@ -1,7 +1,7 @@
 # Reads the rows of .def tables, MACRO(argument, …), and calls row(macro, n, arg) for each:
-# arg[1…n] are its arguments as written, strings without their quotes and joined. The file
-# that goes with it defines row() and finish(). A row that cannot be read ends it with an
-# error, so that no row can go missing.
+# arg[1…n] are its arguments as written, strings without their quotes and joined; strings
+# inside brackets keep theirs. The file that goes with it defines row() and finish(). A row
+# that cannot be read ends it with an error, so that no row can go missing.
 
 FNR == 1 { text = text "\n" }
 /^#/ { next }
@@ -37,7 +37,7 @@ function read_arguments(    c, depth) {
         if (c == "")
             fail("a row without an end")
         else if (c == "\"")
-            arg[count] = arg[count] string()
+            arg[count] = arg[count] (depth ? literal() : string())
         else if (c == ")" && depth == 0)
             break
         else if (c == "," && depth == 0)
@@ -46,6 +46,13 @@ function read_arguments(    c, depth) {
             arg[count] = arg[count] c
         depth += (c == "(") - (c == ")")
     }
+}
+
+# A C string as it is written, its opening quote read already.
+function literal(    before) {
+    before = text
+    string()
+    return "\"" substr(before, 1, length(before) - length(text))
 }
 
 # A C string, its opening quote read already.
