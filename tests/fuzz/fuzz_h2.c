@@ -1,21 +1,26 @@
-/* An HTTP/2 line, three requests on it, and whatever its origin says. The input's
- * first bytes say how the requests go out, where an asker leaves or pauses, and how
- * the records are cut; the rest is the origin's. Checks that each asker hears of one
- * end, that nothing comes after it, and that the line's room is never negative. */
+/* An HTTP/2 connection, three requests on it, and whatever its origin says. The input's
+ * first bytes say how the requests are sent, where an owner cancels or pauses, and how
+ * the records are cut; the rest is the origin's. Checks that each owner hears of one
+ * end, that nothing comes after it, and that what is open is counted right. */
 #include <stdio.h>
 
-#include "../unit/asker.h"
 #include "../unit/fake_stream.h"
+#include "../unit/recorder.h"
 #include "protocol/h2_conn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define ASKERS 3
+#define OWNERS 3
+#define LARGE_BODY 64
+
+enum { LARGE = 0x40, EXPIRES = 0x80, CLOCK = 4, FULL = 8 };
 
 struct plan {
-    uint8_t methods; /* two bits each: GET, HEAD, POST sent, POST not yet sent */
-    uint8_t asker;   /* where the first leaves, and the second pauses */
-    uint8_t end;     /* enum stream_end, or none; above: the clock runs on */
+    uint8_t methods; /* two bits each: GET, HEAD, POST sent, POST not yet sent; above: bodies
+                        are larger than what is gathered, and what is left expires */
+    uint8_t owner;   /* where the first cancels, and the second pauses; above: the third, too */
+    uint8_t end;     /* enum stream_end, or none; above: the clock runs on, or the stream is
+                        full at first */
     uint8_t piece;   /* bytes per record; 0: all in one; the loop turns after each */
 };
 
@@ -25,7 +30,7 @@ struct run {
     struct fake_stream stream;
     struct conn *conn; /* NULL: it was gone */
     struct conn_traffic traffic;
-    struct asker askers[ASKERS];
+    struct recorder owners[OWNERS];
     struct text heard;
     unsigned gones;
 };
@@ -33,7 +38,7 @@ struct run {
 static void on_room(void *owner)
 {
     struct run *r = owner;
-    CHECK(r->gones == 0 && conn_load(r->conn) <= ASKERS);
+    CHECK(r->gones == 0 && conn_load(r->conn) <= OWNERS);
 }
 
 static void on_gone(void *owner, enum close_reason why, const char *detail)
@@ -57,9 +62,17 @@ static void begin(struct run *r)
     r->conn->traffic = &r->traffic;
 }
 
-static enum asker_event moment(unsigned bits)
+static enum recorder_event moment(unsigned bits)
 {
-    return bits <= ASKER_BODY ? (enum asker_event)bits : ASKER_NONE;
+    return bits <= RECORDER_BODY ? (enum recorder_event)bits : RECORDER_NONE;
+}
+
+static void send_body(struct run *r, struct exchange *x)
+{
+    static const char piece[8192];
+    bool more = exchange_body(x, "body", 4);
+    for (size_t n = 0; more && r->plan.methods & LARGE && n < LARGE_BODY; n++)
+        more = exchange_body(x, piece, sizeof piece);
 }
 
 static void ask(struct run *r, size_t i)
@@ -72,11 +85,11 @@ static void ask(struct run *r, size_t i)
                              .framing = method >= 2 ? FRAMING_CHUNKED : FRAMING_NONE,
                              .is_head = method == 1,
                              .header_limit = 512};
-    struct asker *a = &r->askers[i];
-    asker_init(a, &r->heard);
-    a->exchange = conn_open(r->conn, &q, &asker_events, a);
+    struct recorder *a = &r->owners[i];
+    recorder_init(a, &r->heard);
+    a->exchange = conn_open(r->conn, &q, &recorder_events, a);
     if (method >= 2)
-        (void)!exchange_body(a->exchange, "body", 4);
+        send_body(r, a->exchange);
     if (method != 3)
         exchange_finish(a->exchange, &none);
 }
@@ -103,21 +116,32 @@ static void feed(struct run *r, const char *at, size_t len)
 
 static void check_ends(const struct run *r, size_t i)
 {
-    const struct asker *a = &r->askers[i];
+    const struct recorder *a = &r->owners[i];
     CHECK(a->ended + a->failed <= 1 && (a->exchange == NULL || a->ended + a->failed == 0));
     CHECK(a->failed == 0 || (a->verdict.error != FAILURE_NONE && a->verdict.detail[0]));
     CHECK(a->failed == 0 || a->verdict.sent == SENT_NO || r->stream.base.taken > 0);
 }
 
+static void give_up(const struct run *r, struct recorder *a)
+{
+    struct exchange *x = a->exchange;
+    if (x == NULL)
+        return;
+    a->exchange = NULL;
+    if (r->plan.methods & EXPIRES)
+        exchange_expire(x);
+    else
+        exchange_cancel(x);
+}
+
 static void finish(struct run *r)
 {
-    for (size_t i = 0; i < ASKERS; i++) {
-        if (r->askers[i].exchange)
-            exchange_resume(r->askers[i].exchange);
+    for (size_t i = 0; i < OWNERS; i++) {
+        if (r->owners[i].exchange)
+            exchange_resume(r->owners[i].exchange);
         loop_turn(r->loop, false);
         check_ends(r, i);
-        if (r->askers[i].exchange)
-            asker_cancel(&r->askers[i]);
+        give_up(r, &r->owners[i]);
     }
     loop_turn(r->loop, false);
     if (r->conn)
@@ -137,13 +161,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     r.plan = (struct plan){data[0], data[1], data[2], data[3]};
     begin(&r);
     greet(&r);
-    for (size_t i = 0; i < ASKERS; i++)
+    r.stream.stuck = r.plan.end & FULL;
+    for (size_t i = 0; i < OWNERS; i++)
         ask(&r, i);
-    r.askers[0].cancel_in = moment(r.plan.asker & 7);
-    r.askers[1].pause_in = moment(r.plan.asker >> 3 & 7);
+    r.owners[0].cancel_in = moment(r.plan.owner & 7);
+    r.owners[1].pause_in = moment(r.plan.owner >> 3 & 7);
+    r.owners[2].cancel_in = moment(r.plan.owner >> 6);
+    loop_turn(r.loop, false);
+    r.stream.stuck = false;
+    fake_stream_take(&r.stream, stream_queued(&r.stream.base) / 2);
     loop_turn(r.loop, false);
     feed(&r, (const char *)data + sizeof r.plan, size - sizeof r.plan);
-    if (r.plan.end & 4)
+    if (r.plan.end & CLOCK)
         loop_skip(r.loop, H2_BUSY_PING_MS + H2_PONG_MS + 1);
     if ((r.plan.end & 3) <= STREAM_RESET && r.conn)
         fake_stream_end(&r.stream, (enum stream_end)(r.plan.end & 3));

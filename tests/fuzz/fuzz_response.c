@@ -1,18 +1,18 @@
-/* An HTTP/1.1 line fed with anything, in any cuts, by an origin that may end at
- * any point, for an asker that may leave or pause at any point: exactly one end,
- * nothing after it, and a line used again only after one whole answer. */
+/* An HTTP/1.1 connection that is fed anything, in any cuts, by an origin that may end at
+ * any point, for an owner that may cancel or pause at any point: exactly one end,
+ * nothing after it, and a connection that is used again only after one whole response. */
 #include <llhttp.h>
 
-#include "../unit/asker.h"
 #include "../unit/fake_stream.h"
+#include "../unit/recorder.h"
 #include "protocol/h1_conn.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 /* The input's first bytes. */
 struct plan {
-    uint8_t method; /* GET, HEAD, POST sent, POST not yet sent; above: who sees what */
-    uint8_t end;    /* enum stream_end, or none; above: where the asker leaves or pauses */
+    uint8_t method; /* GET, HEAD, POST sent, POST not yet sent; above: the close comes first */
+    uint8_t end;    /* enum stream_end, or none; above: where the owner cancels or pauses */
     uint8_t piece;  /* bytes per record; 0: all in one */
     uint8_t turns;  /* the loop turns after every so many records; 0: at the end */
 };
@@ -25,7 +25,7 @@ struct run {
     struct fake_stream stream;
     struct conn *conn;
     struct conn_traffic traffic;
-    struct asker asker;
+    struct recorder recorder;
     struct text heard;
     unsigned rooms, gones;
 };
@@ -34,7 +34,7 @@ static void on_room(void *owner)
 {
     struct run *r = owner;
     CHECK(r->rooms++ == 0 && r->gones == 0);
-    CHECK(r->asker.failed == 0 && r->asker.ended == 0); /* the line comes first */
+    CHECK(r->recorder.failed == 0 && r->recorder.ended == 0); /* the line comes first */
     CHECK(conn_capacity(r->conn) == 1);
 }
 
@@ -75,14 +75,15 @@ static void ask(struct run *r)
                              .framing = posts ? FRAMING_CHUNKED : FRAMING_NONE,
                              .is_head = method == METHOD_HEAD,
                              .header_limit = 512};
-    asker_init(&r->asker, &r->heard);
-    r->asker.cancel_in = (r->plan.end >> 2 & 7) <= ASKER_BODY ? r->plan.end >> 2 & 7 : ASKER_NONE;
-    r->asker.pause_in = r->plan.end >> 5 & 3;
-    r->asker.exchange = conn_open(r->conn, &q, &asker_events, &r->asker);
+    recorder_init(&r->recorder, &r->heard);
+    r->recorder.cancel_in =
+        (r->plan.end >> 2 & 7) <= RECORDER_BODY ? r->plan.end >> 2 & 7 : RECORDER_NONE;
+    r->recorder.pause_in = r->plan.end >> 5 & 3;
+    r->recorder.exchange = conn_open(r->conn, &q, &recorder_events, &r->recorder);
     if (posts)
-        (void)!exchange_body(r->asker.exchange, "body", 4);
+        (void)!exchange_body(r->recorder.exchange, "body", 4);
     if (method != METHOD_UNFINISHED)
-        exchange_finish(r->asker.exchange, &none);
+        exchange_finish(r->recorder.exchange, &none);
     loop_turn(r->loop, false);
 }
 
@@ -92,10 +93,10 @@ static void feed(struct run *r, const char *at, size_t len)
     while (len && !r->stream.closed) {
         size_t n = len < piece ? len : piece;
         if (r->stream.paused) {
-            CHECK(r->asker.pause_in != ASKER_NONE);
-            if (r->asker.exchange == NULL) /* given up while paused: the turn settles it */
+            CHECK(r->recorder.pause_in != RECORDER_NONE);
+            if (r->recorder.exchange == NULL) /* given up while paused: the turn settles it */
                 return;
-            exchange_resume(r->asker.exchange);
+            exchange_resume(r->recorder.exchange);
         }
         CHECK(fake_stream_feed(&r->stream, at, n));
         at += n;
@@ -151,29 +152,29 @@ static void check_reuse(const struct run *r, const char *at, size_t len)
     CHECK((r->plan.method & 3) != METHOD_UNFINISHED);
     if (r->plan.turns == 0)
         CHECK(is_one_message(at, len, (r->plan.method & 3) == METHOD_HEAD));
-    if (r->asker.cancel_in == ASKER_NONE)
-        CHECK(r->asker.ended == 1);
+    if (r->recorder.cancel_in == RECORDER_NONE)
+        CHECK(r->recorder.ended == 1);
 }
 
 static void check_ends(struct run *r, bool cancelled)
 {
-    CHECK(r->asker.ended + r->asker.failed <= 1);
-    CHECK(!cancelled || r->asker.ended + r->asker.failed == 0);
-    if (r->asker.failed) {
+    CHECK(r->recorder.ended + r->recorder.failed <= 1);
+    CHECK(!cancelled || r->recorder.ended + r->recorder.failed == 0);
+    if (r->recorder.failed) {
         CHECK(r->gones == 1 && r->rooms == 0);
-        CHECK(r->asker.verdict.error != FAILURE_NONE && r->asker.verdict.detail[0]);
+        CHECK(r->recorder.verdict.error != FAILURE_NONE && r->recorder.verdict.detail[0]);
     }
-    if (r->asker.ended || cancelled)
+    if (r->recorder.ended || cancelled)
         CHECK(r->gones + r->rooms >= 1);
-    if (r->asker.exchange)
+    if (r->recorder.exchange)
         CHECK(r->gones == 0 && r->rooms == 0);
 }
 
 static void finish(struct run *r)
 {
-    bool cancelled = r->asker.exchange != NULL;
-    if (r->asker.exchange)
-        asker_cancel(&r->asker);
+    bool cancelled = r->recorder.exchange != NULL;
+    if (r->recorder.exchange)
+        recorder_cancel(&r->recorder);
     if (cancelled && r->plan.method & 4) { /* closed before it could say so */
         conn_close(r->conn);
     } else {
@@ -203,7 +204,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         fake_stream_end(&r.stream, (enum stream_end)(r.plan.end & 3));
     loop_turn(r.loop, false);
     check_reuse(&r, text, len);
-    check_ends(&r, r.asker.exchange == NULL && r.asker.ended + r.asker.failed == 0);
+    check_ends(&r, r.recorder.exchange == NULL && r.recorder.ended + r.recorder.failed == 0);
     finish(&r);
     return 0;
 }
