@@ -381,18 +381,18 @@ static const char *object_of(const struct gate *g, char object[100])
     return object;
 }
 
-static void log_hold(const struct gate *g, const struct hold *h, int64_t asked_ms)
+static void log_hold(const struct gate *g, const struct hold *h, const struct gate_limit *l)
 {
     static const char *const whom[] = {"public requests wait", "all requests wait",
                                        "requests of one credential wait"};
     char object[100], asked[60], lasts[DURATION_TEXT_SIZE];
-    if (asked_ms == GATE_NOT_TOLD)
+    if (l->asked_ms == GATE_NOT_TOLD)
         snprintf(asked, sizeof asked, "asked for no time");
     else
-        snprintf(asked, sizeof asked, "asked for %" PRId64 "s", (asked_ms + 999) / 1000);
-    LOG(WARN, object_of(g, object), "held: %u%s%s for %s %s, kept %s: %s", h->status,
+        snprintf(asked, sizeof asked, "asked for %" PRId64 "s", (l->asked_ms + 999) / 1000);
+    LOG(WARN, object_of(g, object), "held: %u%s%s for %s %s, kept %s: %s id=%s", h->status,
         *h->bot ? " to " : "", h->bot, *h->path ? h->path : "a request", asked,
-        duration_text(lasts, h->lasts_ms), whom[h->scope]);
+        duration_text(lasts, h->lasts_ms), whom[h->scope], request_id_text(l->id));
 }
 
 static struct hold_target target_of(const struct gate *g, const struct gate_limit *l)
@@ -406,13 +406,13 @@ static struct hold_target target_of(const struct gate *g, const struct gate_limi
 }
 
 /* What was not held before may be held now, or by a hold that it is under alone. */
-static void add_hold(struct gate *g, const struct hold *h, int64_t asked_ms)
+static void add_hold(struct gate *g, const struct hold *h, const struct gate_limit *l)
 {
     uint64_t now = loop_now(g->loop), shut = shut_until(g);
     const struct hold *old = holds_find(&g->holds, h->scope == HOLD_PUBLIC, h->credential, now);
     bool prolongs = old && old->scope == h->scope && (h->scope == HOLD_ALL || old->until_ms > shut);
     if (holds_add(&g->holds, h, now))
-        log_hold(g, h, asked_ms);
+        log_hold(g, h, l);
     if (prolongs || waiting(g) == 0)
         review_soon(g);
     else
@@ -436,7 +436,7 @@ void gate_limit(struct gate *g, const struct gate_limit *l)
     h.until_ms = now + h.lasts_ms;
     snprintf(h.bot, sizeof h.bot, "%s", l->bot ? l->bot : "");
     snprintf(h.path, sizeof h.path, "%.*s", SPAN_ARG(l->path));
-    add_hold(g, &h, l->asked_ms);
+    add_hold(g, &h, l);
 }
 
 void gate_resume(struct gate *g)

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/failure.h"
+#include "base/request_id.h"
 #include "base/span.h"
 #include "config/config.h"
 #include "net/loop.h"
@@ -62,8 +63,9 @@ struct gate_limit {
     int64_t asked_ms; /* how long, from now on; 0: no more; GATE_NOT_TOLD: it does not say */
     bool is_private;
     uint64_t credential;
-    const char *bot;  /* NULL: it did not say */
-    struct span path; /* redacted */
+    const char *bot;             /* NULL: it did not say */
+    struct span path;            /* redacted */
+    const struct request_id *id; /* of the request that was answered so, for the log; NULL: none */
 };
 #define GATE_NOT_TOLD (-1)
 void gate_limit(struct gate *, const struct gate_limit *);

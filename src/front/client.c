@@ -153,7 +153,8 @@ static void warn_of_tls(const struct client *c)
 {
     LOG(WARN, c->ingress.client,
         "a TLS ClientHello on a port of plain HTTP: the proxy's URL begins with http://, "
-        "for https requests too (HTTPS_PROXY=http://...)");
+        "for https requests too (HTTPS_PROXY=http://...) id=%s",
+        request_id_text(call_request_id(c->call)));
 }
 
 static const struct call_events call_events;
@@ -166,9 +167,9 @@ static size_t parse(struct client *c, const char *data, size_t len)
         skipped = request_parser_skip(data, len);
         if (skipped == len)
             return len;
+        c->call = call_new(c->context, &c->ingress, c->writer, &call_events, c);
         if ((unsigned char)data[skipped] == TLS_HANDSHAKE && !c->ingress.tunnel)
             warn_of_tls(c);
-        c->call = call_new(c->context, &c->ingress, c->writer, &call_events, c);
         client_enter(c, CLIENT_HEAD);
     }
     return skipped + call_feed(c->call, data + skipped, len - skipped);

@@ -293,9 +293,10 @@ void attempt_init(struct attempt *a)
     const struct fetch_order *o = a->order;
     MAGIC_INIT(a, MAGIC);
     a->unread_room = SIZE_MAX;
-    limit_init(&a->limit, o->loop, pool_gate(o->pool), o->settings, o->request.target,
-               &(struct gate_limit){
-                   .is_private = o->is_private, .credential = o->credential, .bot = o->bot});
+    limit_init(
+        &a->limit, o->loop, pool_gate(o->pool), o->settings, o->request.target,
+        &(struct gate_limit){
+            .is_private = o->is_private, .credential = o->credential, .bot = o->bot, .id = &o->id});
     peek_init(&a->peek,
               &(struct peek_order){.settings = o->settings,
                                    .is_order = o->is_order,

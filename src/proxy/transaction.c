@@ -552,7 +552,8 @@ static void find_pool(struct transaction *t)
     if (o->refusal || !find_limit(t, &total_ms))
         return;
     if (t->tally.is_connect)
-        t->answer = tunnel_open(o->loop, t->pool, &t->route.origin, total_ms, &fetch_events, t);
+        t->answer = tunnel_open(o->loop, t->pool, &t->route.origin, &o->request->id, total_ms,
+                                &fetch_events, t);
     else
         begin(t, total_ms);
 }

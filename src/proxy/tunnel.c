@@ -54,9 +54,15 @@ static struct side *self(void *owner)
     return s;
 }
 
+/* Of the request that became the tunnel, as long as there is a record of it. */
+static const struct request_id *id_of(const struct tunnel *t)
+{
+    return t->record ? tunnel_record_id(t->record) : NULL;
+}
+
 static void enter(struct tunnel *t, enum tunnel_state to)
 {
-    STATE_ENTER(tunnel, &t->state, to, pool_origin(t->pool)->name, 0);
+    STATE_ENTER_FOR(tunnel, &t->state, to, pool_origin(t->pool)->name, 0, id_of(t));
 }
 
 /* -------------------------------------------------------------------- its end */
@@ -109,7 +115,7 @@ static void end(struct tunnel *t, bool broken)
 static void end_and_tell(struct tunnel *t, bool broken, const char *why)
 {
     const struct tunnel_events *events = t->events;
-    LOG(DEBUG, pool_origin(t->pool)->name, "tunnel over: %s", why);
+    LOG(DEBUG, pool_origin(t->pool)->name, "tunnel over: %s id=%s", why, request_id_text(id_of(t)));
     end(t, broken);
     events->on_over(t->owner);
 }
@@ -321,8 +327,8 @@ static void on_dial_failed(void *owner, enum failure why, const char *detail)
     struct tunnel *t = owner;
     MAGIC_CHECK(t, MAGIC);
     t->dial = NULL;
-    LOG(INFO, pool_origin(t->pool)->name, "no connection for a tunnel: %s: %s", failure_name(why),
-        detail);
+    LOG(INFO, pool_origin(t->pool)->name, "no connection for a tunnel: %s: %s id=%s",
+        failure_name(why), detail, request_id_text(id_of(t)));
     end_and_tell(t, true, detail);
 }
 

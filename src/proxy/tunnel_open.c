@@ -19,6 +19,7 @@ struct tunnel_open {
     struct pool *pool;
     struct link held;
     const struct origin *authority;
+    const struct request_id *id;
     struct upstream_config settings; /* its host is our own copy */
     struct dial *dial;
     uint64_t total_ms;
@@ -65,7 +66,7 @@ static void free_now(struct task *task)
 
 static void enter(struct tunnel_open *p, enum tunnel_open_state to)
 {
-    STATE_ENTER(tunnel_open, &p->state, to, pool_origin(p->pool)->name, 0);
+    STATE_ENTER_FOR(tunnel_open, &p->state, to, pool_origin(p->pool)->name, 0, p->id);
 }
 
 static void let_go(struct tunnel_open *p)
@@ -182,7 +183,8 @@ static void dial(struct tunnel_open *p)
 }
 
 struct exchange *tunnel_open(struct loop *loop, struct pool *pool, const struct origin *authority,
-                             uint64_t total_ms, const struct exchange_events *events, void *owner)
+                             const struct request_id *id, uint64_t total_ms,
+                             const struct exchange_events *events, void *owner)
 {
     static const struct exchange_ops ops = {.body = body,
                                             .finish = finish,
@@ -197,6 +199,7 @@ struct exchange *tunnel_open(struct loop *loop, struct pool *pool, const struct 
     p->loop = loop;
     p->pool = pool;
     p->authority = authority;
+    p->id = id;
     p->total_ms = total_ms;
     deadline_init(&p->deadline, loop, on_deadline);
     task_init(&p->next, on_next);

@@ -10,10 +10,11 @@
 #include "http/origin.h"
 #include "upstream/pool.h"
 
-/* `pool` and `authority`, which is what CONNECT named, outlive it. `total_ms`: from now until
+/* `pool`, `authority`, which is what CONNECT named, and the request's id outlive it. `total_ms`: from now until
  * the answer; 0: no limit. */
 struct exchange *tunnel_open(struct loop *, struct pool *, const struct origin *authority,
-                             uint64_t total_ms, const struct exchange_events *, void *owner);
+                             const struct request_id *, uint64_t total_ms,
+                             const struct exchange_events *, void *owner);
 
 /* What the client's connection switches to, with that tunnel (NULL: nothing was dialled);
  * on the ports where HTTP may come inside it is to look first. And the 200 itself. */

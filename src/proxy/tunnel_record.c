@@ -33,6 +33,11 @@ struct tunnel_record *tunnel_record_new(const struct record *record, uint64_t be
     return t;
 }
 
+const struct request_id *tunnel_record_id(const struct tunnel_record *e)
+{
+    return &e->id;
+}
+
 void tunnel_record_tell(struct tunnel_record *t, uint64_t bytes, uint64_t now_us)
 {
     struct record *r = &t->record;

@@ -13,5 +13,8 @@ struct tunnel_record *tunnel_record_new(const struct record *record, uint64_t be
                                         record_listener *listener, uint64_t least_us,
                                         void *context);
 
+/* The id of the request. */
+const struct request_id *tunnel_record_id(const struct tunnel_record *);
+
 /* The tunnel ends now, after `bytes` to its client: tells the listener. The pointer is dead. */
 void tunnel_record_tell(struct tunnel_record *, uint64_t bytes, uint64_t now_us);

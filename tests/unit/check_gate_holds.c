@@ -209,7 +209,7 @@ START_TEST(test_holds_tell_their_cause)
     answer(429, 60, 0);
     answer(418, 30, 7);
     answer(429, 90, 7);
-    limit(&(struct gate_limit){429, 5000, true, 8, NULL, {0}});
+    limit(&(struct gate_limit){429, 5000, true, 8, NULL, {0}, NULL});
     struct gate_view v = view();
     ck_assert_uint_eq(v.hold_count, 4);
     static const char *const held[] = {"all", "public", "credential", "credential"};
