@@ -60,7 +60,7 @@ struct fetch {
     struct serializer_entry serialized;
     struct gate_waiter gated;
     struct pool_waiter waiter;
-    struct dedicated dedicated; /* for an upgrade, instead of a line of the pool */
+    struct dedicated *dedicated; /* of an upgrade, instead of a line of the pool; NULL: none */
     struct attempt attempt;
     unsigned tries;
     bool elsewhere;           /* a 421 has come: once more, on a line that carried nothing before */
@@ -93,6 +93,12 @@ static void enter(struct fetch *f, enum fetch_state to)
         timing_gave_up(f->order.timing, pool_paused_us(&f->waiter), loop_clock_us(f->order.loop));
 }
 
+/* Is there a line of its own, for an upgrade? */
+static bool has_its_own(const struct fetch *f)
+{
+    return f->dedicated && f->dedicated->line;
+}
+
 /* -------------------------------------------------------------------- its end */
 
 static void free_now(struct task *task)
@@ -100,8 +106,15 @@ static void free_now(struct task *task)
     struct fetch *f = container_of(task, struct fetch, free_later);
     attempt_free(&f->attempt);
     upload_free(&f->upload);
+    free(f->dedicated);
     f->magic = 0;
     free(f);
+}
+
+static void close_its_own(struct fetch *f)
+{
+    if (f->dedicated)
+        dedicated_close(f->dedicated);
 }
 
 /* Gives back all it holds, in whatever state, and is over. `late`: its time is up. */
@@ -113,7 +126,7 @@ static void let_go(struct fetch *f, bool late)
     pool_forget(&f->waiter);
     serializer_leave(&f->serialized);
     attempt_end(&f->attempt, late);
-    dedicated_close(&f->dedicated);
+    close_its_own(f);
     enter(f, FETCH_ENDED);
     pool_release(f->order.pool, &f->in_pool);
     loop_defer(f->order.loop, &f->free_later);
@@ -168,7 +181,7 @@ static void watch(struct fetch *f)
 static void on_deadline(struct deadline *d)
 {
     struct fetch *f = self(container_of(d, struct fetch, deadline));
-    if (f->state != FETCH_GATHERING && !(f->state == FETCH_QUEUED && f->dedicated.line))
+    if (f->state != FETCH_GATHERING && !(f->state == FETCH_QUEUED && has_its_own(f)))
         return;
     if (clocks_are_up(&f->clocks, phase(f), false)) {
         struct verdict why = clocks_verdict(&f->clocks, phase(f));
@@ -238,7 +251,7 @@ static bool on_answer(void *owner, const struct response *r)
     rare_note(RARE_REQUEST_ELSEWHERE);
     f->elsewhere = true;
     attempt_give_up(&f->attempt);
-    dedicated_close(&f->dedicated);
+    close_its_own(f);
     pass_gate(f);
     return false;
 }
@@ -250,7 +263,7 @@ static void on_upgraded(void *owner, const struct response *r)
 {
     struct fetch *f = self(owner);
     struct span ahead;
-    struct stream *stream = line_surrender(f->dedicated.line, &ahead);
+    struct stream *stream = line_surrender(f->dedicated->line, &ahead);
     struct switched to = {
         .tunnel = tunnel_new(f->order.loop, f->order.pool, TUNNEL_UPGRADE, stream, ahead)};
     let_go(f, false);
@@ -298,10 +311,12 @@ static void on_line(void *owner, struct line *line)
 
 static void dial_its_own(struct fetch *f)
 {
-    f->dedicated.owner = f;
-    f->dedicated.on_line = on_line;
-    f->dedicated.on_failed = on_refused;
-    dedicated_open(&f->dedicated, f->order.loop, f->order.pool);
+    if (f->dedicated == NULL)
+        f->dedicated = NEW(struct dedicated);
+    f->dedicated->owner = f;
+    f->dedicated->on_line = on_line;
+    f->dedicated->on_failed = on_refused;
+    dedicated_open(f->dedicated, f->order.loop, f->order.pool);
     watch(f);
 }
 
@@ -437,8 +452,8 @@ static void progress(const struct exchange *x, struct progress *p)
     case FETCH_SERIALIZED:
     case FETCH_GATED: p->state = PROGRESS_GATED; break;
     case FETCH_QUEUED:
-        p->state = f->dedicated.line || pool_connects_for(&f->waiter) ? PROGRESS_CONNECTING
-                                                                      : PROGRESS_QUEUED;
+        p->state =
+            has_its_own(f) || pool_connects_for(&f->waiter) ? PROGRESS_CONNECTING : PROGRESS_QUEUED;
         break;
     case FETCH_TRYING:
     case FETCH_FOLLOWED: attempt_progress(&f->attempt, p); break;

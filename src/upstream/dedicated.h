@@ -1,6 +1,6 @@
 /* A line outside the pool, for the one request that asks for an upgrade: it
  * speaks HTTP/1.1 whatever else the origin could, counts in no number of lines,
- * and carries nothing after. Embedded in its owner, who closes it. Connecting,
+ * and carries nothing after. Part of its owner, which closes it. Connecting,
  * lent, or gone. */
 #pragma once
 
