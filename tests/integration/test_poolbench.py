@@ -31,13 +31,15 @@ def test_four_ways_counted_at_the_origin(demo):
         assert r['requests'] == 12 and r['errors'] == 0 and r['handshakes_counted_by'] == 'origin'
         assert 0 < r['median_ms'] <= r['p99_ms'] <= r['max_ms'] and r['per_s'] > 0 and r['client_cpu_s'] > 0
         assert (r['proxy_cpu_s'] is not None) == way.startswith('trunkline') and (r['proxy_cpu_s'] or 1) > 0
-    assert [runs['direct_new', c]['handshakes'] for c in (1, 3)] == [12, 12]
-    assert runs['direct_kept', 1]['handshakes'] == 1 and 1 <= runs['direct_kept', 3]['handshakes'] <= 3
-    assert runs['trunkline_new', 1]['handshakes'] == runs['trunkline_kept', 1]['handshakes'] == 0     # min_idle = 1
-    assert runs['trunkline_new', 3]['handshakes'] + runs['trunkline_kept', 3]['handshakes'] <= 3
+    # The origin counts every handshake, also those by which trunkline replaces an idle line meanwhile.
+    own = d.daemon.connections('binance')['handshakes']
+    assert all(12 <= runs['direct_new', c]['handshakes'] <= 12 + own for c in (1, 3))
+    assert all(1 <= runs['direct_kept', c]['handshakes'] <= c + own for c in (1, 3))
+    assert sum(r['handshakes'] for (way, _), r in runs.items() if way.startswith('trunkline')) <= own <= 8
     handshakes, requests = d.counts()['binance']
-    between = handshakes - sum(r['handshakes'] for r in runs.values())     # min_idle's first, and lines that nobody waited for
-    assert requests == 8 * 12 and 0 <= between <= 4
+    assert requests == 8 * 12 and sum(r['handshakes'] for r in runs.values()) <= handshakes
+    direct = sum(r['handshakes'] for (way, _), r in runs.items() if way.startswith('direct'))
+    assert 24 + 2 <= direct <= 24 + 4 + own and handshakes <= 24 + 4 + own
 
 
 def test_a_table_without_the_origins_counts(demo):
