@@ -1,8 +1,8 @@
 /* The values of a configuration: how each type is read, and what is refused with which
  * words. */
-#include <stdio.h>
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <sys/un.h>
 #include <unistd.h>
 
