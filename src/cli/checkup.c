@@ -16,6 +16,7 @@ struct checkup {
     const struct connect_env *env;
     const struct upstream_config *upstream;
     struct connector *connector;
+    struct line_env line_env;
     struct line *line;
     struct exchange *exchange;
     struct arena *arena; /* of the request */
@@ -61,7 +62,7 @@ static void let_go(struct checkup *c)
     if (c->exchange)
         exchange_cancel(c->exchange);
     if (c->line)
-        line_close(c->line);
+        line_close(c->line, "done", "the look is over");
     c->exchange = NULL;
     c->line = NULL;
 }
@@ -268,7 +269,8 @@ static void on_due(void *owner, struct line *l, enum close_reason why)
 static void connect_line(struct checkup *c)
 {
     static const struct line_events events = {on_up, on_failed, on_room, on_room, on_gone, on_due};
-    c->line = line_new(c->env->loop, c->connector, c->upstream, &c->stats, &events, c);
+    c->line_env = (struct line_env){c->env->loop, c->connector, &c->stats, "doctor"};
+    c->line = line_new(&c->line_env, c->upstream, "a look at it", &events, c);
 }
 
 /* ------------------------------------------------------------------ resolving */

@@ -32,6 +32,7 @@ struct loop {
     struct reading at;
     bool seeded; /* random numbers are a sequence from here */
     uint64_t seed;
+    uint64_t numbers; /* given by loop_number() */
     struct log_clock log_clock;
     char read_buffer[LOOP_READ_SIZE];
 };
@@ -298,6 +299,11 @@ static uint64_t next_random(uint64_t *seed)
 uint32_t loop_random(struct loop *l)
 {
     return l->seeded ? (uint32_t)(next_random(&l->seed) >> 32) : arc4random();
+}
+
+uint64_t loop_number(struct loop *l)
+{
+    return ++l->numbers;
 }
 
 void loop_seed(struct loop *l, uint64_t seed)

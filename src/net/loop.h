@@ -48,6 +48,10 @@ int64_t loop_wall_s(const struct loop *);
 /* A random number, for jitter. Not for secrets: keys and nonces are mbedTLS's. */
 uint32_t loop_random(struct loop *);
 
+/* 1, 2, 3, ...: never the same twice. What lives in the loop and is told apart in the log
+ * (lines, pools) takes its number here. */
+uint64_t loop_number(struct loop *);
+
 /* For tests: sets all of its clocks `ms` ahead and runs what is due by then. From
  * loop_hold() on they move by loop_skip() alone, however long a turn takes. From
  * loop_seed() on the random numbers are a sequence that the seed determines. */

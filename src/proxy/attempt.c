@@ -37,7 +37,8 @@ static struct attempt *self(void *owner)
 /* No deadline outlasts the try it was set for. */
 static void enter(struct attempt *a, enum attempt_state to)
 {
-    STATE_ENTER_FOR(attempt, &a->state, to, pool_origin(a->order->pool)->name, 0, &a->order->id);
+    STATE_ENTER_FOR(attempt, &a->state, to, pool_origin(a->order->pool)->name, a->line.number,
+                    &a->order->id);
     if (to == ATTEMPT_IDLE || to == ATTEMPT_ENDED)
         deadline_stop(&a->deadline);
 }
@@ -60,6 +61,8 @@ void attempt_progress(const struct attempt *a, struct progress *p)
     p->state = a->state == ATTEMPT_RECEIVING ? PROGRESS_RECEIVING
                : attempt_is_sent(a)          ? PROGRESS_AWAITING
                                              : PROGRESS_SENDING;
+    p->line = a->line.number;
+    p->address = a->line.address;
 }
 
 enum sent attempt_sent(const struct attempt *a)
@@ -229,11 +232,9 @@ static struct exchange *open_on(struct attempt *a, struct line *line)
 
 void attempt_begin(struct attempt *a, struct line *line, uint64_t paused_us)
 {
-    struct line_facts facts;
-    line_describe(line, &facts);
-    timing_lent(a->order->timing, pool_stats(a->order->pool), &facts, paused_us,
+    line_describe(line, &a->line);
+    timing_lent(a->order->timing, pool_stats(a->order->pool), &a->line, paused_us,
                 loop_clock_us(a->order->loop));
-    a->reused = facts.reused;
     a->shares = line_shares(line);
     clocks_try(a->clocks);
     enter(a, ATTEMPT_SENDING);

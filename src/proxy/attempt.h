@@ -12,6 +12,7 @@
 #include "proxy/delivery.h"
 #include "proxy/limit.h"
 #include "proxy/upload.h"
+#include "upstream/line.h"
 
 #define ATTEMPT_STATES(S)                                                                          \
     S(ATTEMPT_IDLE, "idle", TO(ATTEMPT_SENDING) | TO(ATTEMPT_ENDED))                               \
@@ -52,7 +53,7 @@ struct attempt {
     unsigned magic;
     enum attempt_state state;
     struct exchange *exchange; /* on its line; NULL: none, or it has ended */
-    bool reused;               /* the line of this try had carried a request before */
+    struct line_facts line;    /* of this try */
     bool shares;               /* it carries others at the same time */
     size_t unread_room;        /* bytes of the response that are taken yet; all while it is read */
     struct peek peek;

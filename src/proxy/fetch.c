@@ -90,7 +90,8 @@ static void enter(struct fetch *f, enum fetch_state to)
     else if (to == FETCH_QUEUED)
         timing_waits(f->order.timing, loop_clock_us(f->order.loop));
     else if (to == FETCH_ENDED)
-        timing_gave_up(f->order.timing, pool_paused_us(&f->waiter), loop_clock_us(f->order.loop));
+        timing_gave_up(f->order.timing, pool_waiter_paused_us(&f->waiter),
+                       loop_clock_us(f->order.loop));
 }
 
 /* Is there a line of its own, for an upgrade? */
@@ -123,7 +124,7 @@ static void let_go(struct fetch *f, bool late)
     deadline_stop(&f->deadline);
     task_forget(&f->start);
     gate_forget(&f->gated);
-    pool_forget(&f->waiter);
+    pool_waiter_forget(&f->waiter);
     serializer_leave(&f->serialized);
     attempt_end(&f->attempt, late);
     close_its_own(f);
@@ -154,7 +155,7 @@ struct verdict fetch_late(const struct exchange *x, uint64_t total_ms)
     const struct fetch *f = container_of(x, const struct fetch, base);
     MAGIC_CHECK(f, MAGIC);
     struct verdict v = f->state == FETCH_GATED    ? gate_refusal(&f->gated)
-                       : f->state == FETCH_QUEUED ? pool_refusal(&f->waiter)
+                       : f->state == FETCH_QUEUED ? pool_waiter_refusal(&f->waiter)
                                                   : clocks_late(total_ms);
     v.sent = sent(x);
     return v;
@@ -208,7 +209,7 @@ static bool may_go_again(const struct fetch *f, const struct verdict *v)
 {
     const struct fetch_order *o = &f->order;
     bool is_harmless =
-        o->is_safe && f->attempt.reused && (!o->is_private || o->settings->retry_private);
+        o->is_safe && f->attempt.line.reused && (!o->is_private || o->settings->retry_private);
     return may_replay(f) && delivery_may_repeat(v, is_harmless);
 }
 
@@ -301,7 +302,7 @@ static void begin_try(struct fetch *f, struct line *line)
     deadline_stop(&f->deadline);
     f->tries++;
     enter(f, FETCH_TRYING);
-    attempt_begin(&f->attempt, line, pool_paused_us(&f->waiter));
+    attempt_begin(&f->attempt, line, pool_waiter_paused_us(&f->waiter));
 }
 
 static void on_line(void *owner, struct line *line)
@@ -452,8 +453,8 @@ static void progress(const struct exchange *x, struct progress *p)
     case FETCH_SERIALIZED:
     case FETCH_GATED: p->state = PROGRESS_GATED; break;
     case FETCH_QUEUED:
-        p->state =
-            has_its_own(f) || pool_connects_for(&f->waiter) ? PROGRESS_CONNECTING : PROGRESS_QUEUED;
+        p->state = has_its_own(f) || pool_waiter_connects(&f->waiter) ? PROGRESS_CONNECTING
+                                                                      : PROGRESS_QUEUED;
         break;
     case FETCH_TRYING:
     case FETCH_FOLLOWED: attempt_progress(&f->attempt, p); break;

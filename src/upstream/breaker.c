@@ -2,7 +2,7 @@
 
 uint64_t breaker_when(const struct breaker *b, size_t probes, bool urgent)
 {
-    if (b->open)
+    if (breaker_is_open(b))
         return probes ? UINT64_MAX : b->retry_at;
     return urgent ? 0 : b->retry_at;
 }
@@ -17,26 +17,33 @@ static uint64_t pause_ms(const struct upstream_config *u, unsigned n, uint32_t r
     return ms * (800 + random % 401) / 1000;
 }
 
+static void enter(struct breaker *b, enum breaker_state to)
+{
+    STATE_ENTER(breaker, &b->state, to, b->object, 0);
+}
+
 bool breaker_failed(struct breaker *b, const struct upstream_config *u, uint64_t now_ms,
                     uint32_t random)
 {
-    b->failures++;
-    bool was_open = b->open;
-    b->open = b->failures >= u->breaker_failures;
+    bool was_open = breaker_is_open(b), opens = ++b->failures >= u->breaker_failures;
     b->retry_at = now_ms + pause_ms(u, b->openings, random);
-    if (b->open)
-        b->openings++;
-    return b->open && !was_open;
+    b->openings += opens;
+    if (opens != was_open)
+        enter(b, opens ? BREAKER_OPEN : BREAKER_CLOSED);
+    return opens && !was_open;
 }
 
 void breaker_succeeded(struct breaker *b)
 {
-    *b = (struct breaker){0};
+    b->failures = b->openings = 0;
+    b->retry_at = 0;
+    if (breaker_is_open(b))
+        enter(b, BREAKER_CLOSED);
 }
 
-const char *breaker_state(const struct breaker *b, size_t probes)
+const char *breaker_word(const struct breaker *b, size_t probes)
 {
-    return !b->open ? "closed" : probes ? "half_open" : "open";
+    return !breaker_is_open(b) ? "closed" : probes ? "half_open" : "open";
 }
 
 unsigned breaker_retry_after(const struct breaker *b, uint64_t now_ms)

@@ -1,12 +1,17 @@
 #include "upstream/dedicated.h"
 
-void dedicated_close(struct dedicated *d)
+static void close_line(struct dedicated *d, const char *detail)
 {
     struct line *line = d->line;
     d->line = NULL;
     task_forget(&d->refusal);
     if (line)
-        line_close(line);
+        line_close(line, "upgrade", detail);
+}
+
+void dedicated_close(struct dedicated *d)
+{
+    close_line(d, "not needed any more");
 }
 
 static void on_refusal(struct task *task)
@@ -27,7 +32,7 @@ static void on_failed(void *owner, struct line *line, enum failure why, const ch
     struct dedicated *d = owner;
     struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
     (void)line;
-    dedicated_close(d);
+    close_line(d, detail);
     d->on_failed(d->owner, &v);
 }
 
@@ -35,16 +40,16 @@ static void on_failed(void *owner, struct line *line, enum failure why, const ch
 static void on_room(void *owner, struct line *line)
 {
     (void)line;
-    dedicated_close(owner);
+    close_line(owner, "its exchange is over");
 }
 
 static void on_gone(void *owner, struct line *line, enum close_reason why, const char *detail)
 {
-    (void)line, (void)why, (void)detail;
-    dedicated_close(owner);
+    (void)line, (void)why;
+    close_line(owner, detail);
 }
 
-/* It never rests, so that nothing is ever due. */
+/* It never rests, so that on_due never comes. */
 void dedicated_open(struct dedicated *d, struct loop *loop, struct pool *pool)
 {
     static const struct line_events events = {
@@ -55,7 +60,7 @@ void dedicated_open(struct dedicated *d, struct loop *loop, struct pool *pool)
         loop_defer(loop, &d->refusal);
         return;
     }
-    d->settings = *pool_settings(pool);
-    d->settings.http2 = HTTP2_NEVER;
-    d->line = line_new(loop, pool_connector(pool), &d->settings, pool_stats(pool), &events, d);
+    struct upstream_config settings = *pool_settings(pool);
+    settings.http2 = HTTP2_NEVER;
+    d->line = line_new(pool_line_env(pool), &settings, "an upgrade", &events, d);
 }

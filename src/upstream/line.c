@@ -1,30 +1,48 @@
 #include "upstream/line.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #define MAGIC 0x6c696e65
-#define ASKED_ON_MS 20 /* who looks later than that looks anew */
+#define ASKED_ON_MS 20 /* a look at what is unread that comes later begins anew */
 
 struct line {
     struct link link;
     unsigned magic;
-    struct loop *loop;
-    struct connector *connector;
-    struct connecting *connecting; /* one of the two, or neither once closed */
+    enum line_state state;
+    uint64_t number;
+    const struct line_env *env;
+    struct connecting *connecting; /* one of the two, or neither once it failed or was closed */
     struct conn *conn;
-    struct upstream_stats *stats;
     const struct line_events *events;
     void *owner;
     struct connect_report report;
-    uint64_t up_us;                                   /* loop_clock_us() when it was established */
+    char address[ADDRESS_TEXT];
+    uint64_t up_us, up_ms;                            /* when it was established */
     uint64_t max_age_ms, old_at, idle_since, rest_ms; /* old_at 0: never */
-    uint64_t unread_since, unread_seen;               /* something was unread, loop time; 0: not */
+    uint64_t unread_since, unread_seen;               /* loop time; 0: nothing was unread */
     unsigned uses, generation;
-    bool idle, closed;
-    bool alone; /* lent to one who shares it with nobody */
-    struct deadline deadline;
+    struct deadline deadline; /* of its rest */
     struct task free_later;
 };
 
-/* Each draws ±10 % at birth, so that a burst's lines do not all end at once. */
+static void enter(struct line *l, enum line_state to)
+{
+    STATE_ENTER(line, &l->state, to, l->env->object, l->number);
+}
+
+/* At debug, with the number of the line behind the words. */
+#define TELL(l, format, ...)                                                                       \
+    LOG(DEBUG, (l)->env->object, format " line=%" PRIu64, __VA_ARGS__, (l)->number)
+
+static uint64_t now_ms(const struct line *l)
+{
+    return loop_now(l->env->loop);
+}
+
+/* ------------------------------------------------------------------- opening */
+
+/* Each line draws ±10 % when it comes up, so that the lines of a burst do not all end at once. */
 static uint64_t jittered(struct loop *loop, uint64_t ms)
 {
     uint64_t permille = 900 + loop_random(loop) % 201;
@@ -52,6 +70,27 @@ static void on_gone(void *owner, enum close_reason why, const char *detail)
     l->events->on_gone(l->owner, l, why, detail);
 }
 
+static void note_address(struct line *l)
+{
+    if (l->report.peer.ss_family == AF_UNSPEC)
+        snprintf(l->address, sizeof l->address, "unix socket");
+    else
+        address_format(&l->report.peer, l->address);
+}
+
+static void tell_up(const struct line *l)
+{
+    const struct connect_report *r = &l->report;
+    if (r->secure)
+        TELL(l, "connected to %s: %s, dns %" PRIu64 " ms, tcp %" PRIu64 " ms, %s %" PRIu64 " ms%s",
+             l->address, l->conn->protocol, r->dns_us / 1000, r->connect_us / 1000,
+             r->tls_version ? r->tls_version : "TLS", r->tls_us / 1000,
+             r->resumed ? " (resumed)" : "");
+    else
+        TELL(l, "connected to %s: %s, dns %" PRIu64 " ms, tcp %" PRIu64 " ms", l->address,
+             l->conn->protocol, r->dns_us / 1000, r->connect_us / 1000);
+}
+
 static void on_connected(void *owner, struct conn *c, const struct connect_report *report)
 {
     static const struct conn_events conn_events = {on_room, on_full, on_gone};
@@ -61,12 +100,17 @@ static void on_connected(void *owner, struct conn *c, const struct connect_repor
     l->conn = c;
     c->events = &conn_events;
     c->owner = l;
-    c->traffic = &l->stats->traffic;
+    c->traffic = &l->env->stats->traffic;
+    c->log_object = l->env->object;
+    c->log_id = l->number;
     l->report = *report;
-    l->up_us = loop_clock_us(l->loop);
-    l->idle_since = loop_now(l->loop);
+    note_address(l);
+    l->up_us = loop_clock_us(l->env->loop);
+    l->up_ms = l->idle_since = now_ms(l);
     if (l->max_age_ms)
-        l->old_at = loop_now(l->loop) + jittered(l->loop, l->max_age_ms);
+        l->old_at = l->up_ms + jittered(l->env->loop, l->max_age_ms);
+    enter(l, LINE_UP);
+    tell_up(l);
     l->events->on_up(l->owner, l);
 }
 
@@ -78,6 +122,8 @@ static void on_failed(void *owner, enum failure why, const char *detail)
     l->events->on_failed(l->owner, l, why, detail);
 }
 
+/* -------------------------------------------------------------------- resting */
+
 static uint64_t due_at(const struct line *l)
 {
     uint64_t idle =
@@ -85,15 +131,15 @@ static uint64_t due_at(const struct line *l)
     return l->old_at && l->old_at < idle ? l->old_at : idle;
 }
 
-/* The deadline is left as it is while the line is lent, and moved only when it
- * comes too soon: a line in steady use moves it once in idle_timeout. */
+/* The deadline is left as it is while the line is lent, and moved only when it comes too
+ * soon: a line in steady use moves it once in idle_timeout. */
 static void on_due(struct deadline *d)
 {
     struct line *l = container_of(d, struct line, deadline);
     MAGIC_CHECK(l, MAGIC);
-    if (!l->idle)
+    if (l->state != LINE_IDLE)
         return;
-    if (loop_now(l->loop) < due_at(l)) {
+    if (now_ms(l) < due_at(l)) {
         deadline_at(&l->deadline, due_at(l));
         return;
     }
@@ -107,41 +153,42 @@ static void free_now(struct task *t)
     free(l);
 }
 
+/* -------------------------------------------------------------------- its life */
+
 static const struct connect_events connect_events = {on_connected, on_failed};
 
-static struct line *create(struct loop *loop, struct connector *connector,
-                           const struct upstream_config *settings, struct upstream_stats *stats,
+static struct line *create(const struct line_env *env, const struct upstream_config *settings,
                            const struct line_events *events, void *owner)
 {
     struct line *l = NEW(struct line);
     l->magic = MAGIC;
-    l->loop = loop;
-    l->connector = connector;
-    l->stats = stats;
+    l->number = loop_number(env->loop);
+    l->env = env;
     l->events = events;
     l->owner = owner;
     l->max_age_ms = settings->max_age;
-    deadline_init(&l->deadline, loop, on_due);
+    deadline_init(&l->deadline, env->loop, on_due);
     task_init(&l->free_later, free_now);
     return l;
 }
 
-struct line *line_new(struct loop *loop, struct connector *connector,
-                      const struct upstream_config *settings, struct upstream_stats *stats,
-                      const struct line_events *events, void *owner)
+struct line *line_new(const struct line_env *env, const struct upstream_config *settings,
+                      const char *why, const struct line_events *events, void *owner)
 {
-    struct line *l = create(loop, connector, settings, stats, events, owner);
-    l->connecting = connector->ops->start(connector, settings, &connect_events, l);
+    struct line *l = create(env, settings, events, owner);
+    TELL(l, "dialling for %s", why);
+    l->connecting = env->connector->ops->start(env->connector, settings, &connect_events, l);
     return l;
 }
 
-struct line *line_adopt(struct loop *loop, struct connector *connector,
-                        const struct upstream_config *settings, struct upstream_stats *stats,
+struct line *line_adopt(const struct line_env *env, const struct upstream_config *settings,
                         const struct line_events *events, void *owner, struct stream *stream,
                         const struct dial_report *report)
 {
-    struct line *l = create(loop, connector, settings, stats, events, owner);
-    l->connecting = connector->ops->adopt(connector, settings, stream, report, &connect_events, l);
+    struct line *l = create(env, settings, events, owner);
+    TELL(l, "taken over from %s", "a tunnel");
+    l->connecting =
+        env->connector->ops->adopt(env->connector, settings, stream, report, &connect_events, l);
     return l;
 }
 
@@ -153,6 +200,17 @@ struct link *line_link(struct line *l)
 struct line *line_of(struct link *link)
 {
     return LIST_ENTRY(link, struct line, link);
+}
+
+void line_move(struct line *l, struct list *to)
+{
+    list_remove(&l->link);
+    list_push_back(to, &l->link);
+}
+
+uint64_t line_number(const struct line *l)
+{
+    return l->number;
 }
 
 const struct connect_report *line_report(const struct line *l)
@@ -170,17 +228,18 @@ void line_set_generation(struct line *l, unsigned generation)
     l->generation = generation;
 }
 
+/* -------------------------------------------------------------------- its use */
+
 void line_lend(struct line *l, bool alone)
 {
-    l->idle = false;
-    l->alone = alone;
+    enter(l, alone ? LINE_LENT_ALONE : LINE_LENT);
     if (l->uses++)
-        l->stats->reused++;
+        l->env->stats->reused++;
 }
 
-size_t line_room(const struct line *l, size_t most)
+static size_t room_of(const struct line *l, size_t most)
 {
-    if (l->conn == NULL || l->alone)
+    if (l->conn == NULL)
         return 0;
     size_t room = conn_capacity(l->conn), load = conn_load(l->conn);
     if (!l->conn->shares)
@@ -189,13 +248,17 @@ size_t line_room(const struct line *l, size_t most)
     return room < left ? room : left;
 }
 
+size_t line_room(const struct line *l, size_t most)
+{
+    return l->state == LINE_LENT_ALONE ? 0 : room_of(l, most);
+}
+
 bool line_open_up(struct line *l, size_t most)
 {
-    bool was_alone = l->alone;
-    l->alone = false;
-    bool has_room = was_alone && line_room(l, most) > 0;
-    l->alone = was_alone && !has_room;
-    return has_room;
+    if (l->state != LINE_LENT_ALONE || room_of(l, most) == 0)
+        return false;
+    enter(l, LINE_LENT);
+    return true;
 }
 
 size_t line_load(const struct line *l)
@@ -230,7 +293,7 @@ bool line_wants_http1(const struct line *l)
 
 bool line_is_quiet(struct line *l)
 {
-    uint64_t now = loop_now(l->loop);
+    uint64_t now = now_ms(l);
     bool is_quiet = l->conn && conn_is_quiet(l->conn);
     if (is_quiet)
         l->unread_since = 0;
@@ -247,9 +310,8 @@ uint64_t line_unread_ms(const struct line *l)
 
 void line_rest(struct line *l, uint64_t idle_ms)
 {
-    l->idle = true;
-    l->alone = false;
-    l->idle_since = loop_now(l->loop);
+    enter(l, LINE_IDLE);
+    l->idle_since = now_ms(l);
     l->rest_ms = idle_ms;
     if (l->conn && l->conn->rest_most_ms && l->conn->rest_most_ms < idle_ms)
         l->rest_ms = l->conn->rest_most_ms;
@@ -260,7 +322,7 @@ void line_rest(struct line *l, uint64_t idle_ms)
 
 bool line_is_old(const struct line *l)
 {
-    return l->old_at && loop_now(l->loop) >= l->old_at;
+    return l->old_at && now_ms(l) >= l->old_at;
 }
 
 unsigned line_uses(const struct line *l)
@@ -270,7 +332,7 @@ unsigned line_uses(const struct line *l)
 
 uint64_t line_idle_ms(const struct line *l)
 {
-    return l->idle ? loop_now(l->loop) - l->idle_since : 0;
+    return l->state == LINE_IDLE ? now_ms(l) - l->idle_since : 0;
 }
 
 struct exchange *line_open(struct line *l, const struct conn_request *r,
@@ -287,6 +349,7 @@ struct stream *line_surrender(struct line *l, struct span *ahead)
 void line_describe(const struct line *l, struct line_facts *facts)
 {
     *facts = (struct line_facts){
+        .number = l->number,
         .reused = l->uses > 1,
         .dns_us = l->report.dns_us,
         .connect_us = l->report.connect_us,
@@ -294,19 +357,33 @@ void line_describe(const struct line *l, struct line_facts *facts)
         .up_us = l->up_us,
         .protocol = l->conn ? l->conn->protocol : NULL,
     };
+    memcpy(facts->address, l->address, sizeof facts->address);
 }
 
-void line_close(struct line *l)
+/* ------------------------------------------------------------------- closing */
+
+static void tell_closed(const struct line *l, const char *reason, const char *detail)
 {
-    if (l->closed)
+    const char *name = reason ? reason : "uncounted";
+    if (l->state == LINE_CONNECTING)
+        TELL(l, "not connected: %s", detail);
+    else
+        TELL(l, "closed: %s, %s (%u requests, idle for %" PRIu64 " ms, %" PRIu64 " ms old)", name,
+             detail, l->uses, line_idle_ms(l), now_ms(l) - l->up_ms);
+}
+
+void line_close(struct line *l, const char *reason, const char *detail)
+{
+    if (l->state == LINE_CLOSED)
         return;
-    l->closed = true;
+    tell_closed(l, reason, detail);
+    enter(l, LINE_CLOSED);
     deadline_stop(&l->deadline);
     if (l->connecting)
-        l->connector->ops->cancel(l->connecting);
+        l->env->connector->ops->cancel(l->connecting);
     if (l->conn)
         conn_close(l->conn);
     l->connecting = NULL;
     l->conn = NULL;
-    loop_defer(l->loop, &l->free_later);
+    loop_defer(l->env->loop, &l->free_later);
 }

@@ -1,3 +1,30 @@
+/* A line is a member of one list, and what happens to it moves it to another:
+ *
+ *     lines_dial(), lines_adopt()
+ *          |
+ *          v       on_up                lines_take()
+ *     connecting --------> idle ------------------------> shared   (it has room for more)
+ *          |                ^  ^                            |  ^
+ *          | on_failed      |  |      the last exchange     v  |   more room, or less:
+ *          v                |  +-------------------------- busy    place()
+ *       (closed)            |         has ended: rest()     (it has none, was lent alone, or
+ *                           |                               must carry nothing more)
+ *                           v
+ *     lines_retire(): idle_timeout, max_age, max_idle, DNS, reconnect, drain; from any list
+ *     when it is gone (closed by the origin, or broken)
+ *
+ * An HTTP/1.1 line goes from idle to busy and back. An HTTP/2 line goes to shared, to busy
+ * while the origin's limit, max_streams or its stream leave no room, and to idle when its last
+ * exchange has ended. A line that is unfit (lines_unfit(): too old, of earlier settings, its
+ * address gone) stays busy until it carries nothing, and is retired instead of becoming idle.
+ *
+ * Four events come in, from the line (line.h): up or failed, room or full, gone, due. Three go
+ * out, to the pool: on_idle (there may be a line for a waiter), on_failed, on_room (another
+ * line may be dialled). Every change that closes a line ends with lines_keep_floor(), so that
+ * min_idle is kept, and with on_room, so that waiters get another line.
+ *
+ * Whether a line may be dialled is decided in lines_dial_at() (lines_view.c) and nowhere else;
+ * lines_dial() obeys it, and sets the deadline `retry` where the answer is "later". */
 #include "upstream/lines.h"
 
 #include <inttypes.h>
@@ -5,76 +32,31 @@
 
 #include "base/log.h"
 
-#define FRESH_MS 1000
-#define UNREAD_MOST_MS 50
 #define SHORT_FOR_MS 10000
 #define SHORT_OF_MS 1000 /* until it may be better, when we are short of descriptors */
 
-static void log_end(const struct lines *s, const struct line *l, const char *why,
-                    const char *detail)
-{
-    LOG(DEBUG, s->object, "line closed: %s, %s (%u requests, idle for %" PRIu64 " ms)", why, detail,
-        line_uses(l), line_idle_ms(l));
-}
-
 /* ----------------------------------------------------------------- retiring */
 
-/* The one way an established line ends. */
-static void retire(struct lines *s, struct line *l, enum close_reason why, const char *detail)
+void lines_retire(struct lines *s, struct line *l, enum close_reason why, const char *detail)
 {
-    log_end(s, l, close_reason_name(why), detail);
-    s->stats->closed[why]++;
+    s->env.stats->closed[why]++;
     list_remove(line_link(l));
-    line_close(l);
+    line_close(l, close_reason_name(why), detail);
 }
 
 static void retire_and_tell(struct lines *s, struct line *l, enum close_reason why,
                             const char *detail)
 {
-    retire(s, l, why, detail);
+    lines_retire(s, l, why, detail);
     lines_keep_floor(s);
     s->events->on_room(s->owner);
-}
-
-/* Why a line that came back must not rest; CLOSE_REASON_COUNT: it may. */
-static enum close_reason unfit(const struct lines *s, const struct line *l)
-{
-    if (line_generation(l) != s->generation)
-        return CLOSE_RECONNECT;
-    if (line_is_old(l))
-        return CLOSE_MAX_AGE;
-    if (s->settings->max_requests && line_uses(l) >= s->settings->max_requests)
-        return CLOSE_MAX_REQUESTS;
-    if (lines_open(s) > s->settings->max_connections)
-        return CLOSE_RECONNECT; /* it was lowered */
-    if (s->connector->ops->is_gone(s->connector, &line_report(l)->peer))
-        return CLOSE_DNS_CHANGE;
-    return CLOSE_REASON_COUNT;
-}
-
-static void move(struct line *l, struct list *to)
-{
-    list_remove(line_link(l));
-    list_push_back(to, line_link(l));
-}
-
-/* `most` of the origin's word, or of what its earlier lines allowed. */
-static size_t most_of(const struct lines *s, const struct line *l)
-{
-    return line_allowed(l) != CONN_UNSAID ? s->settings->max_streams
-                                          : origin_traits_streams(&s->traits, s->settings);
-}
-
-static size_t room_of(const struct lines *s, const struct line *l)
-{
-    return line_room(l, most_of(s, l));
 }
 
 static void retire_idle(struct lines *s, enum close_reason why, const char *detail)
 {
     struct line *l;
     while ((l = line_of(list_first(&s->idle))))
-        retire(s, l, why, detail);
+        lines_retire(s, l, why, detail);
 }
 
 /* Puts a line on the idle list; what nobody took is looked after. */
@@ -87,14 +69,14 @@ static void rest(struct lines *s, struct line *l)
     if (s->closing)
         retire_idle(s, CLOSE_DRAIN, "draining");
     else if (s->idle.count > s->settings->max_idle)
-        retire(s, line_of(list_last(&s->idle)), CLOSE_MAX_IDLE, "enough others are idle");
+        lines_retire(s, line_of(list_last(&s->idle)), CLOSE_MAX_IDLE, "enough others are idle");
 }
 
 /* Where an established line belongs, now that its load or its room has changed.
  * One that must not go on takes nothing more and ends with what it carries. */
 static void place(struct lines *s, struct line *l)
 {
-    enum close_reason why = unfit(s, l);
+    enum close_reason why = lines_unfit(s, l);
     bool fits = why == CLOSE_REASON_COUNT;
     if (line_shares(l))
         origin_traits_learn(&s->traits, true, line_allowed(l));
@@ -105,8 +87,8 @@ static void place(struct lines *s, struct line *l)
             retire_and_tell(s, l, why, "on its return");
         return;
     }
-    bool has_room = fits && room_of(s, l) > 0;
-    move(l, has_room ? &s->shared : &s->busy);
+    bool has_room = fits && lines_room(s, l) > 0;
+    line_move(l, has_room ? &s->shared : &s->busy);
     if (has_room)
         s->events->on_idle(s->owner);
 }
@@ -115,14 +97,14 @@ static void place(struct lines *s, struct line *l)
 
 static void note_short(struct lines *s)
 {
-    s->short_at = loop_now(s->loop);
+    s->short_at = loop_now(s->env.loop);
     s->short_until = s->short_at + SHORT_OF_MS;
 }
 
 static void note_enough(struct lines *s)
 {
     s->short_until = 0;
-    if (loop_now(s->loop) - s->short_at >= SHORT_FOR_MS)
+    if (loop_now(s->env.loop) - s->short_at >= SHORT_FOR_MS)
         s->short_at = 0;
 }
 
@@ -130,28 +112,28 @@ static void on_up(void *owner, struct line *l)
 {
     struct lines *s = owner;
     const struct connect_report *r = line_report(l);
-    s->stats->opened++;
+    s->env.stats->opened++;
     if (line_shares(l))
-        s->stats->http2++;
+        s->env.stats->http2++;
     else
-        s->stats->http1++;
+        s->env.stats->http1++;
     origin_traits_learn(&s->traits, line_shares(l), line_allowed(l));
-    histogram_add(&s->stats->dns, r->dns_us);
-    histogram_add(&s->stats->connect, r->connect_us);
+    histogram_add(&s->env.stats->dns, r->dns_us);
+    histogram_add(&s->env.stats->connect, r->connect_us);
     if (r->secure) {
-        s->stats->handshakes++;
-        s->stats->resumed += r->resumed;
-        histogram_add(&s->stats->tls, r->tls_us);
+        s->env.stats->handshakes++;
+        s->env.stats->resumed += r->resumed;
+        histogram_add(&s->env.stats->tls, r->tls_us);
     }
-    if (s->breaker.open)
+    if (breaker_is_open(&s->breaker))
         LOG(INFO, s->object, "a connection succeeded: the circuit is closed");
     breaker_succeeded(&s->breaker);
     note_enough(s);
-    floor_came_up(&s->floor, s->settings, loop_now(s->loop));
+    floor_came_up(&s->floor, s->settings, loop_now(s->env.loop));
     s->floor_tried |= lines_open(s) - s->connecting.count + 1 >= s->settings->min_idle;
-    enum close_reason why = unfit(s, l);
+    enum close_reason why = lines_unfit(s, l);
     if (why != CLOSE_REASON_COUNT) {
-        move(l, &s->busy);
+        line_move(l, &s->busy);
         retire_and_tell(s, l, why, "it came up too late");
         return;
     }
@@ -160,20 +142,32 @@ static void on_up(void *owner, struct line *l)
     s->events->on_room(s->owner);
 }
 
+/* Of failures for want of descriptors, which are not the origin's, descriptors.h has told
+ * already, and not so often. */
+static void tell_failed(const struct lines *s, const struct line *l, enum failure why,
+                        const char *detail)
+{
+    if (why != FAILURE_CONNECTION_LIMIT_REACHED)
+        LOG(INFO, s->object, "no connection: %s: %s line=%" PRIu64, failure_name(why), detail,
+            line_number(l));
+}
+
 static void on_failed(void *owner, struct line *l, enum failure why, const char *detail)
 {
     struct lines *s = owner;
-    s->stats->connect_failed++;
+    bool ours = why == FAILURE_CONNECTION_LIMIT_REACHED;
+    s->env.stats->connect_failed++;
     s->floor_tried = true;
+    tell_failed(s, l, why, detail);
     list_remove(line_link(l));
-    line_close(l);
-    bool ours = why == FAILURE_CONNECTION_LIMIT_REACHED; /* no descriptor: not the origin's fault */
-    if (!ours && breaker_failed(&s->breaker, s->settings, loop_now(s->loop), loop_random(s->loop)))
+    line_close(l, failure_name(why), detail);
+    if (!ours &&
+        breaker_failed(&s->breaker, s->settings, loop_now(s->env.loop), loop_random(s->env.loop)))
         LOG(WARN, s->object, "%u connections in a row failed (%s): the circuit is open",
             s->breaker.failures, detail);
     if (ours)
         note_short(s);
-    origin_traits_failed(&s->traits, loop_now(s->loop));
+    origin_traits_failed(&s->traits, loop_now(s->env.loop));
     lines_keep_floor(s);
     s->events->on_failed(s->owner, why, detail);
 }
@@ -181,7 +175,7 @@ static void on_failed(void *owner, struct line *l, enum failure why, const char 
 /* RFC 9113 7: what its lines carry they carry to the end, and nothing more. */
 static void speak_http1(struct lines *s)
 {
-    if (!origin_traits_wants_http1(&s->traits, loop_now(s->loop)))
+    if (!origin_traits_wants_http1(&s->traits, loop_now(s->env.loop)))
         return;
     LOG(INFO, s->object, "it wants HTTP/1.1 (HTTP_1_1_REQUIRED), and is asked so for an hour");
     lines_renew(s);
@@ -213,7 +207,7 @@ static void on_full(void *owner, struct line *l)
 
 static void learn_idle(struct lines *s, const struct line *l)
 {
-    if (idle_learn_add(&s->learn, loop_now(s->loop), line_idle_ms(l), line_uses(l) > 0) &&
+    if (idle_learn_add(&s->learn, loop_now(s->env.loop), line_idle_ms(l), line_uses(l) > 0) &&
         s->settings->idle_learn)
         LOG(INFO, s->object,
             "the origin closes connections that are idle for %" PRIi64 " ms: from now on they are "
@@ -224,7 +218,7 @@ static void learn_idle(struct lines *s, const struct line *l)
 static void on_gone(void *owner, struct line *l, enum close_reason why, const char *detail)
 {
     struct lines *s = owner;
-    floor_lost(&s->floor, s->settings, line_uses(l) > 0, loop_now(s->loop));
+    floor_lost(&s->floor, s->settings, line_uses(l) > 0, loop_now(s->env.loop));
     if (why == CLOSE_PEER && line_link(l)->on == &s->idle)
         learn_idle(s, l);
     bool wants_http1 = line_wants_http1(l);
@@ -251,7 +245,7 @@ static void on_look(struct deadline *d)
     s->events->on_idle(s->owner);
 }
 
-static void look_again(struct lines *s, uint64_t at)
+void lines_look_again(struct lines *s, uint64_t at)
 {
     if (!deadline_is_set(&s->look) || at < s->look.due)
         deadline_at(&s->look, at);
@@ -262,14 +256,14 @@ static void look_again(struct lines *s, uint64_t at)
 size_t lines_awaited(struct lines *s)
 {
     struct list *lists[] = {&s->idle, &s->shared, &s->busy};
-    uint64_t now = loop_now(s->loop);
+    uint64_t now = loop_now(s->env.loop);
     size_t n = 0;
     for (size_t i = 0; i < COUNT_OF(lists); i++)
         for (struct link *k = list_first(lists[i]); k; k = list_next(k)) {
             uint64_t until = line_awaited_until(line_of(k));
             if (until <= now)
                 continue;
-            look_again(s, until);
+            lines_look_again(s, until);
             n++;
         }
     return n;
@@ -282,21 +276,24 @@ static void note_connecting(struct lines *s, struct line *l)
 {
     line_set_generation(l, s->generation);
     list_push_back(&s->connecting, line_link(l));
-    origin_traits_dialled(&s->traits, loop_now(s->loop));
+    origin_traits_dialled(&s->traits, loop_now(s->env.loop));
 }
 
 /* The settings, but for what the origin has said of HTTP/2. Borrowed for the call. */
 static struct upstream_config to_dial(struct lines *s)
 {
     struct upstream_config u = *s->settings;
-    u.http2 = origin_traits_offer(&s->traits, s->settings, loop_now(s->loop));
+    u.http2 = origin_traits_offer(&s->traits, s->settings, loop_now(s->env.loop));
     return u;
 }
 
-static void dial(struct lines *s)
+static void dial(struct lines *s, enum dial_for whom)
 {
+    static const char *const whose[] = {[DIAL_FOR_WAITER] = "a waiting request",
+                                        [DIAL_FOR_BURST] = "requests behind the first",
+                                        [DIAL_FOR_FLOOR] = "min_idle"};
     const struct upstream_config u = to_dial(s);
-    note_connecting(s, line_new(s->loop, s->connector, &u, s->stats, &line_events, s));
+    note_connecting(s, line_new(&s->env, &u, whose[whom], &line_events, s));
 }
 
 void lines_adopt(struct lines *s, struct stream *stream, const struct dial_report *report)
@@ -305,13 +302,12 @@ void lines_adopt(struct lines *s, struct stream *stream, const struct dial_repor
     if (s->closing || lines_open(s) >= s->settings->max_connections)
         stream_close(stream);
     else
-        note_connecting(
-            s, line_adopt(s->loop, s->connector, &u, s->stats, &line_events, s, stream, report));
+        note_connecting(s, line_adopt(&s->env, &u, &line_events, s, stream, report));
 }
 
 bool lines_dial(struct lines *s, enum dial_for whom)
 {
-    uint64_t at = lines_dial_at(s, whom), now = loop_now(s->loop);
+    uint64_t at = lines_dial_at(s, whom), now = loop_now(s->env.loop);
     if (at > now) {
         if (at != DIAL_NOT && (!deadline_is_set(&s->retry) || at < s->retry.due))
             deadline_at(&s->retry, at);
@@ -323,7 +319,7 @@ bool lines_dial(struct lines *s, enum dial_for whom)
         const struct floor_state floor = lines_floor_state(s);
         floor_opens(&s->floor, s->settings, &floor);
     }
-    dial(s);
+    dial(s, whom);
     return true;
 }
 
@@ -335,142 +331,15 @@ void lines_keep_floor(struct lines *s)
         continue;
 }
 
-/* What lies unread on a line would be taken for the answer, or is its end. A line
- * that came up or came back in this very millisecond has just been read: only
- * orders ask again. */
-static bool is_safe(struct line *l, bool careful)
-{
-    return (!careful && line_idle_ms(l) == 0) || line_is_quiet(l);
-}
-
-/* What is unread may be frames, on a line that shares, or TLS 1.3 tickets, on one
- * just opened: it is known in a moment, if it comes whole. Part of a TLS record whose
- * rest stays away keeps nobody waiting. */
-static bool may_be_fit(const struct line *l)
-{
-    if (line_unread_ms(l) >= UNREAD_MOST_MS)
-        return false;
-    return line_shares(l) || (line_uses(l) == 0 && line_idle_ms(l) < FRESH_MS);
-}
-
-static struct line *lend(struct lines *s, struct line *l, bool alone)
-{
-    size_t left = room_of(s, l) - 1, uses = line_uses(l) + 1;
-    bool is_last = s->settings->max_requests && uses >= s->settings->max_requests;
-    move(l, alone || is_last || left == 0 ? &s->busy : &s->shared);
-    line_lend(l, alone);
-    return l;
-}
-
-static struct line *take_least_loaded(struct lines *s)
-{
-    struct line *least_loaded = NULL;
-    for (struct link *k = list_first(&s->shared), *next; k; k = next) {
-        struct line *l = line_of(k);
-        next = list_next(k);
-        if (line_is_old(l))
-            move(l, &s->busy);
-        else if (room_of(s, l) == 0) /* it is about to say so */
-            continue;
-        else if (least_loaded == NULL || line_load(l) < line_load(least_loaded))
-            least_loaded = l;
-    }
-    return least_loaded ? lend(s, least_loaded, false) : NULL;
-}
-
-enum idle_state { IDLE_FIT, IDLE_LATER, IDLE_OLD, IDLE_UNFIT };
-
-static enum idle_state look_at(struct lines *s, struct line *l, bool careful)
-{
-    if (line_is_old(l))
-        return IDLE_OLD;
-    if (room_of(s, l) == 0)
-        return line_shares(l) ? IDLE_LATER : IDLE_UNFIT;
-    if (is_safe(l, careful))
-        return IDLE_FIT;
-    if (!may_be_fit(l))
-        return IDLE_UNFIT;
-    look_again(s, loop_now(s->loop) + 1);
-    return IDLE_LATER;
-}
-
-static struct line *take_idle(struct lines *s, const struct lines_wish *wish)
-{
-    struct line *taken = NULL;
-    bool lost = false;
-    for (struct link *k = list_first(&s->idle), *next; k && !taken; k = next) {
-        struct line *l = line_of(k);
-        next = list_next(k);
-        if (wish->wants_new && line_uses(l))
-            continue;
-        enum idle_state state = look_at(s, l, wish->careful);
-        if (state == IDLE_FIT)
-            taken = lend(s, l, wish->alone);
-        if (state == IDLE_FIT || state == IDLE_LATER)
-            continue;
-        if (state == IDLE_UNFIT)
-            floor_lost(&s->floor, s->settings, line_uses(l) > 0, loop_now(s->loop));
-        retire(s, l, state == IDLE_OLD ? CLOSE_MAX_AGE : CLOSE_PEER, "found unfit when asked for");
-        lost = true;
-    }
-    if (lost)
-        lines_keep_floor(s);
-    return taken;
-}
-
-/* Where no other line may come, one that was lent to an order alone is shared
- * rather than that anybody waits for its end. */
-static struct line *take_lonely(struct lines *s)
-{
-    if (s->traits.kind != PROSPECT_MANY || lines_coming(s) > 0)
-        return NULL;
-    for (struct link *k = list_first(&s->busy); k; k = list_next(k)) {
-        struct line *l = line_of(k);
-        if (unfit(s, l) == CLOSE_REASON_COUNT && line_open_up(l, most_of(s, l)))
-            return lend(s, l, false);
-    }
-    return NULL;
-}
-
-struct line *lines_take(struct lines *s, const struct lines_wish *wish)
-{
-    struct line *l = NULL;
-    if (!wish->alone && !wish->wants_new && s->idle.count < 2)
-        l = take_least_loaded(s);
-    if (l == NULL)
-        l = take_idle(s, wish);
-    if (l == NULL && wish->may_share)
-        l = take_least_loaded(s);
-    if (l == NULL && wish->may_share)
-        l = take_lonely(s);
-    return l;
-}
-
-size_t lines_ready(const struct lines *s)
-{
-    size_t n = 0;
-    for (struct link *k = list_first(&s->idle); k; k = list_next(k))
-        n += room_of(s, line_of(k)) > 0;
-    return n;
-}
-
-bool lines_make_room(struct lines *s)
-{
-    if (lines_open(s) < s->settings->max_connections || s->idle.count == 0)
-        return false;
-    retire(s, line_of(list_last(&s->idle)), CLOSE_RECONNECT, "for a new one");
-    return true;
-}
-
 /* ------------------------------------------------------------------ changes */
 
-/* Uncounted: what never was a line, or what ends with its pool. */
-static void close_list(struct list *list)
+/* Uncounted: lines that never came up, or that end with their pool. */
+static void close_all(struct list *list, const char *detail)
 {
     struct link *k;
     while ((k = list_first(list))) {
         list_remove(k);
-        line_close(line_of(k));
+        line_close(line_of(k), "given up", detail);
     }
 }
 
@@ -479,10 +348,10 @@ void lines_renew(struct lines *s)
     struct line *l;
     s->generation++;
     floor_begin(&s->floor);
-    close_list(&s->connecting);
+    close_all(&s->connecting, "renewed");
     retire_idle(s, CLOSE_RECONNECT, "renewed");
     while ((l = line_of(list_first(&s->shared))))
-        move(l, &s->busy);
+        line_move(l, &s->busy);
     lines_keep_floor(s);
     s->events->on_room(s->owner);
 }
@@ -491,13 +360,13 @@ void lines_check_addresses(struct lines *s)
 {
     for (struct link *k = list_first(&s->idle), *next; k; k = next) {
         next = list_next(k);
-        if (s->connector->ops->is_gone(s->connector, &line_report(line_of(k))->peer))
-            retire(s, line_of(k), CLOSE_DNS_CHANGE, "the name has other addresses now");
+        if (s->env.connector->ops->is_gone(s->env.connector, &line_report(line_of(k))->peer))
+            lines_retire(s, line_of(k), CLOSE_DNS_CHANGE, "the name has other addresses now");
     }
     for (struct link *k = list_first(&s->shared), *next; k; k = next) {
         next = list_next(k);
-        if (unfit(s, line_of(k)) != CLOSE_REASON_COUNT)
-            move(line_of(k), &s->busy);
+        if (lines_unfit(s, line_of(k)) != CLOSE_REASON_COUNT)
+            line_move(line_of(k), &s->busy);
     }
     lines_keep_floor(s);
     s->events->on_room(s->owner);
@@ -511,9 +380,9 @@ static void place_busy(struct lines *s)
         for (struct link *k = list_first(lists[i]), *next; k; k = next) {
             struct line *l = line_of(k);
             next = list_next(k);
-            bool has_room = unfit(s, l) == CLOSE_REASON_COUNT && room_of(s, l) > 0;
+            bool has_room = lines_unfit(s, l) == CLOSE_REASON_COUNT && lines_room(s, l) > 0;
             if (line_load(l) && lists[i] != (has_room ? &s->shared : &s->busy))
-                move(l, has_room ? &s->shared : &s->busy);
+                line_move(l, has_room ? &s->shared : &s->busy);
         }
     }
 }
@@ -528,9 +397,10 @@ void lines_configure(struct lines *s, const struct upstream_config *settings, bo
         lines_renew(s);
     }
     while (s->idle.count > settings->max_idle)
-        retire(s, line_of(list_last(&s->idle)), CLOSE_MAX_IDLE, "max_idle was lowered");
+        lines_retire(s, line_of(list_last(&s->idle)), CLOSE_MAX_IDLE, "max_idle was lowered");
     while (s->idle.count && lines_open(s) > settings->max_connections)
-        retire(s, line_of(list_last(&s->idle)), CLOSE_RECONNECT, "max_connections was lowered");
+        lines_retire(s, line_of(list_last(&s->idle)), CLOSE_RECONNECT,
+                     "max_connections was lowered");
     place_busy(s);
     lines_keep_floor(s);
 }
@@ -566,12 +436,11 @@ void lines_init(struct lines *s, struct loop *loop, struct connector *connector,
                 const struct upstream_config *settings, const char *name,
                 struct upstream_stats *stats, const struct lines_events *events, void *owner)
 {
-    *s = (struct lines){.loop = loop,
-                        .connector = connector,
+    *s = (struct lines){.env = {loop, connector, stats, s->object},
                         .settings = settings,
-                        .stats = stats,
                         .events = events,
                         .owner = owner};
+    s->breaker.object = s->object;
     snprintf(s->object, sizeof s->object, "upstream %s", name);
     list_init(&s->connecting);
     list_init(&s->idle);
@@ -587,8 +456,8 @@ void lines_end(struct lines *s)
     s->closing = true;
     deadline_stop(&s->retry);
     deadline_stop(&s->look);
-    close_list(&s->connecting);
-    close_list(&s->idle);
-    close_list(&s->shared);
-    close_list(&s->busy);
+    close_all(&s->connecting, "its pool ends");
+    close_all(&s->idle, "its pool ends");
+    close_all(&s->shared, "its pool ends");
+    close_all(&s->busy, "its pool ends");
 }

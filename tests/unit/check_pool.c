@@ -34,7 +34,7 @@ START_TEST(test_no_more_dials_than_waiters)
     begin("max_connections = 5");
     call(0, false);
     call(1, false);
-    pool_forget(&callers[1].waiter);
+    pool_waiter_forget(&callers[1].waiter);
     ck_assert_uint_eq(line_maker->dials.count, 2); /* begun, and not thrown away */
     call(2, false);
     ck_assert_uint_eq(line_maker->dials.count, 2);
@@ -83,7 +83,7 @@ START_TEST(test_queue_limit)
     loop_turn(loop, false);
     refused(3, FAILURE_CONNECTION_LIMIT_REACHED);
     call(4, false);
-    pool_forget(&callers[4].waiter); /* before it was told */
+    pool_waiter_forget(&callers[4].waiter); /* before it was told */
     loop_turn(loop, false);
     ck_assert_uint_eq(callers[4].refused, 0);
     fake_connect(line_maker);

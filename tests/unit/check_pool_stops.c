@@ -106,19 +106,19 @@ START_TEST(test_part_of_the_wait_that_was_paused)
     pool_command(pool, POOL_RESUME);
     call(1, false);
     loop_skip(loop, 20);
-    ck_assert_uint_eq(pool_paused_us(&callers[1].waiter), 0);
+    ck_assert_uint_eq(pool_waiter_paused_us(&callers[1].waiter), 0);
     pool_command(pool, POOL_PAUSE);
     loop_skip(loop, 7);
     pool_command(pool, POOL_PAUSE); /* changes nothing */
-    ck_assert_uint_eq(pool_paused_us(&callers[1].waiter), 7000);
+    ck_assert_uint_eq(pool_waiter_paused_us(&callers[1].waiter), 7000);
     pool_command(pool, POOL_DRAIN); /* ends it as well */
     loop_skip(loop, 4);
     hang_up(0);
     ck_assert_ptr_nonnull(callers[1].conn);
-    ck_assert_uint_eq(pool_paused_us(&callers[1].waiter), 7000);
+    ck_assert_uint_eq(pool_waiter_paused_us(&callers[1].waiter), 7000);
     ck_assert_uint_eq(look().max_wait_us, 24000);
     struct pool_waiter never = {0};
-    ck_assert_uint_eq(pool_paused_us(&never), 0);
+    ck_assert_uint_eq(pool_waiter_paused_us(&never), 0);
     finish();
 }
 END_TEST
@@ -351,7 +351,7 @@ static uint64_t cost_us(void)
     for (int i = 0; i < 2000; i++) {
         join(&w, i % 2);
         line_maker->base.on_answer(pool); /* lines ask for whom to dial, as after any change */
-        pool_forget(&w);
+        pool_waiter_forget(&w);
     }
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
     return (uint64_t)(to.tv_sec - from.tv_sec) * 1000000 +
@@ -374,7 +374,7 @@ START_TEST(test_waiting_costs_nobody_else)
     ck_assert_msg(crowded < 20 * alone + 20000, "%d us in a crowd, %d alone", (int)crowded,
                   (int)alone);
     for (size_t i = 0; i < CROWD; i++)
-        pool_forget(&crowd[i]);
+        pool_waiter_forget(&crowd[i]);
     finish();
 }
 END_TEST

@@ -19,10 +19,17 @@ static void finish(void)
     stats_free(&stats);
 }
 
+static struct line_facts opened(uint64_t up_us)
+{
+    return (struct line_facts){
+        .dns_us = 10, .connect_us = 20, .tls_us = 30, .up_us = up_us, .protocol = "h2"};
+}
+
 /* A line that came up now is lent to a request that came `waited_us` before. */
 static struct timing lend(bool reused, uint64_t waited_us)
 {
-    struct line_facts facts = {reused, 10, 20, 30, now_us, "http/1.1"};
+    struct line_facts facts = opened(now_us);
+    facts.reused = reused;
     struct timing t = {0};
     timing_waits(&t, now_us - waited_us);
     timing_lent(&t, &stats, &facts, 0, now_us);
@@ -42,7 +49,7 @@ START_TEST(test_overlap)
         {57, 7, 20, 30},     {60, 10, 20, 30}, {1000000, 10, 20, 30},
     };
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct line_facts facts = {false, 10, 20, 30, now_us - 10000000, "h2"};
+        struct line_facts facts = opened(now_us - 10000000);
         struct timing t = {0};
         timing_waits(&t, facts.up_us - (uint64_t)cases[i].came_before_up_us);
         timing_lent(&t, &stats, &facts, 0, now_us);
@@ -60,7 +67,7 @@ START_TEST(test_fresh)
 {
     struct timing t = lend(false, 1000060);
     ck_assert(!t.reused);
-    ck_assert_str_eq(t.protocol, "http/1.1");
+    ck_assert_str_eq(t.protocol, "h2");
     ck_assert_uint_eq(t.dns_us, 10);
     ck_assert_uint_eq(t.connect_us, 20);
     ck_assert_uint_eq(t.tls_us, 30);
@@ -115,7 +122,7 @@ END_TEST
 /* A pause is no longer than the wait; what opening took does not count as hold too. */
 START_TEST(test_hold_adds_up)
 {
-    struct line_facts fresh = {false, 10, 20, 30, now_us, "h2"};
+    struct line_facts fresh = opened(now_us);
     struct timing t = {0};
     timing_waits(&t, now_us - 1000000);
     timing_lent(&t, &stats, &fresh, 5000000, now_us);

@@ -41,7 +41,7 @@ void begin(const char *directives)
 
 void forget_caller(size_t i)
 {
-    pool_forget(&callers[i].waiter);
+    pool_waiter_forget(&callers[i].waiter);
     callers[i].waits = false;
 }
 
