@@ -88,7 +88,7 @@ def test_the_picture_of_the_pool(page, daemon, origin):
         return p.run('return [...document.querySelectorAll(".pool .cell")].map(e => e.className.split(" ")[1])')
     eventually(lambda: cells() == ['active'] * 3 + ['waiting'] * 2, SHOWN)
     assert p.run('return document.querySelector(".pool").getAttribute("aria-label")') == \
-        '3 lines of 3 at most: 0 idle, 3 active, 0 connecting; 2 requests waiting'
+        '3 connections of 3 at most: 0 idle, 3 active, 0 connecting; 2 requests waiting'
     gate.release()
     assert all(h.result(20).status == 200 for h in held)
     eventually(lambda: cells() == ['idle'] * 3, SHOWN)
@@ -136,7 +136,7 @@ def test_it_says_when_the_daemon_is_gone(page, daemon, origin):
     eventually(lambda: p.number(field('total')) == 1, SHOWN)
     assert p.run('return document.getElementById("gone").hidden')
     d.stop()
-    eventually(lambda: 'does not answer' in p.text('#gone'), SHOWN)
+    eventually(lambda: 'has not answered' in p.text('#gone'), SHOWN)
     assert not p.run('return document.getElementById("gone").hidden') and p.number(field('total')) == 1
     again = daemon(upstream('ex', origin), listen=[f'127.0.0.1:{d.port}'])
     works(again), works(again)

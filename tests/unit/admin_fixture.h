@@ -1,4 +1,4 @@
-/* The pages over pools that a test made up: what is asked for, and the answer gathered. */
+/* The pages over pools that a test makes up: requests one, and gathers the response. */
 #pragma once
 
 #include <check.h>
@@ -34,7 +34,7 @@ static struct pools pools;
 static struct admin admin;
 static struct loop *loop;
 
-/* One answer, gathered. */
+/* One response, gathered. */
 struct answer {
     unsigned status;
     char fields[1200];
@@ -69,7 +69,7 @@ static void on_end(void *owner, const struct fields *trailers)
 
 static struct ingress local = {.is_loopback = true, .client = "127.0.0.1:9"};
 
-/* Called before the answer is waited for, if it is set. */
+/* If set, called before the response is waited for. */
 static void (*meanwhile)(const struct answer *);
 
 static struct answer ask(const char *method, const char *path)
@@ -97,7 +97,7 @@ static struct answer ask(const char *method, const char *path)
     return a;
 }
 
-/* The answer has this status, and `fields` and `body` among its own. */
+/* Checks that the response has this status, and contains `fields` and `body`. */
 static void expect(const char *method, const char *path, unsigned status, const char *fields,
                    const char *body)
 {

@@ -222,7 +222,7 @@ START_TEST(what_is_derived_adds_up)
 }
 END_TEST
 
-START_TEST(bots_are_told)
+START_TEST(bots_are_listed)
 {
     bots_find(&totals.bots, SPAN("grid1"))->weight = 120;
     bots_find(&totals.bots, SPAN("a b"))->requests = 4;
@@ -293,7 +293,7 @@ START_TEST(identity_tells_the_truth)
 }
 END_TEST
 
-START_TEST(a_path_that_is_not_utf8_is_no_disaster)
+START_TEST(a_path_that_is_not_utf8_is_replaced)
 {
     admin.config_path = "/etc/\xff.conf";
     json_t *o = parse_stats();
@@ -310,7 +310,7 @@ START_TEST(stats_page)
 }
 END_TEST
 
-/* Words of a peer come as JSON, whatever bytes they hold. */
+/* Text from a peer becomes JSON, whatever bytes it holds. */
 START_TEST(recent_stats)
 {
     struct verdict v = verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_PARTIAL, "na\xefve \"words\"");
@@ -372,7 +372,7 @@ START_TEST(head_has_the_length_and_no_body)
     ck_assert_uint_eq(head.body.len, 0);
     text_free(&head.body);
     head = ask("HEAD", "/stats");
-    ck_assert(head.length > 500 || !head.has_length); /* not made at once: on a slow machine */
+    ck_assert(head.length > 500 || !head.has_length); /* not made in one piece, on a slow machine */
     ck_assert_uint_eq(head.body.len, 0);
     text_free(&head.body);
     head = ask("HEAD", "/metrics");
@@ -396,7 +396,7 @@ START_TEST(health)
 }
 END_TEST
 
-START_TEST(methods_are_told)
+START_TEST(methods_are_listed)
 {
     expect("POST", "/stats", 405, "Allow: GET, HEAD\n", "http_request_error");
     expect("OPTIONS", "/healthz", 405, "Allow: GET, HEAD\n", "");
@@ -476,18 +476,18 @@ SUITE()
     TEST(every_key_in_its_order);
     TEST(values_are_those_counted);
     TEST(what_is_derived_adds_up);
-    TEST(bots_are_told);
+    TEST(bots_are_listed);
     TEST(rate_is_null_before_the_first);
     TEST(percentiles_are_milliseconds);
     TEST(identity_tells_the_truth);
-    TEST(a_path_that_is_not_utf8_is_no_disaster);
+    TEST(a_path_that_is_not_utf8_is_replaced);
     TEST(stats_page);
     TEST(recent_stats);
     TEST(dashboard_page_is_served);
     TEST(metrics_page);
     TEST(head_has_the_length_and_no_body);
     TEST(health);
-    TEST(methods_are_told);
+    TEST(methods_are_listed);
     TEST(requests_under_way);
     TEST(unknown_paths_name_the_known_ones);
     TEST(names_that_do_not_fit_are_left_out_whole);

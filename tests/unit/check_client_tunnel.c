@@ -89,7 +89,7 @@ START_TEST(tls_inside_is_tunnelled)
 {
     begin_with_pool();
     say(connects[_i]);
-    ck_assert(!has("HTTP/1.1")); /* nothing is said before the handler says it */
+    ck_assert(!has("HTTP/1.1")); /* nothing is answered before the handler answers */
     answer(200, true, true);
     ck_assert_str_eq(got(), "HTTP/1.1 200 Fine\r\n\r\n");
     ck_assert_uint_eq(tunnels(), 0);
@@ -135,7 +135,7 @@ START_TEST(the_origin_may_speak_first)
 }
 END_TEST
 
-/* On other ports nothing is looked at. */
+/* On other ports the first byte is not looked at. */
 START_TEST(a_tunnel_to_another_port)
 {
     begin_with_pool();
@@ -244,7 +244,7 @@ START_TEST(a_refused_upgrade_is_an_answer)
 }
 END_TEST
 
-/* 0: while it is dialled; 1: undecided, 2: the same without a dial; 3: joined. */
+/* 0: CONNECT is unanswered; 1: looking, 2: looking, nothing dialled; 3: relaying. */
 static void go_to_state(int state)
 {
     begin_with_pool();
@@ -273,7 +273,7 @@ START_TEST(the_daemon_drains)
     clients_drain(clients);
     clients_dismiss(clients);
     turn();
-    ck_assert(is_open() == (_i == 0 || _i == 3)); /* the others rest */
+    ck_assert(is_open() == (_i == 0 || _i == 3)); /* the others are idle */
     finish_with_pool();
 }
 END_TEST

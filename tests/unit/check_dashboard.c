@@ -30,8 +30,8 @@ START_TEST(the_page_is_whole)
 }
 END_TEST
 
-/* Nothing of it would be refused by its own policy, or goes elsewhere. */
-START_TEST(it_needs_nobody)
+/* Its own policy refuses nothing in it, and it requests nothing from elsewhere. */
+START_TEST(it_is_self_contained)
 {
     static const char *const forbidden[] = {
         "src=",  "style=",      "onclick",  "onload",    "innerHTML",     "@import",
@@ -39,7 +39,7 @@ START_TEST(it_needs_nobody)
     const char *page = dashboard_page().at;
     for (size_t i = 0; i < sizeof forbidden / sizeof *forbidden; i++)
         ck_assert_msg(strstr(page, forbidden[i]) == NULL, "the page has %s", forbidden[i]);
-    const char *address = strstr(page, "http://"); /* the name of SVG, which nobody fetches */
+    const char *address = strstr(page, "http://"); /* SVG's namespace, which is not fetched */
     ck_assert_ptr_nonnull(address);
     ck_assert_int_eq(strncmp(address, "http://www.w3.org/2000/svg'", 27), 0);
     ck_assert_ptr_null(strstr(address + 1, "http://"));
@@ -75,6 +75,6 @@ SUITE()
 {
     FIXTURE(setup, teardown);
     TEST(the_page_is_whole);
-    TEST(it_needs_nobody);
+    TEST(it_is_self_contained);
     TEST(the_policy_names_script_and_style);
 }

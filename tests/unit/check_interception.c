@@ -1,5 +1,5 @@
-/* TLS inside CONNECT that ends here, over a fake stream, with a client of mbedTLS's
- * in memory: the whole way, and left, late or freed in every state. */
+/* TLS inside CONNECT that is terminated here, over a fake stream, with an mbedTLS client in
+ * memory: the whole way; and a client that disconnects, is late or is freed in every state. */
 #include <mbedtls/psa_util.h>
 #include <mbedtls/ssl.h>
 
@@ -212,7 +212,7 @@ START_TEST(a_slow_handshake_ends)
     loop_skip(loop, 2000);
     turn();
     ck_assert(!is_open() && stream.closed);
-    ck_assert_uint_eq(handler.tls_failed, _i < 2); /* the last waited for a request */
+    ck_assert_uint_eq(handler.tls_failed, _i < 2); /* the last one waits for a request */
     if (_i < 2)
         ck_assert_int_eq(handler.tls_failure, FAILURE_CONNECTION_TIMEOUT);
     finish_inside();

@@ -86,7 +86,8 @@ static int socket_at(const struct config_address *a)
     return fd;
 }
 
-/* A port where nobody listens: bound until the end, which keeps others away. */
+/* A port on which nothing listens: it stays bound until the end, so that no other program gets
+ * it. */
 static uint16_t free_port(void)
 {
     struct config_address a = tcp("127.0.0.1", 0);
@@ -110,7 +111,7 @@ static bool apply_all(struct config_address *at, size_t count)
     return apply(at, count, (struct config_cidrs){0});
 }
 
-/* Connects; -1 if nobody listens. */
+/* Connects; -1 if nothing listens there. */
 static int call(const struct config_address *a)
 {
     int fd = socket_at(a);
@@ -204,14 +205,14 @@ START_TEST(test_unix_stale_and_used)
     int fd = socket_at(&at);
     ck_assert_int_eq(bind(fd, (struct sockaddr *)&at.at, at.len), 0);
     ck_assert_int_eq(listen(fd, 5), 0);
-    ck_assert(!apply_all(&at, 1)); /* somebody listens */
+    ck_assert(!apply_all(&at, 1)); /* a process listens on it */
     ck_assert(strstr(error, "address already in use") != NULL);
     close(fd);
     ck_assert_int_eq(access(path, F_OK), 0);
-    ck_assert(apply_all(&at, 1)); /* nobody does */
+    ck_assert(apply_all(&at, 1)); /* none does: stale */
     ck_assert(strstr(ask(&at, "/"), "200") != NULL);
     close(open(file, O_CREAT | O_WRONLY, 0600));
-    ck_assert(!apply_all(&plain, 1)); /* not a socket: not ours to remove */
+    ck_assert(!apply_all(&plain, 1)); /* not a socket: it is not removed */
     ck_assert_int_eq(unlink(file), 0);
     finish();
 }
@@ -244,7 +245,7 @@ START_TEST(test_reload)
 }
 END_TEST
 
-/* What there was stays; an upstream's own address is enough. */
+/* What was open stays open; an upstream's own address is enough. */
 START_TEST(test_nowhere)
 {
     begin();
@@ -290,7 +291,7 @@ START_TEST(test_ingress)
     ck_assert_str_eq(handler.ingress.address, "127.0.0.1");
     int fd = call(&own);
     loop_turn(loop, false);
-    kraken.name = "renamed"; /* what is open keeps the name it came under */
+    kraken.name = "renamed"; /* an open connection keeps the name that it was accepted with */
     ck_assert(listeners_apply(listeners, &config, error, sizeof error));
     const char *get = "GET / HTTP/1.1\r\nHost: h\r\n\r\n";
     ck_assert_int_eq(write(fd, get, strlen(get)), (ssize_t)strlen(get));
@@ -339,7 +340,7 @@ START_TEST(test_own)
 }
 END_TEST
 
-/* A socket that somebody else made listen there. */
+/* A socket that another process made listen there. */
 static int given(struct config_address *a)
 {
     int fd = socket_at(a);
@@ -372,7 +373,8 @@ START_TEST(test_adopted)
     ck_assert_str_eq(handler.upstream, "kraken");
     ask(&path, "/");
     ck_assert_str_eq(handler.upstream, "");
-    ck_assert(apply_all(&other, 1)); /* they stay, its own goes, and so does the name */
+    ck_assert(
+        apply_all(&other, 1)); /* adopted ones stay, its own closes, and the name is dropped */
     ask(&at, "/");
     ck_assert_str_eq(handler.upstream, "");
     loop_turn(loop, false);
@@ -380,12 +382,12 @@ START_TEST(test_adopted)
     ck_assert(listeners_own(listeners, (const struct sockaddr *)&at.at));
     listeners_close(listeners);
     loop_turn(loop, false);
-    int waits = call(&at); /* whoever has the descriptor too still listens */
+    int waits = call(&at); /* the other holder of the descriptor still listens */
     ck_assert_int_ge(waits, 0);
     close(waits);
     close(kept);
     ck_assert_int_eq(unlink(((struct sockaddr_un *)&path.at)->sun_path),
-                     0); /* not ours to remove */
+                     0); /* an adopted path is not removed */
     finish();
 }
 END_TEST
@@ -426,7 +428,7 @@ START_TEST(test_not_to_be_adopted)
 }
 END_TEST
 
-/* This machine's own address that is not loopback stands for a stranger. */
+/* This machine's address that is not loopback stands for another machine's. */
 static bool stranger(struct config_address *a, uint16_t port)
 {
     struct config_address far = tcp("192.0.2.1", 9);
@@ -452,7 +454,7 @@ START_TEST(test_allow_clients)
     cidrs[1].network = tcp("198.0.0.0", 0).at;
     cidrs[0].network = cidrs[1].network;
     ck_assert(apply(&at, 1, (struct config_cidrs){cidrs, 2}));
-    ck_assert(strstr(ask(&local, "/"), "200") != NULL); /* loopback always may */
+    ck_assert(strstr(ask(&local, "/"), "200") != NULL); /* loopback is always allowed */
     if (stranger(&from, port)) {
         ck_assert_str_eq(ask(&from, "/"), "");
         clients_count(clients, &open, &accepted, &rejected);
@@ -465,7 +467,7 @@ START_TEST(test_allow_clients)
 }
 END_TEST
 
-/* What linger is for: an answer to a client that still sends is not destroyed. */
+/* What linger is for: the response to a client that still sends is not destroyed by a reset. */
 START_TEST(test_answer_survives_unread_input)
 {
     static char junk[60000];

@@ -54,7 +54,7 @@ static void make(void)
     source->free(source);
 }
 
-/* The page has this whole line; or has not. */
+/* Checks that the page has this whole line, or does not. */
 static bool has(const char *line)
 {
     char whole[300];
@@ -137,7 +137,8 @@ START_TEST(the_bots)
 }
 END_TEST
 
-/* A sum of pools is in no state; what was never told, no error that never was, has no sample. */
+/* A sum of pools has no state; a weight that was never seen and an error that never occurred
+ * have no sample. */
 START_TEST(what_is_not_known)
 {
     make();

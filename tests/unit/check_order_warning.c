@@ -1,4 +1,4 @@
-/* The warning of an order of unknown fate: what the line says, and that it is written
+/* The warning about an order of unknown fate: what the line says, and that it is written
  * whatever log_level says. */
 #include "front/order_warning.h"
 
@@ -11,7 +11,7 @@
 
 static char line[2000];
 
-/* What is logged, from behind the time. */
+/* The line logged, without its time. */
 static const char *logged(const struct record *r)
 {
     int ends[2], saved = dup(STDERR_FILENO);

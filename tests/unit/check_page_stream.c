@@ -72,8 +72,8 @@ START_TEST(a_short_page_has_its_length)
 }
 END_TEST
 
-/* However little there is of it: what takes time takes turns, one piece each. */
-START_TEST(a_slow_page_holds_up_no_turn)
+/* However short it is: pieces that take time are made one a turn. */
+START_TEST(a_slow_page_delays_no_turn)
 {
     begin(20, 10, 1000, false);
     for (unsigned turns = 1; !recorder.ended; turns++) {
@@ -149,7 +149,7 @@ END_TEST
 SUITE()
 {
     TEST(a_short_page_has_its_length);
-    TEST(a_slow_page_holds_up_no_turn);
+    TEST(a_slow_page_delays_no_turn);
     TEST(a_long_page_is_made_as_it_is_read);
     LOOP(head_makes_no_more_than_the_start, 0, 2);
     LOOP(it_is_cancelled_at_any_time, 0, 5);

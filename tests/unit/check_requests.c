@@ -2,8 +2,8 @@
  * secrets are redacted, and that the page bears requests that end while it is made. */
 #include "pages/requests.h"
 
-#include <stdio.h>
 #include <jansson.h>
+#include <stdio.h>
 
 #include "config_fixture.h"
 #include "suite.h"

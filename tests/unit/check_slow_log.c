@@ -52,7 +52,8 @@ static const char *logged(void)
 
 #define TENTHS (SECOND / 10)
 
-/* A line was lent so many seconds after the request's beginning, 2 s ago; 0: none was. */
+/* `lent`: how many seconds after its beginning, which is 2 s ago, the request got a connection;
+ * 0: it got none. */
 static const struct {
     double lent;
     uint64_t hold, queue, dns, connect, tls, ttfb, retried; /* tenths of a second */
@@ -108,7 +109,7 @@ START_TEST(one_line_for_a_slow_one)
 }
 END_TEST
 
-/* One that never had an upstream, nor an answer; a target that does not end. */
+/* A request without upstream and response, and one with a very long target. */
 START_TEST(what_is_not_there)
 {
     static char target[5000];

@@ -1,4 +1,4 @@
-/* What only the start would refuse, told before it. */
+/* What only the start of a daemon would refuse, found before it. */
 #include "front/start_check.h"
 
 #include <arpa/inet.h>
@@ -104,14 +104,14 @@ START_TEST(unix_sockets)
     ck_assert(
         passes("listen = {\"unix:${HERE}/stale\", \"unix:${HERE}/used\", \"unix:${HERE}/s\"}"));
     ck_assert_int_eq(fcntl(used, F_SETFL, O_NONBLOCK), 0);
-    ck_assert_int_eq(accept(used, NULL, NULL), -1); /* nobody called */
+    ck_assert_int_eq(accept(used, NULL, NULL), -1); /* nothing connected */
     snprintf(path, sizeof path, "%s/s", folder);
     ck_assert_int_ne(stat(path, &st), 0); /* nothing is left behind */
     close(used);
 }
 END_TEST
 
-/* By the daemon that is to take the file; or by systemd's, for the check in ExecReload=. */
+/* In use by the daemon that is to load the file, or by systemd (the check in ExecReload=). */
 START_TEST(what_is_in_use_is_fine)
 {
     char content[200];
@@ -149,7 +149,7 @@ START_TEST(access_logs)
 }
 END_TEST
 
-/* Whoever is no root. */
+/* For a user other than root. */
 START_TEST(permissions)
 {
     if (geteuid() != 0)

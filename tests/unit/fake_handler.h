@@ -1,4 +1,4 @@
-/* A handler whose exchanges echo what they were asked ("METHOD target
+/* A handler whose exchanges echo their request ("METHOD target
  * name=value;… [body] {trailers}"), or are driven by the test.
  * Owned by the test. An exchange is open until it ends or is cancelled. */
 #pragma once
@@ -15,7 +15,7 @@ struct fake_handler {
     bool echo;                  /* answers by itself when the request is complete */
     enum framing framing;       /* of the echo */
     bool full;                  /* bodies are not welcome after each piece */
-    bool intercepts;            /* TLS inside CONNECT is to end here */
+    bool intercepts;            /* TLS inside CONNECT is to be terminated here */
     bool follows;               /* exchanges go on without their owner */
     bool asap;                  /* drains by itself, in the same turn */
     uint64_t patience;          /* with a reader that takes nothing; 0: no end */

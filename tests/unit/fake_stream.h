@@ -10,8 +10,8 @@ struct fake_stream {
     struct text written; /* all of it, queued or not */
     unsigned writes;     /* calls */
     bool stuck;          /* takes nothing: what is written is queued */
-    bool loud;           /* something has arrived that nobody read yet */
-    bool broken;         /* the other end is gone, which nobody read yet */
+    bool loud;           /* something has arrived that was not read yet */
+    bool broken;         /* the other end is gone, which was not read yet */
     bool full, paused, shut, closed, reset, ended;
 };
 
