@@ -34,7 +34,7 @@ bool credential_name(const struct config_names *names, struct span name)
     return credential_is_listed(names, name);
 }
 
-/* Fields for the proxy; and those of a WebSocket's handshake, whose "key" is random (RFC 6455
+/* Fields for the proxy; and those of a WebSocket's handshake, whose "key" is a nonce (RFC 6455
  * 11.3.1). */
 static bool is_no_credential(struct span field)
 {
