@@ -233,6 +233,7 @@ static void fail_refused(struct h2_conn *h, struct h2_exchange *x)
                                     h->state == H2_CONN_LEAVING
                                         ? "the origin sent GOAWAY without processing the request"
                                         : "the origin refused the stream");
+    rare_note(RARE_H2_REFUSED);
     v.undone = detach(h, x) != SENT_NO;
     h2_exchange_fail(x, &v);
 }
@@ -262,10 +263,9 @@ static void fail_reset(struct h2_conn *h, struct h2_exchange *x, uint32_t code)
 static void on_closed(void *owner, struct h2_exchange *x, uint32_t code, bool by_origin)
 {
     struct h2_conn *h = of_owner(owner);
-    if (code == NGHTTP2_REFUSED_STREAM && !h2_exchange_began(x)) {
-        rare_note(RARE_H2_REFUSED);
+    if (code == NGHTTP2_REFUSED_STREAM && !h2_exchange_began(x))
         fail_refused(h, x);
-    } else if (code == NGHTTP2_HTTP_1_1_REQUIRED && by_origin && !h2_exchange_began(x))
+    else if (code == NGHTTP2_HTTP_1_1_REQUIRED && by_origin && !h2_exchange_began(x))
         fail_http1_required(h, x);
     else if (by_origin)
         fail_reset(h, x, code);
@@ -280,7 +280,6 @@ static void on_unsent(void *owner, int32_t id)
         struct h2_exchange *x = h2_exchange_of(k);
         if (h2_exchange_id(x) != id)
             continue;
-        rare_note(RARE_H2_UNSENT);
         fail_refused(h, x);
         return;
     }

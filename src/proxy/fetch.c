@@ -29,6 +29,8 @@
  * time are left. The delivery only grows, so a later try cannot hide an earlier one. */
 #include "proxy/fetch.h"
 
+#include <inttypes.h>
+
 #include "base/log.h"
 #include "base/rare.h"
 #include "proxy/attempt.h"
@@ -215,10 +217,11 @@ static bool may_go_again(const struct fetch *f, const struct verdict *v)
 
 static void log_lost(const struct fetch *f, const struct verdict *v, bool again)
 {
-    LOG(DEBUG, pool_origin(f->order.pool)->name, "attempt %u failed: %s: %s, sent=%s%s%s id=%s",
-        f->tries, failure_name(v->error), v->detail, sent_name(v->sent),
-        v->undone ? ", not processed by the origin" : "", again ? "; trying again" : "",
-        request_id_text(&f->order.id));
+    LOG(DEBUG, pool_origin(f->order.pool)->name,
+        "attempt %u failed on a %s connection: %s: %s, sent=%s%s%s line=%" PRIu64 " id=%s",
+        f->tries, f->attempt.line.reused ? "reused" : "new", failure_name(v->error), v->detail,
+        sent_name(v->sent), v->undone ? ", not processed by the origin" : "",
+        again ? "; trying again" : "", f->attempt.line.number, request_id_text(&f->order.id));
 }
 
 /* A try of which the origin saw nothing has used up nothing of its rate limits, so the next
@@ -247,8 +250,8 @@ static bool on_answer(void *owner, const struct response *r)
     if (r->status != 421 || f->elsewhere || !may_replay(f))
         return true;
     LOG(DEBUG, pool_origin(f->order.pool)->name,
-        "attempt %u was answered 421; trying again on a new connection id=%s", f->tries,
-        request_id_text(&f->order.id));
+        "attempt %u was answered 421; trying again on a new connection line=%" PRIu64 " id=%s",
+        f->tries, f->attempt.line.number, request_id_text(&f->order.id));
     rare_note(RARE_REQUEST_ELSEWHERE);
     f->elsewhere = true;
     attempt_give_up(&f->attempt);

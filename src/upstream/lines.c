@@ -31,6 +31,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/rare.h"
 
 #define SHORT_FOR_MS 10000
 #define SHORT_OF_MS 1000 /* until it may be better, when we are short of descriptors */
@@ -133,6 +134,7 @@ static void on_up(void *owner, struct line *l)
     s->floor_tried |= lines_open(s) - s->connecting.count + 1 >= s->settings->min_idle;
     enum close_reason why = lines_unfit(s, l);
     if (why != CLOSE_REASON_COUNT) {
+        rare_note(RARE_LINE_TOO_LATE);
         line_move(l, &s->busy);
         retire_and_tell(s, l, why, "it came up too late");
         return;

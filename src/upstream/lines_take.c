@@ -1,5 +1,7 @@
 #include "upstream/lines_take.h"
 
+#include "base/rare.h"
+
 #define FRESH_MS 1000
 #define UNREAD_MOST_MS 50
 
@@ -58,6 +60,7 @@ static enum idle_state look_at(struct lines *s, struct line *l, bool careful)
         return IDLE_FIT;
     if (!may_be_fit(l))
         return IDLE_UNFIT;
+    rare_note(RARE_LINE_UNREAD);
     lines_look_again(s, loop_now(s->env.loop) + 1);
     return IDLE_LATER;
 }
@@ -76,8 +79,10 @@ static struct line *take_idle(struct lines *s, const struct lines_wish *wish)
             taken = lend(s, l, wish->alone);
         if (state == IDLE_FIT || state == IDLE_LATER)
             continue;
-        if (state == IDLE_UNFIT)
+        if (state == IDLE_UNFIT) {
+            rare_note(RARE_LINE_UNFIT);
             floor_lost(&s->floor, s->settings, line_uses(l) > 0, loop_now(s->env.loop));
+        }
         lines_retire(s, l, state == IDLE_OLD ? CLOSE_MAX_AGE : CLOSE_PEER,
                      "found unfit when asked for");
         lost = true;
@@ -95,8 +100,10 @@ static struct line *take_lonely(struct lines *s)
         return NULL;
     for (struct link *k = list_first(&s->busy); k; k = list_next(k)) {
         struct line *l = line_of(k);
-        if (lines_unfit(s, l) == CLOSE_REASON_COUNT && line_open_up(l, lines_most(s, l)))
-            return lend(s, l, false);
+        if (lines_unfit(s, l) != CLOSE_REASON_COUNT || !line_open_up(l, lines_most(s, l)))
+            continue;
+        rare_note(RARE_LINE_OPENED_UP);
+        return lend(s, l, false);
     }
     return NULL;
 }
@@ -119,6 +126,7 @@ bool lines_make_room(struct lines *s)
 {
     if (lines_open(s) < s->settings->max_connections || s->idle.count == 0)
         return false;
+    rare_note(RARE_LINE_MADE_ROOM);
     lines_retire(s, line_of(list_last(&s->idle)), CLOSE_RECONNECT, "for a new one");
     return true;
 }

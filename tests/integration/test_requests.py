@@ -99,7 +99,7 @@ def test_one_id_from_the_answer_to_every_line(daemon, origin, tmp_path):
         states = [li for li in lines if ' debug ' in li]
         assert any(': transaction: ' in li for li in states) and any(': fetch: ' in li for li in states), lines
     lines = [li for li in d.stderr.splitlines() if li.endswith(f' id={again.get("trunkline-request")}')]
-    assert [li for li in lines if 'attempt 1 failed: connection_terminated' in li and 'sent=yes; trying again' in li], lines
+    assert [li for li in lines if 'attempt 1 failed on a reused connection: connection_terminated' in li and re.search(r' line=\d+ id=', li) and 'sent=yes; trying again' in li], lines
     assert not any('GEHEIM' in li for li in [*d.stderr.splitlines(), *log.read_text().splitlines()])
     assert 'trying again' not in ''.join(li for li in d.stderr.splitlines() if order.get('trunkline-request') in li)
 
@@ -136,6 +136,8 @@ def test_awaiting_queued_and_receiving(daemon, origin):
     r = row(d, '/first', state='awaiting')
     assert (r['upstream'], r['method'], r['bot'], r['sent'], r['left']) == ('ex', 'GET', 'grid1', 'yes', False)
     assert r['client'].startswith('127.0.0.1:') and r['target'] == '/first?signature=***&a=1'
+    assert isinstance(r['line'], int) and r['line'] > 0 and r['address'] == origin.address
+    assert row(d, '/first', state='awaiting')['line'] == r['line']
     second = background(lambda: d.get('/ex/second'))
     q = row(d, '/second', state='queued', sent='no', line=None, address=None, bot=None)
     assert [x['id'] for x in under_way(d)] == [r['id'], q['id']], 'oldest first'
