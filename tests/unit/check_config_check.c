@@ -8,7 +8,7 @@ START_TEST(names_of_upstreams_are_checked)
 {
     static const char *const bad[] = {"Binance", "a.b",     "a_b",       "\"\"",     "stats",
                                       "metrics", "healthz", "upstreams", "requests", "http",
-                                      "https",   "ws",      "wss",       "\"a b\""};
+                                      "https",   "reload",  "ws",        "wss",      "\"a b\""};
     char text[200];
     for (size_t i = 0; i < COUNT_OF(bad); i++) {
         snprintf(text, sizeof text, "\nupstream %s\n{\nurl = https://a.example\n}\n", bad[i]);

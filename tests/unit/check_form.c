@@ -1,6 +1,7 @@
 /* The forms that rows of config.def demand of texts. */
 #include "config/form.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "config/directive.h"
@@ -59,7 +60,7 @@ END_TEST
 START_TEST(a_body_prefix_has_a_greatest_length)
 {
     struct arena *a = arena_new();
-    char text[ERROR_PREFIX_MAX + 2];
+    char text[ERROR_PREFIX_MAX + 2], length[20];
     const char *value, *why;
     memset(text, 'x', sizeof text);
     text[ERROR_PREFIX_MAX] = '\0';
@@ -67,6 +68,8 @@ START_TEST(a_body_prefix_has_a_greatest_length)
     text[ERROR_PREFIX_MAX] = 'x';
     text[ERROR_PREFIX_MAX + 1] = '\0';
     ck_assert(!form_body_prefix(a, text, &value, &why));
+    snprintf(length, sizeof length, " %d ", ERROR_PREFIX_MAX);
+    ck_assert_ptr_nonnull(strstr(directives[ROW_error_prefix].words, length));
     arena_free(a);
 }
 END_TEST
