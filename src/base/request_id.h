@@ -15,7 +15,8 @@ struct request_id {
 
 struct request_ids {
     char life[REQUEST_LIFE_SIZE];
-    uint64_t given;
+    struct request_id last; /* with the count 0 at first, which is not given */
+    size_t digits;          /* of its count */
 };
 
 /* Makes the life from the wall clock (ms since 1970; 42 bits of it are used) and 18 of the

@@ -1,6 +1,7 @@
 /* Ids of requests: their form, that each is used once, and that lives sort by time. */
 #include "base/request_id.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "suite.h"
@@ -29,10 +30,25 @@ START_TEST(the_longest_fits)
     struct request_id id;
     request_ids_init(&ids, UINT64_MAX, UINT32_MAX);
     ck_assert_str_eq(ids.life, "zzzzzzzzzzzz");
-    ids.given = UINT64_MAX - 1;
+    strcpy(ids.last.text, "zzzzzzzzzzzz-9999999999999999999");
+    ids.digits = 19;
     request_ids_next(&ids, &id);
-    ck_assert_str_eq(id.text, "zzzzzzzzzzzz-18446744073709551615");
+    ck_assert_str_eq(id.text, "zzzzzzzzzzzz-10000000000000000000");
     ck_assert_uint_lt(strlen(id.text), REQUEST_ID_SIZE);
+}
+END_TEST
+
+START_TEST(counts_as_numbers_do)
+{
+    struct request_ids ids;
+    struct request_id id;
+    char expected[40];
+    request_ids_init(&ids, WALL_MS, 0);
+    for (unsigned n = 1; n <= 11000; n++) {
+        request_ids_next(&ids, &id);
+        snprintf(expected, sizeof expected, "%s-%u", ids.life, n);
+        ck_assert_str_eq(id.text, expected);
+    }
 }
 END_TEST
 
@@ -62,6 +78,7 @@ SUITE()
 {
     TEST(life_then_count);
     TEST(the_longest_fits);
+    TEST(counts_as_numbers_do);
     TEST(lives_differ_and_sort);
     TEST(none_is_a_dash);
 }
