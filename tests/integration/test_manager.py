@@ -45,15 +45,15 @@ def test_socket_activation(daemon, origin, tmp_path):
 
 
 def test_a_given_socket_for_all_the_world(daemon, origin):
-    """`listen` would refuse it: without allow_clients it serves this machine alone, and says so."""
+    """`listen` would refuse it: without allow_clients it serves this machine only, and says so."""
     port = free_port()
     wrap = [sys.executable, '-c', ACTIVATE, f'0.0.0.0:{port}']
     d = daemon(upstream('ex', origin), listen=[f'127.0.0.1:{port}'], wrap=wrap)
     works(d)
-    assert f'warn 0.0.0.0:{port}: serves this machine alone' in d.stderr and 'not opened' not in d.stderr
+    assert f'warn 0.0.0.0:{port}: serves this machine only' in d.stderr and 'not opened' not in d.stderr
     d.reload(listen=[f'127.0.0.1:{port}'], allow_clients=['10.0.0.0/8'])
     eventually(lambda: 'reloaded' in d.stderr)
-    assert d.stderr.count('serves this machine alone') == 1
+    assert d.stderr.count('serves this machine only') == 1
 
 
 @pytest.fixture
