@@ -1,4 +1,4 @@
-/* The command line (SPEC 1): finds the command, reads its options, runs it.
+/* The command line (contract 1): finds the command, reads its options, runs it.
  * Answers go to stdout; whatever is wrong is one line on stderr. */
 #pragma once
 

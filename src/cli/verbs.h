@@ -1,4 +1,4 @@
-/* PgBouncer's verbs as commands (SPEC 1): said to a running daemon over HTTP,
+/* PgBouncer's verbs as commands (contract 1): said to a running daemon over HTTP,
  * answered with what became of it. For the command line only. */
 #pragma once
 

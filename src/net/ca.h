@@ -1,4 +1,4 @@
-/* The local CA for interception (SPEC 8): makes one, reads it back, says which
+/* The local CA for interception (contract 8): makes one, reads it back, says which
  * hosts it may vouch for, and signs their certificates. Reference-counted (the
  * counts are the loop's) and read-only; its key is used on the worker alone.
  * Everything but ca_may_sign() takes milliseconds: at start or on the worker. */

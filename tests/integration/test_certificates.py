@@ -1,4 +1,4 @@
-"""Which certificates of an origin are believed: chains in any order, and what binds the issuers in them (SPEC 11)."""
+"""Which certificates of an origin are believed: chains in any order, and what binds the issuers in them (contract 11)."""
 import pytest
 
 from lib import certs

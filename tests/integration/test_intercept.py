@@ -238,7 +238,7 @@ def test_pages_and_names_do_not_apply(d, ca, origin, target, host):
 
 @pytest.mark.parametrize('target, host', [('/x', 'kraken.test'), ('https://kraken.test/x', 'kraken.test'), ('/x', f'{HOST}:8443')])
 def test_another_authority_is_denied(d, ca, origin, target, host):
-    """SPEC 10: 403."""
+    """contract 10: 403."""
     with inside(d, ca) as c:
         own_error(c.get(target, host=host), 403, 'http_request_denied', 'no')
     assert origin.requests == []

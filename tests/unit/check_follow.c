@@ -1,5 +1,5 @@
 /* Clients that leave after their request was sent whole: orders are followed until their
- * outcome is known, and no line is lost (SPEC 11). */
+ * outcome is known, and no line is lost (contract 11). */
 #include "config_fixture.h"
 #include "suite.h"
 

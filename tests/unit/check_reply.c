@@ -1,4 +1,4 @@
-/* Error answers as SPEC 4 shows them, and an answer of our own as an exchange:
+/* Error answers as contract 4 shows them, and an answer of our own as an exchange:
  * in order, paused, and cancelled at every event. */
 #include "http/reply.h"
 
