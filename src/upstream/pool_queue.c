@@ -91,7 +91,7 @@ static void tell_line(const struct pool_queue *q, const struct pool_waiter *w,
 
 static void join(struct pool_queue *q, struct pool_waiter *w)
 {
-    TELL(q, w, "%zu requests wait for a connection before this one", q->waiters.count);
+    TELL(q, w, "queues for a connection at place %zu", q->waiters.count + 1);
     list_push_back(&q->waiters, &w->link);
     if (w->rides_alone) {
         list_push_back(&q->orders, &w->order);

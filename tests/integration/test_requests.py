@@ -119,8 +119,8 @@ def test_debug_lines_say_what_a_request_waits_behind(daemon, origin):
     assert fourth.status == 429
     gate.release()
     assert [c.result().status for c in (first, second, third)] == [200, 200, 200]
-    for answer, words in ((second.result(), '0 requests wait for a connection before this one'),
-                          (third.result(), '1 requests wait for a connection before this one'), (fourth, 'held: ')):
+    for answer, words in ((second.result(), 'queues for a connection at place 1'),
+                          (third.result(), 'queues for a connection at place 2'), (fourth, 'held: ')):
         rid = answer.get('trunkline-request')
         assert [li for li in d.stderr.splitlines() if words in li and li.endswith(f' id={rid}')], (words, rid)
 
@@ -164,6 +164,20 @@ def test_connecting(daemon, origins):
     row(d, '/x', state='connecting', sent='no', line=None)
     greet.set()
     assert call.result().status == 200
+
+
+def test_on_http2(daemon, origins):
+    """Requests that share a connection show the same one."""
+    origin = origins(alpn=('h2', 'http/1.1'))
+    d = daemon(upstream('ex', origin, max_connections=1))
+    works(d)
+    gate = Gate()
+    origin.on('/a', gate), origin.on('/b', gate)
+    calls = [background(lambda p=p: d.get(f'/ex/{p}')) for p in 'ab']
+    rows = [row(d, f'/{p}', state='awaiting', sent='yes') for p in 'ab']
+    assert rows[0]['line'] == rows[1]['line'] and rows[0]['address'] == rows[1]['address'] == origin.address
+    gate.release()
+    assert [c.result().status for c in calls] == [200, 200]
 
 
 def test_reading_and_sending(daemon, origin):

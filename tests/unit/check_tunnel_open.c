@@ -83,6 +83,22 @@ static bool wrote(const char *text)
     return client.written.len && strcmp(client.written.at, text) == 0;
 }
 
+/* It is under way alone, and no request. */
+static void is_under_way(const char *state)
+{
+    struct under_way *all = proxy_under_way(proxy);
+    struct under_way_walk walk;
+    struct request_view view;
+    struct text target = {0};
+    ck_assert(all->all.count == 1 && proxy_active(proxy) == 0);
+    under_way_walk_begin(all, &walk);
+    all->describe(under_way_next(&walk), &view, &target);
+    ck_assert_str_eq(progress_word(view.progress.state), state);
+    ck_assert_ptr_null(under_way_next(&walk));
+    under_way_walk_end(&walk);
+    text_free(&target);
+}
+
 /* ------------------------------------------------------------------ CONNECT */
 
 START_TEST(test_connect_dials_first)
@@ -90,7 +106,9 @@ START_TEST(test_connect_dials_first)
     struct test_client a;
     open_proxy("");
     connect_to(&a, 443);
+    is_under_way("connecting");
     UNTIL(a.recorder.switched);
+    ck_assert_uint_eq(proxy_under_way(proxy)->all.count, 0);
     ck_assert_uint_eq(a.recorder.status, 200);
     UNTIL(origin.accepted == 1);
     join(&a, "GET / HTTP/1.1\r\n\r\n");
