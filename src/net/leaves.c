@@ -4,17 +4,23 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/state.h"
+
 /* No error of mbedTLS's: a reload took the CA away. */
 #define WITHDRAWN 1
 
 /* MINTING: the job is with the worker. READY: `context` can be used. FAILED:
  * those who wait are told why, then it is forgotten. */
-enum entry_state { ENTRY_MINTING, ENTRY_READY, ENTRY_FAILED };
+#define LEAF_STATES(S)                                                                             \
+    S(LEAF_MINTING, "minting", TO(LEAF_READY) | TO(LEAF_FAILED))                                   \
+    S(LEAF_READY, "ready", TO(LEAF_MINTING))                                                       \
+    S(LEAF_FAILED, "failed", TO(LEAF_MINTING))
+STATE_TYPE(leaf, LEAF_STATES)
 
 struct entry {
     struct link link;
     struct leaves *house; /* NULL: freed while it was being minted */
-    enum entry_state state;
+    enum leaf_state state;
     struct list waits;
     struct job job;
     struct task task; /* tells those who wait */
@@ -34,9 +40,14 @@ struct leaves {
     struct list entries; /* used last first */
 };
 
+static void enter(struct entry *e, enum leaf_state to)
+{
+    STATE_ENTER(leaf, &e->state, to, e->host, 0);
+}
+
 static void forget(struct entry *e)
 {
-    CHECK(e->waits.count == 0 && e->state != ENTRY_MINTING);
+    CHECK(e->waits.count == 0 && e->state != LEAF_MINTING);
     list_remove(&e->link);
     task_forget(&e->task);
     if (e->context)
@@ -61,7 +72,8 @@ static void mint(struct entry *e)
     if (e->context)
         tls_context_unref(e->context);
     e->context = NULL;
-    e->state = ENTRY_MINTING;
+    if (e->state != LEAF_MINTING)
+        enter(e, LEAF_MINTING);
     e->signed_at = loop_wall_s(l->loop);
     worker_submit(l->worker, &e->job);
 }
@@ -74,7 +86,7 @@ static void settle(struct entry *e)
     } else {
         leaf_free(&e->leaf);
     }
-    e->state = e->error ? ENTRY_FAILED : ENTRY_READY;
+    enter(e, e->error ? LEAF_FAILED : LEAF_READY);
     loop_defer(e->house->loop, &e->task);
 }
 
@@ -93,7 +105,7 @@ static void done(struct job *job)
     }
     leaf_free(&e->leaf);
     e->error = WITHDRAWN;
-    e->state = ENTRY_FAILED;
+    enter(e, LEAF_FAILED);
     if (e->house == NULL)
         forget(e);
     else if (leaves_may_sign(e->house, e->host))
@@ -108,10 +120,10 @@ static void tell(struct task *task)
 {
     struct entry *e = container_of(task, struct entry, task);
     struct tls_context *context;
-    bool failed = e->state == ENTRY_FAILED;
+    bool failed = e->state == LEAF_FAILED;
     char why[160] = "";
     struct link *first;
-    if (e->state == ENTRY_MINTING) /* again, since the task was set */
+    if (e->state == LEAF_MINTING) /* again, since the task was set */
         return;
     if (failed && e->error == WITHDRAWN)
         snprintf(why, sizeof why, "the CA may no longer vouch for it");
@@ -142,7 +154,7 @@ static void make_room(struct leaves *l)
 {
     struct link *last = list_last(&l->entries);
     struct entry *e = LIST_ENTRY(last, struct entry, link);
-    if (l->entries.count >= LEAVES_MAX && e->state == ENTRY_READY && e->waits.count == 0)
+    if (l->entries.count >= LEAVES_MAX && e->state == LEAF_READY && e->waits.count == 0)
         forget(e);
 }
 
@@ -167,9 +179,9 @@ void leaves_ask(struct leaves *l, const char *host, struct leaf_wait *w)
     CHECK(leaves_may_sign(l, host));
     if (e == NULL)
         e = add(l, host);
-    else if (e->state == ENTRY_READY && (loop_wall_s(l->loop) >= e->renew_at || !is_current(e)))
+    else if (e->state == LEAF_READY && (loop_wall_s(l->loop) >= e->renew_at || !is_current(e)))
         mint(e);
-    else if (e->state != ENTRY_MINTING)
+    else if (e->state != LEAF_MINTING)
         loop_defer(l->loop, &e->task);
     list_remove(&e->link);
     list_push_front(&l->entries, &e->link);
@@ -199,7 +211,7 @@ void leaves_use(struct leaves *l, struct ca *ca)
     l->ca = ca ? ca_ref(ca) : NULL;
     ca_unref(old);
     LIST_FOR (&l->entries, e, struct entry, link)
-        if (e->state == ENTRY_READY && e->waits.count == 0 && !is_current(e))
+        if (e->state == LEAF_READY && e->waits.count == 0 && !is_current(e))
             forget(e);
 }
 
@@ -221,9 +233,11 @@ void leaves_free(struct leaves *l)
         CHECK(e->waits.count == 0);
         list_remove(&e->link);
         e->house = NULL;
-        if (e->state == ENTRY_MINTING && !worker_forget(l->worker, &e->job))
-            continue; /* done() frees it */
-        e->state = ENTRY_FAILED;
+        if (e->state == LEAF_MINTING) {
+            if (!worker_forget(l->worker, &e->job))
+                continue; /* done() frees it */
+            enter(e, LEAF_FAILED);
+        }
         forget(e);
     }
     ca_unref(l->ca);

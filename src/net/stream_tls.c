@@ -5,19 +5,26 @@
 #include <string.h>
 
 #include "base/rare.h"
+#include "base/state.h"
 #include "net/tls_handshake.h"
 
 #define MAGIC 0x73746c73
 #define RECORD_SIZE MBEDTLS_SSL_OUT_CONTENT_LEN
 #define RECORD_HEAD 5 /* type, version, length (RFC 8446 5.1) */
 
-/* Goes from top to bottom, may leave out. */
-enum tls_state { TLS_HANDSHAKING, TLS_FAILED, TLS_SECURED, TLS_CLOSED };
+/* FAILED: its owner was told that the handshake failed. CLOSED: by its owner; it is freed once
+ * no step of the handshake is with the worker. */
+#define STREAM_TLS_STATES(S)                                                                       \
+    S(TLS_HANDSHAKING, "handshaking", TO(TLS_FAILED) | TO(TLS_SECURED) | TO(TLS_CLOSED))           \
+    S(TLS_FAILED, "failed", TO(TLS_CLOSED))                                                        \
+    S(TLS_SECURED, "secured", TO(TLS_CLOSED))                                                      \
+    S(TLS_CLOSED, "closed", 0)
+STATE_TYPE(stream_tls, STREAM_TLS_STATES)
 
 struct stream_tls {
     struct stream base;
     unsigned magic;
-    enum tls_state state;
+    enum stream_tls_state state;
     bool paused;
     bool full;       /* a write returned false, on_drain is due */
     bool over;       /* nothing more will be read; how it ended is below */
@@ -55,10 +62,9 @@ static struct stream_tls *self(void *object)
     return s;
 }
 
-static void become(struct stream_tls *s, enum tls_state next)
+static void enter(struct stream_tls *s, enum stream_tls_state to)
 {
-    CHECK(next > s->state && (next != TLS_SECURED || s->state == TLS_HANDSHAKING));
-    s->state = next;
+    STATE_ENTER(stream_tls, &s->state, to, "tls", 0);
 }
 
 static void release(struct stream_tls *s)
@@ -207,7 +213,7 @@ static void step(struct job *job)
 
 static void fail(struct stream_tls *s, enum failure why, const char *words)
 {
-    become(s, TLS_FAILED);
+    enter(s, TLS_FAILED);
     tls_handshake_settle(&s->handshake);
     s->events->on_failed(s->owner, &s->base, why, words);
 }
@@ -254,7 +260,7 @@ static void secure(struct stream_tls *s)
     mbedtls_ssl_set_bio(&h->ssl, s, on_send, on_receive, NULL);
     s->kept = h->in;
     h->in = (struct buf){0};
-    become(s, TLS_SECURED);
+    enter(s, TLS_SECURED);
     s->events->on_secured(s->owner, &s->base, &report);
 }
 
@@ -456,7 +462,7 @@ static void tls_close(struct stream *base, bool reset)
     s->base.taken = stream_taken(base);
     s->base.written = stream_written(base);
     s->base.below = NULL;
-    become(s, TLS_CLOSED);
+    enter(s, TLS_CLOSED);
     base->events = NULL;
     s->lower->ops->close(s->lower, reset);
     s->lower = NULL;
