@@ -31,7 +31,8 @@ void delivery_end_try(struct delivery *, enum sent sent, bool undone);
 void delivery_give_up(struct delivery *, struct exchange **present, bool late);
 
 /* The never-twice rule (contract 4), for a try that failed so. It may be repeated if
- * (a) nothing of it was sent, (b) the origin guarantees that it processed nothing of it, or
+ * (a) nothing of it was sent, (b) the origin says that it did nothing of it (`undone`: as
+ * above, and by HTTP_1_1_REQUIRED, which leaves `sent` as it is; RFC 9113 7), or
  * (c) a harmless request (`is_harmless`: a safe one on a reused connection) ended without a
  * byte of a response. Every earlier try was one of these too, or there would have been no
  * later one: so the rule holds for all of them together. */

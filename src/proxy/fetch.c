@@ -20,9 +20,10 @@
  *
  * Why an order cannot go twice. A further try begins in two places only:
  * - on_lost(), where delivery_may_repeat() must permit it. Of an order it does only if
- *   nothing of it left (sent = no, so said by the line that took the rest back), or if
- *   the origin vouches that it did nothing of it (HTTP/2: REFUSED_STREAM, GOAWAY). The
- *   third case, a safe request on a reused line, demands is_safe, which no order has.
+ *   nothing of it was sent (the line says so, after it has taken back what it could), or
+ *   if the origin says in HTTP/2 that it did nothing of it: REFUSED_STREAM, a GOAWAY below
+ *   the stream's id, HTTP_1_1_REQUIRED (`undone`). The third case, a safe request on a
+ *   reused line, demands is_safe, which no order has.
  *   Once a head has come there is no on_lost any more.
  * - on_answer(), for a 421 alone, which says that the request was not acted on.
  * Both demand may_replay(): the owner is still there, the body is still kept, tries and
