@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "base/alloc.h"
+
 #define TIMEOUT_S 20L
 
 struct client {

@@ -1,5 +1,7 @@
 #include "base/alloc.h"
 
+#include <string.h>
+
 #include "base/log.h"
 
 #define RESERVE (4 * 1024 * 1024)
@@ -32,4 +34,43 @@ bool alloc_is_short(void)
     if (spent)
         log_seldom(&seldom, LOG_LEVEL_ERROR, "daemon", "out of memory: new requests are refused");
     return spent;
+}
+
+void *must_malloc(size_t size)
+{
+    void *p = malloc(size);
+    if (p == NULL && alloc_rescue())
+        p = malloc(size);
+    CHECK(p != NULL);
+    return p;
+}
+
+void *must_calloc(size_t count, size_t size)
+{
+    void *p = calloc(count, size);
+    if (p == NULL && alloc_rescue())
+        p = calloc(count, size);
+    CHECK(p != NULL);
+    return p;
+}
+
+void *must_realloc(void *old, size_t size)
+{
+    void *p = realloc(old, size);
+    if (p == NULL && alloc_rescue())
+        p = realloc(old, size);
+    CHECK(p != NULL);
+    return p;
+}
+
+char *must_strdup(const char *text)
+{
+    return must_strndup(text, strlen(text));
+}
+
+char *must_strndup(const char *text, size_t len)
+{
+    char *p = must_calloc(1, len + 1);
+    memcpy(p, text, len);
+    return p;
 }

@@ -3,7 +3,7 @@
  * last one can grow in place, which is how heads are gathered. */
 #pragma once
 
-#include "base/check.h"
+#include "base/alloc.h"
 #include "base/span.h"
 
 struct arena;

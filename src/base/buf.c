@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
+
 #define CHUNK_MIN 2000
 #define CHUNK_MAX 65500
 

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
+
 /* Values below STEPS have a bucket each; above, every power of two is cut
  * into STEPS buckets, each at most 1/64 of its value wide. */
 #define STEPS_BITS 6

@@ -4,7 +4,7 @@
  * "which list is it on?", so counts are never kept a second time. */
 #pragma once
 
-#include "base/check.h"
+#include "base/alloc.h"
 
 struct list;
 

@@ -2,7 +2,7 @@
  * one holds no memory. Always NUL-terminated once something was added. */
 #pragma once
 
-#include "base/check.h"
+#include "base/alloc.h"
 #include "base/span.h"
 
 struct text {

@@ -5,6 +5,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/alloc.h"
+
 static struct sockaddr_in *as_v4(struct sockaddr_storage *a)
 {
     return (struct sockaddr_in *)(void *)a;

@@ -1,5 +1,7 @@
 #include "net/dns_memory.h"
 
+#include "base/alloc.h"
+
 static struct dns_named *find(const struct dns_memory *m, const struct sockaddr *addr)
 {
     for (size_t i = 0; i < m->count; i++)

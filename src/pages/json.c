@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/alloc.h"
 #include "base/span.h"
 
 #define OUTER_MAX 32
