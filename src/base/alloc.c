@@ -5,6 +5,7 @@
 #include "base/log.h"
 
 #define RESERVE (4 * 1024 * 1024)
+#define SMALL 1024 /* bytes; the cache holds blocks of up to 1032 */
 
 static void *reserve;
 static bool spent;
@@ -45,8 +46,20 @@ void *must_malloc(size_t size)
     return p;
 }
 
+/* glibc's malloc() takes small blocks from a cache of the thread, its calloc() does not: for
+ * most of what a request allocates, malloc() and memset() are several times faster. */
+static void *calloc_small(size_t size)
+{
+    void *p = must_malloc(size);
+    memset(p, 0, size);
+    return p;
+}
+
 void *must_calloc(size_t count, size_t size)
 {
+    size_t total;
+    if (!__builtin_mul_overflow(count, size, &total) && total <= SMALL)
+        return calloc_small(total);
     void *p = calloc(count, size);
     if (p == NULL && alloc_rescue())
         p = calloc(count, size);
