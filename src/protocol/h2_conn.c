@@ -224,9 +224,8 @@ static void on_complete(void *owner, struct h2_exchange *x)
     h2_exchange_end(x);
 }
 
-/* A refused stream was not processed at all (RFC 9113 8.7), so the request is undone; the
- * caller has checked that no response had begun. If nothing of it was sent, there is nothing
- * to undo. */
+/* A refused stream was not processed at all (RFC 9113 8.7), so what was sent of the request is
+ * undone; the caller has checked that no response had begun. */
 static void fail_refused(struct h2_conn *h, struct h2_exchange *x)
 {
     struct verdict v = verdict_make(FAILURE_CONNECTION_TERMINATED, SENT_NO, "%s",
@@ -325,6 +324,7 @@ static void on_goaway(void *owner, uint32_t code)
 {
     struct h2_conn *h = of_owner(owner);
     rare_note(RARE_H2_GOAWAY);
+    LOG(DEBUG, h->base.log_object, "GOAWAY %u line=%ju", code, (uintmax_t)h->base.log_id);
     h->base.wants_http1 |= code == NGHTTP2_HTTP_1_1_REQUIRED;
     leave(h, h->open.count ? CLOSE_RESPONSE : CLOSE_PEER, "the origin sent GOAWAY");
 }

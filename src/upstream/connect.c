@@ -5,6 +5,7 @@
 
 #include "base/duration.h"
 #include "base/rare.h"
+#include "base/state.h"
 #include "net/stream_tls.h"
 #include "protocol/h1_conn.h"
 #include "protocol/h2_conn.h"
@@ -22,8 +23,16 @@ struct line_connector {
     struct dns_watch watch;
 };
 
+/* Dialling again after a handshake: see try_again(). */
+#define CONNECTING_STATES(S)                                                                       \
+    S(CONNECTING_DIALLING, "dialling", TO(CONNECTING_HANDSHAKING) | TO(CONNECTING_ENDED))          \
+    S(CONNECTING_HANDSHAKING, "handshaking", TO(CONNECTING_DIALLING) | TO(CONNECTING_ENDED))       \
+    S(CONNECTING_ENDED, "ended", 0)
+STATE_TYPE(connecting, CONNECTING_STATES)
+
 struct connecting {
     unsigned magic;
+    enum connecting_state state;
     struct line_connector *connector;
     char *host, *tls_name;
     struct dial_target target;
@@ -33,10 +42,10 @@ struct connecting {
     enum config_http2 http2;
     const struct connect_events *events;
     void *owner;
-    struct dial *dial;       /* the first phase; or */
-    struct stream *stream;   /* the second, handshaking */
-    struct tls_context *tls; /* of that; one reference */
-    bool is_second;          /* try, with TLS 1.2 at most; the first one's times count */
+    struct dial *dial;       /* dialling; */
+    struct stream *stream;   /* handshaking */
+    struct tls_context *tls; /* of the handshake; one reference */
+    bool is_second;          /* the second try, with TLS 1.2 at most; the first one's times count */
     struct connect_report report;
     struct deadline deadline;
     struct task free_later;
@@ -51,6 +60,11 @@ static struct line_connector *self(struct connector *c)
 
 /* ------------------------------------------------------------------ one line */
 
+static void enter(struct connecting *c, enum connecting_state to)
+{
+    STATE_ENTER(connecting, &c->state, to, c->host, 0);
+}
+
 static void free_now(struct task *t)
 {
     struct connecting *c = container_of(t, struct connecting, free_later);
@@ -64,6 +78,7 @@ static void free_now(struct task *t)
 
 static void finish(struct connecting *c)
 {
+    enter(c, CONNECTING_ENDED);
     deadline_stop(&c->deadline);
     loop_defer(c->connector->env->loop, &c->free_later);
 }
@@ -88,7 +103,7 @@ static void succeed(struct connecting *c, struct stream *s, bool speaks_http2)
                             &c->report);
 }
 
-/* RFC 9113 3.2: an origin that chose nothing speaks HTTP/1.1. */
+/* RFC 9113 3.2: an origin that chose no protocol speaks HTTP/1.1. */
 static void on_secured(void *owner, struct stream *s, const struct tls_report *r)
 {
     struct connecting *c = owner;
@@ -121,7 +136,7 @@ static const char *const *offer(enum config_http2 http2)
 
 static const struct dial_events dial_events;
 
-/* Nothing of a request went out: the same again, and less is offered. */
+/* Nothing of a request was sent: it dials again, and offers TLS 1.2 at most (stream_tls.h). */
 static void try_again(struct connecting *c)
 {
     const struct connect_env *env = c->connector->env;
@@ -130,6 +145,7 @@ static void try_again(struct connecting *c)
     c->stream = NULL;
     deadline_stop(&c->deadline);
     c->is_second = true;
+    enter(c, CONNECTING_DIALLING);
     c->report.tls_us += loop_clock_us(env->loop) - c->tls_began_us;
     c->dial = dial_start(env->loop, env->dns, &c->target, &dial_events, c);
 }
@@ -169,6 +185,7 @@ static void on_dialled(void *owner, struct stream *s, const struct dial_report *
         return;
     }
     const struct connect_env *env = c->connector->env;
+    enter(c, CONNECTING_HANDSHAKING);
     if (c->tls == NULL)
         c->tls = tls_context_ref(c->connector->tls);
     c->tls_began_us = loop_clock_us(env->loop);

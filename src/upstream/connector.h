@@ -1,6 +1,6 @@
-/* Opens one line: dial, then TLS, then the protocol ALPN chose. The pool knows
- * only this interface, so that tests can hand it lines of their own making.
- * An attempt belongs to the pool until it ends by one event or the connector's cancel. */
+/* Opens lines: dial, TLS, the protocol that ALPN chose. The pool knows only this interface, so
+ * that tests can give it lines of their own making. Owned by the pool. An attempt
+ * (`struct connecting`) is the line's until one of its two events, or cancel(). */
 #pragma once
 
 #include "config/config.h"
@@ -13,7 +13,7 @@ struct connect_report {
     struct sockaddr_storage peer; /* AF_UNSPEC: a unix socket */
     uint64_t dns_us, connect_us, tls_us;
     bool secure, resumed;
-    const char *tls_version, *alpn;      /* as long as the line; NULL: no TLS, nothing chosen */
+    const char *tls_version, *alpn;      /* valid as long as the line; NULL: no TLS, no choice */
     int64_t valid_from_s, valid_until_s; /* see struct tls_report */
 };
 
@@ -24,7 +24,7 @@ struct connect_events {
 
 struct connector {
     const struct connector_ops *ops;
-    void (*on_answer)(void *owner); /* set by who watches */
+    void (*on_answer)(void *owner); /* set by the owner that watches */
 };
 
 struct connector_ops {
@@ -35,14 +35,14 @@ struct connector_ops {
                                 const struct dial_report *, const struct connect_events *,
                                 void *owner);
     void (*cancel)(struct connecting *);
-    /* The TCP connection alone, for a tunnel, with the same rules. `u->host` is
-     * borrowed until the dial's end. */
+    /* Opens a TCP connection alone, for a tunnel, by the same rules. `u->host` is borrowed until
+     * the dial ends. */
     struct dial *(*dial)(struct connector *, const struct upstream_config *u,
                          const struct dial_events *, void *owner);
-    /* Keeps the upstream's addresses fresh and tells on_answer of new answers,
-     * as long as the last `owner` given is not NULL. Cheap to repeat. */
+    /* Keeps the upstream's addresses fresh, and tells on_answer of new answers from DNS, as long
+     * as the last `owner` given is not NULL. Cheap to repeat. */
     void (*watch)(struct connector *, const struct upstream_config *, void *owner);
-    /* Does the upstream's name no longer have this address? */
+    /* Is this address no longer one of the upstream's name? Only while it watches. */
     bool (*is_gone)(struct connector *, const struct sockaddr_storage *peer);
     void (*free)(struct connector *);
 };
