@@ -3,16 +3,13 @@
  * one that the origin sent, and identical requests go to the origin one at a time. */
 #include <stdio.h>
 
-#include "config_fixture.h"
+#include "storm_fixture.h"
 #include "suite.h"
-#include "transaction_fixture.h"
 
-#define CLIENTS 24
 #define ROUNDS 5000
 
-static struct test_client clients[CLIENTS];
-static bool used[CLIENTS], paused[CLIENTS];
-static unsigned begun, ended, failed, left, whole, serial;
+static unsigned whole, serial;
+static unsigned said; /* responses of the good origin */
 
 /* Responses with a number in place of the marks, so that none is mistaken for another. */
 static const char *const answers[] = {
@@ -75,36 +72,31 @@ static const char *numbered(char to[static 200], const char *answer)
     return to;
 }
 
-static const char *draw(void)
-{
-    return answers[(size_t)random() % COUNT_OF(answers)];
-}
-
 static void change_origin(void)
 {
     static char answer[200];
-    origin.manner = random() % 2 ? ORIGIN_WAITS : (enum origin_manner)(ORIGIN_WAITS + random() % 4);
-    origin.answer = numbered(answer, draw());
+    origin.manner = draw(2) ? ORIGIN_WAITS : (enum origin_manner)(ORIGIN_WAITS + draw(4));
+    origin.answer = numbered(answer, DRAW_OF(answers));
 }
 
 static void stir_origin(void)
 {
-    unsigned line = (unsigned)random() % (origin.accepted + 1) % ORIGIN_LINES;
+    unsigned line = draw(origin.accepted + 1) % ORIGIN_LINES;
     const struct stream *on = origin.lines[line].stream;
     char answer[200];
     if (on == NULL)
         return;
-    if (random() % 8 == 0) {
-        plain_origin_close(&origin, line, random() % 2);
+    if (one_in(8)) {
+        plain_origin_close(&origin, line, draw(2));
         return;
     }
     if (parts[line].on != on || parts[line].left == 0) {
-        if (random() % 2) {
-            plain_origin_say(&origin, line, numbered(answer, draw()));
+        if (draw(2)) {
+            plain_origin_say(&origin, line, numbered(answer, DRAW_OF(answers)));
             return;
         }
         parts[line].on = on;
-        parts[line].next = in_pieces[(size_t)random() % COUNT_OF(in_pieces)];
+        parts[line].next = DRAW_OF(in_pieces);
         for (parts[line].left = 4; parts[line].next[parts[line].left - 1] == NULL;)
             parts[line].left--;
     }
@@ -122,49 +114,23 @@ static void check_whole(const struct test_client *a)
     whole++;
 }
 
-static void reap(size_t i)
-{
-    struct test_client *a = &clients[i];
-    if (!used[i] || a->recorder.exchange)
-        return;
-    ck_assert_uint_le(a->recorder.ended + a->recorder.failed, 1);
-    ended += a->recorder.ended;
-    failed += a->recorder.failed;
-    left += !a->recorder.ended && !a->recorder.failed;
-    if (a->recorder.ended)
-        check_whole(a);
-    clear(a);
-    used[i] = paused[i] = false;
-}
-
-static void start(size_t i)
+static void start(struct storm_client *c)
 {
     static const char *const methods[] = {"GET", "GET", "GET", "GET", "GET", "HEAD", "DELETE"};
-    const char *method = methods[(size_t)random() % COUNT_OF(methods)];
-    used[i] = true;
-    begun++;
-    ask_whole(&clients[i], method, fields[(size_t)random() % COUNT_OF(fields)]);
-    clients[i].recorder.cancel_in =
-        random() % 10 ? RECORDER_NONE : (enum recorder_event)(random() % 5);
-    clients[i].recorder.pause_in =
-        random() % 10 ? RECORDER_NONE : (enum recorder_event)(random() % 5);
-    paused[i] = clients[i].recorder.pause_in;
+    const char *method = DRAW_OF(methods);
+    use(c);
+    ask_whole(&c->its, method, DRAW_OF(fields));
+    c->its.recorder.cancel_in = sometimes();
+    c->its.recorder.pause_in = sometimes();
+    c->paused = c->its.recorder.pause_in;
 }
 
-static void go_on(size_t i)
+static void go_on(struct storm_client *c)
 {
-    struct exchange *x = clients[i].recorder.exchange;
-    switch (random() % 4) {
-    case 0: recorder_cancel(&clients[i].recorder); break;
-    case 1:
-        exchange_pause(x);
-        paused[i] = true;
-        break;
-    default:
-        clients[i].recorder.pause_in = RECORDER_NONE;
-        if (paused[i])
-            exchange_resume(x);
-        paused[i] = false;
+    switch (draw(4)) {
+    case 0: recorder_cancel(&c->its.recorder); break;
+    case 1: pause_client(c); break;
+    default: resume_client(c);
     }
 }
 
@@ -172,9 +138,7 @@ static void check_numbers(void)
 {
     const struct totals *t = proxy_totals(proxy);
     const struct upstream_stats *s = look().stats;
-    unsigned active = 0;
-    for (size_t i = 0; i < CLIENTS; i++)
-        active += used[i] && clients[i].recorder.exchange;
+    unsigned active = count_active();
     ck_assert_uint_eq(proxy_active(proxy), active);
     ck_assert_uint_eq(pools_requests(pools), active);
     ck_assert_uint_eq(records, begun - active);
@@ -184,44 +148,39 @@ static void check_numbers(void)
                       records);
 }
 
-START_TEST(storm)
+static void one_round(void)
+{
+    struct storm_client *c = &clients[draw(CLIENTS)];
+    if (one_in(8))
+        change_origin();
+    if (!c->used)
+        start(c);
+    else if (is_active(c) && one_in(3))
+        go_on(c);
+    if (one_in(3))
+        stir_origin();
+    if (one_in(6))
+        loop_skip(loop, draw(300));
+    loop_turn(loop, false);
+    reap(check_whole);
+}
+
+START_TEST(test_storm)
 {
     begin("max_connections = 6 retries = 1 coalesce = yes fresh = 200ms stale_if_error = 2s\n"
           "cache_max_object = 20 error_prefix = {'no: '} breaker_failures = 3\n"
           "total_timeout = 4s response_timeout = 3s body_timeout = 4s queue_timeout = 3s");
-    begun = ended = failed = left = whole = serial = 0;
-    srandom(23 + (unsigned)_i);
+    clients_init();
+    whole = serial = 0;
+    storm_seed(_i);
     change_origin();
-    for (int round = 0; round < ROUNDS; round++) {
-        size_t i = (size_t)random() % CLIENTS;
-        if (random() % 8 == 0)
-            change_origin();
-        if (!used[i])
-            start(i);
-        else if (clients[i].recorder.exchange && random() % 3 == 0)
-            go_on(i);
-        if (random() % 3 == 0)
-            stir_origin();
-        if (random() % 6 == 0)
-            loop_skip(loop, (uint64_t)random() % 300);
-        loop_turn(loop, false);
-        for (size_t n = 0; n < CLIENTS; n++)
-            reap(n);
-        check_numbers();
-    }
-    /* In time everything ends, except for clients that do not read. */
-    for (size_t i = 0; i < CLIENTS; i++)
-        if (used[i] && clients[i].recorder.exchange && paused[i])
-            recorder_cancel(&clients[i].recorder);
+    storm(ROUNDS, one_round, check_numbers);
+    cancel_all(true); /* in time everything else ends */
     origin.manner = ORIGIN_WAITS;
-    for (int i = 0; i < 20; i++) {
-        loop_skip(loop, 1000);
-        loop_turn(loop, false);
-    }
-    for (size_t i = 0; i < CLIENTS; i++)
-        reap(i);
+    let_end(20, 1000);
+    reap(check_whole);
     check_numbers();
-    ck_assert_uint_eq(ended + failed + left, begun);
+    ck_assert_uint_eq(answered + failed + left, begun);
     ck_assert_uint_gt(whole, ROUNDS / 30);
     ck_assert_uint_gt(failed, 0);
     ck_assert_uint_gt(left, ROUNDS / 100);
@@ -232,44 +191,42 @@ START_TEST(storm)
 }
 END_TEST
 
+/* Clients come and leave, but for the last one. */
+static void one_of_a_good_origin(void)
+{
+    struct storm_client *c = &clients[draw(CLIENTS)];
+    if (!c->used) {
+        ask_whole(&c->its, "GET", "");
+        use(c);
+    } else if (is_active(c) && count_active() > 1 && draw(2)) {
+        recorder_cancel(&c->its.recorder);
+    }
+    if (one_in(4) && origin.requests > said)
+        plain_origin_say(&origin, 0, answers[said++ % 2]);
+    loop_turn(loop, false);
+    reap(NULL);
+}
+
+static void check_one_at_a_time(void)
+{
+    ck_assert_uint_le(look().active, 1);
+    ck_assert_uint_le(origin.requests, said + 1);
+}
+
 /* With a good origin, one request is under way for all of them, however they come and
  * leave; only the last one must stay. */
-START_TEST(one_at_a_time)
+START_TEST(test_one_at_a_time)
 {
     begin("max_connections = 6 coalesce = yes");
-    begun = ended = failed = left = 0;
-    srandom(31);
+    clients_init();
+    said = 0;
+    storm_seed(_i);
     origin.manner = ORIGIN_WAITS;
-    unsigned answered = 0, present;
-    for (int round = 0; round < ROUNDS; round++) {
-        size_t i = (size_t)random() % CLIENTS;
-        present = 0;
-        for (size_t n = 0; n < CLIENTS; n++)
-            present += used[n] && clients[n].recorder.exchange;
-        if (!used[i]) {
-            ask_whole(&clients[i], "GET", "");
-            used[i] = true;
-            begun++;
-        } else if (clients[i].recorder.exchange && present > 1 && random() % 2) {
-            recorder_cancel(&clients[i].recorder);
-        }
-        if (random() % 4 == 0 && origin.requests > answered) {
-            plain_origin_say(&origin, 0, answers[random() % 2]);
-            answered++;
-        }
-        loop_turn(loop, false);
-        for (size_t n = 0; n < CLIENTS; n++)
-            reap(n);
-        ck_assert_uint_le(look().active, 1);
-        ck_assert_uint_le(origin.requests, answered + 1);
-    }
-    for (size_t i = 0; i < CLIENTS; i++)
-        if (used[i] && clients[i].recorder.exchange)
-            recorder_cancel(&clients[i].recorder);
-    for (size_t i = 0; i < CLIENTS; i++)
-        reap(i);
+    storm(ROUNDS, one_of_a_good_origin, check_one_at_a_time);
+    cancel_all(false);
+    reap(NULL);
     ck_assert_uint_eq(failed, 0);
-    ck_assert_uint_gt(ended, 2 * origin.requests);
+    ck_assert_uint_gt(answered, 2 * origin.requests);
     finish();
 }
 END_TEST
@@ -277,6 +234,6 @@ END_TEST
 SUITE()
 {
     TIMEOUT(120);
-    LOOP(storm, 0, 4);
-    TEST(one_at_a_time);
+    STORM(test_storm, 4);
+    STORM(test_one_at_a_time, 1);
 }

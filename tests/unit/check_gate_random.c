@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 
+#include "storm.h"
 #include "suite.h"
 
 #define LIVES 32 /* of each of the budgets some */
@@ -25,11 +26,6 @@ static uint64_t shut[CREDENTIALS], shut_all; /* until when; 0: public ones */
 static int64_t weight;
 static uint64_t weight_until;
 static uint64_t waited, sent_later;
-
-static unsigned drawn(unsigned below)
-{
-    return (unsigned)random() % below;
-}
 
 /* ---------------------------------------------------------------- the rules */
 
@@ -115,8 +111,8 @@ static void on_sent(struct gate_caller *a)
     ck_assert_uint_lt(loop_now(loop), l->until);
     sent_later++;
     sent(l);
-    if (drawn(4) == 0) {
-        struct life *o = &lives[drawn(CALLERS)];
+    if (draw(4) == 0) {
+        struct life *o = &lives[draw(CALLERS)];
         if (o->a.waits)
             forget(&o->a);
     }
@@ -124,10 +120,10 @@ static void on_sent(struct gate_caller *a)
 
 static void ask_anew(struct life *l)
 {
-    uint64_t credential = drawn(CREDENTIALS), wait = drawn(3) ? drawn(4000) : 100000;
+    uint64_t credential = draw(CREDENTIALS), wait = draw(3) ? draw(4000) : 100000;
     if (l->a.waits)
         return;
-    l->a = gate_caller(drawn(4) == 0, credential);
+    l->a = gate_caller(draw(4) == 0, credential);
     l->a.w.is_private = credential != 0;
     l->a.then = on_sent;
     l->until = loop_now(loop) + wait;
@@ -142,9 +138,9 @@ static void ask_anew(struct life *l)
 
 static void limit_somebody(void)
 {
-    struct gate_limit l = {.status = drawn(3) ? 429 : 418, .credential = drawn(CREDENTIALS)};
+    struct gate_limit l = {.status = draw(3) ? 429 : 418, .credential = draw(CREDENTIALS)};
     uint64_t now = loop_now(loop);
-    l.asked_ms = drawn(4) * 1000;
+    l.asked_ms = draw(4) * 1000;
     l.is_private = l.credential != 0;
     bool all = l.status == 418 || (!l.credential && settings.limit_scope == LIMIT_SCOPE_IP);
     uint64_t *until = all ? &shut_all : &shut[l.credential];
@@ -156,8 +152,8 @@ static void limit_somebody(void)
 static void tell_any_weight(void)
 {
     char used[20];
-    int64_t now_s = 1700000040 + drawn(60);
-    weight = drawn((unsigned)settings.weight_limit + 1);
+    int64_t now_s = 1700000040 + draw(60);
+    weight = draw((unsigned)settings.weight_limit + 1);
     weight_until = loop_now(loop) + (uint64_t)(60 - now_s % 60) * 1000;
     snprintf(used, sizeof used, "%u", (unsigned)weight);
     weigh(used, now_s);
@@ -174,9 +170,9 @@ static void resume(void)
 
 static void learn_anything(void)
 {
-    if (drawn(20) == 0)
+    if (draw(20) == 0)
         resume();
-    else if (drawn(2))
+    else if (draw(2))
         limit_somebody();
     else
         tell_any_weight();
@@ -184,8 +180,8 @@ static void learn_anything(void)
 
 static void step(void)
 {
-    struct life *l = &lives[drawn(CALLERS)];
-    unsigned what = drawn(100);
+    struct life *l = &lives[draw(CALLERS)];
+    unsigned what = draw(100);
     if (what < 60)
         ask_anew(l);
     else if (what < 65)
@@ -193,7 +189,7 @@ static void step(void)
     else if (what < 67)
         learn_anything();
     else
-        pass_time(drawn(2) ? drawn(20) : drawn(700));
+        pass_time(draw(2) ? draw(20) : draw(700));
     if (what >= 67)
         check_nobody_idles();
 }
@@ -216,16 +212,15 @@ START_TEST(test_random_life)
 {
     begin(budgets[_i % (int)COUNT_OF(budgets)].count, budgets[_i % (int)COUNT_OF(budgets)].per_ms,
           budgets[_i % (int)COUNT_OF(budgets)].burst);
-    srandom((unsigned)_i + 1);
+    storm_seed(_i);
     settings.weight_limit = budgets[_i % (int)COUNT_OF(budgets)].weight_limit;
     memset(lives, 0, sizeof lives);
-    settings.limit_scope = drawn(2) ? LIMIT_SCOPE_IP : LIMIT_SCOPE_CREDENTIAL;
+    settings.limit_scope = draw(2) ? LIMIT_SCOPE_IP : LIMIT_SCOPE_CREDENTIAL;
     memset(shut, 0, sizeof shut);
     shut_all = 0;
     passed = 0;
     waited = sent_later = weight_until = 0;
-    for (int i = 0; i < STEPS; i++)
-        step();
+    storm(STEPS, step, NULL);
     end_all();
     check_windows();
     struct gate_view v;
@@ -241,5 +236,5 @@ END_TEST
 SUITE()
 {
     TIMEOUT(120);
-    LOOP(test_random_life, 0, LIVES);
+    STORM(test_random_life, LIVES);
 }

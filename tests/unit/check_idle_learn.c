@@ -1,4 +1,5 @@
 /* Which closes of idle lines are taken for the origin's limit, and which for accidents. */
+#include "storm.h"
 #include "suite.h"
 #include "upstream/idle_learn.h"
 
@@ -146,13 +147,13 @@ END_TEST
 /* Random closes: what is learned is always the age of a close seen within the hour. */
 START_TEST(test_random)
 {
-    srandom(11);
+    storm_seed(_i);
     uint64_t ages[2000], times[2000];
     for (size_t i = 0; i < COUNT_OF(ages); i++) {
-        now += (uint64_t)random() % 300000;
-        ages[i] = (uint64_t)random() % 100000;
+        now += draw(300000);
+        ages[i] = draw(100000);
         times[i] = now;
-        idle_learn_add(&learn, now, ages[i], random() % 2);
+        idle_learn_add(&learn, now, ages[i], draw(2));
         bool found = known() < 0;
         for (size_t k = 0; k <= i && !found; k++)
             found = ages[k] == (uint64_t)known() && now - times[k] <= HOUR_MS;
@@ -171,5 +172,5 @@ SUITE()
     TEST(test_a_slow_restart);
     TEST(test_lines_together);
     TEST(test_lapses);
-    TEST(test_random);
+    STORM(test_random, 4);
 }

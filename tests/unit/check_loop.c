@@ -2,6 +2,7 @@
  * of them at random against a plain model. */
 #include "net/loop.h"
 #include "stopwatch.h"
+#include "storm.h"
 #include "suite.h"
 
 static struct loop *loop;
@@ -372,20 +373,20 @@ static void stop_one(size_t i)
 START_TEST(test_many)
 {
     begin();
-    srandom(7);
+    storm_seed(_i);
     for (size_t i = 0; i < MANY; i++)
         deadline_init(&many[i].deadline, loop, one_of_many);
     for (int round = 0; round < 300; round++) {
         for (int op = 0; op < 200; op++) {
-            size_t i = (size_t)random() % MANY;
-            if (random() % 3)
-                set_one(i, loop_now(loop) + 1000 + (uint64_t)random() % 100000);
+            size_t i = draw(MANY);
+            if (draw(3))
+                set_one(i, loop_now(loop) + 1000 + draw(100000));
             else
                 stop_one(i);
             ck_assert_int_eq(deadline_is_set(&many[i].deadline), many[i].due != 0);
         }
         last_due = 0;
-        loop_skip(loop, (uint64_t)random() % 3000);
+        loop_skip(loop, draw(3000));
         for (size_t i = 0; i < MANY; i++)
             ck_assert(many[i].due == 0 || many[i].due > loop_now(loop));
     }
@@ -478,7 +479,7 @@ SUITE()
     TEST(test_deadline_moves);
     TEST(test_deadline_inside);
     TEST(test_real_time);
-    TEST(test_many);
+    STORM(test_many, 2);
     TEST(test_clocks);
     TEST(test_seeded_random);
     TEST(test_stop);

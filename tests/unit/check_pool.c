@@ -3,6 +3,7 @@
  * What concerns single lines is in check_lines.c. */
 #include "config_fixture.h"
 #include "pool_fixture.h"
+#include "storm.h"
 #include "suite.h"
 
 /* ------------------------------------------------------------ cap and queue */
@@ -400,14 +401,14 @@ END_TEST
 
 static void one_operation(void)
 {
-    size_t i = (size_t)random() % CALLERS;
+    size_t i = draw(CALLERS);
     struct caller *c = &callers[i];
-    switch (random() % 12) {
+    switch (draw(12)) {
     case 0:
     case 1:
     case 2:
         if (!c->waits && !c->conn)
-            call_until(i, random() % 2, loop_now(loop) + 1 + (uint64_t)random() % 9000);
+            call_until(i, draw(2), loop_now(loop) + 1 + draw(9000));
         break;
     case 3:
     case 4:
@@ -416,7 +417,7 @@ static void one_operation(void)
         break;
     case 5:
         if (c->conn)
-            lose(i, random() % 2 ? CLOSE_ERROR : CLOSE_RESPONSE);
+            lose(i, draw(2) ? CLOSE_ERROR : CLOSE_RESPONSE);
         break;
     case 6:
         if (c->waits)
@@ -428,21 +429,20 @@ static void one_operation(void)
             fake_connect(line_maker);
         break;
     case 9:
-        if (line_maker->dials.count && random() % 3 == 0)
+        if (line_maker->dials.count && draw(3) == 0)
             fake_refuse(line_maker, FAILURE_CONNECTION_REFUSED);
         break;
     case 10:
-        if (line_maker->lines.count && random() % 3 == 0) {
-            struct fake_conn *f =
-                fake_conn_at(line_maker, (size_t)random() % line_maker->lines.count);
-            f->unquiet |= f->load == 0 && random() % 2;
+        if (line_maker->lines.count && draw(3) == 0) {
+            struct fake_conn *f = fake_conn_at(line_maker, draw((unsigned)line_maker->lines.count));
+            f->unquiet |= f->load == 0 && draw(2);
             if (f->load == 0 && !f->unquiet)
                 fake_conn_gone(f, CLOSE_PEER);
         }
         break;
     default:
-        loop_skip(loop, (uint64_t)random() % 400);
-        if (random() % 50 == 0)
+        loop_skip(loop, draw(400));
+        if (draw(50) == 0)
             line_maker->gone_below = line_maker->opened;
     }
 }
@@ -469,20 +469,22 @@ static void check_numbers(void)
     ck_assert_uint_le(v.idle, 4);
 }
 
+static void check_pool(void)
+{
+    check_numbers();
+    if (one_in(16))
+        loop_turn(loop, false);
+    struct pool_view v = look();
+    if (v.idle)
+        ck_assert_uint_eq(v.waiting, 0); /* nobody waits beside an idle line */
+}
+
 START_TEST(test_storm)
 {
     begin("max_connections = 7\nmin_idle = 2\nmax_idle = 4\nmax_requests = 9\nmax_age = 20s\n"
           "queue_limit = 10\nqueue_timeout = 3s\nidle_timeout = 5s\nbreaker_failures = 3");
-    srandom(42 + (unsigned)_i);
-    for (int n = 0; n < 20000; n++) {
-        one_operation();
-        check_numbers();
-        if (n % 16 == 0)
-            loop_turn(loop, false);
-        struct pool_view v = look();
-        if (v.idle)
-            ck_assert_uint_eq(v.waiting, 0); /* nobody waits beside an idle line */
-    }
+    storm_seed(_i);
+    storm(20000, one_operation, check_pool);
     loop_turn(loop, false);
     check_numbers();
     ck_assert_uint_gt(look().stats->opened, 100);
@@ -511,5 +513,5 @@ SUITE()
     TEST(test_retire_serves_waiters);
     TEST(test_daemon_drains);
     TEST(test_configure);
-    LOOP(test_storm, 0, 5);
+    STORM(test_storm, 5);
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "budget/serializer.h"
+#include "storm.h"
 #include "suite.h"
 
 #define LONG UINT64_C(3600000)
@@ -281,11 +282,6 @@ END_TEST
 static struct caller lives[CALLERS];
 static uint64_t seq;
 
-static unsigned drawn(unsigned below)
-{
-    return (unsigned)random() % below;
-}
-
 static void check_turn(struct caller *a)
 {
     ck_assert_uint_lt(loop_now(loop), a->until);
@@ -303,13 +299,13 @@ static void ask_anew(struct caller *a)
     char value[20];
     if (a->waits || a->runs)
         return;
-    unsigned which = drawn(VALUES);
+    unsigned which = draw(VALUES);
     bool free_now = true;
     for (size_t i = 0; i < CALLERS; i++)
         free_now = free_now && !(lives[i].value == which && (lives[i].runs || lives[i].waits));
     snprintf(value, sizeof value, "value %u", which);
     a->then = check_turn;
-    bool taken = take(a, value, drawn(3) ? drawn(3000) : LONG);
+    bool taken = take(a, value, draw(3) ? draw(3000) : LONG);
     ck_assert(taken == free_now);
     a->value = which;
     a->seq = ++seq;
@@ -327,14 +323,14 @@ static void check_nobody_idles(void)
 
 static void step(void)
 {
-    struct caller *a = &lives[drawn(CALLERS)];
-    unsigned what = drawn(10);
+    struct caller *a = &lives[draw(CALLERS)];
+    unsigned what = draw(10);
     if (what < 4)
         ask_anew(a);
     else if (what < 6)
         end(a);
     else {
-        pass_time(drawn(400));
+        pass_time(draw(400));
         check_nobody_idles();
     }
 }
@@ -343,9 +339,8 @@ START_TEST(test_random_life)
 {
     begin();
     memset(lives, 0, sizeof lives);
-    srandom((unsigned)_i + 1);
-    for (int i = 0; i < 3000; i++)
-        step();
+    storm_seed(_i);
+    storm(3000, step, NULL);
     ck_assert_uint_gt(events, 200);
     for (int round = 0; round < CALLERS + 1; round++) {
         for (size_t i = 0; i < CALLERS; i++)
@@ -369,5 +364,5 @@ SUITE()
     TEST(test_refused);
     TEST(test_never_late);
     TEST(test_events_from_events);
-    LOOP(test_random_life, 0, 5);
+    STORM(test_random_life, 5);
 }

@@ -1,15 +1,11 @@
 /* Many requests at random over a bad origin, with clients that leave and pause:
  * whatever happens, each has one end, and all numbers agree. */
-#include "config_fixture.h"
+#include "storm_fixture.h"
 #include "suite.h"
-#include "transaction_fixture.h"
 
-#define CLIENTS 30
 #define ROUNDS 6000
 
-static struct test_client clients[CLIENTS];
-static bool used[CLIENTS], paused[CLIENTS];
-static unsigned departed, begun, answered, failed, left;
+static unsigned departed; /* clients whose request went on without them */
 
 static const char *const answers[] = {
     OK,
@@ -28,53 +24,34 @@ static const char *const answers[] = {
 
 static void change_origin(void)
 {
-    origin.manner =
-        random() % 3 ? ORIGIN_ANSWERS : (enum origin_manner)(ORIGIN_WAITS + random() % 4);
-    origin.answer = answers[random() % 2 ? 0 : (size_t)random() % COUNT_OF(answers)];
+    origin.manner = one_in(3) ? (enum origin_manner)(ORIGIN_WAITS + draw(4)) : ORIGIN_ANSWERS;
+    origin.answer = answers[draw(2) ? 0 : draw(COUNT_OF(answers))];
 }
 
-static void reap(size_t i)
-{
-    struct test_client *a = &clients[i];
-    if (!used[i] || a->recorder.exchange)
-        return;
-    ck_assert_uint_le(a->recorder.ended + a->recorder.failed, 1);
-    answered += a->recorder.ended;
-    failed += a->recorder.failed;
-    left += !a->recorder.ended && !a->recorder.failed;
-    clear(a);
-    used[i] = paused[i] = false;
-}
-
-static void start(size_t i)
+static void start(struct storm_client *c)
 {
     static const char *const methods[] = {"GET", "GET", "HEAD", "POST", "DELETE"};
-    const char *method = methods[(size_t)random() % COUNT_OF(methods)];
-    used[i] = true;
-    begun++;
-    if (random() % 8 == 0)
-        ask(&clients[i], "POST", "Transfer-Encoding: chunked\r\n"); /* never quite whole */
+    const char *method = DRAW_OF(methods);
+    use(c);
+    if (one_in(8))
+        ask(&c->its, "POST", "Transfer-Encoding: chunked\r\n"); /* never quite whole */
     else
-        ask_whole(&clients[i], method, random() % 4 ? "" : "Authorization: k\r\n");
-    clients[i].recorder.cancel_in =
-        random() % 10 ? RECORDER_NONE : (enum recorder_event)(random() % 5);
+        ask_whole(&c->its, method, one_in(4) ? "Authorization: k\r\n" : "");
+    c->its.recorder.cancel_in = sometimes();
 }
 
-static void go_on(size_t i)
+static void go_on(struct storm_client *c)
 {
     static const struct verdict why = {.error = FAILURE_HTTP_REQUEST_ERROR, .status = 400};
-    struct test_client *a = &clients[i];
-    switch (random() % 7) {
+    struct test_client *a = &c->its;
+    switch (draw(7)) {
     case 0:
-        if (random() % 2)
+        if (draw(2))
             recorder_cancel(&a->recorder);
         else
             departed += depart(a);
         break;
-    case 1:
-        exchange_pause(a->recorder.exchange);
-        paused[i] = true;
-        break;
+    case 1: pause_client(c); break;
     case 2:
         if (!a->finished)
             (void)!exchange_body(a->recorder.exchange, "more", 4);
@@ -84,10 +61,7 @@ static void go_on(size_t i)
             conclude(a);
         break;
     case 4: exchange_refuse(a->recorder.exchange, &why); break;
-    default:
-        if (paused[i])
-            exchange_resume(a->recorder.exchange);
-        paused[i] = false;
+    default: resume_client(c);
     }
 }
 
@@ -95,9 +69,7 @@ static void check_numbers(void)
 {
     const struct totals *t = proxy_totals(proxy);
     const struct upstream_stats *s = look().stats;
-    unsigned active = 0;
-    for (size_t i = 0; i < CLIENTS; i++)
-        active += used[i] && clients[i].recorder.exchange;
+    unsigned active = count_active();
     ck_assert_uint_ge(proxy_active(proxy), active); /* those that are followed, too */
     ck_assert_uint_le(proxy_active(proxy), active + departed);
     ck_assert_uint_eq(pools_requests(pools), proxy_active(proxy));
@@ -115,38 +87,34 @@ static void check_numbers(void)
     ck_assert_uint_le(v.active, proxy_active(proxy));
 }
 
+static void one_round(void)
+{
+    struct storm_client *c = &clients[draw(CLIENTS)];
+    if (one_in(12))
+        change_origin();
+    if (!c->used)
+        start(c);
+    else if (is_active(c) && one_in(4))
+        go_on(c);
+    if (one_in(50))
+        plain_origin_close(&origin, draw(ORIGIN_LINES), draw(2));
+    if (one_in(12))
+        loop_skip(loop, draw(900));
+    loop_turn(loop, false);
+    reap(NULL);
+}
+
 START_TEST(test_storm)
 {
     begin("max_connections = 4\nmin_idle = 1\nretries = 2\nmax_requests = 20\n"
           "queue_timeout = 3s\nbody_timeout = 4s\nresponse_timeout = 3s\nbreaker_failures = 3");
-    begun = answered = failed = left = departed = 0;
-    srandom(11 + (unsigned)_i);
-    for (int round = 0; round < ROUNDS; round++) {
-        size_t i = (size_t)random() % CLIENTS;
-        if (random() % 12 == 0)
-            change_origin();
-        if (!used[i])
-            start(i);
-        else if (clients[i].recorder.exchange && random() % 4 == 0)
-            go_on(i);
-        if (random() % 50 == 0)
-            plain_origin_close(&origin, (unsigned)random() % ORIGIN_LINES, random() % 2);
-        if (random() % 12 == 0)
-            loop_skip(loop, (uint64_t)random() % 900);
-        loop_turn(loop, false);
-        for (size_t n = 0; n < CLIENTS; n++)
-            reap(n);
-        check_numbers();
-    }
-    for (size_t i = 0; i < CLIENTS; i++) {
-        if (used[i] && clients[i].recorder.exchange)
-            recorder_cancel(&clients[i].recorder);
-        reap(i);
-    }
-    for (int i = 0; i < 100; i++) {
-        loop_skip(loop, 500);
-        loop_turn(loop, false);
-    }
+    clients_init();
+    departed = 0;
+    storm_seed(_i);
+    storm(ROUNDS, one_round, check_numbers);
+    cancel_all(false);
+    reap(NULL);
+    let_end(100, 500);
     ck_assert_uint_eq(proxy_active(proxy), 0);
     check_numbers();
     ck_assert_uint_gt(departed, 0);
@@ -160,5 +128,5 @@ END_TEST
 
 SUITE()
 {
-    LOOP(test_storm, 0, 6);
+    STORM(test_storm, 6);
 }

@@ -3,7 +3,9 @@
 #include "proxy/under_way.h"
 
 #include <stdlib.h>
+#include <string.h>
 
+#include "storm.h"
 #include "suite.h"
 
 #define MOST 12
@@ -125,19 +127,24 @@ static void step(struct model *m)
     m->open = false;
 }
 
+static struct model models[3];
+
+static void one_round(void)
+{
+    size_t i = draw(MOST);
+    if (one_in(3))
+        step(&models[draw(COUNT_OF(models))]);
+    else if (requests[i].number)
+        end(i);
+    else
+        begin(i);
+}
+
 START_TEST(at_random)
 {
-    struct model models[3] = {0};
-    srandom((unsigned)_i);
-    for (int n = 0; n < 20000; n++) {
-        size_t i = (size_t)random() % MOST;
-        if (random() % 3 == 0)
-            step(&models[random() % 3]);
-        else if (requests[i].number)
-            end(i);
-        else
-            begin(i);
-    }
+    memset(models, 0, sizeof models);
+    storm_seed(_i);
+    storm(20000, one_round, NULL);
     for (size_t i = 0; i < COUNT_OF(models); i++)
         while (models[i].open)
             step(&models[i]);
@@ -151,5 +158,5 @@ SUITE()
     TEST(connects_are_no_requests);
     TEST(oldest_first_and_none_that_is_newer);
     TEST(the_last_ones_end_first);
-    LOOP(at_random, 1, 6);
+    STORM(at_random, 5);
 }

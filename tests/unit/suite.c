@@ -1,14 +1,18 @@
 #include "suite.h"
 
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "storm.h"
+
 struct suite {
     Suite *tests;
     const char *selected; /* CK_RUN_CASE: the one test to run; NULL: all */
     int count;            /* of those selected */
+    bool storms;          /* are among them */
     bool forks;           /* whatever CK_FORK says */
     double timeout_s;     /* of the tests to be added; 0: the default */
     void (*setup)(void), (*teardown)(void);
@@ -27,6 +31,13 @@ void suite_add(struct suite *suite, const TTest *test, int first, int end, bool 
         return;
     suite->count++;
     suite->forks = suite->forks || aborts;
+}
+
+void suite_storm(struct suite *suite, const TTest *test, int times)
+{
+    int before = suite->count;
+    suite_add(suite, test, 0, times, false);
+    suite->storms = suite->storms || suite->count > before;
 }
 
 void suite_fixture(struct suite *suite, void (*setup)(void), void (*teardown)(void))
@@ -60,6 +71,7 @@ static int run(struct suite *suite)
     SRunner *runner = srunner_create(suite->tests);
     if (suite->forks)
         srunner_set_fork_status(runner, CK_FORK);
+    uint64_t seed = storm_choose_seed();
     if (suite->before)
         suite->before();
     srunner_run_all(runner, CK_ENV);
@@ -67,6 +79,8 @@ static int run(struct suite *suite)
         suite->after();
     int failed = srunner_ntests_failed(runner);
     srunner_free(runner);
+    if (failed && suite->storms)
+        printf("its storms again: STORM_SEED=%" PRIu64 "\n", seed);
     return failed ? 1 : 0;
 }
 

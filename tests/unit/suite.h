@@ -36,6 +36,9 @@ struct suite;
 /* The same, run for each _i from `first` up to but not including `end`. */
 #define LOOP(test, first, end) suite_add(suite, test, first, (int)(end), false)
 
+/* The same, for storms (storm.h): `times` of them, each by a seed of its own. */
+#define STORM(test, times) suite_storm(suite, test, times)
+
 /* One that passes if it calls abort(), as a CHECK that fails does. Such a test needs
  * a process of its own: with CK_FORK=no its whole program forks all the same. */
 #define ABORTS(test) suite_add(suite, test, 0, 1, true)
@@ -53,6 +56,7 @@ struct suite;
 
 /* What those macros call. Nothing fails but by ending the program. */
 void suite_add(struct suite *suite, const TTest *test, int first, int end, bool aborts);
+void suite_storm(struct suite *suite, const TTest *test, int times);
 void suite_fixture(struct suite *suite, void (*setup)(void), void (*teardown)(void));
 void suite_once(struct suite *suite, void (*setup)(void), void (*teardown)(void));
 void suite_timeout(struct suite *suite, double seconds);
