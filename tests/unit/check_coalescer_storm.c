@@ -173,6 +173,7 @@ START_TEST(test_storm)
     clients_init();
     whole = serial = 0;
     storm_seed(_i);
+    loop_seed(loop, draw(1000000));
     change_origin();
     storm(ROUNDS, one_round, check_numbers);
     cancel_all(true); /* in time everything else ends */
@@ -221,6 +222,7 @@ START_TEST(test_one_at_a_time)
     clients_init();
     said = 0;
     storm_seed(_i);
+    loop_seed(loop, draw(1000000));
     origin.manner = ORIGIN_WAITS;
     storm(ROUNDS, one_of_a_good_origin, check_one_at_a_time);
     cancel_all(false);

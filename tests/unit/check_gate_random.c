@@ -213,6 +213,7 @@ START_TEST(test_random_life)
     begin(budgets[_i % (int)COUNT_OF(budgets)].count, budgets[_i % (int)COUNT_OF(budgets)].per_ms,
           budgets[_i % (int)COUNT_OF(budgets)].burst);
     storm_seed(_i);
+    loop_seed(loop, draw(1000000));
     settings.weight_limit = budgets[_i % (int)COUNT_OF(budgets)].weight_limit;
     memset(lives, 0, sizeof lives);
     settings.limit_scope = draw(2) ? LIMIT_SCOPE_IP : LIMIT_SCOPE_CREDENTIAL;

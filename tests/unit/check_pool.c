@@ -484,6 +484,7 @@ START_TEST(test_storm)
     begin("max_connections = 7\nmin_idle = 2\nmax_idle = 4\nmax_requests = 9\nmax_age = 20s\n"
           "queue_limit = 10\nqueue_timeout = 3s\nidle_timeout = 5s\nbreaker_failures = 3");
     storm_seed(_i);
+    loop_seed(loop, draw(1000000));
     storm(20000, one_operation, check_pool);
     loop_turn(loop, false);
     check_numbers();

@@ -340,6 +340,7 @@ START_TEST(test_random_life)
     begin();
     memset(lives, 0, sizeof lives);
     storm_seed(_i);
+    loop_seed(loop, draw(1000000));
     storm(3000, step, NULL);
     ck_assert_uint_gt(events, 200);
     for (int round = 0; round < CALLERS + 1; round++) {

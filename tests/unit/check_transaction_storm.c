@@ -111,6 +111,7 @@ START_TEST(test_storm)
     clients_init();
     departed = 0;
     storm_seed(_i);
+    loop_seed(loop, draw(1000000));
     storm(ROUNDS, one_round, check_numbers);
     cancel_all(false);
     reap(NULL);
