@@ -6,6 +6,7 @@
 #include "base/rare.h"
 #include "base/state.h"
 #include "base/text.h"
+#include "protocol/h2_proof.h"
 #include "protocol/h2_session.h"
 
 #define MAGIC 0x68326332
@@ -25,13 +26,6 @@
     S(H2_CONN_CLOSED, "closed", 0)
 STATE_TYPE(h2_conn, H2_CONN_STATES)
 
-/* Whether the origin is there. ASKED: a PING was sent, and nothing has come since. */
-#define H2_PROOF_STATES(S)                                                                         \
-    S(H2_PROOF_HEARD, "heard", TO(H2_PROOF_ASKED))                                                 \
-    S(H2_PROOF_ASKED, "asked", TO(H2_PROOF_HEARD) | TO(H2_PROOF_DOUBTED))                          \
-    S(H2_PROOF_DOUBTED, "doubted", TO(H2_PROOF_HEARD))
-STATE_TYPE(h2_proof, H2_PROOF_STATES)
-
 /* What the owner is to be told of the capacity; of two the latter, which says more. */
 enum news { NEWS_NONE, NEWS_LESS_ROOM, NEWS_MORE_ROOM };
 
@@ -39,7 +33,7 @@ struct h2_conn {
     struct conn base;
     unsigned magic;
     enum h2_conn_state state;
-    enum h2_proof_state proof;
+    struct h2_proof proof;
     enum news news;
     struct loop *loop;
     struct stream *stream;
@@ -50,10 +44,6 @@ struct h2_conn {
     struct list ending; /* those of them whose last frame is in the write under way */
     struct text out;    /* frames gathered for one write */
     struct bucket talk;
-    uint64_t heard_at, asked_at; /* last bytes received, last PING sent (loop time, ms) */
-    uint64_t unanswered_since;   /* of the exchanges given up since the last byte, when the
-                                      first was opened; 0: there is none */
-    struct deadline proof_due;
     enum close_reason leaving_why; /* once it is LEAVING */
     const char *leaving_words;
     char offence[120]; /* what the origin did wrong, in words */
@@ -77,6 +67,8 @@ static struct h2_conn *of_owner(void *owner)
 static void enter(struct h2_conn *h, enum h2_conn_state to)
 {
     STATE_ENTER(h2_conn, &h->state, to, h->base.log_object, h->base.log_id);
+    if (to >= H2_CONN_GONE)
+        h2_proof_stop(&h->proof);
 }
 
 /* ------------------------------------------------------------------- ending */
@@ -353,80 +345,37 @@ static const struct h2_session_events session_events = {
     .on_offence = on_offence,
 };
 
-/* ----------------------------------------------------------------- liveness */
+/* ---------------------------------------------------- what the proof reports */
 
-static uint64_t quiet_limit(const struct h2_conn *h)
+static void on_ping_due(struct conn *c)
 {
-    return h->open.count ? H2_BUSY_PING_MS : H2_IDLE_PING_MS;
-}
-
-/* When the next step is due. While the origin is heard, never later than the PING of an idle
- * connection, since a busy one may become idle. */
-static uint64_t next_step_at(const struct h2_conn *h)
-{
-    uint64_t due = h->heard_at + quiet_limit(h), soon = loop_now(h->loop) + H2_IDLE_PING_MS;
-    switch (h->proof) {
-    case H2_PROOF_HEARD: return due < soon ? due : soon;
-    case H2_PROOF_ASKED: return h->asked_at + H2_DOUBT_MS;
-    case H2_PROOF_DOUBTED: break;
-    }
-    return h->asked_at + H2_PONG_MS;
-}
-
-/* When the origin is heard from, the deadline stays: it is moved when it expires. */
-static void enter_proof(struct h2_conn *h, enum h2_proof_state to)
-{
-    bool was_doubted = h->proof == H2_PROOF_DOUBTED;
-    STATE_ENTER(h2_proof, &h->proof, to, h->base.log_object, h->base.log_id);
-    h->base.doubted = to == H2_PROOF_DOUBTED;
-    if (was_doubted)
-        tell_later(h, NEWS_MORE_ROOM);
-    if (to != H2_PROOF_HEARD)
-        deadline_at(&h->proof_due, next_step_at(h));
-}
-
-/* Any bytes prove that the origin is there, not only the answer to the PING. */
-static void note_bytes(struct h2_conn *h)
-{
-    h->heard_at = loop_now(h->loop);
-    h->unanswered_since = 0;
-    if (h->proof != H2_PROOF_HEARD)
-        enter_proof(h, H2_PROOF_HEARD);
-}
-
-static void send_ping(struct h2_conn *h)
-{
-    h->asked_at = loop_now(h->loop);
+    struct h2_conn *h = self(c);
     nghttp2_submit_ping(h->session.nghttp2, NGHTTP2_FLAG_NONE, NULL);
-    enter_proof(h, H2_PROOF_ASKED);
     flush_later(h);
 }
 
-static void doubt(struct h2_conn *h)
+static void on_doubted(struct conn *c)
 {
-    rare_note(RARE_H2_DOUBTED);
-    h->base.awaited_until = h->asked_at + H2_DOUBT_MS;
-    enter_proof(h, H2_PROOF_DOUBTED);
-    tell_later(h, NEWS_LESS_ROOM);
+    tell_later(self(c), NEWS_LESS_ROOM);
 }
 
-static void on_proof_due(struct deadline *d)
+static void on_proved(struct conn *c)
 {
-    struct h2_conn *h = container_of(d, struct h2_conn, proof_due);
-    MAGIC_CHECK(h, MAGIC);
-    uint64_t now = loop_now(h->loop);
-    if (h->state == H2_CONN_GONE)
-        return;
-    if (h->proof != H2_PROOF_HEARD && now >= h->asked_at + H2_PONG_MS)
-        break_down(h, FAILURE_CONNECTION_TERMINATED, CLOSE_ERROR,
-                   "a PING was not answered within 2s");
-    else if (h->proof == H2_PROOF_ASKED)
-        doubt(h);
-    else if (h->proof == H2_PROOF_HEARD && now >= h->heard_at + quiet_limit(h))
-        send_ping(h);
-    else
-        deadline_at(&h->proof_due, next_step_at(h));
+    tell_later(self(c), NEWS_MORE_ROOM);
 }
+
+static void on_dead(struct conn *c)
+{
+    break_down(self(c), FAILURE_CONNECTION_TERMINATED, CLOSE_ERROR,
+               "a PING was not answered within 2s");
+}
+
+static const struct h2_proof_events proof_events = {
+    .on_ping_due = on_ping_due,
+    .on_doubted = on_doubted,
+    .on_proved = on_proved,
+    .on_dead = on_dead,
+};
 
 /* ------------------------------------------------------------------ reading */
 
@@ -436,7 +385,7 @@ static void on_data(void *owner, const char *data, size_t len)
     h->base.traffic->bytes_received += len;
     if (h->state >= H2_CONN_GONE)
         return;
-    note_bytes(h);
+    h2_proof_heard(&h->proof);
     if (h2_session_feed(&h->session, data, len)) {
         flush_later(h);
         return;
@@ -477,20 +426,11 @@ static void on_misdirected(struct conn *c)
     leave(self(c), CLOSE_RESPONSE, "the origin answered 421 (Misdirected Request)");
 }
 
-/* A connection on which nothing was received since then may be dead. If several exchanges are
- * given up after a short wait each, one after the other, the silence counts from the first. */
 static void on_unanswered(struct conn *c, uint64_t since, bool late)
 {
     struct h2_conn *h = self(c);
-    if (h->heard_at > since || h->state >= H2_CONN_GONE || h->proof == H2_PROOF_DOUBTED)
-        return;
-    if (h->unanswered_since == 0)
-        h->unanswered_since = since;
-    if (!late && loop_now(h->loop) - h->unanswered_since < H2_SILENCE_MS)
-        return;
-    if (h->proof == H2_PROOF_HEARD)
-        send_ping(h);
-    doubt(h);
+    if (h->state < H2_CONN_GONE)
+        h2_proof_unanswered(&h->proof, since, late);
 }
 
 static const struct h2_exchange_events exchange_events = {
@@ -506,7 +446,7 @@ static const struct h2_exchange_events exchange_events = {
 static size_t capacity(const struct conn *c)
 {
     const struct h2_conn *h = container_of(c, const struct h2_conn, base);
-    if (h->state != H2_CONN_OPEN || h->proof == H2_PROOF_DOUBTED || h->blocked ||
+    if (h->state != H2_CONN_OPEN || h->base.doubted || h->blocked ||
         !h2_session_takes_more(&h->session))
         return 0;
     size_t allowed = h2_session_allowed(&h->session);
@@ -560,7 +500,6 @@ static void close_conn(struct conn *c)
     bool says_goodbye = h->state != H2_CONN_GONE;
     CHECK(!says_goodbye || h->open.count == 0);
     enter(h, H2_CONN_CLOSED);
-    deadline_stop(&h->proof_due);
     task_forget(&h->settle);
     task_forget(&h->flush);
     if (says_goodbye) {
@@ -582,17 +521,15 @@ struct conn *h2_conn_new(struct loop *l, struct stream *s, bool secure, size_t h
     h->loop = l;
     h->stream = s;
     h->secure = secure;
-    h->heard_at = loop_now(l);
     list_init(&h->open);
     list_init(&h->ending);
     on_offence(h, "the origin violated HTTP/2"); /* where nghttp2 says no more */
-    bucket_configure(&h->talk, TALK_PER_S, 1000, TALK_BURST, h->heard_at);
+    bucket_configure(&h->talk, TALK_PER_S, 1000, TALK_BURST, loop_now(l));
     h2_session_init(&h->session, &session_events, h, header_limit);
     task_init(&h->flush, flush);
     task_init(&h->settle, settle);
     task_init(&h->free_later, free_now);
-    deadline_init(&h->proof_due, l, on_proof_due);
-    deadline_at(&h->proof_due, next_step_at(h));
+    h2_proof_init(&h->proof, l, &h->base, &h->open, &proof_events);
     stream_bind(s, &events, h);
     stream_resume(s);
     loop_defer(l, &h->flush); /* our SETTINGS */

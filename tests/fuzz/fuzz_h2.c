@@ -7,6 +7,7 @@
 #include "../unit/fake_stream.h"
 #include "../unit/recorder.h"
 #include "protocol/h2_conn.h"
+#include "protocol/h2_proof.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,6 +1,7 @@
 /* What keeps an HTTP/2 line bounded and alive: windows both ways, the origin's
  * limit of streams, PINGs, and floods. */
 #include "h2_fixture.h"
+#include "protocol/h2_proof.h"
 #include "suite.h"
 
 #define HEAD_OK "head 200 OK "
