@@ -1,6 +1,7 @@
 /* All client connections: which are accepted, and what each is told when the daemon drains
  * and when it exits, whatever state its connection is in. */
 #include "client_fixture.h"
+#include "front/client_context.h"
 #include "suite.h"
 
 /* The daemon exits after that was sent. */
@@ -200,8 +201,44 @@ START_TEST(test_ingress_is_its_own)
 }
 END_TEST
 
+static const char connect_words[] = "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n";
+
+static void send_connect(struct fake_stream *s)
+{
+    fake_stream_init(s);
+    clients_accept(clients, &s->base, &ingress);
+    ck_assert(fake_stream_feed(s, connect_words, strlen(connect_words)));
+    turn();
+}
+
+/* CONNECTs that promise to terminate TLS are counted until they end; one too many is 503. */
+START_TEST(test_too_many_handshakes)
+{
+    static struct fake_stream others[SECURING_MAX], last;
+    struct client_limits many = limits;
+    begin();
+    many.max_clients = SECURING_MAX + 2;
+    clients_set_limits(clients, &many);
+    handler.intercepts = true;
+    for (size_t i = 0; i < SECURING_MAX; i++)
+        send_connect(&others[i]);
+    ck_assert(handler.opened == SECURING_MAX && handler.refused == 0);
+    say(connect_words);
+    ck_assert(has("HTTP/1.1 503 ") && has("256 clients are in their TLS handshake"));
+    ck_assert(handler.opened == SECURING_MAX && handler.refused == 1);
+    fake_stream_end(&others[7], STREAM_RESET);
+    send_connect(&last);
+    ck_assert(handler.opened == SECURING_MAX + 1 && handler.refused == 1);
+    finish();
+    for (size_t i = 0; i < SECURING_MAX; i++)
+        fake_stream_free(&others[i]);
+    fake_stream_free(&last);
+}
+END_TEST
+
 SUITE()
 {
+    TEST(test_too_many_handshakes);
     TEST(test_too_many);
     TEST(test_ingress_is_its_own);
     TEST(test_drain);
