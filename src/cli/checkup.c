@@ -31,8 +31,8 @@ struct checkup {
     void *owner;
 };
 
-/* Small public pages of exchanges, which tell the time and the weight used. Any
- * other origin is asked for "/", and may answer that it has none. */
+/* Small public pages of exchanges, which show the time and the weight used. Any other origin
+ * is asked for "/", and may respond that it has none. */
 static const struct {
     const char *host, *path;
 } pages[] = {
@@ -53,7 +53,7 @@ static int64_t wall_ms(const struct checkup *c)
 
 /* -------------------------------------------------------------------- its end */
 
-/* Lets go of all that is under way; no event comes after. */
+/* Cancels all that is under way; no event comes after. */
 static void let_go(struct checkup *c)
 {
     deadline_stop(&c->patience);
@@ -75,7 +75,7 @@ static void run_end(struct task *t)
     c->done(c->owner);
 }
 
-/* From inside any event: what is on the stack is let go of later. */
+/* Called from any event: what may be on the stack is freed later. */
 static void finish(struct checkup *c)
 {
     c->over = true;
@@ -104,7 +104,7 @@ static void on_no_response(struct deadline *d)
 {
     struct checkup *c = container_of(d, struct checkup, response);
     char limit[DURATION_TEXT_SIZE], detail[80];
-    snprintf(detail, sizeof detail, "no answer within %s",
+    snprintf(detail, sizeof detail, "no response within %s",
              duration_text(limit, c->upstream->response_timeout));
     fail(c, FAILURE_HTTP_RESPONSE_TIMEOUT, detail);
 }
@@ -138,7 +138,7 @@ static void on_head(void *owner, const struct response *r)
     f->answer_us = loop_clock_us(c->env->loop) - c->asked_us;
     f->has_date = date && http_date_read(date->value, f->answered_ms / 1000, &f->date_s);
     f->has_weight = weight && read_weight(span_trim(weight->value), &f->weight);
-    finish(c); /* the body is nobody's business */
+    finish(c); /* the body does not matter */
 }
 
 static void on_exchange_failed(void *owner, const struct verdict *why)
@@ -239,7 +239,8 @@ static void on_up(void *owner, struct line *l)
     if (line_room(l, 1))
         ask(c);
     else
-        fail(c, FAILURE_CONNECTION_TERMINATED, "the line was gone as soon as it stood");
+        fail(c, FAILURE_CONNECTION_TERMINATED,
+             "the connection closed as soon as it was established");
 }
 
 static void on_failed(void *owner, struct line *l, enum failure why, const char *detail)
@@ -250,7 +251,7 @@ static void on_failed(void *owner, struct line *l, enum failure why, const char 
     fail(c, why, detail);
 }
 
-/* Its exchange tells what became of it. */
+/* Its exchange reports how it ends. */
 static void on_gone(void *owner, struct line *l, enum close_reason why, const char *detail)
 {
     (void)owner, (void)l, (void)why, (void)detail;

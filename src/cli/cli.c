@@ -35,10 +35,10 @@ struct command {
     const char *name; /* NULL: no command, the daemon itself */
     int (*run)(int argc, char **argv, const struct command *);
     const char *usage;
-    bool takes_upstream; /* one argument beside the options */
+    bool takes_upstream; /* as an argument beside the options */
 };
 
-/* What the options said. */
+/* The options given. */
 struct options {
     const char *path, *url, *upstream; /* NULL: not given */
     bool verbose, json, watch, all, rare;
@@ -58,7 +58,7 @@ static int print_version(void)
     return EX_OK;
 }
 
-/* What was printed may still fail to reach a full disk. */
+/* Output that was buffered may still fail, on a full disk. */
 static int end_of_output(int exit_code)
 {
     if (fflush(stdout) == 0 && !ferror(stdout))
@@ -79,13 +79,13 @@ static int wrong_option(const struct command *c, char **argv, int found)
     char letter[] = {'-', (char)optopt, '\0'};
     const char *word = argv[optind - 1];
     if (found == ':')
-        return misused(c, "a value is missing after", word);
-    if (optopt && strchr(word, '=')) /* a long one: getopt_long(3) gives its letter */
-        return misused(c, "there is no value for", word);
+        return misused(c, "a value must follow", word);
+    if (optopt && strchr(word, '=')) /* a long option: getopt_long(3) returns its letter */
+        return misused(c, "no value is allowed in", word);
     return misused(c, "unknown option", optopt ? letter : word);
 }
 
-/* One for all commands; `letters` and `names` say which options this one takes. */
+/* Reads the options of any command; `letters` and `names` say which it takes. */
 static struct options read_options(const struct command *c, int argc, char **argv,
                                    const char *letters, const struct option *names)
 {
@@ -167,7 +167,7 @@ static int run_config(int argc, char **argv, const struct command *c)
     return end_of_output(EX_OK);
 }
 
-/* The first address the daemon of this file listens on; an exit code. */
+/* Finds the first address on which the daemon of this file listens. Returns an exit code. */
 static int url_of_file(const char *path, struct text *url)
 {
     struct text at = {0};
@@ -181,17 +181,17 @@ static int url_of_file(const char *path, struct text *url)
         return EX_OK;
     struct config *config = config_load(path, false, complain, NULL); /* to tell why not */
     if (config)
-        fprintf(stderr, "trunkline: %s: listens nowhere\n", path);
+        fprintf(stderr, "trunkline: %s: it has no address to listen on\n", path);
     config_unref(config);
     return EX_CONFIG;
 }
 
-/* Where to find the daemon, as the options have it; an exit code. */
+/* Finds the daemon that the options name. Returns an exit code. */
 static int url_of_daemon(const struct options *o, const struct command *c, struct text *url)
 {
     int exit_code = EX_OK;
     if (o->path && o->url)
-        return misused(c, "with -c there is no", "--url");
+        return misused(c, "-c cannot be combined with", "--url");
     if (o->path)
         exit_code = url_of_file(o->path, url);
     else
@@ -237,15 +237,15 @@ static bool compose_stats(const void *context, struct span before, struct span n
     return stats_page(before, now, form, out, error, size);
 }
 
-/* What is shown, and how, is one thing each. */
+/* Checks which options go together. */
 static int check_ways(const struct options *o, const struct command *c)
 {
     if (o->json && o->watch)
-        return misused(c, "with --json there is no", "--watch");
+        return misused(c, "--json cannot be combined with", "--watch");
     if (o->rare && o->watch)
-        return misused(c, "with --rare there is no", "--watch");
+        return misused(c, "--rare cannot be combined with", "--watch");
     if (o->all && !o->rare)
-        return misused(c, "only with --rare there is", "--all");
+        return misused(c, "only --rare can be combined with", "--all");
     return EX_OK;
 }
 
@@ -316,15 +316,15 @@ static int run_requests(int argc, char **argv, const struct command *c)
     return exit_code;
 }
 
-/* One upstream, or expressly all of them: a slip of the hand stops nothing. */
+/* One upstream, or explicitly all of them, so that a forgotten name stops nothing. */
 static int check_target(const struct options *o, const struct command *c)
 {
     if (o->upstream == NULL && !o->all)
-        return misused(c, "an upstream must be named, or all of them by", "--all");
+        return misused(c, "name an upstream, or all of them with", "--all");
     if (o->upstream && o->all)
-        return misused(c, "with the name of an upstream there is no", "--all");
+        return misused(c, "a named upstream cannot be combined with", "--all");
     if (o->upstream && !verb_takes(o->upstream))
-        return misused(c, "no upstream is named", o->upstream);
+        return misused(c, "no upstream can have the name", o->upstream);
     return EX_OK;
 }
 
@@ -395,7 +395,7 @@ static const struct command commands[] = {
      "       trunkline reload [--url URL | -c FILE]\n"
      "       trunkline doctor [UPSTREAM] [-c FILE]\n"
      "       trunkline ca init --dir DIR --host NAME ...\n"
-     "Keeps TLS lines to exchanges open and lends them to local programs.\n"
+     "Keeps TLS connections to exchanges open and lends them to local programs.\n"
      "\n"
      "Without a command it runs in the foreground and logs to stderr.\n"
      "  -c FILE    the configuration (" DEFAULT_PATH ")\n"
@@ -405,7 +405,7 @@ static const struct command commands[] = {
      false},
     {"check", run_check,
      "Usage: trunkline check [-c FILE]\n"
-     "Reads the configuration and prints \"FILE: ok\", or what is wrong with it.\n"
+     "Reads the configuration and prints \"FILE: ok\", or each error in it.\n"
      "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
      false},
     {"config", run_config,
@@ -441,13 +441,13 @@ static const struct command commands[] = {
      true},
     {"reload", run_reload,
      "Usage: trunkline reload [--url URL | -c FILE]\n"
-     "Has a running daemon read its configuration again, and waits for the outcome: a bad\n"
-     "one is refused whole, its errors are printed, and the exit code is 78.\n" WHERE_IT_IS,
+     "Makes a running daemon reload its configuration, and waits for the outcome: a file\n"
+     "with errors is refused as a whole, they are printed, and the exit code is 78.\n" WHERE_IT_IS,
      false},
     {"doctor", run_doctor,
      "Usage: trunkline doctor [UPSTREAM] [-c FILE]\n"
-     "Looks once at each exchange, or at one: addresses, TLS, certificate, times, clock,\n"
-     "weight used. Exits 1 if one is not well, and says why.\n"
+     "Checks each exchange, or one of them: addresses, TLS, certificate, times, clock and\n"
+     "weight used. Exits with 1 if one has a problem, and says which.\n"
      "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
      true},
     {"ca", run_ca,

@@ -1,5 +1,5 @@
-/* The command line (contract 1): finds the command, reads its options, runs it.
- * Answers go to stdout; whatever is wrong is one line on stderr. */
+/* The command line (contract 1): finds the command, reads its options and runs it. Output goes
+ * to stdout; an error is one line on stderr. Owned by main(); stateless. */
 #pragma once
 
 /* Returns the exit code (sysexits.h): 64 for bad usage, 69 if the daemon cannot

@@ -33,8 +33,8 @@ static bool is_unix(const char *url)
     return span_starts(span_of(url), SPAN("unix:/"));
 }
 
-/* "HOST", "HOST:PORT" or "[IP6]:PORT", taken apart for getaddrinfo(3), which would
- * take a port modulo 65536. */
+/* "HOST", "HOST:PORT" or "[IP6]:PORT", split here because getaddrinfo(3) would take a port
+ * modulo 65536. */
 static bool split_authority(struct span authority, char host[HOST_SIZE], char port[PORT_SIZE])
 {
     bool bracketed = authority.len && authority.at[0] == '[';
@@ -134,7 +134,7 @@ static int on_complete(llhttp_t *parser)
     return HPE_PAUSED;
 }
 
-/* An error comes as JSON: its words are to be found in it. */
+/* An error is JSON, with a message in it. */
 static bool send_request(int fd, const char *url, const char *method, const char *path)
 {
     struct span host = is_unix(url) ? SPAN("localhost") : authority_of(url);
@@ -149,20 +149,20 @@ static bool send_request(int fd, const char *url, const char *method, const char
     return all;
 }
 
-/* Parsing stops by a pause where the answer is complete. NULL, or what is wrong. */
+/* The parser pauses where the response is complete. NULL, or what is wrong with it. */
 static const char *parse(struct fetch *f, const char *at, size_t len)
 {
     llhttp_errno_t result = llhttp_execute(&f->parser, at, len);
-    return result == HPE_OK || f->complete ? NULL : "the answer is not HTTP";
+    return result == HPE_OK || f->complete ? NULL : "the response is not HTTP";
 }
 
 static const char *parse_end(struct fetch *f)
 {
     llhttp_finish(&f->parser);
-    return f->complete ? NULL : "the answer is cut short";
+    return f->complete ? NULL : "the response is cut off";
 }
 
-/* Reads to the answer's end, or to that of our patience. */
+/* Reads to the end of the response, or until the time is up. */
 static bool read_answer(int fd, struct fetch *f, unsigned patience_s, const char **why)
 {
     char piece[16 * 1024];
@@ -176,9 +176,9 @@ static bool read_answer(int fd, struct fetch *f, unsigned patience_s, const char
         else if (n == 0)
             *why = parse_end(f);
         else
-            *why = errno == EAGAIN ? "no answer in time" : strerror(errno);
+            *why = errno == EAGAIN ? "no response in time" : strerror(errno);
         if (*why == NULL && !f->complete && time(NULL) > until)
-            *why = "no answer in time";
+            *why = "no response in time";
         if (*why)
             return false;
     }

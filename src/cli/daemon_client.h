@@ -1,21 +1,21 @@
-/* Asks a running daemon the plain way: one blocking request over TCP or a unix
- * socket. For the command line only. */
+/* Sends one request to a running daemon and waits for the response, blocking, over TCP or a
+ * unix socket. For the command line only. Owns nothing between calls; stateless. */
 #pragma once
 
 #include "base/text.h"
 
-#define FETCH_PATIENCE_S 5 /* for what is answered at once */
+#define FETCH_PATIENCE_S 5 /* for requests that are answered at once */
 
-/* `url`: "http://HOST[:PORT]" or "unix:/path". Sends a request without body and
- * appends that of the answer to `body`; the answer's status, or 0 with words in
- * `error` if there was none within `patience_s` seconds. */
+/* `url`: "http://HOST[:PORT]" or "unix:/path". Sends a request without a body and
+ * appends the response's body to `body`. Returns the status, or 0 with a message in `error`
+ * if there was no complete response within `patience_s` seconds. */
 unsigned daemon_client_ask(const char *url, const char *method, const char *path,
                            unsigned patience_s, struct text *body, char *error,
                            size_t size) MUST_CHECK;
 
-/* The same for a page: false, with words in `error`, for any status but 200. */
+/* GETs a page: false, with a message in `error`, for any status but 200. */
 bool daemon_client_page(const char *url, const char *path, struct text *page, char *error,
                         size_t size) MUST_CHECK;
 
-/* Is it one of the two? */
+/* Is `url` in one of the two forms? */
 bool daemon_client_understands(const char *url);

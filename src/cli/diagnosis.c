@@ -7,7 +7,7 @@
 
 #define HOUR_S 3600
 #define DAY_S (24 * HOUR_S)
-#define WEIGHT_TENTHS 8 /* from here on public requests are held */
+#define WEIGHT_TENTHS 8 /* from this share on, public requests are held */
 
 struct diagnosis {
     const struct upstream_config *upstream;
@@ -37,13 +37,13 @@ static const char *in_plain_words(enum failure why)
     switch (why) {
     case FAILURE_DNS_ERROR: return "its name cannot be resolved";
     case FAILURE_DNS_TIMEOUT: return "the name servers do not answer";
-    case FAILURE_CONNECTION_REFUSED: return "it takes no connection";
+    case FAILURE_CONNECTION_REFUSED: return "it refuses connections";
     case FAILURE_CONNECTION_TIMEOUT: return "it does not connect in time";
-    case FAILURE_CONNECTION_TERMINATED: return "it hung up";
-    case FAILURE_TLS_CERTIFICATE_ERROR: return "its certificate is not to be trusted";
-    case FAILURE_TLS_PROTOCOL_ERROR: return "TLS with it failed";
-    case FAILURE_HTTP_RESPONSE_TIMEOUT: return "it connects but does not answer";
-    default: return "its answer is no good";
+    case FAILURE_CONNECTION_TERMINATED: return "it closed the connection";
+    case FAILURE_TLS_CERTIFICATE_ERROR: return "its certificate is not trusted";
+    case FAILURE_TLS_PROTOCOL_ERROR: return "the TLS handshake failed";
+    case FAILURE_HTTP_RESPONSE_TIMEOUT: return "it accepts connections but does not respond";
+    default: return "its response is not valid";
     }
 }
 
@@ -70,7 +70,7 @@ static void look_at_addresses(struct diagnosis *d)
         text_printf(&d->rows, " (resolved in %.1f ms)", ms(f->dns_us));
 }
 
-/* Half the limit: on a busier day it will be passed. */
+/* Half of the limit is a problem: on a busier day it will be exceeded. */
 static void look_at_pace(struct diagnosis *d, const char *what, uint64_t us, const char *directive,
                          uint64_t limit_ms)
 {
@@ -92,7 +92,7 @@ static void look_at_connecting(struct diagnosis *d)
 
 /* -------------------------------------------------------------------------- TLS */
 
-/* "30 days"; near the end "47 hours". */
+/* "30 days"; shortly before the end "47 hours". */
 static const char *left_text(int64_t seconds, char out[32])
 {
     bool near = seconds < 2 * DAY_S;
@@ -131,7 +131,7 @@ static void look_at_tls(struct diagnosis *d)
 
 /* --------------------------------------------------------------------- its answer */
 
-/* 451: not from this country; 403 and 404 are honest answers to "/". */
+/* 451 means: not from this country. 403 and 404 are proper responses to "/". */
 static bool is_bad_status(const struct checkup_facts *f)
 {
     if (f->known_path)
@@ -147,8 +147,8 @@ static void look_at_answer(struct diagnosis *d)
         FIND(d, "it answered GET %s with status %u", f->path, f->status);
 }
 
-/* Date is cut to a second, and was written at some time between request and
- * answer: what is known is an interval. The clock is off if that leaves no doubt. */
+/* Date is truncated to a second, and was written at some time between request and response, so
+ * only an interval is known. The clock is off if all of the interval says so. */
 static void look_at_clock(struct diagnosis *d)
 {
     const struct checkup_facts *f = d->facts;

@@ -1,13 +1,13 @@
-/* What the facts of a checkup mean: a page for people that tells them, and in
- * plain words whatever is not well. Pure; a value in, text out. */
+/* What the facts of a checkup mean, as a page for people: the facts, and in plain words each
+ * problem found. Pure: facts in, text out; stateless. */
 #pragma once
 
 #include "base/text.h"
 #include "cli/checkup.h"
 
-/* How soon a certificate's end is worth a word, if that is also less than a third
- * of its life; and how far a clock may be off (exchanges refuse orders signed
- * with the time of more than 1 s ahead). */
+/* How many days before a certificate expires that is a problem, if it is also less than a
+ * third of its lifetime; and by how much the clock may be off (exchanges refuse orders whose
+ * timestamp is more than 1 s ahead). */
 #define DIAGNOSIS_CERT_DAYS 7
 #define DIAGNOSIS_SKEW_MS 1000
 

@@ -14,14 +14,14 @@
 struct doctor {
     struct loaded_config loaded;
     struct connect_env env;
-    const char *only;      /* the one to be looked at; NULL: all */
+    const char *only;      /* the one to look at; NULL: all */
     size_t count, waiting; /* upstreams, checkups that are not over */
-    size_t next;           /* the first that may still be to begin */
-    struct deadline step;  /* until it begins, whatever the one before does */
-    struct checkup **at;   /* by the upstream's place; NULL: not looked at */
+    size_t next;           /* the first that may not have begun */
+    struct deadline step;  /* when it begins, even if the one before is not over */
+    struct checkup **at;   /* in the upstreams' order; NULL: not looked at */
 };
 
-/* Who asks goes anywhere: these are the operator's own upstreams. */
+/* Any address is permitted: these are the operator's own upstreams. */
 static enum failure permit(void *context, bool listed, const struct sockaddr *address)
 {
     (void)context, (void)listed, (void)address;
@@ -47,8 +47,8 @@ static void begin(struct doctor *d, size_t i)
                              d->loaded.config->upstreams[i], on_done, d);
 }
 
-/* One after another, so that no one's times have the work for another in them. Where
- * one takes its time, it waits for the network and works no more: the next begins. */
+/* One after another, so that the times of one do not include work for another. One that takes
+ * long is waiting for the network and not working, so the next begins. */
 static void on_step(struct deadline *step)
 {
     struct doctor *d = container_of(step, struct doctor, step);

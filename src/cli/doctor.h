@@ -1,6 +1,6 @@
-/* `trunkline doctor`: one look at each upstream of a configuration, one after
- * another (a slow one delays the next by a quarter of a second at most), from a loop
- * of its own; no daemon need run. Prints what `diagnosis` makes of each `checkup`. */
+/* `trunkline doctor`: takes one look at each upstream of a configuration, one after another (a
+ * slow one delays the next by a quarter of a second at most), and prints what `diagnosis`
+ * makes of each `checkup`. It has a loop of its own, so no daemon need run. Runs once, to its end. */
 #pragma once
 
 #include "base/check.h"

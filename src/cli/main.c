@@ -6,8 +6,9 @@
 #include "base/check.h"
 #include "cli/cli.h"
 
-/* Where one of the first three was closed, the next socket would become it, and a
- * line of the log a part of what it carries. Opened so that using it still fails. */
+/* If one of the first three descriptors was closed, the next socket would get its number, and
+ * log lines would be written into what it carries. Opened the other way round, so that using
+ * it still fails. */
 static bool hold_standard_descriptors(void)
 {
     for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)

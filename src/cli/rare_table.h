@@ -1,4 +1,4 @@
-/* The rare branches of /stats?rare as a table for people. Pure. */
+/* The rare branches of /stats?rare as a table for people. Pure; stateless. */
 #pragma once
 
 #include "base/text.h"

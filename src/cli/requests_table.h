@@ -1,5 +1,5 @@
 /* The /requests document for people, as `trunkline requests` shows it: how many requests
- * are under way in which state, and a row for each, the oldest first. Pure. */
+ * are under way in which state, and a row for each, the oldest first. Pure; stateless. */
 #pragma once
 
 #include "cli/watch.h"

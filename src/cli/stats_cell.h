@@ -1,5 +1,5 @@
-/* Values of the /stats document, found by their dotted paths, and as cells of a
- * table for people. Pure; what is missing counts as 0 or "-". */
+/* Values of the /stats document: found by their dotted paths, and formatted as cells of a
+ * table for people. What is missing counts as 0 or "-". Pure; stateless. */
 #pragma once
 
 #include <jansson.h>
@@ -15,13 +15,13 @@ double number_at(json_t *, const char *path);
 /* The sum of the numbers in the object there. */
 double sum_at(json_t *, const char *path);
 
-/* The string, or "-"; what stands in a page is not to steer the terminal. */
+/* The string, or "-". Control characters become "?", so that none reaches the terminal. */
 void format_string(char *cell, const json_t *value);
 
 /* Six places at most: 99999, 123k, 4.57M. */
 void format_count(char *cell, double n);
 
-/* A share as per cent: cut, not rounded, so that 100 means all; "-" of nothing. */
+/* A share in per cent: truncated, not rounded, so that 100 means all. "-" if `whole` is 0. */
 void format_share(char *cell, double part, double whole);
 
 /* Milliseconds, in three digits or more. */

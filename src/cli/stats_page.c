@@ -20,7 +20,7 @@ struct row {
 
 struct page {
     const struct page_form *form;
-    json_t *before, *now; /* before: NULL without rates */
+    json_t *before, *now; /* before: NULL: there are no rates */
     double seconds;       /* between them */
     struct text *out;
     struct row *rows;
@@ -28,7 +28,7 @@ struct page {
     struct text unknown, unverified, bypassed; /* the warnings; empty: none */
 };
 
-/* Cut to the page's width; `colour` NULL: none. */
+/* Adds a line, cut to the page's width; `colour` NULL: none. */
 static void add_line(struct page *p, const struct text *line, const char *colour)
 {
     size_t columns = p->form->columns < LINE_MAX_COLUMNS ? p->form->columns : LINE_MAX_COLUMNS;
@@ -54,7 +54,7 @@ static void format_rate(char *cell, double n)
         format_count(cell, n);
 }
 
-/* The same upstream at the look before. */
+/* The same upstream in the document before. */
 static json_t *find_before(const struct page *p, const char *name)
 {
     size_t i;
@@ -73,7 +73,7 @@ static const char *word_at(json_t *u, const char *key)
     return word ? word : "-";
 }
 
-/* One that came since counts from 0. */
+/* An upstream that is new since then counts from 0. */
 static struct row make_row(const struct page *p, json_t *u)
 {
     struct row r = {.upstream = u, .name = word_at(u, "name"), .state = word_at(u, "state")};
@@ -121,7 +121,7 @@ static void add_summary(struct page *p)
     text_free(&line);
 }
 
-/* A word of its column's width at most, in ASCII: one byte, one column. */
+/* A word, cut to its column's width. It is ASCII, so that a byte is a column. */
 static void add_word(struct text *line, json_t *word, int width)
 {
     char cell[CELL_SIZE];
@@ -146,7 +146,7 @@ static double since(const struct row *r, const char *path)
     return number_at(r->upstream, path) - number_at(r->before, path);
 }
 
-/* Of the requests since the look before that the store could have answered. */
+/* Of the requests since then that the store could have answered. */
 static void format_hits(const struct page *p, char *cell, const struct row *r)
 {
     double hits = since(r, "cache.hits"),
@@ -155,7 +155,7 @@ static void format_hits(const struct page *p, char *cell, const struct row *r)
     format_share(cell, hits, p->seconds > 0 ? hits + others : 0);
 }
 
-/* Of the last five seconds that are past. */
+/* Of the last complete five seconds. */
 static void format_p99(char *cell, const struct row *r)
 {
     json_t *steps = at_path(r->upstream, "recent.p99_ms");
@@ -202,7 +202,7 @@ static void add_name(struct text *to, const char *what, json_t *u)
     text_printf(to, "%s%s", to->len ? ", " : what, name);
 }
 
-/* What plain `stats` warns of, in a line for each kind. */
+/* The warnings of plain `stats`, in a line for each kind. */
 static void find_warnings(struct page *p)
 {
     for (size_t i = 0; i < p->count; i++) {
@@ -219,7 +219,7 @@ static void find_warnings(struct page *p)
     }
 }
 
-/* How many lines of warnings fit beside the summary and a row. */
+/* How many lines of warnings fit, beside the summary and one row. */
 static size_t warnings_shown(const struct page *p)
 {
     size_t rows = p->form->rows;
@@ -239,7 +239,7 @@ static void add_warnings(struct page *p)
         add_line(p, &p->bypassed, yellow);
 }
 
-/* How many upstreams fit; one row is kept to say that there are more. */
+/* How many upstreams fit; one row is reserved for saying that there are more. */
 static size_t fitting(const struct page *p)
 {
     size_t rows = p->form->rows, beside = ROWS_BESIDE + warnings_shown(p);
@@ -263,7 +263,7 @@ static void add_page(struct page *p)
     add_warnings(p);
 }
 
-/* Are the two looks at one run of the daemon? */
+/* Are both documents of the same run of the daemon? */
 static bool goes_on(json_t *before, json_t *now)
 {
     return before && number_at(before, "pid") == number_at(now, "pid") &&

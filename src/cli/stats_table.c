@@ -24,7 +24,7 @@ static void latency_cell(char *cell, json_t *u, const char *path)
         format_string(cell, NULL);
 }
 
-/* Of the requests that got a line, those that found it warm. */
+/* Of the requests that got a connection, those that got an open one. */
 static void reused_cell(char *cell, json_t *u, const char *path)
 {
     double reused = number_at(u, path), lent = number_at(u, "latency_ms.queue.count");
@@ -82,7 +82,7 @@ static void measure(struct table *t)
     }
 }
 
-/* Words to the left, numbers to the right. */
+/* Words are aligned to the left, numbers to the right. */
 static void add_cell(struct text *out, const struct table *t, size_t c, const char *cell)
 {
     int width = (int)t->widths[c];
@@ -129,7 +129,7 @@ static void add_summary(struct text *out, json_t *o)
     text_add(out, SPAN("\n"));
 }
 
-/* Who waits, for how long, and what the cause is. */
+/* Which requests wait, for how long, and why. */
 static void add_holds(struct text *out, const char *name, json_t *holds)
 {
     size_t row;

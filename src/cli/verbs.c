@@ -7,7 +7,7 @@
 
 #include "cli/daemon_client.h"
 
-#define RELOAD_PATIENCE_S 60 /* another one may be under way, on a slow disk */
+#define RELOAD_PATIENCE_S 60 /* another reload may be under way, and the disk slow */
 
 bool verb_takes(const char *upstream)
 {
@@ -42,7 +42,7 @@ static size_t print_rows(json_t *rows, const char *upstream)
     return shown;
 }
 
-/* It was done already; that what came of it cannot be seen is no failure. */
+/* The verb was applied already, so it is no failure if the outcome cannot be shown. */
 static void print_outcome(const char *url, const char *verb, const char *upstream)
 {
     char why[200];
@@ -56,7 +56,7 @@ static void print_outcome(const char *url, const char *verb, const char *upstrea
     text_free(&page);
 }
 
-/* The daemon's own words, as far as it is one. */
+/* In the daemon's own words, if it was the daemon that responded. */
 static void print_refusal(const char *url, const char *verb, unsigned status,
                           const struct text *body)
 {
@@ -69,7 +69,7 @@ static void print_refusal(const char *url, const char *verb, unsigned status,
     json_decref(o);
 }
 
-/* The errors come one a line, as from `trunkline check`. */
+/* The errors are one per line, as from `trunkline check`. */
 int verb_reload(const char *url)
 {
     char why[200];

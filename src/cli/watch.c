@@ -24,11 +24,11 @@ struct watch {
     const struct watched *watched;
     bool terminal, colours, keys; /* keys: the input is a terminal too */
     struct text before, now, page;
-    bool known; /* `now` is a look, not what is left of an older one */
+    bool known; /* `now` is of the last request, not left over from an older one */
     char why[200];
 };
 
-/* What a signal handler must find to put the terminal back. */
+/* What a signal handler needs to restore the terminal. */
 static struct {
     bool shown, keys;
     struct termios input;
@@ -58,7 +58,7 @@ static void leave_screen(void)
         tcsetattr(STDIN_FILENO, TCSANOW, &screen.input);
 }
 
-/* Ends at once, even while the daemon is asked: what it calls is safe here
+/* Ends at once, even while it waits for the daemon. All it calls is safe in a signal handler
  * (signal-safety(7)). */
 static void on_end(int number)
 {
@@ -77,7 +77,7 @@ static void on_stop(int number)
     errno = kept;
 }
 
-/* It is enough that poll(2) returns. */
+/* Nothing to do: it is enough that poll(2) returns. */
 static void on_resize(int number)
 {
     (void)number;
@@ -122,7 +122,7 @@ static struct page_form form_of(const struct watch *w)
     if (!w->terminal || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) < 0)
         return form;
     form.rows = size.ws_row;
-    /* A line that fills the last column may wrap, as terminals differ. */
+    /* On some terminals a line that fills the last column wraps. */
     if (size.ws_col > 1)
         form.columns = size.ws_col - 1u;
     return form;
@@ -147,7 +147,7 @@ static void compose(struct watch *w)
     text_free(&line);
 }
 
-/* Over the old page, line by line, and what is left of it cleared: no flicker. */
+/* Writes over the old page, line by line, and clears what is left of it: no flicker. */
 static void paint(struct span rest)
 {
     fputs("\033[H", stdout);
@@ -178,7 +178,7 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* False: "q", ^D or the end of the input. */
+/* False: to end, because of "q", ^D or the end of the input. */
 static bool goes_on(void)
 {
     char key = 0;
@@ -186,7 +186,7 @@ static bool goes_on(void)
     return n < 0 ? errno == EINTR || errno == EAGAIN : n > 0 && key != 'q' && key != CTRL_D;
 }
 
-/* Until the next look is due; a new size is painted at once. False: to end. */
+/* Waits until the next look is due; repaints at once if the size changes. False: to end. */
 static bool wait_until(struct watch *w, int64_t due)
 {
     struct pollfd input = {.fd = screen.keys ? STDIN_FILENO : -1, .events = POLLIN};

@@ -1,6 +1,6 @@
 /* A page about a running daemon, refreshed in place each second like top(1), for the
  * commands that take --watch. To anything but a terminal it writes plain text, a block
- * for each look. For the command line only; one at a time, until it ends. */
+ * for each look. For the command line only; it owns the terminal, one page at a time, until it ends. */
 #pragma once
 
 #include "base/text.h"
@@ -12,7 +12,7 @@ struct page_form {
 };
 
 struct watched {
-    const char *path; /* what the daemon is asked for */
+    const char *path; /* what is requested of the daemon */
     /* Appends the page, each line ended by '\n'. `before` is the look before this one; it
      * may be empty, or of a daemon that has restarted since. False: `now` is not what it
      * should be; `error` says why. */

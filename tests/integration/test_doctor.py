@@ -128,9 +128,9 @@ def test_ill_ones_are_told_apart_all_at_once(doctor, origins, soon):
     assert row(told['skewed'], 'clock').split(', ')[0].endswith('behind') and row(told['behind'], 'clock').split(', ')[0].endswith('ahead')
     assert re.fullmatch(rf'the TLS handshake took \d+ ms, more than half of tls_timeout \({4 * PATIENCE}s\)', said['slow'][0])
     assert said['silent'] == ['it does not connect in time: no TLS handshake within 1s']
-    assert said['mute'] == ['it connects but does not answer: no answer within 1s']
-    assert said['refused'] == [f'it takes no connection: {dead}: connection refused']
-    assert said['wrong'][0].startswith('its certificate is not to be trusted as ') and 'exchange.test: ' in said['wrong'][0]
+    assert said['mute'] == ['it accepts connections but does not respond: no response within 1s']
+    assert said['refused'] == [f'it refuses connections: {dead}: connection refused']
+    assert said['wrong'][0].startswith('its certificate is not trusted as ') and 'exchange.test: ' in said['wrong'][0]
     assert 'not match' in said['wrong'][0] and 'expired' in said['expired'][0]
     assert said['unavailable'] == ['it answered GET / with status 503']
     assert all(words.split('\n')[0].endswith('  well' if name == 'well' else 'not well') for name, words in told.items())

@@ -119,17 +119,17 @@ START_TEST(bad_usage_is_one_line_and_64)
     fails("--nonsense", EX_USAGE, "unknown option '--nonsense'; see trunkline --help");
     fails("-x", EX_USAGE, "unknown option '-x'");
     fails("-vx", EX_USAGE, "unknown option '-x'");
-    fails("-c", EX_USAGE, "a value is missing after '-c'");
+    fails("-c", EX_USAGE, "a value must follow '-c'");
     fails("-v extra", EX_USAGE, "unexpected argument 'extra'");
     fails("frobnicate", EX_USAGE, "unknown command 'frobnicate'");
     fails("check --nonsense", EX_USAGE, "see trunkline check --help");
     fails("check a b", EX_USAGE, "unexpected argument 'a'");
     fails("config -v", EX_USAGE, "unknown option '-v'");
     fails("doctor a b", EX_USAGE, "unexpected argument 'b'");
-    fails("stats --watch --json", EX_USAGE, "with --json there is no '--watch'");
-    fails("stats --url", EX_USAGE, "a value is missing after '--url'");
+    fails("stats --watch --json", EX_USAGE, "--json cannot be combined with '--watch'");
+    fails("stats --url", EX_USAGE, "a value must follow '--url'");
     fails("stats --url http://a -c /x", EX_USAGE, "--url");
-    fails("stats --json=1", EX_USAGE, "there is no value for '--json=1'");
+    fails("stats --json=1", EX_USAGE, "no value is allowed in '--json=1'");
     fails("stats -x", EX_USAGE, "unknown option '-x'");
     fails("stats --url ftp://a", EX_USAGE, "ftp://a");
     fails("stats --url http://", EX_USAGE, "http://");
@@ -143,7 +143,7 @@ START_TEST(bad_usage_is_one_line_and_64)
     fails("stats --url http://[::1]80", EX_USAGE, "http://[::1]80");
     fails("stats binance", EX_USAGE, "unexpected argument 'binance'");
     fails("pause a b", EX_USAGE, "unexpected argument 'b'");
-    fails("pause ../stats", EX_USAGE, "no upstream is named '../stats'");
+    fails("pause ../stats", EX_USAGE, "no upstream can have the name '../stats'");
     fails("drain --json", EX_USAGE, "see trunkline drain --help");
     fails("resume a -c /x --url http://h", EX_USAGE, "--url");
 }
@@ -159,11 +159,11 @@ START_TEST(verbs_for_all_want_to_be_told)
         snprintf(line, sizeof line, "%s --url http://127.0.0.1:1", verbs[i]);
         fails(line, EX_USAGE, see);
         snprintf(line, sizeof line, "%s binance --all", verbs[i]);
-        fails(line, EX_USAGE, "with the name of an upstream there is no '--all'");
+        fails(line, EX_USAGE, "a named upstream cannot be combined with '--all'");
         snprintf(line, sizeof line, "%s --all binance", verbs[i]);
-        fails(line, EX_USAGE, "with the name of an upstream there is no '--all'");
+        fails(line, EX_USAGE, "a named upstream cannot be combined with '--all'");
     }
-    fails("stats --all", EX_USAGE, "only with --rare there is '--all'");
+    fails("stats --all", EX_USAGE, "only --rare can be combined with '--all'");
 }
 END_TEST
 
@@ -369,7 +369,7 @@ START_TEST(stats_of_the_file_s_first_address)
     stop(&s);
     fails("stats -c /nowhere/t.conf", EX_CONFIG, "/nowhere/t.conf");
     write_config("listen = {}\nupstream a { url = http://a listen = {\"127.0.0.1:1\"} }\n");
-    fails(line, EX_CONFIG, "listens nowhere");
+    fails(line, EX_CONFIG, "it has no address to listen on");
     write_config("nosuch = 1\nlisten = {\"127.0.0.1:1\"}\n"); /* the reading ends before it */
     fails(line, EX_CONFIG, "t.conf:1: unknown directive 'nosuch'");
 }
@@ -408,8 +408,8 @@ START_TEST(a_daemon_that_cannot_be_asked_is_69)
     fails(url_call(&s, ""), EX_UNAVAILABLE, "Connection refused");
     fails("stats --url unix:/nowhere/socket", EX_UNAVAILABLE, "No such file");
     fails("stats --url http://no.such.name.invalid:1", EX_UNAVAILABLE, "no.such.name.invalid");
-    answer_fails(NULL, "cut short");
-    answer_fails(OK_HEAD "Content-Length: 100\r\n\r\nabc", "cut short");
+    answer_fails(NULL, "cut off");
+    answer_fails(OK_HEAD "Content-Length: 100\r\n\r\nabc", "cut off");
     answer_fails("SSH-2.0-x\r\n\r\n", "not HTTP");
     answer_fails("HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno", "status 404");
     answer_fails(OK_HEAD "\r\nhello", "not the /stats of a trunkline");

@@ -178,11 +178,11 @@ START_TEST(failures)
     is_ill("its name cannot be resolved: no such host");
     ck_assert_str_eq(strrchr(page.at, '!'), "! its name cannot be resolved: no such host\n");
     facts.failure = FAILURE_TLS_CERTIFICATE_ERROR;
-    is_ill("its certificate is not to be trusted as exchange.test: no such host");
+    is_ill("its certificate is not trusted as exchange.test: no such host");
     upstream.tls_name = "other.test";
-    is_ill("its certificate is not to be trusted as other.test: no such host");
+    is_ill("its certificate is not trusted as other.test: no such host");
     facts.failure = FAILURE_HTTP_PROTOCOL_ERROR;
-    is_ill("its answer is no good: no such host");
+    is_ill("its response is not valid: no such host");
 }
 END_TEST
 
