@@ -11,12 +11,12 @@
 #define MAGIC 0x67617465
 #define SECONDS_MOST 86400
 #define WEIGHT_MOST INT64_C(1000000000000)
-#define PUBLIC_SHARE 8 /* tenths of weight_limit that quotes may use up */
+#define PUBLIC_SHARE 8 /* tenths of weight_limit that public requests may use up */
 #define PRIVATE_SHARE 9
 #define REVIEW_MS 100 /* between two reviews that are not urgent */
 
-/* Who waits, by their coming: for a token, or for the end of a hold that others are not
- * under. */
+/* Waiters in the order in which they came: for a token, or for the end of a hold that others
+ * are not under. */
 struct lane {
     struct list ready, held;
 };
@@ -29,10 +29,10 @@ struct gate {
     struct holds holds;
     struct lane lanes[2];     /* of orders, of the rest */
     uint64_t came;            /* waiters so far */
-    uint64_t lapse_ms;        /* when the first hold of somebody held may be over */
+    uint64_t lapse_ms;        /* when the first hold of a held waiter may be over */
     struct deadline wake;     /* when the next one may pass, or such a hold is over */
     struct deadline rethink;  /* when places are looked at again */
-    uint64_t reviewed_ms;     /* they were */
+    uint64_t reviewed_ms;     /* when they last were */
     uint64_t waited, refused; /* since start */
 };
 
@@ -51,10 +51,10 @@ static struct gate_waiter *first_of(const struct list *list)
 
 /* -------------------------------------------------------------------- holds */
 
-/* Why one may not pass, whatever the bucket holds. */
+/* Why a request may not pass, whatever the bucket has. */
 struct obstacle {
     uint64_t until_ms;       /* 0: there is none */
-    const struct hold *hold; /* NULL: the weight used up */
+    const struct hold *hold; /* NULL: the weight is used up */
 };
 
 static bool is_over_weight(const struct gate *g, int64_t share)
@@ -82,7 +82,7 @@ static struct obstacle obstacle_of(const struct gate *g, const struct gate_waite
     return o;
 }
 
-/* Until when nobody may pass; now, if anybody may. */
+/* Until when no request may pass; now, if any may. */
 static uint64_t shut_until(const struct gate *g)
 {
     uint64_t now = loop_now(g->loop);
@@ -90,7 +90,7 @@ static uint64_t shut_until(const struct gate *g)
     return h ? h->until_ms : now;
 }
 
-/* Held, it goes at once: for it there is another answer. */
+/* A waiter that has another answer is refused as soon as it is held; that counts as no refusal. */
 static bool gives_way(const struct gate *g, const struct gate_waiter *w)
 {
     return w->yields && obstacle_of(g, w).until_ms != 0;
@@ -98,14 +98,14 @@ static bool gives_way(const struct gate *g, const struct gate_waiter *w)
 
 /* ------------------------------------------------------------------- places */
 
-/* When one may pass at the earliest, with so many others before it. */
+/* When a request may pass at the earliest, with so many others before it. */
 static uint64_t earliest(const struct gate *g, const struct obstacle *o, size_t before)
 {
     uint64_t by_rate = bucket_when(&g->bucket, shut_until(g), before + 1);
     return by_rate > o->until_ms ? by_rate : o->until_ms;
 }
 
-/* Those that go before a newcomer, for all that is known. */
+/* How many go before a new waiter, as far as is known. */
 static size_t before_newcomer(const struct gate *g, bool is_order)
 {
     return g->lanes[0].ready.count + (is_order ? 0 : g->lanes[1].ready.count);
@@ -152,7 +152,7 @@ static struct verdict denied(const struct gate *g, const struct gate_waiter *w, 
     return v;
 }
 
-/* Where its place is the first one. */
+/* As if it were the first in its lane. */
 static uint64_t earliest_alone(const struct gate *g, const struct gate_waiter *w)
 {
     struct obstacle o = obstacle_of(g, w);
@@ -210,7 +210,7 @@ static void set_wake(struct gate *g)
         deadline_at(&g->wake, at);
 }
 
-/* All of a lane, by their coming. */
+/* All waiters of a lane, in the order in which they came. */
 static void gather(struct lane *l, struct list *all)
 {
     struct gate_waiter *ready, *held;
@@ -231,7 +231,7 @@ static void line_up(struct gate *g, struct gate_waiter *w, const struct obstacle
     list_push_back(alone ? &l->held : &l->ready, &w->link);
 }
 
-/* Looks at all waiters: who is held, and who is now known to be too late. */
+/* Looks at all waiters: which are held, and which can be sent in time no more. */
 static void review(struct gate *g)
 {
     size_t before = 0;
@@ -255,8 +255,8 @@ static void review(struct gate *g)
     set_wake(g);
 }
 
-/* Places have become worse: some may be too late now. It can wait, since nobody is sent
- * after its time in any case. */
+/* Places have become worse, so that some waiters may be too late now. That need not be found
+ * at once, since none is sent after its time in any case. */
 static void review_soon(struct gate *g)
 {
     uint64_t at = g->reviewed_ms + REVIEW_MS, now = loop_now(g->loop);
@@ -271,7 +271,7 @@ static void on_rethink(struct deadline *d)
     review(g);
 }
 
-/* A hold is over: who was under it stands in its old place again. */
+/* A hold is over: the waiters that were under it are in their old places again. */
 static void let_in(struct gate *g)
 {
     if (loop_now(g->loop) >= g->lapse_ms)
@@ -280,8 +280,8 @@ static void let_in(struct gate *g)
 
 /* ------------------------------------------------------------------ passing */
 
-/* The first of a lane who may pass. Whose time is over is refused, as by its deadline,
- * which is due. */
+/* The first waiter of a lane that may pass. One whose time is over is refused, as by its
+ * deadline, which is due. */
 static struct gate_waiter *next_of(struct gate *g, const struct lane *l)
 {
     struct gate_waiter *w;
@@ -296,7 +296,7 @@ static struct gate_waiter *next_of(struct gate *g, const struct lane *l)
     return w;
 }
 
-/* Who would get the next token: NULL if all are held, or none waits. */
+/* The waiter that gets the next token; NULL: all are held, or none waits. */
 static struct gate_waiter *next_waiter(struct gate *g)
 {
     if (shut_until(g) > loop_now(g->loop))
@@ -405,7 +405,7 @@ static struct hold_target target_of(const struct gate *g, const struct gate_limi
                                 0};
 }
 
-/* What was not held before may be held now, or by a hold that it is under alone. */
+/* Waiters that were not held may be held now, and ready ones by a hold of their own. */
 static void add_hold(struct gate *g, const struct hold *h, const struct gate_limit *l)
 {
     uint64_t now = loop_now(g->loop), shut = shut_until(g);
@@ -448,7 +448,7 @@ void gate_resume(struct gate *g)
     review(g);
 }
 
-/* Digits only; what is no number was not said. */
+/* Digits only; anything else counts as not told. */
 static bool read_weight(struct span value, int64_t *weight)
 {
     *weight = 0;
@@ -473,7 +473,7 @@ uint64_t gate_weigh(struct gate *g, struct span value, int64_t now_s)
     if (public != is_over_weight(g, PUBLIC_SHARE) || private != is_over_weight(g, PRIVATE_SHARE))
         review(g);
     else if (public)
-        review_soon(g); /* for longer, or not so long */
+        review_soon(g); /* for a longer or a shorter time */
     return grown;
 }
 

@@ -1,72 +1,72 @@
-/* What an exchange asked for: holds (429, 418 and the like), of public requests, of all,
- * or of one credential, and the weight used up in this minute.
- * Embedded in its gate. Each lapses by itself, and is remembered for a minute more, since
- * one that comes again lasts longer. How many credentials are held at once is bounded:
- * the one that ends first gives way. */
+/* What an exchange asked for: holds (429, 418 and the like) of public requests, of all, or of
+ * one credential, and the weight used in this minute. Embedded in its gate. A hold is in force,
+ * remembered (for a minute after its end, since one that comes again lasts longer) or
+ * forgotten. The number of credentials held at once is bounded: at the bound the hold that ends
+ * first is dropped. */
 #pragma once
 
 #include "base/check.h"
 #include "base/span.h"
 
 #define HOLDS_CREDENTIALS 256
-#define HOLD_MOST_MS UINT64_C(3600000) /* a slip must not hold for days */
+#define HOLD_MOST_MS UINT64_C(3600000) /* so that a mistake does not hold for days */
 
 enum hold_scope { HOLD_PUBLIC, HOLD_ALL, HOLD_CREDENTIAL };
 const char *hold_scope_name(enum hold_scope); /* "public", "all", "credential" */
 
 struct hold {
     enum hold_scope scope;
-    uint64_t credential;     /* whose; 0: not of one */
-    uint64_t until_ms;       /* loop time; 0: there never was one */
-    uint64_t lasts_ms;       /* in all, as it was asked for or chosen last */
-    uint64_t step_ms;        /* that, if it was chosen, for want of a time; 0: it was told */
-    unsigned status;         /* of the answer that made it */
-    char bot[68], path[100]; /* who got that answer, for what; "": not known */
+    uint64_t credential; /* its hash; 0: the hold is not of one */
+    uint64_t until_ms;   /* loop time; 0: there never was one */
+    uint64_t lasts_ms;   /* in all, as it was last asked for or chosen */
+    uint64_t step_ms;    /* likewise, if it was chosen because no time was told; 0: it was told */
+    unsigned status;     /* of the response that asked for it */
+    char bot[68], path[100]; /* of the request it answered; "": not known */
 };
 
 struct holds {
     struct hold public, all;
     struct hold *alone; /* of credentials */
     size_t alone_count;
-    int64_t weight;           /* as last told; -1: never */
-    int64_t weight_most;      /* told in this minute */
+    int64_t weight;           /* as last told; -1: it never was */
+    int64_t weight_most;      /* the most that was told in this minute */
     uint64_t weight_until_ms; /* it counts until then */
-    bool weight_lifted;       /* it holds nobody until it is told anew */
+    bool weight_lifted;       /* it holds no request until it is told again */
 };
 
 void holds_init(struct holds *);
 void holds_free(struct holds *);
 
-/* Whom a hold may be of. */
+/* Which requests a hold is of. */
 struct hold_target {
     enum hold_scope scope;
     uint64_t credential;
 };
 
-/* How long one for which no time was told lasts now: `first_ms`, or twice as long as the
- * one before, at most `most_ms`, if it comes again within a minute of that one's end. */
+/* How long a hold lasts for which no time was told: `first_ms`; or, if the one before ended less
+ * than a minute ago, twice as long as that one, at most `most_ms`. */
 uint64_t holds_step(const struct holds *, struct hold_target, uint64_t first_ms, uint64_t most_ms,
                     uint64_t now_ms);
 
-/* Holds; a hold is never shortened by a later one. True: it is new, or for another
- * reason than the one before. */
+/* Adds a hold; one in force is never shortened by it. True: it is new, or has another status
+ * than the one before. */
 bool holds_add(struct holds *, const struct hold *, uint64_t now_ms);
 
-/* The hold that a request is under, whichever ends latest; NULL if there is none now. */
+/* The hold that a request is under now, of several the one that ends last; NULL: none. */
 const struct hold *holds_find(const struct holds *, bool is_public, uint64_t credential,
                               uint64_t now_ms);
 
-/* The next hold that is in force, after that one (NULL: the first); NULL: no more. */
+/* The next hold in force after the given one (NULL: the first); NULL: there is none. */
 const struct hold *holds_next(const struct holds *, const struct hold *, uint64_t now_ms);
 
-/* Ends them all, and what the weight holds. True: there was any. */
+/* Ends all holds, those by weight as well. True: one was in force. */
 bool holds_lift(struct holds *, uint64_t now_ms);
 
-/* The weight used, to count for `left_ms` from now, when the minute is over. Returns
- * by how much it has grown in this minute. Answers overtake one another, so that one
- * may say less than the one before; and the exchange's minute need not be ours: near
- * the turn a weight that fell by half has begun anew. */
+/* Notes the weight used, which counts for `left_ms` from now (until the minute is over). Returns
+ * by how much it has grown in this minute. Responses overtake each other, so that one may tell
+ * less than the one before; and the exchange's minute is not exactly ours: near its turn a
+ * weight that fell by half has begun anew. */
 uint64_t holds_weigh(struct holds *, int64_t weight, uint64_t now_ms, uint64_t left_ms);
 
-/* What is known of it now: -1 if never told, 0 once its minute is over. */
+/* The weight used as far as is known: -1 if it was never told, 0 once its minute is over. */
 int64_t holds_weight(const struct holds *, uint64_t now_ms);

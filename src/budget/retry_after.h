@@ -1,4 +1,4 @@
-/* The value of Retry-After (RFC 9110 10.2.3). A pure function. */
+/* Reads the value of Retry-After (RFC 9110 10.2.3). A pure function, without owner or state. */
 #pragma once
 
 #include "base/check.h"
@@ -6,7 +6,6 @@
 
 #define RETRY_AFTER_NOT_TOLD (-1)
 
-/* The seconds it asks for, from `now_s` (wall clock) on, 0 for a date that is past;
- * RETRY_AFTER_NOT_TOLD if it is none: absent, or neither digits nor a date. What is
- * more than a year is about a year. */
+/* The seconds that it asks for from `now_s` (wall clock) on, at most about a year; 0: a date in
+ * the past; RETRY_AFTER_NOT_TOLD: it is empty, or neither digits nor a date. */
 int64_t retry_after_s(struct span value, int64_t now_s);

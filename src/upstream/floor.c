@@ -16,13 +16,13 @@ void floor_came_up(struct floor *f, const struct upstream_config *u, uint64_t no
     f->next_at = now_ms;
 }
 
-/* Lines that come up and are lost within the filling are not filled up at once again. */
+/* Lines that are lost again while it fills are not replaced at that pace. */
 static bool is_filling(const struct floor *f, const struct upstream_config *u, size_t connecting)
 {
     return !f->filled && f->came_up + connecting < u->min_idle;
 }
 
-/* How long those that are to come together wait for each other. */
+/* How long lines that are to be opened together wait for each other. */
 static uint64_t gathering_ms(const struct upstream_config *u, const struct floor_state *s)
 {
     uint64_t ms = (uint64_t)u->min_idle * PACE_MS;
@@ -44,7 +44,7 @@ void floor_opens(struct floor *f, const struct upstream_config *u, const struct 
 void floor_lost(struct floor *f, const struct upstream_config *u, bool used, uint64_t now_ms)
 {
     uint64_t ms = LOSS_PAUSE_MS;
-    if (now_ms < f->lost_until) /* one of several that ended together */
+    if (now_ms < f->lost_until) /* one of several lines that ended together */
         return;
     f->unused_losses = used ? 0 : f->unused_losses + 1;
     for (unsigned n = 1; n < f->unused_losses && ms < u->breaker_max; n++)

@@ -2,13 +2,13 @@
 
 #define SAME_EVENT_MS 1000
 #define LAPSE_MS (3600 * 1000)
-#define YOUNG_MS 2000 /* what closes below this age is more often a fault than a limit */
+#define YOUNG_MS 2000 /* a close after a shorter time is more often a fault than a limit */
 #define AGE_MIN_MS 100
 
 struct rule {
     unsigned wanted;
     uint64_t age_min_ms;
-    bool young; /* of used lines alone, one after the other */
+    bool young; /* only of lines that were used, one after the other */
 };
 
 static const struct rule rules[] = {{3, YOUNG_MS, false}, {6, AGE_MIN_MS, true}};
@@ -18,7 +18,7 @@ static bool differ_little(uint64_t least_ms, uint64_t most_ms)
     return most_ms * 10 < least_ms * 12;
 }
 
-/* Can the two not have been one event? */
+/* Are these certainly two events? */
 static bool are_apart(const struct idle_close *a, const struct idle_close *b, bool young)
 {
     uint64_t rest_a = a->at_ms - a->least_ms, rest_b = b->at_ms - b->least_ms;
@@ -35,8 +35,8 @@ static bool counts(const struct idle_close *c, const struct rule *r, uint64_t le
            (c->used || !r->young);
 }
 
-/* Do enough agree on this age as the smallest one? Then it holds until one too many of
- * them has lapsed. */
+/* Do enough closes agree with this as the shortest idle time? Then it is the limit until too few
+ * of them are less than an hour old. */
 static bool agree(struct idle_learn *l, const struct rule *r, uint64_t now_ms, uint64_t least_ms)
 {
     const struct idle_close *last = NULL;
@@ -73,7 +73,7 @@ bool idle_learn_add(struct idle_learn *l, uint64_t now_ms, uint64_t age_ms, bool
 {
     bool was_known = idle_learn_ms(l, now_ms) >= 0;
     struct idle_close *last = l->count ? &l->seen[(l->count - 1) % IDLE_LEARN_SEEN] : NULL;
-    bool was_idle = last && age_ms > now_ms - last->at_ms; /* at the close before */
+    bool was_idle = last && age_ms > now_ms - last->at_ms; /* when the close before came */
     if (age_ms < AGE_MIN_MS && !was_idle)
         return false;
     if (was_idle && now_ms - last->at_ms <= SAME_EVENT_MS) {

@@ -34,7 +34,7 @@
 #include "base/rare.h"
 
 #define SHORT_FOR_MS 10000
-#define SHORT_OF_MS 1000 /* until it may be better, when we are short of descriptors */
+#define SHORT_OF_MS 1000 /* the pause between dials when descriptors are short */
 
 /* ----------------------------------------------------------------- retiring */
 
@@ -60,7 +60,7 @@ static void retire_idle(struct lines *s, enum close_reason why, const char *deta
         lines_retire(s, l, why, detail);
 }
 
-/* Puts a line on the idle list; what nobody took is looked after. */
+/* Puts a line on the idle list; if no waiter took it, and it must not stay, it is retired. */
 static void rest(struct lines *s, struct line *l)
 {
     list_remove(line_link(l));
@@ -73,8 +73,8 @@ static void rest(struct lines *s, struct line *l)
         lines_retire(s, line_of(list_last(&s->idle)), CLOSE_MAX_IDLE, "enough others are idle");
 }
 
-/* Where an established line belongs, now that its load or its room has changed.
- * One that must not go on takes nothing more and ends with what it carries. */
+/* Moves an established line to the list where it belongs, since its load or its room has
+ * changed. An unfit line takes nothing more, and ends with what it carries. */
 static void place(struct lines *s, struct line *l)
 {
     enum close_reason why = lines_unfit(s, l);
@@ -144,8 +144,7 @@ static void on_up(void *owner, struct line *l)
     s->events->on_room(s->owner);
 }
 
-/* Of failures for want of descriptors, which are not the origin's, descriptors.h has told
- * already, and not so often. */
+/* Want of descriptors, which is not the origin's fault, is logged in descriptors.c, less often. */
 static void tell_failed(const struct lines *s, const struct line *l, enum failure why,
                         const char *detail)
 {
@@ -174,7 +173,7 @@ static void on_failed(void *owner, struct line *l, enum failure why, const char 
     s->events->on_failed(s->owner, why, detail);
 }
 
-/* RFC 9113 7: what its lines carry they carry to the end, and nothing more. */
+/* RFC 9113 7: its lines carry what they carry to the end, and nothing more. */
 static void speak_http1(struct lines *s)
 {
     if (!origin_traits_wants_http1(&s->traits, loop_now(s->env.loop)))
@@ -188,7 +187,7 @@ static void on_line_room(void *owner, struct line *l)
     struct lines *s = owner;
     if (line_wants_http1(l))
         speak_http1(s);
-    if (line_link(l)->on == NULL) /* it was idle, and is closed */
+    if (line_link(l)->on == NULL) /* it was idle, and has been closed */
         return;
     if (line_link(l)->on != &s->idle) {
         place(s, l);
@@ -281,7 +280,7 @@ static void note_connecting(struct lines *s, struct line *l)
     origin_traits_dialled(&s->traits, loop_now(s->env.loop));
 }
 
-/* The settings, but for what the origin has said of HTTP/2. Borrowed for the call. */
+/* The settings, but with what the origin has said of HTTP/2. Their strings are borrowed. */
 static struct upstream_config to_dial(struct lines *s)
 {
     struct upstream_config u = *s->settings;
@@ -374,7 +373,7 @@ void lines_check_addresses(struct lines *s)
     s->events->on_room(s->owner);
 }
 
-/* Lines that carry something, by what they may carry now. */
+/* Moves lines that carry something to the list that their room calls for now. */
 static void place_busy(struct lines *s)
 {
     struct list *lists[] = {&s->shared, &s->busy};

@@ -5,17 +5,17 @@
 #define FRESH_MS 1000
 #define UNREAD_MOST_MS 50
 
-/* What lies unread on a line would be taken for the answer, or is its end. A line
- * that came up or came back in this very millisecond has just been read: only
- * orders ask again. */
+/* What is unread on a line would be taken for the response, or is the line's end. A line that came
+ * up or came back in this very millisecond has just been read: only orders ask the kernel
+ * again. */
 static bool is_safe(struct line *l, bool careful)
 {
     return (!careful && line_idle_ms(l) == 0) || line_is_quiet(l);
 }
 
-/* What is unread may be frames, on a line that shares, or TLS 1.3 tickets, on one
- * just opened: it is known in a moment, if it comes whole. Part of a TLS record whose
- * rest stays away keeps nobody waiting. */
+/* What is unread may be frames, on a line that shares, or TLS 1.3 tickets, on a line just opened:
+ * that is known in a moment, once it has been read. If it is part of a TLS record whose rest
+ * does not come, no request waits for it longer than 50 ms. */
 static bool may_be_fit(const struct line *l)
 {
     if (line_unread_ms(l) >= UNREAD_MOST_MS)
@@ -40,7 +40,7 @@ static struct line *take_least_loaded(struct lines *s)
         next = list_next(k);
         if (line_is_old(l))
             line_move(l, &s->busy);
-        else if (lines_room(s, l) == 0) /* it is about to say so */
+        else if (lines_room(s, l) == 0) /* on_full is about to come */
             continue;
         else if (least_loaded == NULL || line_load(l) < line_load(least_loaded))
             least_loaded = l;
@@ -92,8 +92,8 @@ static struct line *take_idle(struct lines *s, const struct lines_wish *wish)
     return taken;
 }
 
-/* Where no other line may come, one that was lent to an order alone is shared
- * rather than that anybody waits for its end. */
+/* If no other line may come, one that was lent to an order alone is shared, rather than let a
+ * request wait for its end. */
 static struct line *take_lonely(struct lines *s)
 {
     if (s->traits.kind != PROSPECT_MANY || lines_coming(s) > 0)

@@ -1,8 +1,8 @@
 #include "upstream/origin_traits.h"
 
-/* As long as most handshakes take, the farthest origins' too. */
+/* As long as most handshakes take, even with distant origins. */
 #define HOLD_MS 500
-#define HTTP1_MS (60 * 60 * 1000) /* then it is asked anew what it speaks */
+#define HTTP1_MS (60 * 60 * 1000) /* then ALPN asks again what it speaks */
 
 void origin_traits_init(struct origin_traits *p, const struct upstream_config *u)
 {
@@ -15,7 +15,7 @@ void origin_traits_init(struct origin_traits *p, const struct upstream_config *u
 
 void origin_traits_learn(struct origin_traits *p, bool shares, size_t allowed)
 {
-    if (p->http1_until) /* what was dialled before still comes up */
+    if (p->http1_until) /* lines dialled before that still come up */
         return;
     p->kind = shares ? PROSPECT_MANY : PROSPECT_ONE;
     if (allowed != CONN_UNSAID)

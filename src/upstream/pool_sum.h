@@ -1,5 +1,5 @@
-/* Several pools seen as one: what /metrics shows of the hosts that have no label
- * of their own. Embedded in its owner; begins zeroed, only grows. */
+/* Several pools as one: what /metrics shows of the hosts that have no label of their own.
+ * Embedded in its owner; begins zeroed, and only grows. */
 #pragma once
 
 #include "upstream/pool.h"
@@ -10,11 +10,11 @@ struct pool_sum {
     struct upstream_stats stats;
 };
 
-/* Adds what one shows, counters and gauges; the view is read, not kept. */
+/* Adds the counters and gauges of one pool; the view is only read. */
 void pool_sum_add(struct pool_sum *, const struct pool_view *);
 
-/* The sum as a view of that name; it has no state, origin or breaker (NULL).
- * Valid until the sum changes. */
+/* The sum as the view of a pool with that name; state, origin and breaker are NULL. Valid until
+ * the sum changes. */
 struct pool_view pool_sum_view(const struct pool_sum *, const char *name);
 
 void pool_sum_clear(struct pool_sum *); /* frees its histograms; it is empty again */

@@ -1,4 +1,5 @@
-/* PgBouncer's verbs, which an operator says to an upstream. */
+/* The verbs by which an operator commands an upstream, which are PgBouncer's. Pure functions over
+ * pool_verb.def, without owner or state. */
 #pragma once
 
 #include "base/span.h"

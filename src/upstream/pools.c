@@ -10,7 +10,7 @@
 struct entry {
     char *key; /* "binance", or "https://host:443" of an unlisted one */
     struct pool *pool;
-    struct upstream_config own; /* settings of an unlisted one, besides the snapshot's */
+    struct upstream_config own; /* settings of an unlisted one, which are not in the snapshot */
     char *host;                 /* of `own`; NULL: a listed one */
     bool is_named;              /* has a label of its own in metrics */
     struct link link;           /* in pools->listed, ->unlisted or ->retired */
@@ -21,13 +21,13 @@ struct pools {
     const struct connect_env *env;
     struct config *snapshot;
     struct tls_context *unlisted_tls;
-    bool paused; /* all, and those that come later */
+    bool paused; /* all of them, and those made later */
     struct entry *map;
     struct list listed;   /* in the configuration's order */
-    struct list unlisted; /* used last at the back */
+    struct list unlisted; /* the most recently used at the back */
     struct list retired;
-    size_t named;         /* unlisted ones that ever got a label of their own */
-    struct pool_sum gone; /* what unlisted ones had counted that are gone */
+    size_t named;         /* unlisted ones that ever had a label of their own */
+    struct pool_sum gone; /* what was counted for unlisted ones that are gone */
 };
 
 static struct entry *entry_of(struct link *link)
@@ -130,7 +130,7 @@ static bool same_address(const struct config_address *a, const struct config_add
     return a->len == b->len && memcmp(&a->at, &b->at, a->len) == 0;
 }
 
-/* Would a line opened under one be opened the same way under the other? */
+/* Would a line be opened in the same way with both? */
 static bool same_lines(const struct upstream_config *a, const struct upstream_config *b)
 {
     return same_address(&a->connect_to, &b->connect_to) && a->tls_verify == b->tls_verify &&
@@ -144,8 +144,8 @@ static bool same_origin(const struct upstream_config *a, const struct upstream_c
     return a->secure == b->secure && a->port == b->port && strcmp(a->host, b->host) == 0;
 }
 
-/* The pool of a name outlives every change of its settings: what an operator said of it,
- * its budget and its counters do, and so does who waits. */
+/* The pool of a name outlives every change of its settings, with what an operator said of it,
+ * its budget, its counters and the requests that wait. */
 static void change(struct pools *p, struct pool *pool, const struct upstream_config *u,
                    struct tls_context *tls)
 {
@@ -182,7 +182,7 @@ static struct upstream_config unlisted_settings(const struct pools *p, char *hos
     u.host = host;
     u.secure = secure;
     u.port = port;
-    u.min_idle = 0; /* nobody asked for more of it */
+    u.min_idle = 0; /* defaults {} is not meant for hosts that are not listed */
     return u;
 }
 
@@ -207,7 +207,8 @@ static bool retire_unused(struct pools *p, bool with_lines)
 {
     for (struct link *k = list_first(&p->unlisted); k; k = list_next(k)) {
         struct entry *e = entry_of(k);
-        bool is_stopped = pool_is_stopped(e->pool) && !p->paused; /* its next one would not be */
+        bool is_stopped =
+            pool_is_stopped(e->pool) && !p->paused; /* a new pool for it would not be */
         if (pool_requests(e->pool) == 0 && !is_stopped &&
             (with_lines || pool_lines(e->pool) == 0)) {
             retire(p, e);
@@ -217,7 +218,7 @@ static bool retire_unused(struct pools *p, bool with_lines)
     return false;
 }
 
-/* Room for one more: the one longest unused goes, rather one without lines. */
+/* Room for one more: the least recently used one goes, one without lines first. */
 static bool make_room(struct pools *p)
 {
     return p->unlisted.count < POOLS_UNLISTED_MAX || retire_unused(p, false) ||
@@ -301,8 +302,7 @@ void pools_each(const struct pools *p, void (*visit)(void *context, const struct
         visit(context, entry_of(k)->pool);
 }
 
-/* A label that is taken (by an upstream, or because it means the rest) is not given
- * to a host as well. */
+/* A label that is taken, by an upstream or for the rest, is not given to a host as well. */
 static bool has_label(const struct pools *p, const struct entry *e)
 {
     const char *name = pool_origin(e->pool)->name;

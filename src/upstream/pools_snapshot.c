@@ -7,11 +7,12 @@ struct stop {
     struct link held;
 };
 
-/* Those that are told stand at the front of `stops`, those of the rest at its end. */
+/* Pools that are shown alone are at the front of `stops`, those of the sum at its end. */
 struct pools_snapshot {
     bool named;
     struct stop *stops;
-    size_t room, told, first_of_rest, gathered; /* gathered: before this one all are */
+    size_t room, told, first_of_rest,
+        gathered; /* gathered: those from first_of_rest to this one are in the sum */
     struct pool_sum rest;
     const char *rest_name;
 };

@@ -11,7 +11,7 @@ static struct recent_step closed(const struct recent *r)
     return s;
 }
 
-/* The step of this time is the open one from here on; those nobody used were empty. */
+/* From here on the step of this time is the open one; steps in between were empty. */
 static void move_to(struct recent *r, uint64_t now_us)
 {
     uint64_t number = now_us / RECENT_STEP_US;

@@ -1,5 +1,5 @@
-/* What is counted of one upstream. Owned by its pool; counters only grow.
- * stats.def has a row for each: /stats, /metrics and their documentation come from there. */
+/* What is counted of one upstream. Embedded in its pool; begins zeroed, and counters only grow.
+ * stats.def has a row for each counter, which makes /stats, /metrics and their documentation. */
 #pragma once
 
 #include "base/failure.h"
@@ -14,8 +14,8 @@ struct upstream_stats {
 #define PHASE(member, key, meaning) struct histogram member;
 #include "upstream/stats.def"
     uint64_t closed[CLOSE_REASON_COUNT];
-    uint64_t status[5]; /* 1xx … 5xx of final and interim answers */
-    uint64_t ended[6];  /* requests at their end: without an answer's head, 1xx … 5xx */
+    uint64_t status[5]; /* 1xx … 5xx, of final and interim responses */
+    uint64_t ended[6];  /* requests that ended: without the head of a response, 1xx … 5xx */
     uint64_t errors[FAILURE_COUNT];
     struct conn_traffic traffic;
     struct recent recent;
@@ -23,8 +23,8 @@ struct upstream_stats {
 
 void stats_free(struct upstream_stats *);
 
-/* Adds what another one counted, but for what is recent. */
+/* Adds the counters of another, but not what is recent. */
 void stats_add(struct upstream_stats *, const struct upstream_stats *from);
 
-/* What a request tells of itself at its end (also the access log's line). */
+/* How a request ended. */
 enum outcome { OUTCOME_SUCCEEDED, OUTCOME_FAILED, OUTCOME_ABANDONED };

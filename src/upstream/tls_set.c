@@ -23,7 +23,7 @@ static int line_of(const struct upstream_config *u, struct span words)
     return config_line(u, span_first(words, span_find(words, ' ')));
 }
 
-/* What stands in defaults {} would be told for each that has it. */
+/* A complaint about defaults {} would come once for each upstream: only the first is passed on. */
 static void complain_once(struct build *b, const struct upstream_config *u, const char *words)
 {
     char message[5000];

@@ -1,6 +1,7 @@
-/* The TLS contexts of one configuration, built whole before it is put to use:
- * reading certificates takes milliseconds and may fail. Built at start or on
- * the worker; owned by whoever built it until pools_apply() has shared it out. */
+/* The TLS contexts of one configuration, all built before it is put to use, since reading
+ * certificates takes milliseconds and may fail. Built at the start or on the worker; owned by
+ * whoever built it, until pools_apply() has taken references to the contexts. It has no states:
+ * it is complete, or there is none. */
 #pragma once
 
 #include "config/config.h"
@@ -8,10 +9,10 @@
 
 struct tls_set;
 
-/* NULL after complaints ("FILE:LINE: message") about what cannot be used. */
+/* NULL after complaints ("FILE:LINE: message") about files that cannot be used. */
 struct tls_set *tls_set_new(const struct config *, config_complain *, void *context);
 void tls_set_free(struct tls_set *);
 
-/* The context of upstream `n`, NULL if it is plain; that of unlisted hosts. */
+/* The context of upstream `n` (NULL: it uses no TLS); that of unlisted hosts. Borrowed. */
 struct tls_context *tls_set_upstream(const struct tls_set *, size_t n);
 struct tls_context *tls_set_unlisted(const struct tls_set *);
