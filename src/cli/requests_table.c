@@ -13,6 +13,15 @@ static void string_cell(char *cell, json_t *r, const char *key)
     format_string(cell, json_object_get(r, key));
 }
 
+/* One that has left is told of, since nobody waits for the answer any more. */
+static void client_cell(char *cell, json_t *r, const char *key)
+{
+    string_cell(cell, r, key);
+    size_t len = strlen(cell);
+    if (json_is_true(json_object_get(r, "left")))
+        snprintf(cell + len, CELL_SIZE - len, " (left)");
+}
+
 static void line_cell(char *cell, json_t *r, const char *key)
 {
     json_t *number = json_object_get(r, key);
@@ -46,7 +55,7 @@ static const struct column {
     {"age", age_cell, "age_ms"},       {"state", string_cell, "state"},
     {"sent", string_cell, "sent"},     {"upstream", string_cell, "upstream"},
     {"line", line_cell, "line"},       {"address", string_cell, "address"},
-    {"client", string_cell, "client"}, {"bot", string_cell, "bot"},
+    {"client", client_cell, "client"}, {"bot", string_cell, "bot"},
     {"id", string_cell, "id"},         {"method", string_cell, "method"},
 };
 
@@ -89,7 +98,7 @@ static void add_line(const struct table *t, struct text *line)
 
 static void add_cell(const struct table *t, struct text *line, size_t c, const char *cell)
 {
-    bool is_word = columns[c].format == string_cell;
+    bool is_word = columns[c].format == string_cell || columns[c].format == client_cell;
     int width = (int)t->widths[c];
     text_printf(line, "%*s ", is_word ? -width : width, cell);
 }

@@ -44,6 +44,16 @@ START_TEST(all_columns)
 }
 END_TEST
 
+START_TEST(clients_that_have_left)
+{
+    static const char left[] = DOCUMENT("{\"client\":\"unix\",\"left\":true},"
+                                        "{\"client\":\"127.0.0.1:5\",\"left\":false}");
+    table(left, NULL, (struct page_form){0});
+    ck_assert_ptr_nonnull(strstr(out.at, " unix (left) -"));
+    ck_assert_ptr_nonnull(strstr(out.at, " 127.0.0.1:5 -"));
+}
+END_TEST
+
 START_TEST(one_upstream)
 {
     ck_assert_ptr_nonnull(
@@ -91,6 +101,7 @@ SUITE()
 {
     FIXTURE(NULL, teardown);
     TEST(all_columns);
+    TEST(clients_that_have_left);
     TEST(one_upstream);
     TEST(width_and_height);
     TEST(no_such_document);
