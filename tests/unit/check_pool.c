@@ -469,14 +469,25 @@ static void check_numbers(void)
     ck_assert_uint_le(v.idle, 4);
 }
 
+/* One that is idle and may be lent now: what arrived unasked on another, the pool looks
+ * at again before it lends that one or closes it. */
+static bool has_quiet_line(void)
+{
+    for (size_t i = 0; i < line_maker->lines.count; i++) {
+        const struct fake_conn *f = fake_conn_at(line_maker, i);
+        if (f->load == 0 && !f->unquiet)
+            return true;
+    }
+    return false;
+}
+
 static void check_pool(void)
 {
     check_numbers();
     if (one_in(16))
         loop_turn(loop, false);
-    struct pool_view v = look();
-    if (v.idle)
-        ck_assert_uint_eq(v.waiting, 0); /* nobody waits beside an idle line */
+    if (has_quiet_line())
+        ck_assert_uint_eq(look().waiting, 0);
 }
 
 START_TEST(test_storm)
