@@ -1,6 +1,6 @@
-/* The memory of one request or one attempt: allocated piece by piece, freed
- * at once. Owned by whoever made it. A piece is never freed by itself, but the
- * last one can grow in place, which is how heads are gathered. */
+/* The memory of one request or one attempt: allocated piece by piece, freed at once. Owned by
+ * whatever made it; it has no states. A piece is never freed by itself, but the last one can
+ * grow in place, which is how heads are gathered. */
 #pragma once
 
 #include "base/alloc.h"

@@ -1,6 +1,6 @@
-/* Bytes on their way: appended at the back, taken from the front, with a high
- * and a low mark for back-pressure. Embedded in its owner; an empty one holds
- * no memory, so that idle connections cost nothing. */
+/* A queue of bytes: appended at the back, taken from the front, with a high and a low mark for
+ * back-pressure. Embedded in its owner; begins zeroed. It is empty (then it uses no memory, so
+ * that idle connections cost nothing) or holds bytes. */
 #pragma once
 
 #include "base/check.h"

@@ -1,6 +1,6 @@
 /* What every file may use: assertions, magic numbers, attributes. Nobody owns it, and it has
  * no state; it depends on the C library alone. Assertions stay on in release builds: a daemon
- * that sends orders stops rather than go on in a state that nobody thought of. */
+ * that sends orders stops rather than go on in a state that was not foreseen. */
 #pragma once
 
 #include <stdbool.h>

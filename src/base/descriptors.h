@@ -1,6 +1,6 @@
-/* File descriptors: how many the process may have, and how near it is to that.
- * Owned by nobody: one per process, like the log. The last ones are shared out, so
- * that new clients go without first, then lines, and the daemon's own files last. */
+/* File descriptors: how many the process may have, and how near it is to that limit. Owned by
+ * nobody: one per process, like the log. The last ones are shared out: new clients are refused
+ * first, then new connections to origins, and the daemon's own files last. */
 #pragma once
 
 #include "base/check.h"
@@ -16,5 +16,5 @@ enum descriptors { DESCRIPTORS_ENOUGH, DESCRIPTORS_FEW, DESCRIPTORS_SCARCE, DESC
  * lowest number that is free). */
 enum descriptors descriptors_beside(int fd);
 
-/* Logs at whose expense it is, once a minute at most. */
+/* Logs what is refused for want of descriptors, once a minute at most. */
 void descriptors_complain(const char *object, const char *what);

@@ -1,4 +1,5 @@
-/* Milliseconds in the words of the configuration: "600ms", "9s", "10m", "1h". */
+/* Milliseconds in the words of the configuration: "600ms", "9s", "10m", "1h". A pure function,
+ * without owner or state. */
 #pragma once
 
 #include "base/check.h"

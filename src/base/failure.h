@@ -1,6 +1,6 @@
-/* Why a request got no answer from its origin, in the words of RFC 9209, and
- * the verdict that goes with it: can the request have reached the exchange?
- * A plain value, copied freely. */
+/* Why a request got no response from its origin, in the words of RFC 9209, and the verdict that
+ * goes with it: can the request have reached the exchange? A plain value, copied freely, without
+ * owner or state. */
 #pragma once
 
 #include "base/check.h"
@@ -17,11 +17,11 @@ enum sent { SENT_NO, SENT_PARTIAL, SENT_YES };
 struct verdict {
     enum failure error;
     enum sent sent;
-    bool answered;        /* a byte of the origin's answer had come */
-    bool undone;          /* it had left, and the origin vouches that nothing was done of it */
-    int status;           /* of the answer; 0: the error's own */
+    bool answered; /* a byte of the origin's response had come */
+    bool undone;   /* it had been sent, and the origin guarantees that it was not processed */
+    int status;    /* of trunkline's answer; 0: the error's usual one */
     unsigned retry_after; /* seconds for Retry-After; 0: none */
-    char detail[200];     /* words for a person; holds no secret */
+    char detail[200];     /* for people; contains no secret */
 };
 
 /* "connection_refused"; 502; "partial". */
@@ -32,5 +32,5 @@ const char *sent_name(enum sent);
 /* A verdict with printf-like detail (cut at its size). */
 struct verdict verdict_make(enum failure, enum sent, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* The status its answer has. */
+/* The status of trunkline's answer. */
 int verdict_status(const struct verdict *);

@@ -1,6 +1,6 @@
-/* Durations counted the HDR way: buckets of constant relative width (under
- * 2 %), from 1 µs to an hour, so that percentiles stay true at both ends.
- * Embedded in its owner; never shrinks, never forgets. */
+/* Durations counted in buckets of constant relative width (under 2 %, like an HDR histogram), from
+ * 1 µs to an hour, so that percentiles are right at both ends. Embedded in its owner; begins
+ * zeroed, and is empty until the first value. It never shrinks and never forgets. */
 #pragma once
 
 #include "base/check.h"

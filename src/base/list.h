@@ -1,7 +1,6 @@
-/* An intrusive doubly linked list that knows its count.
- * The list owns nothing; a link lives inside its element and is on one list
- * at most. Where this project asks "what state is it in?", the answer is often
- * "which list is it on?", so counts are never kept a second time. */
+/* An intrusive doubly linked list that knows its count. The list owns nothing; a link lives inside
+ * its element, and is on one list or on none. The state of an object is often the list it is
+ * on, so that totals are the counts of lists and are never kept a second time. */
 #pragma once
 
 #include "base/alloc.h"
@@ -46,7 +45,7 @@ static inline void list_push_front(struct list *l, struct link *n)
     list_insert_(l, l->head.next, n);
 }
 
-/* Takes `n` off whatever list it is on; nothing happens if it is on none. */
+/* Takes `n` off the list that it is on, if any. */
 static inline void list_remove(struct link *n)
 {
     if (n->on == NULL)

@@ -60,8 +60,8 @@ void log_for_journal(void)
                   fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-/* A terminal that is held, or a pipe whose reader sleeps, is not to stop the loop.
- * Where there is room at all there is room for a line (pipe(7): PIPE_BUF). */
+/* A terminal that is stopped, or a pipe whose reader sleeps, must not stop the loop. If there is
+ * room at all, there is room for a line (pipe(7): PIPE_BUF). */
 static bool takes_a_line(void)
 {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};

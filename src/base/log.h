@@ -1,6 +1,6 @@
-/* The daemon's own log: one line an event on stderr, with the time, a level and
- * the object it is about. Owned by nobody: one per process, ready from the start.
- * No secret is ever passed here: targets go through redaction first. */
+/* The daemon's own log: one line per event on stderr, with the time, a level and the object it is
+ * about. Owned by nobody: one per process, ready from the start. It has a threshold, and a clock
+ * (the system's, or the loop's). No secret is ever passed here: targets are redacted first. */
 #pragma once
 
 #include <time.h>
@@ -11,7 +11,7 @@ enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARN, LOG_LEVEL_INFO, LOG_LEVEL_DEBU
 
 extern enum log_level log_threshold; /* read by log_enabled() alone */
 
-/* What is written from now on; the start is LOG_LEVEL_INFO. */
+/* Lines of this level and worse are written from now on; at the start LOG_LEVEL_INFO. */
 void log_set_level(enum log_level);
 
 /* Whether lines of this level are written: one comparison. */
@@ -36,17 +36,18 @@ struct log_clock {
 void log_use_clock(const struct log_clock *);
 void log_forget_clock(const struct log_clock *);
 
-/* Writes "TIME LEVEL OBJECT: message\n" at once. `object` names what it is about
- * ("upstream binance", "client 17"). Control characters in the message come
- * out as '?', so that nobody can forge a line. Never waits: what standard error
- * does not take is dropped, and counted in the next line that it takes. */
+/* Writes "TIME LEVEL OBJECT: message\n" at once. `object` names what it is about ("upstream
+ * binance"). The message ends with fields where it concerns one connection to an origin or one
+ * request: " line=17 id=06f3k9d2q4ab-17". Control characters in it are written as '?', so that
+ * no peer can forge a line. Never waits: a line that standard error does not take is dropped,
+ * and counted in the next line that it takes. */
 void log_write(enum log_level, const char *object, const char *format, ...) PRINTF_LIKE(3, 4);
 
 #define LOG(level, object, ...)                                                                    \
     (log_enabled(LOG_LEVEL_##level) ? log_write(LOG_LEVEL_##level, object, __VA_ARGS__) : (void)0)
 
-/* For what would come a thousand times: at most one line a minute goes out; the
- * next tells how many did not. */
+/* For lines that might come a thousand times: at most one a minute is written, and the next one
+ * tells how many were not. */
 struct log_seldom {
     uint64_t next_ms; /* of the monotonic clock */
     uint64_t silent;

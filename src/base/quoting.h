@@ -1,7 +1,7 @@
-/* Bytes that anybody may have sent, in double quotes: in JSON (RFC 8259 7), or as Go's
- * logfmt has it. Whatever they are, the result is one line of ASCII and ends where it
- * should: quotes and backslashes are escaped, controls and bytes beyond ASCII become
- * numbers (each byte for itself). A pure function. */
+/* Bytes of any origin in double quotes, as in JSON (RFC 8259 7) or as in Go's logfmt. A pure
+ * function, without owner or state. Whatever the bytes are, the result is one line of ASCII and
+ * ends where it should: quotes and backslashes are escaped, control characters and bytes beyond
+ * ASCII become numbers, each byte by itself. */
 #pragma once
 
 #include "base/text.h"

@@ -1,6 +1,6 @@
-/* A run of bytes somebody else owns: no terminator, may hold anything.
- * Passed by value. Names of HTTP fields and hosts compare without case
- * (RFC 9110 5.1, RFC 9112 3.2), everything else byte for byte. */
+/* A run of bytes that belong to another object: not terminated, may contain anything. A plain
+ * value, passed by value, without owner or state. Names of HTTP fields and hosts are compared
+ * without case (RFC 9110 5.1, RFC 9112 3.2), everything else byte for byte. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* Text that grows: heads, log lines, pages. Embedded in its owner; an empty
- * one holds no memory. Always NUL-terminated once something was added. */
+/* Text that grows: heads, log lines, pages. Embedded in its owner; begins zeroed. It is empty
+ * (then it uses no memory) or holds text, which is always NUL-terminated. */
 #pragma once
 
 #include "base/alloc.h"
@@ -15,11 +15,12 @@ void text_add_str(struct text *, const char *);
 void text_add_number(struct text *, uint64_t); /* decimal; cheaper than printf */
 void text_printf(struct text *, const char *format, ...) PRINTF_LIKE(2, 3);
 
-/* Room for `len` more bytes; where they go. text_added() says how many came. */
+/* Makes room for `len` more bytes and returns where they go; text_added() then says how many
+ * were written. */
 char *text_reserve(struct text *, size_t len) __attribute__((returns_nonnull));
 void text_added(struct text *, size_t len);
 
-/* Keeps its first `len` bytes alone. */
+/* Keeps only its first `len` bytes. */
 void text_cut(struct text *, size_t len);
 
 /* Drops its first `len` bytes. */

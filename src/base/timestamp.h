@@ -1,5 +1,5 @@
-/* A moment as text: RFC 3339 in UTC with milliseconds, "2026-11-27T09:00:00.123Z".
- * The form of the log and of the access log. */
+/* A moment as text: RFC 3339 in UTC with milliseconds, "2026-11-27T09:00:00.123Z", as in the log
+ * and the access log. A pure function, without owner or state. */
 #pragma once
 
 #include <time.h>

@@ -38,7 +38,7 @@ struct gate_waiter {
 
 struct gate *gate_new(struct loop *, const struct upstream_config *);
 void gate_configure(struct gate *, const struct upstream_config *); /* a reload */
-void gate_free(struct gate *);                                      /* nobody may wait */
+void gate_free(struct gate *);                                      /* no request may wait */
 
 /* True: it may be sent at once (a token is taken). False: exactly one of the waiter's events
  * comes later, unless gate_forget(). It waits at most until `until_ms` (loop time). If it

@@ -1,5 +1,5 @@
-/* Socket addresses as values: literals, comparing, naming, the order of
- * dialling. Nobody owns anything here; lists belong to whoever filled them. */
+/* Socket addresses as values: literals, comparison, names, the order in which they are dialled.
+ * Pure functions, without owner or state; a list belongs to whatever filled it. */
 #pragma once
 
 #include <netinet/in.h>
@@ -16,8 +16,8 @@ struct dns_addresses {
  * anything else. Port 0. */
 bool address_parse(const char *host, struct sockaddr_storage *out);
 
-/* The loopback addresses, if the name (in lower case, without trailing dot) is
- * `localhost` or below it (RFC 6761 6.3). */
+/* The loopback addresses, if the name (lower case, no trailing dot) is `localhost` or below it
+ * (RFC 6761 6.3); else false. */
 bool address_localhost(const char *name, struct sockaddr_storage out[2]);
 
 /* The IP address alone, without brackets or port: "::1". "" of any other family. */
@@ -27,7 +27,7 @@ void address_literal(const struct sockaddr *, char text[INET6_ADDRSTRLEN]);
  * to `to` as what it is; any other address is returned as given. */
 const struct sockaddr *address_unmap(const struct sockaddr *, struct sockaddr_in *to);
 
-/* Same family and same IP address; ports are not looked at. */
+/* Same family and same IP address; ports are ignored. */
 bool address_same(const struct sockaddr *, const struct sockaddr *);
 void address_set_port(struct sockaddr_storage *, uint16_t port);
 
@@ -38,5 +38,5 @@ void address_format(const struct sockaddr_storage *, char text[ADDRESS_TEXT]);
 /* Is `addr` among them? */
 bool addresses_have(const struct dns_addresses *, const struct sockaddr *addr);
 
-/* Families by turns, IPv6 first; the order within a family stays (RFC 8305 4). */
+/* Alternates the families, IPv6 first; the order within a family stays (RFC 8305 4). */
 void addresses_interleave(struct dns_addresses *);

@@ -17,7 +17,7 @@
 #define HOUR (time_t)3600
 #define DAY (24 * HOUR)
 
-#define CA_DAYS 1826 /* its key lies on a disk, and its users have to be told of the next one */
+#define CA_DAYS 1826 /* its key is on a disk; and each client must be configured with the next CA */
 #define LEAF_DAYS 7
 #define RENEW_DAYS 5 /* a client's clock may be days ahead */
 #define EARLIER HOUR /* or behind */
@@ -41,7 +41,7 @@ struct ca {
 
 /* -------------------------------------------------------------------- making */
 
-/* Two CAs never share a name: clients look an issuer up by it. */
+/* No two CAs have the same name, since clients look up an issuer by it. */
 static int make_names(char *anchor, char *issuer, size_t size)
 {
     unsigned char mark[4];
@@ -86,7 +86,7 @@ static int write_pem(const struct certificate *c, struct text *pem)
     return error;
 }
 
-/* Both are constrained: most clients hold the anchor to that as well. */
+/* Both are constrained: most clients apply the constraints of the anchor as well. */
 static int make_pair(mbedtls_pk_context *anchor_key, mbedtls_pk_context *key,
                      struct span constraints, time_t now, struct ca_files *files)
 {
@@ -110,7 +110,7 @@ static int make_pair(mbedtls_pk_context *anchor_key, mbedtls_pk_context *key,
     return error ? error : add_key(key, &files->key);
 }
 
-/* The anchor's key signs once, and is gone. */
+/* The anchor's key signs the issuer, and is kept nowhere. */
 bool ca_make(const char *const *hosts, size_t count, time_t now, struct ca_files *files,
              char *words, size_t size)
 {
@@ -282,8 +282,8 @@ static bool check_cert(struct ca *ca, struct ca_error *e)
     return true;
 }
 
-/* Will clients find this CA to be the leaf's issuer? Its name and key identifier
- * are spelt anew, and may have been spelt otherwise. */
+/* Will clients take this CA for the issuer of the leaf? Its name and key identifier are encoded
+ * anew there, and may have been encoded differently in the CA. */
 static bool is_issuer(const struct ca *ca, const struct leaf *leaf)
 {
     const mbedtls_x509_buf *id = &ca->cert.subject_key_id;
@@ -291,7 +291,7 @@ static bool is_issuer(const struct ca *ca, const struct leaf *leaf)
            (id->len == 0 || same_bytes(&leaf->cert.authority_key_id.keyIdentifier, id));
 }
 
-/* The trial leaf is never shown, so that any date will do that can be written. */
+/* The trial leaf is never used, so that any date will do which can be encoded. */
 static bool try_to_sign(struct ca *ca, struct ca_error *e)
 {
     struct leaf leaf;

@@ -6,7 +6,7 @@
 #include <mbedtls/psa_util.h>
 
 #define SERIAL_LEN 16
-#define OWN_SIZE 2048 /* what there is beside names: keys, signature, identifiers */
+#define OWN_SIZE 2048 /* everything but the names: keys, signature, identifiers */
 
 #define TRY(call)                                                                                  \
     do {                                                                                           \
@@ -50,8 +50,8 @@ static int set_server_auth(mbedtls_x509write_cert *w)
     return mbedtls_x509write_crt_set_ext_key_usage(w, &usage);
 }
 
-/* Usages and constraints are critical; mbedTLS sees to that for key usage and
- * for the basic constraints of a CA. */
+/* Usages and constraints are critical; for key usage and the basic constraints of a CA mbedTLS
+ * sets that. */
 static int set_ca(mbedtls_x509write_cert *w, const struct certificate *c)
 {
     TRY(mbedtls_x509write_crt_set_basic_constraints(w, 1, c->path_len));

@@ -1,6 +1,6 @@
-/* Writes X.509 certificates (RFC 5280), EC P-256 keys and what signs them: the
- * CA's own, and those it signs. Owned by nobody: functions over mbedTLS. They
- * take milliseconds; at run time they belong on the worker. */
+/* Writes X.509 certificates (RFC 5280) with EC P-256 keys: those of the local CA, and those that
+ * it signs. Functions over mbedTLS, without owner or state. They take milliseconds: at run time
+ * they are to be called on the worker. */
 #pragma once
 
 #include <mbedtls/x509_crt.h>

@@ -20,7 +20,7 @@ void chain_note(struct chain *c, const mbedtls_x509_crt *cert, int depth, uint32
     c->flags |= flags;
 }
 
-/* The whole path is verified, so that it ends with the first that expires. */
+/* The whole path is verified, so that it is valid until its first certificate expires. */
 static void note_validity(struct chain *c)
 {
     for (size_t i = 0; i < c->len; i++) {
@@ -57,7 +57,7 @@ static bool is_named(const mbedtls_x509_crt *leaf, const struct chain_peer *peer
     return false;
 }
 
-/* What an issuer's constraints are asked, one certificate below it after the other. */
+/* Checks the certificates below an issuer, one after the other, against its constraints. */
 struct inquiry {
     struct span constraints;
     size_t work;
@@ -81,7 +81,7 @@ static bool admits_cert(struct inquiry *q, const mbedtls_x509_crt *cert)
     return true;
 }
 
-/* The name that was asked for too: a wildcard may cover what is excluded. */
+/* The requested name as well: a wildcard may cover a name that is excluded. */
 static bool admits_peer(struct inquiry *q, const struct chain_peer *peer)
 {
     struct span ip = {(const char *)peer->ip, peer->ip_len};
@@ -111,7 +111,7 @@ static bool is_for_servers(const mbedtls_x509_crt *cert)
                cert, MBEDTLS_OID_SERVER_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)) == 0;
 }
 
-/* What mbedTLS leaves out of a path. Its issuers, anchor and all, bind. */
+/* The checks that mbedTLS leaves out. All issuers count, the anchor as well. */
 static uint32_t hold(struct chain *c, const struct chain_peer *peer)
 {
     uint32_t flags = c->flags;
@@ -142,7 +142,7 @@ struct search {
     unsigned steps, tries;
     const struct chain_peer *peer;
     mbedtls_x509_crt *anchors;
-    struct chain *best; /* what is told if nothing better is found */
+    struct chain *best; /* the result, if nothing better is found */
     uint32_t flags;     /* of `best`; 0: found */
 };
 
@@ -153,7 +153,7 @@ static int on_verify(void *context, mbedtls_x509_crt *cert, int depth, uint32_t 
     return 0;
 }
 
-/* A path to an anchor tells more than none: what is wrong with it. */
+/* A path to an anchor is the better result, since it says what is wrong. */
 static bool is_better(const struct search *s, uint32_t flags)
 {
     return flags == 0 || (s->flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED &&
@@ -203,7 +203,7 @@ static bool is_done(const struct search *s)
     return s->flags == 0 || s->tries == TRIES_MAX || s->steps == STEPS_MAX;
 }
 
-/* Depth first: whoever may have issued the last one comes next. */
+/* Depth first: a certificate that may have issued the last one comes next. */
 static void extend(struct search *s, const mbedtls_x509_crt *last)
 {
     if (is_done(s) || s->len == CHAIN_MAX)
@@ -234,8 +234,8 @@ static uint32_t search(struct chain *c, uint32_t flags, const struct chain_peer 
     return s.flags;
 }
 
-/* The path that mbedTLS found in the order in which they came is as a rule the one;
- * and no other gives the leaf another name. */
+/* As a rule the path is right which mbedTLS found in the order in which the certificates came.
+ * Other paths are of no use if the leaf has another name. */
 uint32_t chain_judge(struct chain *c, const struct chain_peer *peer, mbedtls_x509_crt *anchors)
 {
     CHECK(c->len > 0);

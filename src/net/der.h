@@ -1,5 +1,5 @@
-/* Reads DER (X.690) value by value, over bytes that somebody else owns; nothing
- * is copied or written. A reader is a span that shrinks from the front. */
+/* Reads DER (X.690), value by value. A reader is a span over bytes that belong to another object,
+ * and shrinks from the front; nothing is copied or written. It has no states but where it is. */
 #pragma once
 
 #include "base/check.h"

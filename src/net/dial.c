@@ -28,13 +28,13 @@ struct dial {
     const struct dial_events *events;
     void *owner;
     struct task begin;
-    struct stream *adopted; /* instead of all that follows */
+    struct stream *adopted; /* set by dial_adopt(); what follows is unused then */
     struct dns_query query;
     struct dns_addresses addresses;
     size_t next;
     struct list attempts;
     struct deadline limit, head_start;
-    bool tried; /* an address at all: then `why` is of one that was */
+    bool tried; /* at least one address: then `why` is about one of those */
     enum failure why;
     char detail[DETAIL_SIZE];
     uint64_t began_us, connecting_us; /* since when, by loop_clock_us() */
@@ -69,7 +69,7 @@ void dial_cancel(struct dial *d)
     dial_free(d);
 }
 
-/* Freed first: nobody needs to know what its owner does when it hears. */
+/* Freed first, so that its owner may do anything in the event. */
 static void fail(struct dial *d)
 {
     const struct dial_events *events = d->events;
@@ -107,7 +107,7 @@ static void note(struct dial *d, enum failure why, const struct sockaddr_storage
     snprintf(d->detail, sizeof d->detail, "%s: %s", name, words);
 }
 
-/* What is missing here says nothing about the other end. */
+/* Want of descriptors or memory here says nothing about the other end. */
 static enum failure failure_of(int status)
 {
     if (status == UV_ETIMEDOUT)
@@ -216,7 +216,7 @@ static void start_connecting(struct dial *d)
 
 /* ---------------------------------------------------------------- resolving */
 
-/* Copies what was found: the cache's own may change while we dial. */
+/* The addresses are copied, since the cache's may change meanwhile. */
 static void connect_to_found(struct dial *d, const struct dns_addresses *found)
 {
     take_addresses(d, found->at, found->count);

@@ -12,8 +12,8 @@
 #include "net/resolver.h"
 
 #define ENTRIES_MAX 1024
-#define KEEP_MS (10 * 60 * 1000) /* an entry nobody wants, beyond its TTL */
-#define STALE_WAIT_MS 500        /* for a new answer, by who can have an old one (RFC 8767 5) */
+#define KEEP_MS (10 * 60 * 1000) /* an unused entry, after its TTL */
+#define STALE_WAIT_MS 500        /* for a new answer, if there is an old one (RFC 8767 5) */
 #define RETRY_MIN_MS 250
 #define RETRY_MAX_MS 30000
 #define NAME_MAX_LEN 255
@@ -21,7 +21,7 @@
 struct dns {
     struct loop *loop;
     struct resolver *resolver;
-    struct list retired; /* resolvers that finish what is under way */
+    struct list retired; /* resolvers that only complete what is under way */
     char *servers;       /* NULL: those of resolv.conf */
     struct dns_limits limits;
     struct dns_entry *by_name;
@@ -45,8 +45,8 @@ struct dns_entry {
     uint64_t renew_at, expires; /* of `current`; 0: none yet */
     uint64_t whole_until;       /* the TTL of the last answer that lacked no family */
     bool is_denied;             /* since: there is no such name, or it has no address */
-    bool is_late;               /* somebody got `current` before the lookup's end */
-    bool is_stale;              /* it was told that `current` serves on beyond its TTL */
+    bool is_late;               /* `current` was given to a query before the lookup ended */
+    bool is_stale;              /* it was logged that `current` is used after its TTL */
     unsigned failures;          /* since the last answer; a retry is planned */
     bool asked;                 /* since the last answer */
     struct dns_memory memory;
@@ -64,7 +64,7 @@ static uint64_t stale_until(const struct dns_entry *e)
     return e->current.count && !e->is_denied ? e->expires + e->dns->limits.stale_ms : 0;
 }
 
-/* Better than none, while there is no better one. */
+/* Is there an answer past its TTL that may still be used? */
 static bool may_be_stale(const struct dns_entry *e)
 {
     return loop_now(e->dns->loop) < stale_until(e);
@@ -102,8 +102,8 @@ static void look_up(struct dns_entry *e)
     resolver_ask(e->dns->resolver, &e->lookup, e->name);
 }
 
-/* Somebody wants it (again): what was let go past its renewal is renewed,
- * unless a retry is planned. */
+/* It is wanted (again): if it was not renewed in time for want of use, it is renewed now, unless
+ * a retry is planned. */
 static void renew_if_late(struct dns_entry *e)
 {
     if (e->failures == 0 && loop_now(e->dns->loop) >= e->renew_at)
@@ -135,8 +135,8 @@ static void run_trim(struct task *t)
 
 /* --------------------------------------------------------------- telling it */
 
-/* What the callbacks add meanwhile stays on the list; what they take away is
- * not told. */
+/* Queries that the callbacks add meanwhile stay on the list; those that they cancel are not
+ * told. */
 static void move_all(struct list *from, struct list *to)
 {
     struct link *first;
@@ -200,7 +200,8 @@ static bool has_family(const struct dns_addresses *list, size_t count, int famil
     return false;
 }
 
-/* Half an answer takes away none of the other half, as long as that could serve on. */
+/* An answer that lacks a family keeps the old addresses of that family, as long as those may be
+ * used. */
 static void keep_missing_family(struct dns_entry *e)
 {
     struct dns_addresses *found = &e->lookup.found;
@@ -428,8 +429,8 @@ static void on_query_late(struct deadline *d)
     q->on_failed(q->owner, FAILURE_DNS_TIMEOUT, detail);
 }
 
-/* The name servers were asked already, and failed or are late: nobody waits for them
- * once more. They are asked again behind it. */
+/* The name servers were asked already, and failed or are late: no query waits for them once
+ * more. They are asked again meanwhile. */
 static bool serves_on(struct dns_entry *e)
 {
     char why[200];

@@ -1,7 +1,7 @@
-/* Names to addresses: c-ares, the hosts file, and a cache that keeps answers
- * for their TTL within bounds and renews them before they expire, off the
- * request path. Owned by main. Answers are remembered for ten minutes, so that
- * "is this address still one of the name's?" has an answer. */
+/* Names to addresses: c-ares, the hosts file, and a cache that keeps answers for their TTL within
+ * bounds and renews them before they expire, while no request waits. Owned by the daemon. A
+ * name is being looked up, fresh, or past its TTL. The addresses of ten minutes are remembered,
+ * so that "is this still an address of the name?" has an answer. */
 #pragma once
 
 #include "base/failure.h"
@@ -10,14 +10,14 @@
 
 struct dns;
 
-/* Bounds on the TTL of answers; and for how long beyond it they serve on while the
- * name servers fail (SERVFAIL, REFUSED, silence), which is said in the log once, and
- * once when it is over (RFC 8767). What they deny, they deny: NXDOMAIN is no failure. */
+/* Bounds on the TTL of answers, and for how long after it they are still used while the name
+ * servers fail (SERVFAIL, REFUSED, no answer; RFC 8767), which is logged once, and once when it
+ * is over. NXDOMAIN is no failure. */
 struct dns_limits {
     uint64_t min_ttl_ms, max_ttl_ms, stale_ms;
 };
 
-/* NULL and a line in the log if c-ares cannot start. */
+/* NULL, and an error in the log, if c-ares cannot start. */
 struct dns *dns_new(struct loop *, const struct dns_limits *);
 void dns_set_limits(struct dns *, const struct dns_limits *);
 
@@ -26,7 +26,7 @@ void dns_set_limits(struct dns *, const struct dns_limits *);
  * the log, and nothing changed, if they cannot be read. */
 bool dns_set_servers(struct dns *, const char *servers) MUST_CHECK;
 
-/* Reads resolv.conf anew (after SIGHUP); answers under way are awaited. */
+/* Reads resolv.conf again (after SIGHUP). Lookups under way are completed. */
 void dns_reload(struct dns *);
 void dns_free(struct dns *); /* queries and watches must have been ended */
 
@@ -34,10 +34,10 @@ void dns_free(struct dns *); /* queries and watches must have been ended */
  * cache: true, and `now` is borrowed until the next call of this module or the
  * return to the loop. Otherwise false, and exactly one of the events comes
  * later, unless dns_cancel() (which is always fine). What they hand over is
- * borrowed until they return. The timeout is the asker's: FAILURE_DNS_TIMEOUT
- * comes after `timeout_ms`, or an answer that is past its TTL, half a second after the
- * question at the latest. `localhost` and `*.localhost` are loopback without
- * asking anybody (RFC 6761 6.3). */
+ * borrowed until they return. The timeout is this query's own: after `timeout_ms`
+ * FAILURE_DNS_TIMEOUT comes; or, if there is an answer past its TTL that may still be used, that
+ * answer, half a second after the question at the latest. `localhost` and `*.localhost` are
+ * loopback without a lookup (RFC 6761 6.3). */
 struct dns_query {
     struct link link;
     struct deadline deadline;
@@ -51,8 +51,8 @@ bool dns_resolve(struct dns *, struct dns_query *, const char *host, uint64_t ti
                  struct dns_addresses *now);
 void dns_cancel(struct dns_query *);
 
-/* Keeps a name fresh as long as lines to it are open, and hears of each answer
- * that comes (not of literals and localhost). Lives inside its owner. */
+/* Keeps a name fresh as long as there are connections to it, and hears of each new answer (not
+ * for literals and localhost). Lives inside its owner. */
 struct dns_watch {
     struct link link;
     void *owner;
@@ -63,7 +63,7 @@ struct dns_watch {
 void dns_watch(struct dns *, struct dns_watch *, const char *host);
 void dns_unwatch(struct dns_watch *);
 
-/* True if no answer of the last ten minutes named `addr` (the port is not looked
- * at), or if old and new answers shared none and the name does not rotate. False
- * while unknown. */
+/* True if no answer of the last ten minutes named `addr` (the port is ignored), or if an old and a
+ * new answer had no address in common and the name does not rotate. False while nothing is
+ * known. */
 bool dns_is_gone(const struct dns_watch *, const struct sockaddr *addr);

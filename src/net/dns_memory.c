@@ -80,8 +80,8 @@ void dns_memory_add(struct dns_memory *m, const struct dns_addresses *new, bool 
         m->whole = now;
 }
 
-/* Ages are counted up to the newest answer: an outage of the name servers makes
- * no address go away. */
+/* Ages are counted up to the latest answer, so that no address goes away while the name servers
+ * fail. */
 bool dns_memory_is_gone(const struct dns_memory *m, const struct sockaddr *addr)
 {
     const struct dns_named *known = find(m, addr);

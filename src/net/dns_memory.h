@@ -1,14 +1,14 @@
-/* Which addresses a name has had in the last ten minutes of answers, so that
- * lines to one that is gone can retire. Embedded in a cache entry; an empty one
- * holds no memory. An address is gone if no answer of ten minutes named it; or at
- * once, if an answer shares nothing with the one before: unless the name was seen
- * to rotate, which is that an address came back within ten minutes of being absent. */
+/* Which addresses a name had in the answers of the last ten minutes, so that connections to an
+ * address that is gone can be closed. Embedded in a cache entry; empty, it uses no memory. An
+ * address is gone if no answer of ten minutes named it; or at once, if an answer shares no
+ * address with the one before, unless the name was seen to rotate: an address came back within
+ * ten minutes. */
 #pragma once
 
 #include "net/address.h"
 
 #define DNS_MEMORY_MS (10 * 60 * 1000)
-#define DNS_MEMORY_MAX 512 /* addresses; beyond, the one longest unnamed is forgotten */
+#define DNS_MEMORY_MAX 512 /* addresses; beyond that the one not named for longest is forgotten */
 
 struct dns_memory {
     struct dns_named {
@@ -23,8 +23,8 @@ struct dns_memory {
     uint64_t whole;          /* the latest one that lacked nothing */
 };
 
-/* An answer came. One that is not whole lacks a family, since that question failed:
- * what it does not name is not absent. */
+/* An answer came. One that is not whole lacks a family, since that question failed: then an
+ * address that it does not name is not absent. */
 void dns_memory_add(struct dns_memory *, const struct dns_addresses *, bool is_whole, uint64_t now);
 
 /* True if the address is known not to be the name's any more. */

@@ -9,8 +9,8 @@
 /* No error of mbedTLS's: a reload took the CA away. */
 #define WITHDRAWN 1
 
-/* MINTING: the job is with the worker. READY: `context` can be used. FAILED:
- * those who wait are told why, then it is forgotten. */
+/* MINTING: the job is with the worker. READY: `context` can be used. FAILED: the waiters are told
+ * why, then the entry is forgotten. */
 #define LEAF_STATES(S)                                                                             \
     S(LEAF_MINTING, "minting", TO(LEAF_READY) | TO(LEAF_FAILED))                                   \
     S(LEAF_READY, "ready", TO(LEAF_MINTING))                                                       \
@@ -19,11 +19,11 @@ STATE_TYPE(leaf, LEAF_STATES)
 
 struct entry {
     struct link link;
-    struct leaves *house; /* NULL: freed while it was being minted */
+    struct leaves *leaves; /* NULL: freed while it was being minted */
     enum leaf_state state;
     struct list waits;
     struct job job;
-    struct task task; /* tells those who wait */
+    struct task task; /* tells the waiters */
     struct ca *ca;    /* of the job, or the one that signed it; one reference */
     time_t signed_at; /* wall clock, when the job was submitted */
     struct leaf leaf; /* of the job */
@@ -37,7 +37,7 @@ struct leaves {
     struct loop *loop;
     struct worker *worker;
     struct ca *ca;
-    struct list entries; /* used last first */
+    struct list entries; /* the most recently used first */
 };
 
 static void enter(struct entry *e, enum leaf_state to)
@@ -66,7 +66,7 @@ static void work(struct job *job)
 
 static void mint(struct entry *e)
 {
-    struct leaves *l = e->house;
+    struct leaves *l = e->leaves;
     ca_unref(e->ca);
     e->ca = ca_ref(l->ca);
     if (e->context)
@@ -87,31 +87,31 @@ static void settle(struct entry *e)
         leaf_free(&e->leaf);
     }
     enter(e, e->error ? LEAF_FAILED : LEAF_READY);
-    loop_defer(e->house->loop, &e->task);
+    loop_defer(e->leaves->loop, &e->task);
 }
 
 static bool is_current(const struct entry *e)
 {
-    return e->house->ca && ca_is(e->ca, e->house->ca);
+    return e->leaves->ca && ca_is(e->ca, e->leaves->ca);
 }
 
 /* A reload may have put another CA in place meanwhile. */
 static void done(struct job *job)
 {
     struct entry *e = container_of(job, struct entry, job);
-    if (e->house && is_current(e)) {
+    if (e->leaves && is_current(e)) {
         settle(e);
         return;
     }
     leaf_free(&e->leaf);
     e->error = WITHDRAWN;
     enter(e, LEAF_FAILED);
-    if (e->house == NULL)
+    if (e->leaves == NULL)
         forget(e);
-    else if (leaves_may_sign(e->house, e->host))
+    else if (leaves_may_sign(e->leaves, e->host))
         mint(e);
     else
-        loop_defer(e->house->loop, &e->task);
+        loop_defer(e->leaves->loop, &e->task);
 }
 
 /* ------------------------------------------------------------------- telling */
@@ -123,7 +123,7 @@ static void tell(struct task *task)
     bool failed = e->state == LEAF_FAILED;
     char why[160] = "";
     struct link *first;
-    if (e->state == LEAF_MINTING) /* again, since the task was set */
+    if (e->state == LEAF_MINTING) /* again: another CA, since the task was set */
         return;
     if (failed && e->error == WITHDRAWN)
         snprintf(why, sizeof why, "the CA may no longer vouch for it");
@@ -149,7 +149,7 @@ static struct entry *find(struct leaves *l, const char *host)
     return NULL;
 }
 
-/* Those that somebody waits for stay. */
+/* An entry that is waited for stays. */
 static void make_room(struct leaves *l)
 {
     struct link *last = list_last(&l->entries);
@@ -164,7 +164,7 @@ static struct entry *add(struct leaves *l, const char *host)
     make_room(l);
     struct entry *e = must_calloc(1, sizeof *e + size);
     memcpy(e->host, host, size);
-    e->house = l;
+    e->leaves = l;
     e->job = (struct job){.work = work, .done = done, .yields = true};
     task_init(&e->task, tell);
     list_init(&e->waits);
@@ -193,7 +193,7 @@ void leaves_forget(struct leaf_wait *w)
     list_remove(&w->link);
 }
 
-/* ---------------------------------------------------------------------- house */
+/* ------------------------------------------------------------------- its life */
 
 struct leaves *leaves_new(struct loop *loop, struct worker *worker)
 {
@@ -204,7 +204,7 @@ struct leaves *leaves_new(struct loop *loop, struct worker *worker)
     return l;
 }
 
-/* Those about to be told are told of what there was. */
+/* Waiters that are about to be told get what there was. */
 void leaves_use(struct leaves *l, struct ca *ca)
 {
     struct ca *old = l->ca;
@@ -232,7 +232,7 @@ void leaves_free(struct leaves *l)
     LIST_FOR (&l->entries, e, struct entry, link) {
         CHECK(e->waits.count == 0);
         list_remove(&e->link);
-        e->house = NULL;
+        e->leaves = NULL;
         if (e->state == LEAF_MINTING) {
             if (!worker_forget(l->worker, &e->job))
                 continue; /* done() frees it */

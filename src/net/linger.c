@@ -19,7 +19,7 @@ struct guest {
     uint64_t taken, last_ms;
 };
 
-/* What is left of an answer is lost: it must not look whole. */
+/* The rest of a response is lost: it must not look complete. */
 static void guest_free(struct guest *g)
 {
     deadline_stop(&g->deadline);

@@ -1,8 +1,8 @@
-/* The polite end of client connections: half-close, then drain what still
- * comes, so that a reset does not destroy the answer on its way (RFC 9112 9.6).
- * Owned by main. Each stream is bounded by 1 MiB received and 2 s, whichever is
- * first; an answer still in its queue may go on while the other end takes bytes
- * of it in every 2 s, up to 30 s; then, as it must not look whole, it is reset. */
+/* Ends client connections politely: half-closes, then reads and drops what still comes, so that a
+ * reset does not destroy the response on its way (RFC 9112 9.6). Owned by the daemon. A stream
+ * lingers for at most 1 MiB received and 2 s; while a response is still queued and the other
+ * end takes some of it every 2 s, for up to 30 s. What is left of the response then must not
+ * look complete, so the connection is reset. */
 #pragma once
 
 #include "net/loop.h"
@@ -12,9 +12,9 @@ struct lingering;
 
 struct lingering *linger_new(struct loop *);
 
-/* Takes the stream over; nobody hears of it again. */
+/* Takes the stream over. No event follows. */
 void linger_take(struct lingering *, struct stream *);
 size_t linger_count(const struct lingering *);
 
-/* Closes what still lingers, at once, and frees. */
+/* Closes all that still linger, at once, and frees. */
 void linger_free(struct lingering *);

@@ -21,14 +21,14 @@ struct loop {
     uv_timer_t timer;     /* for the earliest deadline */
     uv_prepare_t prepare; /* tasks of timers and of closing handles run here */
     uv_check_t check;     /* tasks of I/O callbacks here: before the loop waits again */
-    uv_idle_t busy;       /* while tasks are left over: the loop polls and does not wait */
+    uv_idle_t busy;       /* active while tasks are left over, so that the loop does not wait */
     struct list tasks;
     bool running;           /* tasks */
     struct deadline **heap; /* 1-based; the earliest at 1 */
     size_t heap_count, heap_room;
     uint64_t order, armed; /* armed: when the timer fires; 0: it is stopped */
     uint64_t skew;         /* ms that the clocks were set ahead */
-    bool held;             /* the clocks stand at `at`, but for the skew */
+    bool held;             /* the clocks show `at` plus the skew, and stand still */
     struct reading at;
     bool seeded; /* random numbers are a sequence from here */
     uint64_t seed;
@@ -39,7 +39,7 @@ struct loop {
 
 /* -------------------------------------------------------------------- tasks */
 
-/* Those that are deferred by now; what they defer comes behind them. */
+/* Runs the tasks deferred so far; tasks that these defer come behind them. */
 static void run_pass(struct loop *l)
 {
     struct link end = {0}, *first;

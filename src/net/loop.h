@@ -19,8 +19,8 @@ struct loop;
 /* The log reads its clock from this loop until loop_free(). */
 struct loop *loop_new(void);
 
-/* Runs what is deferred, closes the loop's own handles, and frees it. Every
- * other handle must have been closed before; loop_run() until 0 does that. */
+/* Runs the deferred tasks, closes the loop's own handles, and frees it. Every other handle must
+ * have been closed before: loop_run() returns once they are. */
 void loop_free(struct loop *);
 
 uv_loop_t *loop_uv(struct loop *);
@@ -74,7 +74,7 @@ struct task {
 };
 
 void task_init(struct task *, void (*run)(struct task *));
-void loop_defer(struct loop *, struct task *); /* again: nothing more */
+void loop_defer(struct loop *, struct task *); /* a second call changes nothing */
 void task_forget(struct task *);
 
 /* A point in time at which `expired` is called, once, from the loop (never

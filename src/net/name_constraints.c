@@ -91,7 +91,7 @@ static bool next_subtree(struct der *list, int *tag, struct span *base)
     return der_is_empty(&subtree) && is_general_name(*tag);
 }
 
-/* Kinds of names that a leaf has none of do not bear on it. */
+/* Constraints on kinds of names that a leaf does not have do not concern it. */
 static bool read_subtree(struct der *list, char ***names, size_t *count, const char **why)
 {
     int tag;
@@ -189,7 +189,7 @@ bool name_constraints_permit(const struct name_constraints *c, const char *host)
 
 /* ------------------------------------------------- what any CA may vouch for */
 
-/* How a name stands to a list of subtrees. */
+/* What a list of subtrees says about a name. */
 enum standing {
     STANDING_UNNAMED, /* none of them is of its kind */
     STANDING_OUTSIDE,

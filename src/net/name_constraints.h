@@ -1,6 +1,6 @@
-/* The name constraints of a CA (RFC 5280 4.2.1.10): which names it may vouch for.
- * Encodes them for a new local CA and reads those of an old one (owned by its CA;
- * read-only once read), and holds any CA's names to its own. */
+/* The name constraints of a CA (RFC 5280 4.2.1.10): which names it may vouch for. Encodes them for
+ * a new local CA, reads those of an existing one, and checks names against those of any CA.
+ * Owned by their CA; empty, or read and then read-only. */
 #pragma once
 
 #include "base/span.h"
@@ -11,18 +11,17 @@ struct name_constraints {
     size_t permitted_count, excluded_count;
 };
 
-/* Appends the DER of an extension that permits these hosts with their
- * subdomains, and excludes every IP address: some clients take an address or
- * none of the kinds named for permitted. */
+/* Appends the DER of an extension that permits these hosts and their subdomains, and excludes
+ * every IP address, since some clients accept any address if the constraints name none. */
 void name_constraints_write(const char *const *hosts, size_t count, struct text *der);
 
-/* Reads the extension's value into an empty struct. False, with words, if it is
- * malformed or constrains what trunkline's leaves have otherwise than by DNS
- * names; name_constraints_free() in any case. */
+/* Reads the extension's value into an empty struct, to be freed by name_constraints_free() in
+ * either case. False, with words, if it is malformed, or if it constrains names that trunkline's
+ * leaves have by other kinds than DNS names. */
 bool name_constraints_read(struct name_constraints *, struct span der, const char **why) MUST_CHECK;
 
-/* Is this host, a lower-case DNS name, permitted and not excluded? Where no DNS
- * name is permitted expressly, none is. */
+/* Is this host (a DNS name in lower case) permitted, and not excluded? If the constraints permit
+ * no DNS name expressly, none is permitted. */
 bool name_constraints_permit(const struct name_constraints *, const char *host);
 
 void name_constraints_free(struct name_constraints *);
@@ -39,8 +38,7 @@ struct general_name {
     struct span value;
 };
 
-/* May a CA with these constraints (the extension's value) vouch for this name? Not
- * if they exclude it, permit others of its kind only, are malformed, or speak of its
- * kind and that cannot be compared. Each comparison takes one from `work`; at 0 it is
- * no. */
+/* May a CA with these constraints (the extension's value) vouch for this name? Not if they exclude
+ * it, permit only others of its kind, are malformed, or name its kind and that cannot be
+ * compared. Each comparison takes one from `work`; once that is 0 the answer is no. */
 bool name_constraints_admit(struct span der, const struct general_name *, size_t *work) MUST_CHECK;

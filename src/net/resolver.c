@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 
-/* The first try is short, so that one lost datagram costs an asker little;
- * c-ares doubles it: 0.7 + 1.4 + 2.8 s in all, for each server. */
+/* The first timeout is short, so that one lost datagram costs little; c-ares doubles it at each
+ * try: 0.7 + 1.4 + 2.8 s in all, for each server. */
 #define TRY_MS 700
 #define TRIES 3
 #define RESOLUTION_DELAY_MS 50 /* RFC 8305 3 */
@@ -26,11 +26,11 @@ struct resolver {
     size_t under_way; /* questions c-ares has not answered yet */
 };
 
-/* What c-ares was asked: it cannot take a question back, so that its answer may come
- * when nobody waits for it any more. */
+/* A question to c-ares. It cannot be cancelled there, so that its answer may come when no lookup
+ * waits for it any more. */
 struct question {
     struct resolver *resolver;
-    struct lookup *lookup; /* NULL: nobody waits */
+    struct lookup *lookup; /* NULL: none waits */
     size_t place;          /* among the lookup's */
 };
 
@@ -60,7 +60,7 @@ static void on_timeout(struct deadline *d)
     set_timeout(r);
 }
 
-/* An error of the socket is told to c-ares as both: it finds out by itself. */
+/* An error of the socket is passed to c-ares as readable and writable: it finds the error. */
 static void on_poll(uv_poll_t *handle, int status, int events)
 {
     struct polled *p = handle->data;
@@ -360,7 +360,7 @@ static struct question *question_new(struct resolver *r, struct lookup *l, size_
     return q;
 }
 
-/* A name of the hosts file has what stands there, and nothing else. */
+/* A name in the hosts file has the addresses given there, and no others. */
 static bool stands_in_hosts_file(struct resolver *r, const char *name)
 {
     struct hostent *found = NULL;

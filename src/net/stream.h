@@ -1,11 +1,11 @@
-/* A byte stream both ways: TCP, a unix socket, or TLS over one of those. The
- * one transport interface; what uses it cannot tell which it is.
- * Owned by whoever it was given to, until stream_close(). It is born paused
- * and without listener: bind it, then resume it. It is open until it has ended
- * (on_end) or is closed; a stream that ended still has to be closed.
+/* A byte stream in both directions: TCP, a unix socket, or TLS over one of these. The only
+ * transport interface; what uses it cannot tell which it is. Owned by the object to which it was
+ * given, until stream_close(). It begins paused and without a listener: bind it, then resume
+ * it. It is open until it has ended (on_end) or is closed; a stream that has ended must still be
+ * closed.
  *
- * One buffer rule: bytes are borrowed for the call, up and down. What a write
- * cannot hand to the kernel at once is copied into the stream's queue. */
+ * One rule for buffers: bytes are borrowed for the call, in both directions. What a write cannot
+ * hand to the kernel at once is copied into the stream's queue. */
 #pragma once
 
 #include <uv.h>
@@ -21,8 +21,8 @@ enum stream_end {
 };
 
 struct stream_events {
-    /* Bytes came; they are the stream's own after return. The owner may pause
-     * or close the stream inside. */
+    /* Bytes came; they are borrowed until this returns. The owner may pause or close the stream
+     * inside. */
     void (*on_data)(void *owner, const char *data, size_t len);
     /* No more bytes will come; once. After STREAM_EOF writing may still work. */
     void (*on_end)(void *owner, enum stream_end how, const char *why);
@@ -53,8 +53,8 @@ struct stream {
     size_t queued;
 };
 
-/* Bytes the kernel has, or may have, taken so far: what "handed to a connection"
- * means. A write the kernel refused whole leaves it as it was. */
+/* How many bytes the kernel has taken so far, or may have: these count as sent. A write that the
+ * kernel refused whole does not change it. */
 static inline uint64_t stream_taken(const struct stream *s)
 {
     while (s->below)
@@ -62,7 +62,7 @@ static inline uint64_t stream_taken(const struct stream *s)
     return s->taken;
 }
 
-/* Bytes not known to be with the kernel yet; 0: all that was written is. */
+/* How many bytes were written but not certainly taken by the kernel; 0: it has all of them. */
 static inline size_t stream_queued(const struct stream *s)
 {
     while (s->below)
@@ -70,8 +70,8 @@ static inline size_t stream_queued(const struct stream *s)
     return s->queued;
 }
 
-/* Bytes ever written, wherever they are now: what was written up to here is with
- * the kernel once written - queued has come this far. */
+/* How many bytes were ever written. What had been written at some count is with the kernel once
+ * written - queued has reached that count. */
 static inline uint64_t stream_written(const struct stream *s)
 {
     while (s->below)
@@ -79,7 +79,7 @@ static inline uint64_t stream_written(const struct stream *s)
     return s->written;
 }
 
-/* Says who hears of it from now on. */
+/* Sets the listener, which gets the events from now on. */
 static inline void stream_bind(struct stream *s, const struct stream_events *events, void *owner)
 {
     s->events = events;
@@ -100,8 +100,8 @@ static inline void stream_shutdown(struct stream *s)
     s->ops->shutdown(s);
 }
 
-/* Stops and starts on_data (and on_end). Idempotent; a system call, so never
- * done per request, only when the reader is truly full. */
+/* Stops and starts on_data (and on_end). Idempotent. Costs a system call: not to be done for each
+ * request, only when the reader is really full. */
 static inline void stream_pause(struct stream *s)
 {
     s->ops->pause(s);
@@ -112,17 +112,16 @@ static inline void stream_resume(struct stream *s)
     s->ops->resume(s);
 }
 
-/* True if the kernel holds nothing unread, neither bytes nor an end, and no layer
- * has a part of a record: asked before an order rides on a line that was idle. One
- * system call. */
+/* True if nothing is unread in the kernel, neither bytes nor an end, and no layer has part of a
+ * record: asked before an order is sent on a connection that was idle. One system call. */
 static inline bool stream_is_quiet(struct stream *s)
 {
     return s->ops->is_quiet(s);
 }
 
-/* True if the other end is gone in both directions (a reset; of a unix socket the close
- * too), though reading is paused, and so tells nothing. An end of sending alone waits
- * behind what is unread. One system call. */
+/* True if the other end is gone in both directions (a reset; a close of a unix socket as well):
+ * for a stream whose reading is paused, so that no event tells. A half-close is behind what is
+ * unread, and does not show. One system call. */
 static inline bool stream_is_broken(struct stream *s)
 {
     return s->ops->is_broken(s);
@@ -135,8 +134,8 @@ static inline void stream_close(struct stream *s)
     s->ops->close(s, false);
 }
 
-/* Likewise, by a reset where there is such a thing (TCP): the other end cannot
- * take what it got for the whole. */
+/* Likewise, by a reset if there is one (TCP), so that the other end cannot take what it got for
+ * complete. */
 static inline void stream_reset(struct stream *s)
 {
     s->ops->close(s, true);

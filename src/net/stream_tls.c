@@ -244,7 +244,7 @@ static int on_send(void *context, const unsigned char *data, size_t len)
 }
 
 /* From here on mbedTLS reads and writes on the loop. What came behind the
- * handshake waits for the owner, who has yet to bind and resume the stream. */
+ * handshake waits for the owner, which has yet to bind and resume the stream. */
 static void secure(struct stream_tls *s)
 {
     struct tls_handshake *h = &s->handshake;

@@ -1,11 +1,10 @@
-/* TLS over any stream, by mbedTLS, as client or as server. Handshake steps run on the
- * worker; one that waits for the network holds no place there. Owns the stream
- * below. Handshaking → secured → ended; a stream like any other once secured:
- * before on_secured, and after on_failed, it may only be closed.
+/* TLS over any stream, by mbedTLS, as client or as server. Owned like every stream; owns the stream
+ * below. It is handshaking, secured, failed or closed: once secured it is a stream like any
+ * other; before on_secured, and after on_failed, it may only be closed. Handshake steps run on
+ * the worker; a handshake that waits for the network has no place there.
  *
- * What stream_taken() and stream_queued() tell are bytes of ciphertext, handshake
- * and all. A write on a line that is known to be dead changes neither.
- */
+ * stream_taken() and stream_queued() count bytes of ciphertext, the handshake's included. A write
+ * to a stream that is known to be broken changes neither. */
 #pragma once
 
 #include "base/failure.h"
@@ -27,23 +26,22 @@ struct tls_events {
     void (*on_failed)(void *owner, struct stream *, enum failure why, const char *detail);
 };
 
-/* Begins a handshake as `name` (SNI unless an IP literal; verified as the
- * context says). The lower stream is taken over at once. Exactly one event
- * comes, later, unless stream_close() is called first; after on_failed the
- * stream still has to be closed. `alpn` is a NULL-terminated list (copied), or
- * NULL. Timeouts are the caller's. */
+/* Begins a handshake with the origin `name` (sent as SNI unless it is an IP literal; verified as
+ * the context says). The lower stream is taken over at once. Exactly one event comes, later,
+ * unless stream_close() is called first; after on_failed the stream must still be closed.
+ * `alpn` is a NULL-terminated list (copied), or NULL. The caller sets timeouts. */
 struct stream *stream_tls_open(struct loop *, struct worker *, struct tls_context *,
                                struct stream *lower, const char *name, const char *const *alpn,
                                const struct tls_events *, void *owner);
 
-/* Likewise as the server, by a context of tls_context_serve(). `first` is what
- * came from the client already (copied). A client that offers ALPN without any
- * of ours is refused (RFC 7301 3.2), one that offers none is not. Its steps yield to
- * those towards origins (worker.h). */
+/* Likewise as the server, with a context of tls_context_serve(). `first` is what the client has
+ * sent already (copied). A client that offers ALPN without any of these protocols is refused (RFC
+ * 7301 3.2), one without ALPN is not. Its steps yield to those of handshakes with origins
+ * (worker.h). */
 struct stream *stream_tls_accept(struct loop *, struct worker *, struct tls_context *,
                                  struct stream *lower, struct span first, const char *const *alpn,
                                  const struct tls_events *, void *owner);
 
-/* After on_failed: will the next handshake with this origin offer it less, TLS 1.2 at
- * most, so that it may succeed? */
+/* After on_failed: will the next handshake with this origin offer TLS 1.2 at most, so that it may
+ * succeed? */
 bool stream_tls_may_be_older(struct stream *);

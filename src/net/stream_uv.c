@@ -166,7 +166,7 @@ static void queue_rest(struct stream_uv *u, const uv_buf_t *pieces, size_t count
     u->base.queued = u->out.size;
 }
 
-/* What an error kept back stays counted as queued, so that nobody takes it for sent. */
+/* What an error kept back stays counted as queued, so that it is not taken for sent. */
 static bool lose(struct stream_uv *u, const uv_buf_t *pieces, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -316,8 +316,8 @@ static void tune(struct stream_uv *u)
     uv_tcp_keepalive(&u->uv.tcp, 1, KEEPALIVE_S); /* a tunnel has no other timer */
 }
 
-/* What a slow client has not taken waits with us, and so with the origin, instead of
- * by the megabyte in the kernel. */
+/* What a slow client has not taken waits here, and so at the origin, instead of filling megabytes of
+ * the kernel's buffers. */
 static void bound_unsent(struct stream_uv *u)
 {
     int bytes = UNSENT_MAX;

@@ -1,6 +1,7 @@
-/* Streams over libuv's TCP and pipe handles: read into the loop's shared
- * buffer, uv_try_write first, uv_write only for what the kernel does not take.
- * Each owns its handle and frees itself once libuv has closed it. */
+/* Streams over libuv's TCP and pipe handles: they read into the loop's shared buffer, write with
+ * uv_try_write, and use uv_write only for what the kernel does not take at once. Owned like every
+ * stream; each owns its handle, and frees itself once libuv has closed that. It is connecting,
+ * open or closed. */
 #pragma once
 
 #include "net/loop.h"

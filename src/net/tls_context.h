@@ -1,9 +1,8 @@
-/* What the TLS lines of one upstream have in common: trust anchors, client
- * certificate, protocol bounds, ALPN, and the last session, for resumption. Or,
- * on the other side, what the clients of one intercepted host are shown.
- * Reference-counted (an upstream and its lines hold one each; the counts are
- * the loop's). Building one reads files and may take milliseconds: do it at
- * start or on the worker. */
+/* What the TLS connections of one upstream have in common: trust anchors, client certificate,
+ * protocol versions, ALPN, and the last sessions, for resumption. Or, for interception, what the
+ * clients of one host are shown. Reference-counted (an upstream and its connections have one
+ * each; the counts are changed on the loop only); complete from the start, or not made.
+ * Making one reads files and may take milliseconds: to be done at the start or on the worker. */
 #pragma once
 
 #include "base/check.h"
@@ -32,7 +31,7 @@ struct leaf;
 struct tls_context *tls_context_serve(const char *host, struct leaf *);
 bool tls_context_is_server(const struct tls_context *);
 
-/* What its origins' chains may end with; empty when nothing is verified. */
+/* The anchors in which its origins' chains may end; empty if nothing is verified. */
 struct mbedtls_x509_crt *tls_context_anchors(struct tls_context *);
 
 struct tls_context *tls_context_ref(struct tls_context *);
@@ -44,6 +43,6 @@ void tls_context_unref(struct tls_context *);
 const struct mbedtls_ssl_config *tls_context_config(struct tls_context *, const char *const *alpn,
                                                     bool is_old);
 
-/* May its origins speak TLS 1.2? */
+/* May its origins use TLS 1.2? */
 bool tls_context_takes_old(const struct tls_context *);
 struct tls_sessions *tls_context_sessions(struct tls_context *);

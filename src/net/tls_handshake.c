@@ -131,9 +131,9 @@ static bool is_about_offer(const struct tls_handshake *h)
     }
 }
 
-/* An origin is offered less once it has failed with more, until it fails with less.
- * Who breaks handshakes on the way can bring that about: to TLS 1.2 with forward
- * secrecy and AEAD, and no lower. */
+/* An origin that failed with the offer of TLS 1.3 is offered TLS 1.2, until it fails with that
+ * too. An attacker on the path that breaks handshakes can cause this: a downgrade to TLS 1.2 with
+ * forward secrecy and AEAD, and no further. */
 static void settle_version(struct tls_handshake *h)
 {
     struct tls_sessions *known = tls_context_sessions(h->context);

@@ -1,7 +1,7 @@
-/* One side's TLS handshake over memory: what came in `in`, what is to go out in
- * `out`. Its steps run on the worker; whoever owns it feeds and flushes between
- * steps, on the loop. Lives inside its stream, which goes on using `ssl` once
- * the handshake is done. Waiting (wants to read) → done or failed. */
+/* One side's TLS handshake, over memory: `in` is what came, `out` what is to be sent. Embedded in
+ * its stream, which goes on using `ssl` once the handshake is done. Its steps run on the
+ * worker; between them the stream feeds and flushes it on the loop. It waits for more input, is
+ * done, or has failed (`result`). */
 #pragma once
 
 #include <mbedtls/ssl.h>
@@ -18,12 +18,13 @@ struct tls_handshake {
     struct buf in, out;
     int result; /* of the last step: 0 done, MBEDTLS_ERR_SSL_WANT_READ, or an error */
     bool begun, heard;
-    bool is_foreign;     /* what came first is no TLS record */
-    bool is_old;         /* TLS 1.2 is the highest on offer */
-    bool may_be_older;   /* it failed, but the next one offers less, and may not */
-    bool is_denied;      /* what came first is an alert */
+    bool is_foreign; /* what came first is no TLS record */
+    bool is_old;     /* TLS 1.2 is the highest on offer */
+    bool
+        may_be_older; /* it failed, but the next one is to offer TLS 1.2 at most, and may succeed */
+    bool is_denied;   /* what came first is an alert */
     unsigned char alert; /* of the peer, in the clear; 0: none (RFC 8446 6) */
-    bool verified;       /* a certificate was looked at (by a client always, unless it resumed) */
+    bool verified;       /* a certificate was verified (always by a client, unless it resumed) */
     struct chain chain;  /* of certificates that the origin showed */
     bool ticket_is_kept;
     const char *peer;            /* "origin" or "client" */
@@ -42,7 +43,7 @@ void tls_handshake_init(struct tls_handshake *, struct tls_context *, const char
 /* Goes as far as `in` allows. To be called on the worker. */
 void tls_handshake_step(struct tls_handshake *);
 
-/* After the last step, on the loop: sees to the sessions that are kept. */
+/* After the last step, on the loop: keeps, replaces or forgets the session. */
 void tls_handshake_settle(struct tls_handshake *);
 bool tls_handshake_is_resumed(const struct tls_handshake *);
 

@@ -57,7 +57,7 @@ void tls_sessions_clear(struct tls_sessions *all)
         forget(k);
 }
 
-/* Anew at the front; in place of the one longest untouched, where there are many. */
+/* A new entry at the front; if there are too many, in place of the least recently used one. */
 static struct kept *touch(struct tls_sessions *all, const char *name)
 {
     struct kept *k = find(all, name);

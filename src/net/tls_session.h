@@ -1,9 +1,9 @@
-/* What the next handshake with an origin goes by: its last TLS session, which makes
- * it a short one (RFC 8446 2.2, RFC 5077, RFC 5246 7.3), and whether it is to offer
- * TLS 1.2 alone. A session is reference-counted, because the worker reads it while
- * the loop may already put a newer one in its place; the counts are the loop's. The
- * store belongs to one tls_context, so that a session never meets other trust
- * settings, and goes by name, so that it never meets another name. */
+/* What the next handshake with an origin starts from: its last TLS session, which makes the
+ * handshake short (RFC 8446 2.2, RFC 5077, RFC 5246 7.3), and whether to offer TLS 1.2 at most.
+ * A session is reference-counted, since the worker reads it while the loop may already keep a
+ * newer one; the counts are changed on the loop only. A store belongs to one tls_context, so
+ * that a session is never used with other trust settings, and is by name, so that it is never
+ * used with another name. A session is offered, kept, or only held by references. */
 #pragma once
 
 #include <mbedtls/ssl.h>

@@ -1,9 +1,9 @@
-/* The one thread beside the loop: handshake steps, certificate parsing and
- * other work of over a millisecond, first in, first out, but that jobs which yield
- * wait for all others. At most two jobs are handed over at a time, one that yields
- * only when there is nothing else: so who does not yield waits for one of them at
- * most. The rest wait on the loop's side, where they can be forgotten. Owned by
- * main; outlives everything that uses it. */
+/* The one thread beside the loop, for handshake steps, certificate parsing and other work that
+ * takes more than a millisecond. Owned by the daemon; outlives everything that uses it. Jobs
+ * run first in, first out, except that jobs which yield wait for all others. At most two jobs
+ * are with the thread at a time, one that yields only if there is no other: so a job that does
+ * not yield waits for one of those at most. The rest wait on the loop's side, where they can be
+ * taken back. A job is waiting, running (with the thread), or neither. */
 #pragma once
 
 #include "net/loop.h"
@@ -22,10 +22,10 @@ struct job {
 struct worker *worker_new(struct loop *);
 void worker_submit(struct worker *, struct job *);
 
-/* Takes a job back that the thread has not got yet. False: it is running, and
- * done() will come. */
+/* Takes back a job that the thread does not have yet. False: it is running, and done() will
+ * come. */
 bool worker_forget(struct worker *, struct job *);
 
-/* Waits for what runs, ends the thread and closes its handle; freed once the
- * loop has turned. */
+/* Waits for the job that runs, ends the thread and closes its handle; it is freed once the loop
+ * has turned. */
 void worker_free(struct worker *);

@@ -1,10 +1,10 @@
-/* Reads X.509 certificates as mbedTLS does, but for one thing: mbedTLS refuses a
- * certificate with critical name constraints (RFC 5280 4.2.1.10), and these read
- * it, because chain.h holds issuers to them. Functions over mbedTLS, no state.
+/* Reads X.509 certificates as mbedTLS does, with one difference: mbedTLS refuses a certificate
+ * with critical name constraints (RFC 5280 4.2.1.10), these functions read it, because chain.h
+ * applies the constraints. Functions over mbedTLS, without owner or state.
  *
- * A TLS handshake reads what an origin shows by the same rule: x509.c defines
- * mbedtls_x509_crt_parse_der(), which libmbedtls finds there in place of
- * libmbedx509's (the executable's definition comes first, ELF gABI 5). */
+ * A TLS handshake reads the origin's certificates by the same rule: x509.c defines
+ * mbedtls_x509_crt_parse_der(), which libmbedtls uses instead of libmbedx509's, since the
+ * executable's definition comes first (ELF gABI 5). */
 #pragma once
 
 #include <mbedtls/x509_crt.h>

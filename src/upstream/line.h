@@ -1,5 +1,5 @@
 /* One line: a connection to an origin, from the dial to the close, with its number, its age,
- * its uses and the deadline that ends its rest. Owned by whoever made it (`lines`, or the
+ * its uses and the deadline that ends its rest. Owned by what made it (`lines`, or the
  * one request of dedicated.h), until line_close(); then it frees itself at the end of the
  * loop's turn. It is connecting, up, idle, lent, lent alone or closed; which list it is on is
  * its owner's business. */

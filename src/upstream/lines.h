@@ -9,8 +9,8 @@
 /* None of them is told from within a call of its owner's, except within those that place or
  * close lines (lines_renew() and the like). */
 struct lines_events {
-    /* A line is idle (a new one, or one that came back), or has room; or it is time for those
-     * who wait to try again. */
+    /* A line is idle (a new one, or one that came back), or has room; or it is time for the
+     * waiters to try again. */
     void (*on_idle)(void *owner);
     /* A dial failed. */
     void (*on_failed)(void *owner, enum failure why, const char *detail);

@@ -59,7 +59,7 @@ size_t lines_room(const struct lines *, const struct line *);
 
 /* For whom a line is dialled: a waiting order, or the first of the other waiters; the other
  * waiters behind that one, which wait for what the first line turns out to be (HTTP/2 may
- * carry all of them); nobody (min_idle). */
+ * carry all of them); no request at all (min_idle). */
 enum dial_for { DIAL_FOR_WAITER, DIAL_FOR_BURST, DIAL_FOR_FLOOR };
 
 /* May one more line be dialled? The only place where that is decided: the time (loop time,

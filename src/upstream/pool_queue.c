@@ -1,6 +1,6 @@
-/* Who waits for a line, and for what.
+/* Which requests wait for a line, and for what.
  *
- * A request that asks gets a line at once if nobody waits before it (take_at_once()); else it
+ * A request that asks gets a line at once if none waits before it (take_at_once()); else it
  * is queued, at the end of `waiters`. Orders are on `orders` as well; those that still hope
  * for a line of their own are on `loners` too, until half of their time has passed. Both are
  * lists beside the queue, so that nothing has to walk it.
@@ -8,7 +8,7 @@
  * serve() runs after every change. It goes through the queue from the front, and gives the
  * first waiter that can have a line one (find_next()). It is first come, first served since it
  * stops at the first waiter that gets none, with one exception: a waiter that hopes for a line
- * of its own (hopes(): one may come for it) keeps nobody behind it from sharing a line that
+ * of its own (hopes(): one may come for it) keeps none behind it from sharing a line that
  * has room, which it does not want. A waiter that is told of its line may ask again from
  * within that event; meanwhile `serving` is set, so that it is queued at the end.
  *
@@ -244,7 +244,7 @@ static struct line *take(struct pool_queue *q, const struct pool_waiter *w, size
     return lines_take(q->lines, &wish);
 }
 
-/* The first waiter that can have a line. Those that hope for one of their own keep nobody
+/* The first waiter that can have a line. Those that hope for one of their own keep none
  * behind them from sharing what there is. */
 static struct pool_waiter *find_next(struct pool_queue *q, struct line **line)
 {
@@ -387,8 +387,8 @@ static bool queue_is_full(const struct pool_queue *q)
     return q->waiters.count >= (size_t)q->settings->queue_limit + room;
 }
 
-/* Nobody waits for a line that has room but those who hope for one of their own, and those who
- * want a new one. */
+/* While a line has room, the only waiters are those that hope for a line of their own, and those
+ * that want a new one. */
 static struct line *take_at_once(struct pool_queue *q, const struct pool_waiter *w)
 {
     if (q->paused || q->serving)

@@ -1,7 +1,7 @@
 /* The queue of the requests that wait for a line of one origin: first come, first served.
  * Embedded in its pool. A waiter is queued, about to be refused, or neither (it has a line,
  * was refused, or gave up); the queue itself is open or paused (then nothing is lent, and
- * nobody is refused because of the origin). */
+ * no request is refused because of the origin). */
 #pragma once
 
 #include "base/failure.h"
@@ -26,8 +26,8 @@ struct pool_queue {
     uint64_t pause_began_us; /* (loop_clock_us()) */
 };
 
-/* The owner sets the fields up to `on_refused`; the rest is the queue's. Lives inside whoever
- * waits. */
+/* The owner sets the fields up to `on_refused`; the rest is the queue's. Lives inside the
+ * request that waits. */
 struct pool_waiter {
     bool is_order;               /* only on a line found quiet at this moment */
     bool rides_alone;            /* on a line of its own, if there is or soon may be one */
@@ -54,7 +54,7 @@ void pool_queue_init(struct pool_queue *, struct loop *, struct lines *,
                      const struct upstream_config *, struct recent *);
 void pool_queue_configure(struct pool_queue *, const struct upstream_config *);
 
-/* A pause begins or ends. Its end serves nobody by itself: see pool_queue_serve(). */
+/* A pause begins or ends. Its end serves no waiter by itself: see pool_queue_serve(). */
 void pool_queue_pause(struct pool_queue *, bool paused);
 
 /* Asks for a line, lent: returned at once if there is one, else NULL: then exactly one of the
@@ -65,14 +65,14 @@ struct line *pool_queue_ask(struct pool_queue *, struct pool_waiter *, uint64_t 
 /* Instead of asking: the waiter is refused, later in this turn of the loop. */
 void pool_queue_turn_away(struct pool_queue *, struct pool_waiter *, const struct verdict *);
 
-/* Refuses all who wait, now. */
+/* Refuses all waiters, now. */
 void pool_queue_refuse_all(struct pool_queue *, const struct verdict *);
 
 /* Lends what can be lent, and dials for the rest: after any change. Dials alone. */
 void pool_queue_serve(struct pool_queue *);
 void pool_queue_dial(struct pool_queue *);
 
-/* A dial failed: so do those who waited for it, if there is nothing else to wait for. */
+/* A dial failed: so do the waiters for which it was, if there is nothing else to wait for. */
 void pool_queue_dial_failed(struct pool_queue *, enum failure why, const char *detail);
 
 /* See pool_patience() and pool_gave_way(). */

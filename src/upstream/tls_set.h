@@ -1,6 +1,6 @@
 /* The TLS contexts of one configuration, all built before it is put to use, since reading
  * certificates takes milliseconds and may fail. Built at the start or on the worker; owned by
- * whoever built it, until pools_apply() has taken references to the contexts. It has no states:
+ * what built it, until pools_apply() has taken references to the contexts. It has no states:
  * it is complete, or there is none. */
 #pragma once
 
