@@ -27,6 +27,7 @@
 #include "daemon/daemon.h"
 #include "daemon/loaded_config.h"
 #include "daemon/sandbox.h"
+#include "net/aead.h"
 
 #define DEFAULT_PATH SYSCONFDIR "/trunkline/trunkline.conf"
 #define DEFAULT_URL "http://127.0.0.1:8642"
@@ -51,10 +52,10 @@ static int print_version(void)
     mbedtls_version_get_string(mbedtls);
     printf("trunkline %s\n", PACKAGE_VERSION);
     printf("libuv %s\nllhttp %d.%d.%d\nnghttp2 %s\nmbedTLS %s\nc-ares %s\njansson %s\n"
-           "libconfuse %s\nlibpsl %s\nsandbox: %s\n",
+           "libconfuse %s\nlibpsl %s\naead: %s\nsandbox: %s\n",
            uv_version_string(), LLHTTP_VERSION_MAJOR, LLHTTP_VERSION_MINOR, LLHTTP_VERSION_PATCH,
            nghttp2_version(0)->version_str, mbedtls, ares_version(NULL), jansson_version_str(),
-           confuse_version, psl_get_version(), sandbox_words());
+           confuse_version, psl_get_version(), aead_words(), sandbox_words());
     return EX_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "cli/cli.h"
+#include "net/aead.h"
 
 /* If one of the first three descriptors was closed, the next socket would get its number, and
  * log lines would be written into what it carries. Opened the other way round, so that using
@@ -20,5 +21,8 @@ static bool hold_standard_descriptors(void)
 
 int main(int argc, char **argv)
 {
-    return hold_standard_descriptors() ? cli_main(argc, argv) : EX_OSFILE;
+    if (!hold_standard_descriptors())
+        return EX_OSFILE;
+    aead_prepare();
+    return cli_main(argc, argv);
 }

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/span.h"
 #include "base/text.h"
+#include "net/aead.h"
 #include "net/ca.h"
 #include "net/tls_session.h"
 #include "net/x509.h"
@@ -40,20 +41,20 @@ struct tls_context {
     struct tls_sessions sessions;
 };
 
-/* An origin may take the client's first: of what mbedTLS has, ChaCha20 is the
- * fastest. Forward secrecy and AEAD only. */
-static const int ciphers[] = {
-    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS1_3_AES_128_GCM_SHA256,
-    MBEDTLS_TLS1_3_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-    MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-    0,
-};
+/* An origin may take the client's first, so the fastest is first. Forward secrecy and AEAD
+ * only. */
+#define CHACHA20                                                                                   \
+    MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,                                                       \
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,                                     \
+        MBEDTLS_TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256
+#define AES_GCM                                                                                    \
+    MBEDTLS_TLS1_3_AES_128_GCM_SHA256, MBEDTLS_TLS1_3_AES_256_GCM_SHA384,                          \
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,                                           \
+        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,                                             \
+        MBEDTLS_TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,                                           \
+        MBEDTLS_TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384
+static const int chacha20_first[] = {CHACHA20, AES_GCM, 0};
+static const int aes_first[] = {AES_GCM, CHACHA20, 0};
 
 /* P-256 first: a handshake costs 3.0 ms with it and 3.5 with x25519. The list
  * also bounds the curves of certificates. */
@@ -346,7 +347,7 @@ static void set_protocol(struct tls_context *c, mbedtls_ssl_config *config, bool
     mbedtls_ssl_conf_max_tls_version(config, is_old ? MBEDTLS_SSL_VERSION_TLS1_2
                                                     : MBEDTLS_SSL_VERSION_TLS1_3);
     mbedtls_ssl_conf_rng(config, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
-    mbedtls_ssl_conf_ciphersuites(config, ciphers);
+    mbedtls_ssl_conf_ciphersuites(config, aead_is_fast() ? aes_first : chacha20_first);
     mbedtls_ssl_conf_groups(config, groups);
     mbedtls_ssl_conf_sig_algs(config, signatures);
     mbedtls_ssl_conf_renegotiation(config, MBEDTLS_SSL_RENEGOTIATION_DISABLED);
