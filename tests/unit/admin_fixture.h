@@ -1,38 +1,14 @@
 /* The pages over pools that a test makes up: requests one, and gathers the response. */
 #pragma once
 
-#include <check.h>
-#include <stdio.h>
-
 #include "base/text.h"
 #include "pages/admin.h"
+#include "pools_fixture.h"
+#include "until.h"
 
-struct pool {
-    struct pool_view view;
-};
-
-struct pools {
-    struct pool *at;
-    size_t count;
-};
-
-void pools_each(const struct pools *p, void (*visit)(void *, const struct pool *), void *context)
-{
-    for (size_t i = 0; i < p->count; i++)
-        visit(context, &p->at[i]);
-}
-
-#define VIEW_AT(pools, i) (pools)->at[i].view
-#include "fake_walk.h"
-
-void pool_describe(const struct pool *p, struct pool_view *view)
-{
-    *view = p->view;
-}
-
-static struct pools pools;
-static struct admin admin;
-static struct loop *loop;
+extern struct pools pools;
+extern struct admin admin;
+extern struct loop *loop;
 
 /* One response, gathered. */
 struct answer {
@@ -43,67 +19,14 @@ struct answer {
     bool has_length, ended;
 };
 
-static void on_head(void *owner, const struct response *r)
-{
-    struct answer *a = owner;
-    size_t len = 0;
-    a->status = r->status;
-    ck_assert(r->reason.len > 0);
-    a->has_length = r->has_length;
-    a->length = r->length;
-    for (size_t i = 0; i < r->fields.count; i++)
-        len += (size_t)snprintf(a->fields + len, sizeof a->fields - len, "%.*s: %.*s\n",
-                                SPAN_ARG(r->fields.at[i].name), SPAN_ARG(r->fields.at[i].value));
-}
+extern struct ingress local;
 
-static void on_body(void *owner, const char *data, size_t len)
-{
-    text_add(&((struct answer *)owner)->body, (struct span){data, len});
-}
+/* Called before the end of the response is waited for, if it is set. */
+extern void (*meanwhile)(const struct answer *);
 
-static void on_end(void *owner, const struct fields *trailers)
-{
-    ck_assert_uint_eq(trailers->count, 0);
-    ((struct answer *)owner)->ended = true;
-}
-
-static struct ingress local = {.is_loopback = true, .client = "127.0.0.1:9"};
-
-/* If set, called before the response is waited for. */
-static void (*meanwhile)(const struct answer *);
-
-static struct answer ask(const char *method, const char *path)
-{
-    static const struct exchange_events events = {
-        .on_head = on_head, .on_body = on_body, .on_end = on_end};
-    struct answer a = {0};
-    struct request r = {.arena = arena_new(),
-                        .method = span_of(method),
-                        .target = span_of(path),
-                        .minor = 1,
-                        .is_head = strcmp(method, "HEAD") == 0};
-    struct route route = {.kind = ROUTE_PAGE, .path = span_of(path)};
-    struct exchange *x = admin_open(&admin, &r, &local, &route, &events, &a);
-    ck_assert_uint_eq(a.status, 0);
-    exchange_finish(x, &(struct fields){0});
-    loop_turn(loop, false);
-    if (meanwhile)
-        meanwhile(&a);
-    for (int turn = 0; turn < 1000 && !a.ended; turn++)
-        loop_turn(loop, false);
-    ck_assert_msg(a.ended, "%s %s has no end", method, path);
-    text_add_str(&a.body, "");
-    arena_free(r.arena);
-    return a;
-}
+/* Requests a page, and waits for the end of the response. */
+struct answer ask(const char *method, const char *path);
 
 /* Checks that the response has this status, and contains `fields` and `body`. */
-static void expect(const char *method, const char *path, unsigned status, const char *fields,
-                   const char *body)
-{
-    struct answer a = ask(method, path);
-    ck_assert_msg(a.status == status, "%s %s: %u", method, path, a.status);
-    ck_assert_msg(strstr(a.fields, fields) != NULL, "%s %s: %s", method, path, a.fields);
-    ck_assert_msg(strstr(a.body.at, body) != NULL, "%s %s: %s", method, path, a.body.at);
-    text_free(&a.body);
-}
+void expect(const char *method, const char *path, unsigned status, const char *fields,
+            const char *body);

@@ -3,35 +3,30 @@
 
 #include <stdio.h>
 
-struct pools {
-    struct pool_view at[3];
-    size_t count;
-};
+#include "pools_fixture.h"
+#include "suite.h"
 
+static struct pool rows[3];
 static struct pools pools;
 static struct upstream_stats counted, untouched;
 static struct bots bots;
 static struct text page;
 
-#define VIEW_AT(pools, i) (pools)->at[i]
-#include "fake_walk.h"
-#include "suite.h"
-
 static void setup(void)
 {
     counted = untouched = (struct upstream_stats){0};
-    pools = (struct pools){.count = 2};
-    pools.at[0] = (struct pool_view){.name = "binance",
-                                     .state = "held",
-                                     .idle = 4,
-                                     .active = 2,
-                                     .connecting = 1,
-                                     .waiting = 5,
-                                     .requests = 7,
-                                     .tunnels = 6,
-                                     .gate = {3, 2, 4980, 1500},
-                                     .stats = &counted};
-    pools.at[1] =
+    pools = (struct pools){rows, 2};
+    rows[0].view = (struct pool_view){.name = "binance",
+                                      .state = "held",
+                                      .idle = 4,
+                                      .active = 2,
+                                      .connecting = 1,
+                                      .waiting = 5,
+                                      .requests = 7,
+                                      .tunnels = 6,
+                                      .gate = {3, 2, 4980, 1500},
+                                      .stats = &counted};
+    rows[1].view =
         (struct pool_view){.name = "other", .gate = {.weight_used = -1}, .stats = &untouched};
 }
 
@@ -204,7 +199,7 @@ START_TEST(labels_are_escaped)
         ck_assert_str_eq(t.at, cases[i][1]);
         text_free(&t);
     }
-    pools.at[0].name = "a\"} 1\ntrunkline_forged{x=\"";
+    rows[0].view.name = "a\"} 1\ntrunkline_forged{x=\"";
     make();
     HAS("trunkline_queue_waiting{upstream=\"a\\\"} 1\\ntrunkline_forged{x=\\\"\"} 5");
 }

@@ -1,0 +1,15 @@
+/* Pools that a test makes up, in place of pool.c, pools.c and pools_snapshot.c: each is
+ * what it says of itself, and a snapshot of them tells all. Owned by the test. */
+#pragma once
+
+#include "upstream/pools.h"
+#include "upstream/pools_snapshot.h"
+
+struct pool {
+    struct pool_view view;
+};
+
+struct pools {
+    struct pool *at;
+    size_t count;
+};
