@@ -1,6 +1,6 @@
-/* Asks any number of exchanges for their best bid and ask, all at once through
- * trunkline, and prints what could be bought at one and sold at another with
- * something left once both fees are paid. An example: it only looks. */
+/* Requests the best bid and ask of several exchanges, concurrently through trunkline, and
+ * prints what could be bought at one exchange and sold at another with a profit after both
+ * fees. An example: it sends no orders. */
 #include <getopt.h>
 #include <stdio.h>
 #include <sysexits.h>
@@ -12,13 +12,13 @@
 
 #define GIVEN_MAX 64
 #define OPPORTUNITIES_MAX 32
-#define GRACE_MS 100 /* for libcurl to say itself that an exchange was too slow */
+#define GRACE_MS 100 /* so that libcurl's own timeout comes first */
 #define CLEAR_SCREEN "\033[H\033[2J"
 
 struct scanner {
     const char *proxy;
-    unsigned timeout_ms, max_age_ms, every_ms; /* every_ms 0: one look */
-    unsigned long looks;                       /* to make; 0: no end */
+    unsigned timeout_ms, max_age_ms, every_ms; /* every_ms 0: scan once */
+    unsigned long looks;                       /* scans to make; 0: no limit */
     bool json;
     struct decimal least_percent;
     const char *fees[GIVEN_MAX], *aliases[GIVEN_MAX]; /* "NAME=VALUE", as given */
@@ -31,20 +31,20 @@ struct scanner {
 
 static const char usage[] =
     "Usage: arbscan [OPTION…] EXCHANGE[@UPSTREAM]:SYMBOL…\n"
-    "Looks for what is cheaper at one exchange than at another, net of fees.\n"
-    "  EXCHANGE   binance, kraken or coinbase: whose dialect is spoken\n"
-    "  UPSTREAM   trunkline's name for where to ask; without it, the exchange's own host\n"
-    "  SYMBOL     in its own words: BTCUSDT, XBTUSD, BTC-USD\n"
+    "Finds assets that are cheaper at one exchange than at another, net of fees.\n"
+    "  EXCHANGE   binance, kraken or coinbase: the API to use\n"
+    "  UPSTREAM   the upstream in trunkline's configuration; default: the exchange's host\n"
+    "  SYMBOL     the pair as the exchange writes it: BTCUSDT, XBTUSD, BTC-USD\n"
     "\n"
-    "  --proxy URL         trunkline (http://127.0.0.1:8642)\n"
-    "  --fee NAME=PERCENT  what a taker pays there (binance 0.1, kraken 0.4, coinbase 0.6)\n"
-    "  --same USDT=USD     take the one asset for the other\n"
-    "  --least PERCENT     show no smaller opportunity (0)\n"
-    "  --timeout MS        how long an exchange may take to answer (1000)\n"
-    "  --max-age MS        an older quote is not traded on (3000)\n"
-    "  --watch[=SECONDS]   look again and again (1)\n"
-    "  --count N           with --watch: end after N looks\n"
-    "  --json              one line of JSON a look, rather than a table\n";
+    "  --proxy URL         address of trunkline (http://127.0.0.1:8642)\n"
+    "  --fee NAME=PERCENT  taker fee (binance 0.1, kraken 0.4, coinbase 0.6)\n"
+    "  --same USDT=USD     treat the first asset as the second\n"
+    "  --least PERCENT     minimum profit to show (0)\n"
+    "  --timeout MS        time limit for the response of an exchange (1000)\n"
+    "  --max-age MS        maximum age of a quote (3000)\n"
+    "  --watch[=SECONDS]   repeat the scan at this interval (1)\n"
+    "  --count N           with --watch: exit after N scans\n"
+    "  --json              print one line of JSON per scan instead of a table\n";
 
 /* ------------------------------------------------------------------- arguments */
 
@@ -102,7 +102,7 @@ static bool read_option(struct scanner *s, int found)
     }
 }
 
-/* "NAME=PERCENT" for that name, else the exchange's usual fee. */
+/* The fee given as "NAME=PERCENT", otherwise the default fee of the exchange. */
 static bool find_fee(const struct scanner *s, struct venue *v)
 {
     struct span fee = span_of(v->kind->fee);
@@ -115,7 +115,7 @@ static bool find_fee(const struct scanner *s, struct venue *v)
     return decimal_read(fee, &v->fee) && v->fee.places <= 6 && decimal_sign(v->fee) >= 0;
 }
 
-/* A fee for a name that is not asked is a slip of the pen, and dear. */
+/* A fee for a name that is not used is probably a typing error, and could be costly. */
 static const char *find_idle_fee(const struct scanner *s)
 {
     for (size_t i = 0; i < s->fee_count; i++) {
@@ -140,12 +140,12 @@ static bool read_venue(struct scanner *s, const char *text, struct venue *v, str
     struct span kind = span_first(where, at), upstream = span_from(where, at + 1);
     *v = (struct venue){.kind = exchange_find(kind), .symbol = symbol};
     if (v->kind == NULL)
-        return misused("no exchange is named in", text);
+        return misused("no known exchange in", text);
     if (!pair_read(symbol, &v->quote.pair) || span_find(symbol, '/') < symbol.len)
-        return misused("no symbol is", text);
+        return misused("invalid symbol in", text);
     snprintf(v->name, sizeof v->name, "%.*s", SPAN_ARG(upstream.len ? upstream : kind));
     if (!find_fee(s, v))
-        return misused("no fee is given for", v->name);
+        return misused("invalid fee for", v->name);
     struct text base = {0};
     text_printf(&base, "%s/%s%s", s->proxy, upstream.len ? "" : "https://",
                 upstream.len ? v->name : v->kind->host);
@@ -162,7 +162,7 @@ static bool read_venues(struct scanner *s, int count, char **given)
         if (!read_venue(s, given[s->count], &s->venues[s->count], &s->askers[s->count]))
             return false;
     const char *idle = find_idle_fee(s);
-    return idle == NULL || misused("no exchange that is asked is named in --fee", idle);
+    return idle == NULL || misused("--fee for an exchange that is not given:", idle);
 }
 
 static const struct option names[] = {
@@ -179,17 +179,17 @@ static const struct option names[] = {
     {0},
 };
 
-/* An exit code, or -1: go on. */
+/* An exit code, or -1 to continue. */
 static int read_arguments(struct scanner *s, int argc, char **argv)
 {
     int found, index = 0;
     while ((found = getopt_long(argc, argv, "", names, &index)) != -1) {
-        if (found == '?') /* getopt has said why */
+        if (found == '?') /* getopt has printed the reason */
             return EX_USAGE;
         if (found == 'h')
             return printf("%s", usage) < 0 ? EX_IOERR : EX_OK;
         if (!read_option(s, found)) {
-            misused("no good value", optarg);
+            misused("invalid value", optarg);
             return EX_USAGE;
         }
     }
@@ -200,7 +200,7 @@ static int read_arguments(struct scanner *s, int argc, char **argv)
     return read_venues(s, argc - optind, argv + optind) ? -1 : EX_USAGE;
 }
 
-/* --------------------------------------------------------------------- looking */
+/* --------------------------------------------------------------------- scanning */
 
 static void replace_aliases(const struct scanner *s, struct pair *p)
 {
@@ -259,7 +259,7 @@ static void collect(struct scanner *s)
     }
 }
 
-/* One that failed the last time is not waited for. */
+/* An exchange that failed the last time is not waited for. */
 static bool is_any_awaited(const struct scanner *s)
 {
     for (size_t i = 0; i < s->count; i++)
@@ -268,7 +268,7 @@ static bool is_any_awaited(const struct scanner *s)
     return false;
 }
 
-/* Lets what is under way go on until then, or until all that are awaited answered. */
+/* Runs the requests in progress until that time, or until all that are awaited have finished. */
 static void run_until(struct scanner *s, uint64_t until_ms, bool or_answered)
 {
     int running;
@@ -283,8 +283,8 @@ static void run_until(struct scanner *s, uint64_t until_ms, bool or_answered)
     }
 }
 
-/* Every exchange at its own pace: one that still has not answered is not asked
- * anew, and keeps nobody waiting. */
+/* Each exchange is requested independently: one that has not responded yet is not requested
+ * again, and does not delay the others. */
 static void ask_all(struct scanner *s)
 {
     for (size_t i = 0; i < s->count; i++)

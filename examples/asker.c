@@ -26,7 +26,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
     return count;
 }
 
-/* One field a call; a status line begins a new head. */
+/* Called once per header field; a status line begins a new head. */
 static size_t on_field(char *data, size_t size, size_t count, void *context)
 {
     struct asker *a = context;
@@ -47,7 +47,7 @@ static size_t on_field(char *data, size_t size, size_t count, void *context)
     return count;
 }
 
-/* -------------------------------------------------------------------- its life */
+/* -------------------------------------------------------------------- life cycle */
 
 void asker_init(struct asker *a, struct venue *v, const char *base, unsigned timeout_ms)
 {
@@ -62,7 +62,7 @@ void asker_init(struct asker *a, struct venue *v, const char *base, unsigned tim
     a->fields = curl_slist_append(a->fields, "Trunkline-Client: arbscan");
     curl_easy_setopt(a->easy, CURLOPT_URL, a->url);
     curl_easy_setopt(a->easy, CURLOPT_HTTPHEADER, a->fields);
-    curl_easy_setopt(a->easy, CURLOPT_PATH_AS_IS, 1L); /* "//" within it is meant */
+    curl_easy_setopt(a->easy, CURLOPT_PATH_AS_IS, 1L); /* keep "//" in the path */
     curl_easy_setopt(a->easy, CURLOPT_PROXY, "");      /* the URL names trunkline itself */
     curl_easy_setopt(a->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(a->easy, CURLOPT_PROTOCOLS_STR, "http");
@@ -103,7 +103,7 @@ static void fail(struct asker *a, const char *format, ...)
     a->venue->state = VENUE_FAILED;
 }
 
-/* trunkline's own errors are plain text, whose first line says it all. */
+/* Errors of trunkline's own are plain text; the first line describes the error. */
 static void fail_by_status(struct asker *a, long status)
 {
     struct span words = text_span(&a->body);
@@ -136,7 +136,7 @@ void asker_finish(struct asker *a, CURLM *multi, CURLcode result)
     curl_easy_getinfo(a->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_multi_remove_handle(multi, a->easy);
     if (a->too_long)
-        fail(a, "its answer is too long for a ticker");
+        fail(a, "the response is too long for a ticker");
     else if (result != CURLE_OK)
         fail(a, "%s", a->curl_error[0] ? a->curl_error : curl_easy_strerror(result));
     else if (status != 200)

@@ -1,5 +1,5 @@
-/* Asks one venue for its ticker, again and again, through trunkline: a libcurl
- * handle that is run by the multi handle of its owner. Idle → asking → idle. */
+/* Requests the ticker of one venue through trunkline, repeatedly: a libcurl easy handle
+ * that is driven by the multi handle of its owner. States: idle, asking. */
 #pragma once
 
 #include <curl/curl.h>
@@ -14,23 +14,23 @@ struct asker {
     struct curl_slist *fields;
     struct text body;
     bool asking, too_long;
-    bool is_stale; /* what the answer under way says of itself */
+    bool is_stale; /* the response in progress is marked as stale */
     unsigned age_s;
     char curl_error[CURL_ERROR_SIZE];
-    uint64_t received_ms, own_age_ms; /* of the quote: when it came, how old it was then */
+    uint64_t received_ms, own_age_ms; /* of the quote: when it arrived, and its age then */
 };
 
 /* Monotonic milliseconds. */
 uint64_t now_ms(void);
 
-/* `base`: where the exchange is found, "http://127.0.0.1:8642/https://api.…" */
+/* `base`: the URL of the exchange, "http://127.0.0.1:8642/https://api.…" */
 void asker_init(struct asker *, struct venue *, const char *base, unsigned timeout_ms);
 void asker_clear(struct asker *);
 
 void asker_start(struct asker *, CURLM *);
 
-/* The multi handle is done with it. What it brought is the venue's, or why not. */
+/* The multi handle has finished the request. Stores the quote, or the error, in the venue. */
 void asker_finish(struct asker *, CURLM *, CURLcode);
 
-/* Brings the venue's age and state up to date. */
+/* Updates the age and the state of the venue. */
 void asker_judge(struct asker *, uint64_t max_age_ms);

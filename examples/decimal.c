@@ -50,7 +50,7 @@ int decimal_sign(struct decimal d)
     return (d.units > 0) - (d.units < 0);
 }
 
-/* Brings it to more places, exactly. */
+/* Extends it to more places, exactly. */
 static bool widen(struct decimal *d, unsigned places)
 {
     for (; d->places < places; d->places++)

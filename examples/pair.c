@@ -5,14 +5,14 @@
 
 #define SYMBOL_SIZE (2 * PAIR_ASSET_SIZE)
 
-/* What a symbol without separator may end with; a longer one before its tail. TUSD
- * and BUSD are not among them: DOTUSD and XBTUSD end so too. */
+/* The quote assets that a symbol without separator may end with; a longer asset comes before
+ * an asset that it ends with. TUSD and BUSD are left out: DOTUSD and XBTUSD have the same end. */
 static const char *const quotes[] = {"FDUSD", "USDT", "USDC", "USD", "EUR", "GBP",
                                      "JPY",   "CHF",  "CAD",  "AUD", "TRY", "BRL",
                                      "DAI",   "BTC",  "XBT",  "ETH", "BNB"};
 static const char *const money[] = {"ZUSD", "ZEUR", "ZGBP", "ZJPY", "ZCAD", "ZAUD", "XXBT", "XETH"};
 
-/* Separators become '-'. False for other characters, and what is too long. */
+/* Separators become '-'. False for any other character, or if it is too long. */
 static bool clean(struct span symbol, char out[SYMBOL_SIZE])
 {
     if (symbol.len >= SYMBOL_SIZE)
@@ -39,7 +39,7 @@ static bool take_asset(struct span name, char out[PAIR_ASSET_SIZE])
     return true;
 }
 
-/* Kraken's old names: X before a coin, Z before money, four letters each. */
+/* Kraken's old names have four letters: X and a coin, or Z and a currency. */
 static bool is_old_name(struct span symbol, struct span *base, struct span *quote)
 {
     *base = span_first(symbol, 4);

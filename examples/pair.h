@@ -1,4 +1,4 @@
-/* What is traded against what, whatever an exchange calls it: BTCUSDT (Binance),
+/* A trading pair, independent of how an exchange writes it: BTCUSDT (Binance),
  * XXBTZUSD or XBT/USD (Kraken), BTC-USD (Coinbase). A plain value. */
 #pragma once
 
@@ -13,13 +13,12 @@ struct pair {
 };
 
 /* Reads a symbol in any of these styles and any case. XBT and XDG become BTC and
- * DOGE. False for what cannot be taken apart. */
+ * DOGE. False if the symbol cannot be split into two assets. */
 bool pair_read(struct span symbol, struct pair *to) MUST_CHECK;
 
 bool pair_same(const struct pair *, const struct pair *);
 
-/* Where the asset `from` stands, `to` does from now on: who takes a USDT for a USD
- * says so. */
+/* Replaces the asset `from` by `to`, for instance to treat USDT as USD. */
 void pair_replace(struct pair *, const char *from, const char *to);
 
 /* "BTC/USD"; returns `out`. */

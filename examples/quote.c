@@ -21,16 +21,16 @@ const struct exchange_kind *exchange_find(struct span name)
     return NULL;
 }
 
-/* ------------------------------------------------------------------- dialects */
+/* ------------------------------------------------------------------- tickers */
 
-/* Prices are strings: a JSON number would have been through floating point. */
+/* Prices are strings: a JSON number would have passed through floating point. */
 static bool read_price(const json_t *value, struct decimal *to)
 {
     return json_is_string(value) && decimal_read(span_of(json_string_value(value)), to) &&
            decimal_sign(*to) >= 0;
 }
 
-/* A price for which there is no quantity is nobody's. */
+/* A price with quantity 0 is no bid or ask. */
 static bool read_side(const json_t *price, const json_t *quantity, struct decimal *to)
 {
     struct decimal amount;
@@ -63,7 +63,7 @@ static bool read_kraken(json_t *o, struct quote *to)
            read_side(json_array_get(ask, 0), json_array_get(ask, 2), &to->ask);
 }
 
-/* Names no pair; an empty side is missing or an empty string. */
+/* The response does not name the pair. A side without orders is missing or an empty string. */
 static bool read_coinbase_side(const json_t *price, struct decimal *to)
 {
     *to = (struct decimal){0};
@@ -78,7 +78,7 @@ static bool read_coinbase(json_t *o, struct span symbol, struct quote *to)
            read_coinbase_side(ask, &to->ask);
 }
 
-/* What an exchange says instead of a ticker. */
+/* The error message that an exchange sends instead of a ticker. */
 static const char *complaint(json_t *o)
 {
     static const char *const keys[] = {"msg", "message"};

@@ -3,7 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#define MONEY_PLACES 8 /* shown; the JSON has them all */
+#define MONEY_PLACES 8 /* in the table; the JSON has all of them */
 
 /* ----------------------------------------------------------------------- table */
 
@@ -15,7 +15,7 @@ static void side_text(struct decimal price, char out[DECIMAL_TEXT_SIZE])
         snprintf(out, DECIMAL_TEXT_SIZE, "-");
 }
 
-/* What an exchange said is not to steer the terminal. */
+/* Text from an exchange must not control the terminal. */
 static void add_words(struct text *out, const char *words)
 {
     for (const char *p = words; *p; p++) {
@@ -61,7 +61,7 @@ void report_table(const struct findings *f, struct text *out)
         add_venue(&f->venues[i], out);
     text_add_str(out, "\n");
     if (f->opportunity_count == 0) {
-        text_add_str(out, "no opportunity: nothing is left once the fees are paid\n");
+        text_add_str(out, "no opportunity: no profit remains after fees\n");
         return;
     }
     text_printf(out, "%-14s %-14s %-10s %14s %14s %14s %10s\n", "buy at", "sell at", "pair", "ask",
@@ -83,7 +83,7 @@ static json_t *side(struct decimal price)
     return decimal_sign(price) > 0 ? money(price) : json_null();
 }
 
-/* Whatever bytes an exchange sent become UTF-8 that says so. */
+/* Text from an exchange that is not UTF-8 is replaced by a note. */
 static json_t *words(const char *text)
 {
     json_t *s = json_string(text);

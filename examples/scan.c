@@ -28,7 +28,7 @@ enum venue_state venue_judge(const struct venue *v, uint64_t max_age_ms)
     return VENUE_GOOD;
 }
 
-/* price × (1 ± fee/100): (100 ± fee) × price, two places further. */
+/* price × (1 ± fee/100), computed as (100 ± fee) × price with two more places. */
 static bool with_fee(struct decimal price, struct decimal fee, bool pays, struct decimal *to)
 {
     struct decimal hundred = {100, 0}, factor;
@@ -51,7 +51,7 @@ static bool weigh(struct opportunity *o, struct decimal least_percent)
            decimal_subtract(o->percent, least_percent, &over) && decimal_sign(over) >= 0;
 }
 
-/* Keeps the best `room` of them in order. */
+/* Inserts it in order, and keeps the best `room`. */
 static size_t insert(struct opportunity *out, size_t count, size_t room,
                      const struct opportunity *o)
 {
