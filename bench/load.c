@@ -51,7 +51,7 @@ static void open_client(struct run *r, struct client *c)
     c->easy = curl_easy_init();
     CHECK(c->easy != NULL);
     curl_easy_setopt(c->easy, CURLOPT_URL, l->url);
-    curl_easy_setopt(c->easy, CURLOPT_PATH_AS_IS, 1L); /* "https://" within it is meant */
+    curl_easy_setopt(c->easy, CURLOPT_PATH_AS_IS, 1L); /* keep "https://" in the path */
     curl_easy_setopt(c->easy, CURLOPT_PROXY, "");
     curl_easy_setopt(c->easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(c->easy, CURLOPT_TIMEOUT, TIMEOUT_S);

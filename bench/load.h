@@ -1,13 +1,13 @@
-/* A number of requests for one URL, made by so many clients at once with libcurl,
- * and how long each took. A client asks, reads to the end, asks again; it makes a
- * new connection for each request, or keeps its own. Plain values. */
+/* Sends a number of requests for one URL, from several concurrent libcurl clients, and
+ * measures how long each takes. A client sends its next request when it has read the response;
+ * it opens a connection for each request, or keeps one open. Plain values. */
 #pragma once
 
 #include "base/histogram.h"
 
 struct load {
     const char *url;
-    const char *connect_to; /* "HOST:PORT" to dial for whatever the URL names, or NULL */
+    const char *connect_to; /* "HOST:PORT" to connect to instead of the host in the URL, or NULL */
     const char *ca_file;    /* trust anchors (PEM), or NULL: the system's */
     bool fresh;             /* a new connection (and TLS session) for each request */
     unsigned requests, clients;

@@ -20,7 +20,7 @@ static bool read_origin(const char *path, uint64_t *handshakes)
     return true;
 }
 
-/* The first figure is the nanoseconds a thread has run (proc(5), schedstat). */
+/* The first number is the time that a thread has run, in ns (proc(5), schedstat). */
 static bool read_thread(const char *pid, const char *thread, uint64_t *ns)
 {
     char path[64];
@@ -71,7 +71,7 @@ static bool read_stats(const struct meters *m, struct reading *to, char pid[24],
     json_t *o = good ? json_loadb(page.at, page.len, 0, NULL) : NULL;
     json_t *number = json_object_get(o, "pid");
     if (good && !json_is_integer(number)) {
-        snprintf(error, size, "not the /stats of a trunkline");
+        snprintf(error, size, "the response is not trunkline's /stats");
         good = false;
     }
     snprintf(pid, 24, "%" PRId64, (int64_t)json_integer_value(number));

@@ -1,6 +1,6 @@
-/* What is read off before and after a load: TLS handshakes counted at the origin
- * (a file the demo exchange keeps) and by trunkline (/stats), and the processor
- * time trunkline's process has used (/proc). Each may be unknown. */
+/* Values read before and after a load: TLS handshakes as counted by the origin (a file
+ * written by the demo exchange) and by trunkline (/stats), and the processor time of
+ * trunkline's process (/proc). Each may be unknown. */
 #pragma once
 
 #include "base/check.h"
@@ -15,8 +15,8 @@ struct reading {
     uint64_t origin_handshakes, proxy_handshakes, cpu_ns;
 };
 
-/* False, with words in `error`, if trunkline's /stats cannot be had. `first`: the
- * processor time is read last, so that the reading itself is not counted; else
- * first. It is known only where trunkline runs on this machine. */
+/* False, with a message in `error`, if trunkline's /stats cannot be read. With `first`, the
+ * processor time is read last, otherwise first, so that the reading itself is not counted. It
+ * is known only if trunkline runs on this machine. */
 bool meters_read(const struct meters *, bool first, struct reading *, char *error,
                  size_t size) MUST_CHECK;

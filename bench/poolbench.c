@@ -1,8 +1,8 @@
-/* What the pool is worth: the same requests made in four ways, one after the other
- * and many at once. (a) a new TLS connection for each, as a script that ends does
- * it; (b) one client's own connections, kept; (c) through trunkline, each on a new
- * client connection; (d) through trunkline, kept. Without a URL it runs against the
- * demo exchange, which scripts/bench sets up. */
+/* Measures what the pool saves: sends the same requests in four ways, sequentially and
+ * concurrently: (a) on a new TLS connection each, like a short-lived script; (b) on a client's
+ * own persistent connections; (c) through trunkline, on a new client connection each; (d)
+ * through trunkline, on persistent client connections. Without a URL it uses the demo exchange,
+ * which scripts/bench sets up. */
 #include <curl/curl.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -20,10 +20,10 @@ static const struct way {
     const char *key, *title;
     bool proxied, fresh;
 } ways[] = {
-    {"direct_new", "new TLS each time", false, true},
+    {"direct_new", "new TLS per request", false, true},
     {"direct_kept", "own keep-alive", false, false},
     {"trunkline_new", "trunkline, new client", true, true},
-    {"trunkline_kept", "trunkline, kept alive", true, false},
+    {"trunkline_kept", "trunkline, keep-alive", true, false},
 };
 
 struct bench {
@@ -45,15 +45,15 @@ struct row {
 
 static const char usage[] =
     "Usage: poolbench [OPTION…] [URL]\n"
-    "Asks for an https URL in four ways, with and without trunkline, and compares.\n"
-    "Without a URL: against the demo exchange (scripts/bench).\n"
-    "  -n N               requests of each way (200)\n"
-    "  -c N               clients at once, beside one alone (16)\n"
-    "  --proxy URL        trunkline (http://127.0.0.1:8642)\n"
-    "  --connect-to H:P   dial this for the direct ways, whatever the URL names\n"
-    "  --cacert FILE      trust anchors for the direct ways\n"
-    "  --counts FILE      where the origin counts its handshakes: NAME HANDSHAKES REQUESTS\n"
-    "  --json             JSON rather than a table\n";
+    "Requests an https URL in four ways, with and without trunkline, and compares them.\n"
+    "Without a URL, uses the demo exchange (scripts/bench).\n"
+    "  -n N               number of requests of each way (200)\n"
+    "  -c N               number of concurrent clients, in addition to a run with one (16)\n"
+    "  --proxy URL        address of trunkline (http://127.0.0.1:8642)\n"
+    "  --connect-to H:P   without trunkline, connect here instead of the host in the URL\n"
+    "  --cacert FILE      trust anchors for the connections without trunkline\n"
+    "  --counts FILE      the handshakes counted by the origin: NAME HANDSHAKES REQUESTS\n"
+    "  --json             print JSON instead of a table\n";
 
 /* ------------------------------------------------------------------- arguments */
 
@@ -71,12 +71,12 @@ static bool read_count(const char *text, unsigned *to)
     return *end == '\0' && text[0] != '-' && n > 0 && n <= 1000000;
 }
 
-/* An exit code, or -1: go on. */
+/* An exit code, or -1 to continue. */
 static int read_option(struct bench *b, int found)
 {
     switch (found) {
-    case 'n': return read_count(optarg, &b->requests) ? -1 : misused("no count is", optarg);
-    case 'c': return read_count(optarg, &b->clients) ? -1 : misused("no count is", optarg);
+    case 'n': return read_count(optarg, &b->requests) ? -1 : misused("invalid number", optarg);
+    case 'c': return read_count(optarg, &b->clients) ? -1 : misused("invalid number", optarg);
     case 'p': b->meters.proxy = optarg; return -1;
     case 't': b->connect_to = optarg; return -1;
     case 'a': b->ca_file = optarg; return -1;
@@ -105,11 +105,11 @@ static int read_arguments(struct bench *b, int argc, char **argv)
     if (b->url && argv[optind + 1])
         return misused("unexpected argument", argv[optind + 1]);
     if (b->url && strncmp(b->url, "https://", 8) != 0)
-        return misused("no https URL is", b->url);
+        return misused("not an https URL:", b->url);
     return -1;
 }
 
-/* The demo's script calls this program again, with a URL. */
+/* scripts/bench runs this program again, with a URL. */
 static int run_demo(char **argv)
 {
     char self[4096];
@@ -124,7 +124,7 @@ static int run_demo(char **argv)
 
 /* ------------------------------------------------------------------- measuring */
 
-/* "https://HOST/PATH" is asked of trunkline in its prefix form. */
+/* trunkline gets "https://HOST/PATH" in its prefix form. */
 static bool measure(const struct bench *b, struct row *r)
 {
     char error[200];
@@ -146,7 +146,7 @@ static bool measure(const struct bench *b, struct row *r)
     return good;
 }
 
-/* As the origin counts; else as the end that made them does. */
+/* As counted by the origin if known, otherwise by the client or trunkline. */
 static uint64_t handshakes_of(const struct row *r)
 {
     if (r->before.has_origin && r->after.has_origin)
@@ -155,7 +155,7 @@ static uint64_t handshakes_of(const struct row *r)
                            : r->load.connections;
 }
 
-/* Only what passes through it can be its work. */
+/* Only requests that pass through trunkline use its processor time. */
 static bool has_cpu(const struct row *r)
 {
     return r->way->proxied && r->before.has_cpu && r->after.has_cpu;
@@ -181,7 +181,7 @@ static double rate(const struct row *r)
 static void print_table(const struct bench *b, const struct row *rows, size_t count)
 {
     printf("%u requests each, %s\n%-22s %7s %9s %8s %8s %10s %11s %12s\n", b->requests, b->url,
-           "way", "at once", "median ms", "p99 ms", "per s", "handshakes", "proxy CPU s",
+           "way", "clients", "median ms", "p99 ms", "per s", "handshakes", "proxy CPU s",
            "client CPU s");
     for (size_t i = 0; i < count; i++) {
         const struct row *r = &rows[i];
@@ -231,7 +231,7 @@ static int report(const struct bench *b, const struct row *rows, size_t count)
     for (size_t i = 0; i < count; i++) {
         const struct load_result *l = &rows[i].load;
         if (l->errors) {
-            fprintf(stderr, "poolbench: %s, %u at once: %u requests failed, first by: %s\n",
+            fprintf(stderr, "poolbench: %s (clients: %u): %u requests failed, the first with: %s\n",
                     rows[i].way->title, rows[i].clients, l->errors, l->error);
             exit_code = 1;
         }

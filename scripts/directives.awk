@@ -1,5 +1,5 @@
 # Reads src/config/config.def, over rows.awk, and calls directive() for each directive, then
-# finish(); the program that goes with the two defines both. For directive() the facts are in:
+# finish(); the program that is used with the two defines both. directive() can use:
 #
 #   name      its name
 #   scope     GLOBAL, UPSTREAM, DEFAULTS or PATH
@@ -27,7 +27,7 @@ function row(macro, n, arg) {
     directive()
 }
 
-# RANGE("1", "16") and so on.
+# Evaluates RANGE("1", "16") and the other bounds.
 function read_bounds(bounds,    kind, strings, n, i) {
     range = unit = words = form = ""
     kind = bounds
@@ -47,7 +47,7 @@ function read_bounds(bounds,    kind, strings, n, i) {
         fail("bounds of " name ": " bounds)
 }
 
-# Fills `found` with the strings in a piece of C.
+# Fills `found` with the string literals in a piece of C.
 function strings_of(piece, found,    rest, n) {
     rest = text
     text = piece
@@ -66,7 +66,7 @@ function scope_words() {
         : scope == "DEFAULTS" ? "upstream, defaults" : "upstream, defaults, path"
 }
 
-# What it takes, in words: "number of connections", "one of allow, deny".
+# The type in words: "number of connections", "one of allow, deny".
 function type_words() {
     return type (unit != "" ? (type ~ /^list/ ? ", each a " : type == "number" ? " of " : ", of ") unit : "") \
         (form != "" ? (type ~ /^list/ ? ", each " : ": ") form : "") (words != "" ? " " words : "")

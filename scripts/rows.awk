@@ -1,7 +1,7 @@
 # Reads the rows of .def tables, MACRO(argument, …), and calls row(macro, n, arg) for each:
 # arg[1…n] are its arguments as written, strings without their quotes and joined; strings
-# inside brackets keep theirs. The file that goes with it defines row() and finish(). A row
-# that cannot be read ends it with an error, so that no row can go missing.
+# inside brackets keep theirs. The file that is used with it defines row() and finish(). A
+# row that cannot be read is a fatal error, so that no row is missed.
 
 FNR == 1 { text = text "\n" }
 /^#/ { next }
@@ -29,7 +29,7 @@ function fail(why) {
     exit 1
 }
 
-# Up to the bracket that closes the row.
+# Reads up to the bracket that closes the row.
 function read_arguments(    c, depth) {
     for (;;) {
         c = substr(text, 1, 1)
@@ -48,14 +48,14 @@ function read_arguments(    c, depth) {
     }
 }
 
-# A C string as it is written, its opening quote read already.
+# Reads a C string as it is written, after its opening quote.
 function literal(    before) {
     before = text
     string()
     return "\"" substr(before, 1, length(before) - length(text))
 }
 
-# A C string, its opening quote read already.
+# Reads a C string, after its opening quote.
 function string(    c, found) {
     while ((c = substr(text, 1, 1)) != "\"") {
         if (c == "" || c == "\n")

@@ -47,14 +47,14 @@ def test_a_table_without_the_origins_counts(demo):
     out = bench(demo(), '-c', '1')
     assert out.returncode == 0 and not out.stderr, out
     rows = [line.rsplit(None, 7) for line in out.stdout.splitlines()[2:]]
-    assert [(row[0].strip(), row[5]) for row in rows] == [('new TLS each time', '12'), ('own keep-alive', '1'),
-                                                          ('trunkline, new client', '0'), ('trunkline, kept alive', '0')]
+    assert [(row[0].strip(), row[5]) for row in rows] == [('new TLS per request', '12'), ('own keep-alive', '1'),
+                                                          ('trunkline, new client', '0'), ('trunkline, keep-alive', '0')]
 
 
 def test_failures_are_told(demo):
     d = demo()
     out = bench(d, url='https://api.binance.com/nothing')
-    assert out.returncode == 1 and out.stderr.count('12 requests failed, first by: status 404') == 8
+    assert out.returncode == 1 and out.stderr.count('12 requests failed, the first with: status 404') == 8
     out = subprocess.run([PROGRAM, '--proxy', f'http://127.0.0.1:{free_port()}', URL], capture_output=True, text=True)
     assert out.returncode == 69 and 'onnection refused' in out.stderr and not out.stdout
 
