@@ -1,7 +1,7 @@
 # bash completion for trunkline(8)
 
-# The names of the upstreams: those of the running daemon that -c or --url tells of,
-# else those of the configuration. (COMP_WORDS would have a URL in pieces.)
+# The names of the upstreams: those of the running daemon to which -c or --url refers, otherwise
+# those of the configuration. (COMP_WORDS would split a URL.)
 _trunkline_upstreams() {
     local i words value daemon=() file=()
     read -ra words <<<"${COMP_LINE:0:COMP_POINT}"

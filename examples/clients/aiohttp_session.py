@@ -1,4 +1,4 @@
-"""aiohttp: the proxy at each request, and URLs with http://."""
+"""aiohttp: set the proxy for each request, and write URLs with http://."""
 import asyncio
 import os
 

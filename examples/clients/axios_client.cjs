@@ -1,9 +1,9 @@
-// axios: a base URL, and paths as in the exchange's documentation.
+// axios: set a base URL, and use paths as in the documentation of the exchange.
 const axios = require('axios');
 
 const binance = axios.create({
     baseURL: (process.env.TRUNKLINE || 'http://127.0.0.1:8642') + '/binance',
-    proxy: false, // it is the base URL that leads to trunkline
+    proxy: false, // requests reach trunkline by the base URL
     timeout: 10000,
 });
 

@@ -1,4 +1,4 @@
-// ccxt: proxyUrl is put before every URL; what it signs stays as it signed it.
+// ccxt: proxyUrl is prepended to every URL; signed parts of a request are not changed.
 const ccxt = require('ccxt');
 
 async function main() {

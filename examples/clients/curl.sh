@@ -1,14 +1,14 @@
 #!/bin/sh
-# curl, in the three ways that ride on the pool.
+# curl, in three ways that use the pool.
 set -eu
 trunkline=${TRUNKLINE:-http://127.0.0.1:8642}
 
-# the upstream's name before the path
+# the name of the upstream before the path
 curl -sSf "$trunkline/binance/api/v3/ticker/price?symbol=BTCUSDT"
 echo
-# the whole URL behind trunkline's
+# the complete URL after trunkline's
 curl -sSf "$trunkline/https://api.binance.com/api/v3/ticker/price?symbol=BTCUSDT"
 echo
-# a proxy, and the URL with http://; between trunkline and the exchange it is TLS
+# a proxy, and the URL with http://; trunkline uses TLS to the exchange
 curl -sSf -x "$trunkline" 'http://api.binance.com/api/v3/ticker/price?symbol=BTCUSDT'
 echo

@@ -1,4 +1,4 @@
-"""httpx: a base URL, and paths as in the exchange's documentation."""
+"""httpx: set a base URL, and use paths as in the documentation of the exchange."""
 import os
 
 import httpx

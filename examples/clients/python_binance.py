@@ -1,4 +1,4 @@
-"""python-binance: its base URL, said before the client is made."""
+"""python-binance: set its base URL before the client is created."""
 import os
 
 from binance.client import Client

@@ -1,4 +1,4 @@
-"""A WebSocket feed: the stream's name before the path; a connection of its own to the exchange, over TLS."""
+"""A WebSocket feed: put the name of the upstream before the path. It gets a TLS connection of its own."""
 import asyncio
 import json
 import os
