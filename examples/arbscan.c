@@ -7,7 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "examples/asker.h"
+#include "examples/poller.h"
 #include "examples/report.h"
 
 #define GIVEN_MAX 64
@@ -24,7 +24,7 @@ struct scanner {
     const char *fees[GIVEN_MAX], *aliases[GIVEN_MAX]; /* "NAME=VALUE", as given */
     size_t fee_count, alias_count;
     struct venue *venues;
-    struct asker *askers;
+    struct poller *pollers;
     size_t count;
     CURLM *multi;
 };
@@ -131,7 +131,7 @@ static const char *find_idle_fee(const struct scanner *s)
 }
 
 /* "EXCHANGE[@UPSTREAM]:SYMBOL". */
-static bool read_venue(struct scanner *s, const char *text, struct venue *v, struct asker *a)
+static bool read_venue(struct scanner *s, const char *text, struct venue *v, struct poller *a)
 {
     struct span all = span_of(text);
     size_t colon = span_find(all, ':');
@@ -149,7 +149,7 @@ static bool read_venue(struct scanner *s, const char *text, struct venue *v, str
     struct text base = {0};
     text_printf(&base, "%s/%s%s", s->proxy, upstream.len ? "" : "https://",
                 upstream.len ? v->name : v->kind->host);
-    asker_init(a, v, base.at, s->timeout_ms);
+    poller_init(a, v, base.at, s->timeout_ms);
     text_free(&base);
     return true;
 }
@@ -157,9 +157,9 @@ static bool read_venue(struct scanner *s, const char *text, struct venue *v, str
 static bool read_venues(struct scanner *s, int count, char **given)
 {
     s->venues = must_calloc((size_t)count, sizeof *s->venues);
-    s->askers = must_calloc((size_t)count, sizeof *s->askers);
+    s->pollers = must_calloc((size_t)count, sizeof *s->pollers);
     for (; s->count < (size_t)count; s->count++)
-        if (!read_venue(s, given[s->count], &s->venues[s->count], &s->askers[s->count]))
+        if (!read_venue(s, given[s->count], &s->venues[s->count], &s->pollers[s->count]))
             return false;
     const char *idle = find_idle_fee(s);
     return idle == NULL || misused("--fee for an exchange that is not given:", idle);
@@ -229,7 +229,7 @@ static void report(const struct scanner *s)
     struct timespec now;
     struct text page = {0};
     for (size_t i = 0; i < s->count; i++) {
-        asker_judge(&s->askers[i], s->max_age_ms);
+        poller_judge(&s->pollers[i], s->max_age_ms);
         replace_aliases(s, &s->venues[i].quote.pair);
     }
     struct findings f = {
@@ -252,10 +252,10 @@ static void collect(struct scanner *s)
     CURLMsg *m;
     int left;
     while ((m = curl_multi_info_read(s->multi, &left)) != NULL) {
-        void *asker;
+        void *poller;
         CURLcode result = m->data.result;
-        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &asker);
-        asker_finish(asker, s->multi, result);
+        curl_easy_getinfo(m->easy_handle, CURLINFO_PRIVATE, &poller);
+        poller_finish(poller, s->multi, result);
     }
 }
 
@@ -263,7 +263,7 @@ static void collect(struct scanner *s)
 static bool is_any_awaited(const struct scanner *s)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (s->askers[i].asking && s->venues[i].state != VENUE_FAILED)
+        if (s->pollers[i].asking && s->venues[i].state != VENUE_FAILED)
             return true;
     return false;
 }
@@ -288,8 +288,8 @@ static void run_until(struct scanner *s, uint64_t until_ms, bool or_answered)
 static void ask_all(struct scanner *s)
 {
     for (size_t i = 0; i < s->count; i++)
-        if (!s->askers[i].asking)
-            asker_start(&s->askers[i], s->multi);
+        if (!s->pollers[i].asking)
+            poller_start(&s->pollers[i], s->multi);
 }
 
 static bool has_answer(const struct scanner *s)
@@ -321,13 +321,13 @@ static int look(struct scanner *s)
 static void clear(struct scanner *s)
 {
     for (size_t i = 0; i < s->count; i++) {
-        if (s->askers[i].asking)
-            curl_multi_remove_handle(s->multi, s->askers[i].easy);
-        asker_clear(&s->askers[i]);
+        if (s->pollers[i].asking)
+            curl_multi_remove_handle(s->multi, s->pollers[i].easy);
+        poller_clear(&s->pollers[i]);
     }
     curl_multi_cleanup(s->multi);
     curl_global_cleanup();
-    free(s->askers);
+    free(s->pollers);
     free(s->venues);
 }
 

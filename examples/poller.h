@@ -7,7 +7,7 @@
 #include "base/text.h"
 #include "examples/scan.h"
 
-struct asker {
+struct poller {
     struct venue *venue;
     CURL *easy;
     char *url;
@@ -24,13 +24,13 @@ struct asker {
 uint64_t now_ms(void);
 
 /* `base`: the URL of the exchange, "http://127.0.0.1:8642/https://api.…" */
-void asker_init(struct asker *, struct venue *, const char *base, unsigned timeout_ms);
-void asker_clear(struct asker *);
+void poller_init(struct poller *, struct venue *, const char *base, unsigned timeout_ms);
+void poller_clear(struct poller *);
 
-void asker_start(struct asker *, CURLM *);
+void poller_start(struct poller *, CURLM *);
 
 /* The multi handle has finished the request. Stores the quote, or the error, in the venue. */
-void asker_finish(struct asker *, CURLM *, CURLcode);
+void poller_finish(struct poller *, CURLM *, CURLcode);
 
 /* Updates the age and the state of the venue. */
-void asker_judge(struct asker *, uint64_t max_age_ms);
+void poller_judge(struct poller *, uint64_t max_age_ms);

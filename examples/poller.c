@@ -1,4 +1,4 @@
-#include "examples/asker.h"
+#include "examples/poller.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,7 +17,7 @@ uint64_t now_ms(void)
 
 static size_t on_body(char *data, size_t size, size_t count, void *context)
 {
-    struct asker *a = context;
+    struct poller *a = context;
     (void)size; /* 1 */
     a->too_long = a->body.len + count > BODY_MAX;
     if (a->too_long)
@@ -29,7 +29,7 @@ static size_t on_body(char *data, size_t size, size_t count, void *context)
 /* Called once per header field; a status line begins a new head. */
 static size_t on_field(char *data, size_t size, size_t count, void *context)
 {
-    struct asker *a = context;
+    struct poller *a = context;
     (void)size; /* 1 */
     struct span line = {data, count};
     size_t colon = span_find(line, ':');
@@ -49,11 +49,11 @@ static size_t on_field(char *data, size_t size, size_t count, void *context)
 
 /* -------------------------------------------------------------------- life cycle */
 
-void asker_init(struct asker *a, struct venue *v, const char *base, unsigned timeout_ms)
+void poller_init(struct poller *a, struct venue *v, const char *base, unsigned timeout_ms)
 {
     char timeout[64];
     struct text url = {0};
-    *a = (struct asker){.venue = v, .easy = curl_easy_init()};
+    *a = (struct poller){.venue = v, .easy = curl_easy_init()};
     CHECK(a->easy != NULL);
     text_printf(&url, "%s%s%.*s%s", base, v->kind->path, SPAN_ARG(v->symbol), v->kind->tail);
     a->url = url.at;
@@ -75,7 +75,7 @@ void asker_init(struct asker *a, struct venue *v, const char *base, unsigned tim
     curl_easy_setopt(a->easy, CURLOPT_PRIVATE, a);
 }
 
-void asker_clear(struct asker *a)
+void poller_clear(struct poller *a)
 {
     curl_easy_cleanup(a->easy);
     curl_slist_free_all(a->fields);
@@ -83,7 +83,7 @@ void asker_clear(struct asker *a)
     free(a->url);
 }
 
-void asker_start(struct asker *a, CURLM *multi)
+void poller_start(struct poller *a, CURLM *multi)
 {
     a->asking = true;
     a->too_long = false;
@@ -92,9 +92,9 @@ void asker_start(struct asker *a, CURLM *multi)
     CHECK(curl_multi_add_handle(multi, a->easy) == CURLM_OK);
 }
 
-static void fail(struct asker *a, const char *format, ...) PRINTF_LIKE(2, 3);
+static void fail(struct poller *a, const char *format, ...) PRINTF_LIKE(2, 3);
 
-static void fail(struct asker *a, const char *format, ...)
+static void fail(struct poller *a, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -104,14 +104,14 @@ static void fail(struct asker *a, const char *format, ...)
 }
 
 /* Errors of trunkline's own are plain text; the first line describes the error. */
-static void fail_by_status(struct asker *a, long status)
+static void fail_by_status(struct poller *a, long status)
 {
     struct span words = text_span(&a->body);
     words = span_first(words, span_find(words, '\n'));
     fail(a, "status %ld%s%.*s", status, words.len ? ": " : "", SPAN_ARG(words));
 }
 
-static void take_quote(struct asker *a)
+static void take_quote(struct poller *a)
 {
     struct venue *v = a->venue;
     struct quote quote;
@@ -129,7 +129,7 @@ static void take_quote(struct asker *a)
     a->own_age_ms = (uint64_t)a->age_s * 1000;
 }
 
-void asker_finish(struct asker *a, CURLM *multi, CURLcode result)
+void poller_finish(struct poller *a, CURLM *multi, CURLcode result)
 {
     long status = 0;
     a->asking = false;
@@ -145,7 +145,7 @@ void asker_finish(struct asker *a, CURLM *multi, CURLcode result)
         take_quote(a);
 }
 
-void asker_judge(struct asker *a, uint64_t max_age_ms)
+void poller_judge(struct poller *a, uint64_t max_age_ms)
 {
     struct venue *v = a->venue;
     if (v->state == VENUE_WAITING)
