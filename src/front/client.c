@@ -76,10 +76,11 @@ static bool is_draining(const struct client *c)
     return c->context->state != CLIENTS_SERVING;
 }
 
-/* Does at the end of the turn what there is to do. */
+/* Does at the end of the turn what there is to do: behind the tasks of the exchange, so that a
+ * response of which the turn brought head, body and end is written once. */
 static void defer(struct client *c)
 {
-    loop_defer(c->context->loop, &c->task);
+    loop_defer_last(c->context->loop, &c->task);
 }
 
 /* ------------------------------------------------------------------- ending */

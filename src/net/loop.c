@@ -23,6 +23,7 @@ struct loop {
     uv_check_t check;     /* tasks of I/O callbacks here: before the loop waits again */
     uv_idle_t busy;       /* active while tasks are left over, so that the loop does not wait */
     struct list tasks;
+    struct list last;       /* those that run when no other is left */
     bool running;           /* tasks */
     struct deadline **heap; /* 1-based; the earliest at 1 */
     size_t heap_count, heap_room;
@@ -39,12 +40,12 @@ struct loop {
 
 /* -------------------------------------------------------------------- tasks */
 
-/* Runs the tasks deferred so far; tasks that these defer come behind them. */
-static void run_pass(struct loop *l)
+/* Runs the tasks of this list deferred so far; tasks that these defer come behind them. */
+static void run_pass(struct list *tasks)
 {
     struct link end = {0}, *first;
-    list_push_back(&l->tasks, &end);
-    while ((first = list_first(&l->tasks)) != &end) {
+    list_push_back(tasks, &end);
+    while ((first = list_first(tasks)) != &end) {
         list_remove(first);
         struct task *t = container_of(first, struct task, link);
         t->run(t);
@@ -57,14 +58,21 @@ static void on_busy(uv_idle_t *handle)
     (void)handle; /* that it is active is enough */
 }
 
+static bool has_tasks(const struct loop *l)
+{
+    return l->tasks.count || l->last.count;
+}
+
+/* The last ones run before the turn ends, even if a chain of other tasks is cut off. */
 static void run_tasks(struct loop *l)
 {
     CHECK(!l->running);
     l->running = true;
-    for (int pass = 0; pass < PASSES_MOST && l->tasks.count; pass++)
-        run_pass(l);
+    for (int pass = 0; pass < PASSES_MOST && has_tasks(l); pass++)
+        run_pass(l->tasks.count ? &l->tasks : &l->last);
+    run_pass(&l->last);
     l->running = false;
-    if (l->tasks.count)
+    if (has_tasks(l))
         uv_idle_start(&l->busy, on_busy);
     else if (uv_is_active((uv_handle_t *)&l->busy))
         uv_idle_stop(&l->busy);
@@ -72,8 +80,8 @@ static void run_tasks(struct loop *l)
 
 static void run_all(struct loop *l)
 {
-    while (l->tasks.count)
-        run_pass(l);
+    while (has_tasks(l))
+        run_pass(l->tasks.count ? &l->tasks : &l->last);
 }
 
 static void on_prepare(uv_prepare_t *handle)
@@ -95,6 +103,12 @@ void loop_defer(struct loop *l, struct task *t)
 {
     if (t->link.on == NULL)
         list_push_back(&l->tasks, &t->link);
+}
+
+void loop_defer_last(struct loop *l, struct task *t)
+{
+    if (t->link.on == NULL)
+        list_push_back(&l->last, &t->link);
 }
 
 void task_forget(struct task *t)
@@ -318,6 +332,7 @@ struct loop *loop_new(void)
 {
     struct loop *l = NEW(struct loop);
     list_init(&l->tasks);
+    list_init(&l->last);
     CHECK(uv_loop_init(&l->uv) == 0);
     uv_timer_init(&l->uv, &l->timer);
     uv_prepare_init(&l->uv, &l->prepare);
@@ -361,7 +376,7 @@ void loop_run(struct loop *l)
         run_tasks(l);
         if (uv_run(&l->uv, UV_RUN_DEFAULT))
             break; /* stopped */
-    } while (list_first(&l->tasks) || uv_loop_alive(&l->uv));
+    } while (has_tasks(l) || uv_loop_alive(&l->uv));
 }
 
 void loop_turn(struct loop *l, bool wait)

@@ -77,6 +77,11 @@ void task_init(struct task *, void (*run)(struct task *));
 void loop_defer(struct loop *, struct task *); /* a second call changes nothing */
 void task_forget(struct task *);
 
+/* Likewise, but it runs once no other task is left; where a long chain of tasks is put off to
+ * the next turn, it runs before that. It is for writes: what the callbacks and tasks of a turn
+ * bring leaves in one. What it defers itself runs in the same turn, too. */
+void loop_defer_last(struct loop *, struct task *);
+
 /* A point in time at which `expired` is called, once, from the loop (never
  * from deadline_*()). Lives inside its owner; must be stopped before that is
  * freed, and is stopped at once: nothing is called after. */

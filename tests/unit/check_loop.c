@@ -187,6 +187,52 @@ START_TEST(test_freeing_runs_tasks)
 }
 END_TEST
 
+/* The last ones wait for all others, those that others defer as well; what they defer themselves
+ * runs in the same turn. */
+START_TEST(test_last_tasks)
+{
+    struct named_task a = named('a'), b = named('b'), c = named('c'), x = named('x'),
+                      y = named('y');
+    begin();
+    a.defer = &b.task;
+    x.defer = &c.task;
+    loop_defer_last(loop, &x.task);
+    loop_defer_last(loop, &y.task);
+    loop_defer_last(loop, &x.task); /* again: nothing more */
+    loop_defer(loop, &x.task);
+    loop_defer(loop, &a.task);
+    loop_turn(loop, false);
+    ck_assert_str_eq(trace, "abxyc");
+    loop_defer_last(loop, &x.task);
+    loop_defer_last(loop, &y.task);
+    task_forget(&x.task);
+    loop_turn(loop, false);
+    ck_assert_str_eq(trace, "abxycy");
+    loop_defer_last(loop, &x.task);
+    finish();
+    ck_assert_str_eq(trace, "abxycyx");
+}
+END_TEST
+
+/* A chain of tasks without end does not put them off to another turn. */
+START_TEST(test_last_behind_an_endless_chain)
+{
+    struct restless r = {0};
+    struct named_task x = named('x');
+    begin();
+    task_init(&r.task, run_again);
+    loop_defer(loop, &r.task);
+    loop_defer_last(loop, &x.task);
+    loop_turn(loop, false);
+    ck_assert_str_eq(trace, "x");
+    loop_defer_last(loop, &x.task);
+    loop_turn(loop, false);
+    ck_assert_str_eq(trace, "xx");
+    task_forget(&r.task);
+    finish();
+}
+END_TEST
+
 static void on_io(uv_async_t *handle)
 {
     note('i');
@@ -474,6 +520,8 @@ SUITE()
     LOOP(test_a_restless_task, 0, 2);
     TEST(test_a_chain_of_tasks);
     TEST(test_freeing_runs_tasks);
+    TEST(test_last_tasks);
+    TEST(test_last_behind_an_endless_chain);
     TEST(test_tasks_of_callbacks);
     TEST(test_deadline_order);
     TEST(test_deadline_moves);
