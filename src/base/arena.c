@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/spares.h"
+
 #define BLOCK_SIZE 4000
 #define ALIGN(n) (((n) + 15) & ~(size_t)15)
 
@@ -16,9 +18,13 @@ struct arena {
     struct block *newest;
 };
 
+/* Blocks of BLOCK_SIZE, which nearly all are. */
+static struct spares spares;
+
 static struct block *block_new(struct block *older, size_t size)
 {
-    struct block *b = must_malloc(sizeof *b + size);
+    size_t whole = sizeof(struct block) + size;
+    struct block *b = size == BLOCK_SIZE ? spares_take(&spares, whole) : must_malloc(whole);
     b->older = older;
     b->used = 0;
     b->size = size;
@@ -40,7 +46,10 @@ void arena_free(struct arena *a)
     struct block *older;
     for (struct block *b = a ? a->newest : NULL; b; b = older) {
         older = b->older;
-        free(b);
+        if (b->size == BLOCK_SIZE)
+            spares_give(&spares, b);
+        else
+            free(b);
     }
 }
 

@@ -3,6 +3,7 @@
 #include <llhttp.h>
 #include <string.h>
 
+#include "base/spares.h"
 #include "http/framing.h"
 #include "http/head.h"
 
@@ -31,6 +32,8 @@ struct request_parser {
     const struct request_parser_events *events;
     void *owner;
 };
+
+static struct spares spares;
 
 static void request_parser_enter(struct request_parser *p, enum request_parser_state to)
 {
@@ -305,7 +308,7 @@ struct request_parser *request_parser_new(const char *object, const struct reque
                                           struct request_ids *ids,
                                           const struct request_parser_events *events, void *owner)
 {
-    struct request_parser *p = NEW(struct request_parser);
+    struct request_parser *p = SPARES_NEW(&spares, struct request_parser);
     MAGIC_INIT(p, MAGIC);
     p->request.arena = arena_new();
     if (ids)
@@ -327,5 +330,5 @@ void request_parser_free(struct request_parser *p)
     MAGIC_CHECK(p, MAGIC);
     p->magic = 0;
     arena_free(p->request.arena);
-    free(p);
+    spares_give(&spares, p);
 }

@@ -3,6 +3,7 @@
 #include <llhttp.h>
 
 #include "base/rare.h"
+#include "base/spares.h"
 #include "base/state.h"
 #include "http/framing.h"
 #include "http/h1_write.h"
@@ -67,6 +68,8 @@ struct h1_exchange {
     struct task free_later;
 };
 
+static struct spares spares;
+
 static struct h1_exchange *self(struct exchange *x)
 {
     struct h1_exchange *h = container_of(x, struct h1_exchange, base);
@@ -79,7 +82,7 @@ static void free_now(struct task *t)
     struct h1_exchange *h = container_of(t, struct h1_exchange, free_later);
     arena_free(h->arena);
     h->magic = 0;
-    free(h);
+    spares_give(&spares, h);
 }
 
 static void enter_request(struct h1_exchange *h, enum h1_request_state to)
@@ -441,7 +444,7 @@ struct h1_exchange *h1_exchange_new(struct loop *l, struct stream *s,
                                             .resume = resume_reading,
                                             .cancel = cancel,
                                             .sent = sent_now};
-    struct h1_exchange *h = NEW(struct h1_exchange);
+    struct h1_exchange *h = SPARES_NEW(&spares, struct h1_exchange);
     h->magic = MAGIC;
     h->base.ops = &ops;
     h->loop = l;

@@ -1,6 +1,7 @@
 #include "protocol/h2_exchange.h"
 
 #include "base/buf.h"
+#include "base/spares.h"
 #include "base/state.h"
 #include "http/framing.h"
 #include "http/head.h"
@@ -81,6 +82,8 @@ struct h2_exchange {
     struct task free_later;
 };
 
+static struct spares spares;
+
 static struct h2_exchange *self(struct exchange *x)
 {
     struct h2_exchange *h = container_of(x, struct h2_exchange, base);
@@ -95,7 +98,7 @@ static void free_now(struct task *t)
     buf_clear(&h->out);
     buf_clear(&h->held);
     h->magic = 0;
-    free(h);
+    spares_give(&spares, h);
 }
 
 static void enter_request(struct h2_exchange *h, enum h2_request_state to)
@@ -567,7 +570,7 @@ struct h2_exchange *h2_exchange_new(struct loop *l, const struct h2_exchange_eve
                                             .cancel = cancel,
                                             .sent = sent_now,
                                             .expire = expire};
-    struct h2_exchange *h = NEW(struct h2_exchange);
+    struct h2_exchange *h = SPARES_NEW(&spares, struct h2_exchange);
     h->magic = MAGIC;
     h->base.ops = &ops;
     h->loop = l;

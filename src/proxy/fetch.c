@@ -34,6 +34,7 @@
 
 #include "base/log.h"
 #include "base/rare.h"
+#include "base/spares.h"
 #include "proxy/attempt.h"
 #include "proxy/tunnel.h"
 #include "upstream/dedicated.h"
@@ -71,6 +72,8 @@ struct fetch {
     struct task start;        /* invites the body; later, of a body that streams, goes on */
     struct task free_later;
 };
+
+static struct spares spares;
 
 static struct fetch *self(void *owner)
 {
@@ -112,7 +115,7 @@ static void free_now(struct task *task)
     upload_free(&f->upload);
     free(f->dedicated);
     f->magic = 0;
-    free(f);
+    spares_give(&spares, f);
 }
 
 static void close_its_own(struct fetch *f)
@@ -534,7 +537,7 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
                                             .sent = sent,
                                             .patience = patience,
                                             .progress = progress};
-    struct fetch *f = NEW(struct fetch);
+    struct fetch *f = SPARES_NEW(&spares, struct fetch);
     f->base = (struct exchange){&ops, events, owner};
     MAGIC_INIT(f, MAGIC);
     f->order = *o;

@@ -1,6 +1,7 @@
 #include "proxy/transaction.h"
 
 #include "base/log.h"
+#include "base/spares.h"
 #include "base/state.h"
 #include "cache/coalescer.h"
 #include "http/reply.h"
@@ -49,6 +50,8 @@ struct transaction {
     struct task free_later;
 };
 
+static struct spares spares;
+
 static struct transaction *self(struct exchange *x)
 {
     struct transaction *t = container_of(x, struct transaction, base);
@@ -69,7 +72,7 @@ static void free_now(struct task *task)
     config_unref(t->order.config);
     arena_free(t->arena);
     t->magic = 0;
-    free(t);
+    spares_give(&spares, t);
 }
 
 static void let_go(struct transaction *t)
@@ -570,7 +573,7 @@ struct exchange *transaction_open(const struct transaction_order *o,
                                             .refuse = refuse,
                                             .leave = leave,
                                             .patience = patience};
-    struct transaction *t = NEW(struct transaction);
+    struct transaction *t = SPARES_NEW(&spares, struct transaction);
     t->base = (struct exchange){&ops, events, owner};
     t->magic = MAGIC;
     t->order = *o;

@@ -1,0 +1,26 @@
+/* Blocks of one size that were given back and are kept for the next that is taken, so that a
+ * steady load asks the allocator for nothing: it serves small blocks fast only as long as few
+ * are given back at once. One list for each type, owned by the module that defines it; it keeps
+ * a bounded number of blocks and has no states. For the loop's thread only. */
+#pragma once
+
+#include "base/alloc.h"
+
+#define SPARES_MAX 64 /* blocks that a list keeps */
+
+struct spares {
+    struct spare *first;
+    unsigned count;
+};
+
+/* `size` bytes, the same for every call with this list; not zeroed. Aborts when memory is
+ * out. */
+void *spares_take(struct spares *, size_t size) __attribute__((returns_nonnull));
+
+/* Gives a block back that spares_take() returned. */
+void spares_give(struct spares *, void *block);
+
+/* A zeroed object, to be given back with spares_give(). */
+void *spares_zeroed(struct spares *, size_t size) __attribute__((returns_nonnull));
+
+#define SPARES_NEW(spares, type) ((type *)spares_zeroed(spares, sizeof(type)))
