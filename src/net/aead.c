@@ -44,8 +44,18 @@ static struct {
 } stock;
 
 static bool fast;
-static unsigned calls; /* of the functions below by mbedTLS; wraps */
+
+/* Are the functions below called by mbedTLS? Counted only while passes() looks, before there
+ * is a second thread: later the loop and the worker call them at the same time. */
+static bool looks;
+static unsigned calls;
 static char words[80] = "AES-GCM by mbedTLS (libgcrypt was not tried)";
+
+static void note_call(void)
+{
+    if (looks)
+        calls++;
+}
 
 /* dlsym() returns data pointers; POSIX makes them the same. Runs before main(), since a
  * library's own initialization may use GCM. */
@@ -131,7 +141,7 @@ static int take_tag(struct gcm *g, unsigned char *tag, size_t len)
 
 void mbedtls_gcm_init(mbedtls_gcm_context *ctx)
 {
-    calls++;
+    note_call();
     if (!fast)
         stock.init(ctx);
     else
@@ -141,7 +151,7 @@ void mbedtls_gcm_init(mbedtls_gcm_context *ctx)
 int mbedtls_gcm_setkey(mbedtls_gcm_context *ctx, mbedtls_cipher_id_t cipher,
                        const unsigned char *key, unsigned int keybits)
 {
-    calls++;
+    note_call();
     if (!fast)
         return stock.setkey(ctx, cipher, key, keybits);
     if (cipher != MBEDTLS_CIPHER_ID_AES) /* no cipher suite of tls_context uses another one */
@@ -151,7 +161,7 @@ int mbedtls_gcm_setkey(mbedtls_gcm_context *ctx, mbedtls_cipher_id_t cipher,
 
 int mbedtls_gcm_starts(mbedtls_gcm_context *ctx, int mode, const unsigned char *iv, size_t iv_len)
 {
-    calls++;
+    note_call();
     if (!fast)
         return stock.starts(ctx, mode, iv, iv_len);
     return begin(gcm_of(ctx), mode == MBEDTLS_GCM_DECRYPT, iv, iv_len);
@@ -159,7 +169,7 @@ int mbedtls_gcm_starts(mbedtls_gcm_context *ctx, int mode, const unsigned char *
 
 int mbedtls_gcm_update_ad(mbedtls_gcm_context *ctx, const unsigned char *add, size_t add_len)
 {
-    calls++;
+    note_call();
     if (!fast)
         return stock.update_ad(ctx, add, add_len);
     return add_data(gcm_of(ctx), add, add_len);
@@ -168,7 +178,7 @@ int mbedtls_gcm_update_ad(mbedtls_gcm_context *ctx, const unsigned char *add, si
 int mbedtls_gcm_update(mbedtls_gcm_context *ctx, const unsigned char *input, size_t input_length,
                        unsigned char *output, size_t output_size, size_t *output_length)
 {
-    calls++;
+    note_call();
     if (!fast)
         return stock.update(ctx, input, input_length, output, output_size, output_length);
     if (output_size < input_length)
@@ -180,7 +190,7 @@ int mbedtls_gcm_update(mbedtls_gcm_context *ctx, const unsigned char *input, siz
 int mbedtls_gcm_finish(mbedtls_gcm_context *ctx, unsigned char *output, size_t output_size,
                        size_t *output_length, unsigned char *tag, size_t tag_len)
 {
-    calls++;
+    note_call();
     if (!fast)
         return stock.finish(ctx, output, output_size, output_length, tag, tag_len);
     *output_length = 0;
@@ -192,7 +202,7 @@ int mbedtls_gcm_crypt_and_tag(mbedtls_gcm_context *ctx, int mode, size_t length,
                               size_t add_len, const unsigned char *input, unsigned char *output,
                               size_t tag_len, unsigned char *tag)
 {
-    calls++;
+    note_call();
     if (!fast)
         return stock.crypt_and_tag(ctx, mode, length, iv, iv_len, add, add_len, input, output,
                                    tag_len, tag);
@@ -209,7 +219,7 @@ int mbedtls_gcm_auth_decrypt(mbedtls_gcm_context *ctx, size_t length, const unsi
                              const unsigned char *tag, size_t tag_len, const unsigned char *input,
                              unsigned char *output)
 {
-    calls++;
+    note_call();
     if (!fast)
         return stock.auth_decrypt(ctx, length, iv, iv_len, add, add_len, tag, tag_len, input,
                                   output);
@@ -228,7 +238,7 @@ int mbedtls_gcm_auth_decrypt(mbedtls_gcm_context *ctx, size_t length, const unsi
 
 void mbedtls_gcm_free(mbedtls_gcm_context *ctx)
 {
-    calls++;
+    note_call();
     if (ctx == NULL)
         return;
     if (!fast) {
@@ -271,7 +281,8 @@ static const struct known {
      "\x76\xfc\x6e\xce\x0f\x4e\x17\x68\xcd\xdf\x88\x53\xbb\x2d\x55\x1b"},
 };
 
-/* Encrypts and decrypts through mbedTLS's cipher layer, as its TLS does: `calls` must grow. */
+/* Encrypts and decrypts through mbedTLS's cipher layer, as its TLS does, and sees that this calls the
+ * functions above. */
 static bool passes(const struct known *k)
 {
     mbedtls_cipher_context_t c;
@@ -279,7 +290,8 @@ static bool passes(const struct known *k)
         k->bits == 128 ? MBEDTLS_CIPHER_AES_128_GCM : MBEDTLS_CIPHER_AES_256_GCM;
     unsigned char buffer[PLAIN_LEN + TAG_LEN], back[PLAIN_LEN], spoilt[sizeof buffer];
     size_t len = 0, again = 0;
-    unsigned before = calls;
+    looks = true;
+    calls = 0;
     mbedtls_cipher_init(&c);
     bool good = mbedtls_cipher_setup(&c, mbedtls_cipher_info_from_type(type)) == 0 &&
                 mbedtls_cipher_setkey(&c, known_key, (int)k->bits, MBEDTLS_ENCRYPT) == 0;
@@ -301,7 +313,8 @@ static bool passes(const struct known *k)
                                            sizeof known_add - 1, spoilt, sizeof spoilt, back,
                                            sizeof back, &again, TAG_LEN) != 0;
     mbedtls_cipher_free(&c);
-    return good && calls != before;
+    looks = false;
+    return good && calls > 0;
 }
 
 void aead_prepare(void)
