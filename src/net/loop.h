@@ -77,9 +77,9 @@ void task_init(struct task *, void (*run)(struct task *));
 void loop_defer(struct loop *, struct task *); /* a second call changes nothing */
 void task_forget(struct task *);
 
-/* Likewise, but it runs once no other task is left; where a long chain of tasks is put off to
- * the next turn, it runs before that. It is for writes: what the callbacks and tasks of a turn
- * bring leaves in one. What it defers itself runs in the same turn, too. */
+/* Likewise, but it runs once no other task is left, or before the rest of a chain that is put
+ * off to the next turn: always in this one. It is for writes: what the callbacks and tasks of a
+ * turn bring leaves at once. Tasks that it defers run as others do. */
 void loop_defer_last(struct loop *, struct task *);
 
 /* A point in time at which `expired` is called, once, from the loop (never

@@ -16,7 +16,8 @@ static struct exchange *open_on_line(void *self, const struct request *from,
                                      void *owner)
 {
     (void)self, (void)by;
-    struct conn_request r = request("GET", from->framing, from->length);
+    static struct conn_request r;
+    r = request("GET", from->framing, from->length);
     r.method = from->method;
     r.id = &from->id;
     return conn_open(conn, &r, events, owner);
