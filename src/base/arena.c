@@ -18,8 +18,9 @@ struct arena {
     struct block *newest;
 };
 
-/* Blocks of BLOCK_SIZE, which nearly all are. */
-static struct spares spares;
+/* Blocks of BLOCK_SIZE, which nearly all are. One list for each thread, because a reload reads
+ * its configuration into arenas on the worker, while the loop serves requests from others. */
+static _Thread_local struct spares spares;
 
 static struct block *block_new(struct block *older, size_t size)
 {

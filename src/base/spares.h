@@ -1,7 +1,8 @@
 /* Blocks of one size that were given back and are kept for the next that is taken, so that a
  * steady load asks the allocator for nothing: it serves small blocks fast only as long as few
  * are given back at once. One list for each type, owned by the module that defines it; it keeps
- * a bounded number of blocks and has no states. For the loop's thread only. */
+ * a bounded number of blocks and has no states. A list is for one thread only: where blocks are
+ * taken or given back by others too, it is _Thread_local. */
 #pragma once
 
 #include "base/alloc.h"

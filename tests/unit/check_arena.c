@@ -1,6 +1,8 @@
 /* Pieces of one arena: aligned, apart from each other, growing. */
 #include "base/arena.h"
 
+#include <pthread.h>
+
 #include "suite.h"
 
 START_TEST(pieces_are_zeroed_and_aligned)
@@ -82,6 +84,28 @@ START_TEST(copies_end_in_nul)
 }
 END_TEST
 
+static void *make_arena(void *made)
+{
+    struct arena **a = made;
+    *a = arena_new();
+    return NULL;
+}
+
+/* A reload makes arenas on the worker while the loop frees others: a block that one thread
+ * keeps for its next arena is never given to another thread. */
+START_TEST(kept_blocks_stay_with_their_thread)
+{
+    struct arena *first = arena_new(), *other = NULL;
+    pthread_t thread;
+    arena_free(first);
+    ck_assert_int_eq(pthread_create(&thread, NULL, make_arena, &other), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+    ck_assert_ptr_nonnull(other);
+    ck_assert((uintptr_t)other != (uintptr_t)first);
+    arena_free(other);
+}
+END_TEST
+
 SUITE()
 {
     TEST(pieces_are_zeroed_and_aligned);
@@ -89,4 +113,5 @@ SUITE()
     TEST(last_piece_grows_in_place);
     TEST(growth_keeps_what_was_written);
     TEST(copies_end_in_nul);
+    TEST(kept_blocks_stay_with_their_thread);
 }
