@@ -46,8 +46,8 @@ void *must_malloc(size_t size)
     return p;
 }
 
-/* glibc's malloc() takes small blocks from a cache of the thread, its calloc() does not: for
- * most of what a request allocates, malloc() and memset() are several times faster. */
+/* glibc's malloc() takes small blocks from a per-thread cache, but its calloc() does not. For most
+ * of what a request allocates, malloc() and memset() are several times faster. */
 static void *calloc_small(size_t size)
 {
     void *p = must_malloc(size);

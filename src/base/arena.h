@@ -10,17 +10,17 @@ struct arena;
 
 struct arena *arena_new(void);
 
-/* Frees the arena and all that came from it. NULL is fine. */
+/* Frees the arena and everything allocated from it. NULL is allowed. */
 void arena_free(struct arena *);
 
-/* The bytes it takes, those not handed out yet included. */
+/* The bytes that the arena occupies, including those not handed out yet. */
 size_t arena_size(const struct arena *);
 
 /* `size` zeroed bytes, aligned for any type. Aborts when memory is out. */
 void *arena_alloc(struct arena *, size_t size) __attribute__((returns_nonnull));
 
-/* Makes a piece of `old_size` bytes `size` long, in place where it is the last
- * one. Returns where it is now; what is new is not zeroed. */
+/* Resizes a piece of `old_size` bytes to `size` bytes, in place if it is the last one. Returns its
+ * new address; the added bytes are not zeroed. */
 void *arena_grow(struct arena *, void *piece, size_t old_size, size_t size)
     __attribute__((returns_nonnull));
 

@@ -17,7 +17,7 @@ static struct buf_chunk *chunk_add(struct buf *b, size_t wanted)
 {
     size_t room = wanted < CHUNK_MIN ? CHUNK_MIN : wanted > CHUNK_MAX ? CHUNK_MAX : wanted;
     if (b->size && room < 16000)
-        room = 16000; /* it grows: fewer, larger chunks */
+        room = 16000; /* it is growing: use fewer, larger chunks */
     struct buf_chunk *c = must_malloc(sizeof *c + room);
     *c = (struct buf_chunk){.room = room};
     if (b->last)

@@ -1,6 +1,6 @@
 /* A queue of bytes: appended at the back, taken from the front, with a high and a low mark for
- * back-pressure. Embedded in its owner; begins zeroed. It is empty (then it uses no memory, so
- * that idle connections cost nothing) or holds bytes. */
+ * back-pressure. Embedded in its owner; initialize it to zeros. It is empty (then it uses no
+ * memory, so that idle connections cost nothing) or holds bytes. */
 #pragma once
 
 #include "base/check.h"
@@ -12,14 +12,14 @@ struct buf {
     size_t size; /* bytes held */
 };
 
-/* Copies `len` bytes to the back. */
+/* Appends a copy of `len` bytes. */
 void buf_append(struct buf *, const void *data, size_t len);
 
-/* The contiguous run at the front (borrowed until the next call); its length,
- * 0 when empty. */
+/* Points to the contiguous bytes at the front (borrowed until the next call) and returns their
+ * number; 0 when the queue is empty. */
 size_t buf_front(const struct buf *, const char **data);
 
-/* Forgets the first `len` bytes (at most `size`). */
+/* Discards the first `len` bytes (at most `size`). */
 void buf_consume(struct buf *, size_t len);
 
 /* Frees everything held. */

@@ -7,7 +7,7 @@
 
 #define SPARE_MOST 64
 
-static size_t allowed; /* 0: not asked yet */
+static size_t allowed; /* 0: not queried yet */
 
 static size_t limit_now(void)
 {
@@ -23,7 +23,7 @@ size_t descriptors_raise(size_t wanted)
     allowed = 0;
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted) {
         limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-        (void)setrlimit(RLIMIT_NOFILE, &limit); /* what it is now is asked for below */
+        (void)setrlimit(RLIMIT_NOFILE, &limit); /* the limit now in force is queried below */
     }
     return limit_now();
 }

@@ -1,4 +1,4 @@
-/* Milliseconds in the words of the configuration: "600ms", "9s", "10m", "1h". A pure function,
+/* Milliseconds in the notation of the configuration: "600ms", "9s", "10m", "1h". A pure function,
  * without owner or state. */
 #pragma once
 

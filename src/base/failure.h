@@ -17,11 +17,11 @@ enum sent { SENT_NO, SENT_PARTIAL, SENT_YES };
 struct verdict {
     enum failure error;
     enum sent sent;
-    bool answered; /* a byte of the origin's response had come */
+    bool answered; /* a byte of the origin's response had arrived */
     bool undone;   /* it had been sent, and the origin guarantees that it was not processed */
-    int status;    /* of trunkline's answer; 0: the error's usual one */
+    int status;    /* status of trunkline's response; 0: the error's usual one */
     unsigned retry_after; /* seconds for Retry-After; 0: none */
-    char detail[200];     /* for people; contains no secret */
+    char detail[200];     /* for humans; contains no secret */
 };
 
 /* "connection_refused"; 502; "partial". */
@@ -29,8 +29,8 @@ const char *failure_name(enum failure);
 int failure_status(enum failure);
 const char *sent_name(enum sent);
 
-/* A verdict with printf-like detail (cut at its size). */
+/* A verdict with printf-like detail (truncated to the size of its field). */
 struct verdict verdict_make(enum failure, enum sent, const char *format, ...) PRINTF_LIKE(3, 4);
 
-/* The status of trunkline's answer. */
+/* The status of trunkline's response. */
 int verdict_status(const struct verdict *);

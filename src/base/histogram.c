@@ -22,7 +22,7 @@ static size_t bucket_of(uint64_t us)
     return (size_t)shift * STEPS + (us >> shift);
 }
 
-/* The greatest value that falls into it. */
+/* The greatest value that falls into the bucket. */
 static uint64_t bucket_end(size_t bucket)
 {
     if (bucket < 2 * STEPS)

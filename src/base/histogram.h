@@ -1,6 +1,7 @@
 /* Durations counted in buckets of constant relative width (under 2 %, like an HDR histogram), from
- * 1 µs to an hour, so that percentiles are right at both ends. Embedded in its owner; begins
- * zeroed, and is empty until the first value. It never shrinks and never forgets. */
+ * 1 µs to an hour, so that percentiles are accurate at both ends. Embedded in its owner; initialize
+ * it to zeros; it is empty until the first value. It never shrinks, and no value is ever
+ * dropped. */
 #pragma once
 
 #include "base/check.h"
@@ -21,7 +22,7 @@ uint64_t histogram_percentile(const struct histogram *, double share);
 void histogram_cumulate(const struct histogram *, const uint64_t *bounds_us, uint64_t *counts,
                         size_t count);
 
-/* Adds all values of another one. */
+/* Adds all values of another histogram. */
 void histogram_add_all(struct histogram *, const struct histogram *from);
 
 void histogram_clear(struct histogram *); /* empties it, keeps the memory */

@@ -45,7 +45,7 @@ static inline void list_push_front(struct list *l, struct link *n)
     list_insert_(l, l->head.next, n);
 }
 
-/* Takes `n` off the list that it is on, if any. */
+/* Removes `n` from the list that it is on, if any. */
 static inline void list_remove(struct link *n)
 {
     if (n->on == NULL)

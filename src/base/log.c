@@ -14,7 +14,7 @@
 
 enum log_level log_threshold = LOG_LEVEL_INFO;
 static bool for_journal;
-static atomic_ulong lost;                    /* lines, since one was written */
+static atomic_ulong lost;                    /* lines dropped since one was last written */
 static const struct log_clock *clock_in_use; /* NULL: the system's */
 
 void log_set_level(enum log_level level)
@@ -60,16 +60,16 @@ void log_for_journal(void)
                   fstat(STDERR_FILENO, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-/* A terminal that is stopped, or a pipe whose reader sleeps, must not stop the loop. If there is
- * room at all, there is room for a line (pipe(7): PIPE_BUF). */
+/* A stopped terminal, or a pipe whose reader is not reading, must not block the loop. If a pipe is
+ * writable at all, it has room for a whole line (pipe(7): PIPE_BUF). */
 static bool takes_a_line(void)
 {
     struct pollfd out = {.fd = STDERR_FILENO, .events = POLLOUT};
     return poll(&out, 1, 0) != 0;
 }
 
-/* What a line begins with: its priority for the journal, which has the time; else
- * the time. */
+/* The prefix of a line: for the journal, which adds the time itself, the priority; otherwise the
+ * time. */
 static const char *beginning(enum log_level level, char time[TIMESTAMP_SIZE])
 {
     static const char *const priorities[] = {"<3>", "<4>", "<6>", "<7>"};

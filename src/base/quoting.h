@@ -1,7 +1,7 @@
-/* Bytes of any origin in double quotes, as in JSON (RFC 8259 7) or as in Go's logfmt. A pure
- * function, without owner or state. Whatever the bytes are, the result is one line of ASCII and
- * ends where it should: quotes and backslashes are escaped, control characters and bytes beyond
- * ASCII become numbers, each byte by itself. */
+/* Arbitrary bytes in double quotes, as in JSON (RFC 8259 7) or as in Go's logfmt. A pure function,
+ * without owner or state. Whatever the bytes are, the result is one line of ASCII and cannot be
+ * terminated early: quotes and backslashes are escaped, control characters and bytes beyond ASCII
+ * become numbers, each byte by itself. */
 #pragma once
 
 #include "base/text.h"
@@ -9,7 +9,7 @@
 /* Appends `s` in quotes; with `json` numbers read \u00e9, else \xe9. */
 void quote_add(struct text *, struct span s, bool json);
 
-/* Is it a byte that needs no escape? */
+/* Returns true if the byte needs no escape. */
 static inline bool quote_is_plain(char c)
 {
     return c != '"' && c != '\\' && c >= 0x20 && c < 0x7f;

@@ -1,18 +1,18 @@
-/* Counts rare but legal branches, so that what happens in the field is known: `GET
- * /stats?rare` and `trunkline stats --rare` tell them. Owned by nobody: one set of counts
- * per process, from 0 at its start. Stateless otherwise; every thread may count. */
+/* Counts rare but legal branches, so that one can see which of them occur in production: `GET
+ * /stats?rare` and `trunkline stats --rare` show the counts. There is one set of counts per
+ * process, without an owner; it starts at 0 and has no other state. Any thread may count. */
 #pragma once
 
 #include "base/check.h"
 
-/* RARE_DNS_STALE and so on: rare.def has them, and what they mean. */
+/* RARE_DNS_STALE and so on: rare.def lists them with their meanings. */
 enum rare {
 #define RARE(constant, name, place, meaning) RARE_##constant,
 #include "base/rare.def"
     RARE_COUNT
 };
 
-/* The branch was taken once more. Cheap: one addition. */
+/* Counts one more use of the branch. Cheap: one addition. */
 void rare_note(enum rare);
 
 uint64_t rare_count(enum rare);

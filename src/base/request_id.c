@@ -17,7 +17,8 @@ void request_ids_init(struct request_ids *ids, uint64_t wall_ms, uint32_t random
     memcpy(ids->last.text + REQUEST_LIFE_SIZE - 1, "-0", 2);
 }
 
-/* In the text itself, since each request pays for it: one digit, mostly. */
+/* Increments the decimal text in place, since this runs once per request: usually only one digit
+ * changes. */
 static void count_up(struct request_ids *ids)
 {
     char *digits = ids->last.text + REQUEST_LIFE_SIZE;

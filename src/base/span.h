@@ -43,7 +43,7 @@ static inline bool span_starts_nocase(struct span s, struct span prefix)
     return s.len >= prefix.len && strncasecmp(s.at, prefix.at, prefix.len) == 0;
 }
 
-/* What is left from `from` on (empty past the end). */
+/* The rest of the span from offset `from` on (empty past the end). */
 static inline struct span span_from(struct span s, size_t from)
 {
     return from >= s.len ? (struct span){s.at + s.len, 0}
@@ -55,7 +55,7 @@ static inline struct span span_first(struct span s, size_t len)
     return (struct span){s.at, len < s.len ? len : s.len};
 }
 
-/* Where `c` is first found, or s.len. */
+/* The offset of the first `c`, or s.len. */
 static inline size_t span_find(struct span s, char c)
 {
     const char *p = s.len ? memchr(s.at, c, s.len) : NULL;
@@ -72,8 +72,8 @@ static inline struct span span_trim(struct span s)
     return s;
 }
 
-/* Cuts the next element off a comma-separated list (RFC 9110 5.6.1): returns
- * false at the end; empty elements are passed over, white space is trimmed. */
+/* Takes the next element off a comma-separated list (RFC 9110 5.6.1). Returns false at the end;
+ * empty elements are skipped, white space is trimmed. */
 static inline bool span_next_element(struct span *rest, struct span *element)
 {
     while (rest->len) {
@@ -86,7 +86,7 @@ static inline bool span_next_element(struct span *rest, struct span *element)
     return false;
 }
 
-/* Does a comma-separated list hold this token, in any case? */
+/* Returns true if a comma-separated list contains this token, ignoring case. */
 static inline bool span_lists(struct span list, struct span token)
 {
     struct span element;

@@ -1,41 +1,31 @@
-/* States: an enum with names, a table of legal edges, and one way to change.
- * A type with states owns its state variable; its one transition function is the
- * only code that writes it. Compiled away to a bit test and a store where nothing
- * is traced; no allocation, no registration.
+/* States: an enum with names, a table of legal edges, and one way to change. A type with states
+ * owns its state variable; its one transition function is the only code that writes it. Compiled
+ * away to a bit test and a store where nothing is traced; no allocation, no registration.
  *
- * A type lists its states once, each with its name and the states it may go to
- * (0: none, it is final). An object starts in the first, which is 0:
+ * A type lists its states once, each with its name and the states it may go to (0: none, it is
+ * final). An object starts in the first, which is 0:
  *
- *     #define FETCH_STATES(S)                                               \
- *         S(FETCH_QUEUED, "queued", TO(FETCH_GATED) | TO(FETCH_ENDED))      \
- *         S(FETCH_GATED, "gated", TO(FETCH_RUNNING) | TO(FETCH_ENDED))      \
- *         S(FETCH_RUNNING, "running", TO(FETCH_QUEUED) | TO(FETCH_ENDED))   \
- *         S(FETCH_ENDED, "ended", 0)
- *     STATE_TYPE(fetch, FETCH_STATES)
+ * #define FETCH_STATES(S)                                               \ S(FETCH_QUEUED, "queued",
+ * TO(FETCH_GATED) | TO(FETCH_ENDED))      \ S(FETCH_GATED, "gated", TO(FETCH_RUNNING) |
+ * TO(FETCH_ENDED))      \ S(FETCH_RUNNING, "running", TO(FETCH_QUEUED) | TO(FETCH_ENDED))   \
+ * S(FETCH_ENDED, "ended", 0) STATE_TYPE(fetch, FETCH_STATES)
  *
- *     struct fetch {
- *         enum fetch_state state;
- *         ...
- *     };
+ * struct fetch { enum fetch_state state; ... };
  *
- *     static void fetch_enter(struct fetch *f, enum fetch_state to)
- *     {
- *         STATE_ENTER(fetch, &f->state, to, f->upstream, f->line);
- *         (what is to be done on entry)
- *     }
+ * static void fetch_enter(struct fetch *f, enum fetch_state to) { STATE_ENTER(fetch, &f->state, to,
+ * f->upstream, f->line); (what is to be done on entry) }
  *
- *     fetch_enter(f, FETCH_GATED);
- *     json_string(fetch_state_name(f->state));
+ * fetch_enter(f, FETCH_GATED); json_string(fetch_state_name(f->state));
  *
- * At log_level debug each change is one line, about `object` as in log.h, in one
- * format for all types:
+ * At log_level debug each change is one line, about `object` as in log.h, in one format for all
+ * types:
  *
- *     debug binance: fetch: queued -> gated line=17
- *     debug binance: fetch: queued -> gated id=06f3k9d2q4ab-17
+ * debug binance: fetch: queued -> gated line=17 debug binance: fetch: queued -> gated
+ * id=06f3k9d2q4ab-17
  *
- * To stay in a state is no change: enter a state again only if the table has that
- * edge. An illegal edge is a bug, and aborts as CHECK() does, naming both states.
- * STATE_TYPE() stands in a header where others read the state, else in the .c file. */
+ * Staying in a state is not a change: enter a state again only if the table has that edge. An
+ * illegal edge is a bug, and aborts as CHECK() does, naming both states. STATE_TYPE() belongs in a
+ * header if other files read the state, otherwise in the .c file. */
 #pragma once
 
 #include "base/check.h"

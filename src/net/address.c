@@ -17,7 +17,7 @@ static struct sockaddr_in6 *as_v6(struct sockaddr_storage *a)
     return (struct sockaddr_in6 *)(void *)a;
 }
 
-/* "[::1]" without its brackets; false if it does not fit any literal. */
+/* "[::1]" without its brackets; false if it is too long for any literal. */
 static bool unbracket(const char *host, char *out, size_t size)
 {
     size_t len = strlen(host);
@@ -125,7 +125,7 @@ bool addresses_have(const struct dns_addresses *list, const struct sockaddr *add
     return false;
 }
 
-/* The next one from `from` on that is IPv6, or is not. */
+/* The index of the next address, from `from` on, that is (or is not) IPv6. */
 static size_t next_of(const struct dns_addresses *list, size_t from, bool v6)
 {
     while (from < list->count && (list->at[from].ss_family == AF_INET6) != v6)

@@ -1,5 +1,5 @@
 /* Socket addresses as values: literals, comparison, names, the order in which they are dialled.
- * Pure functions, without owner or state; a list belongs to whatever filled it. */
+ * Pure functions, without owner or state; a list belongs to the code that filled it. */
 #pragma once
 
 #include <netinet/in.h>
@@ -23,8 +23,8 @@ bool address_localhost(const char *name, struct sockaddr_storage out[2]);
 /* The IP address alone, without brackets or port: "::1". "" of any other family. */
 void address_literal(const struct sockaddr *, char text[INET6_ADDRSTRLEN]);
 
-/* An IPv4 address that an IPv6 socket reports in mapped form (RFC 4291 2.5.5.2), written
- * to `to` as what it is; any other address is returned as given. */
+/* An IPv4 address that an IPv6 socket reports in mapped form (RFC 4291 2.5.5.2), written to `to` as
+ * a plain IPv4 address; any other address is returned as given. */
 const struct sockaddr *address_unmap(const struct sockaddr *, struct sockaddr_in *to);
 
 /* Same family and same IP address; ports are ignored. */
@@ -35,7 +35,7 @@ void address_set_port(struct sockaddr_storage *, uint16_t port);
 #define ADDRESS_TEXT 128
 void address_format(const struct sockaddr_storage *, char text[ADDRESS_TEXT]);
 
-/* Is `addr` among them? */
+/* Returns true if `addr` is in the list. */
 bool addresses_have(const struct dns_addresses *, const struct sockaddr *addr);
 
 /* Alternates the families, IPv6 first; the order within a family stays (RFC 8305 4). */

@@ -16,8 +16,8 @@
 #define MAGIC 0x67636d31
 #define TAG_LEN 16
 
-/* What a mbedtls_gcm_context holds while libgcrypt does the work. mbedTLS owns the memory,
- * and never looks into it: only its GCM functions do, and they are these. */
+/* What a mbedtls_gcm_context holds while libgcrypt does the work. mbedTLS owns the memory but never
+ * looks inside it: only the GCM functions do, and this file replaces them. */
 struct gcm {
     unsigned magic; /* 0: initialized, without a key */
     bool decrypts;  /* in a piecewise operation */
@@ -45,8 +45,9 @@ static struct {
 
 static bool fast;
 
-/* Are the functions below called by mbedTLS? Counted only while passes() looks, before there
- * is a second thread: later the loop and the worker call them at the same time. */
+/* Counts the calls of the functions below by mbedTLS, but only while passes() checks that there are
+ * any, before a second thread exists: later the loop and the worker call these functions at the
+ * same time. */
 static bool looks;
 static unsigned calls;
 static char words[80] = "AES-GCM by mbedTLS (libgcrypt was not tried)";
@@ -213,7 +214,7 @@ int mbedtls_gcm_crypt_and_tag(mbedtls_gcm_context *ctx, int mode, size_t length,
     return error ? error : take_tag(g, tag, tag_len);
 }
 
-/* Whatever is wrong, no byte that was not authenticated is left in the output. */
+/* Whatever the error, no unauthenticated byte is left in the output. */
 int mbedtls_gcm_auth_decrypt(mbedtls_gcm_context *ctx, size_t length, const unsigned char *iv,
                              size_t iv_len, const unsigned char *add, size_t add_len,
                              const unsigned char *tag, size_t tag_len, const unsigned char *input,

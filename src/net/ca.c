@@ -17,7 +17,9 @@
 #define HOUR (time_t)3600
 #define DAY (24 * HOUR)
 
-#define CA_DAYS 1826 /* its key is on a disk; and each client must be configured with the next CA */
+/* A compromise between the risk of keeping a key on disk and the work of configuring each client
+ * with the next CA. */
+#define CA_DAYS 1826
 #define LEAF_DAYS 7
 #define RENEW_DAYS 5 /* a client's clock may be days ahead */
 #define EARLIER HOUR /* or behind */
@@ -41,7 +43,7 @@ struct ca {
 
 /* -------------------------------------------------------------------- making */
 
-/* No two CAs have the same name, since clients look up an issuer by it. */
+/* Each CA has a different name, since clients look up an issuer by its name. */
 static int make_names(char *anchor, char *issuer, size_t size)
 {
     unsigned char mark[4];
@@ -62,7 +64,7 @@ static int add_pem(const struct text *der, struct text *pem)
                                          (const unsigned char *)der->at, der->len,
                                          (unsigned char *)to, room, &len);
     if (error == 0)
-        text_added(pem, len - 1); /* it counts the NUL */
+        text_added(pem, len - 1); /* the length includes the NUL */
     return error;
 }
 
@@ -110,7 +112,7 @@ static int make_pair(mbedtls_pk_context *anchor_key, mbedtls_pk_context *key,
     return error ? error : add_key(key, &files->key);
 }
 
-/* The anchor's key signs the issuer, and is kept nowhere. */
+/* The anchor's key signs the issuer, and is then discarded. */
 bool ca_make(const char *const *hosts, size_t count, time_t now, struct ca_files *files,
              char *words, size_t size)
 {
@@ -282,8 +284,8 @@ static bool check_cert(struct ca *ca, struct ca_error *e)
     return true;
 }
 
-/* Will clients take this CA for the issuer of the leaf? Its name and key identifier are encoded
- * anew there, and may have been encoded differently in the CA. */
+/* Checks that clients will recognize this CA as the issuer of the leaf. Its name and key identifier
+ * are re-encoded in the leaf, and the CA's own certificate may encode them differently. */
 static bool is_issuer(const struct ca *ca, const struct leaf *leaf)
 {
     const mbedtls_x509_buf *id = &ca->cert.subject_key_id;
@@ -291,7 +293,7 @@ static bool is_issuer(const struct ca *ca, const struct leaf *leaf)
            (id->len == 0 || same_bytes(&leaf->cert.authority_key_id.keyIdentifier, id));
 }
 
-/* The trial leaf is never used, so that any date will do which can be encoded. */
+/* The trial leaf is never used, so any date that can be encoded will do. */
 static bool try_to_sign(struct ca *ca, struct ca_error *e)
 {
     struct leaf leaf;
@@ -314,7 +316,7 @@ static struct ca *new_ca(void)
     return ca;
 }
 
-/* mbedTLS wants the NUL, and stops at it. */
+/* mbedTLS requires the terminating NUL, and stops at it. */
 struct ca *ca_parse(struct span cert_pem, struct span key_pem, struct ca_error *e)
 {
     struct ca *ca = new_ca();
@@ -334,7 +336,7 @@ struct ca *ca_parse(struct span cert_pem, struct span key_pem, struct ca_error *
     return NULL;
 }
 
-/* 0, or why not. */
+/* Returns 0 or errno. */
 static int read_file(const char *path, struct text *to, mode_t *mode)
 {
     struct stat st;

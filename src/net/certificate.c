@@ -50,8 +50,8 @@ static int set_server_auth(mbedtls_x509write_cert *w)
     return mbedtls_x509write_crt_set_ext_key_usage(w, &usage);
 }
 
-/* Usages and constraints are critical; for key usage and the basic constraints of a CA mbedTLS
- * sets that. */
+/* Usages and constraints are marked critical; mbedTLS does this itself for the key usage and the
+ * basic constraints of a CA. */
 static int set_ca(mbedtls_x509write_cert *w, const struct certificate *c)
 {
     TRY(mbedtls_x509write_crt_set_basic_constraints(w, 1, c->path_len));
@@ -91,7 +91,7 @@ static int set_all(mbedtls_x509write_cert *w, const struct certificate *c)
     return c->host ? set_leaf(w, c) : set_ca(w, c);
 }
 
-/* mbedTLS writes to the end of the buffer. */
+/* mbedTLS writes at the end of the buffer. */
 int certificate_write(const struct certificate *c, struct text *der)
 {
     mbedtls_x509write_cert w;

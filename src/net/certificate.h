@@ -1,6 +1,6 @@
-/* Writes X.509 certificates (RFC 5280) with EC P-256 keys: those of the local CA, and those that
- * it signs. Functions over mbedTLS, without owner or state. They take milliseconds: at run time
- * they are to be called on the worker. */
+/* Writes X.509 certificates (RFC 5280) with EC P-256 keys: those of the local CA, and those that it
+ * signs. Functions over mbedTLS, without owner or state. They take milliseconds: after start, call
+ * them on the worker only. */
 #pragma once
 
 #include <mbedtls/x509_crt.h>
@@ -14,11 +14,12 @@ struct certificate {
     time_t from, until;
     const char *host;        /* of a leaf, its one DNS name; NULL: a CA, with */
     struct span constraints; /* the DER of its name constraints, and */
-    int path_len;            /* so many CAs below it */
+    int path_len;            /* the number of CAs allowed below it */
 };
 
 /* Appends the DER, with a random serial. 0 or mbedTLS's error. */
 int certificate_write(const struct certificate *, struct text *der) MUST_CHECK;
 
-/* Makes a new key in `key`, which the caller inits and frees. Likewise. */
+/* Generates a new key in `key`, which the caller initializes and frees. Returns 0 or mbedTLS's
+ * error. */
 int certificate_make_key(mbedtls_pk_context *key) MUST_CHECK;

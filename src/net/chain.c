@@ -5,8 +5,8 @@
 #include "base/rare.h"
 #include "net/name_constraints.h"
 
-#define TRIES_MAX 8    /* paths that are given to mbedTLS: each costs signatures */
-#define STEPS_MAX 200  /* of the search for them */
+#define TRIES_MAX 8    /* paths given to mbedTLS: each costs signature checks */
+#define STEPS_MAX 200  /* steps of the search for paths */
 #define WORK_MAX 50000 /* names compared with constraints */
 
 /* ---------------------------------------------------------------- one path */
@@ -20,7 +20,7 @@ void chain_note(struct chain *c, const mbedtls_x509_crt *cert, int depth, uint32
     c->flags |= flags;
 }
 
-/* The whole path is verified, so that it is valid until its first certificate expires. */
+/* The whole path is verified, so it is valid until the first of its certificates expires. */
 static void note_validity(struct chain *c)
 {
     for (size_t i = 0; i < c->len; i++) {
@@ -42,8 +42,8 @@ static bool is_self_issued(const mbedtls_x509_crt *cert)
     return span_is(bytes(&cert->issuer_raw), bytes(&cert->subject_raw));
 }
 
-/* RFC 6125 6.4.4: the CN is no name. mbedTLS is not told names that are addresses
- * (it would send them as SNI), so those are compared here, byte for byte (RFC 2818
+/* RFC 6125 6.4.4: the CN does not count as a name. IP addresses are not passed to mbedTLS as the
+ * expected name (it would send them as SNI), so they are compared here, byte for byte (RFC 2818
  * 3.1). */
 static bool is_named(const mbedtls_x509_crt *leaf, const struct chain_peer *peer)
 {
@@ -69,8 +69,8 @@ static bool admits(struct inquiry *q, int kind, struct span value)
     return name_constraints_admit(q->constraints, &name, &q->work);
 }
 
-/* All of its names, RFC 5280 6.1.3 (b) and (c). An empty subject is none: its DER is
- * two bytes. */
+/* All of its names, RFC 5280 6.1.3 (b) and (c). An empty subject, whose DER is two bytes, is not a
+ * name. */
 static bool admits_cert(struct inquiry *q, const mbedtls_x509_crt *cert)
 {
     if (cert->subject_raw.len > 2 && !admits(q, NAME_DIRECTORY, bytes(&cert->subject_raw)))
@@ -81,14 +81,14 @@ static bool admits_cert(struct inquiry *q, const mbedtls_x509_crt *cert)
     return true;
 }
 
-/* The requested name as well: a wildcard may cover a name that is excluded. */
+/* The requested name is checked as well: a wildcard may cover an excluded name. */
 static bool admits_peer(struct inquiry *q, const struct chain_peer *peer)
 {
     struct span ip = {(const char *)peer->ip, peer->ip_len};
     return peer->host ? admits(q, NAME_DNS, span_of(peer->host)) : admits(q, NAME_ADDRESS, ip);
 }
 
-/* Constraints do not hold for self-issued intermediates (a CA's change of keys). */
+/* Constraints do not apply to self-issued intermediates (used when a CA changes its key). */
 static bool keeps_constraints(const struct chain *c, size_t issuer, const struct chain_peer *peer)
 {
     struct inquiry q = {.work = WORK_MAX};
@@ -111,7 +111,7 @@ static bool is_for_servers(const mbedtls_x509_crt *cert)
                cert, MBEDTLS_OID_SERVER_AUTH, MBEDTLS_OID_SIZE(MBEDTLS_OID_SERVER_AUTH)) == 0;
 }
 
-/* The checks that mbedTLS leaves out. All issuers count, the anchor as well. */
+/* The checks that mbedTLS leaves out. They cover all issuers, including the anchor. */
 static uint32_t hold(struct chain *c, const struct chain_peer *peer)
 {
     uint32_t flags = c->flags;
@@ -153,7 +153,7 @@ static int on_verify(void *context, mbedtls_x509_crt *cert, int depth, uint32_t 
     return 0;
 }
 
-/* A path to an anchor is the better result, since it says what is wrong. */
+/* A failed path that reaches an anchor is the better result, since its error says what is wrong. */
 static bool is_better(const struct search *s, uint32_t flags)
 {
     return flags == 0 || (s->flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED &&
@@ -181,7 +181,8 @@ static void try_path(struct search *s)
     s->best->valid_until_s = c.valid_until_s;
 }
 
-/* By name, and by key where both say which (RFC 5280 4.2.1.1): signatures cost more. */
+/* Issuers are matched by name, and by key identifier where both certificates have one (RFC 5280
+ * 4.2.1.1): checking signatures costs more. */
 static bool is_issued_by(const mbedtls_x509_crt *cert, const mbedtls_x509_crt *issuer)
 {
     struct span wanted = bytes(&cert->authority_key_id.keyIdentifier);
@@ -203,7 +204,7 @@ static bool is_done(const struct search *s)
     return s->flags == 0 || s->tries == TRIES_MAX || s->steps == STEPS_MAX;
 }
 
-/* Depth first: a certificate that may have issued the last one comes next. */
+/* Depth-first search: the next certificate is one that may have issued the last one. */
 static void extend(struct search *s, const mbedtls_x509_crt *last)
 {
     if (is_done(s) || s->len == CHAIN_MAX)
@@ -234,8 +235,8 @@ static uint32_t search(struct chain *c, uint32_t flags, const struct chain_peer 
     return s.flags;
 }
 
-/* As a rule the path is right which mbedTLS found in the order in which the certificates came.
- * Other paths are of no use if the leaf has another name. */
+/* Usually the path that mbedTLS found, with the certificates in the order in which they were sent,
+ * is the right one. If the leaf has a different name, no other path can help. */
 uint32_t chain_judge(struct chain *c, const struct chain_peer *peer, mbedtls_x509_crt *anchors)
 {
     CHECK(c->len > 0);

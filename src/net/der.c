@@ -23,7 +23,7 @@ bool der_is_at(const struct der *d, int tag)
     return d->at < d->end && *d->at == tag;
 }
 
-/* mbedTLS wants the bytes to be writable; it writes nothing. */
+/* mbedTLS's functions take writable bytes, but do not write. */
 bool der_enter(struct der *from, int tag, struct der *inside)
 {
     unsigned char *at = (unsigned char *)(uintptr_t)from->at;

@@ -1,5 +1,5 @@
 /* Reads DER (X.690), value by value. A reader is a span over bytes that belong to another object,
- * and shrinks from the front; nothing is copied or written. It has no states but where it is. */
+ * and shrinks from the front; nothing is copied or written. Its only state is its position. */
 #pragma once
 
 #include "base/check.h"
@@ -11,16 +11,16 @@ struct der {
 
 struct der der_of(struct span);
 
-/* What is left of it, as bytes. */
+/* The rest of it, as bytes. */
 struct span der_rest(const struct der *);
 bool der_is_empty(const struct der *);
 
-/* Does a value with this tag (mbedTLS's MBEDTLS_ASN1_…) come next? */
+/* Returns true if the next value has this tag (mbedTLS's MBEDTLS_ASN1_…). */
 bool der_is_at(const struct der *, int tag);
 
-/* Takes the next value, if it has this tag: `inside` is its content, and `from`
- * goes on behind it. False, and nothing is taken, if it has not or is cut off. */
+/* Takes the next value, if it has this tag: `inside` becomes its content, and `from` continues
+ * after it. Returns false, and takes nothing, if the tag is different or the value is truncated. */
 bool der_enter(struct der *from, int tag, struct der *inside) MUST_CHECK;
 
-/* Likewise whatever its tag is, which is told. */
+/* Likewise for a value with any tag, which is stored in `tag`. */
 bool der_next(struct der *from, int *tag, struct der *inside) MUST_CHECK;

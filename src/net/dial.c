@@ -20,7 +20,7 @@ struct attempt {
     struct sockaddr_storage to;
 };
 
-/* Resolving, then connecting: `attempts` run, at[next…] have not been tried. */
+/* First resolving, then connecting: `attempts` are under way, at[next…] have not been tried. */
 struct dial {
     struct loop *loop;
     struct dns *dns;
@@ -28,13 +28,13 @@ struct dial {
     const struct dial_events *events;
     void *owner;
     struct task begin;
-    struct stream *adopted; /* set by dial_adopt(); what follows is unused then */
+    struct stream *adopted; /* set by dial_adopt(); the fields below are then unused */
     struct dns_query query;
     struct dns_addresses addresses;
     size_t next;
     struct list attempts;
     struct deadline limit, head_start;
-    bool tried; /* at least one address: then `why` is about one of those */
+    bool tried; /* at least one address was tried: `why` is about one of those */
     enum failure why;
     char detail[DETAIL_SIZE];
     uint64_t began_us, connecting_us; /* since when, by loop_clock_us() */
@@ -69,7 +69,7 @@ void dial_cancel(struct dial *d)
     dial_free(d);
 }
 
-/* Freed first, so that its owner may do anything in the event. */
+/* Freed first, so that the owner may do anything in the event, including starting another dial. */
 static void fail(struct dial *d)
 {
     const struct dial_events *events = d->events;
@@ -107,7 +107,7 @@ static void note(struct dial *d, enum failure why, const struct sockaddr_storage
     snprintf(d->detail, sizeof d->detail, "%s: %s", name, words);
 }
 
-/* Want of descriptors or memory here says nothing about the other end. */
+/* A lack of descriptors or memory here says nothing about the other end. */
 static enum failure failure_of(int status)
 {
     if (status == UV_ETIMEDOUT)
@@ -163,8 +163,8 @@ static bool is_permitted(struct dial *d, const struct sockaddr_storage *to)
     return why == FAILURE_NONE;
 }
 
-/* Starts on the next address that is permitted; fails when there is none left
- * and none under way. */
+/* Starts connecting to the next permitted address; the dial fails when no address is left and no
+ * attempt is under way. */
 static void proceed(struct dial *d)
 {
     deadline_stop(&d->head_start);
@@ -216,7 +216,7 @@ static void start_connecting(struct dial *d)
 
 /* ---------------------------------------------------------------- resolving */
 
-/* The addresses are copied, since the cache's may change meanwhile. */
+/* The addresses are copied, since those in the cache may change before all are tried. */
 static void connect_to_found(struct dial *d, const struct dns_addresses *found)
 {
     take_addresses(d, found->at, found->count);

@@ -1,6 +1,7 @@
-/* From a host name to a connected stream: DNS, then the addresses one after the other with a head
- * start each (RFC 8305), or straight to a fixed address. Owned by whatever began it, until its
- * event or dial_cancel(); then it is gone. It begins, resolves, or connects. */
+/* From a host name to a connected stream: DNS, then the addresses one after the other, each with a
+ * head start over the next (RFC 8305), or directly to a fixed address. Owned by the caller that
+ * started it until its event or dial_cancel(), when it is freed. It is starting, resolving, or
+ * connecting. */
 #pragma once
 
 #include "base/failure.h"
@@ -12,12 +13,12 @@ struct dial;
 struct dial_target {
     const char *host; /* borrowed until the dial's end */
     uint16_t port;
-    /* Fixed address instead of resolving: family AF_UNSPEC means none; AF_UNIX
-     * (sockaddr_un) is fine. */
+    /* A fixed address, which is not resolved: family AF_UNSPEC means none; AF_UNIX (sockaddr_un) is
+     * allowed. */
     const struct sockaddr_storage *connect_to;
     uint64_t dns_timeout_ms, connect_timeout_ms;
-    /* Asked before each address is dialled, a fixed one as well: FAILURE_NONE, or why it must
-     * not be dialled (then the next one is tried). NULL permits all. */
+    /* Called before each address is dialled, including a fixed one. Returns FAILURE_NONE, or why
+     * the address must not be dialled (the next one is then tried). NULL permits all. */
     enum failure (*permit)(void *context, const struct sockaddr *);
     void *permit_context;
 };
@@ -28,16 +29,17 @@ struct dial_report {
 };
 
 struct dial_events {
-    void (*on_connected)(void *owner, struct stream *, const struct dial_report *); /* yours */
+    void (*on_connected)(void *owner, struct stream *,
+                         const struct dial_report *); /* now owned by the caller */
     void (*on_failed)(void *owner, enum failure why, const char *detail);
 };
 
-/* Reports exactly one event, later, unless dial_cancel() is called first. */
+/* Reports exactly one event, never from inside this call, unless dial_cancel() is called first. */
 struct dial *dial_start(struct loop *, struct dns *, const struct dial_target *,
                         const struct dial_events *, void *owner);
 
-/* Likewise for a connection that was made before: it is handed on as if it had just been
+/* Likewise for a connection that already exists: it is handed over as if it had just been
  * dialled. */
 struct dial *dial_adopt(struct loop *, struct stream *, const struct dial_report *,
                         const struct dial_events *, void *owner);
-void dial_cancel(struct dial *); /* closes what it has; no event comes after */
+void dial_cancel(struct dial *); /* closes its connections; no event follows */

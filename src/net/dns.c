@@ -12,8 +12,8 @@
 #include "net/resolver.h"
 
 #define ENTRIES_MAX 1024
-#define KEEP_MS (10 * 60 * 1000) /* an unused entry, after its TTL */
-#define STALE_WAIT_MS 500        /* for a new answer, if there is an old one (RFC 8767 5) */
+#define KEEP_MS (10 * 60 * 1000) /* how long an unused entry is kept after its TTL */
+#define STALE_WAIT_MS 500        /* wait for a new answer if there is an old one (RFC 8767 5) */
 #define RETRY_MIN_MS 250
 #define RETRY_MAX_MS 30000
 #define NAME_MAX_LEN 255
@@ -21,34 +21,34 @@
 struct dns {
     struct loop *loop;
     struct resolver *resolver;
-    struct list retired; /* resolvers that only complete what is under way */
-    char *servers;       /* NULL: those of resolv.conf */
+    struct list retired; /* resolvers that only complete the lookups under way */
+    char *servers;       /* NULL: use those of resolv.conf */
     struct dns_limits limits;
     struct dns_entry *by_name;
-    struct list entries; /* the one asked most recently is the last */
+    struct list entries; /* least recently queried first */
     struct task trim;
     struct sockaddr_storage literal[2];
 };
 
-/* A name and what is known of it. It is looked up (lookup.by), fresh (before
- * `expires`), or neither; its one deadline is the next thing to do about it:
- * renew, retry, or forget. */
+/* A name and what is known about it. It is being looked up (lookup.by), fresh (before `expires`),
+ * or neither. Its only deadline is for the next action: to renew, to retry, or to drop the
+ * entry. */
 struct dns_entry {
     UT_hash_handle hh;
     struct link link;
     struct dns *dns;
     char *name;
-    struct list askers, watches;
+    struct list queries, watches;
     struct lookup lookup;
     struct deadline next;
     struct dns_addresses current;
     uint64_t renew_at, expires; /* of `current`; 0: none yet */
-    uint64_t whole_until;       /* the TTL of the last answer that lacked no family */
-    bool is_denied;             /* since: there is no such name, or it has no address */
+    uint64_t whole_until;       /* end of the TTL of the last answer with both families */
+    bool is_denied;             /* since the last answer: NXDOMAIN, or the name has no address */
     bool is_late;               /* `current` was given to a query before the lookup ended */
     bool is_stale;              /* it was logged that `current` is used after its TTL */
-    unsigned failures;          /* since the last answer; a retry is planned */
-    bool asked;                 /* since the last answer */
+    unsigned failures;          /* since the last answer; if not 0, a retry is scheduled */
+    bool asked;                 /* queried since the last answer */
     struct dns_memory memory;
 };
 
@@ -64,7 +64,7 @@ static uint64_t stale_until(const struct dns_entry *e)
     return e->current.count && !e->is_denied ? e->expires + e->dns->limits.stale_ms : 0;
 }
 
-/* Is there an answer past its TTL that may still be used? */
+/* Returns true if there is an answer past its TTL that may still be used. */
 static bool may_be_stale(const struct dns_entry *e)
 {
     return loop_now(e->dns->loop) < stale_until(e);
@@ -78,12 +78,12 @@ static uint64_t keep_until(const struct dns_entry *e)
 
 static bool is_free_to_go(const struct dns_entry *e)
 {
-    return e->askers.count == 0 && e->watches.count == 0 && e->lookup.by == NULL;
+    return e->queries.count == 0 && e->watches.count == 0 && e->lookup.by == NULL;
 }
 
 static void entry_free(struct dns_entry *e)
 {
-    CHECK(e->askers.count == 0 && e->watches.count == 0);
+    CHECK(e->queries.count == 0 && e->watches.count == 0);
     lookup_forget(&e->lookup);
     deadline_stop(&e->next);
     HASH_DEL(e->dns->by_name, e);
@@ -102,8 +102,8 @@ static void look_up(struct dns_entry *e)
     resolver_ask(e->dns->resolver, &e->lookup, e->name);
 }
 
-/* It is wanted (again): if it was not renewed in time for want of use, it is renewed now, unless
- * a retry is planned. */
+/* The name is being queried again. If it was not renewed in time because it was unused, it is
+ * renewed now, unless a retry is already scheduled. */
 static void renew_if_late(struct dns_entry *e)
 {
     if (e->failures == 0 && loop_now(e->dns->loop) >= e->renew_at)
@@ -133,10 +133,11 @@ static void run_trim(struct task *t)
         }
 }
 
-/* --------------------------------------------------------------- telling it */
+/* ---------------------------------------------------------------- reporting */
 
-/* Queries that the callbacks add meanwhile stay on the list; those that they cancel are not
- * told. */
+/* Moves all links to a list of the caller's before callbacks run: queries that the callbacks add
+ * stay on the entry's list and are not reported to in this round, and queries that they cancel
+ * leave the caller's list. */
 static void move_all(struct list *from, struct list *to)
 {
     struct link *first;
@@ -146,7 +147,7 @@ static void move_all(struct list *from, struct list *to)
     }
 }
 
-static struct dns_query *take_asker(struct list *l)
+static struct dns_query *take_query(struct list *l)
 {
     struct dns_query *q = LIST_ENTRY(list_first(l), struct dns_query, link);
     if (q)
@@ -154,13 +155,13 @@ static struct dns_query *take_asker(struct list *l)
     return q;
 }
 
-static void tell_watches(struct dns_entry *e)
+static void notify_watches(struct dns_entry *e)
 {
-    struct list told;
+    struct list batch;
     struct link *first;
-    list_init(&told);
-    move_all(&e->watches, &told);
-    while ((first = list_first(&told))) {
+    list_init(&batch);
+    move_all(&e->watches, &batch);
+    while ((first = list_first(&batch))) {
         list_remove(first);
         list_push_back(&e->watches, first);
         struct dns_watch *w = container_of(first, struct dns_watch, link);
@@ -200,8 +201,8 @@ static bool has_family(const struct dns_addresses *list, size_t count, int famil
     return false;
 }
 
-/* An answer that lacks a family keeps the old addresses of that family, as long as those may be
- * used. */
+/* If an answer lacks one address family, the old addresses of that family are kept for as long as
+ * they may be used. */
 static void keep_missing_family(struct dns_entry *e)
 {
     struct dns_addresses *found = &e->lookup.found;
@@ -219,23 +220,23 @@ static void keep_missing_family(struct dns_entry *e)
     addresses_interleave(found);
 }
 
-static void tell_found(struct dns_entry *e)
+static void report_found(struct dns_entry *e)
 {
-    struct list told;
+    struct list batch;
     struct dns_query *q;
-    list_init(&told);
-    move_all(&e->askers, &told);
-    while ((q = take_asker(&told)))
+    list_init(&batch);
+    move_all(&e->queries, &batch);
+    while ((q = take_query(&batch)))
         q->on_found(q->owner, &e->current);
 }
 
-static void tell_failed(struct dns_entry *e, enum failure why, const char *detail)
+static void report_failed(struct dns_entry *e, enum failure why, const char *detail)
 {
-    struct list told;
+    struct list batch;
     struct dns_query *q;
-    list_init(&told);
-    move_all(&e->askers, &told);
-    while ((q = take_asker(&told)))
+    list_init(&batch);
+    move_all(&e->queries, &batch);
+    while ((q = take_query(&batch)))
         q->on_failed(q->owner, why, detail);
 }
 
@@ -260,12 +261,12 @@ static void answered(struct dns_entry *e)
     LOG(DEBUG, "dns", "%s: %zu addresses for %llu ms", e->name, e->current.count,
         (unsigned long long)ttl);
 
-    tell_found(e);
-    tell_watches(e);
+    report_found(e);
+    notify_watches(e);
 }
 
-/* The old answer stays until it expires, and renewing it is tried again; after
- * that, only for a name that is watched. */
+/* Until the old answer expires, renewing it is tried again; after that, only if the name is
+ * watched. */
 static void plan_after_failure(struct dns_entry *e)
 {
     uint64_t wait = e->failures < 8 ? (uint64_t)RETRY_MIN_MS << e->failures : RETRY_MAX_MS;
@@ -286,11 +287,12 @@ static void failed(struct dns_entry *e)
     if (!is_fresh(e) && may_be_stale(e)) {
         rare_note(RARE_DNS_STALE);
         say_stale(e, detail);
-        tell_found(e);
+        report_found(e);
         return;
     }
-    say_not_stale(e, e->is_denied ? e->lookup.words : "its last addresses are too old by now");
-    tell_failed(e, why, detail);
+    say_not_stale(e,
+                  e->is_denied ? e->lookup.words : "its last addresses are now too old to be used");
+    report_failed(e, why, detail);
     if (is_free_to_go(e) && !is_fresh(e))
         entry_free(e);
 }
@@ -313,7 +315,7 @@ static struct dns_entry *entry_new(struct dns *dns, const char *name)
     e->dns = dns;
     e->name = must_strdup(name);
     e->lookup.done = on_lookup;
-    list_init(&e->askers);
+    list_init(&e->queries);
     list_init(&e->watches);
     deadline_init(&e->next, dns->loop, on_next);
     HASH_ADD_KEYPTR(hh, dns->by_name, e->name, strlen(e->name), e);
@@ -334,8 +336,8 @@ static struct dns_entry *entry_of(struct dns *dns, const char *name)
     return e;
 }
 
-/* Lower case, without the trailing dot; cut where no name can be as long (it
- * is still too long then). */
+/* Lower case, without the trailing dot. Truncated to a length that is still too long for a valid
+ * name, so that a truncated name never matches a valid one. */
 static void canonical(const char *host, char name[NAME_MAX_LEN + 1])
 {
     size_t len = strnlen(host, NAME_MAX_LEN);
@@ -346,7 +348,8 @@ static void canonical(const char *host, char name[NAME_MAX_LEN + 1])
     name[len] = '\0';
 }
 
-/* Literals and localhost need no cache; they are kept for the caller to copy. */
+/* Literals and localhost are not cached; they are stored here only until the caller has copied
+ * them. */
 static bool find_literal(struct dns *dns, const char *name, struct dns_addresses *now)
 {
     bool local = address_localhost(name, dns->literal);
@@ -429,8 +432,9 @@ static void on_query_late(struct deadline *d)
     q->on_failed(q->owner, FAILURE_DNS_TIMEOUT, detail);
 }
 
-/* The name servers were asked already, and failed or are late: no query waits for them once
- * more. They are asked again meanwhile. */
+/* Returns true if an old answer is to be used at once: the name servers were queried already and
+ * failed or are late, so no further query waits for them. They are queried again in the
+ * background. */
 static bool serves_on(struct dns_entry *e)
 {
     char why[200];
@@ -460,7 +464,7 @@ bool dns_resolve(struct dns *dns, struct dns_query *q, const char *host, uint64_
         return true;
     }
     q->entry = e;
-    list_push_back(&e->askers, &q->link);
+    list_push_back(&e->queries, &q->link);
     deadline_in(&q->deadline,
                 may_be_stale(e) && timeout_ms > STALE_WAIT_MS ? STALE_WAIT_MS : timeout_ms);
     look_up(e);

@@ -1,7 +1,7 @@
 /* Names to addresses: c-ares, the hosts file, and a cache that keeps answers for their TTL within
- * bounds and renews them before they expire, while no request waits. Owned by the daemon. A
- * name is being looked up, fresh, or past its TTL. The addresses of ten minutes are remembered,
- * so that "is this still an address of the name?" has an answer. */
+ * bounds and renews them before they expire, so that no request has to wait for that. Owned by the
+ * daemon. A name is being looked up, fresh, or past its TTL. The addresses of the last ten minutes
+ * are remembered, which tells whether a connection's address still belongs to its name. */
 #pragma once
 
 #include "base/failure.h"
@@ -10,9 +10,9 @@
 
 struct dns;
 
-/* Bounds on the TTL of answers, and for how long after it they are still used while the name
- * servers fail (SERVFAIL, REFUSED, no answer; RFC 8767), which is logged once, and once when it
- * is over. NXDOMAIN is no failure. */
+/* Bounds on the TTL of answers, and how long after their TTL they are still used while the name
+ * servers fail (SERVFAIL, REFUSED, no answer; RFC 8767). The use of old answers is logged once when
+ * it begins and once when it ends. NXDOMAIN does not count as a failure. */
 struct dns_limits {
     uint64_t min_ttl_ms, max_ttl_ms, stale_ms;
 };
@@ -21,23 +21,22 @@ struct dns_limits {
 struct dns *dns_new(struct loop *, const struct dns_limits *);
 void dns_set_limits(struct dns *, const struct dns_limits *);
 
-/* Asks these name servers ("IP:PORT,…", IPv6 in brackets) instead of those of
- * resolv.conf, dns_reload() or not: for tests. False and a line in
- * the log, and nothing changed, if they cannot be read. */
+/* Uses these name servers ("IP:PORT,…", IPv6 in brackets) instead of those of resolv.conf, even
+ * after dns_reload(): for tests. If they cannot be parsed, returns false, logs an error and changes
+ * nothing. */
 bool dns_set_servers(struct dns *, const char *servers) MUST_CHECK;
 
 /* Reads resolv.conf again (after SIGHUP). Lookups under way are completed. */
 void dns_reload(struct dns *);
-void dns_free(struct dns *); /* queries and watches must have been ended */
+void dns_free(struct dns *); /* there must be no queries or watches */
 
-/* Asks for a name (or an IP literal, with or without brackets). Found in the
- * cache: true, and `now` is borrowed until the next call of this module or the
- * return to the loop. Otherwise false, and exactly one of the events comes
- * later, unless dns_cancel() (which is always fine). What they hand over is
- * borrowed until they return. The timeout is this query's own: after `timeout_ms`
- * FAILURE_DNS_TIMEOUT comes; or, if there is an answer past its TTL that may still be used, that
- * answer, half a second after the question at the latest. `localhost` and `*.localhost` are
- * loopback without a lookup (RFC 6761 6.3). */
+/* Resolves a name (or an IP literal, with or without brackets). If the name is in the cache,
+ * returns true, and `now` is borrowed until the next call of this module or the return to the loop.
+ * Otherwise returns false, and exactly one of the events follows, unless dns_cancel() is called
+ * (which is always allowed). Their arguments are borrowed until they return. The timeout is this
+ * query's own: after `timeout_ms` it fails with FAILURE_DNS_TIMEOUT. If there is an answer past its
+ * TTL that may still be used, the query gets that answer instead, at most half a second after this
+ * call. `localhost` and `*.localhost` are loopback without a lookup (RFC 6761 6.3). */
 struct dns_query {
     struct link link;
     struct deadline deadline;
@@ -51,8 +50,8 @@ bool dns_resolve(struct dns *, struct dns_query *, const char *host, uint64_t ti
                  struct dns_addresses *now);
 void dns_cancel(struct dns_query *);
 
-/* Keeps a name fresh as long as there are connections to it, and hears of each new answer (not
- * for literals and localhost). Lives inside its owner. */
+/* Keeps a name fresh while there are connections to it; `on_answer` is called for each new answer
+ * (but never for literals and localhost). Embedded in its owner. */
 struct dns_watch {
     struct link link;
     void *owner;
@@ -63,7 +62,7 @@ struct dns_watch {
 void dns_watch(struct dns *, struct dns_watch *, const char *host);
 void dns_unwatch(struct dns_watch *);
 
-/* True if no answer of the last ten minutes named `addr` (the port is ignored), or if an old and a
- * new answer had no address in common and the name does not rotate. False while nothing is
- * known. */
+/* Returns true if no answer of the last ten minutes contained `addr` (the port is ignored), or if
+ * an old and a new answer had no address in common and the name does not rotate. Returns false
+ * while nothing is known. */
 bool dns_is_gone(const struct dns_watch *, const struct sockaddr *addr);

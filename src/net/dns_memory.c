@@ -45,7 +45,7 @@ static void remember(struct dns_memory *m, const struct sockaddr_storage *addres
     m->named[m->count++] = (struct dns_named){*address, now, false};
 }
 
-/* How an answer relates to those before it. */
+/* How an answer compares with earlier ones. */
 static void compare(struct dns_memory *m, const struct dns_addresses *new, uint64_t now)
 {
     bool shares = false;
@@ -80,8 +80,8 @@ void dns_memory_add(struct dns_memory *m, const struct dns_addresses *new, bool 
         m->whole = now;
 }
 
-/* Ages are counted up to the latest answer, so that no address goes away while the name servers
- * fail. */
+/* Ages are measured at the time of the latest answer, so that no address expires while the name
+ * servers fail. */
 bool dns_memory_is_gone(const struct dns_memory *m, const struct sockaddr *addr)
 {
     const struct dns_named *known = find(m, addr);

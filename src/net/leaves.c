@@ -6,11 +6,11 @@
 
 #include "base/state.h"
 
-/* No error of mbedTLS's: a reload took the CA away. */
+/* Not an error of mbedTLS's: a reload has removed the CA. */
 #define WITHDRAWN 1
 
-/* MINTING: the job is with the worker. READY: `context` can be used. FAILED: the waiters are told
- * why, then the entry is forgotten. */
+/* MINTING: the job is with the worker. READY: `context` can be used. FAILED: the error is reported
+ * to the waiters, then the entry is dropped. */
 #define LEAF_STATES(S)                                                                             \
     S(LEAF_MINTING, "minting", TO(LEAF_READY) | TO(LEAF_FAILED))                                   \
     S(LEAF_READY, "ready", TO(LEAF_MINTING))                                                       \
@@ -23,8 +23,8 @@ struct entry {
     enum leaf_state state;
     struct list waits;
     struct job job;
-    struct task task; /* tells the waiters */
-    struct ca *ca;    /* of the job, or the one that signed it; one reference */
+    struct task task; /* notifies the waiters */
+    struct ca *ca;    /* the CA of the job, or the one that signed; one reference */
     time_t signed_at; /* wall clock, when the job was submitted */
     struct leaf leaf; /* of the job */
     int error;        /* of the job; or WITHDRAWN */
@@ -114,16 +114,16 @@ static void done(struct job *job)
         loop_defer(e->leaves->loop, &e->task);
 }
 
-/* ------------------------------------------------------------------- telling */
+/* ----------------------------------------------------------------- notifying */
 
-static void tell(struct task *task)
+static void notify(struct task *task)
 {
     struct entry *e = container_of(task, struct entry, task);
     struct tls_context *context;
     bool failed = e->state == LEAF_FAILED;
     char why[160] = "";
     struct link *first;
-    if (e->state == LEAF_MINTING) /* again: another CA, since the task was set */
+    if (e->state == LEAF_MINTING) /* the CA has changed since the task was deferred */
         return;
     if (failed && e->error == WITHDRAWN)
         snprintf(why, sizeof why, "the CA may no longer vouch for it");
@@ -149,7 +149,7 @@ static struct entry *find(struct leaves *l, const char *host)
     return NULL;
 }
 
-/* An entry that is waited for stays. */
+/* An entry that has waiters is kept. */
 static void make_room(struct leaves *l)
 {
     struct link *last = list_last(&l->entries);
@@ -166,7 +166,7 @@ static struct entry *add(struct leaves *l, const char *host)
     memcpy(e->host, host, size);
     e->leaves = l;
     e->job = (struct job){.work = work, .done = done, .yields = true};
-    task_init(&e->task, tell);
+    task_init(&e->task, notify);
     list_init(&e->waits);
     list_push_front(&l->entries, &e->link);
     mint(e);
@@ -193,7 +193,7 @@ void leaves_forget(struct leaf_wait *w)
     list_remove(&w->link);
 }
 
-/* ------------------------------------------------------------------- its life */
+/* ----------------------------------------------------------------- life cycle */
 
 struct leaves *leaves_new(struct loop *loop, struct worker *worker)
 {
@@ -204,7 +204,7 @@ struct leaves *leaves_new(struct loop *loop, struct worker *worker)
     return l;
 }
 
-/* Waiters that are about to be told get what there was. */
+/* Waiters whose notification is already deferred get the certificate of the old CA. */
 void leaves_use(struct leaves *l, struct ca *ca)
 {
     struct ca *old = l->ca;

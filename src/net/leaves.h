@@ -1,5 +1,5 @@
 /* The certificates that interception shows: one for each host, signed on the worker when it is
- * first asked for, kept in memory, and renewed before it ends. Owned by the daemon. At most
+ * first needed, kept in memory, and renewed before it expires. Owned by the daemon. At most
  * LEAVES_MAX are kept; the least recently used one is dropped. A certificate is being minted,
  * ready, or failed. */
 #pragma once
@@ -12,8 +12,9 @@
 
 struct leaves;
 
-/* Lives inside the waiter. `done` comes once, never from inside leaves_ask(), with a context for
- * the handshakes with the host's clients (borrowed: take a reference), or NULL and why. */
+/* Embedded in its owner. `done` is called once, never from inside leaves_ask(), with a context for
+ * the handshakes with the host's clients (borrowed: take a reference), or with NULL and the
+ * reason. */
 struct leaf_wait {
     struct link link;
     void (*done)(struct leaf_wait *, struct tls_context *, const char *why);
@@ -21,16 +22,16 @@ struct leaf_wait {
 
 struct leaves *leaves_new(struct loop *, struct worker *);
 
-/* Signs with this CA from now on (a reference is taken; NULL: with none). Certificates of another
- * one are dropped; handshakes under way keep theirs. */
+/* Signs with this CA from now on (a reference is taken; NULL: no CA). Certificates signed by
+ * another CA are dropped; handshakes under way keep theirs. */
 void leaves_use(struct leaves *, struct ca *);
 
-/* Can this host (lower case) have a certificate? */
+/* Returns true if this host (lower case) can have a certificate. */
 bool leaves_may_sign(const struct leaves *, const char *host);
 
 void leaves_ask(struct leaves *, const char *host, struct leaf_wait *);
-void leaves_forget(struct leaf_wait *); /* fine if it does not wait */
+void leaves_forget(struct leaf_wait *); /* allowed if it is not waiting */
 size_t leaves_count(const struct leaves *);
 
-/* There must be no waiters. What is being minted ends with worker_free(). */
+/* There must be no waiters. Certificates that are being minted are freed by worker_free(). */
 void leaves_free(struct leaves *);

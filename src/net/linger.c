@@ -2,9 +2,9 @@
 
 #include "base/list.h"
 
-#define LINGER_BYTES (1024 * 1024) /* read and thrown away */
-#define LINGER_MS 2000             /* without the other end taking a byte */
-#define LINGER_MOST_MS 30000       /* even if it does */
+#define LINGER_BYTES (1024 * 1024) /* received and discarded */
+#define LINGER_MS 2000             /* while the other end accepts no byte */
+#define LINGER_MOST_MS 30000       /* in any case */
 
 struct lingering {
     struct loop *loop;
@@ -19,7 +19,7 @@ struct guest {
     uint64_t taken, last_ms;
 };
 
-/* The rest of a response is lost: it must not look complete. */
+/* The rest of a response is lost: the truncated response must not look complete. */
 static void guest_free(struct guest *g)
 {
     deadline_stop(&g->deadline);
@@ -40,7 +40,7 @@ static void on_data(void *owner, const char *data, size_t len)
         guest_free(g);
 }
 
-/* The other end sends no more, but may still read what is queued. */
+/* The other end sends nothing more, but may still read the queued response. */
 static void on_end(void *owner, enum stream_end how, const char *why)
 {
     struct guest *g = owner;

@@ -1,8 +1,8 @@
-/* Ends client connections politely: half-closes, then reads and drops what still comes, so that a
- * reset does not destroy the response on its way (RFC 9112 9.6). Owned by the daemon. A stream
- * lingers for at most 1 MiB received and 2 s; while a response is still queued and the other
- * end takes some of it every 2 s, for up to 30 s. What is left of the response then must not
- * look complete, so the connection is reset. */
+/* Closes client connections gracefully: half-closes, then reads and discards what still arrives, so
+ * that a reset does not destroy the response in transit (RFC 9112 9.6). Owned by the daemon. A
+ * stream lingers for at most 1 MiB received and 2 s; while a response is still queued and the other
+ * end accepts part of it every 2 s, for up to 30 s. If part of the response is still queued then,
+ * it must not look complete, so the connection is reset. */
 #pragma once
 
 #include "net/loop.h"
@@ -12,9 +12,9 @@ struct lingering;
 
 struct lingering *linger_new(struct loop *);
 
-/* Takes the stream over. No event follows. */
+/* Takes ownership of the stream. No event follows. */
 void linger_take(struct lingering *, struct stream *);
 size_t linger_count(const struct lingering *);
 
-/* Closes all that still linger, at once, and frees. */
+/* Closes all streams that still linger, at once, and frees the object. */
 void linger_free(struct lingering *);

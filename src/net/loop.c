@@ -5,12 +5,12 @@
 
 #include "base/log.h"
 
-/* A chain of tasks that defer each other is run to its end at once if it is no longer
- * than this; what is left then (a task that defers itself again and again) goes on in
- * the next turn, so that the loop turns whatever its tasks do. */
+/* A chain of tasks that defer each other is run to its end at once if it is no longer than this.
+ * The rest of a longer chain (a task that keeps deferring itself) continues in the next turn, so
+ * that tasks can never stop the loop from turning. */
 #define PASSES_MOST 16
 
-/* What the clocks show at one moment. */
+/* A reading of all clocks. */
 struct reading {
     uint64_t turn_ms, clock_us, asleep_ms;
     struct timespec wall;
@@ -20,27 +20,27 @@ struct loop {
     uv_loop_t uv;
     uv_timer_t timer;     /* for the earliest deadline */
     uv_prepare_t prepare; /* tasks of timers and of closing handles run here */
-    uv_check_t check;     /* tasks of I/O callbacks here: before the loop waits again */
+    uv_check_t check;     /* tasks of I/O callbacks run here, before the loop waits again */
     uv_idle_t busy;       /* active while tasks are left over, so that the loop does not wait */
     struct list tasks;
-    struct list last;       /* those that run when no other is left */
+    struct list last;       /* tasks that run when no other is left */
     bool running;           /* tasks */
-    struct deadline **heap; /* 1-based; the earliest at 1 */
+    struct deadline **heap; /* 1-based heap; the earliest is at 1 */
     size_t heap_count, heap_room;
     uint64_t order, armed; /* armed: when the timer fires; 0: it is stopped */
-    uint64_t skew;         /* ms that the clocks were set ahead */
-    bool held;             /* the clocks show `at` plus the skew, and stand still */
+    uint64_t skew;         /* ms by which the clocks were set ahead */
+    bool held;             /* the clocks are stopped at `at` plus the skew */
     struct reading at;
-    bool seeded; /* random numbers are a sequence from here */
+    bool seeded; /* the random numbers are a sequence that starts here */
     uint64_t seed;
-    uint64_t numbers; /* given by loop_number() */
+    uint64_t numbers; /* the last number returned by loop_number() */
     struct log_clock log_clock;
     char read_buffer[LOOP_READ_SIZE];
 };
 
 /* -------------------------------------------------------------------- tasks */
 
-/* Runs the tasks of this list deferred so far; tasks that these defer come behind them. */
+/* Runs the tasks on this list; tasks that these defer are appended to it, but are not run. */
 static void run_pass(struct list *tasks)
 {
     struct link end = {0}, *first;
@@ -55,7 +55,7 @@ static void run_pass(struct list *tasks)
 
 static void on_busy(uv_idle_t *handle)
 {
-    (void)handle; /* that it is active is enough */
+    (void)handle; /* being active is its only purpose */
 }
 
 static bool has_tasks(const struct loop *l)
@@ -63,7 +63,7 @@ static bool has_tasks(const struct loop *l)
     return l->tasks.count || l->last.count;
 }
 
-/* The last ones run before the turn ends, even if a chain of other tasks is cut off. */
+/* The tasks on `last` run before the turn ends, even if a chain of other tasks is interrupted. */
 static void run_tasks(struct loop *l)
 {
     CHECK(!l->running);
@@ -163,8 +163,8 @@ static void heap_remove(struct loop *l, struct deadline *d)
 
 static void on_timer(uv_timer_t *handle);
 
-/* The timer is moved only when it would fire too late: most deadlines are
- * stopped long before, and an early turn costs less than moving it each time. */
+/* The timer is moved only when it would fire too late: most deadlines are stopped long before they
+ * expire, and an unnecessary turn costs less than moving the timer each time. */
 static void arm(struct loop *l)
 {
     if (l->heap_count == 0) {
@@ -252,7 +252,7 @@ static uint64_t in_ms(struct timespec t)
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
-/* How long the machine has slept since it was booted. */
+/* How long the machine has been suspended since it was booted. */
 static uint64_t asleep_ms(void)
 {
     uint64_t awake = in_ms(read_clock(CLOCK_MONOTONIC)), all = in_ms(read_clock(CLOCK_BOOTTIME));
@@ -301,7 +301,7 @@ static uint64_t log_ms(void *loop)
     return loop_clock_us(loop) / 1000;
 }
 
-/* splitmix64: any seed will do, 0 as well. */
+/* splitmix64: any seed will do, even 0. */
 static uint64_t next_random(uint64_t *seed)
 {
     uint64_t x = *seed += UINT64_C(0x9e3779b97f4a7c15);

@@ -1,9 +1,9 @@
-/* The event loop: libuv's, with deadlines that can be stopped at once, tasks that
- * run at the end of the turn, the one read buffer all streams share, and the only
- * source of time and of randomness: nothing else asks the system for either, so that a
- * test can replay a run. Owned by the daemon (tests and `doctor` make their own). It runs
- * or it is being freed; its clock runs or, in tests, is held. One loop, one thread: nothing
- * here is called from another thread (worker.h is the only bridge). */
+/* The event loop: libuv's, with deadlines that can be stopped at once, tasks that run at the end of
+ * the turn, one read buffer shared by all streams, and the only source of time and randomness: no
+ * other code gets either from the system, so that a test can replay a run. Owned by the daemon
+ * (tests and `doctor` make their own). It is running or being freed; its clock runs or, in tests,
+ * is held. One loop, one thread: nothing here is called from another thread (worker.h is the only
+ * bridge). */
 #pragma once
 
 #include <time.h>
@@ -20,41 +20,40 @@ struct loop;
 struct loop *loop_new(void);
 
 /* Runs the deferred tasks, closes the loop's own handles, and frees it. Every other handle must
- * have been closed before: loop_run() returns once they are. */
+ * have been closed before, which is when loop_run() returns. */
 void loop_free(struct loop *);
 
 uv_loop_t *loop_uv(struct loop *);
 
-/* Turns until loop_stop(), or until nothing is open and no deadline is set.
- * loop_turn() makes one turn, waiting for an event if `wait`. */
+/* Runs until loop_stop(), or until no handle is open and no deadline is set. loop_turn() makes one
+ * turn, and waits for an event if `wait` is set. */
 void loop_run(struct loop *);
 void loop_turn(struct loop *, bool wait);
 void loop_stop(struct loop *);
 
-/* Milliseconds, as of this turn's beginning; what deadlines are measured in. Costs
- * nothing. */
+/* Milliseconds at the beginning of this turn, on the clock of deadlines. Costs nothing. */
 uint64_t loop_now(const struct loop *);
 
-/* Likewise, but it goes on while the machine sleeps: what ages are measured in. */
+/* Likewise, on a clock that goes on while the machine is suspended: used for ages. */
 uint64_t loop_age_clock(const struct loop *);
 
-/* Microseconds of a monotonic clock, read now; what latencies are measured in. */
+/* Microseconds of a monotonic clock, read now: used for latencies. */
 uint64_t loop_clock_us(const struct loop *);
 
-/* The wall clock, read now: CLOCK_REALTIME, and its whole seconds since 1970. */
+/* The wall clock (CLOCK_REALTIME), read now, and its whole seconds since 1970. */
 struct timespec loop_wall(const struct loop *);
 int64_t loop_wall_s(const struct loop *);
 
 /* A random number, for jitter. Not for secrets: keys and nonces are mbedTLS's. */
 uint32_t loop_random(struct loop *);
 
-/* 1, 2, 3, ...: never the same twice. What lives in the loop and is told apart in the log
- * (lines, pools) takes its number here. */
+/* 1, 2, 3, ...: never the same number twice. Objects that the log must distinguish (lines, pools)
+ * get their numbers here. */
 uint64_t loop_number(struct loop *);
 
-/* For tests: sets all of its clocks `ms` ahead and runs what is due by then. From
- * loop_hold() on they move by loop_skip() alone, however long a turn takes. From
- * loop_seed() on the random numbers are a sequence that the seed determines. */
+/* For tests: loop_skip() sets all clocks `ms` ahead and runs what is due by then. After loop_hold()
+ * the clocks move only by loop_skip(), however long a turn takes. After loop_seed() the random
+ * numbers are a sequence determined by the seed. */
 void loop_skip(struct loop *, uint64_t ms);
 void loop_hold(struct loop *);
 void loop_seed(struct loop *, uint64_t seed);
@@ -62,29 +61,29 @@ void loop_seed(struct loop *, uint64_t seed);
 /* LOOP_READ_SIZE bytes that any stream may read into within one callback. */
 char *loop_read_buffer(struct loop *);
 
-/* A task runs once, after the callbacks that are under way and before the loop waits
- * again: in this turn of the loop, or, behind a long chain of tasks that defer each
- * other, in the next one. It is how work reports its end outside the call that began
- * it, and how an object that may still be on the stack is freed. One that defers
- * itself for ever costs time, but keeps no deadline and no I/O from being served.
- * Lives inside its owner. */
+/* A task runs once, after the callbacks that are under way and before the loop waits again: in this
+ * turn of the loop, or, behind a long chain of tasks that defer each other, in the next one. Tasks
+ * are used to report the end of an operation outside the call that began it, and to free an object
+ * that may still be in use by a caller on the stack. A task that defers itself for ever costs time,
+ * but does not stop deadlines and I/O from being served. Embedded in its owner. */
 struct task {
     struct link link;
     void (*run)(struct task *);
 };
 
 void task_init(struct task *, void (*run)(struct task *));
-void loop_defer(struct loop *, struct task *); /* a second call changes nothing */
+void loop_defer(struct loop *, struct task *); /* a second call has no effect */
 void task_forget(struct task *);
 
-/* Likewise, but it runs once no other task is left, or before the rest of a chain that is put
- * off to the next turn: always in this one. It is for writes: what the callbacks and tasks of a
- * turn bring leaves at once. Tasks that it defers run as others do. */
+/* Likewise, but the task runs once no other is left, or before the rest of a long chain is
+ * postponed to the next turn: always in this turn. Used for writes, so that the output of all
+ * callbacks and tasks of a turn is sent together, without delay. Tasks that it defers run as
+ * usual. */
 void loop_defer_last(struct loop *, struct task *);
 
-/* A point in time at which `expired` is called, once, from the loop (never
- * from deadline_*()). Lives inside its owner; must be stopped before that is
- * freed, and is stopped at once: nothing is called after. */
+/* A point in time at which `expired` is called, once, from the loop (never from deadline_*()).
+ * Embedded in its owner, which must stop it before it is freed. Stopping takes effect at once:
+ * `expired` is not called afterwards. */
 struct deadline {
     struct loop *loop;
     uint64_t due, order;
@@ -95,5 +94,5 @@ struct deadline {
 void deadline_init(struct deadline *, struct loop *, void (*expired)(struct deadline *));
 void deadline_at(struct deadline *, uint64_t due_ms); /* sets or moves it */
 void deadline_in(struct deadline *, uint64_t ms);
-void deadline_stop(struct deadline *); /* fine if it is not set */
+void deadline_stop(struct deadline *); /* allowed if it is not set */
 bool deadline_is_set(const struct deadline *);

@@ -14,13 +14,13 @@
 #define TAG_SEQUENCE (MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SEQUENCE)
 #define TAG_SET (MBEDTLS_ASN1_CONSTRUCTED | MBEDTLS_ASN1_SET)
 
-#define HEADER_MAX 6 /* of one tag with its length */
+#define HEADER_MAX 6 /* of one tag and its length */
 #define IP4_LEN 8    /* an address and its mask */
 #define IP6_LEN 32
 
 /* ------------------------------------------------------------------- writing */
 
-/* mbedTLS writes backwards, from the end of the buffer to its start. */
+/* mbedTLS writes backwards, from the end of the buffer towards its start. */
 struct writer {
     unsigned char *at, *start;
 };
@@ -81,7 +81,7 @@ static bool is_general_name(int tag)
     return kind < COUNT_OF(has_values) && tag == (int)(MBEDTLS_ASN1_CONTEXT_SPECIFIC | form | kind);
 }
 
-/* Minimum and maximum are not to be there, RFC 5280 4.2.1.10. */
+/* Minimum and maximum must be absent, RFC 5280 4.2.1.10. */
 static bool next_subtree(struct der *list, int *tag, struct span *base)
 {
     struct der subtree, name;
@@ -91,7 +91,7 @@ static bool next_subtree(struct der *list, int *tag, struct span *base)
     return der_is_empty(&subtree) && is_general_name(*tag);
 }
 
-/* Constraints on kinds of names that a leaf does not have do not concern it. */
+/* Constraints on kinds of names that a leaf does not have are irrelevant to it. */
 static bool read_subtree(struct der *list, char ***names, size_t *count, const char **why)
 {
     int tag;
@@ -153,7 +153,7 @@ void name_constraints_free(struct name_constraints *c)
 
 /* ------------------------------------------------------------------ matching */
 
-/* Letters of ASCII without case; NULs are bytes like others. */
+/* Compares ignoring the case of ASCII letters; a NUL is a byte like any other. */
 static bool same_text(struct span a, struct span b)
 {
     if (a.len != b.len)
@@ -164,7 +164,7 @@ static bool same_text(struct span a, struct span b)
     return true;
 }
 
-/* "x" is x and what is below it, ".x" only that; "" is every name. */
+/* "x" matches x and its subdomains, ".x" only the subdomains; "" matches every name. */
 static bool is_below(struct span host, struct span top)
 {
     if (top.len > host.len || !same_text(span_from(host, host.len - top.len), top))
@@ -187,17 +187,17 @@ bool name_constraints_permit(const struct name_constraints *c, const char *host)
            !any_is_above(c->excluded, c->excluded_count, host);
 }
 
-/* ------------------------------------------------- what any CA may vouch for */
+/* --------------------------------------------------- constraints of any CA */
 
-/* What a list of subtrees says about a name. */
+/* How a list of subtrees applies to a name. */
 enum standing {
-    STANDING_UNNAMED, /* none of them is of its kind */
+    STANDING_UNNAMED, /* no subtree is of the name's kind */
     STANDING_OUTSIDE,
     STANDING_INSIDE,
-    STANDING_UNCLEAR, /* malformed, or of a kind that cannot be compared */
+    STANDING_UNCLEAR, /* a subtree is malformed, or of a kind that cannot be compared */
 };
 
-/* The base is an address and its mask, each as long as the name. */
+/* The base is an address followed by a mask, each as long as the name. */
 static enum standing compare_address(struct span name, struct span base)
 {
     if (base.len != IP4_LEN && base.len != IP6_LEN)
@@ -211,7 +211,7 @@ static enum standing compare_address(struct span name, struct span base)
     return STANDING_INSIDE;
 }
 
-/* Whatever their kinds of string. */
+/* Compares the values whatever their string types. */
 static bool same_attribute(struct der *a, struct der *b)
 {
     struct der type[2], value[2];
@@ -235,7 +235,7 @@ static bool same_step(struct der *a, struct der *b)
     return der_is_empty(a) && der_is_empty(b);
 }
 
-/* The base is a beginning of the name, RFC 5280 7.1. */
+/* The base must be a prefix of the name, RFC 5280 7.1. */
 static enum standing compare_directory(struct span name, struct span base)
 {
     struct der whole[2] = {der_of(name), der_of(base)}, steps[2], step[2];

@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 
-/* The first timeout is short, so that one lost datagram costs little; c-ares doubles it at each
- * try: 0.7 + 1.4 + 2.8 s in all, for each server. */
+/* The first timeout is short, so that one lost datagram costs little. c-ares doubles it at each
+ * try: 0.7 + 1.4 + 2.8 s in total for each server. */
 #define TRY_MS 700
 #define TRIES 3
 #define RESOLUTION_DELAY_MS 50 /* RFC 8305 3 */
@@ -17,24 +17,24 @@
 
 struct resolver {
     unsigned magic;
-    struct link link; /* on its owner's list of retired ones, or on none */
+    struct link link; /* on its owner's list of retired resolvers, or on none */
     struct loop *loop;
     ares_channel channel;
     struct list sockets;
     struct deadline timeout;
     struct task end;
-    size_t under_way; /* questions c-ares has not answered yet */
+    size_t under_way; /* questions that c-ares has not answered yet */
 };
 
-/* A question to c-ares. It cannot be cancelled there, so that its answer may come when no lookup
- * waits for it any more. */
+/* A question to c-ares. It cannot be cancelled there, so its answer may arrive when no lookup is
+ * waiting for it any more. */
 struct question {
     struct resolver *resolver;
-    struct lookup *lookup; /* NULL: none waits */
-    size_t place;          /* among the lookup's */
+    struct lookup *lookup; /* NULL: no lookup is waiting */
+    size_t place;          /* its index among the lookup's questions */
 };
 
-/* A socket of c-ares, as long as that has it open; freed by libuv's callback. */
+/* A socket that c-ares has open; freed by libuv's close callback. */
 struct polled {
     unsigned magic;
     struct link link;
@@ -60,7 +60,8 @@ static void on_timeout(struct deadline *d)
     set_timeout(r);
 }
 
-/* An error of the socket is passed to c-ares as readable and writable: it finds the error. */
+/* An error of the socket is passed to c-ares as readable and writable; c-ares then finds the error
+ * itself. */
 static void on_poll(uv_poll_t *handle, int status, int events)
 {
     struct polled *p = handle->data;
@@ -110,7 +111,8 @@ static struct polled *polled_new(struct resolver *r, ares_socket_t fd)
     return p;
 }
 
-/* c-ares opened a socket, waits for something else, or is about to close it. */
+/* Called when c-ares has opened a socket, waits for a different event on it, or is about to close
+ * it. */
 static void on_socket(void *data, ares_socket_t fd, int reads, int writes)
 {
     struct resolver *r = data;
@@ -131,7 +133,7 @@ static void run_end(struct task *t)
     resolver_free(container_of(t, struct resolver, end));
 }
 
-/* Names are absolute: no search list, no aliases of the environment. */
+/* Names are absolute: no search list, no aliases from the environment. */
 static int channel_open(struct resolver *r)
 {
     struct ares_options options = {
@@ -233,7 +235,7 @@ static bool is_denial(int status)
     return status == ARES_ENODATA || status == ARES_ENOTFOUND;
 }
 
-/* c-ares sums up three cases as ECONNREFUSED. */
+/* c-ares reports three different cases as ECONNREFUSED. */
 static void explain(struct lookup *l)
 {
     int status = l->status;
@@ -253,8 +255,9 @@ static void explain(struct lookup *l)
 
 /* ---------------------------------------------------------------- one lookup */
 
-/* NXDOMAIN is of the name, whatever became of the other question (RFC 2308 5). That one
- * kind of address is missing says less than why the other is not known. */
+/* NXDOMAIN applies to the whole name, whatever the result of the other question (RFC 2308 5).
+ * Otherwise the error of a question that failed is preferred to the mere absence of one kind of
+ * address, since it says more. */
 static bool says_more(int status, int than)
 {
     if (status == ARES_ENOTFOUND || than == ARES_ENOTFOUND)
@@ -289,13 +292,13 @@ static void drop_questions(struct lookup *l)
     }
 }
 
-/* Told by a task, as this may come from inside the call that asked. Some servers say
- * NXDOMAIN of a kind of address that the name lacks (RFC 4074 4.2): the other answer
- * is given its moment all the same. */
+/* The end is reported by a task, since c-ares may answer from inside the call that asked. Some
+ * servers answer NXDOMAIN for a kind of address that the name lacks (RFC 4074 4.2): even after
+ * NXDOMAIN the other answer is awaited for a moment. */
 static void look_whether_done(struct lookup *l)
 {
     if (is_answered(l))
-        loop_defer(l->by->loop, &l->told);
+        loop_defer(l->by->loop, &l->report);
     else if (l->found.count || l->status == ARES_ENOTFOUND)
         deadline_in(&l->patience, RESOLUTION_DELAY_MS);
 }
@@ -319,7 +322,7 @@ static void on_answer(void *arg, int status, int timeouts, struct ares_addrinfo 
         loop_defer(r->loop, &r->end);
 }
 
-static void tell(struct lookup *l)
+static void report(struct lookup *l)
 {
     deadline_stop(&l->patience);
     addresses_interleave(&l->found);
@@ -329,9 +332,9 @@ static void tell(struct lookup *l)
     l->done(l);
 }
 
-static void run_told(struct task *t)
+static void run_report(struct task *t)
 {
-    tell(container_of(t, struct lookup, told));
+    report(container_of(t, struct lookup, report));
 }
 
 static void on_patience(struct deadline *d)
@@ -339,7 +342,7 @@ static void on_patience(struct deadline *d)
     struct lookup *l = container_of(d, struct lookup, patience);
     l->is_partial = true;
     drop_questions(l);
-    tell(l);
+    report(l);
 }
 
 static void put(struct resolver *r, struct question *q, const char *name, int family)
@@ -360,19 +363,19 @@ static struct question *question_new(struct resolver *r, struct lookup *l, size_
     return q;
 }
 
-/* A name in the hosts file has the addresses given there, and no others. */
-static bool stands_in_hosts_file(struct resolver *r, const char *name)
+/* A name in the hosts file has the addresses listed there, and no others. */
+static bool is_in_hosts_file(struct resolver *r, const char *name)
 {
     struct hostent *found = NULL;
-    bool stands = ares_gethostbyname_file(r->channel, name, AF_UNSPEC, &found) == ARES_SUCCESS;
+    bool is_listed = ares_gethostbyname_file(r->channel, name, AF_UNSPEC, &found) == ARES_SUCCESS;
     if (found)
         ares_free_hostent(found);
-    return stands;
+    return is_listed;
 }
 
 void resolver_ask(struct resolver *r, struct lookup *l, const char *name)
 {
-    bool is_one = stands_in_hosts_file(r, name);
+    bool is_one = is_in_hosts_file(r, name);
     CHECK(l->by == NULL && r->link.on == NULL);
     l->by = r;
     l->found = (struct dns_addresses){0};
@@ -380,7 +383,7 @@ void resolver_ask(struct resolver *r, struct lookup *l, const char *name)
     l->status = ARES_SUCCESS;
     l->ttl_ms = UINT64_MAX;
     l->is_partial = l->is_denied = false;
-    task_init(&l->told, run_told);
+    task_init(&l->report, run_report);
     deadline_init(&l->patience, r->loop, on_patience);
     struct question *first = l->questions[0] = question_new(r, l, 0);
     struct question *second = l->questions[1] = is_one ? NULL : question_new(r, l, 1);
@@ -396,7 +399,7 @@ void lookup_forget(struct lookup *l)
         return;
     drop_questions(l);
     deadline_stop(&l->patience);
-    task_forget(&l->told);
+    task_forget(&l->report);
     free(l->found.at);
     l->found = (struct dns_addresses){0};
     l->by = NULL;

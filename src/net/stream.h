@@ -1,11 +1,11 @@
-/* A byte stream in both directions: TCP, a unix socket, or TLS over one of these. The only
- * transport interface; what uses it cannot tell which it is. Owned by the object to which it was
- * given, until stream_close(). It begins paused and without a listener: bind it, then resume
- * it. It is open until it has ended (on_end) or is closed; a stream that has ended must still be
- * closed.
+/* A byte stream in both directions: TCP, a unix socket, or TLS over one of these. This is the only
+ * transport interface: code that uses a stream does not depend on its kind. Owned by the object
+ * that received it, until stream_close(). It begins paused and without a listener: bind it, then
+ * resume it. It is open until it has ended (on_end) or is closed; a stream that has ended must
+ * still be closed.
  *
- * One rule for buffers: bytes are borrowed for the call, in both directions. What a write cannot
- * hand to the kernel at once is copied into the stream's queue. */
+ * One rule for buffers: bytes are borrowed for the call, in both directions. Bytes of a write that
+ * the kernel does not accept at once are copied into the stream's queue. */
 #pragma once
 
 #include <uv.h>
@@ -21,12 +21,12 @@ enum stream_end {
 };
 
 struct stream_events {
-    /* Bytes came; they are borrowed until this returns. The owner may pause or close the stream
-     * inside. */
+    /* Bytes were received; they are borrowed until this returns. The owner may pause or close the
+     * stream from inside. */
     void (*on_data)(void *owner, const char *data, size_t len);
-    /* No more bytes will come; once. After STREAM_EOF writing may still work. */
+    /* The end of reading; called once. After STREAM_EOF writing may still work. */
     void (*on_end)(void *owner, enum stream_end how, const char *why);
-    /* The queue fell below STREAM_LOW after a write had returned false. */
+    /* After a write returned false, the queue has fallen below STREAM_LOW. */
     void (*on_drain)(void *owner);
 };
 
@@ -53,8 +53,8 @@ struct stream {
     size_t queued;
 };
 
-/* How many bytes the kernel has taken so far, or may have: these count as sent. A write that the
- * kernel refused whole does not change it. */
+/* How many bytes the kernel has accepted so far, or may have accepted: these count as sent. A write
+ * of which the kernel accepted nothing does not change the count. */
 static inline uint64_t stream_taken(const struct stream *s)
 {
     while (s->below)
@@ -62,7 +62,8 @@ static inline uint64_t stream_taken(const struct stream *s)
     return s->taken;
 }
 
-/* How many bytes were written but not certainly taken by the kernel; 0: it has all of them. */
+/* How many bytes were written but are not known to be accepted by the kernel; 0: it has all of
+ * them. */
 static inline size_t stream_queued(const struct stream *s)
 {
     while (s->below)
@@ -70,8 +71,8 @@ static inline size_t stream_queued(const struct stream *s)
     return s->queued;
 }
 
-/* How many bytes were ever written. What had been written at some count is with the kernel once
- * written - queued has reached that count. */
+/* How many bytes were ever written. To learn when the kernel has everything written so far, note
+ * this count: it does once written - queued has reached it. */
 static inline uint64_t stream_written(const struct stream *s)
 {
     while (s->below)
@@ -86,22 +87,21 @@ static inline void stream_bind(struct stream *s, const struct stream_events *eve
     s->owner = owner;
 }
 
-/* Writes all pieces in order. Returns false when more than STREAM_HIGH bytes
- * are queued: the writer should stop until on_drain. An error is told by
- * on_end, later, never from inside. */
+/* Writes all pieces in order. Returns false when more than STREAM_HIGH bytes are queued: the writer
+ * should stop until on_drain. An error is reported by on_end, never from inside this call. */
 static inline bool stream_write(struct stream *s, const uv_buf_t *pieces, size_t count)
 {
     return s->ops->write(s, pieces, count);
 }
 
-/* Half-close: after what is queued, FIN (TLS: close_notify, then FIN). */
+/* Half-close: sends FIN after the queued bytes (TLS: close_notify, then FIN). */
 static inline void stream_shutdown(struct stream *s)
 {
     s->ops->shutdown(s);
 }
 
-/* Stops and starts on_data (and on_end). Idempotent. Costs a system call: not to be done for each
- * request, only when the reader is really full. */
+/* Stops and starts on_data (and on_end). Idempotent. Costs a system call: do not call it for each
+ * request, but only when the reader can accept no more. */
 static inline void stream_pause(struct stream *s)
 {
     s->ops->pause(s);
@@ -112,30 +112,30 @@ static inline void stream_resume(struct stream *s)
     s->ops->resume(s);
 }
 
-/* True if nothing is unread in the kernel, neither bytes nor an end, and no layer has part of a
- * record: asked before an order is sent on a connection that was idle. One system call. */
+/* Returns true if the kernel has nothing unread, neither bytes nor an end, and no layer has part of
+ * a record: checked before an order is sent on an idle connection. One system call. */
 static inline bool stream_is_quiet(struct stream *s)
 {
     return s->ops->is_quiet(s);
 }
 
-/* True if the other end is gone in both directions (a reset; a close of a unix socket as well):
- * for a stream whose reading is paused, so that no event tells. A half-close is behind what is
- * unread, and does not show. One system call. */
+/* Returns true if the other end is gone in both directions (after a reset, or the close of a unix
+ * socket): for a stream whose reading is paused, so that no event reports this. A half-close is not
+ * detected, since it comes after the unread bytes. One system call. */
 static inline bool stream_is_broken(struct stream *s)
 {
     return s->ops->is_broken(s);
 }
 
-/* Closes it (TLS sends close_notify if it can at once); what is queued is lost.
- * No event comes after; the memory is freed by the stream itself. */
+/* Closes the stream (TLS sends close_notify if that is possible at once); queued bytes are lost. No
+ * event follows; the stream frees its own memory. */
 static inline void stream_close(struct stream *s)
 {
     s->ops->close(s, false);
 }
 
-/* Likewise, by a reset if there is one (TCP), so that the other end cannot take what it got for
- * complete. */
+/* Likewise, with a reset where the transport has one (TCP), so that the other end cannot mistake
+ * what it received for complete. */
 static inline void stream_reset(struct stream *s)
 {
     s->ops->close(s, true);

@@ -12,8 +12,8 @@
 #define RECORD_SIZE MBEDTLS_SSL_OUT_CONTENT_LEN
 #define RECORD_HEAD 5 /* type, version, length (RFC 8446 5.1) */
 
-/* FAILED: its owner was told that the handshake failed. CLOSED: by its owner; it is freed once
- * no step of the handshake is with the worker. */
+/* FAILED: the failure of the handshake was reported to the owner. CLOSED: by its owner; the stream
+ * is freed once no step of the handshake is with the worker. */
 #define STREAM_TLS_STATES(S)                                                                       \
     S(TLS_HANDSHAKING, "handshaking", TO(TLS_FAILED) | TO(TLS_SECURED) | TO(TLS_CLOSED))           \
     S(TLS_FAILED, "failed", TO(TLS_CLOSED))                                                        \
@@ -26,11 +26,11 @@ struct stream_tls {
     unsigned magic;
     enum stream_tls_state state;
     bool paused;
-    bool full;       /* a write returned false, on_drain is due */
-    bool over;       /* nothing more will be read; how it ended is below */
-    bool end_told;   /* on_end was called */
-    bool broken;     /* nothing more may be written */
-    bool lower_over; /* the stream below ended, as said below */
+    bool full;         /* a write returned false, so on_drain is due */
+    bool over;         /* nothing more will be read; how it ended is below */
+    bool end_reported; /* on_end was called */
+    bool broken;       /* nothing more may be written */
+    bool lower_over;   /* the stream below ended, as said below */
     struct loop *loop;
     struct worker *worker;
     struct stream *lower;
@@ -42,14 +42,15 @@ struct stream_tls {
     uint64_t begun_us;
     const char *at; /* ciphertext borrowed from the stream below */
     size_t left;
-    struct buf kept; /* ciphertext that came before `at` and could not be used yet */
-    size_t head_got, body_left, body_len; /* of the record that mbedTLS has a part of */
+    struct buf kept; /* ciphertext received before `at` that could not be used yet */
+    size_t head_got, body_left, body_len; /* of the record of which mbedTLS has a part */
     enum stream_end end, lower_end;
     char why[160], lower_why[80];
 };
 
-/* One loop, one thread, and no call that fills them leaves them filled. Several
- * records are handed up at once: each on_data may cost a system call above. */
+/* Shared by all streams: there is one loop in one thread, and every call that fills these buffers
+ * empties them before it returns. Several records are passed to the owner at once, since each
+ * on_data may cost it a system call. */
 static unsigned char plain[LOOP_READ_SIZE];
 static unsigned char gather[RECORD_SIZE];
 
@@ -77,7 +78,8 @@ static void release(struct stream_tls *s)
 
 /* ------------------------------------------------------------------- reading */
 
-/* The read side is over; told once all that came before has been handed up. */
+/* Ends the read side. The end is reported once everything received before it has been passed to the
+ * owner. */
 static void finish(struct stream_tls *s, enum stream_end how, const char *why)
 {
     if (s->over)
@@ -109,8 +111,8 @@ static void finish_by_lower(struct stream_tls *s)
     }
 }
 
-/* mbedTLS does not tell of the part of a record that it keeps: counted here, from the
- * handshake's end on, where a record ends. */
+/* mbedTLS does not report whether it holds part of a record, so bytes are counted here, starting at
+ * the end of the handshake, which is the end of a record. */
 static void measure_records(struct stream_tls *s, const unsigned char *data, size_t len)
 {
     while (len) {
@@ -120,7 +122,7 @@ static void measure_records(struct stream_tls *s, const unsigned char *data, siz
         len -= n;
         if (len == 0)
             break;
-        s->body_len = (s->body_len << 8 | *data++) & 0xffff; /* the last two bytes are it */
+        s->body_len = (s->body_len << 8 | *data++) & 0xffff; /* the last two bytes of the head */
         len--;
         if (++s->head_got == RECORD_HEAD) {
             s->body_left = s->body_len;
@@ -153,9 +155,9 @@ static int on_receive(void *context, unsigned char *to, size_t size)
     return (int)len;
 }
 
-/* Decrypts until `plain` is full, nothing is left, or the end. mbedTLS also
- * wants to read after a message that was not data, and parses a ticket only when
- * asked once more: only a call that consumed nothing stops us. */
+/* Decrypts until `plain` is full, no input is left, or the stream ends. mbedTLS also returns
+ * WANT_READ after a message that was not data, and parses a ticket only in the next call: therefore
+ * the loop stops only after a call that consumed nothing. */
 static size_t decrypt(struct stream_tls *s)
 {
     size_t got = 0;
@@ -176,13 +178,13 @@ static size_t decrypt(struct stream_tls *s)
 
 static void tell_end(struct stream_tls *s)
 {
-    s->end_told = true;
+    s->end_reported = true;
     s->base.events->on_end(s->base.owner, s->end, s->why);
 }
 
 static void read_on(struct stream_tls *s)
 {
-    while (s->state == TLS_SECURED && !s->paused && !s->end_told) {
+    while (s->state == TLS_SECURED && !s->paused && !s->end_reported) {
         size_t got = s->over ? 0 : decrypt(s);
         if (got == 0 && s->lower_over)
             finish_by_lower(s);
@@ -243,8 +245,8 @@ static int on_send(void *context, const unsigned char *data, size_t len)
     return (int)len;
 }
 
-/* From here on mbedTLS reads and writes on the loop. What came behind the
- * handshake waits for the owner, which has yet to bind and resume the stream. */
+/* From here on mbedTLS reads and writes on the loop. Data received after the handshake waits until
+ * the owner has bound and resumed the stream. */
 static void secure(struct stream_tls *s)
 {
     struct tls_handshake *h = &s->handshake;
@@ -298,8 +300,7 @@ static bool is_stepping(const struct stream_tls *s)
     return s->step.running || s->step.link.on;
 }
 
-/* The stream below stands still while a step runs, so that nothing touches
- * the handshake meanwhile. */
+/* The stream below is paused while a step runs, so that nothing else accesses the handshake. */
 static void step_later(struct stream_tls *s)
 {
     stream_pause(s->lower);
@@ -374,8 +375,8 @@ static void encrypt(struct stream_tls *s, const void *data, size_t len)
     }
 }
 
-/* As few records as possible, since each is a write below: small pieces are
- * gathered, and full records are taken from large ones in place. */
+/* Uses as few records as possible, since each is a write to the stream below: small pieces are
+ * gathered, and full records are encrypted directly from large pieces. */
 static void encrypt_all(struct stream_tls *s, const uv_buf_t *pieces, size_t count)
 {
     size_t gathered = 0;
@@ -467,7 +468,7 @@ static void tls_close(struct stream *base, bool reset)
     s->lower->ops->close(s->lower, reset);
     s->lower = NULL;
     if (worker_forget(s->worker, &s->step))
-        loop_defer(s->loop, &s->task); /* else step_done() frees */
+        loop_defer(s->loop, &s->task); /* otherwise step_done() frees it */
 }
 
 static const struct stream_ops ops = {
@@ -512,8 +513,8 @@ struct stream *stream_tls_open(struct loop *loop, struct worker *worker,
     return &s->base;
 }
 
-/* A server has nothing to do before it hears of the client, and lets the handshakes
- * with origins go first: others wait for those. */
+/* A server does nothing until the client has sent something, and its steps yield to those of
+ * handshakes with origins, on which other requests wait. */
 struct stream *stream_tls_accept(struct loop *loop, struct worker *worker,
                                  struct tls_context *context, struct stream *lower,
                                  struct span first, const char *const *alpn,

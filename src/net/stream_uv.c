@@ -23,14 +23,14 @@ struct stream_uv {
         uv_tcp_t tcp;
         uv_pipe_t pipe;
     } uv;
-    struct buf out;   /* what the kernel did not take at once */
-    size_t in_flight; /* of it, handed to uv_write */
+    struct buf out;   /* bytes that the kernel did not accept at once */
+    size_t in_flight; /* how many of them were passed to uv_write */
     uv_write_t write;
     uv_shutdown_t shutdown;
     uv_connect_t connect;
     void *connect_owner;
     void (*connected)(void *owner, struct stream *, int status);
-    struct task report; /* an error found inside a call, told outside it */
+    struct task report; /* reports an error found inside a call */
     int error;
 };
 
@@ -103,7 +103,7 @@ static void write_queue(struct stream_uv *u);
 static void finish_shutdown(uv_shutdown_t *request, int status)
 {
     (void)request;
-    (void)status; /* a reader that is gone shows as the end of reading */
+    (void)status; /* if the other end is gone, the end of reading will report it */
 }
 
 static void shut_now(struct stream_uv *u)
@@ -135,7 +135,7 @@ static void on_written(uv_write_t *request, int status)
     }
 }
 
-/* Bytes handed to uv_write count as taken: the kernel may have any of them. */
+/* Bytes passed to uv_write count as taken: the kernel may have any of them. */
 static void write_queue(struct stream_uv *u)
 {
     const char *at;
@@ -166,7 +166,8 @@ static void queue_rest(struct stream_uv *u, const uv_buf_t *pieces, size_t count
     u->base.queued = u->out.size;
 }
 
-/* What an error kept back stays counted as queued, so that it is not taken for sent. */
+/* Bytes that were not sent because of an error stay counted as queued, so that they do not count as
+ * sent. */
 static bool lose(struct stream_uv *u, const uv_buf_t *pieces, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -217,7 +218,7 @@ static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(loop_read_buffer(u->loop), LOOP_READ_SIZE);
 }
 
-/* libuv takes a hang-up after a partial read for the end, be it FIN or RST. */
+/* libuv reports a hang-up after a partial read as the end, whether it is FIN or RST. */
 static ssize_t true_end(const struct stream_uv *u)
 {
     uv_os_fd_t fd;
@@ -316,8 +317,8 @@ static void tune(struct stream_uv *u)
     uv_tcp_keepalive(&u->uv.tcp, 1, KEEPALIVE_S); /* a tunnel has no other timer */
 }
 
-/* What a slow client has not taken waits here, and so at the origin, instead of filling megabytes of
- * the kernel's buffers. */
+/* Bytes that a slow client has not read yet wait in this process, and through back-pressure at the
+ * origin, instead of filling megabytes of the kernel's buffers. */
 static void bound_unsent(struct stream_uv *u)
 {
     int bytes = UNSENT_MAX;
@@ -360,7 +361,7 @@ struct stream *stream_uv_connect(struct loop *l, const struct sockaddr *address,
     u->connected = done;
     int error = uv_tcp_connect(&u->connect, &u->uv.tcp, address, on_connect);
     if (error == 0 && descriptors_beside(stream_uv_fd(&u->base)) == DESCRIPTORS_GONE)
-        error = UV_EMFILE; /* the last ones are for others */
+        error = UV_EMFILE; /* the last descriptors are reserved for other uses */
     if (error)
         fail_later(u, error);
     return &u->base;

@@ -7,22 +7,22 @@
 #include "net/loop.h"
 #include "net/stream.h"
 
-/* Takes the next connection of a listening handle (call from its connection
- * callback). NULL if accept failed; TCP_NODELAY is set. */
+/* Accepts the next connection of a listening handle (call it from the handle's connection
+ * callback), and sets TCP_NODELAY. Returns NULL if accept failed. */
 struct stream *stream_uv_accept(struct loop *, uv_stream_t *listening);
 
-/* Connecting, for dial.c: exactly one of the two, unless the stream is closed
- * first. `status` is libuv's error. The stream is yours from the start. */
+/* Connects, for dial.c. Exactly one of the two events follows, unless the stream is closed first.
+ * `status` is libuv's error. The caller owns the stream from the start. */
 struct stream *stream_uv_connect(struct loop *, const struct sockaddr *, void *owner,
                                  void (*done)(void *owner, struct stream *, int status));
 struct stream *stream_uv_connect_unix(struct loop *, const char *path, void *owner,
                                       void (*done)(void *owner, struct stream *, int status));
 
-/* The other end's address; false for a pipe. */
+/* The other end's address; returns false for a pipe. */
 bool stream_uv_peer(const struct stream *, struct sockaddr_storage *);
 
-/* Our own end's address; false for a pipe. */
+/* The local address; returns false for a pipe. */
 bool stream_uv_local(const struct stream *, struct sockaddr_storage *);
 
-/* Its descriptor, for looking at; -1 if it has none. */
+/* Its descriptor, for inspection only; -1 if it has none. */
 int stream_uv_fd(const struct stream *);

@@ -19,9 +19,10 @@
 #include "net/tls_session.h"
 #include "net/x509.h"
 
-#define FILE_SIZE_MAX (size_t)(16 << 20) /* a bundle has a few hundred kilobytes */
+#define FILE_SIZE_MAX (size_t)(16 << 20) /* a bundle is a few hundred kilobytes */
 
-/* One configuration per ALPN list, which mbedTLS keeps there, and highest version. */
+/* There is one configuration for each pair of ALPN list and highest version, since mbedTLS stores
+ * both in the configuration. */
 struct variant {
     struct variant *next;
     mbedtls_ssl_config config;
@@ -31,7 +32,7 @@ struct variant {
 
 struct tls_context {
     unsigned refs;
-    char *serves; /* a server's: its host; else NULL */
+    char *serves; /* of a server: its host; otherwise NULL */
     bool verify, tls13_only, has_cert;
     mbedtls_x509_crt *anchors;    /* the system's, or its own */
     mbedtls_x509_crt own_anchors; /* of ca_file; empty when nothing is verified */
@@ -41,8 +42,8 @@ struct tls_context {
     struct tls_sessions sessions;
 };
 
-/* An origin may take the client's first, so the fastest is first. Forward secrecy and AEAD
- * only. */
+/* An origin may choose the first one that the client offers, so the fastest is first. Forward
+ * secrecy and AEAD only. */
 #define CHACHA20                                                                                   \
     MBEDTLS_TLS1_3_CHACHA20_POLY1305_SHA256,                                                       \
         MBEDTLS_TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256,                                     \
@@ -65,9 +66,9 @@ static const uint16_t groups[] = {
     MBEDTLS_SSL_IANA_TLS_GROUP_NONE,
 };
 
-/* PKCS#1 before PSS: where TLS 1.2 comes of it, an origin that goes by our order signs
- * its key exchange as the first fits its key, and of PSS there mbedTLS makes an error
- * (it offers PSS for TLS 1.3's sake, RFC 8446 4.2.3). */
+/* PKCS#1 before PSS: if TLS 1.2 is negotiated, an origin that follows the client's order signs its
+ * key exchange with the first algorithm that fits its key. mbedTLS treats PSS in TLS 1.2 as an
+ * error, although it has to offer PSS for TLS 1.3 (RFC 8446 4.2.3). */
 static const uint16_t signatures[] = {
     MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256, MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
     MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512, MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
@@ -96,7 +97,7 @@ static void explain(char *error, size_t size, const char *directive, const char 
     snprintf(error, size, "%s %s: cannot be read: %s", directive, path, words);
 }
 
-/* The whole file, with a NUL behind it that is not counted; 0 or errno. */
+/* Reads the whole file and appends a NUL that is not counted. Returns 0 or errno. */
 static int read_file(const char *path, struct text *to)
 {
     FILE *in = fopen(path, "re");
@@ -112,7 +113,7 @@ static int read_file(const char *path, struct text *to)
     return error;
 }
 
-/* Every certificate of a file; false with words if there is none. */
+/* Reads every certificate of a file; returns false with a message if there is none. */
 static bool read_certificates(mbedtls_x509_crt *chain, const char *directive, const char *path,
                               size_t *unreadable, char *error, size_t size)
 {
@@ -133,7 +134,7 @@ static bool read_certificates(mbedtls_x509_crt *chain, const char *directive, co
     return false;
 }
 
-/* Those that cannot be read are passed over, as long as one can be. */
+/* Certificates that cannot be parsed are skipped, as long as at least one can be. */
 static bool read_anchors(mbedtls_x509_crt *chain, const char *directive, const char *path,
                          char *error, size_t size)
 {
@@ -153,7 +154,7 @@ static const char *find_bundle(void)
     return bundles[0];
 }
 
-/* The system's bundle is read once and never freed: every upstream shares it. */
+/* The system's bundle is read once and never freed, since all upstreams share it. */
 static mbedtls_x509_crt *system_anchors(char *error, size_t size)
 {
     static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -302,9 +303,9 @@ static const char **copy_list(const char *const *list)
     return copy;
 }
 
-/* Without verification the mode is OPTIONAL rather than NONE: mbedTLS then
- * still calls the verify callback, by which a handshake knows that it was a
- * full one, and no finding is an error. */
+/* Without verification the mode is OPTIONAL rather than NONE: mbedTLS then still calls the verify
+ * callback, by which a full handshake is recognized, but nothing that verification finds is an
+ * error. */
 static void set_trust(struct tls_context *c, mbedtls_ssl_config *config)
 {
     mbedtls_ssl_conf_ca_chain(config, c->anchors, NULL);

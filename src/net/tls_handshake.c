@@ -18,8 +18,8 @@ static struct tls_handshake *self(void *context)
 
 /* ------------------------------------------------------------- verification */
 
-/* mbedTLS calls this in full handshakes only. What it found is judged once the whole
- * path is known. */
+/* mbedTLS calls this in full handshakes only. Its findings are judged once the whole path is
+ * known. */
 static int on_verify(void *context, mbedtls_x509_crt *cert, int depth, uint32_t *flags)
 {
     struct tls_handshake *h = self(context);
@@ -50,7 +50,8 @@ static int on_receive(void *context, unsigned char *to, size_t size)
     return (int)len;
 }
 
-/* What mbedTLS does not tell: which alert came, or that it was no TLS at all. */
+/* Detects what mbedTLS does not report: which alert was received, or that the data was not TLS at
+ * all. */
 static void look(struct tls_handshake *h)
 {
     static const unsigned char fatal[] = {
@@ -98,7 +99,7 @@ void tls_handshake_step(struct tls_handshake *h)
         h->gained = tls_session_export(&h->ssl);
 }
 
-/* ------------------------------------------------------------------ the ends */
+/* ------------------------------------------------------------------- results */
 
 bool tls_handshake_is_resumed(const struct tls_handshake *h)
 {
@@ -112,9 +113,9 @@ static bool is_certificate_error(int error)
            (module >= -MBEDTLS_ERR_X509_FEATURE_UNAVAILABLE && module <= 0x3000);
 }
 
-/* Could it be what we offer for the sake of TLS 1.3? The origin chose TLS 1.2 and then
- * sent what mbedTLS does not take there (it signs with PSS, by an order of its own), or
- * it takes our ClientHello for an error. */
+/* Returns true if the failure may be caused by what we offer for TLS 1.3: either the origin chose
+ * TLS 1.2 and then sent something that mbedTLS does not accept in that version (such as a PSS
+ * signature, chosen by the origin's own order of preference), or it rejected our ClientHello. */
 static bool is_about_offer(const struct tls_handshake *h)
 {
     switch (h->alert) {
@@ -131,9 +132,9 @@ static bool is_about_offer(const struct tls_handshake *h)
     }
 }
 
-/* An origin that failed with the offer of TLS 1.3 is offered TLS 1.2, until it fails with that
- * too. An attacker on the path that breaks handshakes can cause this: a downgrade to TLS 1.2 with
- * forward secrecy and AEAD, and no further. */
+/* An origin whose handshake failed when TLS 1.3 was offered is offered only TLS 1.2, until that
+ * fails too. An attacker on the path can cause this by breaking handshakes, but can downgrade the
+ * connection no further than to TLS 1.2 with forward secrecy and AEAD. */
 static void settle_version(struct tls_handshake *h)
 {
     struct tls_sessions *known = tls_context_sessions(h->context);
@@ -143,8 +144,8 @@ static void settle_version(struct tls_handshake *h)
             "takes no offer of TLS 1.3, only one of TLS 1.2, which it gets from now on");
     if (!failed || !is_about_offer(h))
         return;
-    h->may_be_older = !h->is_old && h->offered == NULL /* else it may be the session */ &&
-                      tls_context_takes_old(h->context);
+    /* If a session was offered, that may be the cause instead. */
+    h->may_be_older = !h->is_old && h->offered == NULL && tls_context_takes_old(h->context);
     if (h->is_old || (h->may_be_older && !tls_sessions_is_old(known, h->name)))
         tls_sessions_note_old(known, h->name, h->may_be_older);
 }
@@ -164,8 +165,8 @@ void tls_handshake_settle(struct tls_handshake *h)
     settle_version(h);
 }
 
-/* Sessions carry the peer's certificate, which costs to copy; origins send
- * two tickets and more. */
+/* Sessions include the peer's certificate, which is expensive to copy, and origins send two or more
+ * tickets. */
 void tls_handshake_keep_ticket(struct tls_handshake *h)
 {
     if (h->ticket_is_kept)

@@ -1,7 +1,7 @@
-/* One side's TLS handshake, over memory: `in` is what came, `out` what is to be sent. Embedded in
- * its stream, which goes on using `ssl` once the handshake is done. Its steps run on the
- * worker; between them the stream feeds and flushes it on the loop. It waits for more input, is
- * done, or has failed (`result`). */
+/* One side's TLS handshake, over memory: `in` holds what was received, `out` what is to be sent.
+ * Embedded in its stream, which continues to use `ssl` once the handshake is done. Its steps run on
+ * the worker; between them the stream fills `in` and sends `out` on the loop. It is waiting for
+ * more input, done, or failed (`result`). */
 #pragma once
 
 #include <mbedtls/ssl.h>
@@ -18,38 +18,37 @@ struct tls_handshake {
     struct buf in, out;
     int result; /* of the last step: 0 done, MBEDTLS_ERR_SSL_WANT_READ, or an error */
     bool begun, heard;
-    bool is_foreign; /* what came first is no TLS record */
-    bool is_old;     /* TLS 1.2 is the highest on offer */
-    bool
-        may_be_older; /* it failed, but the next one is to offer TLS 1.2 at most, and may succeed */
-    bool is_denied;   /* what came first is an alert */
-    unsigned char alert; /* of the peer, in the clear; 0: none (RFC 8446 6) */
+    bool is_foreign;   /* the first bytes received are not a TLS record */
+    bool is_old;       /* TLS 1.2 is the highest version offered */
+    bool may_be_older; /* it failed, but the next one will offer TLS 1.2 at most, and may succeed */
+    bool is_denied;    /* the first record received is an alert */
+    unsigned char alert; /* alert received from the peer in plaintext; 0: none (RFC 8446 6) */
     bool verified;       /* a certificate was verified (always by a client, unless it resumed) */
-    struct chain chain;  /* of certificates that the origin showed */
+    struct chain chain;  /* of the certificates that the origin sent */
     bool ticket_is_kept;
     const char *peer;            /* "origin" or "client" */
-    char *name;                  /* of the origin; NULL: we are the server */
-    struct chain_peer peer_name; /* the name as certificates have it */
+    char *name;                  /* name of the origin; NULL: this side is the server */
+    struct chain_peer peer_name; /* the name in the form that certificates use */
     struct tls_context *context; /* one reference */
     const mbedtls_ssl_config *config;
     struct tls_session *offered; /* one reference, or NULL */
-    struct tls_session *gained;  /* TLS 1.2: the new one */
+    struct tls_session *gained;  /* TLS 1.2: the new session */
 };
 
-/* `name` is NULL if, and only if, the context is a server's. */
+/* `name` is NULL if and only if the context is that of a server. */
 void tls_handshake_init(struct tls_handshake *, struct tls_context *, const char *name,
                         const char *const *alpn);
 
-/* Goes as far as `in` allows. To be called on the worker. */
+/* Advances the handshake as far as `in` allows. Call it on the worker. */
 void tls_handshake_step(struct tls_handshake *);
 
-/* After the last step, on the loop: keeps, replaces or forgets the session. */
+/* To be called after the last step, on the loop: keeps, replaces or drops the session. */
 void tls_handshake_settle(struct tls_handshake *);
 bool tls_handshake_is_resumed(const struct tls_handshake *);
 
-/* Why the last step failed, in words for a person, on one line. */
+/* Why the last step failed, as a message of one line. */
 enum failure tls_handshake_explain(const struct tls_handshake *, char *words, size_t size);
 
-/* A TLS 1.3 ticket came after the handshake: keeps the line's first one. */
+/* To be called when a TLS 1.3 ticket arrives after the handshake: keeps the line's first ticket. */
 void tls_handshake_keep_ticket(struct tls_handshake *);
 void tls_handshake_free(struct tls_handshake *);

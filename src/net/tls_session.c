@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-/* Names one context may serve (the defaults serve every unlisted host). */
+/* How many names one context may serve (the default upstream serves every unlisted host). */
 #define NAMES_MAX 64
 
 struct kept {
@@ -57,7 +57,7 @@ void tls_sessions_clear(struct tls_sessions *all)
         forget(k);
 }
 
-/* A new entry at the front; if there are too many, in place of the least recently used one. */
+/* Adds an entry at the front; if there are too many, it replaces the least recently used one. */
 static struct kept *touch(struct tls_sessions *all, const char *name)
 {
     struct kept *k = find(all, name);

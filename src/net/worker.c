@@ -1,7 +1,7 @@
 #include "net/worker.h"
 
-/* How many jobs the thread has at a time: one that runs and one that is ready,
- * so that it never idles and what waits can still be forgotten. */
+/* How many jobs the thread has at a time: one that is running and one that is ready, so that the
+ * thread never idles, while all other jobs can still be taken back. */
 #define HANDED_OVER_MAX 2
 
 struct worker {
@@ -48,7 +48,7 @@ static struct job *next_waiting(struct worker *w)
     return w->handed_over ? NULL : LIST_ENTRY(list_first(&w->yielding), struct job, link);
 }
 
-/* The handle keeps the loop turning just as long as there is work. */
+/* The handle keeps the loop running only while there is work. */
 static void hand_over(struct worker *w)
 {
     uv_mutex_lock(&w->mutex);
@@ -83,7 +83,7 @@ static void collect(struct worker *w)
     while ((job = take_finished(w)) != NULL) {
         job->running = false;
         w->handed_over--;
-        hand_over(w); /* the thread goes on while done() runs */
+        hand_over(w); /* let the thread continue while done() runs */
         job->done(job);
     }
 }

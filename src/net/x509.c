@@ -13,7 +13,7 @@
 
 /* ------------------------------------------------------------------- reading */
 
-/* mbedTLS asks about each extension it does not know. */
+/* mbedTLS calls this for each extension that it does not know. */
 static int on_extension(void *context, const mbedtls_x509_crt *cert, const mbedtls_x509_buf *oid,
                         int critical, const unsigned char *p, const unsigned char *end)
 {
@@ -44,7 +44,7 @@ static int read_pem_block(mbedtls_x509_crt *chain, const char *pem, size_t *used
     return error;
 }
 
-/* The text between blocks may be anything. */
+/* There may be any text between the blocks. */
 static int read_pem(mbedtls_x509_crt *chain, const char *at, size_t *unreadable)
 {
     int first = 0;
@@ -78,10 +78,9 @@ static size_t count_of(const mbedtls_x509_crt *chain)
     return count;
 }
 
-/* In place of libmbedx509's. Behind the first, which is the origin's own, comes what
- * may be of no use: what cannot be read there is left out, and does not end the
- * handshake. (mbedTLS means to pass over what it does not know too, but takes it for
- * an error when it comes last.) */
+/* Replaces libmbedx509's function. The first certificate is the origin's own; those after it may be
+ * unnecessary, so one that cannot be parsed is left out and does not end the handshake. (mbedTLS
+ * too intends to skip what it does not know, but reports an error if that comes last.) */
 __attribute__((visibility("default"))) int
 mbedtls_x509_crt_parse_der(mbedtls_x509_crt *chain, const unsigned char *der, size_t len)
 {

@@ -12,19 +12,19 @@
 #include "base/check.h"
 #include "base/span.h"
 
-/* Of the certificates that an origin shows, how many are looked at. */
+/* How many of the certificates that an origin sends are used. */
 #define X509_SHOWN_MAX 16
 
-/* Appends every certificate in a file's bytes, PEM or one of DER (which need a NUL
- * behind them, not counted), to an initialised chain. Those that cannot be read are
- * passed over and counted. 0, or mbedTLS's error if none can be. */
+/* Appends every certificate in a file's bytes, PEM or one of DER (which must be followed by a NUL
+ * that is not counted), to an initialized chain. Certificates that cannot be parsed are skipped and
+ * counted. Returns 0, or mbedTLS's error if none can be parsed. */
 int x509_read(mbedtls_x509_crt *chain, struct span bytes, size_t *unreadable) MUST_CHECK;
 
-/* Appends one of DER; 0 or mbedTLS's error. */
+/* Appends one certificate in DER. Returns 0 or mbedTLS's error. */
 int x509_read_der(mbedtls_x509_crt *chain, struct span der) MUST_CHECK;
 
-/* Looks an extension up by its OID (MBEDTLS_OID_…): its value, empty if there is
- * none. False if it is there twice or the extensions are malformed. */
+/* Finds an extension by its OID (MBEDTLS_OID_…) and stores its value, empty if there is none.
+ * Returns false if the extension occurs twice or the extensions are malformed. */
 bool x509_extension(const mbedtls_x509_crt *, struct span oid, struct span *value) MUST_CHECK;
 
 /* Seconds since 1970. */
