@@ -109,8 +109,8 @@ void log_write(enum log_level level, const char *object, const char *format, ...
     }
     unsigned long missing = atomic_exchange(&lost, 0);
     if (missing)
-        log_write(LOG_LEVEL_WARN, "log", "%lu lines are missing here: standard error took no more",
-                  missing);
+        log_write(LOG_LEVEL_WARN, "log",
+                  "%lu lines are missing here: standard error accepted no more", missing);
     va_start(args, format);
     put(level, object, format, args);
     va_end(args);

@@ -113,7 +113,7 @@ static enum failure failure_of(int status)
     if (status == UV_ETIMEDOUT)
         return FAILURE_CONNECTION_TIMEOUT;
     if (status == UV_EMFILE || status == UV_ENFILE)
-        descriptors_complain("dial", "a request gets no line");
+        descriptors_complain("dial", "a request cannot get a connection");
     else if (status != UV_ENOBUFS && status != UV_ENOMEM)
         return FAILURE_CONNECTION_REFUSED;
     rare_note(RARE_DIAL_NO_DESCRIPTOR);

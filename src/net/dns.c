@@ -182,7 +182,7 @@ static void say_stale(struct dns_entry *e, const char *why)
     if (e->is_stale)
         return;
     e->is_stale = true;
-    LOG(WARN, "dns", "%s; its last addresses serve on, for %s at most", why,
+    LOG(WARN, "dns", "%s; its last addresses stay in use for at most %s", why,
         duration_text(limit, e->dns->limits.stale_ms));
 }
 
@@ -401,7 +401,7 @@ bool dns_set_servers(struct dns *dns, const char *servers)
 void dns_reload(struct dns *dns)
 {
     if (!replace_resolver(dns, dns->servers))
-        LOG(WARN, "dns", "the name servers stay as they were");
+        LOG(WARN, "dns", "the name servers are left unchanged");
 }
 
 void dns_free(struct dns *dns)

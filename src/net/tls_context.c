@@ -127,7 +127,7 @@ static bool read_certificates(mbedtls_x509_crt *chain, const char *directive, co
     else if (code)
         explain(error, size, directive, path, code);
     else if (chain->raw.len == 0)
-        snprintf(error, size, "%s %s: holds no certificate", directive, path);
+        snprintf(error, size, "%s %s: contains no certificate", directive, path);
     if (chain->raw.len)
         return true;
     mbedtls_x509_crt_free(chain);

@@ -141,7 +141,7 @@ static void settle_version(struct tls_handshake *h)
     bool failed = h->begun && h->result != 0 && h->result != MBEDTLS_ERR_SSL_WANT_READ;
     if (h->begun && h->result == 0 && h->is_old && tls_sessions_confirm_old(known, h->name))
         LOG(INFO, h->name,
-            "takes no offer of TLS 1.3, only one of TLS 1.2, which it gets from now on");
+            "rejects handshakes that offer TLS 1.3; from now on only TLS 1.2 is offered");
     if (!failed || !is_about_offer(h))
         return;
     /* If a session was offered, that may be the cause instead. */

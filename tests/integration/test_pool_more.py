@@ -255,7 +255,7 @@ def test_name_servers_that_fail_do_not_take_the_exchange_away(daemon, origins, f
             time.sleep(0.1)
         for _ in range(5):
             assert d.request('POST', '/ex/order', body=b'x').status == 200
-        assert len(said()) == 1 and 'serve on' in said()[0]
+        assert len(said()) == 1 and 'stay in use' in said()[0]
         names.names['exchange.test'] = ['127.0.0.1']
         eventually(lambda: works(d) and len(said()) == 2, 40, every=0.1)
         assert 'answer again' in said()[1]

@@ -188,7 +188,7 @@ def test_what_is_offered_less_is_remembered(daemon, tmp_path):
         d = daemon(upstream('ex', address, max_requests=1))
         for _ in range(3):
             assert d.get('/ex/').status == 200
-    assert d.stderr.count('takes no offer of TLS 1.3') == 1
+    assert d.stderr.count('rejects handshakes that offer TLS 1.3') == 1
     assert (tmp_path / 'log').read_text(errors='replace').count('alert illegal parameter') == 1
 
 
