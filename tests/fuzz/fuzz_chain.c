@@ -1,6 +1,6 @@
-/* Certificates one behind the other, as DER: the first is the anchor, the others are
- * what an origin shows, in any order. Whatever they are, reading and judging them ends;
- * who is believed has a path to the anchor. */
+/* The input is a sequence of DER certificates: the first is the anchor, the others are those that
+ * an origin sends, in any order. Whatever they are, parsing and verifying them must terminate, and
+ * a chain may be accepted only if it has a path to the anchor. */
 #include "net/chain.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -28,7 +28,7 @@ static void judge(mbedtls_x509_crt *shown, mbedtls_x509_crt *anchors, const char
     CHECK(error != 0 || (j.chain.len > 0 && j.chain.why == NULL && anchors->raw.len > 0));
 }
 
-/* A SEQUENCE is as long as its head says; what is none is the rest. */
+/* A SEQUENCE is as long as its header says; anything else extends to the end of the input. */
 static size_t length_of(const uint8_t *at, size_t size)
 {
     if (size < 4 || at[1] != 0x82)

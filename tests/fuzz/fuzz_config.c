@@ -1,5 +1,6 @@
-/* Any text: is refused with a complaint, or reads, dumps, and reads back to
- * the same dump. Files that a configuration names are looked at, never opened. */
+/* The input is any text. Either it is rejected with a message, or it is read and dumped, and
+ * reading the dump gives the same dump. Files that the configuration names are checked, but never
+ * opened. */
 #include <string.h>
 
 #include "base/text.h"

@@ -1,7 +1,7 @@
-/* Any bytes: are no name constraints, or some whose names can be written and read
- * again; and a host is permitted just if a name is above it and none excludes it.
- * What the local CA may sign, the same constraints admit in any CA, within bounded
- * work. */
+/* The input is any bytes. Either they are not name constraints, or they are constraints whose names
+ * can be written and read again; and a host is permitted if and only if one of the names covers it
+ * and none excludes it. What the local CA may sign, the same constraints must permit in any CA,
+ * within bounded work. */
 #include "base/text.h"
 #include "net/name_constraints.h"
 

@@ -1,7 +1,7 @@
-/* An HTTP/2 connection, three requests on it, and whatever its origin says. The input's
- * first bytes say how the requests are sent, where an owner cancels or pauses, and how
- * the records are cut; the rest is the origin's. Checks that each owner hears of one
- * end, that nothing comes after it, and that what is open is counted right. */
+/* An HTTP/2 connection with three requests, and arbitrary bytes from its origin. The input's first
+ * bytes choose how the requests are sent, where an owner cancels or pauses, and how the records are
+ * split; the rest is what the origin sends. Checks that each owner gets exactly one end event and
+ * no event after it, and that open exchanges are counted correctly. */
 #include <stdio.h>
 
 #include "../unit/fake_stream.h"
@@ -29,7 +29,7 @@ struct run {
     struct plan plan;
     struct loop *loop;
     struct fake_stream stream;
-    struct conn *conn; /* NULL: it was gone */
+    struct conn *conn; /* NULL: the line had ended */
     struct conn_traffic traffic;
     struct recorder owners[OWNERS];
     struct text heard;
@@ -95,7 +95,7 @@ static void ask(struct run *r, size_t i)
         exchange_finish(a->exchange, &none);
 }
 
-/* Every origin begins with SETTINGS, or the input would hardly get further. */
+/* SETTINGS are always sent first, otherwise few inputs would get any further. */
 static void greet(struct run *r)
 {
     static const char settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};

@@ -1,7 +1,7 @@
-/* Any bytes to the client side: what comes back does not depend on how they
- * were cut or on whether the exchange takes bodies freely; every exchange ends,
- * nothing leaks, and a refused connection has been answered. The first byte of
- * the input says how to cut. */
+/* Any bytes from a client. The responses must not depend on how the bytes were split, nor on
+ * whether the exchange accepts bodies without delay; every exchange ends, nothing leaks, and a
+ * rejected connection has been sent a response. The first byte of the input chooses how to
+ * split. */
 #include "../unit/fake_handler.h"
 #include "../unit/fake_stream.h"
 #include "front/clients.h"
@@ -34,7 +34,8 @@ static void feed(struct loop *loop, struct fake_stream *stream, const char *at, 
     }
 }
 
-/* Kept requests are taken one a turn: until nothing has moved for a few. */
+/* Queued requests are taken one per turn: turns the loop until nothing has changed for a few
+ * turns. */
 static void settle(struct loop *loop, const struct fake_stream *stream)
 {
     size_t written = stream->written.len;

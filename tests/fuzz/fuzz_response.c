@@ -1,6 +1,7 @@
-/* An HTTP/1.1 connection that is fed anything, in any cuts, by an origin that may end at
- * any point, for an owner that may cancel or pause at any point: exactly one end,
- * nothing after it, and a connection that is used again only after one whole response. */
+/* An HTTP/1.1 connection that receives any bytes, split anywhere, from an origin that may close at
+ * any point, for an owner that may cancel or pause at any point. There must be exactly one end
+ * event and no event after it, and the connection may be reused only after one complete
+ * response. */
 #include <llhttp.h>
 
 #include "../unit/fake_stream.h"
@@ -94,7 +95,8 @@ static void feed(struct run *r, const char *at, size_t len)
         size_t n = len < piece ? len : piece;
         if (r->stream.paused) {
             CHECK(r->recorder.pause_in != RECORDER_NONE);
-            if (r->recorder.exchange == NULL) /* given up while paused: the turn settles it */
+            if (r->recorder.exchange ==
+                NULL) /* cancelled while paused: the turn of the loop completes the cancellation */
                 return;
             exchange_resume(r->recorder.exchange);
         }
@@ -106,8 +108,8 @@ static void feed(struct run *r, const char *at, size_t len)
     }
 }
 
-/* What llhttp alone makes of it: the count of final messages that were whole,
- * and whether bytes were left behind the first. */
+/* How llhttp alone parses the input: the number of complete final messages, and whether bytes were
+ * left after the first. */
 struct witness {
     llhttp_t parser;
     bool is_head, whole;
@@ -144,7 +146,7 @@ static bool is_one_message(const char *at, size_t len, bool is_head)
     return error == HPE_PAUSED && w.whole && llhttp_get_error_pos(&w.parser) == at + len;
 }
 
-/* Before any turn behind the answer, so that no stray byte can have hidden. */
+/* Checked before any further turn of the loop, so that no stray byte can go unnoticed. */
 static void check_reuse(const struct run *r, const char *at, size_t len)
 {
     if (r->rooms == 0)
@@ -175,7 +177,7 @@ static void finish(struct run *r)
     bool cancelled = r->recorder.exchange != NULL;
     if (r->recorder.exchange)
         recorder_cancel(&r->recorder);
-    if (cancelled && r->plan.method & 4) { /* closed before it could say so */
+    if (cancelled && r->plan.method & 4) { /* closed before it could be reported */
         conn_close(r->conn);
     } else {
         loop_turn(r->loop, false);

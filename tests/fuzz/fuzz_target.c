@@ -1,5 +1,6 @@
-/* Any target: is refused with words, or names an origin and a path whose bytes
- * are the client's own, decoded once at most. No secret survives redaction. */
+/* The input is any request target. Either it is rejected with a message, or it names an origin and
+ * a path whose bytes are those of the client, decoded at most once. No secret survives
+ * redaction. */
 #include <ctype.h>
 
 #include "http/target.h"
@@ -58,7 +59,7 @@ static void check_target(struct arena *arena, struct span method, struct span ta
           (encoded && (ends_with(once, tail) || ends_with(span_first(once, once.len - 1), tail))));
 }
 
-/* Says the same of an authority that it says of its own spelling. */
+/* Checks that an authority and its normalized spelling give the same result. */
 static void check_authority(struct arena *arena, struct span text)
 {
     struct origin a, b = {.secure = true};
@@ -99,7 +100,7 @@ static bool holds_secret(struct span s)
     return s.len && memmem(s.at, s.len, SECRET, strlen(SECRET));
 }
 
-/* The input around a secret, as it stands and encoded. */
+/* The input around a secret, both unencoded and encoded. */
 static void check_hiding(struct span before, const char *secret, struct span after)
 {
     struct text plain = {0}, encoded = {0};

@@ -30,7 +30,8 @@
 
 #define SMALL 4096
 #define RECIPE_MAX 200
-#define STEPS_PER_BYTE 600   /* that no head takes; the dearest known takes 395 */
+#define STEPS_PER_BYTE                                                                             \
+    600 /* a limit that no head reaches; the most expensive known head takes 395 */
 #define STEPS_AT_LEAST 20000 /* of any head, however small */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -111,7 +112,7 @@ void *__wrap_calloc(size_t count, size_t size)
     return __real_calloc(count, size);
 }
 
-/* The next ones stop at what they look for. */
+/* The following functions stop when they find what they search for. */
 void *__wrap_memchr(const void *s, int byte, size_t n)
 {
     void *found = __real_memchr(s, byte, n);
@@ -143,7 +144,7 @@ int __wrap_vsnprintf(char *to, size_t size, const char *format, va_list argument
 
 enum kind { TARGET, REQUEST, ANSWER, KINDS };
 
-/* As the parsers of client and h1_conn gather it. */
+/* Gathers the head as the parsers of client and h1_conn do. */
 struct parsed {
     llhttp_t parser;
     struct head head;
@@ -243,7 +244,7 @@ static void log_line(const struct request *q, const struct route *r)
     text_free(&target);
 }
 
-/* All that desk, proxy and transaction ask of a request's head. */
+/* Everything that desk, proxy and transaction evaluate in a request's head. */
 static void take_request(struct arena *a, struct request *q, struct route *r)
 {
     const struct upstream_config *u = config->upstreams[0];
@@ -264,7 +265,7 @@ static void take_request(struct arena *a, struct request *q, struct route *r)
     write_request(a, q, &to);
 }
 
-/* All that is asked of an answer's, for a request that bears the same fields. */
+/* Everything that is evaluated in a response's head, for a request with the same fields. */
 static void take_answer(struct arena *a, struct request *q, const struct route *r,
                         struct response *from)
 {

@@ -1,4 +1,4 @@
-/* Whose request it is: by its API key, in whatever order the fields come. */
+/* Recognizes the credential of a request by its API key, in whatever order the fields come. */
 #include <stdio.h>
 
 #include "proxy/api_key.h"
@@ -85,7 +85,7 @@ END_TEST
 #define SUB_BOB_LATER "eyJzdWIiOiJib2IiLCJpYXQiOjJ9"         /* sub: bob, iat: 2 */
 #define NO_SUB "eyJpYXQiOjF9"                                /* {"iat":1} */
 
-/* A token is made anew for each request; whom it names stays. */
+/* A new token is made for each request, but the subject that it names stays the same. */
 START_TEST(tokens)
 {
     ck_assert_uint_eq(BEARER(HEAD_KID "." SUB_BOB ".s1"), BEARER(HEAD_KID "." NO_SUB ".s2"));
@@ -99,7 +99,7 @@ START_TEST(tokens)
 }
 END_TEST
 
-/* What is no token counts as it stands. */
+/* A value that is not a token counts as it is. */
 START_TEST(malformed_tokens)
 {
     static const char *const values[] = {

@@ -33,7 +33,7 @@ START_TEST(test_opens_at_the_limit)
 }
 END_TEST
 
-/* Before it opens only those who do not have to hurry wait. */
+/* Before it opens, only requests that are not urgent wait. */
 START_TEST(test_who_hurries)
 {
     struct breaker b = {0};

@@ -305,8 +305,8 @@ static bool is_pair(const struct leaf *cert, const struct leaf *key)
                                  MBEDTLS_PSA_RANDOM_STATE) == 0;
 }
 
-/* Backdated for clients whose clocks are late, and renewed long before it ends
- * for those whose are early. */
+/* Backdated for clients whose clocks are late, and renewed long before it ends for clients whose
+ * clocks are early. */
 START_TEST(leaves_are_short_lived)
 {
     struct ca *ca = make();

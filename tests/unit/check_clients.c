@@ -1,5 +1,5 @@
-/* All client connections: which are accepted, and what each is told when the daemon drains
- * and when it exits, whatever state its connection is in. */
+/* All client connections: which are accepted, and what is sent to each when the daemon drains and
+ * when it exits, whatever state its connection is in. */
 #include "client_fixture.h"
 #include "front/client_context.h"
 #include "suite.h"

@@ -129,9 +129,10 @@ START_TEST(says_what_was_waited_for)
 }
 END_TEST
 
-/* A response that nobody reads is drained for half a second, and step by step for two if
- * nobody needs its connection; one to an order as long as the origin may take. */
-START_TEST(drains_what_nobody_reads)
+/* A response whose client is gone is drained for half a second, or, in steps, for two seconds if no
+ * other request needs its connection. The response to an order is drained for as long as the origin
+ * may take. */
+START_TEST(drains_unread_responses)
 {
     clocks_active(&c);
     clocks_follow(&c, false);
@@ -172,6 +173,6 @@ SUITE()
     TEST(counts_the_response_from_what_was_sent);
     TEST(counts_the_body_from_each_byte);
     TEST(says_what_was_waited_for);
-    TEST(drains_what_nobody_reads);
+    TEST(drains_unread_responses);
     TEST(follows_an_order_as_long_as_the_origin_may_take);
 }

@@ -450,8 +450,7 @@ END_TEST
 
 /* ------------------------------------------------------------------ back-pressure */
 
-/* A slow reader holds up nobody while the response is kept, but the origin once it is
- * streamed. */
+/* A slow reader delays no other while the response is kept, but the origin once it is streamed. */
 START_TEST(slow_readers)
 {
     begin("coalesce = yes");

@@ -31,8 +31,8 @@ START_TEST(left_before_the_turn_ends)
 }
 END_TEST
 
-/* A follower that joins after the head is told of it later in the turn; before that it may
- * leave, or the response fail. */
+/* A follower that joins after the head gets it later in the turn; before that it may leave, or the
+ * response fail. */
 START_TEST(gone_before_it_is_told)
 {
     begin("coalesce = yes body_timeout = 30s");

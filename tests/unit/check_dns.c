@@ -60,7 +60,7 @@ START_TEST(one_family_is_enough)
 }
 END_TEST
 
-/* RFC 8305 3: who never answers for one family holds nobody up for long. */
+/* RFC 8305 3: a name server that never answers for one family does not delay the query for long. */
 START_TEST(one_family_is_not_waited_for)
 {
     fake_dns_set(server, "mute6.test", "192.0.2.1,2001:db8::1", 60);
@@ -70,12 +70,12 @@ START_TEST(one_family_is_not_waited_for)
     uint64_t began = clock_us();
     ck_assert_str_eq(resolve("mute6.test").addresses, "192.0.2.1:0");
     ck_assert_str_eq(resolve("mute4.test").addresses, "[2001:db8::1]:0");
-    ck_assert_uint_lt(clock_us() - began, 9000000); /* c-ares takes 4.9 s for each */
+    ck_assert_uint_lt(clock_us() - began, 9000000); /* c-ares waits 4.9 s for each question */
     ck_assert_uint_eq(fake_dns_asked(server, "mute6.test"), 1);
 }
 END_TEST
 
-/* Where one family has no address, the other's answer is waited for. */
+/* If one family has no address, the other family's answer is awaited. */
 START_TEST(a_late_answer_is_waited_for)
 {
     struct query_recorder a = {0};
@@ -113,7 +113,7 @@ START_TEST(hosts_file_is_respected)
     if (f)
         fclose(f);
     if (name[0] == '\0')
-        return; /* this machine's has nothing to find */
+        return; /* the hosts file of this machine has no such entry */
     loop_hold(loop);
     struct query_recorder a = resolve(name);
     ck_assert_uint_eq(a.found, 1);
@@ -252,7 +252,7 @@ START_TEST(who_failed_may_ask_again)
 }
 END_TEST
 
-/* Cancelled after `turns` turns of the loop: in every state it can be in. */
+/* Cancels after `turns` turns of the loop, to cover every state that the query can be in. */
 START_TEST(cancelled_at_any_moment_is_silent)
 {
     struct query_recorder a = {0};
@@ -268,7 +268,7 @@ START_TEST(cancelled_at_any_moment_is_silent)
 }
 END_TEST
 
-/* The teardown frees everything while a query is under way. */
+/* The teardown frees everything while the query is under way. */
 START_TEST(freed_at_any_moment)
 {
     struct query_recorder a = {0};
@@ -290,7 +290,7 @@ START_TEST(reload_awaits_what_is_under_way)
     ck_assert(!ask(&a, "api.test", LONG_MS));
     dns_reload(dns);
     UNTIL(a.found);
-    ck_assert_uint_eq(resolve("other.test").found, 1); /* set servers stay */
+    ck_assert_uint_eq(resolve("other.test").found, 1); /* servers set explicitly stay in use */
     dns_reload(dns);
     ck_assert_uint_eq(fake_dns_asked(server, "api.test"), 1);
 }

@@ -17,7 +17,7 @@ START_TEST(answers_are_kept_for_their_ttl)
     ck_assert_uint_eq(fake_dns_asked(server, "api.test"), 1);
     loop_skip(loop, 60000);
     turn_for(loop, 20);
-    loop_skip(loop, 60000); /* whatever was renewed meanwhile */
+    loop_skip(loop, 60000); /* even if the entry was renewed in the meantime */
     fake_dns_set(server, "api.test", "192.0.2.9", 10);
     ck_assert(!ask(&a, "api.test", LONG_MS));
     UNTIL(a.found);
@@ -47,8 +47,8 @@ START_TEST(what_nobody_asks_for_is_not_renewed)
     loop_skip(loop, 9000);
     turn_for(loop, 20);
     ck_assert_uint_eq(fake_dns_asked(server, "api.test"), 1);
-    ck_assert_uint_eq(resolve("api.test").found, 0); /* late, but still there … */
-    UNTIL(fake_dns_asked(server, "api.test") == 2);  /* … and renewed behind it */
+    ck_assert_uint_eq(resolve("api.test").found, 0); /* expired, but still used … */
+    UNTIL(fake_dns_asked(server, "api.test") == 2);  /* … and renewed in the background */
 }
 END_TEST
 
@@ -60,7 +60,7 @@ START_TEST(what_is_asked_for_is_renewed_before_it_expires)
     ck_assert(ask(&a, "api.test", LONG_MS));
     fake_dns_set(server, "api.test", "192.0.2.2", 10);
     loop_skip(loop, 8100);
-    ck_assert(ask(&a, "api.test", LONG_MS)); /* nobody waits for it */
+    ck_assert(ask(&a, "api.test", LONG_MS)); /* the query does not wait for the renewal */
     ck_assert_str_eq(a.addresses, "192.0.2.1:0");
     UNTIL(fake_dns_asked(server, "api.test") == 2);
     turn_for(loop, 20);
@@ -126,7 +126,7 @@ START_TEST(failed_renewal_keeps_the_answer_until_it_expires)
     ck_assert(!ask(&a, "api.test", LONG_MS));
     UNTIL(a.failed);
     fake_dns_reply(server, "api.test", FAKE_ANSWER);
-    loop_skip(loop, 31000); /* a watched name is tried for ever */
+    loop_skip(loop, 31000); /* retries for a watched name never stop */
     UNTIL(w.answers == 2);
     dns_unwatch(&w.watch);
 }
@@ -142,7 +142,7 @@ START_TEST(replaced_addresses_are_gone_at_once)
     ck_assert(!is_gone(&w, "192.0.2.1"));
     UNTIL(w.answers == 1);
     ck_assert(!is_gone(&w, "192.0.2.1"));
-    ck_assert(!is_gone(&w, "192.0.2.99")); /* who knows? */
+    ck_assert(!is_gone(&w, "192.0.2.99")); /* nothing is known about it yet */
     fake_dns_set(server, "api.test", "192.0.2.3", 10);
     loop_skip(loop, 8100);
     UNTIL(w.answers == 2);
@@ -152,14 +152,15 @@ START_TEST(replaced_addresses_are_gone_at_once)
     fake_dns_set(server, "api.test", "192.0.2.3,192.0.2.1", 10);
     loop_skip(loop, 8100);
     UNTIL(w.answers == 3);
-    ck_assert(!is_gone(&w, "192.0.2.1")); /* back: it rotates … */
-    ck_assert(!is_gone(&w, "192.0.2.2")); /* … and this one may come back, too */
+    ck_assert(!is_gone(&w, "192.0.2.1")); /* an address came back, so the name rotates … */
+    ck_assert(!is_gone(&w, "192.0.2.2")); /* … and this address may come back, too */
     dns_unwatch(&w.watch);
     ck_assert(!is_gone(&w, "192.0.2.2"));
 }
 END_TEST
 
-/* An answer that lacks a family, since that was not answered, replaces nothing. */
+/* An answer that lacks a family because that question got no answer replaces no addresses of that
+ * family. */
 START_TEST(unanswered_addresses_are_not_gone)
 {
     struct watcher w = {0};
@@ -196,7 +197,7 @@ START_TEST(addresses_left_out_are_gone_after_ten_minutes)
     ck_assert(is_gone(&w, "192.0.2.99"));
     ck_assert(!is_gone(&w, "192.0.2.2"));
     fake_dns_reply(server, "api.test", FAKE_NXDOMAIN);
-    loop_skip(loop, MINUTES(30)); /* an outage makes nothing go away */
+    loop_skip(loop, MINUTES(30)); /* no address expires during an outage */
     turn_for(loop, 50);
     ck_assert(!is_gone(&w, "192.0.2.2"));
     dns_unwatch(&w.watch);
@@ -232,11 +233,11 @@ START_TEST(the_cache_is_bounded)
         ck_assert(!ask(&a, name, LONG_MS));
         UNTIL(a.found);
     }
-    ck_assert_uint_eq(resolve("first.test").found, 1);   /* asked anew */
+    ck_assert_uint_eq(resolve("first.test").found, 1);   /* looked up again */
     ck_assert_uint_eq(resolve("watched.test").found, 0); /* kept */
     ck_assert_uint_eq(resolve("n1099.test").found, 0);
     dns_unwatch(&w.watch);
-    loop_skip(loop, MINUTES(12)); /* and what nobody wants is let go */
+    loop_skip(loop, MINUTES(12)); /* and an entry that is no longer used is dropped */
     turn_for(loop, 20);
     loop_skip(loop, MINUTES(12));
     ck_assert_uint_eq(resolve("n1099.test").found, 1);

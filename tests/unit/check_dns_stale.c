@@ -9,7 +9,7 @@
 
 static const enum fake_reply failures[] = {FAKE_SERVFAIL, FAKE_SILENCE};
 
-/* Asks until it is answered, whether at once or later, and says with what. */
+/* Queries, waits for the answer if it does not come at once, and returns it. */
 static const char *answer_for(const char *host)
 {
     static struct query_recorder a;
@@ -27,13 +27,13 @@ START_TEST(last_addresses_serve_on)
     loop_skip(loop, 11000);
     uint64_t began = clock_us();
     ck_assert_str_eq(answer_for("api.test"), "192.0.2.1:0");
-    ck_assert_uint_lt(clock_us() - began, 3000000); /* c-ares takes 4.9 s */
+    ck_assert_uint_lt(clock_us() - began, 3000000); /* c-ares waits 4.9 s */
     struct query_recorder a = {0};
-    ck_assert(ask(&a, "api.test", LONG_MS)); /* who comes next does not wait */
+    ck_assert(ask(&a, "api.test", LONG_MS)); /* the next query does not wait */
     loop_skip(loop, MINUTES(50));
     ck_assert_str_eq(answer_for("api.test"), "192.0.2.1:0");
     fake_dns_set(server, "api.test", "192.0.2.2", 10);
-    loop_skip(loop, MINUTES(1)); /* a retry that was planned */
+    loop_skip(loop, MINUTES(1)); /* a scheduled retry */
     UNTIL(!strcmp(answer_for("api.test"), "192.0.2.2:0"));
 }
 END_TEST
@@ -61,7 +61,7 @@ START_TEST(not_at_all_if_so_configured)
 }
 END_TEST
 
-/* A watched name is renewed before its TTL: by then the failure is known. */
+/* A watched name is renewed before its TTL ends, so that a failure is known by then. */
 START_TEST(nobody_waits_for_what_is_known_to_fail)
 {
     struct watcher w = {0};
@@ -80,13 +80,14 @@ START_TEST(nobody_waits_for_what_is_known_to_fail)
 }
 END_TEST
 
-/* What the name servers deny is gone, and a failure after it brings nothing back. */
+/* When the name servers deny a name, its addresses are dropped, and a later failure does not bring
+ * them back. */
 START_TEST(denied_addresses_do_not_serve_on)
 {
     fake_dns_set(server, "api.test", "192.0.2.1", 10);
     resolve("api.test");
     if (_i)
-        fake_dns_set(server, "api.test", "", 10); /* it is there, but has no address */
+        fake_dns_set(server, "api.test", "", 10); /* the name exists, but has no address */
     else
         fake_dns_reply(server, "api.test", FAKE_NXDOMAIN);
     loop_skip(loop, 11000);
@@ -113,7 +114,8 @@ START_TEST(one_name_of_several)
 }
 END_TEST
 
-/* Half an answer takes away nothing of the other half, unless that was denied. */
+/* An answer for one family alone leaves the other family's addresses in place, unless the name was
+ * denied. */
 START_TEST(one_family_of_two)
 {
     fake_dns_set(server, "api.test", "192.0.2.1,2001:db8::1", 10);
@@ -133,7 +135,7 @@ END_TEST
 
 /* ------------------------------------------------------------ no such name */
 
-/* NXDOMAIN is of the name: the other question need not be answered. */
+/* NXDOMAIN applies to the name: the other question need not be answered. */
 START_TEST(nxdomain_is_of_the_name)
 {
     static const enum fake_reply replies[] = {FAKE_ONLY_A_NXDOMAIN, FAKE_ONLY_AAAA_NXDOMAIN,
@@ -142,14 +144,14 @@ START_TEST(nxdomain_is_of_the_name)
     fake_dns_reply(server, "none.test", replies[_i]);
     uint64_t began = clock_us();
     struct query_recorder a = resolve("none.test");
-    ck_assert_uint_lt(clock_us() - began, 3000000); /* c-ares takes 4.9 s */
+    ck_assert_uint_lt(clock_us() - began, 3000000); /* c-ares waits 4.9 s */
     ck_assert_int_eq(a.why, FAILURE_DNS_ERROR);
     ck_assert_str_eq(a.detail, "none.test: no such host");
 }
 END_TEST
 
-/* But a server that says so of a family that the name lacks is not believed (RFC
- * 4074 4.2), and that a family has no address is not said of the name. */
+/* But NXDOMAIN from a server that answers so for a family that the name lacks is not believed (RFC
+ * 4074 4.2), and the fact that one family has no address says nothing about the whole name. */
 START_TEST(one_address_says_that_it_exists)
 {
     fake_dns_set(server, "odd.test", "192.0.2.1", 60);
@@ -177,13 +179,13 @@ START_TEST(rotating_addresses_are_not_gone)
     watch(&w, "api.test");
     UNTIL(w.answers == 1);
     next_answer(&w, "192.0.2.2");
-    ck_assert(is_gone(&w, "192.0.2.1")); /* it could have moved */
+    ck_assert(is_gone(&w, "192.0.2.1")); /* the name may have moved */
     next_answer(&w, "192.0.2.1");
     for (int i = 0; i < 5; i++) {
         ck_assert(!is_gone(&w, "192.0.2.1") && !is_gone(&w, "192.0.2.2"));
         next_answer(&w, i % 2 ? "192.0.2.1" : "192.0.2.2,192.0.2.3");
     }
-    next_answer(&w, "192.0.2.9"); /* now it has moved, but who knows that? */
+    next_answer(&w, "192.0.2.9"); /* now it has moved, but the answers do not show that */
     ck_assert(!is_gone(&w, "192.0.2.1") && !is_gone(&w, "192.0.2.2"));
     for (int minute = 0; minute < 11; minute++) {
         loop_skip(loop, MINUTES(1));
@@ -196,7 +198,7 @@ START_TEST(rotating_addresses_are_not_gone)
 }
 END_TEST
 
-/* A round robin of which each answer shows a part. */
+/* A round robin in which each answer contains only some of the addresses. */
 START_TEST(overlapping_answers_show_a_rotation_too)
 {
     struct watcher w = {0};
@@ -211,7 +213,7 @@ START_TEST(overlapping_answers_show_a_rotation_too)
 }
 END_TEST
 
-/* What an answer lacked since its question failed was not absent. */
+/* Addresses missing from an answer because their question failed do not count as absent. */
 START_TEST(a_failed_family_is_no_rotation)
 {
     struct watcher w = {0};
@@ -229,7 +231,7 @@ START_TEST(a_failed_family_is_no_rotation)
 }
 END_TEST
 
-/* Back after more than ten minutes is not back. */
+/* An address that returns after more than ten minutes does not count as having come back. */
 START_TEST(a_late_return_is_no_rotation)
 {
     struct watcher w = {0};

@@ -1,5 +1,5 @@
-/* How many lines are kept open for nobody, and when they are opened again: never in a
- * storm. Seen through their pool, over a fake connector. */
+/* How many lines are kept open without a request, and when they are opened again: never in a storm.
+ * Seen through their pool, over a fake connector. */
 #include <stdio.h>
 
 #include "config_fixture.h"
@@ -134,8 +134,8 @@ START_TEST(test_floor_at_idle_timeout)
 }
 END_TEST
 
-/* Whatever ends the lines of a pool that nobody asks anything, ten seconds see no more
- * than ten handshakes beside what the first fill took. */
+/* Whatever ends the lines of a pool without requests, ten seconds see no more than ten handshakes
+ * beside what the first fill took. */
 static void end_all(int how)
 {
     switch (how) {

@@ -79,14 +79,14 @@ START_TEST(the_line_lives_on)
     ck_assert_uint_eq(origin.accepted, 1);
     ck_assert_uint_eq(s->drained, 1);
     ck_assert_uint_eq(s->closed[CLOSE_ERROR], 0);
-    ck_assert_uint_eq(s->succeeded, _i ? 1 : 2); /* a GET was answered for nobody */
+    ck_assert_uint_eq(s->succeeded, _i ? 1 : 2); /* a GET was answered after its client had left */
     ck_assert_uint_eq(s->failed, _i ? 1 : 0);
     clear(&next);
     end();
 }
 END_TEST
 
-/* Whatever ends it before its answer came: nobody knows. */
+/* Whatever ends it before its response arrives: the result is unknown. */
 static const struct {
     const char *directives;
     const char *said;
@@ -139,7 +139,7 @@ START_TEST(an_order_has_the_origins_time)
 }
 END_TEST
 
-/* A line is not kept for long for an answer that nobody hears, and shorter if it is
+/* A line is not kept for long for a response that no client will get, and shorter if it is
  * needed. */
 START_TEST(no_order_is_followed_for_long)
 {

@@ -32,7 +32,7 @@ START_TEST(test_burst_and_rate)
     begin(1, 10000, 2);
     ck_assert(ask(&a, LONG) && ask(&b, LONG));
     ck_assert(!ask(&c, LONG) && !ask(&d, LONG));
-    ck_assert(!gate_holds(gate, &c.w)); /* the rate is no hold */
+    ck_assert(!gate_holds(gate, &c.w)); /* waiting for the rate does not count as a hold */
     pass_time(5000);
     ck_assert_uint_eq(events, 0);
     pass_time(6000);
@@ -42,7 +42,7 @@ START_TEST(test_burst_and_rate)
     ck_assert_uint_eq(d.passed, 2);
     ck_assert_uint_eq(view().rate_held, 2);
     ck_assert_uint_eq(view().rate_refused, 0);
-    pass_time(LONG); /* no more than the burst is kept */
+    pass_time(LONG); /* at most the burst is kept */
     ck_assert(ask(&a, LONG) && ask(&b, LONG) && !ask(&c, LONG));
     forget(&c);
     finish();
@@ -114,7 +114,7 @@ START_TEST(test_refused_for_an_order)
 }
 END_TEST
 
-/* The loop came too late: nothing is sent after its time. */
+/* The loop ran too late: a request whose time is over is not sent. */
 START_TEST(test_never_late)
 {
     struct gate_caller order = ORDER, held = ORDER;
@@ -181,7 +181,8 @@ static void forget_and_ask(struct gate_caller *a)
     ck_assert(!ask(again, LONG));
 }
 
-/* Whoever passes may take others away and ask anew: behind those who wait. */
+/* A request that passes may, in its event, cancel others and ask again; the new request queues
+ * behind those that wait. */
 START_TEST(test_events_from_events)
 {
     struct gate_caller a = QUOTE, b = QUOTE, c = QUOTE, d = QUOTE;
@@ -213,7 +214,7 @@ START_TEST(test_reload)
     gate_configure(gate, &slower); /* no fresh burst */
     pass_time(50000);
     ck_assert(a.waits);
-    ck_assert(!ask(&b, 60000)); /* behind it: in 150 s */
+    ck_assert(!ask(&b, 60000)); /* behind the other one: in 150 s */
     pass_time(0);
     ck_assert_str_eq(b.why.detail, "rate limit of 1/100s reached");
     none.rate = (struct config_rate){0};
@@ -231,8 +232,8 @@ END_TEST
 
 /* -------------------------------------------------------------------- bounds */
 
-/* Processor time for so many requests that come, are told of and leave, beside so many
- * that wait. */
+/* Processor time for a number of requests that arrive, are answered and leave, while a number of
+ * others wait. */
 static double cost_beside(size_t crowd)
 {
     struct gate_caller *all = must_calloc(crowd, sizeof *all), order = ORDER;

@@ -1,4 +1,4 @@
-/* What holds requests at the gate: limits told by the exchange, and the weight used. */
+/* What holds requests at the gate: limits reported by the exchange, and the weight used. */
 #include "gate_fixture.h"
 #include "suite.h"
 
@@ -37,7 +37,7 @@ START_TEST(test_hold_of_all)
 }
 END_TEST
 
-/* A 429 to a public request stops no order, and nothing that bears a credential. */
+/* A 429 to a public request holds no order, and no request with a credential. */
 START_TEST(test_hold_of_public_ones)
 {
     struct gate_caller q = QUOTE, bare = {.w = {.is_order = true, .on_pass = note_pass}};
@@ -45,7 +45,7 @@ START_TEST(test_hold_of_public_ones)
     answer(429, 30, 0);
     ck_assert_uint_gt(view().held_ms, 20000);
     ck_assert(is_held(QUOTE) && !is_held(ORDER) && !is_held(gate_caller(false, 9)));
-    ck_assert(ask(&bare, 0)); /* an order without a credential is none the less one */
+    ck_assert(ask(&bare, 0)); /* an order without a credential is still an order */
     ck_assert(!ask(&q, LONG));
     answer(429, 60, 9); /* one key more */
     ck_assert(is_held(gate_caller(true, 9)) && !is_held(gate_caller(true, 8)));
@@ -56,7 +56,7 @@ START_TEST(test_hold_of_public_ones)
 }
 END_TEST
 
-/* With limit_scope = ip it is the credential's still, if it was told to one. */
+/* With limit_scope = ip a limit reported to a credential still belongs to that credential. */
 START_TEST(test_private_limits_by_ip)
 {
     begin(0, 0, 0);
@@ -73,7 +73,7 @@ START_TEST(test_hold_of_one_credential)
     begin(1, 1000, 100);
     answer(429, 30, 9);
     ck_assert(!ask(&mine, LONG) && !ask(&order, LONG));
-    ck_assert(ask(&public, 0)); /* held up by nobody */
+    ck_assert(ask(&public, 0)); /* nothing holds it */
     ck_assert(!is_held(gate_caller(false, 10)) && !is_held(gate_caller(true, 10)));
     ck_assert(is_held(gate_caller(false, 9)) && is_held(gate_caller(true, 9)));
     ck_assert_uint_eq(view().held_ms, 0); /* the upstream is not */
@@ -86,7 +86,7 @@ START_TEST(test_hold_of_one_credential)
 }
 END_TEST
 
-/* Who is held alone takes no place in the queue for tokens. */
+/* A request that is held on its own takes no place in the queue for tokens. */
 START_TEST(test_places_beside_the_held)
 {
     struct gate_caller spent = QUOTE, mine = gate_caller(false, 9), quote = QUOTE;
@@ -116,10 +116,10 @@ START_TEST(test_no_hold)
     answer(418, 30, 0);
     ck_assert(!is_held(QUOTE));
     settings.retry_after = true;
-    ck_assert(!is_held(QUOTE)); /* it was not even noted */
+    ck_assert(!is_held(QUOTE)); /* it was not even recorded */
     answer(429, 30, 0);
     ck_assert(is_held(QUOTE));
-    settings.retry_after = false; /* an operator's way out */
+    settings.retry_after = false; /* how an operator ends it */
     ck_assert(!is_held(QUOTE));
     ck_assert_uint_eq(view().hold_count, 0);
     finish();
@@ -153,7 +153,7 @@ START_TEST(test_length_of_holds)
     begin(0, 0, 0);
     answer(429, 40, 0);
     assert_held_for(40000);
-    answer(429, 1, 0); /* shortens nothing */
+    answer(429, 1, 0); /* does not shorten the hold */
     answer(429, NO_TIME, 0);
     assert_held_for(40000);
     answer(429, 1000000, 0);
@@ -164,7 +164,7 @@ START_TEST(test_length_of_holds)
 }
 END_TEST
 
-/* Without a time: a second, and twice as long each time it comes again. */
+/* A 429 without a time holds for a second, and twice as long each time it repeats. */
 START_TEST(test_holds_without_a_time)
 {
     static const uint64_t lasts[] = {1000, 2000, 4000, 8000, 10000, 10000};
@@ -172,14 +172,14 @@ START_TEST(test_holds_without_a_time)
     settings.hold_max = 10000;
     for (size_t i = 0; i < COUNT_OF(lasts); i++) {
         answer(429, NO_TIME, 0);
-        answer(429, NO_TIME, 0); /* of requests that were under way */
+        answer(429, NO_TIME, 0); /* 429s to requests that were already under way */
         assert_held_for(lasts[i]);
         answer(429, NO_TIME, 9); /* each counts for itself */
         pass_time(lasts[i] + (i == 3 ? 50000 : 10));
         ck_assert(!is_held(QUOTE));
     }
     pass_time(61000);
-    answer(429, NO_TIME, 0); /* long after: from the beginning */
+    answer(429, NO_TIME, 0); /* much later: starts again with a second */
     assert_held_for(1000);
     struct gate_caller q = QUOTE;
     ck_assert(!ask(&q, 500));
@@ -189,7 +189,7 @@ START_TEST(test_holds_without_a_time)
 }
 END_TEST
 
-/* A time that is told is no reason to hold longer where none is. */
+/* A reported time does not lengthen later holds for which no time is reported. */
 START_TEST(test_told_times_double_nothing)
 {
     begin(0, 0, 0);
@@ -264,9 +264,9 @@ START_TEST(test_resume)
     pass_time(0);
     ck_assert(o.passed && q.passed && p.passed);
     ck_assert_uint_eq(view().held_ms + view().hold_count, 0);
-    ck_assert_int_eq(view().weight_used, 99); /* it is true still */
+    ck_assert_int_eq(view().weight_used, 99); /* it still holds */
     ck_assert(!is_held(QUOTE));
-    tell_weight("98", 1); /* the exchange says so anew */
+    tell_weight("98", 1); /* the exchange reports it again */
     ck_assert(is_held(QUOTE));
     resume();
     answer(429, NO_TIME, 0);
@@ -376,7 +376,7 @@ START_TEST(test_weight_falls)
     ck_assert(!ask(&q, LONG));
     tell_weight("3", 0);
     ck_assert_uint_eq(events, 0);
-    ck_assert(!ask(&r, LONG)); /* not past the one that waits */
+    ck_assert(!ask(&r, LONG)); /* does not overtake the one that waits */
     pass_time(0);
     ck_assert_uint_eq(q.passed, 1);
     ck_assert_uint_eq(r.passed, 2);

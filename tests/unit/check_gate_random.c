@@ -1,6 +1,6 @@
-/* The rate gate under a random life, against plain rules: never more than burst
- * + rate·t in any window, first come first served within a class, nobody sent
- * while held or too late, nobody waiting without a reason, one event each. */
+/* The rate gate under random use, checked against simple rules: never more than burst + rate·t in
+ * any window; first come, first served within a class; no request is sent while held or too late;
+ * no request waits without a reason; each gets one event. */
 #include "gate_fixture.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include "storm.h"
 #include "suite.h"
 
-#define LIVES 32 /* of each of the budgets some */
+#define LIVES 32 /* a few requests for each budget */
 #define CALLERS 40
 #define STEPS 1500
 #define CREDENTIALS 4 /* 0: none */
@@ -22,7 +22,7 @@ static struct life lives[CALLERS];
 static uint64_t seq;
 static uint64_t passes[STEPS * 2]; /* when */
 static size_t passed;
-static uint64_t shut[CREDENTIALS], shut_all; /* until when; 0: public ones */
+static uint64_t shut[CREDENTIALS], shut_all; /* until when; index 0: public requests */
 static int64_t weight;
 static uint64_t weight_until;
 static uint64_t waited, sent_later;
@@ -40,14 +40,16 @@ static bool must_wait(const struct gate_waiter *w)
     return !w->is_order && settings.weight_limit && now < weight_until && weight >= most;
 }
 
-/* Could be sent now, if there is a token. One whose refusal is on its way could not. */
+/* Returns true if the request could be sent now, given a token. One whose refusal is already
+ * deferred could not. */
 static bool is_ready(const struct life *l)
 {
     return l->a.waits && deadline_is_set(&l->a.w.deadline) && l->until > loop_now(loop) &&
            !must_wait(&l->a.w);
 }
 
-/* Not one that came before it, and no order if it is none, was passed over. */
+/* Checks that no earlier request was overtaken, and that no order was overtaken by a request that
+ * is not an order. */
 static void check_order(const struct life *l)
 {
     for (size_t i = 0; i < CALLERS; i++) {
@@ -69,8 +71,8 @@ static void check_windows(void)
                               burst * r->per_ms + (passes[j] - passes[i]) * r->count);
 }
 
-/* All tokens that have come are used, if somebody could use them: as many passed
- * as the rate allows, counted from any point where the bucket was full. */
+/* All tokens that were added are used if any request could use them: as many requests passed as the
+ * rate allows, counted from any point at which the bucket was full. */
 static bool has_token(void)
 {
     double per = (double)settings.rate.per_ms, count = settings.rate.count;

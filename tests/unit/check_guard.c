@@ -1,4 +1,4 @@
-/* Who may call, and which addresses may be dialled. */
+/* Which clients may connect, and which addresses may be dialled. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <sys/un.h>

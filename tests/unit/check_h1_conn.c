@@ -1,5 +1,6 @@
-/* The HTTP/1.1 line over a fake stream: every cut of every kind of answer, every
- * way it can end, and what was sent, as far as the stream has taken it. */
+/* The HTTP/1.1 line over a fake stream: every kind of response, split at every byte; every way in
+ * which it can end; and how much of the request counts as sent, given what the stream has
+ * accepted. */
 #include "h1_fixture.h"
 #include "suite.h"
 
@@ -38,7 +39,7 @@ static const struct {
      "head 304 Not Modified Content-Length=7; room end {}"},
     {"GET", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" OK, NO_END,
      "interim 100 Continue  interim 103 Early Link=x; " OK_HEARD " room end {}"},
-    /* whose connection and framing are passed over */
+    /* whose connection and framing fields are dropped */
     {"GET", "HTTP/1.1 103 E\r\nConnection: close\r\n\r\n" OK, NO_END,
      "interim 103 E Connection=close; " OK_HEARD " room end {}"},
     {"GET", "HTTP/1.0 103 E\r\n\r\n" OK, NO_END, "interim 103 E  " OK_HEARD " room end {}"},
@@ -102,7 +103,7 @@ static const struct {
     {"GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", NO_END,
      "head 200 OK Transfer-Encoding=chunked; gone:error "
      "failed http_protocol_error sent=yes answered"},
-    /* more than was asked for */
+    /* more bytes than one response */
     {"GET", OK "H", NO_END, OK_HEARD " gone:peer end {}"},
     {"GET", OK OK, NO_END, OK_HEARD " gone:peer end {}"},
     {"HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", NO_END,
@@ -112,7 +113,8 @@ static const struct {
     {"GET", "\r\n" OK, NO_END, OK_HEARD " room end {}"},
 };
 
-/* The stream may be closed by then: what is left goes nowhere, as in life. */
+/* The stream may already be closed: the remaining bytes are then lost, as they are on a real
+ * connection. */
 static void answer(const char *text, size_t len, size_t piece)
 {
     for (size_t at = 0; at < len; at += piece)
@@ -260,7 +262,7 @@ START_TEST(test_chunked_body)
     begin();
     post(FRAMING_CHUNKED, 0);
     ck_assert(exchange_body(recorder.exchange, "hello", 5));
-    ck_assert(exchange_body(recorder.exchange, "", 0)); /* would end it */
+    ck_assert(exchange_body(recorder.exchange, "", 0)); /* an empty chunk would end the body */
     ck_assert(exchange_body(recorder.exchange, "abcdefghijklmnop", 16));
     exchange_finish(recorder.exchange, &trailers);
     turn();
@@ -275,7 +277,8 @@ START_TEST(test_chunked_body)
 }
 END_TEST
 
-/* A large one is not gathered; a full stream says so, and when it drained. */
+/* A large body is not gathered; a full stream reports that it is full, and later that it has
+ * drained. */
 START_TEST(test_large_body)
 {
     static char piece[100000];
@@ -283,7 +286,7 @@ START_TEST(test_large_body)
     stream.stuck = true;
     post(FRAMING_LENGTH, 300000);
     turn();
-    ck_assert_uint_gt(stream.written.len, 0); /* the head does not wait */
+    ck_assert_uint_gt(stream.written.len, 0); /* the head is sent without waiting for the body */
     ck_assert(exchange_body(recorder.exchange, piece, sizeof piece));
     ck_assert(exchange_body(recorder.exchange, piece, sizeof piece));
     ck_assert(!exchange_body(recorder.exchange, piece, sizeof piece));
@@ -301,7 +304,7 @@ START_TEST(test_large_body)
 }
 END_TEST
 
-/* Pieces too small to be written at once are held back all the same. */
+/* Pieces too small for a write of their own are held back here too. */
 START_TEST(test_small_pieces_are_held_back)
 {
     static const char piece[4096];
@@ -325,7 +328,7 @@ START_TEST(test_small_pieces_are_held_back)
 }
 END_TEST
 
-/* The answer comes before the request is whole: told, but the line is not kept. */
+/* The response ends before the request is complete: it is delivered, but the line is not kept. */
 START_TEST(test_early_answer)
 {
     begin();
@@ -333,12 +336,12 @@ START_TEST(test_early_answer)
     (void)!exchange_body(recorder.exchange, "he", 2);
     turn();
     feed(OK);
-    (void)!exchange_body(recorder.exchange, "ll", 2); /* its owner does not know yet */
+    (void)!exchange_body(recorder.exchange, "ll", 2); /* its owner has not been notified yet */
     turn();
     heard_is(OK_HEARD " gone:response end {}");
     finish();
     begin();
-    stream.stuck = true; /* whole, but part of it still in the queue */
+    stream.stuck = true; /* complete, but part of it is still in the queue */
     ask("GET");
     fake_stream_take(&stream, 3);
     feed(OK);
@@ -362,7 +365,8 @@ START_TEST(test_sent)
     sent_is(SENT_YES);
     feed(OK);
     turn();
-    stream.stuck = true; /* the second one on it, of which nothing is taken yet */
+    stream.stuck =
+        true; /* the second request on the line, of which nothing has been accepted yet */
     post(FRAMING_LENGTH, 5);
     sent_is(SENT_NO);
     turn();
@@ -423,7 +427,7 @@ START_TEST(test_pause)
     feed("h");
     ck_assert(stream.paused);
     exchange_resume(recorder.exchange);
-    feed("i"); /* complete: the line reads on, whatever its owner says */
+    feed("i"); /* complete: the line continues to read, even if its owner had paused */
     exchange_pause(recorder.exchange);
     turn();
     ck_assert(!stream.paused);
@@ -500,12 +504,13 @@ START_TEST(test_cancel)
     text_clear(&heard);
     text_add_str(&heard, "");
     bool is_whole = _i == COMPLETE || _i == COMPLETE_AND_STRAY;
-    ck_assert_int_eq(stream.closed, !is_whole); /* with its queue, before anybody hears of it */
+    ck_assert_int_eq(stream.closed,
+                     !is_whole); /* together with its queue, before the owner is notified */
     if (_i != COMPLETE)
         (void)!fake_stream_feed(&stream, "rest", 4);
     turn();
     heard_is(_i == COMPLETE ? "room" : _i == COMPLETE_AND_STRAY ? "gone:peer" : "gone:error");
-    if (_i == COMPLETE) { /* and it can be used */
+    if (_i == COMPLETE) { /* and the line can be used again */
         ask("GET");
         feed(OK);
         turn();
@@ -515,7 +520,7 @@ START_TEST(test_cancel)
 }
 END_TEST
 
-/* Whoever gave up may close the line at once: nothing is said any more. */
+/* An owner that cancels may close the line at once: no event follows. */
 START_TEST(test_cancel_and_close)
 {
     begin();

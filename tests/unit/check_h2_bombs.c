@@ -1,12 +1,12 @@
-/* Heads of an HTTP/2 line that are larger than they look: a few bytes that stand for many
- * (RFC 7541 6.1), in every place where a header block may come, and blocks without end. */
+/* Heads of an HTTP/2 line that are larger than they look: a few bytes that expand to many (RFC 7541
+ * 6.1), in every place where a header block may occur, and blocks that never end. */
 #include "h2_fixture.h"
 #include "suite.h"
 
 #define VALUE 200
 #define STATUS_200 "\x88" /* HPACK's static table (RFC 7541 A) */
 
-/* ":status", then a field that goes into the table as its entry 62, and that entry again. */
+/* ":status", then a field that is added to the table as entry 62, then references to that entry. */
 static size_t make_block(char *to, const char *status, char filling, size_t copies)
 {
     size_t len = strlen(status);
@@ -36,7 +36,7 @@ static void meet_two(void)
     text_add_str(&seen, "");
 }
 
-/* The line has ended, and said why. */
+/* The line has ended and has reported why. */
 static void line_ended(void)
 {
     ck_assert_ptr_null(conn);
@@ -60,7 +60,7 @@ START_TEST(test_far_too_large)
 }
 END_TEST
 
-/* Its stream is reset; the line and its table go on. */
+/* Its stream is reset; the line and its table stay in use. */
 START_TEST(test_a_little_too_large)
 {
     meet_two();
@@ -105,8 +105,8 @@ START_TEST(test_interim_answer)
 }
 END_TEST
 
-/* What HTTP does not allow in a field ends its stream at once; the rest of the block is
- * decoded for the table's sake alone. */
+/* Characters that HTTP does not allow in a field end its stream at once; the rest of the block is
+ * decoded only to keep the table in step. */
 START_TEST(test_invalid_fields)
 {
     meet_two();
@@ -119,8 +119,8 @@ START_TEST(test_invalid_fields)
 }
 END_TEST
 
-/* Its owner has left, and the origin has (1) or has not (0) been told: nothing is made of
- * the block, so that its frames' bytes alone count. */
+/* The owner has cancelled, and the reset has (1) or has not (0) been sent to the origin: the block
+ * is not turned into fields, so only the bytes of its frames count. */
 START_TEST(test_for_nobody)
 {
     char copies[300];
@@ -141,7 +141,7 @@ START_TEST(test_for_nobody)
 }
 END_TEST
 
-/* One that is not too large, and in many frames: the line goes on. */
+/* A block that is not too large, in many frames: the line stays in use. */
 START_TEST(test_small_for_nobody)
 {
     meet_two();
@@ -175,7 +175,7 @@ START_TEST(test_without_end)
 }
 END_TEST
 
-/* Push is off, and that was said ahead of every request. */
+/* Push is disabled, which was sent to the origin before any request. */
 START_TEST(test_promise)
 {
     meet_two();
@@ -187,8 +187,8 @@ START_TEST(test_promise)
 }
 END_TEST
 
-/* Heads that were on their way when their owners left are no flood; heads of what has
- * been answered are. */
+/* Heads that were in transit when their owners cancelled do not count as a flood; further heads for
+ * exchanges that have been answered do. */
 START_TEST(test_heads_for_nobody)
 {
     meet();

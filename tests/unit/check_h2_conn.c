@@ -1,5 +1,5 @@
-/* The HTTP/2 line with an nghttp2 server session at its other end: how requests
- * and answers are mapped, what ends a stream and what the line. What was sent is in
+/* The HTTP/2 line with an nghttp2 server session at its other end: how requests and responses are
+ * mapped, what ends a stream and what ends the line. How much of a request counts as sent is in
  * check_h2_sent.c; windows, liveness and floods are in check_h2_limits.c. */
 #include "h2_fixture.h"
 #include "suite.h"
@@ -88,7 +88,7 @@ START_TEST(test_one_write_for_many)
     meet();
     unsigned writes = stream.writes;
     ask_all(50);
-    ck_assert_uint_le(stream.writes, writes + 2); /* and a word about settings, maybe */
+    ck_assert_uint_le(stream.writes, writes + 2); /* and possibly a SETTINGS acknowledgement */
     ck_assert_uint_eq(traffic.streams, 50);
     for (int32_t i = 0; i < 50; i++)
         answer(2 * (49 - i) + 1); /* in whatever order */
@@ -133,7 +133,7 @@ START_TEST(test_answers)
 }
 END_TEST
 
-/* The stream alone pays for it (RFC 9113 8.1.1); the line lives on. */
+/* Only the stream is ended (RFC 9113 8.1.1); the line stays in use. */
 START_TEST(test_malformed_answers)
 {
     static const char *const heads[] = {
@@ -163,7 +163,7 @@ START_TEST(test_malformed_answers)
 }
 END_TEST
 
-/* nghttp2 writes no such names: as bytes (RFC 7541 6.2.2). */
+/* nghttp2 refuses to write such names, so they are written as bytes (RFC 7541 6.2.2). */
 START_TEST(test_upper_case_name)
 {
     meet();
@@ -211,7 +211,7 @@ START_TEST(test_limits_of_heads)
 }
 END_TEST
 
-/* The line is free before the owner has the last byte. */
+/* The line has room again before the owner gets the last byte. */
 START_TEST(test_last_piece_waits)
 {
     meet();
@@ -251,7 +251,7 @@ START_TEST(test_resets)
     reset(5, NGHTTP2_CANCEL);
     heard_is(2, HEAD_OK " failed http_response_incomplete sent=yes answered");
     say_head(7, ":status=103;", false);
-    reset(7, NGHTTP2_REFUSED_STREAM); /* after an answer nobody believes that */
+    reset(7, NGHTTP2_REFUSED_STREAM); /* not believed after part of a response */
     heard_is(3, "interim 103 Early Hints  failed http_response_incomplete sent=yes answered");
     answer(9);
     heard_is(4, HEAD_OK " body(hi) end {}");
@@ -260,7 +260,7 @@ START_TEST(test_resets)
 }
 END_TEST
 
-/* An answer that is whole before its request ends the request (RFC 9113 8.1). */
+/* A response that is complete before its request ends the request (RFC 9113 8.1). */
 START_TEST(test_early_answer)
 {
     meet();
@@ -304,7 +304,7 @@ START_TEST(test_cancel)
 }
 END_TEST
 
-/* Before its first frame has left, nothing of it leaves. */
+/* If it is cancelled before its first frame has been sent, nothing of it is ever sent. */
 START_TEST(test_cancel_at_once)
 {
     meet();
@@ -343,7 +343,7 @@ START_TEST(test_goaway)
 }
 END_TEST
 
-/* A request that waits for its turn to leave when GOAWAY comes never leaves. */
+/* A request that is still waiting to be sent when GOAWAY arrives is never sent. */
 START_TEST(test_goaway_before_the_request)
 {
     meet();
@@ -401,7 +401,8 @@ START_TEST(test_not_http2)
 }
 END_TEST
 
-/* A head broken off by another frame: nghttp2 has no words for it, we have. */
+/* A head interrupted by another frame: nghttp2 has no error message for it, so trunkline supplies
+ * one. */
 START_TEST(test_broken_head)
 {
     meet();
@@ -429,8 +430,8 @@ END_TEST
 
 /* ------------------------------------------------- what the origin says of itself */
 
-/* RFC 9113 7: it is to be asked in HTTP/1.1. Of one that was answered in part that is
- * not believed. */
+/* RFC 9113 7: the origin requires HTTP/1.1. This is not believed for a request that was already
+ * answered in part. */
 START_TEST(test_http1_required)
 {
     meet();
@@ -451,7 +452,8 @@ START_TEST(test_http1_required)
 }
 END_TEST
 
-/* RFC 9110 15.5.20: a line that leads elsewhere carries nothing more. */
+/* RFC 9110 15.5.20: a line to a server that is not responsible for the name carries no further
+ * requests. */
 START_TEST(test_misdirected)
 {
     meet();

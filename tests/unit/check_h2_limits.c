@@ -1,5 +1,5 @@
-/* What keeps an HTTP/2 line bounded and alive: windows both ways, the origin's
- * limit of streams, PINGs, and floods. */
+/* What keeps an HTTP/2 line bounded and alive: windows in both directions, the origin's limit of
+ * streams, PINGs, and floods. */
 #include "h2_fixture.h"
 #include "protocol/h2_proof.h"
 #include "suite.h"
@@ -10,7 +10,8 @@ static char bytes[4 << 20];
 
 /* ------------------------------------------------------------------ windows */
 
-/* Who does not read keeps a window of bytes from the origin, and nobody else. */
+/* An owner that does not read withholds one window of bytes from the origin, and delays no other
+ * exchange. */
 START_TEST(test_slow_owner)
 {
     meet();
@@ -46,7 +47,7 @@ START_TEST(test_slow_owner_reads_on)
 }
 END_TEST
 
-/* What was held when the stream ended still comes, and the end after it. */
+/* Bytes held back when the stream ended are still delivered, followed by the end. */
 START_TEST(test_held_beyond_the_end)
 {
     meet();
@@ -54,7 +55,7 @@ START_TEST(test_held_beyond_the_end)
     exchange_pause(recorders[0].exchange);
     answer(1);
     heard_is(0, HEAD_OK);
-    line_is("room"); /* the line is free by now */
+    line_is("room"); /* the line has room by now */
     ck_assert_uint_eq(traffic.streams, 0);
     conn_close(conn);
     conn = NULL;
@@ -71,7 +72,7 @@ START_TEST(test_held_beyond_the_end)
 }
 END_TEST
 
-/* One who keeps up gets a wider window: the origin never waits long. */
+/* An owner that reads fast enough gets a wider window, so that the origin never waits long. */
 START_TEST(test_fast_owner)
 {
     meet();
@@ -86,8 +87,8 @@ START_TEST(test_fast_owner)
 }
 END_TEST
 
-/* A body larger than the origin's windows is taken as they open; its sender is
- * told to wait. */
+/* A body larger than the origin's windows is accepted as they open; until then its sender is asked
+ * to wait. */
 START_TEST(test_large_body)
 {
     meet();
@@ -120,7 +121,7 @@ START_TEST(test_large_body)
 }
 END_TEST
 
-/* A stream that takes nothing: frames wait in the session, not in its queue. */
+/* If the stream accepts nothing, frames wait in the session, not in the stream's queue. */
 START_TEST(test_full_stream)
 {
     static char copies[32][16384];
@@ -136,7 +137,7 @@ START_TEST(test_full_stream)
     nghttp2_session_set_local_window_size(origin, NGHTTP2_FLAG_NONE, 0, 100 << 20);
     pump();
     ck_assert_uint_le(stream.base.queued, STREAM_HIGH + (64 << 10));
-    ck_assert_uint_eq(conn_capacity(conn), 0); /* what came now would leave late */
+    ck_assert_uint_eq(conn_capacity(conn), 0); /* a request added now would be sent late */
     line_is("full");
     for (size_t i = 0; i < 50; i++)
         recorder_cancel(&recorders[i]);
@@ -168,7 +169,7 @@ START_TEST(test_allowed)
     ck_assert_uint_eq(conn_capacity(conn), 3);
     ask_all(2);
     ck_assert_uint_eq(conn_capacity(conn), 1);
-    allow(1); /* fewer than are open */
+    allow(1); /* fewer than are open now */
     pump();
     line_is("full");
     ck_assert_uint_eq(conn_capacity(conn), 0);
@@ -254,7 +255,7 @@ START_TEST(test_no_pong)
 }
 END_TEST
 
-/* Streams that wait for long: the line is asked later, and they hear the truth. */
+/* Streams that wait for a long time: the line is probed later, and they get the true result. */
 START_TEST(test_busy_ping)
 {
     meet();
@@ -286,7 +287,7 @@ static void time_is_up(size_t i)
     pump();
 }
 
-/* An exchange whose time is up on a line that brought nothing since. */
+/* An exchange times out on a line on which nothing has arrived since. */
 START_TEST(test_unanswered)
 {
     meet();
@@ -296,7 +297,7 @@ START_TEST(test_unanswered)
     ck_assert(conn->doubted);
     ck_assert_uint_eq(conn_capacity(conn), 0);
     ck_assert_ptr_nonnull(strstr(seen.at, "[ping]"));
-    line_is("room"); /* for nobody */
+    line_is("room"); /* no exchange needs it */
     deaf = _i == 0;
     pump();
     if (!deaf) {
@@ -316,8 +317,9 @@ START_TEST(test_unanswered)
 }
 END_TEST
 
-/* It is no proof against a line that something came on, or that nothing was given to; nor
- * that their owner left soon. One who waited longer than a PING may take is no better served. */
+/* The timeout says nothing against a line on which something arrived, or to which no request was
+ * given; nor does an owner that cancelled early. An owner that waited longer than a PING may take
+ * gets no different result. */
 START_TEST(test_not_unanswered)
 {
     meet();
@@ -337,7 +339,7 @@ START_TEST(test_not_unanswered)
     ck_assert(!conn->doubted);
     if (_i == 0) {
         deaf = false;
-        pump(); /* something comes: it counts anew */
+        pump(); /* something arrives: the time is counted from here */
         deaf = true;
     }
     loop_skip(loop, 10);
@@ -399,7 +401,7 @@ START_TEST(test_floods)
 }
 END_TEST
 
-/* What no standard knows, and what nobody asked to be acknowledged or allowed. */
+/* Frames that no standard defines, and acknowledgements and permissions that were not asked for. */
 START_TEST(test_floods_of_the_unexpected)
 {
     flood(0x42, 0, 0, 0, 1200);
@@ -411,7 +413,7 @@ START_TEST(test_floods_of_the_unexpected)
 }
 END_TEST
 
-/* A body that is given room for in small pieces is no flood. */
+/* Window updates that make room for a body in small pieces are not a flood. */
 START_TEST(test_small_updates)
 {
     meet();
@@ -427,9 +429,9 @@ START_TEST(test_small_updates)
 }
 END_TEST
 
-/* What concerns streams that we opened is no flood, however much of it comes: an answer
- * that ends with an empty frame, as many an origin's do; room for a body that is not
- * sent; resets, also of what has ended already. */
+/* Frames on streams that trunkline opened are not a flood, however many there are: responses that
+ * end with an empty frame, as those of many origins do; room for a body that is not sent; resets,
+ * including those of streams that have already ended. */
 START_TEST(test_no_flood)
 {
     meet();

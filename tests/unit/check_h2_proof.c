@@ -1,5 +1,5 @@
-/* Whether an HTTP/2 connection's origin is still there: when it is asked, doubted, proved
- * and given up, by the loop's clock alone. */
+/* Whether an HTTP/2 connection's origin is still there: when it is probed, doubted, confirmed and
+ * given up, by the loop's clock alone. */
 #include "base/text.h"
 #include "protocol/h2_proof.h"
 #include "suite.h"
@@ -61,7 +61,7 @@ static void teardown(void)
     loop_free(loop);
 }
 
-/* What was heard after so many more milliseconds. */
+/* What was reported after so many more milliseconds. */
 static void after(uint64_t ms, const char *expected)
 {
     text_clear(&heard);
@@ -112,7 +112,8 @@ START_TEST(any_byte_ends_a_doubt)
 }
 END_TEST
 
-/* A turn of the loop that took longer than everything: it is given up at once. */
+/* A turn of the loop that took longer than all timeouts together: the connection is given up at
+ * once. */
 START_TEST(a_late_turn_gives_up)
 {
     after(H2_IDLE_PING_MS, "ping ");

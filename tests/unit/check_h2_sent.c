@@ -1,4 +1,4 @@
-/* What an HTTP/2 line knows of how much of a request was sent: while it goes on, and
+/* What an HTTP/2 line knows about how much of a request was sent, both while the line is in use and
  * when it ends. */
 #include "h2_fixture.h"
 #include "suite.h"
@@ -8,8 +8,8 @@ static void sent_is(size_t i, enum sent expected)
     ck_assert_int_eq(exchange_sent(recorders[i].exchange), expected);
 }
 
-/* What waits in the queue of a line that goes on will arrive; what waits in that of one
- * that ends is lost with it. */
+/* Bytes in the queue of a line that stays in use will arrive; bytes in the queue of a line that
+ * ends are lost with it. */
 START_TEST(test_sent)
 {
     meet();
@@ -42,7 +42,7 @@ START_TEST(test_sent)
 }
 END_TEST
 
-/* A request that is given up while it waits in the line's queue arrives later. */
+/* A request that is cancelled while it is in the line's queue still arrives later. */
 START_TEST(test_queued_and_given_up)
 {
     meet();
@@ -70,8 +70,8 @@ static void open_with_head_of(size_t i, size_t size)
     exchange_finish(recorders[i].exchange, NULL);
 }
 
-/* A head that takes many frames (CONTINUATION) counts from its first byte; and while it
- * fills the stream, what is behind it in the session has not left, and never does. */
+/* A head that takes many frames (CONTINUATION) counts from its first byte; while it fills the
+ * stream, frames behind it in the session have not been sent, and never will be. */
 START_TEST(test_sent_of_a_large_head)
 {
     meet();
@@ -103,7 +103,7 @@ START_TEST(test_sent_of_a_large_head)
 }
 END_TEST
 
-/* The end is known too where the last frame fills a write to the brim. */
+/* The end is detected even if the last frame fills a write completely. */
 START_TEST(test_sent_to_the_brim)
 {
     static const char body[16384];
@@ -117,7 +117,8 @@ START_TEST(test_sent_to_the_brim)
 }
 END_TEST
 
-/* What the origin vouches for is told apart from what never left. */
+/* A request that the origin guarantees was not processed is distinguished from one that was never
+ * sent. */
 START_TEST(test_undone)
 {
     meet();
@@ -142,7 +143,7 @@ START_TEST(test_undone)
 }
 END_TEST
 
-/* A body that is not complete is never "yes". */
+/* A request whose body is incomplete is never reported as "yes". */
 START_TEST(test_sent_in_part)
 {
     meet();

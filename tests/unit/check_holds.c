@@ -11,7 +11,7 @@ static void setup(void)
     holds_init(&h);
 }
 
-/* Told at this second since some full minute. */
+/* Reported this many seconds after a full minute. */
 static uint64_t grown(int64_t weight, uint64_t second)
 {
     return holds_weigh(&h, weight, 600000 + second * 1000, (60 - second % 60) * 1000);

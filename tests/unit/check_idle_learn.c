@@ -30,7 +30,7 @@ START_TEST(test_three_that_agree)
     ck_assert(!closed_at(61000));
     ck_assert(!closed_at(60000));
     ck_assert_int_eq(known(), -1);
-    ck_assert(closed_at(65000)); /* told once */
+    ck_assert(closed_at(65000)); /* reported once */
     ck_assert_int_eq(known(), 60000);
     ck_assert(!closed_at(59000));
     ck_assert_int_eq(known(), 59000);
@@ -67,7 +67,7 @@ START_TEST(test_young_ones)
     for (int i = 0; i < 20; i++)
         closed_at(99); /* says nothing */
     ck_assert_int_eq(known(), -1);
-    for (int i = 0; i < 20; i++) { /* lines that min_idle opened and nobody used */
+    for (int i = 0; i < 20; i++) { /* lines that min_idle opened and no request used */
         now += 3000;
         idle_learn_add(&learn, now, 500, false);
     }

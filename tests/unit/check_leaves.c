@@ -73,7 +73,7 @@ static struct tls_context *must_get(const char *host)
     ck_assert_msg(a.context != NULL, "%s: %s", host, a.why);
     ck_assert(tls_context_is_server(a.context));
     struct tls_context *context = a.context;
-    let_go(&a); /* the house keeps one */
+    let_go(&a); /* leaves keeps one reference */
     return context;
 }
 
@@ -168,7 +168,7 @@ START_TEST(another_ca_begins_anew)
     ca_unref(same);
     let_go(&holder);
 
-    ask(&waiting, "own.test"); /* is about to be told */
+    ask(&waiting, "own.test"); /* its notification is deferred */
     use("own.test");
     UNTIL(waiting.told >= 1);
     ck_assert(waiting.context != NULL);

@@ -90,7 +90,7 @@ START_TEST(other_statuses_hold_nothing)
 }
 END_TEST
 
-/* One that is missing, doubled or malformed tells nothing: hold_default applies. */
+/* A field that is missing, repeated or malformed is ignored: hold_default applies. */
 START_TEST(reads_retry_after)
 {
     static const struct {

@@ -292,7 +292,7 @@ START_TEST(test_dns_change)
     line_maker->gone_below = 5;
     line_maker->base.on_answer(pool);
     ck_assert_uint_eq(pool_lines(pool), 0);
-    ck_assert_ptr_null(line_maker->watcher); /* nobody asks for the name any more */
+    ck_assert_ptr_null(line_maker->watcher); /* the name is no longer watched */
     finish();
 }
 END_TEST

@@ -428,7 +428,7 @@ START_TEST(test_not_to_be_adopted)
 }
 END_TEST
 
-/* This machine's address that is not loopback stands for another machine's. */
+/* A non-loopback address of this machine is used in place of another machine's. */
 static bool stranger(struct config_address *a, uint16_t port)
 {
     struct config_address far = tcp("192.0.2.1", 9);

@@ -235,7 +235,7 @@ START_TEST(test_asked_again)
 }
 END_TEST
 
-/* Each is told of a reading that began after it asked. */
+/* Each gets the result of a reading that began after it asked. */
 START_TEST(test_waiters)
 {
     struct waiter first = {.base.done = on_outcome}, second = first, third = first, left = first;

@@ -451,7 +451,7 @@ static void stop_loop(struct deadline *d)
     loop_stop(loop);
 }
 
-/* Held clocks move together, and only when they are told to. */
+/* Held clocks move together, and only by loop_skip(). */
 START_TEST(test_clocks)
 {
     begin();

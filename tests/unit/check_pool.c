@@ -16,7 +16,7 @@ START_TEST(test_hundred_callers)
     ck_assert_uint_eq(line_maker->started, 5);
     for (int i = 0; i < 5; i++)
         fake_connect(line_maker);
-    for (size_t i = 0; i < 100; i++) { /* each in turn, nobody overtaken */
+    for (size_t i = 0; i < 100; i++) { /* each in turn, no caller overtaken */
         ck_assert_uint_eq(callers[i].place, i + 1);
         hang_up(i);
     }
@@ -36,7 +36,7 @@ START_TEST(test_no_more_dials_than_waiters)
     call(0, false);
     call(1, false);
     pool_waiter_forget(&callers[1].waiter);
-    ck_assert_uint_eq(line_maker->dials.count, 2); /* begun, and not thrown away */
+    ck_assert_uint_eq(line_maker->dials.count, 2); /* the dial was begun, and is not cancelled */
     call(2, false);
     ck_assert_uint_eq(line_maker->dials.count, 2);
     fake_connect(line_maker);
@@ -46,7 +46,7 @@ START_TEST(test_no_more_dials_than_waiters)
 }
 END_TEST
 
-/* A newcomer does not pass those who wait, although a line is idle by then. */
+/* A new caller does not overtake those that wait, even if a line is already idle. */
 static size_t newcomer;
 
 static void call_another(void)
@@ -62,7 +62,7 @@ START_TEST(test_newcomer_is_last)
     call(1, false);
     call(2, false);
     newcomer = 3;
-    callers[1].then = call_another; /* from inside the lending */
+    callers[1].then = call_another; /* from inside the event that lends a line */
     hang_up(0);
     ck_assert_uint_eq(callers[1].place, 2);
     hang_up(1);
@@ -84,7 +84,7 @@ START_TEST(test_queue_limit)
     loop_turn(loop, false);
     refused(3, FAILURE_CONNECTION_LIMIT_REACHED);
     call(4, false);
-    pool_waiter_forget(&callers[4].waiter); /* before it was told */
+    pool_waiter_forget(&callers[4].waiter); /* before its event */
     loop_turn(loop, false);
     ck_assert_uint_eq(callers[4].refused, 0);
     fake_connect(line_maker);
@@ -117,7 +117,8 @@ START_TEST(test_queue_timeout)
 }
 END_TEST
 
-/* One that is dialled for is bounded by the dial, and by its own deadline. */
+/* The wait of a caller for which a line is dialled is bounded by the dial and by its own
+ * deadline. */
 START_TEST(test_timeout_while_dialling)
 {
     begin("max_connections = 1\nqueue_timeout = 2s");
@@ -128,7 +129,7 @@ START_TEST(test_timeout_while_dialling)
     refused(1, FAILURE_CONNECTION_LIMIT_REACHED);
     loop_skip(loop, UNTIL_MS);
     refused(0, FAILURE_CONNECTION_TIMEOUT);
-    fake_connect(line_maker); /* for nobody: kept */
+    fake_connect(line_maker); /* no caller wants it: kept */
     ck_assert_uint_eq(look().idle, 1);
     finish();
 }
@@ -158,7 +159,7 @@ START_TEST(test_first_waiter_is_refused)
     fake_refuse(line_maker, FAILURE_CONNECTION_REFUSED);
     refused(0, FAILURE_CONNECTION_REFUSED);
     ck_assert_uint_eq(callers[1].refused, 0);
-    ck_assert_uint_eq(line_maker->dials.count, 2); /* somebody waits: at once again */
+    ck_assert_uint_eq(line_maker->dials.count, 2); /* a caller waits: dialled again at once */
     fake_refuse(line_maker, FAILURE_DNS_ERROR);
     refused(1, FAILURE_DNS_ERROR);
     fake_connect(line_maker);
@@ -169,7 +170,7 @@ START_TEST(test_first_waiter_is_refused)
 }
 END_TEST
 
-/* With a line established there is still something to wait for. */
+/* While a line is established there is still something to wait for. */
 START_TEST(test_waiter_outlives_failure)
 {
     begin("max_connections = 2\nbreaker_failures = 9");
@@ -187,14 +188,15 @@ START_TEST(test_waiter_outlives_failure)
 }
 END_TEST
 
-/* Who holds back a line is told how soon it is needed: by the last who waits. */
+/* The owner of a line that is not released yet learns how soon it is needed: by the time limit of
+ * the last caller that waits. */
 START_TEST(test_patience)
 {
     begin("max_connections = 2");
     ck_assert_uint_eq(pool_patience(pool), UINT64_MAX);
     call(0, false);
     call(1, true);
-    ck_assert_uint_eq(pool_patience(pool), UINT64_MAX); /* a line is coming for each */
+    ck_assert_uint_eq(pool_patience(pool), UINT64_MAX); /* a line is being dialled for each */
     fake_connect(line_maker);
     fake_connect(line_maker);
     ck_assert_uint_eq(pool_patience(pool), UINT64_MAX);
@@ -258,7 +260,7 @@ START_TEST(test_breaker)
     for (size_t i = 0; i < 4; i++)
         ck_assert_uint_eq(callers[i].refused, 1);
     ck_assert_str_eq(look().breaker, "open");
-    call(4, false); /* at once, and not from inside */
+    call(4, false); /* at once, but not from inside the call */
     ck_assert_uint_eq(callers[4].refused, 0);
     loop_turn(loop, false);
     refused(4, FAILURE_DESTINATION_UNAVAILABLE);
@@ -278,7 +280,8 @@ START_TEST(test_breaker)
 }
 END_TEST
 
-/* Who has another answer waits for no probe, but has it made. */
+/* A caller that has another response to give does not wait for a probe, but causes one to be
+ * made. */
 START_TEST(test_breaker_without_waiting)
 {
     begin("max_connections = 4\nbreaker_failures = 1\nbreaker_min = 1s\nbreaker_max = 5s");
@@ -469,8 +472,8 @@ static void check_numbers(void)
     ck_assert_uint_le(v.idle, 4);
 }
 
-/* One that is idle and may be lent now: what arrived unasked on another, the pool looks
- * at again before it lends that one or closes it. */
+/* Returns an idle line that may be lent now. Before the pool lends or closes a line on which bytes
+ * arrived unasked, it checks that line again. */
 static bool has_quiet_line(void)
 {
     for (size_t i = 0; i < line_maker->lines.count; i++) {

@@ -1,13 +1,14 @@
-/* The pool and what it learns of its origin while lines are open: one that may be dead,
- * none allowed for now, HTTP/1.1 wanted, a line that leads elsewhere. */
+/* The pool and what it learns of its origin while lines are open: that a line may be dead, that no
+ * streams are allowed for now, that HTTP/1.1 is required, or that a line leads to the wrong
+ * server. */
 #include "config_fixture.h"
 #include "pool_fixture.h"
 #include "suite.h"
 
 #define AUTO "http2 = auto\n"
 
-/* At the cap it is waited for as a line that connects is, however long the queue may
- * make one wait. */
+/* At the cap callers wait for it only as long as for a line that is connecting, however long the
+ * queue timeout is. */
 START_TEST(test_doubt_at_the_cap)
 {
     begin(AUTO "max_connections = 1\nqueue_timeout = 1s");
@@ -48,7 +49,7 @@ START_TEST(test_limit_of_nought)
 }
 END_TEST
 
-/* HTTP_1_1_REQUIRED: for an hour HTTP/2 is not offered; what the line carries goes on. */
+/* HTTP_1_1_REQUIRED: for an hour HTTP/2 is not offered; exchanges already on the line continue. */
 START_TEST(test_http1_wanted)
 {
     begin(AUTO "max_connections = 5\nidle_timeout = 1m");
@@ -77,13 +78,13 @@ START_TEST(test_http1_wanted)
 }
 END_TEST
 
-/* Told by the last one's end, with lines that rest. */
+/* Reported by the end of the last exchange, while other lines are idle. */
 START_TEST(test_http1_wanted_at_the_end)
 {
     begin(AUTO "max_connections = 5");
     call(0, false);
     struct fake_conn *first = fake_connect_shared(line_maker, 100);
-    call(1, true); /* alone, so on a second one */
+    call(1, true); /* an order is alone on its line, so this uses a second line */
     fake_connect_shared(line_maker, 100);
     hang_up(1);
     ck_assert_uint_eq(look().idle, 1);
@@ -103,7 +104,7 @@ static void call_new(size_t i)
     call(i, true);
 }
 
-/* Who wants a new line gets none that was used; others need not wait for that. */
+/* A caller that wants a new line never gets a used one; others need not wait for that. */
 START_TEST(test_new_line)
 {
     begin("max_connections = 3");

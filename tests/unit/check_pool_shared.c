@@ -1,5 +1,5 @@
-/* The pool over lines that carry many exchanges: what a burst opens, who shares
- * which line, orders that ride alone, and limits that change meanwhile. */
+/* The pool over lines that carry many exchanges: how many lines a burst opens, which callers share
+ * a line, orders that have a line to themselves, and limits that change in the meantime. */
 #include "config_fixture.h"
 #include "pool_fixture.h"
 #include "suite.h"
@@ -8,7 +8,7 @@
 
 /* ------------------------------------------------------------ the first burst */
 
-/* One line is dialled, and carries all if it can. */
+/* One line is dialled, and carries all exchanges if it can. */
 START_TEST(test_burst)
 {
     begin(AUTO);
@@ -31,8 +31,8 @@ START_TEST(test_burst)
 }
 END_TEST
 
-/* Orders do not wait for what the first line turns out to be: each has one dialled, and
- * the others one together. */
+/* Orders do not wait to see which protocol the first line gets: one line is dialled for each order,
+ * and one for all other requests together. */
 START_TEST(test_orders_at_a_cold_start)
 {
     begin(AUTO "max_connections = 8");
@@ -63,7 +63,8 @@ START_TEST(test_orders_at_a_cold_start)
 }
 END_TEST
 
-/* Whoever dialled first and gave up leaves a line behind, and holds up nobody. */
+/* A caller that dialled first and then cancelled leaves a line behind, and delays no other
+ * caller. */
 START_TEST(test_the_first_gives_up)
 {
     begin(AUTO);
@@ -79,7 +80,7 @@ START_TEST(test_the_first_gives_up)
 }
 END_TEST
 
-/* If it cannot, the rest is dialled at once, and ever after. */
+/* If it cannot, lines for the rest are dialled at once, now and in the future. */
 START_TEST(test_burst_of_http1)
 {
     begin(AUTO "max_connections = 5");
@@ -99,7 +100,7 @@ START_TEST(test_burst_of_http1)
 }
 END_TEST
 
-/* A first line that takes its time, or fails, holds nobody back for long. */
+/* A first line that is slow to connect, or fails, delays no caller for long. */
 START_TEST(test_hold_ends)
 {
     begin(AUTO "max_connections = 5");
@@ -117,7 +118,8 @@ START_TEST(test_hold_ends)
 }
 END_TEST
 
-/* Known to carry many: a dial that fails is the failure of all it was for. */
+/* If lines are known to carry many exchanges, a failed dial fails all callers that waited for
+ * it. */
 START_TEST(test_failure_of_many)
 {
     begin("http2 = always\nbreaker_failures = 9");
@@ -151,14 +153,14 @@ START_TEST(test_bounds)
 }
 END_TEST
 
-/* The origin's own limit, as told so far; a new line is trusted with what the
- * last one allowed. */
+/* The origin's own limit, as far as it is known; a new line is assumed to allow what the last one
+ * allowed. */
 START_TEST(test_origins_limit)
 {
     begin(AUTO "max_connections = 3");
     call_all(0, 10);
     struct fake_conn *first = fake_connect_shared(line_maker, CONN_UNSAID);
-    ck_assert_uint_eq(have_lines(0, 10), 0); /* the fake one takes none before it is told */
+    ck_assert_uint_eq(have_lines(0, 10), 0); /* the fake line accepts none until its limit is set */
     fake_conn_allow(first, 3);
     ck_assert_uint_eq(have_lines(0, 10), 3);
     ck_assert_uint_eq(line_maker->dials.count, 2);
@@ -210,7 +212,7 @@ START_TEST(test_order_rides_alone)
     fake_connect_shared(line_maker, 100);
     ck_assert_uint_eq(callers[10].conn->number, 2);
     call(4, false);
-    ck_assert_uint_eq(callers[4].conn->number, 1); /* nobody joins it */
+    ck_assert_uint_eq(callers[4].conn->number, 1); /* no other exchange joins it */
     hang_up(10);
     call(11, true);
     ck_assert_uint_eq(callers[11].conn->number, 2); /* idle by now */
@@ -219,7 +221,7 @@ START_TEST(test_order_rides_alone)
 }
 END_TEST
 
-/* Where no line may be opened it shares one; so it does when the dial fails. */
+/* If no line may be opened, or the dial fails, it shares one. */
 START_TEST(test_order_shares)
 {
     begin(AUTO "max_connections = 1");
@@ -239,7 +241,7 @@ START_TEST(test_order_shares)
 }
 END_TEST
 
-/* At the cap nobody waits for an order's end: its line is shared then. */
+/* At the cap no caller waits for an order to end: the order's line is shared then. */
 START_TEST(test_order_is_joined)
 {
     begin(AUTO "max_connections = 2\nmax_streams = 3");
@@ -295,7 +297,7 @@ END_TEST
 
 /* ------------------------------------------------------------------ the ends */
 
-/* What must go on no more takes nothing new, and ends with what it carries. */
+/* A line that must not be used further accepts nothing new, and closes after its last exchange. */
 START_TEST(test_max_requests)
 {
     begin(AUTO "max_requests = 3");
@@ -364,7 +366,7 @@ START_TEST(test_address_gone)
 }
 END_TEST
 
-/* It is lost with all it carried; who waited gets another. */
+/* The line is lost with everything it carried; callers that waited get another. */
 START_TEST(test_lost)
 {
     begin(AUTO "max_streams = 2\nmax_connections = 1");
@@ -382,7 +384,7 @@ END_TEST
 
 /* ------------------------------------------------------------------- in doubt */
 
-/* A line whose PING is late is lent to nobody, and not waited for. */
+/* A line whose PING is late is not lent to any caller, and no caller waits for it. */
 START_TEST(test_doubt)
 {
     begin(AUTO);
@@ -400,7 +402,8 @@ START_TEST(test_doubt)
 }
 END_TEST
 
-/* One that was asked just now is waited for, as one that connects is, but not for long. */
+/* Callers wait for a line to which a PING was just sent, as they do for a line that is connecting,
+ * but not for long. */
 START_TEST(test_fresh_doubt)
 {
     begin(AUTO);
@@ -421,8 +424,8 @@ START_TEST(test_fresh_doubt)
 }
 END_TEST
 
-/* What is unread on an idle one may be anything: it is asked again when that is
- * read, not retired. */
+/* Unread bytes on an idle line may be anything: it is not retired, but checked again once they are
+ * read. */
 START_TEST(test_unquiet)
 {
     begin(AUTO);

@@ -1,5 +1,5 @@
-/* When the pool does not dial: a pause, whatever becomes of its origin and its
- * settings meanwhile; want of descriptors. And that waiting costs nobody else time. */
+/* When the pool does not dial: during a pause, even if its origin and settings change meanwhile,
+ * and when it lacks descriptors. And that callers that wait cost the others no time. */
 #include <time.h>
 
 #include "config_fixture.h"
@@ -34,7 +34,7 @@ START_TEST(test_paused_dials_for_nobody)
     ck_assert_uint_eq(line_maker->started, 2);
     ck_assert_uint_eq(count(0, 6, false), 6);
     loop_skip(loop, 15000);
-    loop_skip(loop, 10000); /* their own time is up all the same */
+    loop_skip(loop, 10000); /* their own time limits still apply */
     ck_assert_uint_eq(count(0, 6, false), 0);
     refused(0, FAILURE_DESTINATION_UNAVAILABLE);
     ck_assert_str_eq(callers[0].why.detail, "the upstream is paused");
@@ -48,7 +48,7 @@ START_TEST(test_paused_dials_for_nobody)
 }
 END_TEST
 
-/* What fails or failed is told to nobody who waits in a pause. */
+/* Failures, present or past, are not reported to callers that wait in a pause. */
 START_TEST(test_paused_refuses_nobody)
 {
     begin("breaker_failures = 2\nbreaker_min = 1h\nbreaker_max = 1h");
@@ -64,7 +64,7 @@ START_TEST(test_paused_refuses_nobody)
     ck_assert_str_eq(look().state, "paused");
     ck_assert_str_eq(look().breaker, "open");
     ck_assert_uint_eq(line_maker->started, 4);
-    pool_command(pool, POOL_RESUME); /* who resumes wants it tried */
+    pool_command(pool, POOL_RESUME); /* an operator who resumes wants it tried */
     ck_assert_uint_eq(line_maker->dials.count, 8);
     while (line_maker->dials.count)
         fake_connect(line_maker);
@@ -73,7 +73,7 @@ START_TEST(test_paused_refuses_nobody)
 }
 END_TEST
 
-/* A line that comes up, or comes back, within a pause rests. */
+/* A line that is established or returned during a pause stays idle. */
 START_TEST(test_paused_lends_nothing)
 {
     begin("max_connections = 2");
@@ -85,7 +85,7 @@ START_TEST(test_paused_lends_nothing)
     hang_up(0);
     ck_assert_uint_eq(look().idle, 2);
     ck_assert(callers[1].waits);
-    pool_command(pool, POOL_DRAIN); /* ends the pause for those who wait */
+    pool_command(pool, POOL_DRAIN); /* ends the pause for callers that wait */
     ck_assert_ptr_nonnull(callers[1].conn);
     ck_assert_uint_eq(pool_lines(pool), 1);
     call(2, false);
@@ -95,7 +95,8 @@ START_TEST(test_paused_lends_nothing)
 }
 END_TEST
 
-/* What of a wait fell into a pause is known: in pauses before it came, nothing did. */
+/* The part of a wait that fell into a pause is known; pauses before the caller arrived do not
+ * count. */
 START_TEST(test_part_of_the_wait_that_was_paused)
 {
     begin("max_connections = 1");
@@ -134,7 +135,8 @@ static void redirect(void)
     config_unref(other);
 }
 
-/* Another origin: the pause lasts, who waits is served there, old lines serve nobody. */
+/* A new origin: the pause continues, callers that wait are served by the new origin, and the old
+ * lines are not used. */
 START_TEST(test_redirected_while_paused)
 {
     begin("breaker_failures = 1\nmin_idle = 0\nmax_connections = 4");
@@ -163,8 +165,8 @@ START_TEST(test_redirected_while_paused)
 }
 END_TEST
 
-/* A drain lasts likewise; and without either who waits goes there at once, although the
- * old origin cannot be reached. */
+/* A drain continues likewise; without pause and drain, callers that wait go to the new origin at
+ * once, although the old origin cannot be reached. */
 START_TEST(test_redirected)
 {
     begin("");
@@ -187,7 +189,7 @@ START_TEST(test_redirected)
 }
 END_TEST
 
-/* Gone from the configuration, it does not send what the pause held back. */
+/* A pool removed from the configuration does not send the requests that the pause held back. */
 START_TEST(test_gone_while_paused)
 {
     struct link request = {0};
@@ -208,7 +210,8 @@ END_TEST
 
 /* ------------------------------------------------------------ want of descriptors */
 
-/* With a line busy, nothing is refused, and nothing dialled for a second, whoever asks. */
+/* While a line is busy, no request is refused, and nothing is dialled for a second, whatever the
+ * request. */
 START_TEST(test_short_beside_a_busy_line)
 {
     begin("min_idle = 3\nmax_connections = 9");
@@ -224,9 +227,9 @@ START_TEST(test_short_beside_a_busy_line)
     ck_assert_uint_eq(line_maker->started, 3);
     ck_assert_uint_eq(count(1, 5, false), 4);
     hang_up(0);
-    ck_assert_ptr_nonnull(callers[1].conn); /* the one line serves on */
+    ck_assert_ptr_nonnull(callers[1].conn); /* the one line stays in use */
     loop_skip(loop, 200);
-    ck_assert_uint_eq(line_maker->dials.count, 1); /* is it better? */
+    ck_assert_uint_eq(line_maker->dials.count, 1); /* are there descriptors again? */
     fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
     loop_skip(loop, 1000);
     ck_assert_uint_eq(line_maker->dials.count, 1);
@@ -234,11 +237,12 @@ START_TEST(test_short_beside_a_busy_line)
     loop_skip(loop, 1000); /* one that hangs does not keep the next from being tried */
     ck_assert_uint_eq(line_maker->dials.count, 2);
     fake_connect(line_maker);
-    ck_assert_uint_eq(line_maker->dials.count, 2); /* it is: the next one at once */
+    ck_assert_uint_eq(line_maker->dials.count, 2); /* there are: the next one is dialled at once */
     while (line_maker->dials.count)
         fake_connect(line_maker);
     ck_assert_uint_eq(count(1, 5, true), 4);
-    loop_skip(loop, 10000); /* long ago: as many at once as are wanted */
+    loop_skip(loop,
+              10000); /* the shortage is long over: as many as are wanted are dialled at once */
     lose(1, CLOSE_ERROR);
     call_mixed(5, 9);
     fake_connect(line_maker);
@@ -247,7 +251,8 @@ START_TEST(test_short_beside_a_busy_line)
 }
 END_TEST
 
-/* Orders dial for themselves: those who got no descriptor wait for the lines of the rest. */
+/* Each order has a line dialled for it: orders for which there was no descriptor wait for the lines
+ * of the others. */
 START_TEST(test_short_beside_dials_under_way)
 {
     begin("max_connections = 9\nbreaker_failures = 9");
@@ -272,7 +277,7 @@ START_TEST(test_short_beside_dials_under_way)
 }
 END_TEST
 
-/* The last dial that had one fails as well: then there is nothing to wait for. */
+/* The last dial that had a descriptor fails as well: then there is nothing to wait for. */
 START_TEST(test_short_and_refused)
 {
     begin("max_connections = 9\nbreaker_failures = 9");
@@ -306,7 +311,7 @@ START_TEST(test_short_without_a_line)
     call(2, true);
     fake_refuse(line_maker, FAILURE_CONNECTION_LIMIT_REACHED);
     refused(2, FAILURE_CONNECTION_LIMIT_REACHED);
-    call(3, true); /* within a second it waits rather than be told no */
+    call(3, true); /* for up to a second it waits instead of being refused */
     call(4, false);
     ck_assert_uint_eq(line_maker->dials.count, 0);
     loop_skip(loop, 1000);
@@ -350,7 +355,8 @@ static uint64_t cost_us(void)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
     for (int i = 0; i < 2000; i++) {
         join(&w, i % 2);
-        line_maker->base.on_answer(pool); /* lines ask for whom to dial, as after any change */
+        line_maker->base.on_answer(
+            pool); /* lines determines for which callers to dial, as after any change */
         pool_waiter_forget(&w);
     }
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);
@@ -358,7 +364,7 @@ static uint64_t cost_us(void)
            (uint64_t)((to.tv_nsec - from.tv_nsec) / 1000);
 }
 
-/* Walking along the crowd once a request would cost a thousand times as much. */
+/* Iterating over all waiting callers for each request would cost a thousand times as much. */
 START_TEST(test_waiting_costs_nobody_else)
 {
     static struct pool_waiter crowd[CROWD];

@@ -132,7 +132,7 @@ START_TEST(test_unchanged)
 }
 END_TEST
 
-/* What decides how a line is opened has changed: the pool stays, its lines go. */
+/* A setting that decides how lines are opened has changed: the pool stays, its lines are closed. */
 START_TEST(test_renewed)
 {
     static const char *const changes[] = {
@@ -166,13 +166,13 @@ START_TEST(test_gone)
     ck_assert_ptr_ne(listed("a"), a);
     pool_leave(a, &request);
     ck_assert_uint_eq(pools_requests(pools), 0);
-    loop_turn(loop, false); /* freed here: ASan would tell if it were used again */
+    loop_turn(loop, false); /* freed here: ASan would report any further use */
     names_are("b a ");
     finish();
 }
 END_TEST
 
-/* Freed with the rest, if nobody is left to turn the loop. */
+/* Freed with the rest if the loop does not turn again. */
 START_TEST(test_gone_at_the_end)
 {
     begin(UP("a", ""));
@@ -182,8 +182,8 @@ START_TEST(test_gone_at_the_end)
 }
 END_TEST
 
-/* It stays the upstream of that name: its lines go, its counters and its budget do not,
- * nor does what an operator said. */
+/* It remains the upstream of that name: its lines are closed, but its counters, its budget and the
+ * operator's commands are kept. */
 START_TEST(test_other_origin)
 {
     static const char *const states[] = {"up", "paused", "draining"};
@@ -257,7 +257,7 @@ START_TEST(test_drain)
 }
 END_TEST
 
-/* A pause of all is one of those that come later too, until all resume. */
+/* A pause of all pools also applies to pools made later, until all are resumed. */
 START_TEST(test_verbs_to_all)
 {
     begin(UP("a", "") UP("b", ""));
@@ -434,7 +434,7 @@ START_TEST(test_labels)
 }
 END_TEST
 
-/* However many hosts come and go: so many names, and no sum falls. */
+/* However many hosts come and go, the number of names is bounded, and no sum ever decreases. */
 START_TEST(test_labels_are_few)
 {
     begin(UP("a", ""));
@@ -459,7 +459,7 @@ START_TEST(test_labels_are_few)
 }
 END_TEST
 
-/* What is told over several turns is told of the pools there were, each once. */
+/* A report that takes several turns covers the pools that existed at its start, each once. */
 START_TEST(test_a_walk_outlasts_pools)
 {
     begin(UP("a", ""));

@@ -48,7 +48,7 @@ static void check_less(const char *origin)
     }
 }
 
-/* mbedTLS offers PSS for TLS 1.3's sake, and does not take it in TLS 1.2. */
+/* mbedTLS has to offer PSS for TLS 1.3, and does not accept it in TLS 1.2. */
 START_TEST(offers_less_after_a_failure)
 {
     struct line l = {0};
@@ -164,7 +164,7 @@ START_TEST(shows_a_client_certificate)
 {
     must_fail("strict12", "origin.test", FAILURE_TLS_PROTOCOL_ERROR, "alert");
     struct line l = {0};
-    must_open(&l, "strict13"); /* TLS 1.3 hears of it only afterwards */
+    must_open(&l, "strict13"); /* in TLS 1.3 the refusal arrives only after the handshake */
     UNTIL(l.ended);
     ck_assert_int_eq(l.how, STREAM_RESET);
     ck_assert(strstr(l.why, "alert") != NULL);
@@ -243,8 +243,7 @@ START_TEST(survives_a_refused_session)
 }
 END_TEST
 
-/* An origin that no longer speaks its session's version costs one attempt at
- * most. */
+/* If an origin no longer supports the version of its session, at most one attempt is lost. */
 START_TEST(survives_a_changed_version)
 {
     size_t failures = 0;
@@ -497,7 +496,7 @@ START_TEST(unread_bytes_are_not_quiet)
 }
 END_TEST
 
-/* What mbedTLS keeps of a record is no less unread than what the kernel has. */
+/* The part of a record that mbedTLS holds counts as unread, like bytes in the kernel. */
 START_TEST(part_of_a_record_is_not_quiet)
 {
     static const char *const versions[] = {"echo12", "echo13"};

@@ -1,5 +1,5 @@
-/* What the tests of net/dns.h share: a loop, a fake name server, a resolver
- * that asks it, queries and watchers. One of each per test, made by the fixture. */
+/* What the tests of net/dns.h share: a loop, a fake name server, a resolver that asks it, queries
+ * and watches. The fixture makes one of each per test. */
 #pragma once
 
 #include "fake_dns.h"
@@ -13,13 +13,13 @@ extern struct loop *loop;
 extern struct fake_dns *server;
 extern struct dns *dns;
 
-/* A query, and what came of it. */
+/* A query and its result. */
 struct query_recorder {
     struct dns_query query;
     unsigned found, failed;
     char addresses[200], detail[200];
     enum failure why;
-    struct query_recorder *cancels, *again; /* done in its callback */
+    struct query_recorder *cancels, *again; /* called from its callback */
 };
 
 struct watcher {
@@ -31,10 +31,10 @@ struct watcher {
 void setup(void);
 void teardown(void);
 
-/* Asks. True: answered at once; `addresses` says what. */
+/* Queries. Returns true if the answer came at once; it is then in `addresses`. */
 bool ask(struct query_recorder *, const char *host, uint64_t timeout_ms);
 
-/* Asks and waits for the answer. */
+/* Queries and waits for the answer. */
 struct query_recorder resolve(const char *host);
 
 void watch(struct watcher *, const char *host);

@@ -41,7 +41,7 @@ static void put16(struct packet *p, unsigned value)
     p->at[p->len++] = (unsigned char)value;
 }
 
-/* The question's name with dots; where its type is. */
+/* Writes the question's name with dots; returns where its type is. */
 static size_t read_name(const unsigned char *query, size_t len, char name[256])
 {
     size_t at = 12, n = 0;
@@ -82,7 +82,7 @@ static unsigned add_answers(struct packet *p, const struct row *row, unsigned ty
     return count;
 }
 
-/* How a question of that kind is answered: one of the first four. */
+/* How a question of that type is answered: one of the first four. */
 static enum fake_reply reply_to(enum fake_reply reply, bool is_a)
 {
     switch (reply) {

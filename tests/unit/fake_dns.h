@@ -1,6 +1,6 @@
-/* A name server for tests, on a loopback UDP port of the test's own loop. It
- * answers A and AAAA questions for the names it was told, NXDOMAIN for others.
- * Owned by the test; free it before the loop. */
+/* A name server for tests, on a loopback UDP port of the test's own loop. It answers A and AAAA
+ * questions for the names that were set, and NXDOMAIN for others. Owned by the test; free it before
+ * the loop. */
 #pragma once
 
 #include "net/loop.h"
@@ -14,7 +14,7 @@ enum fake_reply {
     FAKE_SILENCE,
     FAKE_ONLY_A,
     FAKE_ONLY_AAAA,
-    FAKE_ONLY_A_NXDOMAIN, /* and silence for the other */
+    FAKE_ONLY_A_NXDOMAIN, /* and no answer for the other */
     FAKE_ONLY_AAAA_NXDOMAIN,
     FAKE_A_NXDOMAIN_AAAA_SERVFAIL,
     FAKE_AAAA_SERVFAIL,
@@ -27,13 +27,13 @@ void fake_dns_free(struct fake_dns *);
 /* "127.0.0.1:PORT", for dns_set_servers(). */
 const char *fake_dns_servers(const struct fake_dns *);
 
-/* Says what a name has from now on: addresses of both families, separated by
- * commas ("" for none), and their TTL in seconds. */
+/* Sets the answer for a name: addresses of both families, separated by commas ("" for none), and
+ * their TTL in seconds. */
 void fake_dns_set(struct fake_dns *, const char *name, const char *addresses, unsigned ttl);
 
-/* Says how it answers for a name (which must have been set); FAKE_ONLY_A leaves its
+/* Sets how questions for a name (which must have been set) are answered; FAKE_ONLY_A leaves its
  * AAAA questions unanswered. */
 void fake_dns_reply(struct fake_dns *, const char *name, enum fake_reply);
 
-/* How often a name's IPv4 addresses were asked for. */
+/* How often the IPv4 addresses of a name were queried. */
 unsigned fake_dns_asked(const struct fake_dns *, const char *name);

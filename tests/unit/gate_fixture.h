@@ -1,5 +1,5 @@
-/* A gate, its settings and those who ask it, for the tests of src/budget/gate.c.
- * Real time passes too: what is measured in it has seconds to spare. */
+/* A gate, its settings and its callers, for the tests of src/budget/gate.c. Real time passes too,
+ * so intervals measured in it have seconds to spare. */
 #pragma once
 
 #include "base/log.h"
@@ -10,7 +10,7 @@
 extern struct loop *loop;
 extern struct gate *gate;
 extern struct upstream_config settings;
-extern unsigned events; /* passed or refused, in all */
+extern unsigned events; /* passed or refused, in total */
 extern bool inside;     /* a call of the gate's is under way */
 
 struct gate_caller {
@@ -27,13 +27,13 @@ struct gate_caller gate_caller(bool is_order, uint64_t credential);
 #define QUOTE gate_caller(false, 0)
 #define ORDER gate_caller(true, 7)
 
-/* True: it passed at once. */
+/* Returns true if it passed at once. */
 bool ask(struct gate_caller *a, uint64_t wait_ms);
 void forget(struct gate_caller *a);
 void limit(const struct gate_limit *l);
 void weigh(const char *weight, int64_t now_s);
 
-/* What is due or deferred by `ms` from now has happened. */
+/* Lets `ms` pass, and runs everything due or deferred by then. */
 void pass_time(uint64_t ms);
 void begin(unsigned count, uint64_t per_ms, unsigned burst);
 void finish(void);
@@ -42,12 +42,12 @@ void finish(void);
 
 struct gate_view view(void);
 
-/* Seconds; NO_TIME: it does not say. */
+/* Seconds; NO_TIME: the response gives no time. */
 #define NO_TIME -1
 
 void answer(unsigned status, int seconds, uint64_t credential);
 void tell_weight(const char *weight, int64_t second);
 void assert_refused(const struct gate_caller *a, const char *words, unsigned seconds);
 
-/* One that would be held now, and refused at once as it cannot wait. */
+/* Checks that a request would be held now: one that cannot wait is refused at once. */
 bool is_held(struct gate_caller a);

@@ -1,4 +1,4 @@
-/* A line over a fake stream, its recorder, and what was heard, for check_h1_conn.c. */
+/* A line over a fake stream, its recorder, and the recorded events, for check_h1_conn.c. */
 #pragma once
 
 #include "fake_stream.h"

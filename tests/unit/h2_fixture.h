@@ -1,5 +1,5 @@
-/* An HTTP/2 line over a fake stream, its origin (an nghttp2 server session in
- * memory, which does as it is told), and its recorders, for check_h2_*.c. */
+/* An HTTP/2 line over a fake stream, its origin (a scripted nghttp2 server session in memory), and
+ * its recorders, for check_h2_*.c. */
 #pragma once
 
 #include <nghttp2/nghttp2.h>
@@ -19,38 +19,38 @@ extern struct text line_heard; /* room, full, gone:why */
 extern struct text heard[RECORDERS];
 extern struct recorder recorders[RECORDERS];
 extern nghttp2_session *origin;
-extern struct text seen; /* what it saw */
-extern bool deaf;        /* it reads, and answers nothing by itself */
+extern struct text seen; /* what the origin received */
+extern bool deaf;        /* the origin reads, but does not answer by itself */
 
 void allow(uint32_t streams);
 
-/* What the kernel took goes to the origin. */
+/* Passes the bytes that the fake kernel has accepted to the origin. */
 bool to_origin(void);
 bool from_origin(void);
 
-/* Both sides say all they have to say. */
+/* Exchanges bytes until neither side has anything to send. */
 void pump(void);
 
 /* "200" or fields as ":status=200;a=b;"; then the loop turns. */
 void say_head(int32_t id, const char *fields, bool is_last);
 
-/* One at a time; what the windows keep back goes later. */
+/* Sends one piece at a time; bytes that the windows hold back are sent later. */
 void say_bytes(int32_t id, const char *at, size_t len, bool is_last);
 
-/* How many of those bytes the windows keep back still. */
+/* How many of those bytes the windows still hold back. */
 size_t kept_back(void);
 void say(int32_t id, const char *text, bool is_last);
 void answer(int32_t id);
 void reset(int32_t id, uint32_t code);
 void leave(int32_t last, uint32_t code);
 
-/* A frame as bytes, past all that nghttp2 would not send. */
+/* Sends a frame as raw bytes, bypassing the checks of nghttp2. */
 void say_frame(uint8_t type, uint8_t flags, int32_t id, const void *payload, size_t len);
 void begin(void);
 void line_is(const char *expected);
 void seen_is(const char *expected);
 
-/* Greeted: the origin's settings are known. */
+/* Opens a line whose origin's settings are known. */
 void meet(void);
 void heard_is(size_t i, const char *expected);
 void finish(void);

@@ -1,5 +1,5 @@
-/* Pools that a test makes up, in place of pool.c, pools.c and pools_snapshot.c: each is
- * what it says of itself, and a snapshot of them tells all. Owned by the test. */
+/* Pools that a test makes up, in place of pool.c, pools.c and pools_snapshot.c: each returns the
+ * values set by the test, and a snapshot contains all of them. Owned by the test. */
 #pragma once
 
 #include "upstream/pools.h"

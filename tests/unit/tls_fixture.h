@@ -1,5 +1,5 @@
-/* Origins, lines and what they told, for check_stream_tls.c: real TLS servers in
- * a child process, a tap between TLS and TCP, and the events of each line. */
+/* Origins, lines and their recorded events, for check_stream_tls.c: real TLS servers in a child
+ * process, a tap between TLS and TCP, and the events of each line. */
 #pragma once
 
 #include "base/text.h"
@@ -24,12 +24,12 @@ struct tap {
     struct stream base;
     struct stream *inner;
     size_t writes;
-    bool is_dead; /* takes nothing */
-    bool holds;   /* hands nothing up: see tap_pass() */
+    bool is_dead; /* accepts no bytes */
+    bool holds;   /* passes no bytes up: see tap_pass() */
     struct text held;
 };
 
-/* Hands up one byte of what is held. */
+/* Passes up one of the bytes held back. */
 void tap_pass(struct tap *t, size_t at);
 
 struct line {
@@ -43,7 +43,7 @@ struct line {
     enum stream_end how;
     size_t pauses, drains, got;
     uint64_t sum;
-    char first[64]; /* of what came */
+    char first[64]; /* of the bytes received */
 };
 
 extern struct loop *loop;
