@@ -1,4 +1,4 @@
-"""Fixtures: origins and daemons that are always taken down, and a time limit on every test."""
+"""Fixtures that start origins and daemons and always stop them, and a time limit for every test."""
 import faulthandler
 import os
 import resource
@@ -21,7 +21,7 @@ def pytest_configure(config):
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 65536) if hard > 0 else 65536, hard))
 
 
-# Programs beside the daemon: the sanitizers have nothing to say of them, and take long.
+# Modules that test other programs than the daemon: running them with the sanitizers is slow and finds nothing.
 ONCE = {'test_arbscan', 'test_examples', 'test_poolbench', 'test_real_clients', 'test_watch'}
 
 
@@ -39,7 +39,7 @@ class TooLong(BaseException):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol(item):
-    """SIGALRM raises in the test at the limit; should that not help, faulthandler shows all stacks and ends it all."""
+    """Raises TooLong in the test at its limit (SIGALRM); 30 s later, faulthandler dumps all stacks and exits the process."""
     marker = item.get_closest_marker('limit')
     limit = marker.args[0] * PATIENCE if marker else LIMIT
 
@@ -59,7 +59,7 @@ def pytest_runtest_protocol(item):
 
 @pytest.fixture
 def origins():
-    """origins(**how) starts an Origin; all are stopped, and none may have been sent malformed HTTP."""
+    """origins(**how) starts an Origin. Stops all of them at the end and fails if any was sent malformed HTTP."""
     started = []
 
     def start(**how):
@@ -80,7 +80,7 @@ def origin(origins):
 
 @pytest.fixture
 def daemon(tmp_path):
-    """daemon(upstream(…), …, directive=value) starts a daemon; all are reaped, and none may have died by a signal."""
+    """daemon(upstream(…), …, directive=value) starts a daemon. Reaps all of them at the end and fails if any was killed by a signal."""
     started = []
 
     def start(*blocks, **how):
@@ -101,7 +101,7 @@ def daemon(tmp_path):
 
 @pytest.fixture
 def demo(tmp_path, daemon):
-    """demo(directive=value) starts the demo exchanges and a daemon before them."""
+    """demo(directive=value) starts the demo exchanges and a daemon with an upstream for each."""
     started = []
 
     def start(**settings):
@@ -114,5 +114,5 @@ def demo(tmp_path, daemon):
 
 @pytest.fixture
 def ex(daemon, origin):
-    """A daemon with one upstream `ex` (https://exchange.test) at `origin`, all else default."""
+    """A daemon with one upstream `ex` (https://exchange.test) at `origin` and defaults for everything else."""
     return daemon(upstream('ex', origin))

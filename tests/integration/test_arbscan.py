@@ -1,4 +1,5 @@
-"""examples/arbscan against scripts/demo-exchange through trunkline: a planted opportunity, a false one, the old and the dead."""
+"""examples/arbscan against scripts/demo-exchange through trunkline: a real opportunity, a false one, old and stale quotes, and
+exchanges that fail."""
 import json
 import re
 import subprocess
@@ -32,7 +33,8 @@ def look(d, *args):
 
 
 def test_the_planted_opportunity(demo):
-    """Bought at binance's ask, sold at kraken's bid, exact to the last digit; the other directions do not pay."""
+    """Buying at binance's ask and selling at kraken's bid is profitable, and the figures are exact to the last digit. No
+    opportunity that buys at kraken is reported."""
     found = look(demo(), *SOL)
     assert set(found['states'].values()) == {'good'}
     [best] = [o for o in found['opportunities'] if o['sell'] == 'kraken' and o['buy'] == 'binance']
@@ -44,7 +46,7 @@ def test_the_planted_opportunity(demo):
 
 
 def test_fees_and_the_least(demo):
-    """Dearer exchanges eat it up; so does a higher bar. Without --same a USDT is no USD."""
+    """Higher fees remove the opportunity, and so does a higher --least. Without --same, USDT and USD are different currencies."""
     d = demo()
     assert look(d, '--fee', 'kraken=2', '--fee', 'coinbase=2', *SOL)['opportunities'] == []
     assert look(d, '--least', '1.4770', *SOL)['opportunities'] == []
@@ -54,7 +56,7 @@ def test_fees_and_the_least(demo):
 
 
 def test_the_false_one_is_not_seen(demo):
-    """|ask − bid| between kraken and binance is 2 %, but nobody bids more than another asks."""
+    """|ask − bid| between kraken and binance is over 2 %, but no bid is higher than the ask of another exchange."""
     found = look(demo(), '--fee', 'binance=0', '--fee', 'kraken=0', '--fee', 'coinbase=0', *ETH)
     assert set(found['states'].values()) == {'good'} and found['opportunities'] == []
     sides = {q['exchange']: q for q in found['quotes']}
@@ -62,7 +64,7 @@ def test_the_false_one_is_not_seen(demo):
 
 
 def test_a_dead_exchange_delays_nobody(demo):
-    """One refuses, one never answers; the opportunity between the others is found, look after look."""
+    """While one exchange never answers, or answers 503, each scan still finds the opportunity between the other two."""
     d = demo()
     d.ill(coinbase='hang')
     began = time.monotonic()
@@ -79,7 +81,7 @@ def test_a_dead_exchange_delays_nobody(demo):
 
 
 def test_a_stale_quote_is_shown_and_not_traded_on(demo):
-    """The exchange fails and trunkline gives its last good answer: the best price of all, and nobody's any more."""
+    """The exchange fails and trunkline serves its last good response. That has the best price, but it can no longer be traded at."""
     d = demo(stale_if_error='60s')
     assert look(d, *SOL)['opportunities'][0]['sell'] == 'kraken'
     d.ill(kraken='503')
@@ -92,7 +94,7 @@ def test_a_stale_quote_is_shown_and_not_traded_on(demo):
 
 
 def test_an_old_quote_is_not_traded_on(demo):
-    """A stored answer within its time is no stale one, but its Age counts."""
+    """A stored response that is still fresh is not stale, but its Age counts against --max-age."""
     d = demo(fresh='60s')
     look(d, *SOL)
     time.sleep(1.2)

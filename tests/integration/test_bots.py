@@ -1,4 +1,4 @@
-"""Who burns the weight: Trunkline-Client in /stats, /metrics, the access log and on no wire."""
+"""Which bot uses the weight: Trunkline-Client in /stats, /metrics and the access log; it is never forwarded to the origin."""
 import json
 
 from lib.behaviour import Gate, reply
@@ -18,7 +18,7 @@ def by(name):
 
 
 def test_requests_failures_and_weight(daemon, origin, tmp_path):
-    """Each bot's own, in all places alike; the name does not reach the exchange."""
+    """Counters are kept per bot, with the same values in /stats and /metrics; the name is not sent to the exchange."""
     log = tmp_path / 'log'
     d = daemon(upstream('ex', origin, weight_header=WEIGHT), access_log=str(log), access_log_format='json')
     for weight, name in ((10, 'grid1'), (14, 'arb'), (34, 'grid1')):
@@ -41,7 +41,7 @@ def test_requests_failures_and_weight(daemon, origin, tmp_path):
 
 
 def test_names_are_bounded(daemon, origin):
-    """Sixty-four names, the rest together."""
+    """64 names are counted separately; all others are counted together as `other`."""
     d = daemon(upstream('ex', origin))
     with d.client() as c:
         for n in range(70):
@@ -51,7 +51,7 @@ def test_names_are_bounded(daemon, origin):
 
 
 def test_a_shared_answer_is_paid_for_once(daemon, origin):
-    """Of those that share one, one bears its weight."""
+    """When several requests share one response, its weight is counted for one of them only."""
     d, gate = daemon(upstream('ex', origin, weight_header=WEIGHT, coalesce=True)), Gate(reply(headers=[(WEIGHT, '20')]))
     origin.default = gate
     calls = [background(lambda n=n: d.get('/ex/shared', by(f'bot{n}'), timeout=20)) for n in range(3)]

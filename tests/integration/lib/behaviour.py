@@ -1,10 +1,10 @@
-"""How an origin answers a request. A behaviour is a coroutine function of an Exchange; what stands here makes them."""
+"""How an origin answers a request. A behaviour is a coroutine function that takes an Exchange; the functions here return behaviours."""
 import asyncio
 import threading
 
 
 def reply(status=200, body=None, headers=(), *, delay=0, **how):
-    """A proper answer; the body is the target's own bytes unless given. `how`: framing (length, chunked,
+    """A well-formed response; its body is the request target unless `body` is given. `how`: framing (length, chunked,
     close), pieces, gap, trailers, early=[(103, headers)], close (False, 'announced', 'silent')."""
     async def behave(x):
         await x.read_body()
@@ -16,7 +16,7 @@ def reply(status=200, body=None, headers=(), *, delay=0, **how):
 
 
 def raw(*pieces, then='keep', gap=0, delay=0):
-    """Reads the request, then writes exactly these bytes; then keeps, closes or resets the line."""
+    """Reads the request and writes exactly these bytes, then keeps the connection open, closes it or resets it."""
     async def behave(x):
         await x.read_body()
         if delay:
@@ -39,7 +39,7 @@ async def finish(x, then):
 
 
 def drop(how='reset', *, after=None):
-    """Ends the line without one response byte: once the whole request was read, or after `after` body bytes."""
+    """Ends the connection without sending any response byte, once the whole request has been read or after `after` body bytes."""
     async def behave(x):
         if after is None:
             await x.read_body()
@@ -51,7 +51,7 @@ def drop(how='reset', *, after=None):
 
 
 def hang():
-    """Never answers; stays until the daemon leaves (`ended` stays None)."""
+    """Never answers; runs until the daemon closes the connection or resets the stream (`ended` stays None)."""
     async def behave(x):
         await x.read_body()
         while True:
@@ -60,7 +60,7 @@ def hang():
 
 
 def deaf():
-    """Stops reading: neither body nor answer, ever. (On HTTP/2 that is all the line.)"""
+    """Stops reading for good: neither reads the body nor answers. (On HTTP/2 this affects the whole connection.)"""
     async def behave(x):
         async def nothing():
             await asyncio.sleep(3600)
@@ -70,7 +70,7 @@ def deaf():
 
 
 def flood(piece, count=1 << 30, first=b''):
-    """Writes `piece` over and over until the daemon leaves."""
+    """Writes `piece` repeatedly (`count` times, practically for ever) until the daemon closes the connection."""
     async def behave(x):
         await x.read_body()
         await x.line.send(first)
@@ -80,7 +80,7 @@ def flood(piece, count=1 << 30, first=b''):
 
 
 class Gate:
-    """A behaviour that holds its requests until the test says release()."""
+    """A behaviour that holds its requests until the test calls release(), and then answers each as `then` does."""
 
     def __init__(self, then=None):
         self.then, self.waiting, self._open = then or reply(), 0, threading.Event()

@@ -1,5 +1,5 @@
-"""Headless browsers, driven with nothing but the standard library: Chromium through chromedriver (W3C WebDriver), Firefox through its
-own Marionette (a number of bytes, a colon and so much JSON; the same commands by other names)."""
+"""Headless browsers, driven with the standard library only: Chromium through chromedriver (W3C WebDriver), Firefox through its own
+Marionette protocol (a length in bytes, a colon, then JSON of that length; the WebDriver commands under different names)."""
 import base64
 import http.client
 import json
@@ -14,17 +14,17 @@ from .wire import eventually, refuses
 
 ARGUMENTS = ['--headless=new', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking',
              '--disable-component-update', '--disable-sync', '--disable-dev-shm-usage', '--window-size=1280,1000', '--no-proxy-server']
-DIES_TOO = ['setpriv', '--pdeathsig', 'TERM']      # with the test, should that be ended before it can close its browser
+DIES_TOO = ['setpriv', '--pdeathsig', 'TERM']      # ends the browser when the test process ends without closing it
 ELEMENT = 'element-6066-11e4-a52e-4f735466cecf'
 
 
 class Program:
-    """The process of a browser, in a session of its own with what it starts."""
+    """A browser process. It leads its own session, so that its child processes can be ended with it."""
     PROGRAMS = ()
 
     @classmethod
     def missing(cls):
-        """Those of its programs that are not installed."""
+        """The programs it needs that are not installed."""
         return [p for p in cls.PROGRAMS if not shutil.which(p)]
 
     def __enter__(self):
@@ -39,7 +39,7 @@ class Program:
 
 
 class Firefox(Program):
-    """One window."""
+    """A Firefox with one window."""
     PROGRAMS = ('firefox-esr',)
 
     def __init__(self, folder):
@@ -84,7 +84,7 @@ class Firefox(Program):
         return result
 
     def open(self, url):
-        """The browser's own page for one that cannot be reached is as good as any."""
+        """Opens a URL. If it cannot be reached, Firefox shows an error page of its own, which is not an error here."""
         try:
             self('WebDriver:Navigate', {'url': url})
         except AssertionError as e:
@@ -104,7 +104,7 @@ class Firefox(Program):
 
 
 class Chromium(Program):
-    """One window; every page load begins with an empty console."""
+    """A Chromium with one window."""
     PROGRAMS = ('chromium', 'chromedriver')
 
     def __init__(self, folder):
@@ -136,7 +136,7 @@ class Chromium(Program):
         return self('GET', '/url')
 
     def run(self, script, *args):
-        """What the script returns."""
+        """Runs a script in the page and returns its result."""
         return self('POST', '/execute/sync', {'script': script, 'args': list(args)})
 
     def find(self, selector):
@@ -162,7 +162,7 @@ class Chromium(Program):
         path.write_bytes(base64.b64decode(self('GET', '/screenshot')))
 
     def console(self):
-        """What the console says since it was last asked."""
+        """The console messages since the last call."""
         return [f'{e["level"]}: {e["message"]}' for e in self('POST', '/se/log', {'type': 'browser'})]
 
     def close(self):

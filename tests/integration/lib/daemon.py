@@ -1,4 +1,4 @@
-"""Runs the daemon on free loopback ports with a configuration of its own, and always reaps it."""
+"""Runs a daemon on free loopback ports with its own configuration, and always reaps it."""
 import functools
 import os
 import pathlib
@@ -15,7 +15,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 
 @functools.cache
 def binary():
-    """$TRUNKLINE_BIN; without it, the build in the tree or scripts/test's."""
+    """The binary to test: $TRUNKLINE_BIN, else the build in the source tree, else the plain build of scripts/test."""
     tree = HERE.parents[2]
     given = os.environ.get('TRUNKLINE_BIN')
     places = [pathlib.Path(given)] if given else [tree / 'trunkline', tree / 'build/plain/trunkline']
@@ -26,15 +26,15 @@ def binary():
 
 @functools.cache
 def sanitized():
-    """Is it a build with AddressSanitizer? Then memory figures say nothing, and all takes longer."""
+    """True for a build with AddressSanitizer: its memory figures are meaningless and everything takes longer."""
     return b'__asan_init' in pathlib.Path(binary()).read_bytes()
 
 
-PATIENCE = 4 if sanitized() else 1      # factor on what is allowed to take its time
+PATIENCE = 4 if sanitized() else 1      # factor by which time limits are extended
 
 
 def cli(*args, timeout=wire.LONG, **kw):
-    """Runs `trunkline ARGS` to its end: CompletedProcess with text output."""
+    """Runs `trunkline ARGS` until it exits. Returns a CompletedProcess with text output."""
     try:
         return subprocess.run([binary(), *map(str, args)], capture_output=True, text=True, timeout=timeout, **kw)
     except subprocess.TimeoutExpired:
@@ -59,7 +59,7 @@ def directives(indent='', **settings):
 
 
 def upstream(name='ex', origin=None, host='exchange.test', **settings):
-    """An `upstream` block for https://HOST dialled at `origin` (an Origin or IP:PORT); None resolves HOST."""
+    """An `upstream` block for https://HOST that connects to `origin` (an Origin or IP:PORT). If that is None, HOST is resolved."""
     address = getattr(origin, 'address', origin)
     secure = getattr(origin, 'context', True) is not None
     base = {'url': f'{"https" if secure else "http"}://{host}', 'connect_to': address, 'ca_file': certs.CA if secure else None}
@@ -69,15 +69,16 @@ def upstream(name='ex', origin=None, host='exchange.test', **settings):
 # ----------------------------------------------------------------------------------------------- running
 
 class Stats(dict):
-    """An object of /stats; a key it lacks is the daemon's fault, not the test's."""
+    """An object of /stats; a missing key is a failed assertion, not a KeyError."""
 
     def __missing__(self, key):
         raise AssertionError(f'/stats lacks {key!r} (has {sorted(self)})')
 
 
 class Daemon:
-    """A running trunkline. `blocks` are upstream() texts, `settings` global directives; `defaults` a dict.
-    `names`, a FakeDns, becomes its only resolver (through a mount namespace of its own)."""
+    """A running trunkline. `blocks` are texts that upstream() returned, `settings` are global directives, `defaults` is a dict
+    with the directives of the `defaults` block. A FakeDns in `names` becomes its only resolver, and `hosts` is added to its
+    /etc/hosts (both by means of a private mount namespace)."""
 
     def __init__(self, *blocks, folder, defaults=None, names=None, hosts=None, env=None, wrap=(), args=(), wait=True, **settings):
         self.folder = pathlib.Path(folder)
@@ -106,7 +107,7 @@ class Daemon:
 
     def write(self, text=None):
         default = f'defaults {{\n{directives("    ", **self.defaults)}}}\n' if self.defaults else ''
-        new = self.conf_path.with_suffix('.new')        # put in place whole: a reload may be reading it
+        new = self.conf_path.with_suffix('.new')        # replaced atomically, because a reload may be reading it
         new.write_text(text if text is not None else directives(**self.settings) + default + ''.join(self.blocks))
         new.replace(self.conf_path)
 
@@ -124,7 +125,7 @@ class Daemon:
 
     @property
     def where(self):
-        """Where its first listener is: a unix path or a (address, port) pair."""
+        """Where its first listener is: a unix path or an (address, port) pair."""
         first = self.settings['listen'][0]
         if first.startswith('unix:'):
             return first[5:]
@@ -135,13 +136,13 @@ class Daemon:
     def stderr(self):
         return self.log_path.read_text(errors='replace')
 
-    # -- talking to it
+    # -- requests and commands to it
 
     def client(self, timeout=wire.LONG, **kw):
         return wire.Client(self.where, timeout, **kw)
 
     def request(self, method, target, headers=(), body=b'', timeout=wire.LONG, **kw):
-        """One request on a client connection of its own."""
+        """Sends one request on a new client connection."""
         with self.client(timeout) as c:
             return c.request(method, target, headers, body, **kw)
 
@@ -175,20 +176,20 @@ class Daemon:
     def url(self):
         return f'http://127.0.0.1:{self.port}'
 
-    # -- its life
+    # -- reloading and ending it
 
     def kill(self, number):
         os.kill(self.pid, number)
 
     def reload(self, *blocks, text=None, **settings):
-        """New upstream blocks (or a whole text), then SIGHUP. Poll for the effect."""
+        """Writes new upstream blocks and settings (or a whole configuration text) and sends SIGHUP. Tests poll for the effect."""
         if text is None:
             self.blocks, self.settings = blocks or self.blocks, {**self.settings, **settings}
         self.write(text)
         self.kill(signal.SIGHUP)
 
     def stop(self, number=signal.SIGTERM, timeout=wire.LONG):
-        """Asks it to end; its exit code."""
+        """Sends a signal that ends it and waits. Returns the exit code."""
         if self.process.poll() is None:
             self.kill(number)
         return self.wait(timeout)
@@ -201,7 +202,7 @@ class Daemon:
         return self.code
 
     def reap(self):
-        """The end of a test: two SIGTERMs end it at once from whatever state, cleanly, or the daemon is at fault."""
+        """Called at the end of a test. In any state, two SIGTERMs must end the daemon at once and cleanly; otherwise the test fails."""
         if self.reaped:
             return
         self.reaped = True

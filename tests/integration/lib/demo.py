@@ -1,4 +1,4 @@
-"""scripts/demo-exchange, three pretend exchanges, with a daemon before them."""
+"""scripts/demo-exchange, which simulates three exchanges, and a daemon with an upstream for each."""
 import functools
 import pathlib
 import subprocess
@@ -13,7 +13,7 @@ HOSTS = {'binance': 'api.binance.com', 'kraken': 'api.kraken.com', 'coinbase': '
 
 
 def program(name):
-    """One that make tools builds, beside the binary under test."""
+    """The path of a program that `make tools` builds in the folder of the binary under test."""
     return pathlib.Path(binary()).parent / name
 
 
@@ -24,7 +24,7 @@ def certificate():
 
 
 class Demo:
-    """`ill` makes some of them fail from now on; `counts` are the handshakes and requests of each."""
+    """The demo exchanges. `ill` sets which of them fail from now on, and how; `counts` returns the handshakes and requests of each."""
 
     def __init__(self, folder, daemon, **settings):
         self.folder = folder

@@ -1,4 +1,4 @@
-"""The HTTP/2 side of a scripted origin, through the h2 library: what stands in behaviour.py serves here too."""
+"""The HTTP/2 side of a scripted origin, based on the h2 library. The behaviours of behaviour.py work here too."""
 import asyncio
 import time
 
@@ -17,7 +17,8 @@ Setting = h2.settings.SettingCodes
 
 
 class Connection(h2.connection.H2Connection):
-    """Session counts streams itself: those sent before our SETTINGS were read are refused, no fault."""
+    """Turns off the limit on streams of the h2 library; Session counts them itself. Streams beyond the limit that the client
+    opened before it read our SETTINGS are refused, and are not a fault."""
 
     @property
     def open_inbound_streams(self):
@@ -26,7 +27,7 @@ class Connection(h2.connection.H2Connection):
 
 
 class Stream:
-    """One request on an HTTP/2 line; takes the same calls as Exchange."""
+    """One request on an HTTP/2 connection; has the same interface as Exchange."""
 
     def __init__(self, session, req):
         self.session, self.line, self.req = session, session.line, req
@@ -77,7 +78,7 @@ class Stream:
             h.send_data(sid, bytes(body[:room]))
             body = body[room:]
             await self.session.flush()
-            await asyncio.sleep(0)      # the other streams' turn
+            await asyncio.sleep(0)      # let the other streams send
 
     async def reset(self, code):
         self.session.live.discard(self.req.stream)
@@ -97,7 +98,7 @@ class Session:
             await self.line.send(data)
 
     async def goaway(self, last):
-        """Whatever is above `last` is left undone."""
+        """Sends GOAWAY with the last stream `last`; streams with higher numbers are not processed."""
         undone = [s for sid, s in self.streams.items() if sid > last and s.req.ended is None]
         for s in undone:
             s.req.refused = True
@@ -164,7 +165,7 @@ class Session:
         self.live.add(e.stream_id)
         self.line.requests += 1
         self.origin.requests.append(req)
-        if e.stream_id > self.last:     # it was on its way when we said GOAWAY
+        if e.stream_id > self.last:     # it was in flight when we sent GOAWAY
             req.refused = True
             return
         self.tasks[e.stream_id] = self.origin.spawn(self.answer(self.origin.pick(req), s))
@@ -174,13 +175,13 @@ class Session:
             await behaviour(s)
             s.req.ended = time.monotonic()
         except (h2.exceptions.ProtocolError, KeyError):
-            pass                # the stream was reset under our feet: recorded already
+            pass                # the stream was reset meanwhile, which has been recorded already
         finally:
             self.live.discard(s.req.stream)
 
 
 def h2_reset(code=Code.REFUSED_STREAM, *, after=None, wait_body=False):
-    """RST_STREAM: at once, once the request was read, or after a head and `after` body bytes."""
+    """Sends RST_STREAM: at once, after reading the whole request (`wait_body`), or after a response head and `after` body bytes."""
     async def behave(s):
         if wait_body:
             await s.read_body()
@@ -192,7 +193,8 @@ def h2_reset(code=Code.REFUSED_STREAM, *, after=None, wait_body=False):
 
 
 def h2_goaway(below=0):
-    """Answers this request, or with `below` leaves it undone, and says GOAWAY."""
+    """Sends GOAWAY, after answering the request. With `below`, the request is not answered, and GOAWAY marks it and the
+    `below` - 1 streams before it as not processed."""
     async def behave(s):
         if not below:
             await s.read_body()

@@ -1,4 +1,4 @@
-"""One accepted connection of a scripted origin, and the asyncio loop that all origins of a process share."""
+"""A connection that a scripted origin has accepted, and the asyncio loop that all origins of a process share."""
 import asyncio
 import socket
 import ssl
@@ -27,11 +27,11 @@ class Malformed(Exception):
 
 
 class Gone(Exception):
-    """The connection is no more (closed by either side)."""
+    """The connection has been closed, by either side."""
 
 
 class Line:
-    """One accepted connection. TLS is pumped by hand, so that it can break off at any byte."""
+    """An accepted connection. TLS runs over memory BIOs, so that the connection can be broken off after any byte."""
 
     def __init__(self, origin, sock, number, peer):
         self.origin, self.sock, self.number, self.peer = origin, sock, number, peer     # `peer`: the daemon's port
@@ -77,7 +77,7 @@ class Line:
                 await loop().sock_sendall(self.sock, data)
 
     async def recv(self):
-        """Some plaintext, or b'' once the daemon has closed (then `notified` says how)."""
+        """Returns some plaintext, or b'' once the daemon has closed the connection (`notified` tells whether it sent close_notify)."""
         try:
             data = await (self._tls(self.obj.read, 65536) if self.obj else loop().sock_recv(self.sock, 65536))
             self.notified = self.notified or (self.obj is not None and not data)
@@ -94,7 +94,7 @@ class Line:
         self.buffer += data
 
     async def pause(self, seconds):
-        """Waits, but notices when the daemon leaves meanwhile."""
+        """Waits; raises Gone if the daemon closes the connection meanwhile."""
         end = time.monotonic() + seconds
         try:
             while (left := end - time.monotonic()) > 0:
@@ -119,7 +119,7 @@ class Line:
             self.closed, self.closed_by = time.monotonic(), who
 
     async def close(self, notify=True):
-        """An orderly end: close_notify (unless told not to), then FIN."""
+        """Closes the connection in order: close_notify (unless `notify` is false), then FIN."""
         if self.sock.fileno() < 0:
             return
         self.mark('origin')
@@ -138,7 +138,7 @@ class Line:
         self._drop()
 
     def reset(self):
-        """RST: whatever is unread or unsent is lost."""
+        """Closes the connection with RST; unread and unsent data is lost."""
         self.mark('origin')
         if self.sock.fileno() >= 0:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))

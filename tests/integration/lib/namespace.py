@@ -1,4 +1,4 @@
-"""A network of its own for a test that needs addresses which loopback does not have."""
+"""A private network namespace, for tests that need addresses outside loopback."""
 import ctypes
 import os
 import subprocess
@@ -6,12 +6,12 @@ import subprocess
 from .wire import background
 
 CLONE_NEWNET = 0x40000000
-MISSING = os.geteuid() != 0     # only root may make one
+MISSING = os.geteuid() != 0     # only root may create one
 
 
 def inside(work, *addresses):
-    """What work() returns, called in a thread whose network is loopback alone, with `addresses` on it. What that thread
-    starts (sockets, processes, further threads) belongs to the same network."""
+    """Calls work() in a thread with its own network namespace, which has only the loopback device, with `addresses` added, and
+    returns its result. The sockets, processes and threads that work() creates belong to the same namespace."""
     def enter():
         if ctypes.CDLL(None, use_errno=True).unshare(CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), 'unshare')

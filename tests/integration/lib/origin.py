@@ -1,12 +1,13 @@
-"""A scripted origin: records every connection and request, and answers as the test tells it to.
+"""A scripted origin: it records every connection and request, and answers as the test specifies.
 
     with Origin() as o:
-        o.on('/slow', reply(delay=0.3))          # one behaviour, for good
-        o.on('/flaky', drop('reset'), reply())   # a queue: each request takes the next, the last one stays
+        o.on('/slow', reply(delay=0.3))          # one behaviour for all requests
+        o.on('/flaky', drop('reset'), reply())   # a queue: each request takes the next one, and the last is repeated
         ...
         assert [r.target for r in o.requests] == ['/slow']
 
-HTTP/1.1 is written by hand so that it can misbehave; HTTP/2 (chosen by ALPN, or h2c=True) is in h2_origin.py. What is recorded is only ever appended."""
+HTTP/1.1 is written by hand so that it can misbehave; HTTP/2 (chosen by ALPN, or h2c=True) is in h2_origin.py. Connections and
+requests are recorded in the order in which they arrive; no record is removed."""
 import asyncio
 import itertools
 import re
@@ -34,10 +35,10 @@ class Request:
     body: bytes = b''
     trailers: list = field(default_factory=list)
     complete: bool = False      # the whole body has arrived
-    ended: float = None         # when the behaviour was done with it
+    ended: float = None         # when its behaviour had finished
     stream: int = 0             # HTTP/2
-    reset: int = None           # the error code with which the daemon gave the stream up
-    refused: bool = False       # it was told that this one was not processed
+    reset: int = None           # the error code with which the daemon reset the stream
+    refused: bool = False       # the daemon was told that this request was not processed
 
     def all(self, name):
         return [v for n, v in self.headers if n.lower() == name.lower()]
@@ -47,7 +48,7 @@ class Request:
 
 
 class Exchange:
-    """One request on an HTTP/1.1 line, and the ways to answer it."""
+    """One request on an HTTP/1.1 connection, and the ways to answer it."""
 
     def __init__(self, line, req):
         self.line, self.req, self.last = line, req, False
@@ -127,7 +128,7 @@ def head(status, headers=()):
 
 
 async def next_request(line):
-    """The next request head off the line, parsed without mercy: what the daemon sends must be exact."""
+    """Reads the next request head from a connection. The parser is strict: the daemon must send exactly well-formed requests."""
     while (at := line.buffer.find(b'\r\n\r\n')) < 0:
         await line.more()
     raw = bytes(line.buffer[:at])
@@ -176,10 +177,11 @@ async def serve_h1(line):
 # ----------------------------------------------------------------------------------------------- origin
 
 class Origin:
-    """A listening origin. `greet` is what happens between accept and handshake: None, seconds of silence, an Event to wait
-    for, 'stall', 'reset', 'close', 'garbage', 'plain'; or 'hello-stall', 'hello-reset', 'hello-close' once a ClientHello was read. `first` bytes
-    are written as soon as a line stands, unasked. `at_head`, (bytes, how), ends a line once so much of a request's head was
-    read. `idle_close` seconds closes idle lines; `faults` lists what the daemon sent amiss."""
+    """A listening origin. `greet` is what happens between accept and handshake: None, seconds of silence, an Event to wait for,
+    'stall', 'reset', 'close', 'garbage', 'plain'; or, once a ClientHello has been read, 'hello-stall', 'hello-reset' or
+    'hello-close'. The bytes `first` are written as soon as a connection is established, before any request. `at_head`, a pair
+    (bytes, how), ends a connection once that many bytes of a request head have been read. Idle connections are closed after
+    `idle_close` seconds. `faults` lists the protocol errors of the daemon (and exceptions in behaviours)."""
 
     def __init__(self, cert='good', alpn=('http/1.1',), tls=True, greet=None, first=b'', idle_close=None,
                  address='127.0.0.1', port=None, max_streams=100, h2c=False, **context):
@@ -227,7 +229,7 @@ class Origin:
         return [r.target for r in self.requests]
 
     def sightings(self, marker):
-        """On how many lines (HTTP/1.1) these bytes were ever received."""
+        """How many times these bytes were received, over all connections (for HTTP/1.1)."""
         return sum(bytes(line.seen).count(marker) for line in self.lines)
 
     @property
@@ -235,7 +237,7 @@ class Origin:
         return [line for line in self.lines if line.open and line.ready]
 
     def hang_up(self, how='close', only=None):
-        """Ends the open lines from this side: close (close_notify + FIN), cut (FIN only), reset."""
+        """Ends the open connections from this side: close (close_notify and FIN), cut (FIN only), reset."""
         async def act():
             for line in self.lines:
                 if line.open and (only is None or line.number == only):
@@ -243,7 +245,7 @@ class Origin:
         run(act())
 
     def blurt(self, data):
-        """Writes bytes nobody asked for on every open line."""
+        """Writes unsolicited bytes on every open connection."""
         async def act():
             for line in self.open:
                 await line.send(data)
@@ -262,7 +264,7 @@ class Origin:
         task = asyncio.ensure_future(self.guard(coroutine, line))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        task.add_done_callback(lambda _: coroutine.close())     # of a task that was ended before it began
+        task.add_done_callback(lambda _: coroutine.close())     # in case the task was cancelled before it started
         return task
 
     async def guard(self, coroutine, line=None):
@@ -270,7 +272,7 @@ class Origin:
             await coroutine
         except (Gone, asyncio.TimeoutError, asyncio.CancelledError, ssl.SSLError, OSError):
             pass
-        except Exception as e:      # Malformed, or a bug here: either way the test shall hear of it
+        except Exception as e:      # Malformed, or a bug in this file: either must fail the test
             self.faults.append(e)
         finally:
             if line:

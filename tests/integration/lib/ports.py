@@ -1,4 +1,4 @@
-"""Ports of loopback that are free and stay so, and what the kernel has of the connections to them."""
+"""Free loopback ports, reserved for the test, and the state of connections as the kernel reports it."""
 import socket
 
 _held = []
@@ -6,8 +6,8 @@ STATES = {'01': 'established', '08': 'ended by the peer'}
 
 
 def free_port(address='127.0.0.1'):
-    """A port where nobody listens. It stays ours to the end of the test: bound, not listening, so that whoever sets
-    SO_REUSEADDR may listen there, and nobody is given it by the kernel."""
+    """A port on which no process listens, reserved until the end of the test: a socket is bound to it but does not listen, so
+    that a process that sets SO_REUSEADDR can listen on it, while the kernel does not hand it out as an ephemeral port."""
     s = socket.socket(socket.AF_INET6 if ':' in address else socket.AF_INET)
     s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     s.bind((address, 0))
@@ -21,9 +21,9 @@ def release():
 
 
 def connection(local, remote):
-    """(state, bytes that nobody has read yet) of the end of the IPv4 connection that has this local and this remote port;
-    ('gone', 0) if there is none. What a stopped daemon will find when it looks: here one sees that it has come. Both ports must
-    be given: either alone may also be that of connections which ended within the last minute (TIME_WAIT)."""
+    """(state, number of unread bytes) of the endpoint of an IPv4 connection with this local and remote port; ('gone', 0) if there
+    is none. With it a test can wait until data or a FIN has reached the kernel while the daemon itself is stopped. Both ports
+    are needed, because either port alone may also belong to connections that ended within the last minute (TIME_WAIT)."""
     with open('/proc/net/tcp') as table:
         for line in list(table)[1:]:
             _, here, there, state, queues, *_ = line.split()
@@ -33,7 +33,7 @@ def connection(local, remote):
 
 
 def daemons_end(line):
-    """The daemon's end of an origin's line, as connection() shows it."""
+    """connection() for the daemon's endpoint of a connection to an origin."""
     return connection(line.peer, line.origin.port)
 
 

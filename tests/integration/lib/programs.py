@@ -1,4 +1,4 @@
-"""Runs small programs of real clients, as users write them: Python by Debian's, JavaScript by Node with npm's libraries."""
+"""Runs small programs that use real client libraries as users do: Python with Debian's, JavaScript on Node with npm's."""
 import functools
 import importlib.util
 import os
@@ -17,14 +17,14 @@ PROXIES = [n for p in ('http', 'https', 'all', 'no') for n in (f'{p}_proxy', f'{
 
 @functools.cache
 def node_folder():
-    """Where npm's libraries are, in the build folder; None if they cannot be had."""
+    """The folder below the build folder where the npm libraries are installed; None if they are not available."""
     folder = pathlib.Path(os.environ.get('TRUNKLINE_CLIENTS') or pathlib.Path(binary()).parent / 'clients')
     done = subprocess.run([SOURCE / 'scripts/npm-clients', folder], capture_output=True, text=True)
     return folder if shutil.which('node') and done.returncode == 0 else None
 
 
 def need(*libraries):
-    """Skips the test unless these are there: "ws" of npm as "npm:ws", else a Python module or a command."""
+    """Skips the test unless all of these are installed: "npm:ws" is the npm library ws, other names a Python module or a command."""
     for name in libraries:
         if name.startswith('npm:'):
             found = node_folder() and (node_folder() / 'node_modules' / name[4:]).exists()
@@ -35,7 +35,7 @@ def need(*libraries):
 
 
 def run(command, timeout=30, stdin='', **env):
-    """Its lines on stdout; what it complains of is the test's failure."""
+    """Runs a command and returns the lines of its stdout. A non-zero exit code fails the test and shows stderr."""
     clean = {n: v for n, v in os.environ.items() if n not in PROXIES}
     if node_folder():
         clean['NODE_PATH'] = str(node_folder() / 'node_modules')
@@ -50,7 +50,7 @@ def python(program, **env):
 
 
 def node(program, **env):
-    """CommonJS, with `await` at the top."""
+    """Runs a CommonJS program on Node; it may use `await` at the top level."""
     return run(['node', '-'], stdin=f'(async () => {{\n{program}\n}})().catch(e => {{ console.error(e); process.exit(1) }})', **env)
 
 

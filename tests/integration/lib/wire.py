@@ -1,4 +1,4 @@
-"""Raw-socket clients: send exactly these bytes, read exactly one response, believe nothing."""
+"""Raw-socket clients: they send exactly the given bytes, read exactly one response and check its syntax strictly."""
 import concurrent.futures
 import inspect
 import json
@@ -10,15 +10,15 @@ import time
 from dataclasses import dataclass, field
 
 
-LONG = 30       # seconds that what must come may take on a busy machine; waited out only where it never comes
+LONG = 30       # how long, in seconds, an expected event may take on a busy machine; only a failing test waits this long
 
 
 class WireError(AssertionError):
-    """What came back is not well-formed HTTP/1.1 (an assertion: the daemon is at fault)."""
+    """The response is not well-formed HTTP/1.1. An AssertionError, because the daemon is at fault."""
 
 
 class Closed(WireError):
-    """The daemon closed the connection before a whole response; `got` is what had come."""
+    """The daemon closed the connection before the response was complete; `got` is what had been received and not yet parsed."""
 
     def __init__(self, got):
         super().__init__(f'connection closed; got {bytes(got[:300])!r} ({len(got)} bytes)')
@@ -26,7 +26,7 @@ class Closed(WireError):
 
 
 class Slow(WireError):
-    """Nothing (more) came in time."""
+    """No (further) data arrived in time."""
 
 
 def source_of(probe):
@@ -37,7 +37,7 @@ def source_of(probe):
 
 
 def eventually(probe, timeout=LONG, every=0.01):
-    """Polls until probe() is true and returns its value; fails showing the last value."""
+    """Polls until probe() is true and returns its value. On a timeout it fails and shows the last value."""
     end = time.monotonic() + timeout
     while True:
         value = probe()
@@ -48,7 +48,7 @@ def eventually(probe, timeout=LONG, every=0.01):
 
 
 def at_rest(probe, quiet=0.3, timeout=LONG):
-    """Waits until probe() has said the same for `quiet` seconds, and returns it."""
+    """Waits until the value of probe() has not changed for `quiet` seconds, and returns it."""
     end, value, since = time.monotonic() + timeout, probe(), time.monotonic()
     while time.monotonic() - since < quiet:
         assert time.monotonic() < end, f'still moves after {timeout}s: {source_of(probe)} → {value!r}'
@@ -66,7 +66,7 @@ class Response:
     reason: str = ''
     body: bytes = b''
     trailers: list = field(default_factory=list)
-    early: list = field(default_factory=list)       # the 1xx that came first, as Responses
+    early: list = field(default_factory=list)       # the preceding 1xx responses
     framing: str = 'none'                           # none, length, chunked, close
     raw_head: bytes = b''
     took: float = 0.0
@@ -145,12 +145,12 @@ class Client:
         self.sock.close()
 
     def abort(self):
-        """RST."""
+        """Closes the connection with RST."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0))
         self.sock.close()
 
     def send(self, data, gap=0, step=1):
-        """All at once; or slowly, `step` bytes every `gap` seconds."""
+        """Sends the data at once, or, with `gap`, `step` bytes every `gap` seconds."""
         data = data if isinstance(data, bytes) else data.encode('latin-1')
         try:
             if not gap:
@@ -159,7 +159,7 @@ class Client:
                 self.sock.sendall(data[at:at + step])
                 time.sleep(gap)
         except OSError as e:
-            self.send_error = e         # the answer, if any, says more than EPIPE does
+            self.send_error = e         # not raised here: the response, if there is one, is more informative than EPIPE
         return self
 
     def more(self):
@@ -192,13 +192,13 @@ class Client:
         return parse_head(self._until(b'\r\n\r\n'))
 
     def response(self, method='GET', timeout=None):
-        """Exactly one final response (1xx collected in .early)."""
+        """Reads exactly one final response; preceding 1xx responses are collected in .early."""
         self.sock.settimeout(timeout or self.timeout)
         began, early = time.monotonic(), []
         while (r := self.head()).status < 200 and r.status != 101:
             early.append(r)
         r.early = early
-        self.head_seen = r      # for tests that expect the body to break off
+        self.head_seen = r      # for tests that expect the body to be incomplete
         lengths, codings = r.all('content-length'), [c.lower() for c in r.all('transfer-encoding')]
         if len(lengths) > 1 or lengths and codings or lengths and not re.fullmatch(r'\d+', lengths[0]) or codings not in ([], ['chunked']):
             raise WireError(f'ambiguous framing in {r.raw_head!r}')
@@ -233,7 +233,7 @@ class Client:
         return r
 
     def eof(self, timeout=LONG):
-        """True once the daemon closes without sending anything more."""
+        """True if the daemon closes the connection without sending anything more, False on a timeout."""
         self.sock.settimeout(timeout)
         try:
             self.more()
@@ -244,7 +244,7 @@ class Client:
         raise WireError(f'unexpected bytes instead of the end: {bytes(self.buffer[:200])!r}')
 
     def request(self, method, target, headers=(), body=b'', host=None, **kw):
-        """A well-formed request and its response on this connection."""
+        """Sends a well-formed request on this connection and returns the response."""
         began = time.monotonic()
         self.send(compose(method, target, headers, body, host or self.host_header()))
         r = self.response(method, **kw)
@@ -272,7 +272,7 @@ def chunked(*pieces):
 
 
 def parallel(count, work):
-    """work(0) … work(count-1), all at once; their results in order (the first failure is raised)."""
+    """Runs work(0) … work(count-1) concurrently. Returns their results in order, or raises the first failure."""
     with concurrent.futures.ThreadPoolExecutor(count) as pool:
         return [f.result() for f in [pool.submit(work, n) for n in range(count)]]
 
@@ -283,7 +283,7 @@ class Call(concurrent.futures.Future):
 
 
 def background(work):
-    """Runs work() in a thread; .result() waits for it."""
+    """Runs work() in a thread; .result() of the returned Call waits for its result."""
     call = Call()
 
     def run():
@@ -296,7 +296,7 @@ def background(work):
 
 
 def refuses(where):
-    """True when nobody accepts connections there any more."""
+    """True if connections to this address are refused."""
     try:
         Client(where, timeout=1).close()
         return False
