@@ -1,4 +1,4 @@
-/* The pages over pools that a test makes up: requests one, and gathers the response. */
+/* The pages over pools that a test makes up: requests a page and collects the response. */
 #pragma once
 
 #include "base/text.h"
@@ -10,7 +10,7 @@ extern struct pools pools;
 extern struct admin admin;
 extern struct loop *loop;
 
-/* One response, gathered. */
+/* One response, collected. */
 struct answer {
     unsigned status;
     char fields[1200];
@@ -21,10 +21,10 @@ struct answer {
 
 extern struct ingress local;
 
-/* Called before the end of the response is waited for, if it is set. */
+/* If set, called before waiting for the end of the response. */
 extern void (*meanwhile)(const struct answer *);
 
-/* Requests a page, and waits for the end of the response. */
+/* Requests a page and waits for the end of the response. */
 struct answer ask(const char *method, const char *path);
 
 /* Checks that the response has this status, and contains `fields` and `body`. */

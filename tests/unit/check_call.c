@@ -1,5 +1,5 @@
-/* One request and its response, driven through a client connection: framing, back-pressure,
- * failures; a client that disconnects or is too slow in every state. */
+/* One request and its response, through a client connection: framing, back-pressure and failures,
+ * and a client that disconnects or is too slow in every state. */
 #include "client_fixture.h"
 #include "suite.h"
 
@@ -84,7 +84,7 @@ START_TEST(test_interim)
 }
 END_TEST
 
-/* A response that comes before the request's body is complete ends the connection. */
+/* A response that arrives before the request's body is complete ends the connection. */
 START_TEST(test_early_answer)
 {
     begin();
@@ -106,14 +106,14 @@ END_TEST
 
 START_TEST(test_failures)
 {
-    begin(); /* before the head: an answer all the same */
+    begin(); /* before the head: an error response can be sent */
     say(GET);
     fake_fail(&handler);
     turn();
     ck_assert(has("HTTP/1.1 502 ") && has("Trunkline-Sent: yes") && !is_open());
     ck_assert_uint_eq(linger_count(linger), 1);
     finish();
-    begin(); /* after it: closed short */
+    begin(); /* after the head: the response is cut off */
     say(GET);
     fake_head(&handler, 200, FRAMING_CHUNKED, 0);
     fake_body(&handler, "abc", 3);
@@ -138,7 +138,7 @@ START_TEST(test_failures)
     turn();
     ck_assert(stream.closed && has("\r\n\r\nab") && !has("abc"));
     finish();
-    begin(); /* the request turns out malformed after the head of its response */
+    begin(); /* the request proves to be malformed after the head of its response was sent */
     say("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n");
     fake_head(&handler, 200, FRAMING_CHUNKED, 0);
     say("oops\r\n");
@@ -158,22 +158,22 @@ static void say_old_and_answer(const char *piece, size_t len)
     turn();
 }
 
-/* For HTTP/1.0 the end of the connection is the end of the body: a response cut short, for
+/* In HTTP/1.0 the end of the connection marks the end of the body: a response that is cut off, for
  * whatever reason, must not look complete. */
 START_TEST(test_cut_short_without_length)
 {
     static char piece[300000];
-    say_old_and_answer("abc", 3); /* it fails */
+    say_old_and_answer("abc", 3); /* the exchange fails */
     fake_fail(&handler);
     turn();
     ck_assert(stream.closed && stream.reset);
     finish();
-    say_old_and_answer("abc", 3); /* the daemon ends */
+    say_old_and_answer("abc", 3); /* the daemon exits */
     clients_free(clients);
     clients = NULL;
     ck_assert(stream.closed && stream.reset);
     finish();
-    for (int ended = 0; ended < 2; ended++) { /* it is not read */
+    for (int ended = 0; ended < 2; ended++) { /* the client does not read the response */
         say_old_and_answer(piece, sizeof piece);
         if (ended)
             fake_end(&handler);
@@ -182,7 +182,7 @@ START_TEST(test_cut_short_without_length)
         ck_assert(stream.closed && stream.reset);
         finish();
     }
-    say_old_and_answer("abc", 3); /* whole */
+    say_old_and_answer("abc", 3); /* complete */
     fake_end(&handler);
     turn();
     fake_stream_end(&stream, STREAM_EOF);
@@ -200,7 +200,7 @@ START_TEST(test_slow_reader)
     stream.stuck = true;
     fake_head(&handler, 200, FRAMING_CHUNKED, 0);
     fake_body(&handler, piece, sizeof piece);
-    ck_assert_uint_eq(stream.writes, 1); /* head and piece together, at once */
+    ck_assert_uint_eq(stream.writes, 1); /* head and first piece in one write */
     ck_assert_uint_eq(handler.paused, 0);
     fake_body(&handler, piece, sizeof piece);
     fake_body(&handler, piece, sizeof piece);
@@ -222,8 +222,8 @@ START_TEST(test_slow_reader)
 }
 END_TEST
 
-/* How long (ms, in steps of 100) a client that takes nothing of its response is kept, if its
- * exchange has so much patience with it. */
+/* How long (in ms, in steps of 100) a client that does not read its response is kept if its
+ * exchange has the given patience. */
 static unsigned patience_ms(uint64_t patience)
 {
     static char piece[300000];
@@ -252,8 +252,8 @@ START_TEST(test_readers_give_way)
 }
 END_TEST
 
-/* A client that takes anything at all is kept; and patience counts from the last byte taken,
- * not from the moment at which others begin to wait. */
+/* A client that reads anything at all is kept. The patience is counted from the last byte that the
+ * client read, not from the moment when others begin to wait. */
 START_TEST(test_slow_readers_stay)
 {
     static char piece[300000];
@@ -283,7 +283,8 @@ START_TEST(test_slow_readers_stay)
 }
 END_TEST
 
-/* The last response, still queued, is waited for before the connection lingers. */
+/* The connection starts to linger only after its last response, which is still queued, has been
+ * sent. */
 START_TEST(test_slow_last_answer)
 {
     static char piece[300000];
@@ -332,7 +333,7 @@ START_TEST(test_client_leaves)
 }
 END_TEST
 
-/* EOF after the response: what is queued of it still goes out. */
+/* EOF after the response: the part of it that is still queued is sent. */
 START_TEST(test_eof_behind_an_answer)
 {
     for (int with_turn = 0; with_turn < 2; with_turn++)
@@ -372,7 +373,7 @@ END_TEST
 START_TEST(test_idle_timeout)
 {
     begin_echo();
-    say("\r\n"); /* no byte of a request */
+    say("\r\n"); /* not part of a request */
     loop_skip(loop, limits.idle_timeout_ms - 100);
     ck_assert(is_open());
     say(GET);
@@ -417,7 +418,7 @@ START_TEST(test_body_timeout)
     ck_assert(has("HTTP/1.1 408 ") && has("Trunkline-Sent: partial") && !is_open());
     ck_assert_uint_eq(handler.cancelled, 0);
     finish();
-    begin(); /* not while the exchange is full */
+    begin(); /* the timeout does not apply while the exchange accepts no more data */
     handler.full = true;
     say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx");
     loop_skip(loop, 3 * limits.body_timeout_ms);
@@ -429,14 +430,14 @@ START_TEST(test_body_timeout)
     loop_skip(loop, 2000);
     ck_assert(has("HTTP/1.1 408 "));
     finish();
-    begin(); /* after the head of a response it is closed short */
+    begin(); /* after the head of a response, the response is cut off */
     say("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nx");
     fake_head(&handler, 200, FRAMING_CHUNKED, 0);
     turn();
     loop_skip(loop, limits.body_timeout_ms + 1000);
     ck_assert(stream.closed && !has("408"));
     finish();
-    begin(); /* an exchange may take its time once it has all */
+    begin(); /* an exchange that has its complete request may take as long as it needs */
     say(GET);
     loop_skip(loop, 10 * limits.body_timeout_ms);
     ck_assert(is_open());

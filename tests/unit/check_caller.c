@@ -42,7 +42,7 @@ START_TEST(a_user_of_a_unix_socket)
     else
         snprintf(expected, sizeof expected, "uid %u on /run/t.sock", getuid());
     ck_assert_str_eq(caller_text(text, &in, &request), expected);
-    in.uid = 3999999999u; /* no user has it */
+    in.uid = 3999999999u; /* no user has this id */
     ck_assert_str_eq(caller_text(text, &in, &request), "uid 3999999999 on /run/t.sock");
     in.has_uid = false;
     ck_assert_str_eq(caller_text(text, &in, &request), "a process on /run/t.sock");

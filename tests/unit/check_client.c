@@ -1,14 +1,15 @@
-/* The requests of a client connection: every cut of the input, limits, pipelining, a body
- * that is not welcome yet, and clients that disconnect while they are not read from. */
+/* The requests of a client connection: input split at every position, limits, pipelining, a body
+ * that the exchange does not accept yet, and clients that disconnect while trunkline is not reading
+ * from them. */
 #include "client_fixture.h"
 #include "suite.h"
 
-/* ------------------------------------------------------------ every cut */
+/* ------------------------------------------------------------ split input */
 
 static const struct {
-    const char *input, *start; /* the response starts so, */
-    const char *part;          /* holds this, */
-    bool keeps;                /* and the connection stays */
+    const char *input, *start; /* the response starts with this */
+    const char *part;          /* the response contains this */
+    bool keeps;                /* the connection stays open */
 } cases[] = {
     {GET, "HTTP/1.1 200 ", "GET /a Host=h; [] {}", true},
     {"\r\n\r\n" GET, "HTTP/1.1 200 ", "GET /a Host=h; [] {}", true},
@@ -98,8 +99,8 @@ static void feed_in_pieces(const char *input, size_t size, size_t step)
     }
 }
 
-/* All at once, in two pieces at each place, and in pieces of every size: the
- * same bytes come back, whether the exchange takes the body freely or not. */
+/* The input arrives all at once, in two pieces split at each position, and in pieces of every size.
+ * The output is the same in all cases, whether or not the exchange accepts the body at once. */
 START_TEST(test_cuts)
 {
     const char *input = cases[_i].input;
@@ -217,7 +218,8 @@ START_TEST(test_pipelining)
 }
 END_TEST
 
-/* Each answer bears an id, the refusal of what was no request too; none is given twice. */
+/* Each response carries an id, including the refusal of input that was not a request; no id is used
+ * twice. */
 START_TEST(test_ids)
 {
     struct request_ids ids;
@@ -236,7 +238,8 @@ START_TEST(test_ids)
 }
 END_TEST
 
-/* A paused stream does not tell that its client disconnected, so it is looked for. */
+/* A paused stream does not report that its client has disconnected, so this is checked
+ * periodically. */
 START_TEST(test_leaving_while_held_back)
 {
     begin();
@@ -254,7 +257,7 @@ START_TEST(test_leaving_while_held_back)
 }
 END_TEST
 
-/* Too many requests sent ahead pause the stream; all are answered in the end. */
+/* Too many pipelined requests pause the stream; all are answered in the end. */
 START_TEST(test_pipelined_flood)
 {
     unsigned sent = 1;
@@ -327,7 +330,7 @@ static void send_ahead(size_t size)
     turn();
 }
 
-/* The upload is blocked, so its stream is not read from and its end is not heard. */
+/* The upload is blocked, so its stream is not read from and its end is not noticed. */
 START_TEST(test_leaving_a_blocked_upload)
 {
     begin();
@@ -360,7 +363,7 @@ START_TEST(test_leaving_behind_requests_sent_ahead)
 }
 END_TEST
 
-/* The exchange goes on alone, with the memory of its request. */
+/* The exchange continues without its client, and takes over the memory of its request. */
 START_TEST(test_leaving_one_that_follows)
 {
     begin();

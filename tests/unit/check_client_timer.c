@@ -1,5 +1,5 @@
-/* The deadline of a client connection: each wait expires when it should and not before,
- * progress prolongs what it should, and only a change moves the deadline. */
+/* The deadline of a client connection: each wait expires when it should and not before, progress
+ * extends the deadlines that it should extend, and only a change sets the deadline anew. */
 #include "fake_stream.h"
 #include "front/client_timer.h"
 #include "suite.h"
@@ -11,7 +11,7 @@ static struct client_limits limits;
 static enum client_wait expired;
 static unsigned checks;
 static uint64_t patience;
-static enum client_wait again; /* what is waited for after a look */
+static enum client_wait again; /* what the connection waits for after being checked */
 
 static void on_expired(void *owner, enum client_wait wait)
 {
@@ -157,7 +157,7 @@ START_TEST(a_reader_has_patience)
     queue(1000);
     wait_for(WAIT_READER);
     loop_skip(loop, 9900);
-    ck_assert(expired == WAIT_NONE && checks > 0); /* looked at meanwhile */
+    ck_assert(expired == WAIT_NONE && checks > 0); /* checked in the meantime */
     loop_skip(loop, 400);
     ck_assert_int_eq(expired, WAIT_READER);
     expired = WAIT_NONE;

@@ -1,5 +1,5 @@
-/* What becomes of a client connection after CONNECT or an upgrade: a tunnel, or
- * plain HTTP inside, or neither; in every state it is left, drained and freed. */
+/* What a client connection becomes after CONNECT or an upgrade: a tunnel, plain HTTP inside the
+ * tunnel, or neither. In every state it is disconnected, drained and freed. */
 #include "client_fixture.h"
 #include "fake_connector.h"
 #include "proxy/tunnel.h"
@@ -54,7 +54,7 @@ static void finish_with_pool(void)
     loop_free(loop);
 }
 
-/* The handler's answer, with a tunnel or without. */
+/* The handler's response, with a tunnel or without. */
 static void answer(unsigned status, bool dialled, bool looks)
 {
     struct switched to = {.looks = looks, .host = SPAN("h"), .port = 443};
@@ -89,7 +89,7 @@ START_TEST(tls_inside_is_tunnelled)
 {
     begin_with_pool();
     say(connects[_i]);
-    ck_assert(!has("HTTP/1.1")); /* nothing is answered before the handler answers */
+    ck_assert(!has("HTTP/1.1")); /* no response is sent before the handler responds */
     answer(200, true, true);
     ck_assert_str_eq(got(), "HTTP/1.1 200 Fine\r\n\r\n");
     ck_assert_uint_eq(tunnels(), 0);
@@ -135,7 +135,7 @@ START_TEST(the_origin_may_speak_first)
 }
 END_TEST
 
-/* On other ports the first byte is not looked at. */
+/* On other ports the first byte is not examined. */
 START_TEST(a_tunnel_to_another_port)
 {
     begin_with_pool();
@@ -164,13 +164,13 @@ START_TEST(plain_http_inside_is_parsed_on)
     }
     ck_assert_uint_eq(handler.opened, 4);
     ck_assert_uint_eq(tunnels(), 0);
-    ck_assert(_i >= 5 || origin.closed); /* dialled for nothing */
+    ck_assert(_i >= 5 || origin.closed); /* dialled in vain */
     ck_assert_str_eq(reached(), "");
     finish_with_pool();
 }
 END_TEST
 
-/* Right behind the head, in pieces of any size. */
+/* Data directly after the head, in pieces of any size. */
 START_TEST(http_behind_the_head)
 {
     const char all[] = CONNECT INSIDE INSIDE;
@@ -202,7 +202,7 @@ START_TEST(tls_where_nothing_is_dialled_is_closed)
 }
 END_TEST
 
-/* What follows a refused CONNECT was meant for the tunnel. */
+/* Bytes that follow a refused CONNECT were meant for the tunnel. */
 START_TEST(a_refused_connect_ends_the_connection)
 {
     begin_with_pool();
@@ -244,7 +244,8 @@ START_TEST(a_refused_upgrade_is_an_answer)
 }
 END_TEST
 
-/* 0: CONNECT is unanswered; 1: looking, 2: looking, nothing dialled; 3: relaying. */
+/* 0: CONNECT has not been answered; 1: examining the first byte; 2: the same, with nothing dialled;
+ * 3: relaying. */
 static void go_to_state(int state)
 {
     begin_with_pool();

@@ -1,10 +1,10 @@
 /* All client connections: which are accepted, and what is sent to each when the daemon drains and
- * when it exits, whatever state its connection is in. */
+ * when it exits, whatever the state of the connection. */
 #include "client_fixture.h"
 #include "front/client_context.h"
 #include "suite.h"
 
-/* The daemon exits after that was sent. */
+/* The daemon exits once that has been sent. */
 static void settle_after(const char *said)
 {
     struct verdict why =
@@ -25,10 +25,10 @@ static bool is_settled(void)
 
 START_TEST(test_the_very_end)
 {
-    settle_after(NULL); /* nothing was asked */
+    settle_after(NULL); /* no request was sent */
     ck_assert(!is_open() && *got() == '\0');
     finish();
-    settle_after("GET / HT"); /* within a head */
+    settle_after("GET / HT"); /* in the middle of a head */
     ck_assert(is_settled() && has("sent=no"));
     finish();
     settle_after(GET); /* the exchange knows what was sent */
@@ -58,7 +58,7 @@ START_TEST(test_the_very_end_of_one_that_is_arriving)
     say(GET);
     ck_assert(is_settled() && handler.opened == 1 && handler.refused == 1);
     finish();
-    begin(); /* sent ahead, by a client that does not read the response before it */
+    begin(); /* pipelined by a client that does not read the previous response */
     say(GET GET);
     stream.stuck = true;
     fake_head(&handler, 200, FRAMING_LENGTH, sizeof piece);
@@ -75,7 +75,7 @@ START_TEST(test_the_very_end_of_one_that_is_arriving)
 }
 END_TEST
 
-/* After the head there is no honest answer left. */
+/* After the head has been sent, no error response can be sent any more. */
 START_TEST(test_the_very_end_within_an_answer)
 {
     struct verdict why = verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "shutting down");
@@ -88,7 +88,7 @@ START_TEST(test_the_very_end_within_an_answer)
     turn();
     ck_assert(has("abc") && !has("\r\n0\r\n\r\n") && !has("503") && stream.closed && !is_open());
     finish();
-    begin(); /* its last byte is written already: the response goes out */
+    begin(); /* the last byte of the response has been queued already: the response is sent */
     say(GET);
     fake_head(&handler, 200, FRAMING_LENGTH, 3);
     fake_body(&handler, "abc", 3);
@@ -108,7 +108,7 @@ START_TEST(test_drain)
     clients_dismiss(clients);
     ck_assert(!is_open());
     finish();
-    begin(); /* idle: a request that comes before that is answered, and is the last */
+    begin(); /* idle: a request that arrives before that is answered, and is the last one */
     clients_drain(clients);
     say(GET);
     clients_dismiss(clients);
@@ -118,13 +118,13 @@ START_TEST(test_drain)
     turn();
     ck_assert(has("Connection: close\r\n") && !is_open());
     finish();
-    begin(); /* idle, but a request has arrived that was not read yet */
+    begin(); /* idle, but a request has arrived that has not been read yet */
     clients_drain(clients);
     stream.loud = true;
     clients_dismiss(clients);
     ck_assert(is_open());
     finish();
-    begin(); /* under way: its response says so */
+    begin(); /* in progress: its response says that the connection will be closed */
     say(GET GET);
     clients_drain(clients);
     ck_assert(is_open());
@@ -134,7 +134,7 @@ START_TEST(test_drain)
     ck_assert(has("Connection: close\r\n") && !is_open());
     ck_assert_uint_eq(handler.opened, 1);
     finish();
-    begin(); /* the head went out before: closed after it all the same */
+    begin(); /* the head was sent before the drain: closed after the response all the same */
     say(GET);
     fake_head(&handler, 200, FRAMING_CHUNKED, 0);
     turn();
@@ -143,7 +143,7 @@ START_TEST(test_drain)
     turn();
     ck_assert(has("\r\n\r\n0\r\n\r\n") && !is_open());
     finish();
-    begin(); /* a head under way is still answered */
+    begin(); /* a request whose head is still arriving is answered */
     say("GET /");
     clients_drain(clients);
     say(" HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -182,7 +182,7 @@ START_TEST(test_too_many)
 }
 END_TEST
 
-/* The name of the listener's upstream may go with a reload. */
+/* The name of the listener's upstream may be freed by a reload. */
 START_TEST(test_ingress_is_its_own)
 {
     struct fake_stream other;
@@ -211,7 +211,8 @@ static void send_connect(struct fake_stream *s)
     turn();
 }
 
-/* CONNECTs that promise to terminate TLS are counted until they end; one too many is 503. */
+/* CONNECTs whose TLS may be terminated are counted until they end; one above the limit gets a
+ * 503. */
 START_TEST(test_too_many_handshakes)
 {
     static struct fake_stream others[SECURING_MAX], last;

@@ -1,5 +1,5 @@
-/* Stored and coalesced responses, through the whole proxy to an origin on loopback, with
- * the loop's clock set ahead by hand. */
+/* Stored and coalesced responses, tested through the whole proxy with an origin on loopback. The
+ * tests advance the loop's clock by hand. */
 #include <stdio.h>
 
 #include "config_fixture.h"
@@ -17,7 +17,7 @@ START_TEST(fresh_until_its_time)
     hears("", "fwd=miss; stored");
     loop_skip(loop, 90500);
     hears("", "hit; ttl=");
-    hears("", "Age=9"); /* 90 and a bit */
+    hears("", "Age=9"); /* 90 s and a little more */
     ck_assert_uint_eq(origin.requests, 1);
     hears("Cache-Control: max-age=80\r\n", "fwd=miss");
     ck_assert_uint_eq(origin.requests, 2);
@@ -31,7 +31,8 @@ START_TEST(fresh_until_its_time)
 }
 END_TEST
 
-/* Contract 5: up to the age of freshness and stale_if_error together, and no older. */
+/* Contract 5: a stale response is served up to an age of freshness plus stale_if_error, and no
+ * longer. */
 START_TEST(stale_until_its_time)
 {
     begin("fresh = 100s stale_if_error = 300s");
@@ -39,7 +40,7 @@ START_TEST(stale_until_its_time)
     hears("", "fwd=miss");
     answers(BUSY);
     loop_skip(loop, 390000);
-    hears("", "Age=39"); /* 390 and a bit */
+    hears("", "Age=39"); /* 390 s and a little more */
     hears("", "fwd=stale; fwd-status=503");
     hears("Cache-Control: stale-if-error=100\r\n", "head 503");
     hears("Cache-Control: stale-if-error=0\r\n", "head 503");
@@ -61,7 +62,8 @@ static const struct {
     {ORIGIN_ANSWERS, "HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n", "fwd-status=429"},
     {ORIGIN_ANSWERS, "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "fwd-status=500"},
     {ORIGIN_ANSWERS, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "head 404"},
-    /* after the head it is too late: the client must see that the response broke off */
+    /* An error after the head can no longer be replaced by a stored response: the client must see
+     * that the response was cut off. */
     {ORIGIN_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "fwd=miss"},
 };
 
@@ -117,8 +119,8 @@ START_TEST(one_for_all)
 }
 END_TEST
 
-/* A follower that joins in the middle of the body gets all of it: what has come at once,
- * the rest as it comes. */
+/* A follower that joins in the middle of the body gets all of it: what has arrived so far at once,
+ * and the rest as it arrives. */
 START_TEST(late_followers)
 {
     begin("coalesce = yes");
@@ -137,8 +139,9 @@ START_TEST(late_followers)
 }
 END_TEST
 
-/* A request that accepts no earlier response joins a shared fetch whose head has not come.
- * Once it has, a new shared fetch begins, and later requests join that. */
+/* A request that accepts no earlier response may join a shared fetch as long as its head has not
+ * arrived. Once the head has arrived, such a request starts a new shared fetch, and later requests
+ * join the new one. */
 START_TEST(too_late_for_them)
 {
     begin("coalesce = yes");
@@ -164,7 +167,8 @@ START_TEST(too_late_for_them)
 }
 END_TEST
 
-/* The origin takes that long to answer, and so would it for a request of their own. */
+/* Starts `count` requests to an origin that takes `ms` to respond. A request of a follower's own
+ * would have to wait equally long. */
 static void delay(size_t count, uint64_t ms)
 {
     origin.manner = ORIGIN_WAITS;
@@ -173,7 +177,8 @@ static void delay(size_t count, uint64_t ms)
     loop_skip(loop, ms);
 }
 
-/* A response of unknown length could outgrow the bound: followers begin when it is whole. */
+/* A response of unknown length could outgrow the limit, so followers get nothing until it is
+ * complete. */
 START_TEST(chunked_followers)
 {
     begin("coalesce = yes cache_max_object = 10");
@@ -189,8 +194,8 @@ START_TEST(chunked_followers)
 }
 END_TEST
 
-/* But they wait no longer than a request of their own would take, and then get it as it
- * comes. */
+/* However, followers wait no longer than a request of their own would take; after that, they get
+ * the response as it arrives. */
 START_TEST(chunked_followers_in_time)
 {
     begin("coalesce = yes");
@@ -225,7 +230,7 @@ START_TEST(outgrown)
     plain_origin_say(&origin, 0, CHUNKED "3\r\nabc\r\n");
     UNTIL(heard_part(&many[0], "abc"));
     plain_origin_say(&origin, 0, "3\r\ndef\r\n");
-    UNTIL(origin.requests == 2); /* the follower's own */
+    UNTIL(origin.requests == 2); /* the follower sends its own request */
     plain_origin_say(&origin, 0, "0\r\n\r\n");
     UNTIL(many[0].recorder.ended);
     ck_assert(heard_part(&many[0], "body(abcdef)"));
@@ -238,8 +243,9 @@ START_TEST(outgrown)
 }
 END_TEST
 
-/* In the middle of a response of unknown length the first client leaves; then the response
- * outgrows the bound: the next one gets all of it, the last one asks for itself. */
+/* The first client disconnects in the middle of a response of unknown length, and then the response
+ * outgrows the limit: the next follower gets all of it, and the last one sends a request of its
+ * own. */
 START_TEST(outgrown_without_its_leader)
 {
     begin("coalesce = yes cache_max_object = 5");
@@ -256,7 +262,8 @@ START_TEST(outgrown_without_its_leader)
 }
 END_TEST
 
-/* Followers that have begun by then get the rest as it comes, whichever of them leaves. */
+/* Followers that have begun to receive the response before it outgrows the limit get the rest as it
+ * arrives, no matter which of them disconnects. */
 START_TEST(outgrown_by_those_who_have_begun)
 {
     begin("coalesce = yes cache_max_object = 5 fresh = 5s");
@@ -285,8 +292,8 @@ START_TEST(outgrown_by_those_who_have_begun)
 }
 END_TEST
 
-/* Each of them may leave at any time; the rest get the response, and when none is left the
- * request is given up. */
+/* Any client may disconnect at any time: the others still get the response, and when no client is
+ * left the request is abandoned. */
 START_TEST(leaving)
 {
     begin("coalesce = yes");
@@ -298,7 +305,7 @@ START_TEST(leaving)
         recorder_cancel(&many[(_i + 1) % 3].recorder);
     if (_i >= 6) {
         recorder_cancel(&many[(_i + 2) % 3].recorder);
-        loop_skip(loop, 2500); /* longer than it is read for the sake of the line */
+        loop_skip(loop, 2500); /* longer than the response is drained to save the line */
         UNTIL(look().active == 0);
     }
     plain_origin_say(&origin, 0, NUMBERED);
@@ -313,7 +320,7 @@ START_TEST(leaving)
 }
 END_TEST
 
-/* The same inside each event. */
+/* The same, but a client disconnects inside an event. */
 START_TEST(leaving_in_an_event)
 {
     enum recorder_event events[] = {RECORDER_HEAD, RECORDER_BODY};
@@ -353,8 +360,8 @@ START_TEST(failing_together)
 }
 END_TEST
 
-/* Cut off in the middle: a client that has begun is cut off too, the others get the old
- * response. */
+/* The response is cut off in the middle: a client that has begun to receive it is cut off too, and
+ * the others get the old response. */
 START_TEST(cut_together)
 {
     begin("coalesce = yes stale_if_error = 9s");
@@ -374,7 +381,7 @@ START_TEST(cut_together)
 }
 END_TEST
 
-/* Each follower has its own deadline; the shared fetch has that of the one with most time. */
+/* Each follower has its own deadline; the shared fetch has the latest of these deadlines. */
 START_TEST(deadlines)
 {
     begin("coalesce = yes response_timeout = 600s total_timeout = 90s");
@@ -403,8 +410,8 @@ START_TEST(deadlines)
 }
 END_TEST
 
-/* At the gate: the follower with little time is refused at once, the shared fetch goes on
- * for the other. */
+/* At the gate, the follower that has little time left is refused at once, and the shared fetch
+ * continues for the other. */
 START_TEST(gate)
 {
     begin("coalesce = yes rate = \"1/4s\" burst = 1");
@@ -422,8 +429,8 @@ START_TEST(gate)
 }
 END_TEST
 
-/* In a hold, a request that has an old response takes that; the others wait for the hold's
- * end, together. */
+/* During a hold, a request for which there is an old response gets that response; the others wait
+ * for the end of the hold in one shared fetch. */
 START_TEST(held)
 {
     const char *fields[] = {"", "Cache-Control: stale-if-error=0\r\n"};
@@ -450,7 +457,8 @@ END_TEST
 
 /* ------------------------------------------------------------------ back-pressure */
 
-/* A slow reader delays no other while the response is kept, but the origin once it is streamed. */
+/* While the response is being stored, a slow reader delays no other client. Once the response is
+ * only streamed, a slow reader delays the origin. */
 START_TEST(slow_readers)
 {
     begin("coalesce = yes");
@@ -494,8 +502,8 @@ START_TEST(slow_alone)
 }
 END_TEST
 
-/* When a response is too large to be kept, the first client paces the origin and the
- * others pace nobody; one that is too far behind is cut off. */
+/* When a response is too large to be stored, the first client sets the pace of the origin. The
+ * other clients do not slow it down; a follower that falls too far behind is cut off. */
 START_TEST(slow_followers)
 {
     static char chunk[10020];

@@ -1,4 +1,4 @@
-/* Shared fetches whose followers leave, run out of time, or fail at an awkward moment. */
+/* Shared fetches whose followers disconnect, run out of time, or fail at an awkward moment. */
 #include "config_fixture.h"
 #include "suite.h"
 #include "transaction_fixture.h"
@@ -14,8 +14,8 @@ static void store_one(void)
     clear(&many[0]);
 }
 
-/* A response from the store is told later in the turn: a client that left by then hears
- * nothing. */
+/* A response from the store is delivered later in the same turn: a client that has disconnected by
+ * then gets no event. */
 START_TEST(left_before_the_turn_ends)
 {
     begin("fresh = 60s");
@@ -31,8 +31,8 @@ START_TEST(left_before_the_turn_ends)
 }
 END_TEST
 
-/* A follower that joins after the head gets it later in the turn; before that it may leave, or the
- * response fail. */
+/* A follower that joins after the head has arrived gets the head later in the turn. Before that,
+ * the follower may disconnect or the response may fail. */
 START_TEST(gone_before_it_is_told)
 {
     begin("coalesce = yes body_timeout = 30s");
@@ -52,7 +52,7 @@ START_TEST(gone_before_it_is_told)
 }
 END_TEST
 
-/* A wait in a queue keeps the deadline of the follower that began it; the others have
+/* A wait in a queue keeps the deadline of the follower that began it; the other followers have
  * deadlines of their own. */
 START_TEST(leader_late_in_a_queue)
 {
@@ -76,7 +76,7 @@ START_TEST(leader_late_in_a_queue)
 }
 END_TEST
 
-/* With error_prefix the head waits until the body begins, within the same deadline. */
+/* With error_prefix the head is held back until the body begins; the same deadline applies. */
 START_TEST(head_without_a_body)
 {
     begin("error_prefix = {'no'} total_timeout = 9s response_timeout = 9s body_timeout = 600s");
@@ -94,8 +94,8 @@ START_TEST(head_without_a_body)
 }
 END_TEST
 
-/* All have left, before or within the response: it is read to its end, so that its line can
- * be used again; it is not stored, and no request joins it. */
+/* All clients have disconnected, before or during the response: the response is read to its end, so
+ * that its line can be used again. It is not stored, and no request joins it. */
 START_TEST(deserted)
 {
     begin("coalesce = yes fresh = 60s max_connections = 2");
@@ -123,7 +123,7 @@ START_TEST(deserted)
 }
 END_TEST
 
-/* At the very end the daemon does not wait for it. */
+/* When the daemon exits, it does not wait for such a response. */
 START_TEST(deserted_until_the_end)
 {
     begin("coalesce = yes");

@@ -1,5 +1,5 @@
-/* What drops stored responses early: new settings, orders; and what is never stored: a 200
- * that is an error. */
+/* What removes stored responses early (new settings, orders), and which responses are never stored
+ * (a 200 that is an error). */
 #include <stdio.h>
 
 #include "config_fixture.h"
@@ -16,7 +16,7 @@ static void close_all(void)
 
 /* --------------------------------------------------------------- configurations */
 
-/* Upstream a of begin() with these directives, after `more`. */
+/* Upstream a of begin() with these directives, preceded by `more`. */
 static struct config *also(const char *more, const char *directives)
 {
     struct text text = {0};
@@ -29,7 +29,7 @@ static struct config *also(const char *more, const char *directives)
     return c;
 }
 
-/* A response that came under other settings is not served under these. */
+/* A response that was stored under other settings is not served under the present ones. */
 START_TEST(new_settings)
 {
     begin("fresh = 60s coalesce = yes");
@@ -48,7 +48,9 @@ START_TEST(new_settings)
     hears("", "hit"); /* only another upstream has changed */
     proxy_configure(proxy, other);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
-    plain_origin_say(&origin, 0, NUMBERED); /* to the request from before */
+    plain_origin_say(
+        &origin, 0,
+        NUMBERED); /* the response to the request that was sent under the old settings */
     UNTIL(many[0].recorder.ended);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
     clear_all(1);
@@ -72,7 +74,7 @@ START_TEST(orders_drop_what_they_change)
     answers(BUSY);
     hear(&a, "DELETE", "");
     clear(&a);
-    hears("", "hit"); /* it failed: nothing changed */
+    hears("", "hit"); /* the order failed, so nothing has changed */
     answers(NUMBERED);
     hear(&a, "PUT", "");
     clear(&a);
@@ -81,7 +83,8 @@ START_TEST(orders_drop_what_they_change)
 }
 END_TEST
 
-/* An order changes what the request under way would bring. */
+/* An order may change what the response to a request in progress would contain, so that response is
+ * neither stored nor shared. */
 START_TEST(orders_outdate_what_is_under_way)
 {
     struct test_client a;
@@ -95,7 +98,7 @@ START_TEST(orders_outdate_what_is_under_way)
     UNTIL(a.recorder.ended);
     clear(&a);
     ask_whole(&many[1], "GET", "");
-    UNTIL(origin.requests == 3); /* it does not join the older one */
+    UNTIL(origin.requests == 3); /* it does not join the older fetch */
     plain_origin_say(&origin, 0, NUMBERED);
     UNTIL(many[0].recorder.ended);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
@@ -131,7 +134,7 @@ START_TEST(errors_of_200)
 }
 END_TEST
 
-/* It is a failure for the followers, too. */
+/* The response counts as a failure for the followers, too. */
 START_TEST(shared_errors_of_200)
 {
     begin("coalesce = yes error_prefix = {'no: '}");
@@ -148,8 +151,9 @@ START_TEST(shared_errors_of_200)
 }
 END_TEST
 
-/* An origin that fails is not asked again by each of them, whatever its error page says
- * about caches; only the first client gets a cookie. */
+/* When the origin fails, its error response goes to all followers instead of each of them sending a
+ * request of its own, whatever the response says about caching. Only the first client gets the
+ * cookie. */
 START_TEST(shared_failures)
 {
     static const char *const fields[] = {"Set-Cookie: a=b", "Cache-Control: private", "Vary: *",
@@ -199,8 +203,8 @@ START_TEST(released)
 }
 END_TEST
 
-/* Nor do requests wait for such a target in the minute after that, unless a response that
- * can be shared comes before. */
+/* For a minute after a response that cannot be shared, requests for that target do not wait for
+ * each other, unless a response that can be shared arrives in the meantime. */
 START_TEST(not_waited_for_again)
 {
     struct test_client a;
@@ -214,7 +218,7 @@ START_TEST(not_waited_for_again)
     for (size_t i = 0; i < 3; i++)
         recorder_cancel(&many[i].recorder);
     clear_all(3);
-    answers(BUSY); /* shared in any case */
+    answers(BUSY); /* an error response is shared in any case */
     hear(&a, "GET", "");
     clear(&a);
     answers(NUMBERED);

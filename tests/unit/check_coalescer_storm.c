@@ -1,6 +1,7 @@
-/* Many requests at random that are coalesced or answered from the store, over a bad origin,
- * with clients that leave, pause and run out of time: each ends once, a whole response is
- * one that the origin sent, and identical requests go to the origin one at a time. */
+/* Many random requests that are coalesced or answered from the store, with an unreliable origin and
+ * clients that disconnect, pause and run out of time. Each request ends exactly once, each complete
+ * response is one that the origin sent, and identical requests are sent to the origin one at a
+ * time. */
 #include <stdio.h>
 
 #include "storm_fixture.h"
@@ -9,9 +10,10 @@
 #define ROUNDS 5000
 
 static unsigned whole, serial;
-static unsigned said; /* responses of the good origin */
+static unsigned said; /* responses of a reliable origin */
 
-/* Responses with a number in place of the marks, so that none is mistaken for another. */
+/* Responses with a unique number in place of the marks, so that no response can be confused with
+ * another. */
 static const char *const answers[] = {
     "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n<########>",
     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\na\r\n<########>\r\n0\r\nT: v\r\n\r\n",
@@ -27,7 +29,7 @@ static const char *const answers[] = {
     "garbage #\r\n",
 };
 
-/* Responses that come in pieces; each ends with its last piece. */
+/* Responses that arrive in pieces; each ends with its last piece. */
 static const char *const in_pieces[][4] = {
     {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n<####\r\n", "1\r\n#\r\n",
      "5\r\n####>\r\n0\r\n\r\n"},
@@ -39,7 +41,7 @@ static const char *const in_pieces[][4] = {
 };
 static struct {
     const struct stream *on;
-    const char *const *next; /* NULL: none is under way there */
+    const char *const *next; /* NULL: no response is in progress on that line */
     size_t left;
 } parts[ORIGIN_LINES];
 
@@ -59,7 +61,7 @@ static const char *const fields[] = {
     "Authorization: k\r\n",
 };
 
-/* Writes the next number in place of the marks. */
+/* Replaces the marks by the next number. */
 static const char *numbered(char to[static 200], const char *answer)
 {
     char digits[50];
@@ -104,7 +106,7 @@ static void stir_origin(void)
     plain_origin_say(&origin, line, numbered(answer, *parts[line].next++));
 }
 
-/* An origin that spoke before it was asked may have mixed two responses up. */
+/* An origin that sent something before it got a request may have mixed up two responses. */
 static void check_whole(const struct test_client *a)
 {
     const char *body = strstr(a->heard.at, "body(");
@@ -176,7 +178,7 @@ START_TEST(test_storm)
     loop_seed(loop, draw(1000000));
     change_origin();
     storm(ROUNDS, one_round, check_numbers);
-    cancel_all(true); /* in time everything else ends */
+    cancel_all(true); /* given time, everything else ends */
     origin.manner = ORIGIN_WAITS;
     let_end(20, 1000);
     reap(check_whole);
@@ -192,7 +194,7 @@ START_TEST(test_storm)
 }
 END_TEST
 
-/* Clients come and leave, but for the last one. */
+/* Clients connect and disconnect, except for the last one. */
 static void one_of_a_good_origin(void)
 {
     struct storm_client *c = &clients[draw(CLIENTS)];
@@ -214,8 +216,8 @@ static void check_one_at_a_time(void)
     ck_assert_uint_le(origin.requests, said + 1);
 }
 
-/* With a good origin, one request is under way for all of them, however they come and
- * leave; only the last one must stay. */
+/* With a reliable origin, one request serves all clients, no matter in which order they connect and
+ * disconnect; only the last client has to stay. */
 START_TEST(test_one_at_a_time)
 {
     begin("max_connections = 6 coalesce = yes");

@@ -1,4 +1,4 @@
-/* The counters' names, and their histograms' memory. */
+/* The names of the counters, and the memory of their histograms. */
 #include "upstream/stats.h"
 
 #include "suite.h"

@@ -1,4 +1,4 @@
-/* Two looks at /stats as a page: rates, order, width, height, colours. */
+/* The page that compares two snapshots of /stats: rates, order, width, height, colours. */
 #include "cli/stats_page.h"
 
 #include <stdio.h>
@@ -99,7 +99,7 @@ START_TEST(a_first_look_has_no_rates)
 }
 END_TEST
 
-/* Counters that fell, or an uptime that did, are not those of the same run. */
+/* Counters or an uptime that decreased belong to another run of the daemon. */
 START_TEST(a_restart_has_no_rates)
 {
     open_look(&before, 100);
@@ -142,7 +142,8 @@ START_TEST(p99_is_that_of_the_last_step)
 }
 END_TEST
 
-/* In a line for each kind, however many they are; the rows make room. */
+/* One line for each kind, however many there are; fewer rows of the table are shown to make
+ * room. */
 START_TEST(warnings_stand_below)
 {
     open_look(&now, 12);
@@ -176,7 +177,7 @@ static void assert_columns(size_t most)
     }
 }
 
-/* Whatever the numbers, and whatever stands in a name. */
+/* Any numbers, and any characters in a name. */
 START_TEST(no_line_is_too_wide)
 {
     open_look(&now, 1e9);

@@ -1,5 +1,5 @@
-/* A request's way through the proxy, to an origin on loopback: what may be sent
- * again and what never, every deadline, every state its client can leave in. */
+/* The path of a request through the proxy to an origin on loopback: which requests may be sent
+ * again and which never, every deadline, and a client that disconnects in each state. */
 #include <stdio.h>
 
 #include "config_fixture.h"
@@ -15,16 +15,18 @@ static const struct {
     bool reused;
     enum origin_manner manner;
     const char *answer;
-    unsigned requests; /* that reached the origin */
+    unsigned requests; /* requests that reached the origin */
     const char *error, *sent;
 } nevers[] = {
-    /* (c): harmless, on a reused line, no byte of an answer: once more, on a fresh line */
+    /* (c): a safe request on a reused line, without a single byte of a response: it is sent once
+     * more, on a new line */
     {"", "GET", "", true, ORIGIN_RESETS, "", 2, "connection_terminated", "yes"},
     {"", "HEAD", "", true, ORIGIN_CLOSES, "", 2, "connection_terminated", "yes"},
     {"", "OPTIONS", "", true, ORIGIN_RESETS, "", 2, "connection_terminated", "yes"},
     {"retries = 0", "GET", "", true, ORIGIN_RESETS, "", 1, "connection_terminated", "yes"},
     {"retry_private = yes", "GET", KEY, true, ORIGIN_RESETS, "", 2, "connection_terminated", "yes"},
-    /* not on a fresh line, not after a byte, not with a credential, never an order */
+    /* not on a new line, not after a byte of the response, not with a credential, and never an
+     * order */
     {"", "GET", "", false, ORIGIN_RESETS, "", 1, "connection_terminated", "yes"},
     {"", "GET", "", true, ORIGIN_CLOSES, "HTTP/1.1 2", 1, "http_response_incomplete", "yes"},
     {"", "GET", "", true, ORIGIN_ANSWERS, "SSH-2.0\r\n\r\n", 1, "http_protocol_error", "yes"},
@@ -69,7 +71,7 @@ START_TEST(test_never_twice)
 }
 END_TEST
 
-/* (a): the kernel refused the write whole, so that even an order may go again. */
+/* (a): the kernel refused the whole write, so even an order may be sent again. */
 START_TEST(test_nothing_was_sent)
 {
     static const char *const methods[] = {"GET", "POST", "DELETE"};
@@ -79,12 +81,12 @@ START_TEST(test_nothing_was_sent)
     plain_origin_close(&origin, 0, true);
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = OK;
-    ask_whole(&a, methods[_i], ""); /* before the loop can see the reset */
+    ask_whole(&a, methods[_i], ""); /* before the loop can detect the reset */
     UNTIL(a.recorder.ended);
     ck_assert_uint_eq(a.recorder.status, 200);
     ck_assert_uint_eq(origin.requests, 1);
     ck_assert_uint_eq(origin.accepted, 2);
-    /* A GET may be lent the dead line; an order waits until it is known to be dead. */
+    /* A GET may be lent the dead line; an order waits until the line is known to be dead. */
     ck_assert_uint_le(look().stats->retried, _i == 0);
     clear(&a);
     finish();
@@ -101,7 +103,7 @@ START_TEST(test_small_body_is_gathered)
     ck_assert(exchange_body(a.recorder.exchange, "he", 2));
     for (int i = 0; i < 20; i++)
         loop_turn(loop, false);
-    ck_assert_uint_eq(look().connecting + look().idle + look().active, 0); /* costs no line */
+    ck_assert_uint_eq(look().connecting + look().idle + look().active, 0); /* no line is used yet */
     ck_assert(exchange_body(a.recorder.exchange, "llo", 3));
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = OK;
@@ -113,7 +115,8 @@ START_TEST(test_small_body_is_gathered)
 }
 END_TEST
 
-/* A large one streams once 64 KiB of it are here; a byte of it may have left then. */
+/* A large body is streamed once 64 KiB of it have arrived; from then on some of it may already have
+ * been sent. */
 START_TEST(test_large_body_streams)
 {
     static char piece[40000];
@@ -124,7 +127,7 @@ START_TEST(test_large_body_streams)
     ck_assert(exchange_body(a.recorder.exchange, piece, sizeof piece));
     for (int i = 0; i < 20; i++)
         loop_turn(loop, false);
-    ck_assert_uint_eq(look().connecting + look().idle + look().active, 0); /* costs no line */
+    ck_assert_uint_eq(look().connecting + look().idle + look().active, 0); /* no line is used yet */
     ck_assert(!exchange_body(a.recorder.exchange, piece, sizeof piece));
     UNTIL(origin.last.len > 20);
     origin.manner = ORIGIN_ANSWERS;
@@ -152,7 +155,7 @@ START_TEST(test_large_body_streams)
 }
 END_TEST
 
-/* The client's body cannot be sent on (it was malformed, say). */
+/* The client's body cannot be forwarded (for instance because it is malformed). */
 START_TEST(test_refused_within_body)
 {
     struct test_client a;
@@ -170,7 +173,7 @@ START_TEST(test_refused_within_body)
     clear(&a);
     ask(&a, "POST", "Content-Length: 5\r\n");
     exchange_refuse(a.recorder.exchange, &why);
-    recorder_cancel(&a.recorder); /* leaves before it could hear */
+    recorder_cancel(&a.recorder); /* the client disconnects before it could get the response */
     clear(&a);
     finish();
 }
@@ -280,7 +283,7 @@ START_TEST(test_body_timeout)
     plain_origin_say(&origin, 0, "i");
     UNTIL(a.recorder.body == 2);
     loop_skip(loop, 2000);
-    exchange_pause(a.recorder.exchange); /* the clock stands still */
+    exchange_pause(a.recorder.exchange); /* the timeout is suspended */
     loop_skip(loop, 60000);
     ck_assert_uint_eq(a.recorder.failed, 0);
     exchange_resume(a.recorder.exchange);
@@ -325,8 +328,8 @@ START_TEST(test_cut_short)
 }
 END_TEST
 
-/* An answer to an order is held until it is whole: whatever becomes of it before is an
- * error of ours with its own status. */
+/* The response to an order is held back until it is complete. Any failure before that is therefore
+ * reported as an error of trunkline's own, with its own status. */
 static const struct {
     const char *directives;
     uint64_t later_ms;
@@ -361,7 +364,7 @@ START_TEST(test_answer_to_an_order)
 }
 END_TEST
 
-/* ------------------------------------------------------------ leaving */
+/* ------------------------------------------------------------ disconnecting */
 
 enum moment {
     AT_ONCE,
@@ -443,7 +446,7 @@ START_TEST(test_leaving)
 }
 END_TEST
 
-/* ------------------------------------------------------------ numbers */
+/* ------------------------------------------------------------ counters */
 
 START_TEST(test_statuses)
 {

@@ -1,11 +1,11 @@
-/* Many requests at random over a bad origin, with clients that leave and pause:
- * whatever happens, each has one end, and all numbers agree. */
+/* Many random requests to an unreliable origin, with clients that disconnect and pause. Whatever
+ * happens, each request ends exactly once, and all counters agree. */
 #include "storm_fixture.h"
 #include "suite.h"
 
 #define ROUNDS 6000
 
-static unsigned departed; /* clients whose request went on without them */
+static unsigned departed; /* clients whose request continued after they disconnected */
 
 static const char *const answers[] = {
     OK,
@@ -34,7 +34,7 @@ static void start(struct storm_client *c)
     const char *method = DRAW_OF(methods);
     use(c);
     if (one_in(8))
-        ask(&c->its, "POST", "Transfer-Encoding: chunked\r\n"); /* never quite whole */
+        ask(&c->its, "POST", "Transfer-Encoding: chunked\r\n"); /* never quite complete */
     else
         ask_whole(&c->its, method, one_in(4) ? "Authorization: k\r\n" : "");
     c->its.recorder.cancel_in = sometimes();
@@ -70,7 +70,8 @@ static void check_numbers(void)
     const struct totals *t = proxy_totals(proxy);
     const struct upstream_stats *s = look().stats;
     unsigned active = count_active();
-    ck_assert_uint_ge(proxy_active(proxy), active); /* those that are followed, too */
+    ck_assert_uint_ge(proxy_active(proxy),
+                      active); /* includes requests that continue without their client */
     ck_assert_uint_le(proxy_active(proxy), active + departed);
     ck_assert_uint_eq(pools_requests(pools), proxy_active(proxy));
     ck_assert_uint_eq(records, begun - proxy_active(proxy));

@@ -1,5 +1,5 @@
-/* A relay between two streams: bytes, back-pressure, half-close, resets, and its
- * end in every state. */
+/* A relay between two streams: bytes, back-pressure, half-close and resets, and how it ends in each
+ * state. */
 #include "config_fixture.h"
 #include "suite.h"
 
@@ -62,7 +62,7 @@ static void close_all(void)
     tunnel = NULL;
     ck_assert_uint_eq(look().tunnels, 0);
     if (client.base.ops && !client.closed && client.base.owner == NULL)
-        stream_close(&client.base); /* it never joined */
+        stream_close(&client.base); /* the client never joined the tunnel */
     linger_free(linger);
     loop_turn(loop, false);
     fake_stream_free(&client);
@@ -91,7 +91,7 @@ START_TEST(bytes_go_both_ways)
 }
 END_TEST
 
-/* Only CONNECT could have been pooled. */
+/* Only the requests inside a CONNECT tunnel could have used pooled lines; an upgrade could not. */
 START_TEST(what_goes_past_the_pool_is_counted)
 {
     kind = _i ? TUNNEL_CONNECT : TUNNEL_UPGRADE;
@@ -123,7 +123,7 @@ START_TEST(an_origin_may_speak_first)
 {
     open_tunnel("");
     tunnel_wait(tunnel, &events, &spoke);
-    ck_assert_uint_eq(look().tunnels, 0); /* it might be HTTP yet */
+    ck_assert_uint_eq(look().tunnels, 0); /* the tunnel may still turn out to be plain HTTP */
     ck_assert(fake_stream_feed(&origin, "220 hello", 9));
     ck_assert_uint_eq(spoke, 1);
     ck_assert(origin.paused);
@@ -149,7 +149,8 @@ START_TEST(an_origin_may_end_before_the_client_spoke)
 }
 END_TEST
 
-/* The side whose reader is slow is read no more, the other goes on. */
+/* While the reader of one side is slow, the other side is not read from; the opposite direction
+ * continues. */
 START_TEST(back_pressure)
 {
     struct fake_stream *from = _i ? &origin : &client, *to = _i ? &client : &origin;
@@ -187,7 +188,7 @@ START_TEST(a_half_close_goes_on_as_one)
 }
 END_TEST
 
-/* What a reader has not taken yet is left to the lingering. */
+/* Bytes that a reader has not taken yet are left to the linger list. */
 START_TEST(the_last_bytes_arrive)
 {
     joined();
@@ -212,7 +213,7 @@ START_TEST(a_reset_breaks_both)
 }
 END_TEST
 
-/* Open tunnels have no timer at all; half-open ones end when nothing moves. */
+/* Open tunnels have no timer at all; half-open tunnels end when no bytes move. */
 START_TEST(only_half_open_ones_are_timed)
 {
     joined();
@@ -245,7 +246,7 @@ static void on_record(void *context, const struct record *r)
     told++;
 }
 
-/* What it names is gone by then. */
+/* The strings of the record have been overwritten by the time the tunnel ends. */
 static void tell_at_the_end(uint64_t least_us)
 {
     char client_name[] = "127.0.0.1:9", upstream[] = "a", target[] = "a.test:443";
@@ -273,9 +274,9 @@ START_TEST(its_bytes_are_told_at_its_end)
     fake_stream_end(&origin, STREAM_EOF);
     fake_stream_end(&client, STREAM_EOF);
     ck_assert_uint_eq(over, 1);
-    ck_assert_uint_eq(told, !_i); /* it did not last long enough */
+    ck_assert_uint_eq(told, !_i); /* the tunnel did not last long enough to be logged */
     if (told) {
-        ck_assert_uint_eq(end_record.bytes, 11); /* ahead, answer */
+        ck_assert_uint_eq(end_record.bytes, 11); /* "ahead" and "answer" */
         ck_assert_uint_ge(end_record.total_us, 5000);
         ck_assert_uint_eq(end_record.status, 200);
     }
@@ -306,7 +307,7 @@ START_TEST(it_ends_in_every_state)
 }
 END_TEST
 
-/* Gone from the configuration, a pool lasts as long as its tunnels. */
+/* A pool that has been removed from the configuration lives as long as its tunnels. */
 START_TEST(it_holds_its_pool)
 {
     joined();

@@ -1,5 +1,5 @@
-/* CONNECT and upgrades through the proxy, to an origin on loopback: what is dialled
- * when, what becomes of it, what is counted, and how each state is left. */
+/* CONNECT and upgrades through the proxy to an origin on loopback: what is dialled and when, how
+ * the tunnel ends, what is counted, and a client that disconnects in each state. */
 #include "config_fixture.h"
 #include "fake_stream.h"
 #include "proxy/tunnel.h"
@@ -62,7 +62,8 @@ static void connect_to(struct test_client *a, uint16_t port)
     a->recorder.exchange =
         proxy_open(proxy, &a->request, &ingress, &route, &recorder_events, &a->recorder);
     conclude(a);
-    ck_assert_uint_eq(a->recorder.switched + a->recorder.ended, 0); /* never inside the call */
+    ck_assert_uint_eq(a->recorder.switched + a->recorder.ended,
+                      0); /* no event comes from inside the call */
 }
 
 static void join(struct test_client *a, const char *said)
@@ -83,7 +84,7 @@ static bool wrote(const char *text)
     return client.written.len && strcmp(client.written.at, text) == 0;
 }
 
-/* It is under way alone, and no request. */
+/* It is the only entry in progress, and does not count as a request. */
 static void is_under_way(const char *state)
 {
     struct under_way *all = proxy_under_way(proxy);
@@ -131,7 +132,7 @@ START_TEST(test_connect_dials_first)
 }
 END_TEST
 
-/* A failure is counted and told like any other of ours. */
+/* A failure is counted and reported like any other error of trunkline's own. */
 START_TEST(test_connect_fails_honestly)
 {
     struct test_client a;
@@ -192,7 +193,8 @@ START_TEST(test_port_80_is_answered_undialled)
 }
 END_TEST
 
-/* What was dialled for a tunnel that turned out to be HTTP is a line now. */
+/* A connection that was dialled for a tunnel becomes a pooled line if the tunnel turns out to carry
+ * plain HTTP. */
 START_TEST(test_a_connection_not_needed_becomes_a_line)
 {
     struct test_client a, b;
@@ -210,14 +212,15 @@ START_TEST(test_a_connection_not_needed_becomes_a_line)
     UNTIL(b.recorder.ended);
     ck_assert_uint_eq(b.recorder.status, 200);
     ck_assert_uint_eq(look().stats->opened, 1);
-    ck_assert_uint_eq(origin.accepted, _i ? 2 : 1); /* beyond the cap it was closed */
+    ck_assert_uint_eq(origin.accepted, _i ? 2 : 1); /* a connection beyond the cap was closed */
     ck_assert_uint_eq(look().stats->tunnels_total, 0);
     clear(&b);
     shut_proxy();
 }
 END_TEST
 
-/* Lines that rest show that the origin is reached: dialled only when it must be. */
+/* Idle lines show that the origin can be reached, so a connection is dialled only when the client
+ * has sent something. */
 START_TEST(test_idle_lines_vouch)
 {
     struct test_client a;
@@ -241,12 +244,12 @@ START_TEST(test_idle_lines_vouch)
         plain_origin_say(&origin, 1, "back");
         UNTIL(wrote("back"));
     }
-    drop(&a); /* 1: while it dials */
+    drop(&a); /* 1: while the connection is being dialled */
     shut_proxy();
 }
 END_TEST
 
-/* The 200 is out: nothing is left but a reset. */
+/* The 200 has been sent: a failure can only be reported by a reset. */
 START_TEST(test_a_late_dial_that_fails)
 {
     struct test_client a;
@@ -282,7 +285,7 @@ START_TEST(test_connect_has_a_deadline)
     struct test_client a;
     open_proxy("total_timeout = 3s");
     connect_to(&a, 443);
-    loop_skip(loop, 3001); /* nothing was polled since */
+    loop_skip(loop, 3001); /* the loop has not polled since */
     ck_assert_uint_eq(a.recorder.status, 504);
     ck_assert(heard_part(&a, "connection_timeout") && heard_part(&a, "Trunkline-Sent=no;"));
     clear(&a);
@@ -359,7 +362,7 @@ START_TEST(test_a_refused_upgrade_is_an_answer)
 }
 END_TEST
 
-/* Nobody asked for it: an ordinary request is answered by 101. */
+/* A 101 that was not requested: it answers an ordinary request. */
 START_TEST(test_a_101_nobody_asked_for)
 {
     struct test_client a;
@@ -389,7 +392,7 @@ START_TEST(test_an_upgrade_has_deadlines)
 }
 END_TEST
 
-/* 0: at once; 1: a moment later; 2: the origin has the request. */
+/* The client disconnects: 0: at once; 1: a moment later; 2: when the origin has the request. */
 START_TEST(test_its_client_leaves)
 {
     struct test_client a;

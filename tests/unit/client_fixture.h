@@ -1,5 +1,5 @@
-/* One client connection over a fake stream, with a fake handler: what the test
- * programs of the client side share. Each includes it once. */
+/* One client connection over a fake stream, with a fake handler, shared by the test programs for
+ * the client side. Each program includes this header in one file. */
 #pragma once
 
 #include "fake_handler.h"
@@ -24,7 +24,7 @@ bool has(const char *part);
 void forget(void);
 bool is_open(void);
 
-/* What an answer says on a connection that is kept. */
+/* The header fields of a response on a connection that stays open. */
 #define KEPT "Connection: keep-alive\r\nKeep-Alive: timeout=600\r\n"
 
 #define GET "GET /a HTTP/1.1\r\nHost: h\r\n\r\n"

@@ -13,9 +13,9 @@ extern struct test_client many[8];
 void start(size_t count, const char *fields);
 void clear_all(size_t count);
 
-/* Asks, waits for the end of the response, and returns what was heard. */
+/* Sends a request, waits for the end of the response, and returns the recorded events. */
 const char *hear(struct test_client *a, const char *method, const char *fields);
 
-/* Asks once more: the response must have these words in its head or body. */
+/* Sends one more request; the head or body of the response must contain `words`. */
 void hears(const char *fields, const char *words);
 void answers(const char *answer);

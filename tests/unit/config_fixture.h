@@ -1,5 +1,4 @@
-/* Reads configurations from text and looks at the complaints, for the tests of
- * src/config. */
+/* Reads configurations from text and checks the complaints, for the tests of src/config. */
 #pragma once
 
 #include "base/text.h"
@@ -11,10 +10,10 @@ extern struct text complaints;
 void complain(void *context, const char *message);
 struct config *parse_good(const char *text);
 
-/* `expected` are all complaints, a line each. */
+/* Checks that `expected` lists all complaints, one per line. */
 void refuse(const char *text, const char *expected);
 
-/* The first complaint is of `line` and holds `words`. */
+/* Checks that the first complaint is about `line` and contains `words`. */
 void refuse_at(const char *text, int line, const char *words);
 void refuse_in_upstream(const char *lines, const char *words);
 const struct upstream_config *find(const struct config *c, const char *name);

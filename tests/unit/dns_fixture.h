@@ -1,5 +1,5 @@
-/* What the tests of net/dns.h share: a loop, a fake name server, a resolver that asks it, queries
- * and watches. The fixture makes one of each per test. */
+/* What the tests of net/dns.h share: a loop, a fake name server, a resolver that uses that server,
+ * queries and watches. The fixture makes one of each per test. */
 #pragma once
 
 #include "fake_dns.h"
@@ -31,10 +31,10 @@ struct watcher {
 void setup(void);
 void teardown(void);
 
-/* Queries. Returns true if the answer came at once; it is then in `addresses`. */
+/* Queries. Returns true if the result was available at once; it is then in `addresses`. */
 bool ask(struct query_recorder *, const char *host, uint64_t timeout_ms);
 
-/* Queries and waits for the answer. */
+/* Queries and waits for the result. */
 struct query_recorder resolve(const char *host);
 
 void watch(struct watcher *, const char *host);

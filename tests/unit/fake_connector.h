@@ -1,6 +1,6 @@
-/* A connector whose dials and lines the test drives. It belongs to its pool, as
- * a real one does; the test looks at it only while the pool lives. Its lines'
- * addresses are 192.0.2.1 with ports counted up, for is_gone. */
+/* A connector whose dials and lines the test controls. Its pool owns it, as it would own a real
+ * connector; the test uses it only while the pool lives. The addresses of its lines are 192.0.2.1
+ * with increasing ports, for is_gone. */
 #pragma once
 
 #include "net/loop.h"
@@ -11,10 +11,10 @@ struct fake_connector {
     struct list dials; /* oldest first */
     struct list lines; /* established ones, oldest first */
     unsigned started, cancelled, opened, closed;
-    unsigned gone_below; /* addresses with a port below are gone from DNS */
+    unsigned gone_below; /* addresses with a lower port are gone from DNS */
     void *watcher;
-    enum config_http2 offered; /* by the latest dial */
-    bool *freed;               /* set when the pool frees it */
+    enum config_http2 offered; /* by the most recent dial */
+    bool *freed;               /* set to true when the pool frees the connector */
 };
 
 #define FAKE_STREAMS 100
@@ -34,19 +34,21 @@ struct fake_conn {
 
 struct fake_connector *fake_connector_new(bool *freed);
 
-/* The oldest dial under way succeeds, or fails. */
+/* The oldest dial in progress succeeds or fails. */
 struct fake_conn *fake_connect(struct fake_connector *);
 struct fake_conn *fake_connect_shared(struct fake_connector *, size_t allowed);
 void fake_refuse(struct fake_connector *, enum failure);
 
-/* The conn of an exchange that line_open() gave; the n-th that is open. */
+/* The connection of an exchange that line_open() returned; the n-th open connection. */
 struct fake_conn *fake_conn_of(struct exchange *);
 struct fake_conn *fake_conn_at(struct fake_connector *, size_t n);
 
-/* The origin allows so many at once from now on; it is in doubt, or no more. */
+/* From now on the origin allows this many exchanges at once; the connection is in doubt, or is so
+ * no longer. */
 void fake_conn_allow(struct fake_conn *, size_t);
 void fake_conn_doubt(struct fake_conn *, bool);
 
-/* An exchange ends and leaves it clean; or it is gone (then do not touch it). */
+/* An exchange ends and leaves its connection reusable; or the connection is gone (and must not be
+ * used after that). */
 void fake_conn_room(struct fake_conn *);
 void fake_conn_gone(struct fake_conn *, enum close_reason);

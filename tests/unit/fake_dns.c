@@ -41,7 +41,7 @@ static void put16(struct packet *p, unsigned value)
     p->at[p->len++] = (unsigned char)value;
 }
 
-/* Writes the question's name with dots; returns where its type is. */
+/* Writes the question's name with dots; returns the position of its type. */
 static size_t read_name(const unsigned char *query, size_t len, char name[256])
 {
     size_t at = 12, n = 0;

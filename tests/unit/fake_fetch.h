@@ -1,6 +1,6 @@
-/* The proxy's part in a shared fetch (cache/origin_fetch.h), played by the test: there is
- * one fetch at most, which counts what is done to it and brings what the test tells it to.
- * Set it to zero before each test. */
+/* A fake of the proxy's part in a shared fetch (cache/origin_fetch.h). There is at most one fetch;
+ * it counts the calls that it gets and raises the events that the test requests. Set it to zero
+ * before each test. */
 #pragma once
 
 #include "cache/origin_fetch.h"
@@ -8,19 +8,20 @@
 struct fake_fetch {
     struct exchange base;
     bool is_open;
-    struct fetch_order order; /* of the fetch opened last, with its target as text */
+    struct fetch_order order; /* of the fetch opened last; its target is copied as text */
     char target[10];
     unsigned opened, cancelled, paused, resumed;
-    uint64_t extended_ms; /* what its deadline was set to */
-    enum sent sent;       /* what it answers when asked */
-    bool drains;          /* likewise, when its owner needs it no more */
+    uint64_t extended_ms; /* the deadline it was last given */
+    enum sent sent;       /* returned when the fetch is asked whether its request was sent */
+    bool
+        drains; /* returned when its owner has no further use for it: whether it drains the response */
 };
 
 extern struct fake_fetch fake_fetch;
 extern const struct origin_fetch_ops fake_fetch_ops;
 
-/* The head came, of a body of that length, or (SIZE_MAX) of unknown length; a piece of the
- * body did; the end; a failure. */
+/* Raise the events of the fetch: the head, for a body of `length` bytes (SIZE_MAX: of unknown
+ * length); a piece of the body; the end; a failure. */
 void fake_fetch_head(unsigned status, size_t length);
 void fake_fetch_body(const char *data, size_t len);
 void fake_fetch_end(void);

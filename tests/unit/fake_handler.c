@@ -115,7 +115,8 @@ static void cancel(struct exchange *exchange)
     let_go(self(exchange));
 }
 
-/* With `follows` it goes on without its owner, and takes over the request's arena. */
+/* If `follows` is set, the exchange continues without its owner and takes over the request's
+ * arena. */
 static bool leave(struct exchange *exchange)
 {
     struct fake_exchange *x = self(exchange);
@@ -129,7 +130,7 @@ static bool leave(struct exchange *exchange)
     return true;
 }
 
-/* As of a proxy that had begun to send it. */
+/* As a proxy would return that had begun to send the request. */
 static enum sent sent(const struct exchange *exchange)
 {
     (void)exchange;

@@ -1,6 +1,6 @@
-/* A handler whose exchanges echo their request ("METHOD target
- * name=value;… [body] {trailers}"), or are driven by the test.
- * Owned by the test. An exchange is open until it ends or is cancelled. */
+/* A handler whose exchanges echo their request ("METHOD target name=value;… [body] {trailers}") or
+ * are controlled by the test. Owned by the test. An exchange is open until it ends or is
+ * cancelled. */
 #pragma once
 
 #include "base/text.h"
@@ -12,14 +12,14 @@ struct fake_exchange;
 struct fake_handler {
     struct handler handler;
     struct loop *loop;
-    bool echo;                  /* answers by itself when the request is complete */
+    bool echo;                  /* responds by itself when the request is complete */
     enum framing framing;       /* of the echo */
-    bool full;                  /* bodies are not welcome after each piece */
-    bool intercepts;            /* TLS inside CONNECT is to be terminated here */
-    bool follows;               /* exchanges go on without their owner */
-    bool asap;                  /* drains by itself, in the same turn */
-    uint64_t patience;          /* with a reader that takes nothing; 0: no end */
-    struct fake_exchange *last; /* the one opened last, while it is open */
+    bool full;                  /* accepts no more data after each piece of a body */
+    bool intercepts;            /* TLS inside CONNECT is to be terminated */
+    bool follows;               /* exchanges continue without their owner */
+    bool asap;                  /* an exchange that is full drains by itself, in the same turn */
+    uint64_t patience;          /* with a client that reads nothing; 0: no limit */
+    struct fake_exchange *last; /* the exchange opened last, while it is open */
     unsigned opened, finished, cancelled, followed, ended, refused, paused, resumed;
     unsigned tls_failed;
     enum failure tls_failure;
@@ -35,7 +35,7 @@ struct fake_handler {
 void fake_handler_init(struct fake_handler *, struct loop *);
 void fake_handler_free(struct fake_handler *);
 
-/* Drive the one opened last. */
+/* Raise events of the exchange opened last. */
 void fake_head(struct fake_handler *, unsigned status, enum framing, uint64_t length);
 void fake_interim(struct fake_handler *, unsigned status);
 void fake_body(struct fake_handler *, const char *data, size_t len);

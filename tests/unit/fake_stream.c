@@ -68,7 +68,7 @@ void fake_stream_free(struct fake_stream *f)
     text_free(&f->written);
 }
 
-/* The bytes are in memory of just their size, so that ASan sees a read beyond. */
+/* The bytes are in memory of exactly their size, so that ASan detects a read past the end. */
 bool fake_stream_feed(struct fake_stream *f, const char *data, size_t len)
 {
     if (f->paused || f->closed || f->ended)

@@ -15,7 +15,7 @@ extern bool inside;     /* a call of the gate's is under way */
 
 struct gate_caller {
     struct gate_waiter w;
-    bool waits;               /* for an event */
+    bool waits;               /* until an event arrives */
     unsigned passed, refused; /* the number of that event, from 1 */
     struct verdict why;
     void (*then)(struct gate_caller *); /* done inside on_pass */

@@ -73,7 +73,7 @@ static void origin_new(void)
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, seen_data);
     nghttp2_session_callbacks_set_on_frame_recv_callback(c, seen_frame);
     nghttp2_option_new(&o);
-    nghttp2_option_set_no_http_messaging(o, 1); /* it may misbehave */
+    nghttp2_option_set_no_http_messaging(o, 1); /* the origin may misbehave */
     nghttp2_option_set_max_settings(o, 1000);
     ck_assert_int_eq(nghttp2_session_server_new2(&origin, c, NULL, o), 0);
     nghttp2_option_del(o);

@@ -20,7 +20,7 @@ extern struct text heard[RECORDERS];
 extern struct recorder recorders[RECORDERS];
 extern nghttp2_session *origin;
 extern struct text seen; /* what the origin received */
-extern bool deaf;        /* the origin reads, but does not answer by itself */
+extern bool deaf;        /* the origin reads, but does not respond by itself */
 
 void allow(uint32_t streams);
 

@@ -22,7 +22,8 @@ static void say(struct origin_line *l, const char *text)
         (void)!stream_write(l->stream, &piece, 1);
 }
 
-/* A head, and a body of so many bytes if it says so, or chunks to the last. */
+/* Returns true once the head has arrived and the body is complete: as long as Content-Length says,
+ * or up to the last chunk. */
 static bool is_whole(const struct text *t)
 {
     const char *end = strstr(t->at, "\r\n\r\n"), *length = strstr(t->at, "Content-Length: ");
@@ -72,7 +73,7 @@ static void on_connection(uv_stream_t *listener, int status)
     struct plain_origin *o = listener->data;
     CHECK(status == 0);
     struct origin_line *l = &o->lines[o->accepted++ % ORIGIN_LINES];
-    drop(l, false); /* a very old one */
+    drop(l, false); /* the slot of a much older line, which is reused */
     text_clear(&l->got);
     l->origin = o;
     l->stream = stream_uv_accept(o->loop, listener);

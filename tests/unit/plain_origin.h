@@ -1,6 +1,6 @@
-/* An origin that speaks plain HTTP on a loopback port of the test's own loop. It
- * says what the test tells it to, at once for each request or when told.
- * Owned by the test; end it, then let the loop run, before the loop is freed. */
+/* An origin that speaks plain HTTP on a loopback port of the test's own loop. It responds as the
+ * test determines, to each request at once or when the test says so. Owned by the test; end it,
+ * then let the loop run, before the loop is freed. */
 #pragma once
 
 #include "base/text.h"
@@ -9,16 +9,16 @@
 #define ORIGIN_LINES 64
 
 enum origin_manner {
-    ORIGIN_WAITS,   /* for the test */
-    ORIGIN_ANSWERS, /* `answer` to each request, when its head and body are there */
-    ORIGIN_CLOSES,  /* says `answer`, which may be empty, and closes */
-    ORIGIN_RESETS   /* likewise, with a reset */
+    ORIGIN_WAITS,   /* until the test responds */
+    ORIGIN_ANSWERS, /* sends `answer` for each request whose head and body have arrived */
+    ORIGIN_CLOSES,  /* sends `answer`, which may be empty, and closes the connection */
+    ORIGIN_RESETS   /* likewise, but resets the connection */
 };
 
 struct origin_line {
     struct plain_origin *origin;
-    struct stream *stream; /* NULL: closed */
-    struct text got;       /* of the present request */
+    struct stream *stream; /* NULL: the line is closed */
+    struct text got;       /* what has arrived of the present request */
 };
 
 struct plain_origin {
@@ -28,17 +28,18 @@ struct plain_origin {
     uint16_t port;
     enum origin_manner manner;
     const char *answer;
-    struct origin_line lines[ORIGIN_LINES]; /* in the order of accepting, round about */
+    struct origin_line
+        lines[ORIGIN_LINES]; /* in the order of being accepted; the slots are reused in turn */
     unsigned accepted, requests;
-    struct text last; /* the last request that was whole, or what came of it */
+    struct text last; /* the most recent request, as far as it has arrived */
 };
 
 void plain_origin_start(struct plain_origin *, struct loop *);
 void plain_origin_end(struct plain_origin *);
 
-/* Whoever connects from now on is refused. */
+/* From now on, refuses all connections. */
 void plain_origin_refuse(struct plain_origin *);
 
-/* On the line accepted as the n-th. */
+/* These apply to the n-th line that was accepted. */
 void plain_origin_say(struct plain_origin *, unsigned n, const char *text);
 void plain_origin_close(struct plain_origin *, unsigned n, bool reset);

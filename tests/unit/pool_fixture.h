@@ -13,12 +13,12 @@
 struct caller {
     struct pool_waiter waiter;
     bool waits;
-    struct fake_conn *conn; /* of its line, until hung up or lost */
-    size_t place;           /* the how manyth was it to get a line */
+    struct fake_conn *conn; /* of its line, until it is closed or lost */
+    size_t place;           /* its position in the order in which callers got a line */
     unsigned refused;
     struct verdict why;
     bool reused;
-    void (*then)(void); /* done when it gets its line */
+    void (*then)(void); /* action to take when it gets its line */
 };
 
 extern struct loop *loop;
@@ -36,7 +36,7 @@ void on_refused(void *owner, const struct verdict *why);
 void call_until(size_t i, bool is_order, uint64_t until_ms);
 void call(size_t i, bool is_order);
 
-/* Its exchange ends well; its line is lost. */
+/* The caller's exchange ends well; the caller's line is lost. */
 void hang_up(size_t i);
 void lose(size_t i, enum close_reason why);
 void refused(size_t i, enum failure why);
@@ -44,6 +44,6 @@ struct pool_view look(void);
 void call_all(size_t from, size_t to);
 size_t have_lines(size_t from, size_t to);
 
-/* So many lines are established, and idle. */
+/* Establishes this many lines and leaves them idle. */
 void open_lines(size_t count);
 uint64_t closed(enum close_reason why);

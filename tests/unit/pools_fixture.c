@@ -11,7 +11,7 @@ void pool_describe(const struct pool *p, struct pool_view *view)
     *view = p->view;
 }
 
-/* A snapshot is the pools themselves. */
+/* A snapshot consists of the pools themselves. */
 static struct pools_snapshot *snapshot_of(const struct pools *p)
 {
     return (struct pools_snapshot *)(uintptr_t)p;

@@ -1,12 +1,13 @@
-/* Requests and configurations by hand, for the tests of src/proxy. All of it
- * lives in the arena given. */
+/* Requests and configurations made by hand, for the tests of src/proxy. All memory comes from the
+ * given arena. */
 #pragma once
 
 #include "config/config.h"
 #include "http/ingress.h"
 #include "proxy/route.h"
 
-/* An upstream of that name, at "https://host" or "http://host", port told apart. */
+/* Adds an upstream with that name, for "https://host" or "http://host"; its port is given
+ * separately. */
 void add_upstream(struct arena *a, struct config *c, const char *name, bool secure,
                   const char *host, uint16_t port);
 
@@ -16,6 +17,6 @@ void add_upstream(struct arena *a, struct config *c, const char *name, bool secu
 struct config *fixture_config(struct arena *a);
 struct ingress fixture_ingress(void);
 
-/* `host` NULL: no Host field. */
+/* `host` NULL: the request has no Host field. */
 struct request *fixture_request(struct arena *a, const char *method, const char *target,
                                 const char *host);

@@ -29,7 +29,7 @@ void recorder_cancel(struct recorder *a)
 static struct recorder *self(void *owner)
 {
     struct recorder *a = owner;
-    CHECK(a->exchange != NULL); /* nothing comes after the end */
+    CHECK(a->exchange != NULL); /* no event may come after the end */
     return a;
 }
 

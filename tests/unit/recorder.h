@@ -1,5 +1,5 @@
-/* The one who asked, for tests of exchanges: writes down what it hears, and may
- * cancel or pause inside a callback. Owned by the test. */
+/* The owner of an exchange, for tests: records the events of the exchange, and may cancel or pause
+ * it inside an event. Owned by the test. */
 #pragma once
 
 #include "base/text.h"
@@ -14,22 +14,23 @@ enum recorder_event {
 };
 
 struct recorder {
-    struct exchange *exchange; /* NULL: it has ended, or was cancelled */
-    struct text *heard;        /* where it writes; may be shared with others */
+    struct exchange *exchange; /* NULL: the exchange has ended or was cancelled */
+    struct text *heard;        /* where the events are recorded; several recorders may share it */
     enum recorder_event cancel_in, pause_in;
     unsigned ended, failed, drained, switched;
-    struct tunnel *tunnel; /* of the switch; the test's to close */
+    struct tunnel *tunnel; /* of the switch; the test closes it */
     unsigned status;       /* of the head */
     struct verdict verdict;
-    size_t body; /* bytes of it */
+    size_t body; /* bytes of the body so far */
 };
 
 extern const struct exchange_events recorder_events;
 
-/* "head 200 OK name=value;", "body(…)" for all pieces in a row, "end {…}",
- * "failed http_protocol_error sent=yes answered", separated by a space. */
+/* Initializes a recorder. The events are recorded as "head 200 OK name=value;", "body(…)" for all
+ * consecutive pieces, "end {…}" and "failed http_protocol_error sent=yes answered", separated by
+ * spaces. */
 void recorder_init(struct recorder *, struct text *heard);
 
-/* Adds a word of the test's own to what was heard. */
+/* Adds a word of the test's own to the recorded events. */
 void recorder_note(struct text *heard, const char *word);
 void recorder_cancel(struct recorder *);

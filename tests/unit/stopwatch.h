@@ -1,5 +1,5 @@
-/* The real clock, for tests that wait for something at most so long, or measure how long it
- * took. Owned by nobody, without state. The code under test asks its loop instead. */
+/* The real clock, for tests that wait for something with a time limit, or measure how long it took.
+ * It has no owner and no state. (The code under test uses its loop's clock instead.) */
 #pragma once
 
 #include <uv.h>

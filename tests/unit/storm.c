@@ -12,7 +12,7 @@
 
 static uint64_t state;
 
-/* Put back into the environment: the tests run in processes of their own. */
+/* The seed is put into the environment, because the tests run in processes of their own. */
 uint64_t storm_choose_seed(void)
 {
     const char *given = getenv(VARIABLE);
@@ -39,7 +39,7 @@ void storm(unsigned rounds, void (*round)(void), void (*check)(void))
     }
 }
 
-/* splitmix64: seeds that are neighbours have nothing in common. */
+/* splitmix64: neighbouring seeds give unrelated sequences. */
 static uint64_t next(void)
 {
     uint64_t x = state += UINT64_C(0x9e3779b97f4a7c15);

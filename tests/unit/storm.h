@@ -1,28 +1,28 @@
-/* Storms: many rounds of random events against what a test has set up, and rules that
- * must hold after each. A program runs one storm at a time, which draws from here.
- * The n-th storm of a program is seeded by STORM_SEED + n: a number, 1 if it is not set,
- * or `random` for another one each time. A program of which a test failed prints it, so
- * that STORM_SEED=seed CK_RUN_CASE=test repeats what happened.
- * Listed by STORM(test, times), see suite.h. */
+/* Storms: many rounds of random events against the objects that a test has set up, with conditions
+ * that must hold after each round. A program runs one storm at a time; all random numbers come from
+ * here. The n-th storm of a program is seeded with STORM_SEED + n. STORM_SEED is a number (1 if it
+ * is not set), or `random` for a different seed in each run. A program in which a test failed
+ * prints its seed, so that STORM_SEED=seed CK_RUN_CASE=test repeats the failure. Storms are listed
+ * with STORM(test, times), see suite.h. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Seeds the storm of this number, a test's _i. Nothing may be drawn before. */
+/* Seeds the storm with this number (the test's _i). No random number may be drawn before. */
 void storm_seed(int number);
 
-/* Runs `round` so many times, and `check` after each (NULL: not). */
+/* Calls `round` this many times, and `check` (unless it is NULL) after each. */
 void storm(unsigned rounds, void (*round)(void), void (*check)(void));
 
-/* From 0 up to but not including `below`, which is at least 1. */
+/* Returns a number from 0 up to but not including `below`, which is at least 1. */
 unsigned draw(unsigned below);
 
-/* True once in n draws. */
+/* Returns true in one of n calls on average. */
 bool one_in(unsigned n);
 
-/* One of an array's entries. */
+/* Returns one of an array's elements. */
 #define DRAW_OF(array) ((array)[draw(COUNT_OF(array))])
 
-/* What suite.c calls before it runs anything: the seed of all storms of this program. */
+/* Called by suite.c before it runs any test: chooses the seed for all storms of this program. */
 uint64_t storm_choose_seed(void);

@@ -11,10 +11,10 @@
 struct suite {
     Suite *tests;
     const char *selected; /* CK_RUN_CASE: the one test to run; NULL: all */
-    int count;            /* of those selected */
+    int count;            /* the number of tests selected */
     bool storms;          /* are among them */
-    bool forks;           /* whatever CK_FORK says */
-    double timeout_s;     /* of the tests to be added; 0: the default */
+    bool forks;           /* regardless of CK_FORK */
+    double timeout_s;     /* of the tests that are added from now on; 0: the default */
     void (*setup)(void), (*teardown)(void);
     void (*before)(void), (*after)(void);
 };
@@ -57,7 +57,7 @@ void suite_timeout(struct suite *suite, double seconds)
     suite->timeout_s = seconds;
 }
 
-/* Of "../tests/unit/check_pool.c": pool. */
+/* Returns "pool" for "../tests/unit/check_pool.c". */
 static void name_of(const char *file, char *name, size_t size)
 {
     const char *slash = strrchr(file, '/'), *base = slash ? slash + 1 : file;

@@ -30,31 +30,32 @@ struct suite;
     }                                                                                              \
     static void list_tests(struct suite *suite)
 
-/* A test that START_TEST defines. */
+/* Adds a test that START_TEST defines. */
 #define TEST(test) suite_add(suite, test, 0, 1, false)
 
 /* The same, run for each _i from `first` up to but not including `end`. */
 #define LOOP(test, first, end) suite_add(suite, test, first, (int)(end), false)
 
-/* The same, for storms (storm.h): `times` of them, each by a seed of its own. */
+/* The same, for storms (storm.h): the test is run `times` times, each time with a different
+ * seed. */
 #define STORM(test, times) suite_storm(suite, test, times)
 
-/* One that passes if it calls abort(), as a CHECK that fails does. Such a test needs
- * a process of its own: with CK_FORK=no its whole program forks all the same. */
+/* Adds a test that passes if it calls abort(), as a failing CHECK does. Such a test needs a process
+ * of its own: with CK_FORK=no, its whole program forks nevertheless. */
 #define ABORTS(test) suite_add(suite, test, 0, 1, true)
 
-/* Calls `setup` and `teardown` (either may be NULL) around each of the tests below, up
- * to the next FIXTURE. */
+/* Calls `setup` and `teardown` (either may be NULL) before and after each of the following tests,
+ * up to the next FIXTURE. */
 #define FIXTURE(setup, teardown) suite_fixture(suite, setup, teardown)
 
-/* Calls `setup` before the first test that runs and `teardown` behind the last, in
- * the process that the tests are forked from. At most one a suite. */
+/* Calls `setup` before the first test that runs and `teardown` after the last, in the process from
+ * which the tests are forked. At most one per suite. */
 #define ONCE(setup, teardown) suite_once(suite, setup, teardown)
 
-/* How long each of the tests below may take, in seconds, where 60 are too few. */
+/* The time limit of each of the following tests, in seconds, for tests that need more than 60. */
 #define TIMEOUT(seconds) suite_timeout(suite, seconds)
 
-/* What those macros call. Nothing fails but by ending the program. */
+/* The functions behind these macros. Any failure in them ends the program. */
 void suite_add(struct suite *suite, const TTest *test, int first, int end, bool aborts);
 void suite_storm(struct suite *suite, const TTest *test, int times);
 void suite_fixture(struct suite *suite, void (*setup)(void), void (*teardown)(void));

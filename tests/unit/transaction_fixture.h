@@ -42,11 +42,11 @@ void conclude(struct test_client *a);
 /* A request with no body, or with one of five bytes. */
 void ask_whole(struct test_client *a, const char *method, const char *fields);
 
-/* Its client is gone, with all that was its own. */
+/* Frees the client and everything that belongs to it. */
 bool depart(struct test_client *a);
 void clear(struct test_client *a);
 bool heard_part(const struct test_client *a, const char *part);
 struct pool_view look(void);
 
-/* One good request: the next one finds its line. */
+/* One successful request, so that the next one finds an idle line. */
 void warm_up(void);

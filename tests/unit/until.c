@@ -3,8 +3,8 @@
 #define WAIT_MS 5
 #define TURNS 20
 
-/* Set anew: the loop's clock may stand so far behind that the first one is over before
- * the turn begins to wait. */
+/* Sets the deadline again: the loop's clock may be so far behind that the first deadline passes
+ * before the turn begins to wait. */
 static void wake(struct deadline *d)
 {
     deadline_in(d, WAIT_MS);

@@ -1,6 +1,6 @@
-/* How a test waits for what its loop brings: never for a time that should be enough,
- * always for the thing itself, and half a minute at the most.
- * Nothing here has an owner or states. */
+/* How a test waits for something that its loop brings about: never for a fixed time that ought to
+ * be enough, but until the condition holds, and for half a minute at most. Nothing here has an
+ * owner or states. */
 #pragma once
 
 #include <check.h>
@@ -21,10 +21,10 @@
 
 #define UNTIL_S 30
 
-/* One turn of the loop, which waits for an event, but 5 ms at the most: the condition
- * may have come from a task, after which nothing would wake the loop. */
+/* One turn of the loop, which waits for an event, but for 5 ms at most: the condition may have been
+ * met by a task, after which no event would wake the loop. */
 void until_turn(struct loop *loop);
 
-/* Turns the loop for `ms` of real time, and twenty times at the least, as one turn may
- * take long: for what must not happen. */
+/* Turns the loop for `ms` of real time, and at least twenty times, because one turn may take long.
+ * For checking that something does not happen. */
 void turn_for(struct loop *loop, unsigned ms);
