@@ -1,4 +1,4 @@
-"""CONNECT whose TLS ends here: unmodified https scripts are pooled, for the hosts of the local CA and no others."""
+"""CONNECT with TLS terminated in trunkline: the requests of unmodified https scripts use the pool, but only for hosts of the local CA."""
 import base64
 import hashlib
 import os
@@ -26,7 +26,7 @@ COMPUTED = base64.b64encode(hashlib.sha1(b'dGhlIHNhbXBsZSBub25jZQ==258EAFA5-E914
 
 @pytest.fixture(scope='module')
 def ca(tmp_path_factory):
-    """The folder of a CA that `ca init` made for HOST."""
+    """The directory of a CA that `ca init` created for HOST."""
     folder = tmp_path_factory.mktemp('ca')
     made = cli('ca', 'init', '--dir', folder, '--host', HOST)
     assert made.returncode == 0, made.stderr
@@ -44,7 +44,7 @@ def d(daemon, origin, ca):
 
 
 def connect(d, host=HOST, port=443):
-    """A client connection on which CONNECT was answered with 200."""
+    """A client connection whose CONNECT got a 200 response."""
     c = d.client()
     r = c.send(f'CONNECT {host}:{port} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n').response('CONNECT')
     assert r.status == 200, r
@@ -52,7 +52,7 @@ def connect(d, host=HOST, port=443):
 
 
 def secure(c, trust, host=HOST, alpn=None, **how):
-    """The same connection, inside TLS."""
+    """Performs a TLS handshake on the connection and returns it."""
     context = certs.client_context(str(trust), alpn)
     for name, value in how.items():
         setattr(context, name, value)
@@ -65,7 +65,7 @@ def inside(d, ca, **how):
 
 
 def run(d, ca, command, script=None, timeout=60 * PATIENCE, **env):
-    """A program of its own, with the proxy in its environment; what it printed."""
+    """Runs a program with the proxy in its environment and returns its output."""
     proxies = {'HTTPS_PROXY': d.url, 'https_proxy': d.url}
     out = subprocess.run(command, input=script, capture_output=True, text=True, timeout=timeout,
                          env={**os.environ, **proxies, **env})
@@ -76,7 +76,7 @@ def run(d, ca, command, script=None, timeout=60 * PATIENCE, **env):
 # ------------------------------------------------------------------------------------------- real clients
 
 def test_an_unmodified_requests_script_shares_one_line(d, ca, origin):
-    """100 calls of requests.get, a connection and a handshake with us each, over one connection to the origin."""
+    """100 calls of requests.get, each with its own client connection and TLS handshake, share one connection to the origin."""
     out = run(d, ca, ['/usr/bin/python3', '-'], f'''
 import requests
 for n in range(100):
@@ -94,7 +94,7 @@ print('done')
 
 
 def test_curl(d, ca, origin):
-    """With --cacert; an order's body arrives as it was, and curl keeps its connection."""
+    """curl with --cacert: the body of an order arrives unchanged, and curl reuses its connection."""
     url = f'https://{HOST}/order'
     out = run(d, ca, ['curl', '-sS', '--cacert', ca / 'ca.pem', '-d', 'side=BUY&signature=abc', url, '--next', '-sS', '--cacert', ca / 'ca.pem',
                       '-w', '|%{num_connects} %{http_version} %{ssl_verify_result}', url])
@@ -104,7 +104,7 @@ def test_curl(d, ca, origin):
 
 
 def test_aiohttp(d, ca, origin):
-    """With SSL_CERT_FILE and trust_env; many at once."""
+    """aiohttp with SSL_CERT_FILE and trust_env: concurrent requests succeed."""
     out = run(d, ca, ['/usr/bin/python3', '-'], f'''
 import aiohttp, asyncio
 async def get(s, n):
@@ -121,7 +121,7 @@ asyncio.run(main())
 
 @pytest.mark.skipif(not UNDICI.exists(), reason='npm brings no undici')
 def test_node(d, ca, origin):
-    """fetch over undici's ProxyAgent, with NODE_EXTRA_CA_CERTS."""
+    """fetch with undici's ProxyAgent and NODE_EXTRA_CA_CERTS."""
     out = run(d, ca, ['node', '-'], f'''
 const {{ fetch, ProxyAgent }} = require({str(UNDICI)!r});
 const dispatcher = new ProxyAgent(process.env.HTTPS_PROXY);
@@ -137,10 +137,11 @@ const dispatcher = new ProxyAgent(process.env.HTTPS_PROXY);
     assert [r.body for r in origin.requests] == [b'x=%d' % n for n in range(5)] and len(origin.lines) == 1
 
 
-# ---------------------------------------------------------------------------------------------- what is shown
+# ----------------------------------------------------------------------------------------------- certificates
 
 def test_the_certificate(d, ca):
-    """Of the host, of this CA, short-lived; the same for the next client; TLS 1.2 and 1.3; http/1.1 where ALPN is spoken."""
+    """The certificate is for the requested host, is issued by this CA, is short-lived and is the same for the next client. TLS 1.2
+    and 1.3 are supported; ALPN selects http/1.1."""
     seen = set()
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         with inside(d, ca, alpn=['h2', 'http/1.1'], maximum_version=version) as c:
@@ -156,7 +157,7 @@ def test_the_certificate(d, ca):
 
 @pytest.mark.parametrize('how', [{'host': 'other.test'}, {'alpn': ['h2']}])
 def test_no_other_name_and_no_other_protocol(d, ca, how):
-    """SNI of another host, or h2 alone: a fatal alert, and the next client is served."""
+    """If SNI names another host, or ALPN offers only h2, the client gets a fatal alert. The next client is served."""
     c = connect(d)
     with pytest.raises(ssl.SSLError, match='(?i)unrecognized.name|no.application.protocol'):
         secure(c, ca / 'ca.pem', **how)
@@ -165,7 +166,7 @@ def test_no_other_name_and_no_other_protocol(d, ca, how):
 
 
 def test_a_client_that_does_not_know_the_ca(d, ca):
-    """Is counted, and told of in the log and among the recent errors, with the client's reason."""
+    """A client that rejects the certificate is counted, logged, and listed among the recent errors with the alert it sent."""
     for _ in range(2):
         c = connect(d)
         with pytest.raises(ssl.SSLCertVerificationError):
@@ -179,10 +180,11 @@ def test_a_client_that_does_not_know_the_ca(d, ca):
     eventually(lambda: d.stats()['clients']['open'] == 1)
 
 
-# --------------------------------------------------------------------------------------------- who is tunnelled
+# ---------------------------------------------------------------------------------- which hosts are intercepted
 
 def test_others_are_tunnelled(daemon, origins, ca):
-    """An upstream that the CA was not made for, and one by another port, show their own certificates; only the first is."""
+    """An upstream that the CA was not created for gets a plain tunnel, so the client sees the origin's own certificate. The other
+    upstream is intercepted."""
     first, second = origins(), origins()
     d = daemon(upstream('ex', first), upstream('kraken', second, host='kraken.test'), **intercepting(ca))
     assert 'not made for kraken.test' in d.stderr
@@ -197,7 +199,7 @@ def test_others_are_tunnelled(daemon, origins, ca):
 
 
 def test_another_port(daemon, origin, ca):
-    """An upstream on 8443 is intercepted there if connect_ports has it."""
+    """An upstream on port 8443 is intercepted on that port if connect_ports contains it."""
     d = daemon(upstream('ex', origin, host=f'{HOST}:8443'), **intercepting(ca, connect_ports=[443, 8443]))
     with secure(connect(d, port=8443), ca / 'ca.pem') as c:
         assert c.get('/a', host=f'{HOST}:8443').text == '/a'
@@ -206,16 +208,17 @@ def test_another_port(daemon, origin, ca):
 
 
 def test_plain_http_inside_is_pooled_as_well(d, origin):
-    """What is no ClientHello is HTTP, as in a tunnel."""
+    """Bytes that do not start with a ClientHello are treated as HTTP, as in an ordinary tunnel."""
     with connect(d) as c:
         assert c.get('/a', host=HOST).text == '/a' and c.get('/b', host=HOST).text == '/b'
     assert len(origin.lines) == 1
 
 
-# ------------------------------------------------------------------------------------------------- what is inside
+# -------------------------------------------------------------------------------------------- requests inside TLS
 
 def test_requests_inside_take_the_ordinary_path(daemon, origin, ca):
-    """Rate gate, errors with their verdict, Trunkline-* fields, keep-alive, absolute form."""
+    """Intercepted requests are handled like any other: rate limit, error responses with `sent`, Trunkline-* fields, keep-alive and
+    absolute-form targets."""
     d = daemon(upstream('ex', origin, rate='4/1h', on_limit='refuse'), **intercepting(ca))
     with inside(d, ca) as c:
         assert c.get(f'https://{HOST}/absolute', host=HOST).text == '/absolute'
@@ -230,7 +233,7 @@ def test_requests_inside_take_the_ordinary_path(daemon, origin, ca):
 
 @pytest.mark.parametrize('target, host', [('/stats', HOST), ('/ex/x', HOST), ('/https://kraken.test/x', HOST)])
 def test_pages_and_names_do_not_apply(d, ca, origin, target, host):
-    """Origin form goes to the host of CONNECT and nowhere else."""
+    """A request in origin form always goes to the host of the CONNECT request; trunkline's own pages and upstream names do not apply."""
     with inside(d, ca) as c:
         assert c.get(target, host=host).text == target
     assert origin.paths() == [target]
@@ -238,14 +241,14 @@ def test_pages_and_names_do_not_apply(d, ca, origin, target, host):
 
 @pytest.mark.parametrize('target, host', [('/x', 'kraken.test'), ('https://kraken.test/x', 'kraken.test'), ('/x', f'{HOST}:8443')])
 def test_another_authority_is_denied(d, ca, origin, target, host):
-    """contract 10: 403."""
+    """Contract 10: a different authority gets 403."""
     with inside(d, ca) as c:
         own_error(c.get(target, host=host), 403, 'http_request_denied', 'no')
     assert origin.requests == []
 
 
 def test_large_bodies_both_ways(d, ca, origin):
-    """8 MiB each way through both layers of TLS."""
+    """A body of 8 MiB passes through both layers of TLS in each direction."""
     size = 8 << 20
     origin.on('/big', reply(body=lambda req: req.body))
     body = os.urandom(1 << 20) * 8
@@ -255,7 +258,8 @@ def test_large_bodies_both_ways(d, ca, origin):
 
 
 def test_wss_inside(d, ca, origin):
-    """A websocket within the intercepted TLS: 101 as it came, then bytes both ways, a tunnel in /stats."""
+    """A WebSocket inside intercepted TLS: the 101 response is relayed unchanged, bytes flow in both directions, and /stats counts
+    it as a tunnel."""
     async def chat(x):
         await x.line.send(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
                           b'Sec-WebSocket-Accept: ' + COMPUTED + b'\r\n\r\nhello')
@@ -277,10 +281,10 @@ def test_wss_inside(d, ca, origin):
         assert d.upstream()['tunnels']['open'] == 1
 
 
-# ------------------------------------------------------------------------------------------- slow and ill clients
+# ---------------------------------------------------------------------------------------- slow and broken clients
 
 def test_a_slow_handshake_ends(daemon, origin, ca):
-    """client_header_timeout bounds it, and nobody else waits for it."""
+    """client_header_timeout limits the duration of a handshake, and a slow handshake does not delay other clients."""
     patient, d = (daemon(upstream('ex', origin), **intercepting(ca, client_header_timeout=t)) for t in ('60s', '500ms'))
     with connect(patient).send(b'\x16\x03\x01'), inside(patient, ca) as c:
         assert c.get('/x', host=HOST).text == '/x'
@@ -289,7 +293,7 @@ def test_a_slow_handshake_ends(daemon, origin, ca):
 
 
 def test_clients_that_break_off(daemon, origin, ca):
-    """At any byte of the handshake, or that send rubbish; none is left over."""
+    """Clients that disconnect at any point of the handshake, or that send garbage, leave no open connection behind."""
     d = daemon(upstream('ex', origin), **intercepting(ca, client_header_timeout='1s'))
     context = certs.client_context(str(ca / 'ca.pem'))
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -320,7 +324,8 @@ def client_hello():
 
 
 def test_so_many_clients_shake_hands_at_once(d, ca, origin):
-    """CONNECT of one more is 503, and is counted so; whoever leaves or comes to an end makes room."""
+    """When the maximum number of handshakes is in progress, another CONNECT gets 503 and is counted as failed. A handshake that
+    ends, or whose client disconnects, frees its slot."""
     waiting = [connect(d) for _ in range(PLACES)]
     ask = f'CONNECT {HOST}:443 HTTP/1.1\r\n\r\n'
     own_error(d.client().send(ask.replace('1.1', '1.0')).response('CONNECT'), 503, 'connection_limit_reached', 'no')
@@ -340,10 +345,10 @@ def test_a_silent_client_gives_its_place_back(daemon, origin, ca):
 
 
 def test_origins_go_before_clients(daemon, origin, ca):
-    """A new line to an origin does not wait for a burst of ClientHellos."""
+    """A new connection to an origin is not delayed by a burst of ClientHellos."""
     d = daemon(upstream('ex', origin, http2='never'), **intercepting(ca))
     clients, hello = [connect(d) for _ in range(PLACES - 6)], client_hello()
-    with inside(d, ca) as c:        # its certificate is there
+    with inside(d, ca) as c:        # creates its certificate beforehand
         assert c.get('/x', host=HOST).status == 200
     assert d.request('POST', '/upstreams/ex/reconnect').status == 204
     for c in clients:
@@ -354,7 +359,8 @@ def test_origins_go_before_clients(daemon, origin, ca):
 
 
 def test_drain(d, ca, origin):
-    """SIGTERM lets a request inside finish, says close, and ends with close_notify."""
+    """After SIGTERM, a request inside the TLS connection completes. Its response says Connection: close, and the connection ends
+    with close_notify."""
     gate = Gate()
     origin.on('/slow', gate)
     with inside(d, ca) as c:
@@ -365,14 +371,14 @@ def test_drain(d, ca, origin):
         gate.release()
         r = c.response()
         assert r.text == '/slow' and r.get('connection') == 'close'
-        assert c.sock.recv(1) == b''        # an SSLEOFError, were there no close_notify
+        assert c.sock.recv(1) == b''        # without close_notify this would raise SSLEOFError
     assert d.wait() == 0
 
 
 # --------------------------------------------------------------------------------------------------- configuration
 
 def test_a_ca_made_before(daemon, origin, tmp_path):
-    """One certificate was anchor and issuer; it goes on to be."""
+    """A CA of the older form, in which one certificate is both trust anchor and issuer, still works."""
     subprocess.run(['openssl', 'req', '-x509', *certs.EC, '-keyout', tmp_path / 'ca.key', '-out', tmp_path / 'ca.pem', '-days', '9',
                     '-subj', '/O=trunkline/CN=trunkline local CA', '-addext', 'basicConstraints=critical,CA:TRUE,pathlen:0',
                     '-addext', f'nameConstraints=critical,permitted;DNS:{HOST},excluded;IP:0.0.0.0/0.0.0.0'], check=True, capture_output=True)
@@ -382,7 +388,8 @@ def test_a_ca_made_before(daemon, origin, tmp_path):
 
 
 def signed_by(folder, name, host):
-    """A leaf for `host`, made with the local CA's key by somebody who got hold of it, and what a server would show with it."""
+    """Signs a certificate for `host` with the local CA's key, as an attacker with that key could, and stores it with the chain a
+    server would send."""
     for file, kind in (('issuer.pem', 'crt'), ('ca.key', 'key')):
         shutil.copy(folder / file, folder / f'signer.{kind}')
     certs.issue(name, 'signer', folder=folder, subjectAltName=f'DNS:{host}', basicConstraints='CA:FALSE', extendedKeyUsage='serverAuth')
@@ -391,7 +398,7 @@ def signed_by(folder, name, host):
 
 
 def test_the_anchor_serves_as_ca_file(daemon, origins, ca):
-    """Its constraints bind here too."""
+    """The name constraints of the CA also apply when its anchor is used as ca_file."""
     d = daemon(*[upstream(name, certified(origins, ca, name, host), host=host, ca_file=str(ca / 'ca.pem'))
                  for name, host in (('mine', HOST), ('theirs', 'kraken.test'))])
     assert d.get('/mine/x').status == 200
@@ -430,7 +437,8 @@ public class Verify {
 
 
 def test_java_holds_it_to_its_constraints(ca, tmp_path):
-    """It does not hold an anchor to them: that is why there is an issuer."""
+    """Java enforces name constraints only on intermediate certificates, not on a trust anchor. This is why `ca init` creates a
+    separate issuer."""
     if not shutil.which('java'):
         pytest.skip('java is not installed')
     (tmp_path / 'Verify.java').write_text(JAVA)
@@ -440,7 +448,7 @@ def test_java_holds_it_to_its_constraints(ca, tmp_path):
 
 
 def test_configuration_errors(tmp_path, ca):
-    """intercept wants a CA, which must be one that can be used; check and the daemon name file and line."""
+    """intercept requires a usable CA; `check` and the daemon report errors with file and line."""
     file = tmp_path / 'bad.conf'
     (tmp_path / 'not.pem').write_text('hello\n')
     for text, line, words in (
@@ -457,7 +465,7 @@ def test_configuration_errors(tmp_path, ca):
 
 
 def test_an_exposed_key_is_warned_of(daemon, origin, ca, tmp_path):
-    """0644 is too much, 0640 is not."""
+    """A private key with mode 0644 causes a warning; one with mode 0640 does not."""
     for name in ('ca.pem', 'issuer.pem', 'ca.key'):
         (tmp_path / name).write_bytes((ca / name).read_bytes())
     (tmp_path / 'ca.key').chmod(0o640)
@@ -468,7 +476,8 @@ def test_an_exposed_key_is_warned_of(daemon, origin, ca, tmp_path):
 
 
 def test_reload(d, ca, origin, tmp_path):
-    """Another CA serves the next client, an open connection goes on; a bad one is refused whole; tunnel ends it."""
+    """After a reload, the new CA is used for the next client and open connections continue. A reload with an invalid CA is refused
+    as a whole. connect = tunnel ends interception."""
     other = tmp_path / 'other'
     assert cli('ca', 'init', '--dir', other, '--host', HOST).returncode == 0
 

@@ -1,5 +1,5 @@
-"""HTTP/2 with origins other people wrote: nginx, nghttpd and HAProxy from Debian, on loopback, each with a
-configuration of its own in a temporary folder."""
+"""HTTP/2 with independent servers as origins: nginx, nghttpd and HAProxy from Debian, each on loopback with its own configuration
+in a temporary directory."""
 import os
 import pathlib
 import shutil
@@ -46,7 +46,7 @@ def nghttpd(folder, port):
 
 
 def haproxy(folder, port):
-    """Answers by itself; files come from nginx's sibling: HAProxy's own are error files of one size."""
+    """HAProxy generates all responses itself: one response rule per file of FILES, except the largest."""
     pem = folder / 'both.pem'
     pem.write_bytes((certs.FOLDER / 'good.crt').read_bytes() + (certs.FOLDER / 'good.key').read_bytes())
     lines = ''.join(f'    http-request return status 200 content-type text/plain file {folder}/www/{name} if {{ path /{name} }}\n'
@@ -92,7 +92,8 @@ def server(request, tmp_path):
 
 
 def test_interop(daemon, server):
-    """GET, HEAD, 404, a burst, a large answer, small and large bodies: over h2, on few lines, no error counted."""
+    """GET, HEAD, 404, a burst, a large response, and small and large request bodies, all over HTTP/2, on few connections and
+    without errors."""
     name, address = server
     d = daemon(upstream('ex', address))
     assert works(d).body == b'hello'

@@ -1,4 +1,4 @@
-"""What a service manager gives and hears: sockets, readiness, status, the watchdog."""
+"""The interface to a service manager: socket activation, readiness, status and watchdog."""
 import signal
 import socket
 import sys
@@ -28,7 +28,7 @@ os.execv(sys.argv[2], sys.argv[2:])
 
 
 def test_socket_activation(daemon, origin, tmp_path):
-    """Sockets handed over serve in place of `listen`, TCP and unix, an upstream's own among them; a reload leaves them alone."""
+    """Inherited sockets replace those of `listen`: TCP and unix sockets, and those of an upstream. A reload does not close them."""
     first, own, other = free_port(), free_port(), free_port()
     given = f'127.0.0.1:{first},127.0.0.1:{own},unix:{tmp_path}/s'
     d = daemon(upstream('ex', origin, listen=[f'127.0.0.1:{own}']), listen=[f'127.0.0.1:{first}', f'127.0.0.1:{other}'],
@@ -45,7 +45,8 @@ def test_socket_activation(daemon, origin, tmp_path):
 
 
 def test_a_given_socket_for_all_the_world(daemon, origin):
-    """`listen` would refuse it: without allow_clients it serves this machine only, and says so."""
+    """`listen` would reject such an address. As an inherited socket without allow_clients, it accepts clients of this machine only,
+    and a warning says so."""
     port = free_port()
     wrap = [sys.executable, '-c', ACTIVATE, f'0.0.0.0:{port}']
     d = daemon(upstream('ex', origin), listen=[f'127.0.0.1:{port}'], wrap=wrap)
@@ -58,7 +59,7 @@ def test_a_given_socket_for_all_the_world(daemon, origin):
 
 @pytest.fixture
 def manager(tmp_path):
-    """A service manager's end of $NOTIFY_SOCKET: .heard has each message, as a dict."""
+    """The service manager's end of $NOTIFY_SOCKET; .heard contains each message as a dict."""
     class Manager(socket.socket):
         heard = []
 
@@ -79,10 +80,11 @@ def manager(tmp_path):
 
 
 def test_what_the_service_manager_hears(daemon, origin, manager):
-    """READY once min_idle lines stand, a status of pools and requests, RELOADING and READY again, STOPPING with drain_timeout."""
+    """READY is sent once min_idle connections are open, then a status with pools and requests, RELOADING and READY for a reload,
+    and STOPPING with drain_timeout."""
     d = daemon(upstream('ex', origin, min_idle=2), upstream('off', origin, host='kraken.test'), env=manager.env)
     eventually(lambda: manager('READY'))
-    assert d.connections()['idle'] >= 2 and not manager('WATCHDOG')     # the origin may see the second a little later
+    assert d.connections()['idle'] >= 2 and not manager('WATCHDOG')     # the origin may notice the second connection a little later
     works(d)
     assert d.verb('pause', 'off').status == 204
     d.kill(signal.SIGHUP)
@@ -97,7 +99,7 @@ def test_what_the_service_manager_hears(daemon, origin, manager):
 
 
 def test_the_watchdog_is_fed_while_the_loop_turns(daemon, origin, manager):
-    """Twice in each of its periods; not by a process that hangs."""
+    """A watchdog message is sent twice per period, but not by a process that hangs."""
     d = daemon(upstream('ex', origin), env={**manager.env, 'WATCHDOG_USEC': '400000'})
     began, already = time.monotonic(), len(manager('WATCHDOG'))
     eventually(lambda: len(manager('WATCHDOG')) >= already + 6)
@@ -111,7 +113,7 @@ def test_the_watchdog_is_fed_while_the_loop_turns(daemon, origin, manager):
 
 
 def test_a_start_that_fails_tells_its_status(daemon, manager):
-    """The first error of the configuration is what `systemctl status` shows."""
+    """`systemctl status` shows the first configuration error."""
     d = daemon('nonsense = 1\n', env=manager.env, wait=False)
     assert d.wait() == 78
     assert manager('STATUS') == [f"{d.conf_path}:2: unknown directive 'nonsense'"] and not manager('READY')

@@ -1,4 +1,4 @@
-"""The manual pages against the daemon: what it reports is documented, and nothing else is."""
+"""Compares the manual pages with the daemon: everything it reports is documented, and the pages document nothing else."""
 import pathlib
 import re
 
@@ -9,18 +9,18 @@ from lib.wire import background, eventually
 
 
 def page(name):
-    """A built page, as roff."""
+    """A generated manual page, as roff."""
     return (pathlib.Path(binary()).parent / 'man' / name).read_text()
 
 
 def entries(section, name='trunkline-stats.5'):
-    """What .B names in a section."""
+    """The names that a section of the page documents with .B."""
     text = re.search(rf'^\.SH {section}$(.*?)(?=^\.SH|\Z)', page(name), re.M | re.S).group(1)
     return [n.replace('\\-', '-') for n in re.findall(r'^\.TP\n\.B (.*)$', text, re.M)]
 
 
 def keys(value, inner):
-    """The places of an object; those of `inner` have tables of their own."""
+    """The paths of the keys in an object. The keys in `inner` are documented in separate tables."""
     for key, v in value.items():
         if isinstance(v, dict) and key not in inner:
             yield from (f'{key}.{k}' if k not in inner else k for k in v)
@@ -29,7 +29,7 @@ def keys(value, inner):
 
 
 def test_every_key_of_stats_has_its_entry(daemon, origin):
-    """Both ways round: a key without an entry, and an entry without a key, are errors."""
+    """Every key has an entry, and every entry has a key."""
     d = daemon(upstream('ex', origin, fresh='1m'))
     d.get('/ex/a', headers=[('Trunkline-Client', 'grid1')])
     d.get('/nowhere')
@@ -50,7 +50,7 @@ def test_every_key_of_stats_has_its_entry(daemon, origin):
 
 
 def test_requests_and_rare_branches_have_their_entries(daemon, origin):
-    """The keys of /requests in their order, the states that exist, and every row of /stats?rare."""
+    """The entries match the keys of /requests, in order, the possible states, and every row of /stats?rare."""
     d = daemon(upstream('ex', origin))
     gate = Gate()
     origin.on('/held', gate)
@@ -66,7 +66,7 @@ def test_requests_and_rare_branches_have_their_entries(daemon, origin):
 
 
 def test_every_metric_has_its_entry(daemon, origin):
-    """The families of /metrics are those of the page."""
+    """The page documents exactly the metric families of /metrics."""
     d = daemon(upstream('ex', origin))
     works(d)
     families = re.findall(r'^# TYPE (\S+)', d.get('/metrics').body.decode(), re.M)
@@ -74,7 +74,7 @@ def test_every_metric_has_its_entry(daemon, origin):
 
 
 def test_a_hold_has_its_entries(daemon, origin):
-    """The keys of an element of limits.holds."""
+    """The entries match the keys of an element of limits.holds."""
     origin.on('/busy', reply(429, headers=[('Retry-After', '60')]))
     d = daemon(upstream('ex', origin))
     d.get('/ex/busy')
@@ -82,7 +82,7 @@ def test_a_hold_has_its_entries(daemon, origin):
 
 
 def test_errors_and_verbs(daemon, origin):
-    """An error that occurs is one of the page's, and the verbs are those that exist."""
+    """Errors that occur are documented, and every documented verb exists."""
     d = daemon(upstream('ex', f'127.0.0.1:{free_port()}'))
     d.get('/ex/a')
     names = [e.split(' ')[0] for e in entries('ERRORS')]

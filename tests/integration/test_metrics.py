@@ -1,4 +1,4 @@
-"""/metrics: what Prometheus' own tool says of the page, of the alerts and of the Grafana dashboard in doc/."""
+"""/metrics, and the alerts and the Grafana dashboard in doc/, as checked by Prometheus' promtool."""
 import json
 import pathlib
 import re
@@ -20,7 +20,7 @@ def tool(*args, **kw):
 
 
 def samples(d):
-    """{'name{labels}': value} of the page."""
+    """{'name{labels}': value} of /metrics."""
     r = d.get('/metrics')
     assert r.status == 200 and r.get('content-type') == 'text/plain; version=0.0.4; charset=utf-8'
     return {line.rpartition(' ')[0]: float(line.rpartition(' ')[2]) for line in r.text.splitlines() if not line.startswith('#')}
@@ -28,7 +28,7 @@ def samples(d):
 
 @pytest.fixture
 def busy(daemon, origin):
-    """A daemon that has seen answers, errors and hosts of many names."""
+    """A daemon that has handled successful responses, errors and requests for several hosts."""
     d = daemon(upstream('ex', origin))
     for n in range(5):
         works(d)
@@ -43,13 +43,13 @@ def busy(daemon, origin):
 
 @promtool
 def test_promtool_has_nothing_to_say(busy):
-    """`promtool check metrics` is silent."""
+    """`promtool check metrics` prints nothing."""
     out = tool('check', 'metrics', input=busy.get('/metrics').text)
     assert (out.returncode, out.stdout, out.stderr) == (0, '', '')
 
 
 def test_every_number_is_that_of_stats(busy):
-    """Each counter and gauge of an upstream says what /stats says."""
+    """Each counter and gauge of an upstream equals the corresponding value in /stats."""
     m, u = samples(busy), busy.upstream()
     c, r = u['connections'], u['requests']
 
@@ -74,7 +74,7 @@ def test_every_number_is_that_of_stats(busy):
 
 
 def test_hosts_are_bounded(daemon):
-    """However many hosts come: at most 256 have series of their own, and no sum falls."""
+    """However many hosts are requested, at most 256 have their own series, and no sum decreases."""
     d, last, count = daemon(), 0, 0
     with d.client() as c:
         for batch in range(6):
@@ -91,7 +91,7 @@ def test_hosts_are_bounded(daemon):
 
 @promtool
 def test_alert_rules():
-    """Rules that promtool accepts, which fire when they should and not before."""
+    """promtool accepts the rules, and they fire at the expected times only."""
     out = tool('check', 'rules', DOC / 'alerts.yml')
     rules = len(re.findall(r'^ +- alert: ', (DOC / 'alerts.yml').read_text(), re.M))
     assert out.returncode == 0 and f'SUCCESS: {rules} rules found' in out.stdout, out
@@ -108,7 +108,7 @@ def expressions():
 
 @promtool
 def test_dashboard_expressions(tmp_path):
-    """Each expression of the Grafana dashboard is PromQL."""
+    """Each expression of the Grafana dashboard is valid PromQL."""
     rules = [{'record': f'check:n{n}', 'expr': re.sub(r'\[\$__\w+\]', '[5m]', e)} for n, e in enumerate(expressions())]
     file = tmp_path / 'rules.yml'
     file.write_text(json.dumps({'groups': [{'name': 'all', 'rules': rules}]}))
@@ -117,7 +117,7 @@ def test_dashboard_expressions(tmp_path):
 
 
 def test_what_is_asked_for_is_there(busy):
-    """No dashboard or alert names a metric that /metrics does not have."""
+    """Dashboard and alerts use only metrics that /metrics provides."""
     families = set(re.findall(r'^# TYPE (\S+)', busy.get('/metrics').text, re.M))
     for text in (*expressions(), (DOC / 'alerts.yml').read_text()):
         for name in re.findall(r'trunkline_\w+', text):

@@ -1,4 +1,4 @@
-"""The order-safety promise: a request of which a byte may have left is sent once, and the verdict on it is true."""
+"""The order-safety promise: a request is sent at most once if any byte of it may have left, and the reported `sent` is true."""
 import os
 import random
 import signal
@@ -18,13 +18,13 @@ UNSAFE = ['POST', 'PUT', 'PATCH', 'DELETE']
 
 
 def order(n, size=0, method='POST'):
-    """An order with a marker at its beginning and one at its end, so that every copy and every whole copy shows."""
+    """An order with a marker at its beginning and one at its end, so that each partial and each complete copy can be counted."""
     body = b'<%d:' % n + b'x' * size + b':%d>' % n
     return compose(method, f'/ex/order?{n}', [], body)
 
 
 def is_true(origin, n, sent):
-    """Is `sent` what happened to order n? And did it happen at most once?"""
+    """Checks that order n was sent at most once and that `sent` says what happened to it."""
     whole = origin.sightings(b':%d>' % n)
     begun = origin.sightings(b'/order?%d ' % n)
     assert begun <= 1 and whole <= 1, f'order {n} was seen {begun} times'
@@ -35,7 +35,7 @@ def is_true(origin, n, sent):
 
 
 def once_per_line(how, after):
-    """Answers the first request of a line, and ends the line upon any other."""
+    """Answers the first request of a connection, and closes the connection upon any further request."""
     good, bad = reply(), drop(how, after=after)
 
     async def behave(x):
@@ -46,7 +46,7 @@ def once_per_line(how, after):
 @pytest.mark.parametrize('how', HOWS)
 @pytest.mark.parametrize('after, size', [(0, 10), (20_000, 50_000), (None, 10)], ids=['before', 'inside', 'after'])
 def test_an_origin_that_closes_reused_lines(ex, origin, how, after, size):
-    """1,008 POSTs (over all nine): each is seen at most once, and each client gets an answer with a true verdict."""
+    """In total 1,008 POSTs over all nine variants: each is seen at most once, and each client gets a response with a true `sent`."""
     origin.default = once_per_line(how, after)
 
     def client(which):
@@ -69,7 +69,7 @@ def test_an_origin_that_closes_reused_lines(ex, origin, how, after, size):
 
 
 def moody(seed):
-    """Each request meets one of many fates."""
+    """Each request gets a random outcome."""
     fate = random.Random(seed)
     fates = [reply(), reply(), reply(delay=0.005), reply(close='announced'), reply(framing='chunked', pieces=3), reply(500),
              *(drop(how, after=after) for how in HOWS for after in (None, 0, 100)),
@@ -83,7 +83,8 @@ def moody(seed):
 
 @pytest.mark.limit(120)
 def test_a_thousand_orders_and_a_moody_origin(ex, origin):
-    """Eight clients at once, whatever happens to the lines: never twice, always an answer, sums that agree."""
+    """Eight concurrent clients, whatever happens to the connections: no order is sent twice, each gets a response, and the counters
+    add up."""
     origin.default = moody(7)
 
     def client(which):
@@ -110,14 +111,14 @@ def test_a_thousand_orders_and_a_moody_origin(ex, origin):
 
 
 def origin_500s(_, requests):
-    """5xx that are not our own errors (those are all 502 here)."""
+    """Number of 5xx responses from the origin. trunkline's own errors, which are all 502 here, are not included."""
     return requests['status']['5xx'] - sum(requests['errors'].values())
 
 
-# ------------------------------------------------------------------------------------ what may be sent again
+# --------------------------------------------------------------------------------------- what may be retried
 
 def dying(origin, count, how='reset', behaviour=None):
-    """Lines answer once; the next `count` requests on a reused one end it."""
+    """Each connection answers its first request; the next `count` requests on a reused connection close it."""
     left = [count]
     bad, good = behaviour or drop(how), reply()
 
@@ -131,7 +132,7 @@ def dying(origin, count, how='reset', behaviour=None):
 
 
 def warm(d, origin, count):
-    """Makes `count` lines idle at once."""
+    """Opens `count` connections and makes them idle at the same time."""
     gate = Gate()
     origin.on('/warm', gate)
     waiting = [background(lambda: d.get('/ex/warm', timeout=20)) for _ in range(count)]
@@ -148,7 +149,7 @@ def seen(origin, target='/x'):
 @pytest.mark.parametrize('how', HOWS)
 @pytest.mark.parametrize('method', SAFE)
 def test_a_safe_request_is_sent_again(ex, origin, method, how):
-    """Without credentials, on a reused line, before any response byte: the client sees nothing of it."""
+    """A request without credentials on a reused connection is retried if no response byte was received; the client does not notice."""
     dying(origin, 1, how)
     warm(ex, origin, 1)
     r = ex.request(method, '/ex/x')
@@ -159,7 +160,7 @@ def test_a_safe_request_is_sent_again(ex, origin, method, how):
 
 @pytest.mark.parametrize('method', UNSAFE)
 def test_an_order_is_not_sent_again(ex, origin, method):
-    """Not even without a body."""
+    """An order is not retried, even without a body."""
     dying(origin, 1)
     warm(ex, origin, 2)
     own_error(ex.request(method, '/ex/x'), 502, 'connection_terminated', 'yes')
@@ -173,7 +174,7 @@ CREDENTIALS = [('/ex/x', [('X-MBX-APIKEY', 'k')]), ('/ex/x?signature=00', []), (
 
 @pytest.mark.parametrize('target, headers', CREDENTIALS)
 def test_a_private_get_is_not_sent_again(ex, origin, target, headers):
-    """Some exchanges take orders by signed GET."""
+    """A GET with credentials is not retried, because some exchanges accept orders by signed GET."""
     dying(origin, 1)
     warm(ex, origin, 2)
     own_error(ex.get(target, headers), 502, 'connection_terminated', 'yes')
@@ -181,7 +182,7 @@ def test_a_private_get_is_not_sent_again(ex, origin, target, headers):
 
 
 def test_retry_private(daemon, origin):
-    """Unless the operator says that they do not."""
+    """With retry_private = yes, a GET with credentials is retried too."""
     d = daemon(upstream('ex', origin, retry_private=True))
     dying(origin, 1)
     warm(d, origin, 1)
@@ -191,7 +192,7 @@ def test_retry_private(daemon, origin):
 
 @pytest.mark.parametrize('retries', [0, 1, 2])
 def test_retries_are_counted(daemon, origin, retries):
-    """`retries` is how often a request is sent again; then the client hears of it."""
+    """A request is retried up to `retries` times; then the client gets the error."""
     d = daemon(upstream('ex', origin, retries=retries))
     dying(origin, 99)
     warm(d, origin, 6)
@@ -200,7 +201,7 @@ def test_retries_are_counted(daemon, origin, retries):
 
 
 def test_not_on_a_fresh_line(ex, origin):
-    """A line that dies upon its very first request will die upon the next: no retry."""
+    """A request that fails on a fresh connection is not retried, because the next connection would probably fail as well."""
     origin.on('/x', drop('close'))
     own_error(ex.get('/ex/x'), 502, 'connection_terminated', 'yes')
     assert seen(origin) == 1 and ex.upstream()['requests']['retried'] == 0
@@ -210,7 +211,7 @@ def test_not_on_a_fresh_line(ex, origin):
     (b'H', 'http_response_incomplete'), (b'HTTP/1.1 200 OK\r\n', 'http_response_incomplete'),
     (b'HTTP/1.1 103 Early Hints\r\n\r\n', 'http_response_incomplete'), (b'garbage\r\n\r\n', 'http_protocol_error')])
 def test_not_after_a_response_byte(ex, origin, start, error):
-    """An interim answer counts: the origin has begun with the request."""
+    """No retry after any response byte, not even one of an interim response: the origin has started to process the request."""
     dying(origin, 1, behaviour=raw(start, then='close'))
     warm(ex, origin, 2)
     own_error(ex.get('/ex/x'), 502, error, 'yes')
@@ -218,7 +219,7 @@ def test_not_after_a_response_byte(ex, origin, start, error):
 
 
 def test_a_body_too_long_to_keep_is_not_replayed(ex, origin):
-    """At most 64 KiB of a request is kept for another try."""
+    """A request of more than 64 KiB is not kept, so it cannot be retried."""
     dying(origin, 1)
     warm(ex, origin, 2)
     own_error(ex.request('GET', '/ex/x', body=b'x' * 70_000), 502, 'connection_terminated')
@@ -226,7 +227,7 @@ def test_a_body_too_long_to_keep_is_not_replayed(ex, origin):
 
 
 def test_a_kept_body_is_replayed_whole(ex, origin):
-    """The second try carries the same bytes, whichever framing."""
+    """A retry sends the same body, in either framing."""
     dying(origin, 1)
     warm(ex, origin, 1)
     body = bytes(range(256)) * 200
@@ -237,7 +238,7 @@ def test_a_kept_body_is_replayed_whole(ex, origin):
 
 
 def test_a_streamed_order_that_breaks_is_partial(ex, origin):
-    """The origin leaves in the middle of an endless upload: part of it is out, and no more."""
+    """The origin resets the connection during a long upload: the client gets sent=partial."""
     origin.on('/order', drop('reset', after=50_000))
     with ex.client() as c:
         c.send(compose('POST', '/ex/order', [('Content-Length', '300000')]) + b'x' * 100_000)
@@ -245,27 +246,28 @@ def test_a_streamed_order_that_breaks_is_partial(ex, origin):
     assert len(origin.requests) == 1 and not origin.requests[0].complete
 
 
-# ------------------------------------------------------------------------------------------- the quiet line
+# ------------------------------------------------------------------- connections that the origin has closed
 
 def arrives(d, c, request):
-    """The client sends it, and it lies there for the daemon, which is stopped."""
+    """The client sends a request while the daemon is stopped, so that it waits in the receive buffer."""
     c.send(request)
     eventually(lambda: connection(d.port, c.sock.getsockname()[1])[1] > 0)
 
 
 def has_ended(origin):
-    """The daemon's end of each line has the FIN, or is gone by a reset."""
+    """Waits until the FIN or the reset of each connection has arrived at the daemon's end."""
     eventually(lambda: not any(daemons_end(line)[0] == 'established' for line in origin.lines))
 
 
 @pytest.mark.parametrize('how', HOWS)
 @pytest.mark.parametrize('who', ['origin first', 'client first'])
 def test_an_order_does_not_go_out_on_a_line_that_has_ended(ex, origin, who, how):
-    """The FIN is there already, only not read yet, when the order comes: it leaves on a fresh line."""
+    """The origin's FIN or reset has arrived, but the daemon has not read it yet when the order arrives. The order is sent on a
+    fresh connection."""
     for n in range(6):
         works(ex)
         with ex.client() as c:
-            c.get('/healthz')                # its connection is accepted
+            c.get('/healthz')                # makes the daemon accept the connection
             os.kill(ex.pid, signal.SIGSTOP)
             try:
                 if who == 'client first':
@@ -283,7 +285,8 @@ def test_an_order_does_not_go_out_on_a_line_that_has_ended(ex, origin, who, how)
 
 
 def test_what_never_left_is_said_not_to_have(daemon, origins):
-    """A line is dead before the request is written on it: sent=no, or sent again though `retries` is spent on nothing."""
+    """If a connection was closed before the request was written, the client gets sent=no, or the request is sent on another
+    connection, which does not count against `retries`."""
     origin = origins(tls=False)
     d = daemon(upstream('ex', origin, retries=0))
     for n in range(6):
@@ -305,7 +308,7 @@ def test_what_never_left_is_said_not_to_have(daemon, origins):
 
 @pytest.mark.parametrize('method', ['POST', 'GET'])
 def test_stray_bytes_are_nobodys_answer(ex, origin, method):
-    """An answer that lay there before the request was sent is not its own."""
+    """A response that arrived before the request was sent is not used as its response."""
     for n in range(6):
         works(ex)
         with ex.client() as c:
@@ -331,7 +334,7 @@ STRAY = b'HTTP/1.1 408 Request Timeout\r\nContent-Length: 5\r\n\r\nstray'
 
 
 def say_part(line, data, share):
-    """A TLS record of `data` goes out, but for its last bytes, which are returned."""
+    """Sends a TLS record that contains `data`, except for its last bytes, and returns these."""
     async def say():
         line.obj.write(data)
         record = line._out.read()
@@ -344,7 +347,8 @@ def say_part(line, data, share):
 @pytest.mark.parametrize('share', [0, 0.05, 0.99], ids=['a byte', 'a head', 'nearly all'])
 @pytest.mark.parametrize('used', [True, False], ids=['used', 'fresh'])
 def test_part_of_a_tls_record_on_an_idle_line_is_unread_bytes(daemon, origin, used, share):
-    """The rest would be taken for the answer of the next request: no order rides on such a line."""
+    """A partly received record on an idle connection would be taken for the response to the next request, so no order is sent on
+    such a connection."""
     d = daemon(upstream('ex', origin, min_idle=1))
     eventually(lambda: d.connections()['idle'] == 1 and origin.lines[0].ready)
     if used:
@@ -361,7 +365,7 @@ def test_part_of_a_tls_record_on_an_idle_line_is_unread_bytes(daemon, origin, us
 
 
 def test_part_of_a_tls_record_on_an_http2_line_delays_no_order(daemon, origins):
-    """What is behind it may be frames; but if the rest stays away, another line is opened."""
+    """On HTTP/2 the rest of the record may contain harmless frames. If it does not arrive, another connection is opened."""
     origin = origins(alpn=('h2', 'http/1.1'))
     d = daemon(upstream('ex', origin))
     works(d)
@@ -376,7 +380,8 @@ def test_part_of_a_tls_record_on_an_http2_line_delays_no_order(daemon, origins):
 
 
 def test_a_client_that_leaves_takes_nothing_along(daemon, origin):
-    """Its order is dropped while it waits, and counted as abandoned; once sent it is never sent again."""
+    """If its client disconnects, a waiting order is dropped and counted as abandoned. An order that was already sent is never sent
+    again."""
     d = daemon(upstream('ex', origin, max_connections=1))
     gate = Gate()
     origin.on('/hold', gate)

@@ -1,4 +1,4 @@
-"""Operating: the command line, configuration errors, reload, drain, log files."""
+"""Operation: command line, configuration errors, reload, drain and log files."""
 import os
 import re
 import signal
@@ -18,7 +18,7 @@ from lib.wire import Closed, WireError, background, compose, eventually, refuses
 # ----------------------------------------------------------------------------------------------- command line
 
 def test_version_and_help():
-    """--version names the libraries; --help is usage; each command has its own."""
+    """--version lists the libraries, --help prints the usage, and each command has its own --help."""
     out = cli('--version')
     assert out.returncode == 0 and re.match(r'trunkline \d+\.\d+', out.stdout)
     for library in ('libuv', 'llhttp', 'c-ares'):
@@ -31,13 +31,13 @@ def test_version_and_help():
 
 @pytest.mark.parametrize('args', [['--nonsense'], ['nonsense'], ['check', '--nonsense'], ['-c'], ['stats', '--url']])
 def test_wrong_usage(args):
-    """One line on stderr, exit 64."""
+    """One line on stderr and exit status 64."""
     out = cli(*args)
     assert out.returncode == 64 and not out.stdout and len(out.stderr.strip().splitlines()) == 1, out
 
 
 def test_stats_command(ex, origin, tmp_path):
-    """A table for people, --json for programs; one clear line when nobody is there."""
+    """A table by default, JSON with --json, and one clear line if no daemon is running."""
     works(ex)
     out = ex.cli('stats')
     assert out.returncode == 0 and re.search(r'^ex\b', out.stdout, re.M), out.stdout
@@ -49,14 +49,15 @@ def test_stats_command(ex, origin, tmp_path):
 
 
 def test_settings_without_effect(daemon, origin):
-    """A limit that lacks what it is measured by is warned of."""
+    """A limit without the setting it depends on causes a warning."""
     d = daemon(upstream('ex', origin, weight_limit=10, burst=3), upstream('two', origin, host='two.test', weight_limit=10, weight_header='X-W'))
     eventually(lambda: 'ready' in d.stderr)
     assert re.findall(r'^\S+Z warn upstream (\w+): (\w+) without', d.stderr, re.M) == [('ex', 'weight_limit'), ('ex', 'burst')], d.stderr
 
 
 def test_closed_standard_descriptors(daemon, origin):
-    """No socket becomes the place where the log goes: requests are served, and SIGTERM ends it with 0."""
+    """With standard descriptors closed, no socket takes the place of stderr: requests are served, and SIGTERM ends the daemon with
+    status 0."""
     d = daemon(upstream('ex', origin), log_level='debug', wrap=['sh', '-c', 'exec "$@" <&- >&- 2>&-', 'sh'])
     works(d)
     assert d.stop() == 0
@@ -65,7 +66,7 @@ def test_closed_standard_descriptors(daemon, origin):
 
 
 def test_a_second_daemon_on_the_port(ex, daemon):
-    """Exits 69 with one clear line; the first is not disturbed."""
+    """The second daemon exits with 69 and one clear line; the first is not affected."""
     d = daemon(listen=[f'127.0.0.1:{ex.port}'], wait=False)
     assert d.wait() == 69
     lines = d.stderr.strip().splitlines()
@@ -77,7 +78,8 @@ TIMED = re.compile(r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (error|warn|info|deb
 
 
 def test_log_lines_bear_the_time(daemon, origin):
-    """All of them, from the start to the end, -v too, and those of a start that failed; in the journal its priority stands there."""
+    """Every log line has a timestamp, from start to stop, with -v, and after a failed start. In the journal, lines have a priority
+    instead."""
     d = daemon(upstream('ex', origin, weight_limit=9), args=['-v'])
     works(d)
     assert d.stop() == 0
@@ -95,7 +97,7 @@ def test_log_lines_bear_the_time(daemon, origin):
 
 @pytest.mark.parametrize('text, line', [('nonsense = 1\n', 1), ('listen = {"127.0.0.1:%d"}\nupstream ex {\n    url = "ftp://x"\n}\n', 3), ('}\n', None)])
 def test_a_bad_file_is_refused_whole(ex, origin, text, line):
-    """FILE:LINE stands in the log, the old configuration keeps serving on its old lines."""
+    """The log contains FILE:LINE, and the old configuration remains in use with its connections."""
     works(ex)
     ex.reload(text=text % ex.port if '%d' in text else text)
     where = re.escape(str(ex.conf_path)) + (f':{line}: ' if line else r':\d+: ')
@@ -107,7 +109,8 @@ def test_a_bad_file_is_refused_whole(ex, origin, text, line):
 
 
 def test_reload_as_a_command(daemon, origin, tmp_path):
-    """It waits for the outcome: in force at its return, or the errors with file and line, and the old configuration stays."""
+    """The command waits for the result: either the new configuration is in use, or it prints the errors with file and line and the
+    old one remains."""
     url = f'http://127.0.0.1:{free_port()}'
     d = daemon(upstream('ex', origin), listen=[url[7:], f'unix:{tmp_path}/s'])
     for where in (url, f'unix:{tmp_path}/s'):
@@ -118,7 +121,7 @@ def test_reload_as_a_command(daemon, origin, tmp_path):
     d.write(d.conf_path.read_text() + 'max_clients = many\naccess_log = "/nowhere/at/all/log"\n')
     done, line = cli('reload', '--url', url), len(d.conf_path.read_text().splitlines()) - 1
     assert done.returncode == 78 and not done.stdout and f'{d.conf_path}:{line}: max_clients = many: ' in done.stderr, done
-    again = d.cli('reload')     # the address is found in a file that is refused
+    again = d.cli('reload')     # the address is found even in a file that is refused
     assert (again.returncode, again.stderr) == (78, done.stderr) and d.stderr.count('reload refused') == 2
     with d.client() as c:
         r = c.request('POST', '/reload')
@@ -130,7 +133,7 @@ def test_reload_as_a_command(daemon, origin, tmp_path):
 
 
 def test_many_reloads_at_once(daemon, origin):
-    """Each is told of the file as it was after it asked."""
+    """Each response refers to the file as it was after its request was sent."""
     d = daemon(upstream('ex', origin))
     good, bad = d.conf_path.read_text(), 'max_clients = many\n'
     for _ in range(5):
@@ -144,7 +147,8 @@ def test_many_reloads_at_once(daemon, origin):
 
 
 def test_reload_keeps_what_did_not_change(daemon, origins):
-    """Unchanged pools keep lines and counters, changed ones get new lines, removed ones are 404, added ones serve."""
+    """Unchanged upstreams keep their connections and counters, changed ones get new connections, removed ones give 404, and added
+    ones work."""
     kept, changed, gone, new = (origins() for _ in range(4))
     d = daemon(upstream('kept', kept), upstream('changed', changed, host='kraken.test'), upstream('gone', gone, host='a.exchange.test'))
     for name in ('kept', 'changed', 'gone'):
@@ -167,7 +171,7 @@ def test_reload_keeps_what_did_not_change(daemon, origins):
 
 
 def test_limits_that_change_keep_the_lines(daemon, origin):
-    """What says nothing on how a line is made does not end it, or only politely."""
+    """A setting that does not affect how a connection is made does not break existing connections."""
     d = daemon(upstream('ex', origin, response_timeout='8s'))
     works(d)
     d.reload(upstream('ex', origin, response_timeout='1500ms'))
@@ -180,7 +184,7 @@ def test_limits_that_change_keep_the_lines(daemon, origin):
 
 
 def test_requests_under_way_keep_their_configuration(daemon, origin):
-    """A request begun before the reload ends as it began, though its upstream is gone."""
+    """A request that began before the reload completes with the old configuration, even if its upstream was removed."""
     d = daemon(upstream('ex', origin))
     gate = Gate()
     origin.on('/hold', gate)
@@ -195,7 +199,7 @@ def test_requests_under_way_keep_their_configuration(daemon, origin):
 
 
 def test_listeners_come_and_go(daemon, origin):
-    """Of trunkline and of upstreams; clients of an old listener keep their connection."""
+    """Listeners of trunkline and of upstreams are opened and closed by a reload; clients of a closed listener keep their connection."""
     one, two, three = free_port(), free_port(), free_port()
     d = daemon(upstream('ex', origin, listen=[f'127.0.0.1:{two}']))
     old = wire.Client(two)
@@ -209,7 +213,7 @@ def test_listeners_come_and_go(daemon, origin):
 
 
 def test_no_request_is_lost_by_reloads(daemon, origin):
-    """Four clients at full speed, orders among it, while the file is reloaded twenty times."""
+    """Four clients send requests, including orders, at full speed while the configuration is reloaded twenty times."""
     d = daemon(upstream('ex', origin))
     done, bad, count = threading.Event(), [], [0] * 4
 
@@ -240,7 +244,8 @@ def test_no_request_is_lost_by_reloads(daemon, origin):
 # ------------------------------------------------------------------------------------------------------ drain
 
 def test_drain(daemon, origin):
-    """SIGTERM: what is under way completes, idle lines go with close_notify, new connections are refused, exit 0."""
+    """SIGTERM: requests in progress complete, idle connections are closed with close_notify, new ones are refused, and the exit
+    status is 0."""
     d = daemon(upstream('ex', origin, min_idle=2))
     eventually(lambda: len(origin.open) == 2)
     gate = Gate()
@@ -264,7 +269,7 @@ def test_drain(daemon, origin):
 
 
 def test_drain_says_so_on_open_connections(daemon, origin):
-    """A pipelined /healthz behind a held request gives 503 draining."""
+    """A held request on an open connection still gets its response during a drain."""
     d = daemon(upstream('ex', origin))
     gate = Gate()
     origin.on('/hold', gate)
@@ -279,7 +284,7 @@ def test_drain_says_so_on_open_connections(daemon, origin):
 
 
 def test_drain_timeout(daemon, origin):
-    """Bounds it; the exit is clean all the same."""
+    """drain_timeout limits the duration of a drain; the exit status is 0 all the same."""
     d = daemon(upstream('ex', origin), drain_timeout='400ms')
     gate = Gate()
     origin.on('/hold', gate)
@@ -287,11 +292,11 @@ def test_drain_timeout(daemon, origin):
         c.send(compose('GET', '/ex/hold'))
         eventually(lambda: gate.waiting == 1)
         began = time.monotonic()
-        assert d.stop() == 0 and 0.3 < time.monotonic() - began < 20     # 30 s are the default
+        assert d.stop() == 0 and 0.3 < time.monotonic() - began < 20     # the default is 30 s
 
 
 def test_a_second_sigterm_hastens(daemon, origin):
-    """In the middle of transfers of all kinds."""
+    """A second SIGTERM ends the daemon at once, even during transfers of all kinds."""
     d = daemon(upstream('ex', origin))
     origin.on('/down', flood(b'y' * 65536, first=b'HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n'))
     gate = Gate()
@@ -305,11 +310,11 @@ def test_a_second_sigterm_hastens(daemon, origin):
     eventually(lambda: refuses(d.where))
     assert d.alive()
     began = time.monotonic()
-    assert d.stop() == 0 and time.monotonic() - began < 20          # 30 s are the default of drain_timeout
+    assert d.stop() == 0 and time.monotonic() - began < 20          # the default of drain_timeout is 30 s
 
 
 def test_sigint_is_sigterm(ex, origin):
-    """Control-C."""
+    """SIGINT (Control-C) works like SIGTERM."""
     works(ex)
     assert ex.stop(signal.SIGINT) == 0
     eventually(lambda: not origin.open)
@@ -317,7 +322,7 @@ def test_sigint_is_sigterm(ex, origin):
 
 
 def test_a_download_survives_the_drain(daemon, origin):
-    """A body that takes its time is not cut by SIGTERM."""
+    """SIGTERM does not truncate a response body that takes a while."""
     d = daemon(upstream('ex', origin))
     origin.on('/x', reply(body=b'y' * 10_000, pieces=10, gap=0.05))
     with d.client(20) as c:
@@ -340,7 +345,7 @@ def test_a_download_survives_the_drain(daemon, origin):
 
 @pytest.mark.parametrize('reason', ['sigusr1', 'reload'])
 def test_the_access_log_is_reopened(daemon, origin, tmp_path, reason):
-    """After a rotation nothing is lost: every request is in one of the two files, once."""
+    """No line is lost when the log is rotated: every request is in exactly one of the two files."""
     log = tmp_path / 'access.log'
     d = daemon(upstream('ex', origin), access_log=str(log))
     for n in range(20):
@@ -356,7 +361,7 @@ def test_the_access_log_is_reopened(daemon, origin, tmp_path, reason):
 
 
 def test_an_access_log_that_cannot_be_written(daemon, origin, tmp_path):
-    """Is told at the start, or in the log; requests do not suffer."""
+    """The problem is reported at the start or in the log, and requests are not affected."""
     d = daemon(upstream('ex', origin), access_log=str(tmp_path / 'no' / 'folder' / 'log'), wait=False)
     eventually(lambda: not d.alive() or not refuses(d.where))
     if d.alive():
@@ -365,7 +370,7 @@ def test_an_access_log_that_cannot_be_written(daemon, origin, tmp_path):
 
 
 def test_log_levels(daemon, origin):
-    """error is silent on a good day; debug tells of each request; a secret is in neither."""
+    """At level error nothing is logged in normal operation; debug logs each request; neither logs a secret."""
     for level, most in (('error', 0), ('debug', 100_000)):
         d = daemon(upstream('ex', origin), log_level=level)
         d.get('/ex/x?signature=GEHEIM', [('X-MBX-APIKEY', 'GEHEIM'), ('Authorization', 'Bearer GEHEIM')])
@@ -375,7 +380,7 @@ def test_log_levels(daemon, origin):
 
 
 def test_pause_keeps_a_request_waiting_on_few_lines(daemon, origin):
-    """What comes while paused waits, opens no more lines than it needs, and goes on with resume."""
+    """Requests that arrive during a pause wait, do not open more connections than needed, and continue after resume."""
     d = daemon(upstream('ex', origin))
     works(d)
     assert d.verb('pause').status == 204 and d.upstream()['state'] == 'paused'
@@ -390,7 +395,7 @@ def test_pause_keeps_a_request_waiting_on_few_lines(daemon, origin):
 
 @pytest.mark.parametrize('change', ['nothing', 'settings', 'connect_to', 'url'])
 def test_a_pause_outlives_reloads(daemon, origins, change):
-    """Whatever a reload changes: the upstream stays paused, and what waits goes to its origin of then, under its name."""
+    """Whatever a reload changes, the upstream stays paused, and waiting requests go to the origin that its name then refers to."""
     old, new = origins(), origins()
     d = daemon(upstream('ex', old, order_wait='60s'))
     works(d)
@@ -414,7 +419,7 @@ def test_a_pause_outlives_reloads(daemon, origins, change):
 
 
 def test_a_drain_outlives_a_reload(daemon, origins):
-    """So does a drain; resume then serves from the new origin."""
+    """A drain also survives a reload; after resume, requests go to the new origin."""
     old, new = origins(), origins()
     d = daemon(upstream('ex', old))
     works(d)
@@ -429,7 +434,7 @@ def test_a_drain_outlives_a_reload(daemon, origins):
 
 
 def test_a_paused_upstream_that_goes_sends_nothing(daemon, origins):
-    """Taken out of the configuration, it refuses what waited in its pause."""
+    """When a paused upstream is removed from the configuration, its waiting requests are refused."""
     origin, other = origins(), origins()
     d = daemon(upstream('ex', origin, order_wait='60s'), upstream('other', other, host='kraken.test'))
     works(d)
@@ -443,7 +448,7 @@ def test_a_paused_upstream_that_goes_sends_nothing(daemon, origins):
 
 
 def test_drain_of_all_ends_the_daemon(daemon, origin):
-    """As SIGTERM: what is under way completes, exit 0; the verbs are refused meanwhile."""
+    """Like SIGTERM: requests in progress complete and the exit status is 0; meanwhile the verbs are refused."""
     d = daemon(upstream('ex', origin))
     gate = Gate()
     origin.on('/hold', gate)
@@ -462,7 +467,7 @@ def test_drain_of_all_ends_the_daemon(daemon, origin):
 
 
 def test_a_drain_answers_clients_between_two_requests(daemon, origin):
-    """A kept connection whose next request comes right after SIGTERM gets its answer, then closes: none is lost."""
+    """If the next request on a persistent connection arrives just after SIGTERM, it gets its response before the connection is closed."""
     d = daemon(upstream('ex', origin))
     clients = [d.client(10) for _ in range(20)]
     for c in clients:
@@ -478,7 +483,7 @@ def test_a_drain_answers_clients_between_two_requests(daemon, origin):
 
 
 def test_drain_and_reconnect_of_an_upstream(daemon, origin):
-    """drain answers new requests 503 until resume; reconnect replaces the lines."""
+    """After drain, new requests get 503 until resume; reconnect replaces the connections."""
     d = daemon(upstream('ex', origin))
     works(d)
     assert d.verb('drain').status == 204 and d.upstream()['state'] == 'draining'

@@ -1,4 +1,4 @@
-"""The pool's promises in numbers, the circuit breaker, and whom it may connect to."""
+"""The pool's guarantees in numbers, the circuit breaker, and the addresses that trunkline may connect to."""
 import threading
 import time
 
@@ -11,11 +11,11 @@ from lib.promise import own_error, works
 from lib.wire import Client, background, compose, eventually, parallel
 
 
-# ---------------------------------------------------------------------------------------------------- figures
+# ------------------------------------------------------------------------------------- numbers of connections
 
 @pytest.mark.parametrize('minimum', [0, 3])
 def test_a_hundred_over_five(daemon, origin, minimum):
-    """100 concurrent requests over max_connections = 5 open exactly 5, cold or warm."""
+    """100 concurrent requests with max_connections = 5 open exactly 5 connections, whether the pool is cold or warm."""
     d = daemon(upstream('ex', origin, max_connections=5, min_idle=minimum))
     gate = Gate()
     origin.default = gate
@@ -33,7 +33,8 @@ def test_a_hundred_over_five(daemon, origin, minimum):
 
 @pytest.mark.parametrize('tls', [True, False])
 def test_a_thousand_in_a_row(daemon, origins, tls):
-    """1,000 sequential requests open 1, over one client connection or a thousand, orders and all."""
+    """1,000 sequential requests, including orders, share one connection, whether they come on one client connection or on a new one
+    each."""
     origin = origins(tls=tls)
     d = daemon(upstream('ex', origin))
     with d.client() as c:
@@ -46,7 +47,7 @@ def test_a_thousand_in_a_row(daemon, origins, tls):
 
 
 def test_the_floor_holds_under_load(daemon, origin):
-    """min_idle lines are there before, during and after work, and never more than max_connections."""
+    """min_idle connections exist before, during and after load, and never more than max_connections."""
     d = daemon(upstream('ex', origin, min_idle=4, max_connections=6, max_idle=4))
     eventually(lambda: len(origin.open) == 4)
     parallel(20, lambda n: d.get(f'/ex/{n}', timeout=20))
@@ -59,7 +60,8 @@ def test_the_floor_holds_under_load(daemon, origin):
 
 
 def test_an_origin_that_closes_every_line_at_once(daemon, origin):
-    """With min_idle the daemon does not spin: it goes slower and slower, and is there when the origin is."""
+    """With min_idle and an origin that closes every connection, the daemon does not spin: it reconnects more and more slowly, and
+    has its connections when the origin keeps them."""
     d = daemon(upstream('ex', origin, min_idle=2))
     eventually(lambda: len(origin.open) == 2)
     end, told = time.monotonic() + 1.5, 0
@@ -74,7 +76,8 @@ def test_an_origin_that_closes_every_line_at_once(daemon, origin):
 
 @pytest.mark.parametrize('hint', ['timeout=2', 'max=9, timeout=3', 'timeout=90'])
 def test_the_origins_word_on_idle_lines(daemon, origin, hint):
-    """A line rests no longer than its origin says it keeps it, less a second; and never longer than idle_timeout."""
+    """A connection stays idle at most as long as its origin's Keep-Alive field says, minus one second, and never longer than
+    idle_timeout."""
     origin.default = reply(headers=[('Keep-Alive', hint), ('Connection', 'keep-alive')])
     d = daemon(upstream('ex', origin, idle_timeout='4s' if '90' in hint else '60s'))
     r = works(d)
@@ -88,7 +91,7 @@ def test_the_origins_word_on_idle_lines(daemon, origin, hint):
 
 @pytest.mark.parametrize('how', ['close', 'reset', 'max_age', 'idle_timeout', 'refused tls'])
 def test_a_pool_without_requests_is_quiet(daemon, origin, how):
-    """Nobody asks anything: however the lines end, min_idle opens about one a second."""
+    """However its connections end, a pool without requests opens about one connection per second to restore min_idle."""
     short = {how: '300ms'} if how in ('max_age', 'idle_timeout') else {}
     d = daemon(upstream('ex', origin, min_idle=6, max_connections=8, **short))
     eventually(lambda: d.connections()['opened'] >= 6)
@@ -104,10 +107,10 @@ def test_a_pool_without_requests_is_quiet(daemon, origin, how):
 
 
 def test_an_idle_limit_is_told_once(daemon, origins):
-    """Three closes at the same age are a limit: the log says so once, and trunkline closes first from then on."""
+    """Three closes at the same idle time are taken as the origin's limit: the log says so once, and from then on trunkline closes first."""
     origin = origins(idle_close=2.3)
     d = daemon(upstream('ex', origin))
-    for n in range(12):         # three that are alike may be long in coming on a busy machine
+    for n in range(12):         # on a busy machine it may take a while until three are alike
         works(d)
         line = origin.lines[-1]
         eventually(lambda: not line.open)
@@ -122,7 +125,7 @@ def test_an_idle_limit_is_told_once(daemon, origins):
 # ------------------------------------------------------------------------------------------------- a cold start
 
 def test_orders_at_a_cold_start(daemon, origins):
-    """Where ALPN is not known yet, quotes wait for the first line, orders dial for themselves."""
+    """Before ALPN is known, quotes wait for the first connection, while each order opens its own."""
     origin = origins(alpn=('h2', 'http/1.1'), greet=0.4)
     gate = Gate()
     origin.default = gate
@@ -137,11 +140,12 @@ def test_orders_at_a_cold_start(daemon, origins):
 # ---------------------------------------------------------------------------------------------------- breaker
 
 def test_the_circuit_opens_and_closes(daemon, origins):
-    """Five refusals open it; then 503 at once with Retry-After and not one more SYN; a probe after the delay closes it."""
+    """Five refused connections open the circuit. Then requests get 503 with Retry-After and no connection is attempted, until a
+    probe after the delay succeeds and closes the circuit."""
     port = free_port()
     d = daemon(upstream('ex', f'127.0.0.1:{port}', breaker_min='1s', breaker_max='1s'))
     for n in range(5):
-        began = time.monotonic()        # it opens after this, and stays so for a second
+        began = time.monotonic()        # the circuit opens after this and stays open for a second
         own_error(d.request('POST', f'/ex/{n}', body=b'x'), 502, 'connection_refused', 'no')
     for n in range(20):
         u, r = d.upstream(), d.get('/ex/x')
@@ -157,12 +161,13 @@ def test_the_circuit_opens_and_closes(daemon, origins):
 
 
 def test_one_probe_at_a_time(daemon, origin):
-    """Half open, one connection is tried; who comes meanwhile is refused, and backoff doubles when it fails."""
+    """While the circuit is half open, one connection is attempted and other requests are refused. The delay doubles if the attempt
+    fails."""
     origin.greet = 'reset'
     d = daemon(upstream('ex', origin, breaker_failures=2, breaker_min='300ms', breaker_max='5s', tls_timeout='30s', total_timeout='60s'))
     for _ in range(2):
         assert d.get('/ex/x').status == 502
-    origin.greet = threading.Event()            # a slow one, but good
+    origin.greet = threading.Event()            # a slow handshake that succeeds
     before, calls = len(origin.lines), []
 
     def probed():
@@ -178,7 +183,7 @@ def test_one_probe_at_a_time(daemon, origin):
 
 
 def test_the_circuit_guards_dialling_only(daemon, origin):
-    """Open lines serve on while it is open."""
+    """While the circuit is open, existing connections are still used."""
     d = daemon(upstream('ex', origin, breaker_failures=1, breaker_min='20s', breaker_max='20s', max_connections=4))
     works(d)
     gate = Gate()
@@ -197,7 +202,7 @@ def test_the_circuit_guards_dialling_only(daemon, origin):
 
 
 def test_answers_do_not_open_the_circuit(ex, origin):
-    """500s, broken answers and ended lines are no failures to connect."""
+    """Responses with status 500, broken responses and closed connections do not count as failures to connect."""
     origin.on('/500', reply(500))
     origin.on('/drop', drop('close'))
     for _ in range(10):
@@ -206,10 +211,10 @@ def test_answers_do_not_open_the_circuit(ex, origin):
     works(ex)
 
 
-# ----------------------------------------------------------------------------------------------- whom to dial
+# ------------------------------------------------------------------------------ which addresses to connect to
 
 def test_the_hosts_file(daemon, origins):
-    """Is respected, before any name server is asked."""
+    """The hosts file has priority over name servers."""
     origin = origins(address='127.0.0.31')
     with FakeDns({'exchange.test': ['127.0.0.32']}) as names:
         d = daemon(upstream('ex', None, host=f'exchange.test:{origin.port}'), names=names, hosts='127.0.0.31 exchange.test\n')
@@ -219,7 +224,7 @@ def test_the_hosts_file(daemon, origins):
 
 @pytest.mark.parametrize('bad', ['refused', 'silent'])
 def test_happy_eyeballs(daemon, origins, bad):
-    """Both families are tried, the next address is not kept waiting by a bad one (RFC 8305)."""
+    """Addresses of both families are tried, and a bad one does not delay the next (RFC 8305)."""
     origin = origins(address='127.0.0.33')
     hosts = f'{"::1" if bad == "refused" else "100::1"} exchange.test\n127.0.0.33 exchange.test\n'
     d = daemon(upstream('ex', None, host=f'exchange.test:{origin.port}', connect_timeout='60s', total_timeout='60s'), hosts=hosts)
@@ -228,7 +233,7 @@ def test_happy_eyeballs(daemon, origins, bad):
 
 
 def test_ipv6(daemon, origins):
-    """An origin, a listener and a literal of IPv6."""
+    """IPv6 for an origin, a listener and a literal address."""
     origin = origins(address='::1')
     port = free_port('::1')
     daemon(upstream('ex', None, host=f'localhost:{origin.port}'), upstream('six', origin, host='kraken.test'),
@@ -242,7 +247,8 @@ def test_ipv6(daemon, origins):
 
 @pytest.mark.parametrize('fault', ['SERVFAIL', None], ids=['servfail', 'silence'])
 def test_name_servers_that_fail_do_not_take_the_exchange_away(daemon, origins, fault):
-    """The last addresses serve on beyond their TTL, for orders too; the log says so once, and once that it is over."""
+    """The last known addresses are used beyond their TTL, also for orders. The log says so once, and once more when the name
+    servers answer again."""
     origin = origins()
     with FakeDns({'exchange.test': ['127.0.0.1']}, ttl=1) as names:
         d = daemon(upstream('ex', None, host=f'exchange.test:{origin.port}', max_requests=1), names=names, dns_max_ttl='1s')
@@ -267,7 +273,7 @@ PRIVATE = ['127.0.0.1', '127.9.9.9', '10.0.0.1', '172.16.0.1', '172.31.255.255',
 
 @pytest.mark.parametrize('address', PRIVATE)
 def test_unlisted_names_of_private_addresses(daemon, address):
-    """403 destination_ip_prohibited, checked on the address dialled; cloud metadata above all."""
+    """403 destination_ip_prohibited, decided by the resolved address; in particular for the cloud metadata address."""
     with FakeDns({'evil.test': [address]}) as names:
         d = daemon(upstream('ex', '127.0.0.1:9'), names=names)
         for target in ('http://evil.test/x', '/https://evil.test/x', '/?url=https%3A%2F%2Fevil.test%2Fx'):
@@ -277,13 +283,14 @@ def test_unlisted_names_of_private_addresses(daemon, address):
 @pytest.mark.parametrize('host', ['127.0.0.1', '[::1]', '[::ffff:127.0.0.1]', '[fe80::1]', '[fc00::1]', '[::]', '10.1.2.3', '169.254.169.254',
                                   '[::ffff:10.0.0.1]', '[64:ff9b::7f00:1]', '[ff02::1]'])
 def test_unlisted_private_literals(daemon, host):
-    """The same without a name."""
+    """The same for literal addresses."""
     d = daemon(upstream('ex', '127.0.0.1:9'))
     own_error(d.get(f'http://{host}:8443/x'), 403, 'destination_ip_prohibited', 'no')
 
 
 def test_a_host_that_was_never_reached_is_not_up(daemon, origin):
-    """Whether there is no such name or its address is refused; on /metrics too. A block is different: its circuit decides."""
+    """Such a host is not `up` in /stats and /metrics, whether its name does not exist or its address is prohibited. For an upstream
+    of the configuration, the circuit decides."""
     with FakeDns({'private.test': ['10.0.0.1']}) as names:
         d = daemon(upstream('ex', origin), upstream('gone', '127.0.0.1:1', host='gone.test'), names=names)
         works(d)
@@ -295,7 +302,7 @@ def test_a_host_that_was_never_reached_is_not_up(daemon, origin):
 
 
 def test_mixed_answers_of_a_name(daemon, origins):
-    """If a name has a private address among others, that one is never dialled."""
+    """If a name resolves to a private address among others, the private one is never connected to."""
     origin = origins(address='127.0.0.34')
     with FakeDns({'evil.test': ['127.0.0.34', '192.0.2.1']}) as names:
         d = daemon(upstream('ex', '127.0.0.1:9'), names=names, defaults={'connect_timeout': '400ms', 'total_timeout': '1s'})
@@ -306,7 +313,7 @@ def test_mixed_answers_of_a_name(daemon, origins):
 
 
 def test_listed_names_may_go_anywhere(daemon, origins):
-    """A block is the operator's word."""
+    """Upstreams of the configuration may have any address."""
     origin = origins(address='127.0.0.35')
     with FakeDns({'exchange.test': ['127.0.0.35']}) as names:
         d = daemon(upstream('ex', None, host=f'exchange.test:{origin.port}'), names=names)
@@ -314,7 +321,7 @@ def test_listed_names_may_go_anywhere(daemon, origins):
 
 
 def test_unlisted_deny(daemon, origin):
-    """unlisted = deny: 403 http_request_denied for all but the listed, and no name is asked for."""
+    """unlisted = deny: 403 http_request_denied for all other hosts, without a DNS query."""
     with FakeDns({'other.test': ['192.0.2.1']}) as names:
         d = daemon(upstream('ex', origin), names=names, unlisted='deny')
         for target in ('http://other.test/x', '/https://other.test/x', 'https://192.0.2.1/x', '/wss://other.test/x'):
@@ -327,13 +334,13 @@ def test_unlisted_deny(daemon, origin):
 
 @pytest.mark.parametrize('target', ['http://127.0.0.1:{port}/stats', '/http://127.0.0.1:{port}/x', '/https://localhost:{port}/x'])
 def test_loops_by_address(daemon, origin, target):
-    """A request to trunkline's own listener is 502 proxy_loop_detected, or refused before that as private."""
+    """A request for trunkline's own listener gets 502 proxy_loop_detected, or 403 because the address is private."""
     d = daemon(upstream('ex', origin))
     own_error(d.get(target.format(port=d.port)), (502, 403), ('proxy_loop_detected', 'destination_ip_prohibited'), 'no')
 
 
 def test_loops_through_a_block(daemon):
-    """An upstream that is trunkline itself: found by address or by Via, after one turn at most."""
+    """An upstream that is trunkline itself is detected by its address or by Via, after at most one round."""
     port = free_port()
     d = daemon(f'upstream ex {{\n    url = "http://exchange.test"\n    connect_to = "127.0.0.1:{port}"\n}}\n', listen=[f'127.0.0.1:{port}'])
     r = d.get('/ex/x')
@@ -342,7 +349,7 @@ def test_loops_through_a_block(daemon):
 
 
 def test_loops_by_via(ex, origin):
-    """Its own Via; another's passes."""
+    """trunkline's own Via is a loop; that of another proxy is accepted."""
     own_error(ex.get('/ex/x', [('Via', '1.1 squid, 1.1 trunkline')]), 502, 'proxy_loop_detected', 'no')
     assert ex.get('/ex/y', [('Via', '1.1 squid')]).text == '/y'
     assert origin.requests[0].get('via').startswith('1.1 squid') and origin.paths() == ['/y']
@@ -351,7 +358,7 @@ def test_loops_by_via(ex, origin):
 # ----------------------------------------------------------------------------------------------- unix sockets
 
 def test_unix_both_ways(daemon, origins, tmp_path):
-    """A unix listener, and an upstream behind a unix socket; the Host rule does not hold there."""
+    """A unix listener, and an upstream with a unix socket. The check of the Host field does not apply there."""
     import socket
     import threading
     path = tmp_path / 'o.sock'

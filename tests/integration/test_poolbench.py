@@ -1,4 +1,4 @@
-"""bench/poolbench: four ways, alone and at once, with the handshakes that the origin itself counted."""
+"""bench/poolbench: four ways, sequentially and concurrently, with the handshakes as counted by the origin."""
 import json
 import subprocess
 
@@ -20,7 +20,8 @@ def bench(d, *args, url=URL):
 
 
 def test_four_ways_counted_at_the_origin(demo):
-    """New lines cost a handshake each, kept ones one a client, trunkline's none or few; figures agree with the origin's."""
+    """New connections cost one handshake each, persistent ones one per client, and trunkline none or few. The numbers agree with
+    those of the origin."""
     d = demo()
     eventually(lambda: d.daemon.connections('binance')['idle'])
     out = bench(d, '--json', '--counts', d.folder / 'counts')
@@ -31,7 +32,7 @@ def test_four_ways_counted_at_the_origin(demo):
         assert r['requests'] == 12 and r['errors'] == 0 and r['handshakes_counted_by'] == 'origin'
         assert 0 < r['median_ms'] <= r['p99_ms'] <= r['max_ms'] and r['per_s'] > 0 and r['client_cpu_s'] > 0
         assert (r['proxy_cpu_s'] is not None) == way.startswith('trunkline') and (r['proxy_cpu_s'] or 1) > 0
-    # The origin counts every handshake, also those by which trunkline replaces an idle line meanwhile.
+    # The origin also counts the handshakes of connections with which trunkline replaces an idle one in the meantime.
     own = d.daemon.connections('binance')['handshakes']
     assert all(12 <= runs['direct_new', c]['handshakes'] <= 12 + own for c in (1, 3))
     assert all(1 <= runs['direct_kept', c]['handshakes'] <= c + own for c in (1, 3))
@@ -43,7 +44,7 @@ def test_four_ways_counted_at_the_origin(demo):
 
 
 def test_a_table_without_the_origins_counts(demo):
-    """Any URL will do: then the ends that made the connections count them."""
+    """Without the file of the origin's counts, the client or trunkline counts the handshakes of the connections it makes itself."""
     out = bench(demo(), '-c', '1')
     assert out.returncode == 0 and not out.stderr, out
     rows = [line.rsplit(None, 7) for line in out.stdout.splitlines()[2:]]

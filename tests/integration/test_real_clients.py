@@ -1,5 +1,5 @@
-"""Real clients, each in the ways it can be pointed at trunkline: the right answers, the target's bytes and the signature as
-they were signed, and the connections reused. README's table says the same."""
+"""Real clients in every way in which they can be configured to use trunkline: correct responses, target and signature unchanged,
+and connections reused. The table in the README says the same."""
 import base64
 import hashlib
 import hmac
@@ -39,7 +39,7 @@ AXIOS = ('const axios = require("axios").create({{{set}, transformResponse: [], 
 EX, HTTP, HTTPS = 'HERE + "/ex"', '"http://exchange.test"', '"https://exchange.test"'
 PREFIX = 'HERE + "/https://exchange.test"'
 
-# (client, how it is pointed): what it needs, how to run it, its program, is it pooled?
+# (client, way of using trunkline): what it needs, how to run it, its program, whether its requests are pooled
 WAYS = {
     ('curl', 'base URL'): ('curl', 'sh', CURL.format(base='$HERE/ex', set=''), True),
     ('curl', 'URL prefix'): ('curl', 'sh', CURL.format(base='$HERE/https://exchange.test', set=''), True),
@@ -80,7 +80,8 @@ def where(d):
 
 @pytest.mark.parametrize('client, way', WAYS)
 def test_requests_of_real_clients(ex, origin, client, way):
-    """Three quotes and a signed order: answered, byte for byte, pooled where the table says so."""
+    """Three quotes and a signed order: each gets its response, the origin receives the exact bytes, and they are pooled if the
+    table says so."""
     needs, language, program, pooled = WAYS[client, way]
     programs.need(needs)
     assert RUN[language](program, **where(ex)) == [TARGET] * 3 + [ORDER]
@@ -118,7 +119,7 @@ FEEDS = {
 
 
 def agreeing():
-    """RFC 6455's answer to whatever key, and to a close."""
+    """Accepts a WebSocket handshake with any key (RFC 6455), and answers a close frame."""
     async def behave(x):
         key = x.req.get('sec-websocket-key').encode()
         accept = base64.b64encode(hashlib.sha1(key + b'258EAFA5-E914-47DA-95CA-C5AB0DC85B11').digest()).decode()
@@ -133,7 +134,7 @@ def agreeing():
 
 @pytest.mark.parametrize('client, way', FEEDS)
 def test_feeds_of_real_clients(ex, origin, client, way):
-    """The handshake as each library makes it, and the 101 as it came."""
+    """Each library's handshake succeeds, and the 101 response is relayed with its fields."""
     needs, language, program, seen = FEEDS[client, way]
     programs.need(needs)
     origin.on('/ws', agreeing())
@@ -180,12 +181,13 @@ for (const [name, turn] of Object.entries(knobs)) {
 
 
 def signed(request):
-    """What was signed, and the signature."""
+    """The signed parameters and the signature."""
     return re.fullmatch('(.*)&signature=([0-9a-f]+)', request.body.decode() or urlsplit(request.target).query).groups()
 
 
 def test_ccxt(daemon, origins, tmp_path):
-    """A ticker and signed orders by each of its knobs, intercepted too: pooled, and signed as it signs when left alone."""
+    """A ticker and signed orders with each of ccxt's proxy settings, including interception: pooled, and with the same signatures
+    as without trunkline."""
     programs.need('npm:ccxt')
     assert cli('ca', 'init', '--dir', tmp_path, '--host', 'api.binance.com').returncode == 0
     ca = {'ca_cert': str(tmp_path / 'issuer.pem'), 'ca_key': str(tmp_path / 'ca.key')}

@@ -1,5 +1,4 @@
-"""A request one can follow: its id in the answer, the logs and /requests, each state it can be seen in, and the table of
-`trunkline requests`."""
+"""Following a request: its id in the response, the logs and /requests, each state it can have, and the table of `trunkline requests`."""
 import json
 import re
 import subprocess
@@ -26,7 +25,7 @@ def under_way(d):
 
 
 def row(d, path, **expected):
-    """The row of the request to that path, once it says what is expected."""
+    """The row of the request for that path, once it has the expected values."""
     def look():
         return next((r for r in under_way(d) if r['target'].split('?')[0] == path and all(r[k] == v for k, v in expected.items())), None)
     try:
@@ -40,8 +39,9 @@ def row(d, path, **expected):
 # ------------------------------------------------------------------------------------------------ ids
 
 def test_every_answer_bears_an_id(daemon, origin, tmp_path):
-    """Relayed, stored, coalesced, errors of ours, pages, CONNECT, what was no request: one each, none twice, all of one life;
-    the origin's field of that name goes no further, and neither does the client's."""
+    """Relayed, stored and coalesced responses, trunkline's own errors and pages, responses to CONNECT and to malformed requests:
+    each has exactly one id, no id occurs twice, and all have the prefix of this process. A field of that name is not forwarded,
+    neither from the origin nor from the client."""
     log = tmp_path / 'log'
     d = daemon(upstream('ex', origin, fresh='1m', coalesce=True), upstream('gone', '127.0.0.1:9', host='gone.test'), access_log=str(log),
                access_log_format='json')
@@ -70,14 +70,14 @@ def test_every_answer_bears_an_id(daemon, origin, tmp_path):
 
 
 def test_a_life_is_never_used_again(daemon, origin):
-    """Each start has another one, and later lives sort behind earlier ones."""
+    """Each start of the daemon has a new prefix, and the prefixes of later starts sort after those of earlier ones."""
     lives = [daemon(upstream('ex', origin)).get('/healthz').get('trunkline-request').split('-')[0] for _ in range(3)]
     assert len(set(lives)) == 3 and lives == sorted(lives)
 
 
 def test_one_id_from_the_answer_to_every_line(daemon, origin, tmp_path):
-    """A retried order-like GET and an order of unknown fate: answer, access log, slow log, warning and every debug line agree; the
-    retry is logged with its cause; a request keeps its id over its tries."""
+    """For a retried GET and for an order of unknown fate, the response, the access log, the warning and every debug line contain
+    the same id. The retry is logged with its cause, and the id stays the same across attempts."""
     log = tmp_path / 'log'
     d = daemon(upstream('ex', origin), access_log=str(log), slow_log='1ms', log_level='debug')
     works(d)
@@ -105,7 +105,7 @@ def test_one_id_from_the_answer_to_every_line(daemon, origin, tmp_path):
 
 
 def test_debug_lines_say_what_a_request_waits_behind(daemon, origin):
-    """Its place in the queue, and that it is held, each with its id."""
+    """The position in the queue and the reason why a request is held are logged with its id."""
     d = daemon(upstream('ex', origin, max_connections=1, rate='3/1h', burst=3), log_level='debug')
     gate = Gate()
     origin.on('/held', gate)
@@ -156,7 +156,7 @@ def test_gated(daemon, origin):
 
 
 def test_connecting(daemon, origins):
-    """Over TLS that is not answered yet, and of a CONNECT that dials."""
+    """While the TLS handshake with the origin is not finished."""
     greet = threading.Event()
     origin = origins(greet=greet)
     d = daemon(upstream('ex', origin))
@@ -181,7 +181,7 @@ def test_on_http2(daemon, origins):
 
 
 def test_reading_and_sending(daemon, origin):
-    """A small body is gathered; a long one is on its way while its client still sends it."""
+    """A small body is read completely before the request is sent; a long one is sent while the client still sends it."""
     d = daemon(upstream('ex', origin))
     with d.client() as c:
         c.send(b'POST /ex/small HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhe')
@@ -195,7 +195,8 @@ def test_reading_and_sending(daemon, origin):
 
 
 def test_followers_and_those_who_left(daemon, origin):
-    """Requests that share an answer show that request's state and line; an order whose client left is there until its end."""
+    """Requests that share a response show the state and connection of the one that was sent. An order whose client has disconnected
+    is listed until it ends."""
     d = daemon(upstream('ex', origin, coalesce=True))
     gate, order = Gate(), Gate()
     origin.on('/shared', gate)
@@ -223,8 +224,8 @@ def test_it_is_for_no_other_site(daemon, origin):
 
 @pytest.mark.slow
 def test_thousands_do_not_hold_the_loop_up(daemon, origin):
-    """2,000 requests under way: the page has them all, oldest first, and other clients are served meanwhile; a reader that takes
-    nothing of it, and requests that end while it is sent, hurt nobody."""
+    """With 2,000 requests in progress, the page lists all of them, oldest first, and other clients are still served. A client that
+    does not read the page, and requests that end while it is sent, do no harm."""
     count = 2000
     d = daemon(upstream('ex', origin, max_connections=1, queue_limit=5000, queue_timeout='1m', total_timeout='1m'), max_clients=5000)
     works(d)
@@ -256,7 +257,7 @@ def test_thousands_do_not_hold_the_loop_up(daemon, origin):
 # ---------------------------------------------------------------------------------------- trunkline requests
 
 def test_the_table(daemon, origin):
-    """A row for each; --upstream leaves the others out; --json is the document; exit codes as those of stats."""
+    """One row per request. --upstream selects those of one upstream, --json prints the document, and exit statuses are those of `stats`."""
     other = Origin(cert='good')
     with other:
         d = daemon(upstream('ex', origin), upstream('two', other, host='exchange.test:8443'))
@@ -285,7 +286,7 @@ def test_the_table(daemon, origin):
 
 
 def test_watch(daemon, origin):
-    """To a pipe: a block for each look, until it is told to end."""
+    """To a pipe, --watch prints one block per interval until it is terminated."""
     d = daemon(upstream('ex', origin))
     gate = Gate()
     origin.on('/held', gate)
@@ -309,7 +310,7 @@ def test_watch(daemon, origin):
 # ------------------------------------------------------------------------------------------ rare branches
 
 def test_rare_branches(daemon, origin):
-    """Counted from 0; the table leaves out what never happened, --all does not; the plain /stats has none of it."""
+    """Counts start at 0. The table omits branches that were never taken, except with --all, and a plain /stats contains none of them."""
     d = daemon(upstream('ex', origin))
     assert d.cli('stats', '--rare').stdout == 'no rare branch was taken since the start\n'
     origin.on('/hints', reply(early=[(103, [])]))

@@ -1,4 +1,4 @@
-"""What the daemon gives up once it has started, seen from outside."""
+"""The privileges that the daemon drops after it has started, observed from outside."""
 import pathlib
 import re
 
@@ -8,7 +8,7 @@ from lib.wire import eventually
 
 
 def test_the_daemon_gives_up_what_it_does_not_need(daemon, origin):
-    """No new privileges, a filter on system calls, not to be looked into; and it goes on working, a reload included."""
+    """No new privileges, a system call filter, not dumpable; the daemon still works, including a reload."""
     d = daemon(upstream('ex', origin))
     proc = pathlib.Path(f'/proc/{d.pid}')
     status = dict(re.findall(r'^(\w+):\t(.*)$', (proc / 'status').read_text(), re.M))

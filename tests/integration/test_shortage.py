@@ -1,4 +1,4 @@
-"""Short of descriptors or memory: who comes too much is refused, what is under way goes on, and the log says it once."""
+"""Out of file descriptors or memory: excess clients are refused, requests in progress continue, and the log says so once."""
 import json
 import select
 import socket
@@ -17,7 +17,8 @@ def said(d, words):
 
 
 def outcomes(d, count):
-    """Connects so often, keeps all, asks for a page on each: what each got, 0 for a close without an answer."""
+    """Opens `count` client connections, keeps them, and sends a request on each. Returns the clients and their statuses, 0 for a
+    close without a response."""
     clients = [d.client() for _ in range(count)]
     got = []
     for c in clients:
@@ -29,7 +30,7 @@ def outcomes(d, count):
 
 
 def test_descriptors_run_out(daemon, origin):
-    """Clients beyond them get 503 or a close, never a hang; the others are served, and so is everybody later. One line tells."""
+    """Clients in excess get 503 or a close, but never hang. The others are served, and later all are. One log line reports the shortage."""
     d = daemon(upstream('ex', origin, max_connections=2), wrap=['prlimit', '--nofile=96'])
     assert len(said(d, '96 file descriptors are allowed')) == 1 and 'max_clients = 4096' in d.stderr
     works(d)
@@ -49,7 +50,8 @@ def test_descriptors_run_out(daemon, origin):
 
 
 def test_no_descriptor_beside_open_lines(daemon, origin):
-    """With lines open requests wait for those; the daemon turns on, dials at most once a second, and ends when it is told."""
+    """If connections are open, requests wait for these. The loop keeps running, tries to connect at most once a second, and ends
+    when told to."""
     d = daemon(upstream('ex', origin, max_connections=60, min_idle=3, queue_timeout='60s', total_timeout='60s'), wrap=['prlimit', '--nofile=64'])
     eventually(lambda: d.connections()['idle'] == 3)
     gate = Gate()
@@ -78,7 +80,8 @@ def test_no_descriptor_beside_open_lines(daemon, origin):
 
 
 def test_orders_without_a_descriptor_wait_for_lines_under_way(daemon, origins):
-    """Orders of a cold pool dial for themselves; those that get no descriptor wait for the lines of the others, and all are answered."""
+    """Orders of a cold pool each open a connection. Those without a descriptor wait for the connections of the others, and all get
+    a response."""
     origin = origins(greet=0.5)
     d = daemon(upstream('ex', origin, max_connections=64, order_wait='30s', total_timeout='60s'), wrap=['prlimit', '--nofile=64'])
     spare = d.client(20)
@@ -94,7 +97,7 @@ def test_orders_without_a_descriptor_wait_for_lines_under_way(daemon, origins):
 
 
 def test_descriptors_do_not_spin(daemon, origin):
-    """A backlog that cannot be served costs no processor time."""
+    """A backlog that cannot be accepted uses no processor time."""
     d = daemon(upstream('ex', origin), wrap=['prlimit', '--nofile=64'])
     kept = [socket.create_connection(d.where) for _ in range(300)]
     time.sleep(0.3)
@@ -114,7 +117,7 @@ def cpu(d):
 
 @pytest.mark.skipif(sanitized(), reason='the sanitizers need more memory than any limit')
 def test_memory_runs_out(daemon, origin):
-    """Requests that ask for too much of it are refused with 503, sent=no; the daemon lives, says it once, and serves on."""
+    """Requests that need too much memory are refused with 503 and sent=no; the daemon survives, logs it once, and continues to serve."""
     d = daemon(upstream('ex', origin), max_header_size='900k', wrap=['prlimit', '--data=50000000'])
     works(d)
     head = b'GET /ex/x HTTP/1.1\r\nHost: localhost\r\n' + b''.join(b'X-%d: %s\r\n' % (n, b'y' * 7000) for n in range(100))

@@ -1,4 +1,4 @@
-"""Where the time went: the slow-request log, Server-Timing and the access log tell the same."""
+"""Where the time of a request went: the slow-request log, Server-Timing and the access log agree."""
 import json
 import re
 import time
@@ -14,13 +14,14 @@ LINE = re.compile(r'^\S+Z warn upstream (\S+): slow: ([\d.]+) s, of it (\w+) ([\
 
 
 def slow(d, count=1):
-    """The lines' parts, once there are so many."""
+    """The fields of the slow-request lines, once there are at least `count` lines."""
     eventually(lambda: len(LINE.findall(d.stderr)) >= count)
     return LINE.findall(d.stderr)
 
 
 def test_the_phase_that_was_slow(daemon, origin):
-    """Waiting for the head, for the body, for a line: each is named; what is not so slow is not told, secrets are neither."""
+    """Time spent waiting for the response head, for the body or for a connection: the line names the longest phase. Faster requests
+    are not logged, nor are secrets."""
     d = daemon(upstream('ex', origin, max_connections=1), slow_log='400ms')
     patient = daemon(upstream('ex', origin), slow_log='1h')
     origin.on('/head', reply(delay=0.6))
@@ -46,7 +47,7 @@ def test_the_phase_that_was_slow(daemon, origin):
 
 
 def test_it_cannot_flood(daemon, origin):
-    """A hundred slow requests make twenty lines; 0 makes none."""
+    """A hundred slow requests cause about twenty lines; slow_log = 0 disables them."""
     origin.default = reply(delay=0.15)
     began = time.monotonic()
     d, quiet = daemon(upstream('ex', origin, max_connections=50), slow_log='100ms'), daemon(upstream('ex', origin), slow_log='0')
@@ -56,7 +57,7 @@ def test_it_cannot_flood(daemon, origin):
 
 
 def test_phases_agree(daemon, origin, tmp_path):
-    """Server-Timing of an answer, and the line of the access log: the same milliseconds."""
+    """Server-Timing of a response and its access log line contain the same milliseconds."""
     log = tmp_path / 'log'
     d = daemon(upstream('ex', origin, server_timing=True), access_log=str(log), access_log_format='json')
     origin.default = reply(delay=0.05)
@@ -75,7 +76,7 @@ def timing(answer):
 
 
 def held(d, origin, how):
-    """A request that is made to wait for a second or so, in such a way."""
+    """A request that has to wait for about a second, for the reason `how`."""
     if how == 'rate':
         works(d)
         return works(d, '/ex/second')
@@ -89,7 +90,7 @@ def held(d, origin, how):
         d.verb('pause')
         call = background(lambda: d.get('/ex/paused', timeout=20))
         eventually(lambda: d.upstream()['queue']['waiting'] == 1)
-        time.sleep(0.8)         # that is what is measured
+        time.sleep(0.8)         # the time to be measured
         d.verb('resume')
         return call.result(20)
     origin.on('/first', gate)
@@ -105,7 +106,8 @@ def held(d, origin, how):
 
 @pytest.mark.parametrize('how', ['rate', 'hold', 'pause', 'turn'])
 def test_what_is_held_is_no_queue(daemon, origin, tmp_path, how):
-    """At a gate, in a hold, a pause, behind serialize_by: phase `hold` in answer, log, /stats and /metrics."""
+    """Time spent at the rate limit, in a hold, in a pause or behind serialize_by appears as phase `hold` in response, log, /stats
+    and /metrics."""
     log = tmp_path / 'log'
     d = daemon(upstream('ex', origin, server_timing=True, serialize_by='API-Key', serialize_timeout='20s', **({'rate': '1/1s', 'burst': 1} if how == 'rate' else {})),
                access_log=str(log), access_log_format='json')

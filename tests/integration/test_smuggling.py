@@ -1,5 +1,5 @@
-"""Requests that two readers might take differently, and requests that are none: refused with the right status, the
-connection closed, nothing executed; what stands behind them on the connection neither."""
+"""Ambiguous or malformed requests, which two implementations might interpret differently, are refused with the right status and the
+connection is closed. Neither they nor what follows on the connection are executed."""
 import pytest
 
 from lib.daemon import upstream
@@ -10,7 +10,7 @@ EVIL = b'GET /ex/evil HTTP/1.1\r\nHost: localhost\r\n\r\n'
 
 
 def untouched(d, origin):
-    """Nothing was executed, nothing of it reached the origin, and the daemon is well."""
+    """Checks that nothing was executed, that the origin received none of it, and that the daemon still works."""
     assert not origin.requests, f'the origin got {origin.requests}'
     works(d)
     no_answer_mixup(d, 2)
@@ -21,7 +21,7 @@ def head(*fields, start=b'POST /ex/x HTTP/1.1', host=b'Host: localhost'):
     return b'\r\n'.join([start, *([host] if host else []), *fields, b'', b''])
 
 
-# ------------------------------------------------------------------------------------------ whose length is it
+# ------------------------------------------------------------------------------------------- ambiguous lengths
 
 AMBIGUOUS = {
     'TE and CL': (head(b'Transfer-Encoding: chunked', b'Content-Length: 4') + b'0\r\n\r\n', 400),
@@ -52,14 +52,14 @@ AMBIGUOUS = {
 
 @pytest.mark.parametrize('name', AMBIGUOUS)
 def test_ambiguous_lengths(ex, origin, name):
-    """400 (501 for a coding we do not speak), and the request behind it is not executed."""
+    """400, or 501 for an unsupported coding; the request that follows is not executed."""
     raw, status = AMBIGUOUS[name]
     r = refused(ex, raw + EVIL, status if isinstance(status, tuple) else (status,))
     own_error(r, r.status, 'http_request_error', 'no')
     untouched(ex, origin)
 
 
-# ---------------------------------------------------------------------------------------------- broken heads
+# ------------------------------------------------------------------------------------------- malformed heads
 
 HEADS = {
     'bare CR in a value': (head(b'X-A: a\rb'), 400),
@@ -113,7 +113,7 @@ HEADS = {
 
 @pytest.mark.parametrize('name', HEADS)
 def test_broken_heads(ex, origin, name):
-    """Each with the right status; nothing behind it is executed."""
+    """Each gets the right status, and nothing after it is executed."""
     raw, status = HEADS[name]
     r = refused(ex, raw + EVIL, status if isinstance(status, tuple) else (status,))
     own_error(r, r.status, ('http_request_error', 'http_request_denied', 'destination_ip_prohibited'), 'no')
@@ -142,7 +142,7 @@ TARGETS = {
 
 @pytest.mark.parametrize('name', TARGETS)
 def test_targets_and_hosts_that_are_none(ex, origin, name):
-    """These are well framed: the connection may stay, and what follows is a request of its own."""
+    """These are framed correctly: the connection may stay open, and what follows is a separate request."""
     raw, status = TARGETS[name]
     with ex.client() as c:
         r = c.send(raw).response()
@@ -153,7 +153,7 @@ def test_targets_and_hosts_that_are_none(ex, origin, name):
 
 @pytest.mark.parametrize('name', ['bare CR in a value', 'obs-fold', 'two CL', 'TE and CL', 'no Host', 'HTTP/2.0'])
 def test_byte_by_byte_it_is_the_same(ex, origin, name):
-    """However the bytes are cut."""
+    """The result is the same if the request arrives byte by byte."""
     raw, status = {**HEADS, **AMBIGUOUS}[name]
     with ex.client() as c:
         r = c.send(raw, gap=0.0005).response()
@@ -163,7 +163,7 @@ def test_byte_by_byte_it_is_the_same(ex, origin, name):
 
 @pytest.mark.parametrize('name', ['no Host', 'HTTP/2.0', 'two CL', 'space before colon', 'obs-fold'])
 def test_a_good_request_before_a_bad_one(ex, origin, name):
-    """Is answered; then the bad one is refused, and a third is not executed."""
+    """The good request gets its response, then the bad one is refused, and a third is not executed."""
     raw = {**HEADS, **AMBIGUOUS}[name][0]
     with ex.client() as c:
         c.send(compose('GET', '/ex/good') + raw + EVIL)
@@ -173,7 +173,7 @@ def test_a_good_request_before_a_bad_one(ex, origin, name):
     assert origin.paths() == ['/good']
 
 
-# ------------------------------------------------------------------------------------------------- bad chunks
+# ------------------------------------------------------------------------------------------- malformed chunks
 
 CHUNKS = {
     'size is no number': b'g\r\nabcde\r\n0\r\n\r\n', 'size is negative': b'-5\r\nabcde\r\n0\r\n\r\n', 'size has a plus': b'+5\r\nabcde\r\n0\r\n\r\n',
@@ -191,7 +191,8 @@ CHUNKS = {
 
 @pytest.mark.parametrize('name', CHUNKS)
 def test_bad_chunks(ex, origin, name):
-    """Refused and closed; the origin may have seen the head, but never a whole request, and nothing behind it."""
+    """Refused, and the connection is closed. The origin may have received the head, but not a complete request, and nothing that
+    follows."""
     r = refused(ex, head(b'Transfer-Encoding: chunked') + CHUNKS[name] + EVIL, (400,))
     own_error(r, 400, 'http_request_error')
     eventually(lambda: ex.connections()['active'] == 0)
@@ -200,14 +201,14 @@ def test_bad_chunks(ex, origin, name):
 
 
 def test_chunk_extensions_are_taken_off(ex, origin):
-    """They are between us and the client."""
+    """Chunk extensions are hop-by-hop, so they are not forwarded."""
     with ex.client() as c:
         r = c.send(head(b'Transfer-Encoding: chunked') + b'5;a=b;c="d\t"\r\nabcde\r\n0;last\r\n\r\n').response()
     assert r.status == 200 and origin.requests[0].body == b'abcde' and not origin.sightings(b'a=b')
 
 
 def test_endless_chunk_extensions(daemon, origin):
-    """Neither memory nor the origin gets them; the client has client_body_timeout, or is refused."""
+    """Endless chunk extensions are neither buffered nor forwarded. The client is limited by client_body_timeout, or refused."""
     d = daemon(upstream('ex', origin), client_body_timeout='500ms')
     works(d)
     before = d.rss_kib()
@@ -221,7 +222,7 @@ def test_endless_chunk_extensions(daemon, origin):
 
 
 def test_trailers_cannot_say_for_whom_it_is(ex, origin):
-    """Nor who asks, nor what becomes of the connection: those are dropped, others pass."""
+    """Trailer fields for routing, credentials and connection handling are dropped; other fields are forwarded."""
     raw = head(b'Transfer-Encoding: chunked') + b'5\r\nabcde\r\n0\r\nHost: evil.test\r\nAuthorization: x\r\nConnection: close\r\nX-Sum: 5\r\n\r\n'
     with ex.client() as c:
         assert c.send(raw).response().status == 200
@@ -231,7 +232,7 @@ def test_trailers_cannot_say_for_whom_it_is(ex, origin):
 
 @pytest.mark.parametrize('trailer', [b'Content-Length: 50', b'Transfer-Encoding: gzip', b'Transfer-Encoding: chunked'])
 def test_trailers_cannot_say_how_long_it_is(ex, origin, trailer):
-    """Refused, or dropped; never passed on, and never believed."""
+    """Trailer fields for framing cause a refusal or are dropped; they are never forwarded or used."""
     with ex.client() as c:
         r = c.send(head(b'Transfer-Encoding: chunked') + b'5\r\nabcde\r\n0\r\n' + trailer + b'\r\n\r\n').response()
         assert r.status == 400 and not r.keeps or c.get('/ex/next').text == '/next'
@@ -239,10 +240,10 @@ def test_trailers_cannot_say_how_long_it_is(ex, origin, trailer):
     works(ex)
 
 
-# ------------------------------------------------------------------------------------- what stays one request
+# ----------------------------------------------------------------------------------- what remains one request
 
 def test_a_body_that_looks_like_requests(ex, origin):
-    """Is a body, in either framing, and with Connection-listed framing fields too."""
+    """A body that contains requests remains a body, in either framing, even if Connection lists framing fields."""
     body = EVIL * 3
     with ex.client() as c:
         for headers in ([('Content-Length', len(body))], [('Content-Length', len(body)), ('Connection', 'Content-Length')],
@@ -255,7 +256,7 @@ def test_a_body_that_looks_like_requests(ex, origin):
 
 
 def test_a_get_with_a_body(ex, origin):
-    """Has one; the next request begins behind it."""
+    """A GET may have a body; the next request starts after it."""
     with ex.client() as c:
         assert c.request('GET', '/ex/x', body=EVIL).status == 200
         assert c.get('/ex/next').text == '/next'
@@ -263,7 +264,7 @@ def test_a_get_with_a_body(ex, origin):
 
 
 def test_a_refused_request_with_a_body(ex, origin):
-    """404, 403 or 405 do not turn its body into requests."""
+    """If a request is refused with 404, 403 or 405, its body is not parsed as requests."""
     for target, headers, status in (('/nobody/x', [], 404), ('/ex/x', [('Sec-Fetch-Site', 'cross-site')], 403), ('/stats', [], 405)):
         with ex.client() as c:
             c.send(compose('POST', target, headers, EVIL) + compose('GET', '/ex/next'))
@@ -271,20 +272,20 @@ def test_a_refused_request_with_a_body(ex, origin):
             try:
                 assert c.response().text == '/next'
             except WireError:
-                pass            # closing is fine too
+                pass            # closing the connection is fine too
     assert set(origin.paths()) <= {'/next'}
 
 
 @pytest.mark.parametrize('size, status', [(15_000, 200), (17_000, 414), (3_000_000, 414)])
 def test_long_targets(ex, origin, size, status):
-    """max_uri_size (16k): 414."""
+    """Targets longer than max_uri_size (16k) get 414."""
     assert ex.get('/ex/' + 'a' * size).status == status
     works(ex)
 
 
 @pytest.mark.parametrize('fields, status', [(1, 200), (2000, 200), (5000, 431), (200_000, 431)])
 def test_many_fields(ex, origin, fields, status):
-    """max_header_size (32k): 431, however the bytes are spread."""
+    """Heads larger than max_header_size (32k) get 431, however many fields they consist of."""
     raw = head(*[b'X-A: b'] * fields, start=b'GET /ex/x HTTP/1.1')
     with ex.client() as c:
         assert c.send(raw).response().status == status

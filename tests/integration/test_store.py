@@ -1,4 +1,4 @@
-"""Stored answers: fresh ones, and old ones when the origin fails."""
+"""Stored responses: fresh ones, and stale ones when the origin fails."""
 import json
 import threading
 import time
@@ -49,7 +49,7 @@ def test_it_is_fresh_no_longer_than_it_should(daemon, origin):
 
 
 def test_the_origins_age_counts(daemon, origin):
-    """What is 100 s old at the origin's own cache is not fresh for 60 s; its Age is told on."""
+    """A response that is already 100 s old at the origin's own cache is not fresh for 60 s; its Age is passed on."""
     d = daemon(upstream('ex', origin, fresh=LONG, stale_if_error='300s'))
     numbered(origin, headers=[('Age', '100')])
     first = d.get('/ex/q')
@@ -117,11 +117,11 @@ def test_head_is_answered_from_a_stored_get(daemon, origin):
     assert r.status == 200 and r.body == b'' and r.number('content-length') == 1
     assert cache_status(r)['hit'] is True and len(origin.paths()) == 1
     d.request('HEAD', '/ex/other')
-    assert d.get('/ex/other').body == b'/other'     # what HEAD brought has no body to serve
+    assert d.get('/ex/other').body == b'/other'     # the response to HEAD has no body that could be stored
 
 
 def test_varying_answers(daemon, origin):
-    """By Accept-Encoding always, by what Vary names, and by nothing else."""
+    """Responses vary by Accept-Encoding and by the fields that Vary lists, and by no others."""
     d = daemon(upstream('ex', origin, fresh=LONG))
     numbered(origin, headers=[('Vary', 'Accept-Language')])
     plain, german = [], [('Accept-Language', 'de')]
@@ -176,7 +176,7 @@ KEY = 's3cr3t-of-one-bot'
     ('/q?signature=' + KEY, []), ('/q?a=1&%73ignature=' + KEY, []), ('/q', [('X-Whatever', KEY)]),
     ('/q', [('Range', 'bytes=0-1')]), ('/q', [('X-Forwarded-For', KEY)])])
 def test_private_requests_have_no_part_in_it(daemon, origin, path, headers):
-    """Neither stored, nor answered from the store, nor shared; and the store has nothing of them."""
+    """Private requests are neither stored, nor answered from the store, nor coalesced, and the store contains none of their data."""
     d = daemon(upstream('ex', origin, fresh=LONG, stale_if_error=LONG, coalesce='yes'))
     numbered(origin)
     if path == '/q':
@@ -214,7 +214,7 @@ def test_the_bound_of_the_store_is_exact(daemon, origin):
     assert 3 <= few <= 20
     asked = len(origin.paths())
     assert cache_status(d.get('/ex/29'))['hit'] and len(origin.paths()) == asked
-    assert 'hit' not in cache_status(d.get('/ex/0'))            # used least, long gone
+    assert 'hit' not in cache_status(d.get('/ex/0'))            # least recently used, evicted long ago
 
 
 def test_the_one_used_last_stays(daemon, origin):
@@ -238,7 +238,7 @@ def test_what_is_too_large_passes_untouched(daemon, origin, framing):
 
 
 def test_streaming_is_not_delayed_by_storing(daemon, origin):
-    """The first half is there while the second is not even sent."""
+    """The client receives the first half before the origin has sent the second."""
     d = daemon(upstream('ex', origin, fresh=LONG, coalesce='yes'))
     go = threading.Event()
 
@@ -299,7 +299,7 @@ def test_the_last_good_answer_when_the_origin_fails(daemon, origin, failure):
 
 @pytest.mark.parametrize('status', [501, 505, 507, 520, 525, 530, 599])
 def test_stale_stands_in_for_any_5xx(daemon, origin, status):
-    """What a CDN answers in the exchange's place is its own number."""
+    """A CDN in front of the exchange may respond with a status code of its own."""
     d = daemon(upstream('ex', origin, stale_if_error=LONG))
     origin.on('/q', reply(), reply(status))
     works(d, '/ex/q')
@@ -324,17 +324,18 @@ def test_a_client_may_opt_out_of_stale(daemon, origin, headers):
 
 
 def test_honest_after_its_time(daemon, origins):
-    """With the origin gone: old answers with a true Age until fresh + stale_if_error, the honest error then."""
+    """If the origin is down, stale responses with a correct Age are served until fresh + stale_if_error; after that, the client
+    gets the actual error."""
     o = origins()
     d = daemon(upstream('ex', o, fresh='100ms', stale_if_error='2500ms', breaker_failures=1, breaker_min='60s', breaker_max='60s'))
     began = time.monotonic()
     works(d, '/ex/q')
     stored_by = time.monotonic()
     o.__exit__()
-    time.sleep(0.2)                     # it is fresh no longer
+    time.sleep(0.2)                     # no longer fresh
     while True:
         before, r, after = time.monotonic(), d.get('/ex/q'), time.monotonic()
-        if after - began > 2.5:         # its time may have been over
+        if after - began > 2.5:         # stale_if_error may have ended during the request
             break
         assert r.status == 200 and cache_status(r)['fwd'] == 'stale'
         assert int(before - stored_by) <= r.number('age') <= int(after - began)
@@ -345,7 +346,7 @@ def test_honest_after_its_time(daemon, origins):
 
 
 def test_a_hold_is_answered_from_the_store(daemon, origin):
-    """A 429 with Retry-After: what is stored is served at once, the rest is refused; nothing goes out."""
+    """After a 429 with Retry-After, stored responses are served at once, other requests are refused, and nothing is sent to the origin."""
     d = daemon(upstream('ex', origin, stale_if_error=LONG))
     works(d, '/ex/q')
     origin.on('/banned', reply(429, headers=[('Retry-After', '60')]))
@@ -359,7 +360,7 @@ def test_a_hold_is_answered_from_the_store(daemon, origin):
 
 
 def test_the_hold_is_waited_out(daemon, origin):
-    """By what is not stored, where it has the time."""
+    """A request without a stored response waits until the hold ends, if its timeout allows."""
     d = daemon(upstream('ex', origin, stale_if_error=LONG))
     origin.on('/banned', reply(429, headers=[('Retry-After', '2')]))
     began = time.monotonic()
@@ -382,7 +383,7 @@ def test_who_waits_when_the_hold_comes_gets_the_old_answer(daemon, origin):
 
 
 def test_the_rate_is_no_failure(daemon, origin):
-    """on_limit = refuse says 429 though an old answer is there."""
+    """With on_limit = refuse, a request over the rate gets 429, although a stale response is available."""
     d = daemon(upstream('ex', origin, stale_if_error=LONG, rate='1/1m', on_limit='refuse'))
     works(d, '/ex/q')
     own_error(d.get('/ex/q'), 429, 'http_request_denied', 'no')
@@ -395,7 +396,7 @@ def test_a_draining_upstream_says_so(daemon, origin):
     own_error(d.get('/ex/q'), 503, 'destination_unavailable', 'no')
 
 
-# ----------------------------------------------------------------------------------------------------- counting
+# ------------------------------------------------------------------------------------------------------ logging
 
 def test_the_access_log_says_where_it_came_from(daemon, origin, tmp_path):
     log = tmp_path / 'access.log'

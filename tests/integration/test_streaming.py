@@ -1,4 +1,4 @@
-"""Messages on their way: pipelining, framing both ways, interim answers, and back-pressure."""
+"""Transfer of messages: pipelining, framing in both directions, interim responses, and back-pressure."""
 import fcntl
 import hashlib
 import struct
@@ -19,7 +19,7 @@ memory_counts = pytest.mark.skipif(sanitized(), reason="a sanitizer's memory say
 # ----------------------------------------------------------------------------------------------- pipelining
 
 def test_pipelined_requests_are_answered_in_order(ex, origin):
-    """Though the first takes longest; framing of all kinds in between."""
+    """The order is kept although the first response takes longest, with framings of all kinds."""
     origin.on('/0', reply(delay=0.2))
     origin.on('/3', reply(framing='chunked', pieces=3))
     origin.on('/4', reply(204))
@@ -36,7 +36,7 @@ def test_pipelined_requests_are_answered_in_order(ex, origin):
 
 
 def test_a_long_pipeline(ex, origin):
-    """2,000 requests sent before one answer is read: all answered, in order, over one line."""
+    """2,000 requests are sent before the first response is read: all get their responses in order, over one connection to the origin."""
     count = 2000
     with ex.client(30) as c:
         sender = background(lambda: c.send(b''.join(compose('GET', f'/ex/{n}') for n in range(count))))
@@ -47,7 +47,7 @@ def test_a_long_pipeline(ex, origin):
 
 
 def test_a_pipeline_ends_with_close(ex, origin):
-    """What is sent behind a request with Connection: close is not executed."""
+    """Bytes after a request with Connection: close are not executed."""
     with ex.client() as c:
         c.send(compose('GET', '/ex/a') + compose('GET', '/ex/b', [('Connection', 'close')]) + compose('GET', '/ex/c'))
         assert c.response().text == '/a'
@@ -57,7 +57,7 @@ def test_a_pipeline_ends_with_close(ex, origin):
 
 
 def test_one_byte_at_a_time(ex, origin):
-    """Heads and chunks may arrive in any pieces."""
+    """Heads and chunks may be split anywhere."""
     with ex.client() as c:
         c.send(compose('POST', '/ex/a', [('Transfer-Encoding', 'chunked')]) + b'5;x=y\r\nhello\r\n0\r\nX-T: 1\r\n\r\n' + compose('GET', '/ex/b'),
                gap=0.0002)
@@ -68,7 +68,7 @@ def test_one_byte_at_a_time(ex, origin):
 # -------------------------------------------------------------------------------------------------- framing
 
 def test_chunked_both_ways_with_trailers(ex, origin):
-    """Bytes, trailers and the Trailer field; an origin that is asked for them says so by TE."""
+    """Body, trailers and the Trailer field are relayed, and TE tells the origin that trailers are accepted."""
     origin.on('/x', reply(body=lambda q: q.body, framing='chunked', pieces=7, trailers=[('X-Sum', '10'), ('Set-Cookie', 'a=b')]))
     body = bytes(range(256)) * 100
     with ex.client() as c:
@@ -84,7 +84,8 @@ def test_chunked_both_ways_with_trailers(ex, origin):
 @pytest.mark.parametrize('framing', ['length', 'chunked', 'close'])
 @pytest.mark.parametrize('keep', [True, False])
 def test_http10_clients(ex, origin, framing, keep):
-    """Get no chunks, whatever the origin sends; keep-alive only if they ask and the length is known."""
+    """HTTP/1.0 clients get no chunked responses, whatever the origin sends, and a persistent connection only if they ask for it and
+    the length is known."""
     origin.on('/x', reply(body=b'hello world', framing=framing, pieces=2, early=[(103, [('Link', '<a>')])]))
     with ex.client() as c:
         c.send(b'GET /ex/x HTTP/1.0\r\nHost: localhost\r\n%b\r\n' % (b'Connection: keep-alive\r\n' if keep else b''))
@@ -97,7 +98,7 @@ def test_http10_clients(ex, origin, framing, keep):
 
 
 def test_http10_without_host(ex, origin):
-    """HTTP/1.0 knew no Host; a named path needs none."""
+    """HTTP/1.0 does not require Host, and neither does a path with an upstream's name."""
     with ex.client() as c:
         assert c.send(b'GET /ex/x HTTP/1.0\r\n\r\n').response().text == '/x'
 
@@ -105,7 +106,7 @@ def test_http10_without_host(ex, origin):
 @pytest.mark.parametrize('how', [dict(framing='length'), dict(framing='chunked', pieces=50), dict(framing='close'), dict(close='announced')])
 @pytest.mark.parametrize('size', [0, 1, 16384, 65536, 3_000_000])
 def test_bodies_arrive_whole(ex, origin, size, how):
-    """Of any size in any framing; the client's connection survives all of them."""
+    """Bodies of any size in any framing arrive complete, and the client connection can be reused."""
     body = hashlib.sha256(b'%d' % size).digest() * (size // 32 + 1)
     origin.on('/x', reply(body=body[:size], **how))
     with ex.client(10) as c:
@@ -117,7 +118,7 @@ def test_bodies_arrive_whole(ex, origin, size, how):
 
 @pytest.mark.parametrize('status', [204, 304])
 def test_no_body_means_none(ex, origin, status):
-    """204 and 304 end with their head, for pipelining clients too."""
+    """Responses with 204 and 304 end with the head, also for clients that pipeline."""
     origin.on('/x', reply(status, b'', [('ETag', '"a"')]))
     with ex.client() as c:
         c.send(compose('GET', '/ex/x') * 3 + compose('GET', '/ex/y'))
@@ -126,7 +127,7 @@ def test_no_body_means_none(ex, origin, status):
 
 
 def test_head_says_what_get_would(ex, origin):
-    """Content-Length of a HEAD passes through; chunked has none; the connection stays."""
+    """Content-Length of a response to HEAD is relayed; a chunked response has none; the connection is reused."""
     origin.on('/a', reply(body=b'x' * 12345))
     origin.on('/b', reply(body=b'x' * 12345, framing='chunked'))
     with ex.client() as c:
@@ -137,13 +138,13 @@ def test_head_says_what_get_would(ex, origin):
     assert len(origin.lines) == 1
 
 
-# ---------------------------------------------------------------------------------------------- expectations
+# ---------------------------------------------------------------------------------------------------- Expect
 
 EXPECT = [('Expect', '100-continue'), ('Content-Length', '5')]
 
 
 def test_expect_continue(ex, origin):
-    """The expectation is met by trunkline, before a line is asked for; the origin hears nothing of it."""
+    """trunkline sends the 100 response itself, before it needs a connection to the origin, and does not forward Expect."""
     origin.answer_expect = False
     with ex.client() as c:
         c.send(compose('POST', '/ex/x', EXPECT))
@@ -155,7 +156,7 @@ def test_expect_continue(ex, origin):
 
 
 def test_expect_continue_without_waiting(ex, origin):
-    """A client need not wait for the 100."""
+    """A client need not wait for the 100 response."""
     with ex.client() as c:
         r = c.send(compose('POST', '/ex/x', EXPECT) + b'hello').response('POST')
         assert r.status == 200 and c.get('/ex/y').text == '/y'
@@ -165,7 +166,8 @@ def test_expect_continue_without_waiting(ex, origin):
 @pytest.mark.parametrize('status', [413, 417, 401])
 @pytest.mark.parametrize('size', [5, 200_000])
 def test_a_refusal_of_an_expected_body(ex, origin, status, size):
-    """The origin's final answer comes for the body that was invited, small or large, and nothing is mixed up."""
+    """After a 100 response, the client sends its body and gets the origin's final response to it, whether the body is small or
+    large; responses are not mixed up."""
     async def refuse(x):
         await x.respond(status, [], b'no', close='announced')
     origin.on('/x', refuse)
@@ -188,7 +190,8 @@ BODILESS = {'chunked': 'Transfer-Encoding: chunked', 'long': 'Content-Length: 10
 
 @pytest.mark.parametrize('framing', BODILESS)
 def test_bodies_that_do_not_come_take_no_line(daemon, origin, framing):
-    """Up to 64 KiB, or its end, a body is gathered before a line is asked for: one that never comes costs nobody anything."""
+    """A body is read up to its end or 64 KiB before a connection to the origin is needed, so a body that does not arrive does not
+    delay other requests."""
     d = daemon(upstream('ex', origin, max_connections=2))
     works(d)
     begun = 'chunked\r\n\r\n' in BODILESS[framing]
@@ -207,7 +210,7 @@ def test_bodies_that_do_not_come_take_no_line(daemon, origin, framing):
 
 @pytest.mark.parametrize('coded', [False, True], ids=['length', 'chunked'])
 def test_a_long_body_goes_on_before_it_is_whole(ex, origin, coded):
-    """Beyond 64 KiB it streams, and arrives intact."""
+    """A body larger than 64 KiB is streamed and arrives unchanged."""
     piece = bytes(range(256)) * 400
     with ex.client() as c:
         c.send(compose('POST', '/ex/large', [('Transfer-Encoding', 'chunked') if coded else ('Content-Length', str(3 * len(piece)))]))
@@ -219,13 +222,13 @@ def test_a_long_body_goes_on_before_it_is_whole(ex, origin, coded):
 
 
 def test_an_unknown_expectation(ex, origin):
-    """Is 417, or no more than relayed; never a hang."""
+    """An unknown expectation gets 417 or is ignored, but never hangs."""
     r = ex.request('POST', '/ex/x', [('Expect', 'miracles')], b'x')
     assert r.status in (200, 400, 417)
 
 
 def test_interim_answers_are_relayed_as_they_come(ex, origin):
-    """103 is there before the answer; several pass in order with their fields."""
+    """A 103 response arrives before the final one, and several interim responses arrive in order with their fields."""
     gate = Gate(reply())
     async def behave(x):
         await x.line.send(b'HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n\r\n')
@@ -242,7 +245,8 @@ def test_interim_answers_are_relayed_as_they_come(ex, origin):
 
 
 def test_an_early_answer_to_an_upload(ex, origin):
-    """Reaches the client while it still sends; the line is not used again, the client's connection is well or closed."""
+    """An early response reaches the client while it still sends its body. The connection to the origin is not reused; that of the
+    client is still usable or closed."""
     async def behave(x):
         await x.line.more()
         await x.respond(413, [], b'too large', close=False)
@@ -258,7 +262,8 @@ def test_an_early_answer_to_an_upload(ex, origin):
 
 
 def test_a_client_that_half_closes(ex, origin):
-    """Its request stands, and it gets its answer... or is taken for gone: but never half of one."""
+    """A client that half-closes its connection either gets its response or is treated as disconnected, but never gets part of a
+    response."""
     import socket
     origin.on('/x', reply(delay=0.1))
     with ex.client() as c:
@@ -279,7 +284,7 @@ def growth(d, before):
 
 
 def sip(c, size, pause=0.0):
-    """Reads `size` bytes of a body, pausing after every 64 KiB; the most it ever got at once is of no matter."""
+    """Reads at least `size` bytes of a body, with a pause after each read of up to 64 KiB, and returns how many it has read."""
     got = len(c.buffer)
     c.buffer.clear()
     while got < size:
@@ -289,7 +294,7 @@ def sip(c, size, pause=0.0):
 
 
 def settled(d):
-    """The daemon's memory once it has served a little of everything."""
+    """The daemon's memory after some ordinary requests."""
     for n in range(50):
         d.request('POST', f'/ex/warm{n}', body=b'x' * 100_000)
     return d.rss_kib()
@@ -297,7 +302,7 @@ def settled(d):
 
 @memory_counts
 def test_a_download_through_a_slow_client(ex, origin):
-    """The origin is held back: 20 MiB of an endless body at a slow pace grow memory by under 2 MiB."""
+    """The origin is slowed down: reading 20 MiB of an endless body slowly increases memory by less than 2 MiB."""
     before = settled(ex)
     origin.on('/x', flood(b'y' * 65536, first=b'HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n'))
     peak = 0
@@ -308,7 +313,7 @@ def test_a_download_through_a_slow_client(ex, origin):
             sip(c, 1 << 20, pause=0.002)
             peak = max(peak, growth(ex, before))
         line = origin.lines[-1]
-        at_rest(lambda: line.written)       # the origin is held back
+        at_rest(lambda: line.written)       # until the origin cannot send any more
         peak = max(peak, growth(ex, before))
     assert peak < 2, f'grew by {peak:.1f} MiB'
     eventually(lambda: not line.open)
@@ -318,7 +323,7 @@ def test_a_download_through_a_slow_client(ex, origin):
 @pytest.mark.slow
 @pytest.mark.limit(150)
 def test_a_gibibyte_through_a_slow_client(daemon, origins):
-    """1 GiB arrives whole, from a plain origin; memory grows by under 2 MiB."""
+    """A body of 1 GiB from an origin without TLS arrives complete, and memory increases by less than 2 MiB."""
     origin = origins(tls=False)
     d = daemon(upstream('ex', origin))
     before, size, piece = settled(d), 1 << 30, b'y' * (1 << 20)
@@ -342,7 +347,7 @@ def test_a_gibibyte_through_a_slow_client(daemon, origins):
 
 @memory_counts
 def test_an_upload_to_a_slow_origin(ex, origin):
-    """The client is held back as well."""
+    """The client is slowed down as well."""
     async def slow(x):
         got = 0
         while got < 20 << 20:
@@ -377,8 +382,9 @@ def test_an_upload_to_a_slow_origin(ex, origin):
 
 
 def taken(c, piece, limit):
-    """Sends piece after piece, each once the daemon has read the one before, until it reads no more for a second or has
-    read `limit` bytes: how many. (c is a unix socket, which tells what is unread.)"""
+    """Sends one piece after the other, each when the daemon has read the previous one, until the daemon stops reading for a second
+    or has read `limit` bytes. Returns the number of bytes sent. (c must be a unix socket, where the amount of unread data is
+    known.)"""
     sent = 0
     while sent < limit:
         c.sock.sendall(piece)
@@ -393,7 +399,8 @@ def taken(c, piece, limit):
 @pytest.mark.parametrize('coded', [False, True], ids=['length', 'chunked'])
 @pytest.mark.parametrize('alpn', [('http/1.1',), ('h2', 'http/1.1')], ids=['h1', 'h2'])
 def test_an_upload_in_small_pieces_is_held_back(daemon, origins, tmp_path, alpn, coded):
-    """However small the pieces: an origin that reads nothing is not read for. (What kernels buffer is not ours: 10 MiB.)"""
+    """If the origin does not read, trunkline stops reading from the client, however small the pieces. (Up to 10 MiB may be in
+    kernel buffers.)"""
     origin = origins(alpn=alpn)
     origin.on('/up', deaf())
     d = daemon(upstream('ex', origin), listen=[f'unix:{tmp_path}/sock'])
@@ -409,7 +416,8 @@ def test_an_upload_in_small_pieces_is_held_back(daemon, origins, tmp_path, alpn,
 
 @pytest.mark.parametrize('alpn', [('http/1.1',), ('h2', 'http/1.1')], ids=['h1', 'h2'])
 def test_a_client_that_leaves_while_it_is_held_back(daemon, origins, alpn):
-    """Its upload ends with it, though the origin reads nothing and the client is not read from; the line is free again."""
+    """If a client disconnects during an upload that the origin does not read, its request ends although trunkline does not read
+    from the client, and the connection is released."""
     origin = origins(alpn=alpn)
     origin.on('/up', deaf())
     d = daemon(upstream('ex', origin, max_connections=1, total_timeout='50s', response_timeout='50s'))
@@ -435,13 +443,14 @@ def test_a_slow_client_keeps_its_body_clock_still(daemon, origin):
         c.send(compose('GET', '/ex/x'))
         c.head()
         at_rest(lambda: origin.lines[0].written)
-        time.sleep(1.5)                 # longer than the clock would run
+        time.sleep(1.5)                 # longer than body_timeout
         assert sip(c, size) == size
     assert d.upstream()['requests']['failed'] == 0
 
 
 def test_slow_clients_delay_nobody(ex, origin):
-    """With downloads that nobody reads, and uploads that nobody reads, the quickest of the others is as quick as before."""
+    """With clients that do not read their downloads and origins that do not read uploads, the fastest response to another client
+    takes about as long as before."""
     def quickest():
         with ex.client() as c:
             return min(c.get(f'/ex/{n}').took for n in range(100))
@@ -464,7 +473,7 @@ def test_slow_clients_delay_nobody(ex, origin):
 
 
 def test_endings_in_mid_body_free_everything(ex, origin):
-    """Clients that leave in every phase: nothing stays active, no descriptor stays open."""
+    """Clients that disconnect in every phase: no request stays active and no descriptor stays open."""
     origin.on('/down', flood(b'y' * 65536, first=b'HTTP/1.1 200 OK\r\nContent-Length: 1099511627776\r\n\r\n'))
     origin.on('/wait', Gate())
     works(ex)
@@ -485,7 +494,7 @@ def test_endings_in_mid_body_free_everything(ex, origin):
 
 
 def test_upload_and_answer_at_once(ex, origin):
-    """An origin that echoes as it reads: both directions flow at the same time."""
+    """An origin that echoes the body as it arrives: both directions are transferred at the same time."""
     async def echo(x):
         await x.line.send(b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n')
         left = int(x.req.get('content-length'))
@@ -507,7 +516,8 @@ def test_upload_and_answer_at_once(ex, origin):
 
 
 def test_an_answer_that_ends_before_the_upload(ex, origin):
-    """Until-close, in the middle of an upload: the client has its answer, the line is gone."""
+    """A response that ends with the connection, in the middle of an upload: the client gets it, and the connection to the origin is
+    closed."""
     async def behave(x):
         await x.line.more()
         await x.line.send(b'HTTP/1.1 403 Forbidden\r\n\r\nno')
@@ -525,14 +535,14 @@ def test_an_answer_that_ends_before_the_upload(ex, origin):
 
 
 def test_raw_bytes_pass(ex, origin):
-    """Fields of obs-text and odd reasons are relayed as they are; bytes of a body too."""
+    """Fields with obs-text, unusual reason phrases and arbitrary bytes in a body are relayed unchanged."""
     origin.on('/x', raw(b'HTTP/1.1 299 Odd  reason\r\nX-A: \xe4\xf6\r\nContent-Length: 256\r\n\r\n' + bytes(range(256))))
     r = ex.get('/ex/x', [('X-B', 'ä')])
     assert (r.status, r.get('x-a'), r.body) == (299, 'äö', bytes(range(256))) and origin.requests[0].get('x-b') == 'ä'
 
 
 def test_total_timeout_ends_an_upload(daemon, origin):
-    """Before a head: 504 though the client still sends."""
+    """Before a response head, total_timeout causes a 504, although the client is still sending."""
     d = daemon(upstream('ex', origin, total_timeout='500ms'))
     async def behave(x):
         while True:

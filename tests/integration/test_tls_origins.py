@@ -1,4 +1,4 @@
-"""Each TLS version with each kind of key, at origins that other people wrote: all are reached, and lent again."""
+"""Each TLS version with each type of key, at independent servers as origins: all can be reached, and their connections are reused."""
 import contextlib
 import functools
 import os
@@ -79,7 +79,7 @@ def openssl(folder, port, version, cert, *more):
 
 
 def openssl_by_its_own_order(folder, port, version, cert):
-    """It prefers PSS, whatever comes first in our offer."""
+    """This server prefers PSS, regardless of the order in trunkline's ClientHello."""
     return openssl(folder, port, version, cert, '-serverpref')
 
 
@@ -183,7 +183,7 @@ def test_is_reached(daemon, tmp_path, server, version, key):
 
 
 def test_what_is_offered_less_is_remembered(daemon, tmp_path):
-    """One line of the log, one handshake too many, and none with the next line."""
+    """One log line and one failed handshake; the next connection has none."""
     with running(openssl_by_its_own_order, tmp_path, '1.2', 'rsa') as address:
         d = daemon(upstream('ex', address, max_requests=1))
         for _ in range(3):
@@ -200,7 +200,7 @@ def test_no_less_than_tls_min(daemon, tmp_path):
 
 
 def test_an_origin_that_moves_to_tls_13(daemon, origins, tmp_path):
-    """Offered TLS 1.2 alone, it fails once; then it is offered both again."""
+    """When only TLS 1.2 is offered, the handshake fails once; after that, both versions are offered again."""
     with running(openssl_by_its_own_order, tmp_path, '1.2', 'rsa') as address:
         d = daemon(upstream('ex', address, max_requests=1))
         assert d.get('/ex/').status == 200

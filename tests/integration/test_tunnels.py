@@ -1,4 +1,4 @@
-"""CONNECT and WebSocket: bytes both ways, half-close, back-pressure, what is counted, and what is refused."""
+"""CONNECT and WebSocket: bytes in both directions, half-close, back-pressure, counters, and what is refused."""
 import base64
 import hashlib
 import json
@@ -44,7 +44,7 @@ def secure(c):
 
 
 class Peer:
-    """A bare TCP listener behind an upstream `raw` (https://raw.test:8443): what arrives there came through a tunnel."""
+    """A plain TCP listener as the origin of an upstream `raw` (https://raw.test:8443): what arrives here came through a tunnel."""
 
     def __init__(self):
         self.listener = socket.create_server(('127.0.0.1', 0))
@@ -79,7 +79,7 @@ def pair(d, peer, **kw):
 
 @pytest.mark.parametrize('how', SPELLINGS)
 def test_every_spelling(ex, origin, how):
-    """As real clients write it; the bytes inside are the client's own, and nothing of it is a request or a line."""
+    """CONNECT as real clients write it: the bytes inside are relayed unchanged, and are not counted as requests or pooled connections."""
     c = secure(connect(ex, how=how))
     for n in range(3):
         assert c.get(f'/{n}', host='exchange.test').text == f'/{n}'
@@ -93,7 +93,7 @@ def test_every_spelling(ex, origin, how):
 
 
 def test_a_tunnel_past_the_pool_is_warned_of_once(ex):
-    """In the log once, and in `trunkline stats`."""
+    """The warning appears once in the log, and in `trunkline stats`."""
     for _ in range(3):
         secure(connect(ex)).close()
     assert ex.stderr.count('tunnels to it by CONNECT') == 1
@@ -106,7 +106,7 @@ def refusal(d, authority):
 
 
 def test_what_is_refused(daemon, origin):
-    """Ports, hosts and addresses, each with its own word, and counted as the failures they are."""
+    """Prohibited ports, hosts and addresses each get their own error and are counted as failures."""
     d = daemon(upstream('ex', origin), upstream('gone', f'127.0.0.1:{free_port()}', host='gone.test'))
     own_error(refusal(d, 'exchange.test:22'), 403, 'http_request_denied', 'no')
     own_error(refusal(d, '127.0.0.1:443'), 403, 'destination_ip_prohibited', 'no')
@@ -123,14 +123,14 @@ def test_what_is_refused(daemon, origin):
 
 
 def test_no_loop(daemon):
-    """A tunnel to trunkline itself is refused, even by connect_to."""
+    """A tunnel to trunkline itself is refused, even if connect_to leads there."""
     port = free_port()
     d = daemon(upstream('me', f'127.0.0.1:{port}', host='me.test'), listen=[f'127.0.0.1:{port}'])
     own_error(refusal(d, 'me.test:443'), 502, 'proxy_loop_detected', 'no')
 
 
 def test_half_close_both_ways(daemon, peer):
-    """Each side may end and still hear the other."""
+    """Each side can close its direction and still receive from the other."""
     d = raw_daemon(daemon, peer)
     for first in (0, 1):
         ends = pair(d, peer)
@@ -149,7 +149,8 @@ def test_half_close_both_ways(daemon, peer):
 
 
 def test_the_access_log_has_a_tunnel_at_its_end(daemon, origin, tmp_path):
-    """CONNECT and a WebSocket: one line each, with the bytes that went to the client and the whole time, and no warning that they were slow."""
+    """CONNECT and a WebSocket have one log line each, with the bytes sent to the client and the total duration, and no slow-request
+    warning."""
     log = tmp_path / 'access.log'
     d = daemon(upstream('ex', origin, server_timing=True), access_log=str(log), access_log_format='json', slow_log='200ms')
     origin.on('/ws', echoing(b'\x81\x05first'))
@@ -170,7 +171,7 @@ def test_the_access_log_has_a_tunnel_at_its_end(daemon, origin, tmp_path):
 
 
 def test_a_reset_is_passed_on(daemon, peer):
-    """It must not look like an end."""
+    """A reset must not look like a normal close."""
     d = raw_daemon(daemon, peer)
     for first in (0, 1):
         ends = pair(d, peer)
@@ -181,7 +182,7 @@ def test_a_reset_is_passed_on(daemon, peer):
 
 
 def test_the_origin_may_speak_first(daemon, peer):
-    """And then what the client says is no HTTP, whatever it looks like."""
+    """If the origin sends first, bytes from the client are not treated as HTTP, whatever they look like."""
     d = daemon(upstream('raw', peer.address, host='raw.test'))
     c = connect(d, 'raw.test:443')
     far = peer.accept()
@@ -206,7 +207,7 @@ def drink(sock):
 
 
 def test_much_both_ways_in_little_memory(daemon, peer):
-    """TUNNEL_MIB each way at once (1024 for the full measure): all of it, in bounded memory."""
+    """TUNNEL_MIB (1024 for the full test) in both directions at once: all bytes arrive, and memory stays bounded."""
     d = raw_daemon(daemon, peer)
     near, far = pair(d, peer)
     before, most = d.rss_kib(), 0
@@ -224,7 +225,7 @@ def test_much_both_ways_in_little_memory(daemon, peer):
 
 
 def test_a_reader_that_stops_holds_the_writer(daemon, peer):
-    """Back-pressure reaches the writer; memory stays, others are served."""
+    """Back-pressure reaches the sender, memory does not grow, and other clients are served."""
     d = raw_daemon(daemon, peer)
     near, far = pair(d, peer)
     before = d.rss_kib()
@@ -238,7 +239,7 @@ def test_a_reader_that_stops_holds_the_writer(daemon, peer):
 
 
 def test_many_idle_tunnels_are_cheap(daemon, peer):
-    """Their bytes go through at once after a rest, and they cost little."""
+    """Idle tunnels use little memory and processor time, and still relay bytes at once."""
     d = raw_daemon(daemon, peer)
     before, pairs = d.rss_kib(), [pair(d, peer) for _ in range(100)]
     assert d.upstream('raw')['tunnels']['open'] == 100 and d.stats()['clients']['open'] >= 100
@@ -255,7 +256,7 @@ def test_many_idle_tunnels_are_cheap(daemon, peer):
 
 
 def test_a_drain_waits_for_tunnels(daemon, peer):
-    """SIGTERM lets them end, up to drain_timeout; then cuts."""
+    """After SIGTERM, tunnels may end by themselves until drain_timeout; then they are closed."""
     d = raw_daemon(daemon, peer)
     near, far = pair(d, peer)
     d.kill(signal.SIGTERM)
@@ -271,7 +272,7 @@ def test_a_drain_waits_for_tunnels(daemon, peer):
 
 
 def test_a_paused_upstream_refuses(ex):
-    """Neither CONNECT nor an upgrade waits; port 80 is plain HTTP, which does."""
+    """During a pause, a CONNECT or an upgrade is refused at once. (A request inside a CONNECT to port 80 is plain HTTP, which waits.)"""
     ex.verb('pause')
     own_error(refusal(ex, 'exchange.test:443'), 503, 'destination_unavailable', 'no')
     own_error(ex.get('/ex/ws', WS), 503, 'destination_unavailable', 'no')
@@ -284,7 +285,7 @@ def test_a_paused_upstream_refuses(ex):
 @pytest.mark.parametrize('port', [80, 443])
 @pytest.mark.parametrize('how', SPELLINGS)
 def test_plain_http_inside_is_pooled(ex, origin, how, port):
-    """Many requests a tunnel, many tunnels, one line; orders arrive whole."""
+    """Many requests in several tunnels use one connection to the origin, and orders arrive complete."""
     for _ in range(2):
         with connect(ex, f'exchange.test:{port}', how) as c:
             for n in range(5):
@@ -297,7 +298,7 @@ def test_plain_http_inside_is_pooled(ex, origin, how, port):
 
 
 def test_inside_there_is_one_place_to_go(ex, origin):
-    """Another Host or authority is 403, on a connection that serves on; names and browser rules mean nothing."""
+    """A different Host or authority gets 403, and the connection stays usable. Upstream names and the rules for browsers do not apply."""
     with connect(ex, 'exchange.test:80') as c:
         for target, host in [('/a', 'other.test'), ('http://other.test/a', 'exchange.test'), ('/a', 'localhost'), ('/a', 'exchange.test:8443')]:
             own_error(c.get(target, host=host), 403, 'http_request_denied', 'no')
@@ -307,7 +308,7 @@ def test_inside_there_is_one_place_to_go(ex, origin):
 
 
 def test_tls_in_port_80_is_closed(ex, origin):
-    """Nothing is dialled for it, and one line says so."""
+    """No connection to the origin is opened, and one log line gives the reason."""
     with connect(ex, 'exchange.test:80') as c:
         c.send(b'\x16\x03\x01\x00\x05hello')
         assert c.eof()
@@ -318,7 +319,7 @@ def test_tls_in_port_80_is_closed(ex, origin):
 
 
 def test_malformed_http_inside(ex, origin):
-    """It is answered as outside, and closed."""
+    """Malformed HTTP gets 400 as it does outside a tunnel, and the connection is closed."""
     with connect(ex, 'exchange.test:80') as c:
         assert c.send(b'\x00\x01\x02\r\n\r\n').response().status == 400
         assert c.eof()
@@ -336,7 +337,7 @@ SWITCHING = (f'HTTP/1.1 101 Switching Protocols\r\nupgrade: WebSocket\r\nConnect
 
 
 def echoing(first=b''):
-    """Agrees to the upgrade, says `first` in the same breath, then echoes every byte until it hears "bye"."""
+    """Accepts the upgrade, sends `first` right after the 101 response, then echoes every byte until it receives "bye" and closes."""
     async def behave(x):
         await x.line.send(SWITCHING + first)
         while b'bye' not in x.line.buffer:
@@ -360,7 +361,8 @@ def forms(d, own):
 @pytest.mark.parametrize('form', ['named path', 'wss prefix', 'https prefix', 'ws', 'wss', 'encoded',
                                   'named host', 'own port', 'connect 80', 'connect 443'])
 def test_websocket_in_every_form(daemon, origin, form):
-    """The handshake arrives as sent, the 101 as said, then every byte; a line of its own, never the pool's."""
+    """The handshake and the 101 response are relayed unchanged, followed by all bytes. A WebSocket has its own connection, which is
+    not part of the pool."""
     own = free_port()
     d = daemon(upstream('ex', origin, listen=[f'127.0.0.1:{own}']))
     origin.on('/ws', echoing(b'\x81\x05first'))
@@ -397,7 +399,7 @@ def test_websocket_in_every_form(daemon, origin, form):
 
 
 def test_a_refused_upgrade_is_relayed(ex, origin):
-    """As an ordinary answer, and the connection serves on."""
+    """A refusal is relayed as an ordinary response, and the client connection stays usable."""
     origin.on('/ws', reply(403, b'not today', [('X-Reason', 'quota')]))
     with ex.client() as c:
         r = c.get('/ex/ws', WS)
@@ -408,7 +410,7 @@ def test_a_refused_upgrade_is_relayed(ex, origin):
 
 
 def test_a_handshake_that_fails(daemon, origin):
-    """No answer, a bad 101, or nobody there: errors of ours with the true verdict."""
+    """No response, an invalid 101 or a refused connection: trunkline's own errors with the correct `sent`."""
     d = daemon(upstream('ex', origin, response_timeout='1500ms'), upstream('gone', f'127.0.0.1:{free_port()}', host='gone.test'))
     origin.on('/odd', raw(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: tea\r\nConnection: Upgrade\r\n\r\n'))
     origin.on('/mute', raw())
@@ -419,7 +421,7 @@ def test_a_handshake_that_fails(daemon, origin):
 
 
 def test_websockets_do_not_take_lines(daemon, origin):
-    """max_connections is for the pool alone."""
+    """max_connections applies to the pool only."""
     d = daemon(upstream('ex', origin, max_connections=1))
     origin.on('/ws', echoing())
     feeds = [d.client() for _ in range(5)]
@@ -434,7 +436,7 @@ def test_websockets_do_not_take_lines(daemon, origin):
 
 
 def test_upgrades_are_never_shared(daemon, origin):
-    """Neither stored nor coalesced, whatever the operator allows."""
+    """Upgrades are neither stored nor coalesced, whatever the configuration allows."""
     d = daemon(upstream('ex', origin, fresh='10s', stale_if_error='10s', coalesce=True))
     origin.on('/ws', echoing())
     feeds = [d.client() for _ in range(3)]
@@ -453,7 +455,7 @@ def test_upgrades_are_never_shared(daemon, origin):
 
 
 def test_the_origin_cuts_a_feed(ex, origin):
-    """Its client sees the end."""
+    """The client's connection is closed too."""
     origin.on('/ws', echoing())
     with ex.client() as c:
         c.send(wire.compose('GET', '/ex/ws', WS, host='localhost'))
@@ -465,7 +467,8 @@ def test_the_origin_cuts_a_feed(ex, origin):
 
 
 def test_connect_to_an_upstreams_own_port(daemon, peer):
-    """Needs no entry in connect_ports; any other does, and a refused CONNECT is one line in the log, with who and why."""
+    """CONNECT to an upstream's own port needs no entry in connect_ports; other ports do. Each refused CONNECT is one log line with
+    the client's address and the reason."""
     d = daemon(upstream('raw', peer.address, host='raw.test:8443'), unlisted='deny')
     with d.client() as c:
         assert c.send(b'CONNECT raw.test:8443 HTTP/1.1\r\nHost: raw.test:8443\r\n\r\n').response('CONNECT').status == 200
@@ -479,7 +482,8 @@ def test_connect_to_an_upstreams_own_port(daemon, peer):
 
 
 def test_tls_on_a_plain_port_is_told(ex):
-    """A client whose proxy URL begins with https:// gets a line that says so, however its ClientHello comes; nothing is sent on."""
+    """If a client's proxy URL begins with https://, a log line says so, whether its ClientHello arrives whole or in pieces. Nothing
+    is forwarded."""
     before = len(ex.stderr.splitlines())
     hello = b'\x16\x03\x01\x00\xf8\x01\x00\x00\xf4\x03\x03' + bytes(240)
     for step in (len(hello), 1):
@@ -497,7 +501,7 @@ def test_tls_on_a_plain_port_is_told(ex):
 
 @pytest.mark.parametrize('target', ['/ws/{}', '/wss/{}', '/ws/{}/x?y', '/WS/{}', '/wss:/{}', '/ws%3A%2F{}'])
 def test_a_listen_key_is_no_host(daemon, peer, target):
-    """Without an upstream's name it is 404: asked of no name server, and no row in /stats or /metrics."""
+    """A listen key where a host or an upstream's name should be gets 404, without a DNS query and without a row in /stats or /metrics."""
     key = 'pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1'
     with FakeDns({}) as names:
         d = daemon(upstream('raw', peer.address, host='raw.test:8443'), names=names)

@@ -1,5 +1,6 @@
-"""The very end: drain_timeout is up, or a stop signal came a second time. Everybody is answered before the daemon is gone, wherever
-his request stands: a client that is closed unanswered sends it again, to the next daemon."""
+"""The end of a drain: drain_timeout has expired, or a second stop signal has arrived. Every request gets a response before the
+daemon exits, whatever its state: a client whose connection is closed without a response would send its request again, to the next
+daemon."""
 import pathlib
 import signal
 import socket
@@ -15,7 +16,7 @@ KEY = [('API-Key', 'k')]
 
 
 def end(d, how='twice'):
-    """Ends it the hard way; with 'late' it has drain_timeout = 500ms."""
+    """Ends the drain early: by a second signal, or with 'late' by drain_timeout, which the test has set to 500ms."""
     d.kill(signal.SIGTERM)
     eventually(lambda: refuses(d.where))
     if how == 'twice':
@@ -35,7 +36,8 @@ def active(d, n):
 
 @pytest.mark.parametrize('how', ['twice', 'late'])
 def test_whoever_waits_is_told_that_nothing_was_sent(daemon, origin, how):
-    """In a pause, for a line, at the gate, for its turn, within its body (small, large, chunked), and within its head."""
+    """503 with sent=no for requests that wait for a connection, at the rate limit or for serialize_by, and for requests whose body
+    (small, chunked or large) or head is incomplete."""
     late = {'drain_timeout': '500ms'} if how == 'late' else {}
     other = upstream('gated', '127.0.0.1:1', host='gated.test', rate='1/10s', total_timeout='20s')
     d = daemon(upstream('ex', origin, max_connections=1, serialize_by='API-Key', order_wait='20s', total_timeout='20s', queue_timeout='20s', serialize_timeout='20s'),
@@ -66,7 +68,7 @@ def test_whoever_waits_is_told_that_nothing_was_sent(daemon, origin, how):
 
 
 def test_it_is_told_what_was_sent_and_the_log_has_it(daemon, origin, tmp_path):
-    """Sent whole; sent in part; an answer that is cut short in the middle. Each has its line in the access log."""
+    """A request that was sent, and a response that is cut off in the middle. Each has its line in the access log."""
     log = tmp_path / 'access.log'
     d = daemon(upstream('ex', origin), access_log=str(log))
     origin.on('/order', hang())
@@ -88,7 +90,7 @@ def test_it_is_told_what_was_sent_and_the_log_has_it(daemon, origin, tmp_path):
 
 
 def test_followers_of_a_shared_request(daemon, origin):
-    """All of them, with what was sent for all of them."""
+    """All requests that share a response get the error, each with the `sent` of the request that was sent."""
     d = daemon(upstream('ex', origin, coalesce='yes'))
     gate = Gate()
     origin.on('/q', gate)
@@ -104,7 +106,8 @@ def test_followers_of_a_shared_request(daemon, origin):
 
 
 def test_a_connect_that_is_still_dialling(daemon):
-    """It has asked too. Its origin's backlog is full, so that no handshake ends."""
+    """A CONNECT whose connection to the origin is not yet established gets a response too. The origin's backlog is full, so that
+    the TCP handshake does not complete."""
     with socket.socket() as full:
         full.bind(('127.0.0.1', 0))
         full.listen(0)
@@ -125,13 +128,13 @@ def test_a_connect_that_is_still_dialling(daemon):
 
 
 def syn_sent(port):
-    """Connections to that port whose handshake has not ended."""
+    """Connections to that port that are in state SYN_SENT."""
     lines = pathlib.Path('/proc/net/tcp').read_text().splitlines()[1:]
     return [li for li in lines if li.split()[2].endswith(':%04X' % port) and li.split()[3] == '02']
 
 
 def test_what_was_sent_ahead_is_answered_or_its_client_is_told_to_close(daemon, origin):
-    """Pipelined: the first answer says that it is the last."""
+    """With pipelined requests, the first response says that it is the last."""
     d = daemon(upstream('ex', origin))
     origin.on('/order', hang())
     with d.client() as c:
@@ -144,7 +147,7 @@ def test_what_was_sent_ahead_is_answered_or_its_client_is_told_to_close(daemon, 
 
 
 def test_a_third_signal_waits_for_nobody(daemon, origin):
-    """Not even for a client that keeps its connection open after its answer."""
+    """A third signal ends the daemon even if a client keeps its connection open after its response."""
     d = daemon(upstream('ex', origin))
     origin.on('/order', hang())
     with d.client() as c:
@@ -157,7 +160,7 @@ def test_a_third_signal_waits_for_nobody(daemon, origin):
 
 
 def test_resume_works_while_it_drains(daemon, origin):
-    """What waits in a pause can go; the other verbs are refused."""
+    """Requests that wait in a pause can be resumed; other verbs are refused."""
     d = daemon(upstream('ex', origin), drain_timeout='20s')
     works(d)
     assert d.verb('pause').status == 204

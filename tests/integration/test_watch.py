@@ -1,4 +1,4 @@
-"""trunkline stats --watch: a page refreshed in place on a terminal, plain blocks elsewhere."""
+"""trunkline stats --watch: a page that is refreshed in place on a terminal, plain blocks of text otherwise."""
 import contextlib
 import fcntl
 import os
@@ -22,7 +22,7 @@ ESCAPE = re.compile(r'\x1b\[[?0-9;]*[A-Za-z]')
 
 
 class Terminal:
-    """`stats --watch` on a terminal of 80 columns and `rows` rows; `seen` is all it wrote."""
+    """`stats --watch` on a terminal of 80 columns and `rows` rows; `seen` is all its output."""
 
     def __init__(self, daemon, rows=24, **env):
         self.master, slave = pty.openpty()
@@ -85,7 +85,8 @@ def traffic(daemon):
 
 
 def test_a_page_with_rates(origin, daemon):
-    """Refreshed in place without clearing; rates while traffic runs; 80 columns at most; ^C restores the terminal, exit 0."""
+    """Refreshed in place without clearing the screen, with rates while there is traffic, at most 80 columns wide. ^C restores the
+    terminal; exit status 0."""
     d = daemon(upstream('ex', origin))
     with terminal(d) as t:
         with traffic(d):
@@ -98,7 +99,7 @@ def test_a_page_with_rates(origin, daemon):
 
 @pytest.mark.parametrize('how', ['SIGTERM', 'q', 'end of input'])
 def test_other_ends(origin, daemon, how):
-    """Each puts the terminal back."""
+    """Each restores the terminal."""
     with terminal(daemon(upstream('ex', origin))) as t:
         t.until('ex +up')
         if how == 'SIGTERM':
@@ -109,7 +110,7 @@ def test_other_ends(origin, daemon, how):
 
 
 def test_the_daemon_goes_and_comes(origin, daemon):
-    """Told, and asked again until it is there."""
+    """The page says that the daemon is gone, and continues when it is back."""
     d = daemon(upstream('ex', origin))
     with terminal(d) as t:
         t.until('ex +up')
@@ -120,7 +121,7 @@ def test_the_daemon_goes_and_comes(origin, daemon):
 
 
 def test_a_small_terminal(origin, daemon):
-    """Rows that do not fit are told; a new size is painted at once; NO_COLOR is respected."""
+    """Says how many rows did not fit, is redrawn at once after a resize, and respects NO_COLOR."""
     with terminal(daemon(*[upstream(f'ex{i}', origin, host=f'h{i}.test') for i in range(6)]), rows=6, NO_COLOR='1') as t:
         t.until('ex0.*ex1.*… 4 more')
         assert 'ex2' not in t.seen and '\x1b[1m' not in t.seen
@@ -129,7 +130,7 @@ def test_a_small_terminal(origin, daemon):
 
 
 def test_plain_blocks(origin, daemon):
-    """Not to a terminal: no escapes, a block for each look."""
+    """If the output is not a terminal: no escape sequences, one block per interval."""
     d = daemon(upstream('ex', origin))
     process = subprocess.Popen([binary(), 'stats', '--watch', '--url', f'http://127.0.0.1:{d.port}'], stdin=subprocess.DEVNULL,
                                stdout=subprocess.PIPE, text=True)

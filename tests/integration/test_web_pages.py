@@ -1,5 +1,6 @@
-"""A page of another site, in real browsers: it navigates to trunkline by every spelling of a local address, with a page of its own behind
-/https://…, and by forms. Nothing of it may run as trunkline's own, read a page, carry out a verb or send a request to the exchange."""
+"""A page of another site in real browsers: it navigates to trunkline with every spelling of a local address, loads a page of its
+own through /https://…, and submits forms. It must not run scripts in trunkline's origin, read a page, execute a verb or send a
+request to the exchange."""
 import contextlib
 import http.server
 import threading
@@ -12,7 +13,7 @@ from lib.behaviour import reply
 from lib.daemon import sanitized, upstream
 from lib.wire import eventually
 
-SITE, LAN, PORT = '203.0.113.10', '10.9.8.7', 8642     # in a network of its own, where every port is free
+SITE, LAN, PORT = '203.0.113.10', '10.9.8.7', 8642     # in a separate network namespace, where every port is free
 OWN = ['127.0.0.1', '127.0.0.9', '[::1]', 'localhost', 'ex.localhost', LAN, 'trunkbox.localhost']
 OTHERS = ['[::ffff:127.0.0.1]', '[::ffff:7f00:1]', f'[::ffff:{LAN}]', '0.0.0.0', '[::]', '0', '127.1', '0x7f.1', '2130706433', '017700000001']
 REPORTING = '''<!doctype html><script>
@@ -34,7 +35,7 @@ BROWSERS = [pytest.param(b, marks=pytest.mark.skipif(bool(b.missing()), reason=f
 
 
 class Site:
-    """The attacker's site: pages by path, and what was asked for."""
+    """The attacker's site: pages by path, and the requests it received."""
 
     def __init__(self):
         self.pages, self.seen = {}, []
@@ -66,7 +67,8 @@ class Site:
 
 
 def visit(b, site, name, page):
-    """Opens a page of the site and waits until it has gone where it leads. A frame may stay empty for good: Firefox asks its user first."""
+    """Opens a page of the site and waits until its navigation has finished. A frame may stay empty forever, because Firefox asks
+    its user first."""
     site.pages[f'/{name}'] = page
     b.open(f'http://{SITE}/{name}')
     assert f'/{name}' in site.seen
@@ -94,7 +96,7 @@ def attack(Browser, folder, daemon, origins):
                 visit(b, site, f'{kind}-{n}', page)
         assert len(site.seen) >= seen + 6 * len(OWN + OTHERS)
         ran, state = site.reports()[before:], d.upstream('ex')['state']
-        orders = [p for p in ex.paths() if p != '/favicon.ico']     # the browser's own, of whatever it shows at ex.localhost
+        orders = [p for p in ex.paths() if p != '/favicon.ico']     # the browser's own request for any page at ex.localhost
     assert not ran, f'ran as a page of trunkline: {ran}'
     assert state == 'up' and not orders, f'the upstream is {state}; the exchange got {orders}'
     assert any(evil.requests), 'the control: some of the pages were relayed'

@@ -1,4 +1,4 @@
-"""The installed service, inside the sandbox: units enabled by the tests, an exchange to talk to, a load to bear."""
+"""The installed service inside the sandbox: the systemd units, an origin for it, and its state between tests."""
 import os
 import pathlib
 import sys
@@ -21,7 +21,7 @@ def origin():
 
 @pytest.fixture
 def service(origin):
-    """Both units stopped and as installed; what a test adds is taken away again."""
+    """The service as installed, with both units stopped; changes made by a test are undone."""
     s = Service(origin)
     yield s
     s.reset()

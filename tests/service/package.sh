@@ -1,6 +1,6 @@
 #!/bin/sh
 # package.sh DEB: installs, upgrades, removes and purges the package in a sandbox
-# with a systemd of its own (scripts/test runs it, after scripts/package).
+# with its own systemd. scripts/test runs it after scripts/package.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 deb=$(cd "$(dirname "$1")" && pwd)/$(basename "$1")

@@ -1,4 +1,4 @@
-"""The package's life, in this order: install, edit the configuration, upgrade, remove, purge."""
+"""The life of the package, in this order: install, edit the configuration, upgrade, remove, purge."""
 import os
 import pathlib
 import subprocess
@@ -28,8 +28,8 @@ def healthy():
 
 
 def test_install():
-    """Its dependencies are there, the service runs at once and comes with the system; the socket unit waits to be asked."""
-    POLICY.unlink(missing_ok=True)      # in containers it forbids every service to start
+    """Dependencies are present; the service is running and enabled; the socket unit is not enabled."""
+    POLICY.unlink(missing_ok=True)      # in containers it prevents services from being started
     run('dpkg', '-i', DEB)
     assert show('ActiveState') == 'active' and healthy()
     assert run('systemctl', 'is-enabled', 'trunkline.service') == 'enabled'
@@ -44,7 +44,7 @@ def test_install():
 
 
 def test_upgrade_keeps_the_configuration(tmp_path):
-    """What the operator wrote stays, the package's new one lies beside it, the new daemon runs with the old settings."""
+    """The operator's file is kept, the new one is stored next to it, and the new daemon runs with the operator's settings."""
     CONF.write_text('# mine\nlisten = {"127.0.0.1:8642"}\nmax_clients = 77\n')
     tree, newer = tmp_path / 'tree', tmp_path / 'newer.deb'
     run('dpkg-deb', '-R', DEB, tree)
@@ -61,7 +61,7 @@ def test_upgrade_keeps_the_configuration(tmp_path):
 
 @pytest.mark.parametrize('how', ['remove', 'purge'])
 def test_it_goes(how):
-    """Removed, the service has stopped and the configuration stays; purged, nothing is left."""
+    """After removal the service is stopped and the configuration is kept; after a purge nothing is left."""
     run('dpkg', f'--{how}', 'trunkline')
     assert show('ActiveState') == 'inactive' and not os.path.exists('/usr/bin/trunkline')
     assert CONF.exists() == (how == 'remove')

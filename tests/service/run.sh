@@ -1,8 +1,8 @@
 #!/bin/sh
-# Installs the build into a sandbox with a systemd of its own and tests it there as
-# a service; make check calls it. Skipped, with the reason, where that cannot be:
-# without root or namespaces, or for a build with sanitizers, which the unit's
-# hardening forbids. Arguments go to pytest.
+# Installs the build into a sandbox with its own systemd and tests it there as a
+# service. Called by make check. Skipped, with the reason, without root privileges
+# or namespaces, and for a build with sanitizers, which do not work with the unit's
+# hardening. Arguments are passed to pytest.
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 : "${TRUNKLINE_BIN:?is not set: the binary to test}"

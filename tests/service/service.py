@@ -1,4 +1,4 @@
-"""The service as its operator handles it, and a load that notices every request that fails."""
+"""The service as an operator uses it, and a load generator that notices every failed request."""
 import asyncio
 import itertools
 import pathlib
@@ -28,7 +28,7 @@ def systemctl(*args, **how):
 class Service:
     def __init__(self, origin):
         self.sample = CONF.read_text()
-        self.ca = CONF.with_name('ca.crt')          # the service sees no /tmp of ours
+        self.ca = CONF.with_name('ca.crt')          # the service has a private /tmp
         shutil.copy(certs.CA, self.ca)
         self.ca.chmod(0o644)
         self.block = upstream('ex', origin, ca_file=str(self.ca), min_idle=1)
@@ -71,8 +71,9 @@ class Service:
 
 
 class Load:
-    """So many requests a second until it is left: four in five on kept connections, the others each on a new one, half of
-    them orders. Whatever is not a 200 is a failure. Ten at once, so that a slow machine slows them all."""
+    """Sends `rate` requests per second until the block ends, half of them orders: four in five on persistent connections, the
+    others on a new connection each. Any response other than 200 is a failure. Twenty workers send concurrently, so that a slow
+    machine slows all of them down."""
 
     def __init__(self, rate=500):
         self.rate, self.failures, self.sent, self.orders = rate, [], 0, []
@@ -97,7 +98,7 @@ class Load:
             await asyncio.sleep(max(0, due - time.monotonic()))
             try:
                 stream = await asyncio.wait_for(self._request(stream, kept), 30)
-            except Exception as e:      # whatever it is, the request failed
+            except Exception as e:      # any exception means that the request failed
                 self.failures.append(repr(e))
                 stream = None
         if stream:

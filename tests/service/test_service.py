@@ -1,4 +1,4 @@
-"""trunkline as a service under a real systemd: install, enable, requests, reload, restart, crash, hang, stop."""
+"""trunkline as a service under a real systemd: enable, requests, reload, restart, crash, hang and stop."""
 import os
 import re
 import shutil
@@ -19,7 +19,7 @@ UNITS = ('/lib/systemd/system/trunkline.service', '/lib/systemd/system/trunkline
 
 
 def test_units_are_sound_and_hardened():
-    """`verify` has nothing to say; the exposure is at most 1.5."""
+    """`systemd-analyze verify` prints nothing, and the exposure level is at most 1.5."""
     out = run('systemd-analyze', 'verify', *UNITS)
     assert not out.stdout and not out.stderr, out
     out = run('systemd-analyze', 'security', '--no-pager', 'trunkline.service')
@@ -27,7 +27,8 @@ def test_units_are_sound_and_hardened():
 
 
 def test_it_serves(service):
-    """Enabled, it comes with the system. TCP and unix; `systemctl status` tells of pools and requests; nothing but what the unit allows is its own."""
+    """The service can be enabled, serves TCP and unix sockets, shows pools and requests in `systemctl status`, and has no
+    privileges beyond those of its unit."""
     systemctl('enable', '--now', 'trunkline.socket', 'trunkline.service')
     assert systemctl('is-enabled', 'trunkline.socket', 'trunkline.service').stdout.split() == ['enabled', 'enabled']
     assert service.get('/ex/x').text == '/x'
@@ -41,7 +42,7 @@ def test_it_serves(service):
 
 
 def without_loss(service, origin, act, times):
-    """Does it so often under 500 requests a second: none fails, no order is sent twice."""
+    """Calls `act` several times under 500 requests per second: no request fails and no order is sent twice."""
     service.start()
     with Load() as load:
         time.sleep(0.5)
@@ -62,14 +63,14 @@ def test_reload_under_load(service, origin):
 
 
 def test_restart_under_load(service, origin):
-    """systemctl restart loses none either: systemd keeps the sockets, the daemon answers what has come."""
+    """systemctl restart loses no request: systemd keeps the listening sockets, and the daemon answers the requests it has received."""
     pid = []
     without_loss(service, origin, lambda: (pid.append(service.pid), systemctl('restart', 'trunkline')), 3)
     assert len(set(pid)) == 3
 
 
 def test_stop_answers_what_is_under_way(service, origin):
-    """systemctl stop waits for the request in flight, and no longer."""
+    """systemctl stop waits for the request in progress, and no longer."""
     service.start('trunkline.service')
     gate = Gate()
     origin.on('/order', gate)
@@ -86,7 +87,7 @@ def test_stop_answers_what_is_under_way(service, origin):
 
 
 def test_a_second_sigterm_hastens(service, origin):
-    """`systemctl kill` while it drains ends it at once, cleanly."""
+    """`systemctl kill` during a drain ends the service at once and with success."""
     service.start('trunkline.service')
     gate = Gate()
     origin.on('/hold', gate)
@@ -101,7 +102,7 @@ def test_a_second_sigterm_hastens(service, origin):
 
 
 def test_killed_it_is_back(service):
-    """kill -9: whoever calls meanwhile waits in the socket, about a second."""
+    """After kill -9, new connections wait in the socket's backlog for about a second."""
     service.start()
     pid, began = service.pid, time.monotonic()
     os.kill(pid, signal.SIGKILL)
@@ -112,7 +113,7 @@ def test_killed_it_is_back(service):
 
 
 def test_hung_it_is_restarted(service):
-    """kill -STOP: the watchdog is no longer fed, so systemd starts another."""
+    """After kill -STOP, the watchdog is not fed any more, so systemd restarts the service."""
     service.drop_in('[Service]\nWatchdogSec=1\n')
     service.start()
     pid = service.pid
@@ -125,7 +126,7 @@ def test_hung_it_is_restarted(service):
 
 
 def test_a_bad_file_at_reload(service):
-    """The reload fails, the journal has file and line, the old configuration keeps serving."""
+    """The reload fails, the journal contains file and line, and the old configuration remains in use."""
     service.start()
     pid = service.pid
     service.write(service.block + '\nnonsense = 1\n')
@@ -133,13 +134,13 @@ def test_a_bad_file_at_reload(service):
     assert service.get('/ex/x').text == '/x' and service.pid == pid
     line = len(service.block.splitlines()) + 2
     assert f"{CONF}:{line}: unknown directive 'nonsense'" in service.journal()
-    os.kill(pid, signal.SIGHUP)         # past ExecReload's check, the daemon itself refuses it
+    os.kill(pid, signal.SIGHUP)         # without the check by ExecReload: the daemon itself refuses the file
     eventually(lambda: 'the old configuration keeps running' in service.journal())
     assert service.get('/ex/x').text == '/x'
 
 
 def test_a_bad_file_at_start(service):
-    """`systemctl status` shows the error; nothing tries again."""
+    """`systemctl status` shows the error, and the service is not restarted."""
     service.write('listen = {"127.0.0.1:8642"}\nmax_clients = many\n')
     assert systemctl('start', 'trunkline.service', check=False).returncode != 0
     out = systemctl('status', 'trunkline.service', check=False).stdout
@@ -148,21 +149,21 @@ def test_a_bad_file_at_start(service):
 
 
 def test_an_address_in_use(service):
-    """One clear line and 69."""
+    """One clear line and exit status 69."""
     service.start('trunkline.socket')
     out = run('/usr/bin/trunkline', '-c', str(CONF), check=False)
     assert out.returncode == 69 and 'listen 127.0.0.1:8642: address already in use' in out.stderr.splitlines()[-1]
 
 
 def credentials_work():
-    """Does LoadCredential= reach a dynamic user here at all? (Not in every container.)"""
+    """True if LoadCredential= works with a dynamic user here; in some containers it does not."""
     return run('systemd-run', '-q', '--wait', '--pipe', '-p', 'DynamicUser=yes', '-p', 'LoadCredential=x:/etc/passwd', 'sh', '-c',
                'cat $CREDENTIALS_DIRECTORY/x', check=False).returncode == 0
 
 
 @pytest.mark.parametrize('way', ['credential', 'group'])
 def test_a_client_key_that_not_everybody_reads(service, way):
-    """Handed over by LoadCredential, or readable for a group of the service's."""
+    """The key is passed by LoadCredential=, or can be read by a supplementary group of the service."""
     if way == 'credential' and not credentials_work():
         pytest.skip('LoadCredential= does not work in this sandbox')
     cert, key = CONF.with_name('client.crt'), CONF.with_name('client.key')
@@ -180,7 +181,7 @@ def test_a_client_key_that_not_everybody_reads(service, way):
 
 
 def test_listen_of_the_configuration(service):
-    """Without the socket unit `listen` holds: a path in the runtime folder too, and it is gone with the service."""
+    """Without the socket unit, `listen` applies, also to a path in the runtime directory, which is removed with the service."""
     service.write('listen = {"127.0.0.1:8642", "unix:/run/trunkline/s"}\naccess_log = "/var/log/trunkline/access.log"\n' + service.block)
     service.start('trunkline.service')
     assert service.get('/ex/x').text == '/x' and wire.Client('/run/trunkline/s', 5).get('/ex/y').text == '/y'
