@@ -1,6 +1,6 @@
 /* Sends a number of requests for one URL, from several concurrent libcurl clients, and
- * measures how long each takes. A client sends its next request when it has read the response;
- * it opens a connection for each request, or keeps one open. Plain values. */
+ * measures how long each takes. A client sends its next request when it has read the response.
+ * It opens a new connection for each request or uses a persistent one. */
 #pragma once
 
 #include "base/histogram.h"
@@ -14,10 +14,10 @@ struct load {
 };
 
 struct load_result {
-    struct histogram latency; /* of those that were answered with 200 */
+    struct histogram latency; /* of requests with response 200 */
     uint64_t wall_us, client_cpu_us;
-    unsigned errors, connections; /* requests that failed; connections that were made */
-    char error[160];              /* of the first that failed */
+    unsigned errors, connections; /* failed requests; connections opened */
+    char error[160];              /* of the first failed request */
 };
 
 void load_run(const struct load *, struct load_result *);

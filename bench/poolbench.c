@@ -83,7 +83,7 @@ static int read_option(struct bench *b, int found)
     case 'o': b->meters.counts = optarg; return -1;
     case 'j': b->json = true; return -1;
     case 'h': return printf("%s", usage) < 0 ? EX_IOERR : EX_OK;
-    default: return EX_USAGE; /* getopt has said why */
+    default: return EX_USAGE; /* getopt_long has printed the reason */
     }
 }
 

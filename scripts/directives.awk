@@ -1,5 +1,5 @@
 # Reads src/config/config.def, over rows.awk, and calls directive() for each directive, then
-# finish(); the program that is used with the two defines both. directive() can use:
+# finish(). The awk program that uses these two files defines both. directive() can use:
 #
 #   name      its name
 #   scope     GLOBAL, UPSTREAM, DEFAULTS or PATH

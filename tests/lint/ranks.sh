@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Shows that each rule of scripts/lint-ranks bites, on a tree made up for it. Run by
-# make lint.
+# Tests scripts/lint-ranks: each of its rules is violated in a small generated source tree, and
+# the script must report it. Run by make lint.
 set -euo pipefail
 export LC_ALL=C
 lint=$(cd "$(dirname "$0")/../.." && pwd)/scripts/lint-ranks
@@ -9,7 +9,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work"
 failed=0
 
-# file PATH LINE…
+# file PATH LINE…: writes the file, and creates its directory.
 file() {
     local path=$1
     shift
@@ -17,7 +17,7 @@ file() {
     printf '%s\n' "$@" >"$path"
 }
 
-# module FOLDER/NAME INCLUDE…: of its .c; its .h includes nothing.
+# module FOLDER/NAME INCLUDE…: writes NAME.c with these includes, and NAME.h without any.
 module() {
     local name=$1
     shift
@@ -25,7 +25,7 @@ module() {
     file "src/$name.c" "#include \"$name.h\"" "$@" 'void f(void)' '{' '}'
 }
 
-# A tree with nothing amiss: two folders, three modules, each with a test.
+# A tree without violations: two folders, three modules, each with a test.
 good_tree() {
     rm -rf src tests scripts
     mkdir -p scripts
@@ -37,7 +37,8 @@ good_tree() {
     file tests/unit/check_dns_cache.c '/* a test */'
 }
 
-# judged WHAT [WORDS]: the linter says WORDS of the tree; without them, nothing.
+# judged WHAT [WORDS]: expects that lint-ranks fails on the tree and prints WORDS or, without
+# WORDS, that it succeeds and prints nothing.
 judged() {
     local said status=0
     said=$("$lint" "$work" 2>&1) || status=$?
