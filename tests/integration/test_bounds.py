@@ -1,4 +1,4 @@
-"""Section 9: what thousands of clients and requests may cost."""
+"""Contract 9: limits on the resources that thousands of clients and requests may use."""
 import socket
 import time
 
@@ -14,7 +14,7 @@ memory_counts = pytest.mark.skipif(sanitized(), reason="a sanitizer's memory say
 
 
 def burst(d, count, clients=4):
-    """`count` requests of mixed kinds, pipelined by a few clients at once."""
+    """Sends `count` requests of mixed kinds, pipelined, from a few concurrent clients."""
     kinds = [compose('GET', '/ex/a'), compose('POST', '/ex/b', body=b'x' * 2000), compose('HEAD', '/ex/c'), compose('GET', '/nobody/x'),
              compose('POST', '/ex/d', [('Transfer-Encoding', 'chunked')]) + wire.chunked(b'abc', b'd' * 500)]
     methods = ['GET', 'POST', 'HEAD', 'GET', 'POST']
@@ -30,12 +30,12 @@ def burst(d, count, clients=4):
 
 @pytest.mark.limit(120)
 def test_ten_thousand_requests_leave_nothing_behind(ex, origin):
-    """Descriptors are exactly where they were; memory too, but for a little fragmentation."""
+    """Afterwards no more descriptors are open than before, and memory has grown by no more than a little fragmentation."""
     async def plain(x):
         await x.read_body()
         await x.line.send(b'HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n' % (0 if x.req.method == 'HEAD' else 5) + (
             b'' if x.req.method == 'HEAD' else b'hello'))
-        origin.requests.clear()         # 10,000 of them are not needed
+        origin.requests.clear()         # the records of 10,000 requests are not needed
     origin.default = plain
     burst(ex, 2000)
     eventually(lambda: ex.connections()['active'] == 0)
@@ -51,7 +51,7 @@ def test_ten_thousand_requests_leave_nothing_behind(ex, origin):
 
 @pytest.mark.limit(120)
 def test_a_thousand_connections_leave_nothing_behind(daemon, origin):
-    """Lines and clients that come and go: the same."""
+    """The same, for many upstream and client connections that are opened and closed."""
     d = daemon(upstream('ex', origin, max_requests=1))
 
     def client(_):
@@ -80,7 +80,7 @@ def crowd(d, count):
 @memory_counts
 @pytest.mark.limit(120)
 def test_idle_clients_are_cheap(daemon, origin):
-    """4,096 of them cost under 8 KiB each, whether or not they ever asked something; and then all are served."""
+    """4,096 idle clients use less than 8 KiB each, whether or not they have sent a request, and another client is still served."""
     d = daemon(upstream('ex', origin), max_clients=5000)
     works(d)
     before = d.rss_kib()
@@ -103,7 +103,8 @@ def test_idle_clients_are_cheap(daemon, origin):
 
 
 def test_clients_beyond_max_clients(daemon, origin):
-    """Get 503 and are closed; those inside are not disturbed; a place that comes free is given again."""
+    """Clients beyond the limit get 503 and are disconnected. Connected clients are not affected, and a place that becomes free
+    can be used again."""
     d = daemon(upstream('ex', origin), max_clients=10)
     inside = [d.client() for _ in range(10)]
     for c in inside:
@@ -126,7 +127,8 @@ def test_clients_beyond_max_clients(daemon, origin):
 
 
 def test_silent_clients_do_not_hold_a_place_for_good(daemon, origin):
-    """client_header_timeout and client_idle_timeout see to that: whoever begins is answered, whoever says nothing is not."""
+    """client_header_timeout and client_idle_timeout free their places. A client that has sent part of a request gets 408; one that
+    has sent nothing is disconnected without a response."""
     d = daemon(upstream('ex', origin), max_clients=20, client_header_timeout='300ms')
     began = [d.client().send(b'GET /ex/x HTTP/1.1\r\nHost') for _ in range(19)]
     assert all(c.response().status == 408 for c in began)
@@ -138,7 +140,7 @@ def test_silent_clients_do_not_hold_a_place_for_good(daemon, origin):
 
 
 def test_a_crowd_behind_few_lines(daemon, origin):
-    """400 at once over two lines: first come, first served, none lost."""
+    """400 concurrent requests over two connections are served, and none is lost."""
     d = daemon(upstream('ex', origin, max_connections=2, queue_timeout='30s', total_timeout='30s'))
     gate = Gate()
     origin.on('/hold', gate)
@@ -155,7 +157,7 @@ def test_a_crowd_behind_few_lines(daemon, origin):
 
 @pytest.mark.slow
 def test_many_hosts_without_a_block(daemon):
-    """Rows for hosts nobody listed are bounded, or go away; the daemon lives on."""
+    """Requests for 3,000 hosts without an upstream block: the memory that their entries use is bounded, and the daemon keeps working."""
     d = daemon(upstream('ex', '127.0.0.1:9'), hosts=''.join(f'127.0.0.1 h{n}.test\n' for n in range(3000)))
     before = d.rss_kib()
     with d.client(20) as c:
@@ -167,7 +169,7 @@ def test_many_hosts_without_a_block(daemon):
 
 
 def test_heads_that_trickle_in(daemon, origin):
-    """500 clients that send a byte now and then: the others do not wait for them."""
+    """500 clients send their request heads one byte at a time; other clients are not delayed by them."""
     d = daemon(upstream('ex', origin), client_header_timeout='60s')
     clients = crowd(d, 500)
     head, worst = compose('GET', '/ex/never', [('X-Padding', 'x' * 100)]), 0
@@ -184,7 +186,8 @@ def test_heads_that_trickle_in(daemon, origin):
 @pytest.mark.parametrize('alpn', [('http/1.1',), ('h2',)], ids=lambda a: a[0])
 @pytest.mark.parametrize('method', ['GET', 'POST'])
 def test_readers_that_take_nothing_give_way(daemon, origins, alpn, method):
-    """Clients that read nothing hold every connection: who waits has one before its time is over, an order within order_wait."""
+    """Clients that read nothing occupy every connection. A waiting request still gets one before queue_timeout (an order: before
+    order_wait) expires."""
     o = origins(alpn=alpn, max_streams=2)
     o.on('/big', reply(body=b'x' * (16 << 20)))
     d = daemon(upstream('ex', o, max_connections=2, max_streams=2, order_wait='4s', queue_timeout='8s'))
@@ -197,7 +200,7 @@ def test_readers_that_take_nothing_give_way(daemon, origins, alpn, method):
 
 
 def test_readers_that_take_a_little_stay(daemon, origins):
-    """One that goes on reading, however slowly, keeps its connection, though others wait."""
+    """A client that keeps reading, however slowly, keeps its connection even while other requests wait."""
     o = origins(tls=False)
     size = 2 << 20
     o.on('/big', reply(body=b'x' * size))
@@ -217,7 +220,8 @@ def test_readers_that_take_a_little_stay(daemon, origins):
 
 @pytest.mark.parametrize('method', ['GET', 'POST'])
 def test_a_crowd_of_stuck_clients(daemon, origins, method):
-    """64 clients whose bodies never come and 64 that never read: who comes behind them all is served, before queue_timeout is up."""
+    """64 clients never send their request bodies and 64 never read their responses. Requests that arrive after them are served
+    before queue_timeout expires."""
     o = origins(tls=False)
     o.on('/big', reply(body=b'x' * (3 << 20)))
     d = daemon(upstream('ex', o, order_wait='5s', queue_timeout=f'{4 + PATIENCE}s'))

@@ -1,4 +1,4 @@
-"""Several bots share one budget: rate, weight, Retry-After, and one request at a time for each key."""
+"""Several bots share one budget: rate, weight, Retry-After, and one request at a time per key."""
 import gzip
 import re
 import time
@@ -21,19 +21,19 @@ def times(origin):
 # ------------------------------------------------------------------------------------------------------- rate
 
 def test_rate_is_kept_over_all_clients(daemon, origin):
-    """However many ask at once, no window sees more than burst + rate; and all are answered."""
+    """However many requests arrive at once, the origin never gets more than burst and rate allow, and all are answered."""
     d = daemon(upstream('ex', origin, rate='20/1s', burst=5, total_timeout='60s'))
     began = time.monotonic()
     answers = parallel(25, lambda n: d.get(f'/ex/{n}', timeout=30))
     assert {a.status for a in answers} == {200}
-    for count, t in enumerate(times(origin), 1):        # they may come late and in a bunch, but never too many by then
+    for count, t in enumerate(times(origin), 1):        # requests may arrive late and close together, but by any time never too many
         assert count <= 5 + 20 * (t - began) + 1, f'{count} within {t - began:.2f} s'
     limits = d.upstream()['limits']
     assert limits['rate_held'] >= 15 and limits['rate_refused'] == 0
 
 
 def test_refuse_answers_at_once(daemon, origin):
-    """on_limit = refuse: 429 with Retry-After, and nothing of it reaches the origin."""
+    """on_limit = refuse: a request over the limit gets 429 with Retry-After and does not reach the origin."""
     d = daemon(upstream('ex', origin, rate='2/1m', on_limit='refuse'))
     works(d), works(d)
     r = d.get('/ex/third')
@@ -44,7 +44,7 @@ def test_refuse_answers_at_once(daemon, origin):
 
 
 def test_what_cannot_be_in_time_is_refused_at_once(daemon, origin):
-    """The next token comes in 30 s, the request has 9: it is not kept waiting for nothing."""
+    """The next token is available in 30 s, but the request times out in 9 s, so it is refused without waiting."""
     d = daemon(upstream('ex', origin, rate='2/1m'))
     works(d), works(d)
     r = d.get('/ex/late')
@@ -53,7 +53,7 @@ def test_what_cannot_be_in_time_is_refused_at_once(daemon, origin):
 
 
 def test_orders_go_ahead_of_quotes(daemon, origin):
-    """Quotes wait at the gate; the order that came last goes first."""
+    """Quotes wait for the rate limit; an order that arrives after them is sent before them."""
     d = daemon(upstream('ex', origin, rate='1/2s', burst=1, total_timeout='60s', order_wait='60s'))
     works(d)
     quotes = [d.client().send(compose('GET', f'/ex/quote{n}')) for n in range(5)]
@@ -68,7 +68,8 @@ def test_orders_go_ahead_of_quotes(daemon, origin):
 
 @pytest.mark.parametrize('status, headers, scope', [(418, [], 'credential'), (418, KEY, 'credential'), (429, [], 'ip')])
 def test_the_upstream_is_left_alone(daemon, origin, status, headers, scope):
-    """418, or 429 where limits go by the address: nothing reaches the origin until Retry-After is over, orders neither."""
+    """After a 418, or a 429 where limits apply per IP address, no request reaches the origin until Retry-After has passed, not even
+    an order."""
     d = daemon(upstream('ex', origin, limit_scope=scope))
     origin.on('/banned', reply(status, headers=[('Retry-After', '60')]))
     assert d.get('/ex/banned', headers).status == status
@@ -82,7 +83,7 @@ def test_the_upstream_is_left_alone(daemon, origin, status, headers, scope):
 
 
 def test_a_short_hold_is_waited_out(daemon, origin):
-    """By who has the time."""
+    """A request with enough time left waits until the hold ends and is then sent."""
     d = daemon(upstream('ex', origin))
     origin.on('/banned', reply(418, headers=[('Retry-After', '2')]))
     began = time.monotonic()
@@ -92,7 +93,7 @@ def test_a_short_hold_is_waited_out(daemon, origin):
 
 
 def test_a_private_429_holds_its_key_alone(daemon, origin):
-    """The bot that overdid it is held; the other one, and the public, are not."""
+    """Only requests with the credential that got the 429 are held; those with another credential, and public ones, are not."""
     d = daemon(upstream('ex', origin))
     origin.on('/banned', reply(429, headers=[('Retry-After', '60')]))
     assert d.get('/ex/banned', KEY).status == 429
@@ -102,7 +103,7 @@ def test_a_private_429_holds_its_key_alone(daemon, origin):
 
 
 def test_a_public_429_holds_public_requests_alone(daemon, origin):
-    """Orders, cancels and private requests pass, those without a credential too; the quote waits."""
+    """Orders, cancels and private requests are sent, and so is an order without a credential; a quote waits."""
     d = daemon(upstream('ex', origin))
     origin.on('/banned', reply(429, headers=[('Retry-After', '60')]))
     assert d.get('/ex/banned').status == 429 and d.upstream()['state'] == 'held'
@@ -113,7 +114,8 @@ def test_a_public_429_holds_public_requests_alone(daemon, origin):
 
 
 def test_a_hold_is_told_and_ended(daemon, origin):
-    """Cause, whom it holds and the time left are in /stats, never the key; what was asked for and kept in the log; resume ends it."""
+    """/stats shows the cause of each hold, which requests it holds and the time left, but never the key. The log has the time that
+    Retry-After asked for and the shorter one that is applied. `resume` ends a hold."""
     d = daemon(upstream('ex', origin))
     origin.on('/banned', reply(429, headers=[('Retry-After', '7300')]))
     origin.on('/mine', reply(429, headers=[('Retry-After', '5')]))
@@ -148,13 +150,13 @@ def test_who_waits_goes_when_the_hold_is_ended(daemon, origin):
 @pytest.mark.parametrize('headers', [[], [('Retry-After', '')], [('Retry-After', '5, 60')], [('Retry-After', '5'), ('Retry-After', '60')],
                                      [('Retry-After', '-1')], [('Retry-After', '1e9')]], ids=str)
 def test_without_a_time_holds_grow(daemon, origin, headers):
-    """hold_default, doubled each time it comes again, up to hold_max."""
+    """Without a usable Retry-After, a hold lasts hold_default, doubled for each further 429 up to hold_max."""
     d = daemon(upstream('ex', origin, hold_default='400ms', hold_max='1s', total_timeout='30s'))
     origin.default = reply(429, headers=headers)
     for longest in (400, 800, 1000, 1000):
         assert d.get('/ex/q').status == 429
         held = d.upstream()['limits']['held_ms']
-        over = 1000 * (time.monotonic() - origin.requests[-1].time)     # of it, at most
+        over = 1000 * (time.monotonic() - origin.requests[-1].time)     # how much of the hold has passed, at most
         assert longest - over - 50 <= held <= longest
 
 
@@ -171,7 +173,7 @@ BANS = {'plain': lambda b: (b, []), 'gzip': lambda b: (gzip.compress(b), [('Cont
 @pytest.mark.parametrize('coding', BANS)
 @pytest.mark.parametrize('status, retry', [(418, None), (418, '5'), (418, '3000'), (429, None), (403, '0')])
 def test_a_ban_is_read_from_the_body(daemon, origin, status, retry, coding):
-    """It wins over Retry-After, longer or shorter; the requester gets the answer as it came."""
+    """The end of the ban in the body takes precedence over Retry-After, whichever is longer. The client gets the response unchanged."""
     d = daemon(upstream('ex', origin, preset='binance'))
     said, more = BANS[coding](b'{"code":-1003,"msg":"IP banned until %d. Please use the websocket."}' % int((time.time() + 90) * 1000))
     origin.on('/api/v3/ping', reply(status, said, more + ([('Retry-After', retry)] if retry else [])))
@@ -182,7 +184,7 @@ def test_a_ban_is_read_from_the_body(daemon, origin, status, retry, coding):
 
 
 def test_a_ban_whose_body_never_ends_is_a_ban(daemon, origin):
-    """The body is cut off: what the head says holds."""
+    """If the body is truncated, Retry-After in the head applies."""
     d = daemon(upstream('ex', origin, preset='binance'))
     origin.on('/api/v3/ping', raw(b'HTTP/1.1 418 Teapot\r\nRetry-After: 50\r\nContent-Length: 100\r\n\r\n{"code":', then='reset'))
     with d.client() as c:
@@ -197,7 +199,7 @@ FIELDS = {'signature first': lambda n: [('API-Sign', f's{n}'), *KEY], 'cookie fi
 
 @pytest.mark.parametrize('how', FIELDS)
 def test_a_key_is_one_key_whatever_stands_beside_it(daemon, origin, how):
-    """What differs with each request is not whose request it is."""
+    """Header fields that differ in every request (signatures, cookies, nonces) are not taken for the credential."""
     d = daemon(upstream('ex', origin))
     origin.on('/banned', reply(429, headers=[('Retry-After', '30')]))
     assert d.get('/ex/banned', FIELDS[how](1)).status == 429
@@ -216,13 +218,14 @@ def test_retry_after_can_be_switched_off(daemon, origin):
 # ------------------------------------------------------------------------------------------------------- weight
 
 def test_weight_is_learned_and_kept(daemon, origins):
-    """From 80 % public requests are held, from 90 % private ones, orders never."""
-    while not within_a_minute(lambda: weigh(daemon, origins())):        # a hold lasts to its end
+    """Public requests are held from 80 % of the weight limit, private ones from 90 %, orders never."""
+    while not within_a_minute(lambda: weigh(daemon, origins())):        # a hold lasts until the end of the minute
         pass
 
 
 def within_a_minute(work):
-    """work() with the minute's last second and its end far enough, or its failure was none."""
+    """Calls work(), which must run within one minute of the clock. Returns False if it failed but the minute ended meanwhile or was
+    about to end, because the failure then means nothing. Otherwise a failure is raised."""
     began = time.time() // 60
     try:
         work()
@@ -250,7 +253,7 @@ def weigh(daemon, origin):
 # ------------------------------------------------------------------------------------------------- serialize_by
 
 def test_one_at_a_time_and_in_order(daemon, origin):
-    """Requests of one key never overlap and keep their order, though each has a client connection of its own."""
+    """Requests with the same key never overlap and keep their order, although each is sent on its own client connection."""
     d = daemon(upstream('ex', origin, serialize_by='API-Key', order_wait='30s', serialize_timeout='30s', total_timeout='60s'))
     running, most = [0], [0]
 
@@ -271,7 +274,7 @@ def test_one_at_a_time_and_in_order(daemon, origin):
 
 
 def test_others_are_not_held_up(daemon, origin):
-    """Another key, and requests without one, pass by."""
+    """Requests with another key, or without one, do not wait."""
     d = daemon(upstream('ex', origin, serialize_by='API-Key'))
     gate = Gate()
     origin.on('/slow', gate)
@@ -283,7 +286,8 @@ def test_others_are_not_held_up(daemon, origin):
 
 
 def test_nobody_waits_for_ever(daemon, origin):
-    """After serialize_timeout: 429, unsent; and who leaves while waiting is forgotten."""
+    """A request that waits longer than serialize_timeout gets 429 and is not sent. A client that disconnects while waiting gives
+    up its place."""
     d = daemon(upstream('ex', origin, serialize_by='API-Key', serialize_timeout='400ms', order_wait='30s'))
     gate = Gate()
     origin.on('/slow', gate)

@@ -1,4 +1,4 @@
-"""Which certificates of an origin are believed: chains in any order, and what binds the issuers in them (contract 11)."""
+"""Which certificates of an origin are accepted: chains in any order, and constraints on the issuers in them (contract 11)."""
 import pytest
 
 from lib import certs
@@ -62,14 +62,15 @@ BAD = {
 
 
 def rearranged(*order):
-    """A leaf below two sub-CAs, and its chain: numbers are the sub-CAs (0: its issuer), names other certificates."""
+    """A leaf below two sub-CAs, with the chain in the given order: a number is a sub-CA (0 is the issuer of the leaf), a name is any
+    other certificate."""
     name = certs.below({}, {})
     leaf, *subs = certs.split(name)
     return certs.join(name, leaf, *[subs[n] if isinstance(n, int) else (certs.FOLDER / f'{n}.crt').read_text() for n in order])
 
 
 def namesakes():
-    """Before the sub-CA come nine of its name, with other keys."""
+    """A chain with nine CAs that have the name of the sub-CA but other keys, five of them before it and four after it."""
     name = certs.below({})
     leaf, sub = certs.split(name)
     number = name.split('-')[0]
@@ -83,12 +84,12 @@ def strange():
 
 
 def unreadable():
-    """A certificate with a critical extension that nobody knows."""
+    """A certificate with an unknown critical extension."""
     return certs.issue('odd', subjectAltName='DNS:odd.test', **{'1.2.3.4.5': 'critical,ASN1:NULL'})
 
 
 def dead_end():
-    """Two certificates of one sub-CA: the first is from a stranger, the other one leads to the CA."""
+    """A chain with two certificates for the same sub-CA: the first was issued by an unknown CA, the second by the trusted CA."""
     name = certs.below({})
     leaf, sub = certs.split(name)
     number = name.split('-')[0]
@@ -114,7 +115,7 @@ def test_the_words(daemon, origins):
 
 
 def test_a_wildcard_does_not_reach_what_is_excluded(daemon, origins):
-    """The name in the certificate is not below the excluded one; the host that is asked for is."""
+    """The wildcard name in the certificate is not within the excluded subtree, but the requested host is, and must be refused."""
     o = origins(cert=certs.below(permitting('excluded;DNS:b.exchange.test'), subjectAltName='DNS:*.exchange.test'))
     o.default = reply(body=b'fine')
     d = daemon(upstream('a', o, host='a.exchange.test'), upstream('b', o, host='b.exchange.test'))

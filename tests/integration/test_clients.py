@@ -1,4 +1,5 @@
-"""Real clients, as people configure them: right answers, the origin's bytes as signed, and few handshakes."""
+"""Real clients, configured as users do it: the responses are right, signed requests arrive byte for byte, and few handshakes are
+needed."""
 import asyncio
 import hashlib
 import hmac
@@ -26,7 +27,7 @@ def need(program):
 
 
 def run(*command, timeout=40, **env):
-    """Its stdout; proxies of this machine's own environment stay out of it."""
+    """Runs a command and returns its stdout; proxy settings in the environment of the tests are removed."""
     clean = {k: v for k, v in os.environ.items() if not k.lower().endswith('_proxy')}
     out = subprocess.run(command, capture_output=True, text=True, timeout=timeout * PATIENCE, env={**clean, **env})
     assert out.returncode == 0, f'{command[0]} exited {out.returncode}: {out.stderr[-1500:]}'
@@ -34,7 +35,7 @@ def run(*command, timeout=40, **env):
 
 
 def pooled(d, count, lines=1, name='ex'):
-    """`count` requests, all succeeded, over so many handshakes."""
+    """Asserts that `count` requests were made, that all succeeded, and that they took `lines` handshakes."""
     u = d.upstream(name)
     assert (u['requests']['total'], u['requests']['succeeded']) == (count, count)
     assert u['connections']['handshakes'] == lines and u['connections']['reused'] == count - lines
@@ -43,7 +44,7 @@ def pooled(d, count, lines=1, name='ex'):
 # ------------------------------------------------------------------------------------------------------- curl
 
 def test_curl_proxy(ex, origin):
-    """curl -x, four times in one process and once in another: one line."""
+    """curl -x with four requests in one process, and http_proxy with one in another: all use one upstream connection."""
     curl = need('curl')
     url = 'http://exchange.test' + TARGET
     assert run(curl, '-sS', '-x', ex.url, *[url] * 4) == TARGET * 4
@@ -55,7 +56,7 @@ def test_curl_proxy(ex, origin):
 
 @pytest.mark.parametrize('base', ['/https://exchange.test', '/https/exchange.test', '/ex'])
 def test_curl_prefix(ex, origin, base):
-    """An order by prefix: a body of 100 KB (with Expect: 100-continue), an answer compressed or not, HEAD."""
+    """curl with the prefix form: an order with a body of 2 MB and Expect: 100-continue, an unusual path, HEAD, and HTTP/1.0."""
     curl = need('curl')
     origin.on('/order', reply(201, lambda q: hashlib.sha256(q.body).hexdigest().encode()))
     body = 'x' * 2_000_000
@@ -69,7 +70,7 @@ def test_curl_prefix(ex, origin, base):
 
 
 def test_curl_follows_redirects(ex, origin):
-    """A Location of the same origin stays on the line."""
+    """After a redirect to the same origin, curl still goes through trunkline and uses the same upstream connection."""
     curl = need('curl')
     origin.on('/a', reply(302, b'', [('Location', 'https://exchange.test/b')]))
     assert run(curl, '-sSL', f'{ex.url}/ex/a') == '/b'
@@ -79,7 +80,7 @@ def test_curl_follows_redirects(ex, origin):
 
 
 def test_curl_sees_a_cut_answer(ex, origin):
-    """What breaks off is an error to it (18), never a short success."""
+    """If a response is truncated, curl reports an error (18 or 56) and never a success."""
     from lib.behaviour import raw
     curl = need('curl')
     for head in (b'Content-Length: 100\r\n', b'Transfer-Encoding: chunked\r\n', b''):
@@ -91,7 +92,7 @@ def test_curl_sees_a_cut_answer(ex, origin):
 # ----------------------------------------------------------------------------------------------------- Python
 
 def test_python_requests(ex, origin, monkeypatch):
-    """http_proxy in the environment, proxies=, a Session on the prefix."""
+    """requests with http_proxy in the environment, with proxies=, and a Session with the prefix form."""
     requests = pytest.importorskip('requests', reason='python3-requests is not installed')
     monkeypatch.setenv('http_proxy', ex.url)
     monkeypatch.delenv('no_proxy', raising=False)
@@ -110,7 +111,7 @@ def test_python_requests(ex, origin, monkeypatch):
 
 
 def test_python_aiohttp(ex, origin):
-    """proxy=, and the prefix with its colon and slashes encoded or not; 30 at once."""
+    """aiohttp with proxy=, with the prefix form, with a chunked upload, and with 30 concurrent requests."""
     aiohttp = pytest.importorskip('aiohttp', reason='python3-aiohttp is not installed')
 
     async def ask():
@@ -130,7 +131,7 @@ def test_python_aiohttp(ex, origin):
 
 
 def test_python_urllib(ex, origin):
-    """Connection: close on every request is between it and trunkline: the line stays."""
+    """urllib sends Connection: close with every request. That closes the client connection only; the upstream connection is reused."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({'http': ex.url}))
     for n in range(4):
         with opener.open(f'http://exchange.test/{n}', timeout=20) as r:
@@ -144,7 +145,7 @@ def test_python_urllib(ex, origin):
 # ------------------------------------------------------------------------------------------------------- Node
 
 def test_node_fetch(ex, origin):
-    """Node's fetch on the prefix form, 20 in a row and 20 at once, a body, a streamed body, an error."""
+    """Node's fetch with the prefix form: 20 requests in sequence, 20 concurrently, a body, a streamed body, and an error status."""
     node = need('node')
     origin.on('/teapot', reply(418, b'short and stout'))
     script = f'''
@@ -167,7 +168,7 @@ def test_node_fetch(ex, origin):
 
 @pytest.fixture(scope='session')
 def node_modules():
-    """Where npm's libraries are."""
+    """The folder with the npm libraries."""
     programs.need('npm:ccxt')
     return programs.node_folder() / 'node_modules'
 
@@ -189,14 +190,15 @@ def js(value):
 
 
 def signed(text, secret):
-    """Is the last parameter of `text` the signature of all before it, byte for byte?"""
+    """True if the last parameter of `text` is a valid signature of the bytes before it."""
     payload, _, signature = text.rpartition('&signature=')
     return payload and signature == hmac.new(secret.encode(), payload.encode(), hashlib.sha256).hexdigest()
 
 
 @pytest.mark.parametrize('ending', ['/', '/?url='])
 def test_ccxt(daemon, origin, node_modules, ending):
-    """ccxt's proxyUrl against a Binance of ours: right answers, signatures that hold over what arrived, one line."""
+    """ccxt with proxyUrl against a simulated Binance: right responses, signatures that match the bytes received, and at most two
+    upstream connections."""
     node = need('node')
     d = daemon(upstream('binance', origin, host='api.binance.com', tls_name='exchange.test'))
     origin.on('/api/v3/exchangeInfo', js({'timezone': 'UTC', 'serverTime': 1, 'rateLimits': [], 'exchangeFilters': [], 'symbols': [SYMBOL]}))

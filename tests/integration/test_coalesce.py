@@ -1,4 +1,4 @@
-"""Requests that are coalesced into one to the origin; and what else decides whether they are: error_prefix, path blocks."""
+"""Concurrent identical requests that are coalesced into one upstream request; and the effects of error_prefix and path blocks."""
 import gzip
 import http.client
 import re
@@ -18,7 +18,7 @@ LONG = '60s'
 # -------------------------------------------------------------------------------------------------- coalescing
 
 def crowd(d, gate, count, path='/ex/q', headers=()):
-    """So many ask while the first one's answer is held back; then it comes."""
+    """Sends `count` requests while the gate holds back the first response, then opens the gate. Returns all responses."""
     asked = [background(lambda: d.get(path, headers, timeout=20)) for _ in range(count)]
     eventually(lambda: d.upstream()['requests']['active'] == count)
     eventually(lambda: gate.waiting >= 1)
@@ -51,7 +51,7 @@ def test_other_requests_are_not_shared(daemon, origin):
 
 @pytest.mark.parametrize('status', [404, 500, 503])
 def test_a_failure_is_shared_too(daemon, origin, status):
-    """Never a stampede on an origin that falters."""
+    """An error status is shared as well, so that a failing origin does not get all the requests at once."""
     d = daemon(upstream('ex', origin, coalesce='yes'))
     gate = Gate(reply(status, b'no'))
     origin.on('/q', gate)
@@ -100,7 +100,7 @@ def test_when_all_leave_the_request_is_given_up(daemon, origin):
 
 
 def test_a_leader_in_a_hurry_does_not_spoil_it(daemon, origin):
-    """Its own deadline ends its own wait only."""
+    """If the leader's deadline expires, only the leader gets an error; the upstream request continues for the followers."""
     d = daemon(upstream('ex', origin, coalesce='yes'))
     gate = Gate(reply(body=b'late'))
     origin.on('/q', gate)
@@ -127,7 +127,7 @@ def test_a_follower_in_a_hurry(daemon, origin):
 
 @pytest.mark.parametrize('headers', [[('Set-Cookie', 'a=b')], [('Cache-Control', 'private')], [('Vary', '*')]])
 def test_what_may_not_be_shared_releases_the_rest(daemon, origin, headers):
-    """Each gets an answer of its own."""
+    """If the response must not be shared, each follower sends a request of its own."""
     d = daemon(upstream('ex', origin, coalesce='yes'))
     count = iter(range(1, 100))
     gate = Gate(reply(body=lambda _: b'%d' % next(count), headers=headers))
@@ -142,7 +142,7 @@ def test_who_does_not_fit_vary_is_released(daemon, origin):
     gate = Gate(reply(body=lambda r: (r.get('accept-language') or 'none').encode(), headers=[('Vary', 'Accept-Language')]))
     origin.on('/q', gate)
     asked = []
-    for language in ('de', 'de', 'en'):  # one after the other: the first one's language decides
+    for language in ('de', 'de', 'en'):  # one after the other, because the language of the first request decides
         asked.append(background(lambda n=language: d.get('/ex/q', [('Accept-Language', n)], timeout=20)))
         eventually(lambda: d.upstream()['requests']['active'] == len(asked) and gate.waiting == 1)
     gate.release()
@@ -175,7 +175,7 @@ def test_a_slow_follower_paces_nobody(daemon, origin):
 
 
 def test_the_stampede_of_ten_bots(daemon, origin):
-    """10 bots, 20 times a second, fresh = 100ms: never more than 10 requests a second, and no old quotes."""
+    """10 bots with 20 requests a second each and fresh = 100ms: at most 10 upstream requests a second, and no old quotes."""
     d = daemon(upstream('ex', origin, fresh='100ms', coalesce='yes'))
     origin.on('/q', reply(body=lambda _: b'%.6f' % time.monotonic()))
     began = time.monotonic()
@@ -196,7 +196,7 @@ def test_the_stampede_of_ten_bots(daemon, origin):
     parallel(10, bot)
     times = [r.time for r in origin.requests]
     assert not faults and len(ages) > len(times)
-    for count, t in enumerate(times, 1):        # late arrivals may come close together, but never too many by then
+    for count, t in enumerate(times, 1):        # requests may arrive late and close together, but by any time never too many
         assert count <= (t - began) / 0.1 + 1
     assert sorted(ages)[len(ages) // 2] < 1
 
@@ -214,7 +214,8 @@ def kraken(d, origin, headers=()):
 @pytest.mark.parametrize('coding', ['identity', 'gzip', 'br'])
 @pytest.mark.parametrize('framing', ['length', 'chunked', 'close'])
 def test_an_error_of_200(daemon, origin, coding, framing):
-    """Never stored, counted failed, and the old answer instead; in every coding it may come in."""
+    """A 200 whose body begins with an error_prefix is not stored, counts as failed, and is replaced by the stale response if there
+    is one. This holds for each content coding."""
     d = daemon(upstream('ex', origin, fresh='0', stale_if_error=LONG, error_prefix=[KRAKEN, '{"errors']))
     accept = [('Accept-Encoding', coding)]
     body = b'{"error":["EService:Unavailable"]}'
@@ -233,7 +234,7 @@ def test_an_error_of_200(daemon, origin, coding, framing):
     assert old.body == good.body and cache_status(old) == {'fwd': 'stale', 'fwd-status': '200'}
 
 
-# {"error":["EService:Unavailable"]} as a stored block of brotli (RFC 7932 9.2), for Python here has no encoder.
+# {"error":["EService:Unavailable"]} as a stored block of brotli (RFC 7932 9.2), because Python has no encoder here.
 BROTLI_ERROR = b'\x8f\x10\x80{"error":["EService:Unavailable"]}\x03'
 
 
@@ -252,7 +253,7 @@ def test_what_only_looks_like_it(daemon, origin, body):
 
 
 def test_an_order_refused_with_200_counts_failed(daemon, origin):
-    """Its fate is known, so it does not count unknown; the client gets it as it came."""
+    """The outcome is known, so the order counts as failed but not as unknown. The client gets the response unchanged."""
     d = daemon(upstream('ex', origin, stale_if_error=LONG, error_prefix=[KRAKEN]))
     origin.on('/order', reply(body=b'{"error":["EOrder:x"]}'))
     assert d.request('POST', '/ex/order', body=b'x').body == b'{"error":["EOrder:x"]}'
@@ -278,7 +279,8 @@ def test_paths_have_rules_of_their_own(daemon, origin):
 
 @pytest.mark.parametrize('headers', [[('Set-Cookie', 'cf=1')], [('Cache-Control', 'private')], [('Vary', '*')]], ids=str)
 def test_what_could_not_be_shared_is_not_waited_for(daemon, origin, headers):
-    """Followers would only be slower: all go at once, until an answer comes that can be shared."""
+    """Waiting for a response that cannot be shared would only delay the followers. So all requests are sent at once until a
+    shareable response has been seen."""
     d = daemon(upstream('ex', origin, coalesce=True))
     origin.on('/q', reply(headers=headers))
     works(d, '/ex/q')

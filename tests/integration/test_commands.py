@@ -1,4 +1,4 @@
-"""The command line against files and running daemons: check, verbs, who used them, completion."""
+"""The command line with configuration files and running daemons: check, verbs, the log of who used them, and completion."""
 import os
 import pathlib
 import pwd
@@ -40,7 +40,7 @@ def test_bad_configurations(tmp_path, name):
         assert re.search(re.escape(str(file)) + (f':{line}: .+' if line else r':\d+: .+'), out.stderr), out.stderr
 
 
-REFUSED = {     # what the text alone does not show: the start's exit code, the line, and words
+REFUSED = {     # errors that the text alone does not show: text, exit code of the start, line, beginning of the message
     'log without a folder': ('\naccess_log = "HERE/none/log"\n', 69, 2, 'access_log = '), 'log that is a folder': ('access_log = "HERE"\n', 69, 1, 'access_log = '),
     'no address of ours': ('allow_clients = {"0.0.0.0/0"}\nlisten = {"127.0.0.1:PORT",\n"203.0.113.77:PORT"}\n', 69, 3, 'listen 203.0.113.77:'),
     'no IPv6 address of ours': ('allow_clients = {"::/0"}\nlisten = {"[2001:db8::77]:PORT"}\n', 69, 2, 'listen [2001:db8::77]:'),
@@ -59,7 +59,7 @@ REFUSED = {     # what the text alone does not show: the start's exit code, the 
 
 @pytest.mark.parametrize('name', REFUSED)
 def test_check_refuses_what_the_start_refuses(tmp_path, name):
-    """Both in the same words, once, with the directive and where it stands; check leaves nothing behind."""
+    """Both report the error once, in the same words, with the directive and its position; check leaves no files behind."""
     text, code, line, words = REFUSED[name]
     (tmp_path / 'file').write_text('neither a key nor a certificate\n')
     file, port = tmp_path / 'bad.conf', str(free_port())
@@ -75,7 +75,7 @@ def test_check_refuses_what_the_start_refuses(tmp_path, name):
 
 
 def test_check_beside_a_running_daemon(daemon, origin, tmp_path):
-    """Its addresses and files are in use, which is fine, and it notices nothing."""
+    """check accepts addresses and files that the running daemon uses, and does not connect to that daemon."""
     d = daemon(upstream('ex', origin, listen=[f'unix:{tmp_path}/own']), listen=[f'127.0.0.1:{free_port()}', f'unix:{tmp_path}/s'], access_log=str(tmp_path / 'log'))
     works(d)
     before = d.stats()['clients']['accepted']
@@ -85,7 +85,7 @@ def test_check_beside_a_running_daemon(daemon, origin, tmp_path):
 
 
 def test_check_and_config(tmp_path):
-    """`ok` on stdout; the effective configuration reads back to the same."""
+    """check prints `ok` on stdout; the output of config is a configuration for which config prints the same again."""
     file, again = tmp_path / 'good.conf', tmp_path / 'again.conf'
     file.write_text(GOOD + 'defaults {\n    idle_timeout = 90s\n}\nupstream two {\n    url = "https://two.test"\n    credential_params = {"a\\${b}c", "d\\\\e"}\n}\n')
     out = cli('check', '-c', file)
@@ -99,7 +99,8 @@ def test_check_and_config(tmp_path):
 
 
 def test_unset_names(tmp_path, daemon):
-    """${NAME} that is not set is an error of file and line, for check, config, the start and a reload; with a value, or one for want of it, none."""
+    """An unset ${NAME} is an error with file and line for check, config, doctor, the start and a reload. It is no error if NAME is
+    set or the reference has a default (${NAME:-…})."""
     file = tmp_path / 'a.conf'
     file.write_text('# ${NOT_SET_ANYWHERE}\nlog_level = "${SET_LEVEL}"\naccess_log = "${NOT_SET_ANYWHERE:-off}"\nallow_hosts = {"${NOT_SET_ANYWHERE}"}\n')
     env = {**os.environ, 'SET_LEVEL': 'warn'}
@@ -115,14 +116,14 @@ def test_unset_names(tmp_path, daemon):
 
 
 def test_several_errors_at_once(tmp_path):
-    """Each error found is told."""
+    """check reports every error it finds, not only the first."""
     file = tmp_path / 'bad.conf'
     file.write_text('drain_timeout = 5x\nmax_clients = -1\n')
     assert len(re.findall(r':\d+: ', cli('check', '-c', file).stderr)) == 2
 
 
 def test_verbs_as_commands(daemon, origin, tmp_path):
-    """The four verbs over TCP, a unix socket and -c; the answer names what became of it; what is refused is one line and 69."""
+    """The four verbs, with -c and over a unix socket: the output shows the new state; a refusal prints one line and exits with 69."""
     d = daemon(upstream('ex', origin), upstream('two', origin, host='two.test'), listen=[f'unix:{tmp_path}/s', f'127.0.0.1:{free_port()}'])
     works(d)
     out = d.cli('pause', 'ex')
@@ -150,7 +151,8 @@ def says(d, *words):
 
 
 def test_who_did_it_is_logged(daemon, origin, tmp_path):
-    """The peer's address, its user on a unix socket, the dashboard, a signal: for every verb, of one upstream or all, reload and drain too."""
+    """The log names the source of each command (peer address, user of a unix socket, dashboard or signal), for every verb on one
+    upstream or on all, and for reload and drain."""
     tmp_path.chmod(0o755)
     d = daemon(upstream('ex', origin), listen=[f'127.0.0.1:{free_port()}', f'unix:{tmp_path}/s'])
     for verb, past in (('pause', 'paused'), ('resume', 'resumed'), ('reconnect', 'reconnected'), ('drain', 'drained')):
@@ -176,7 +178,7 @@ def test_who_did_it_is_logged(daemon, origin, tmp_path):
 
 @pytest.mark.skipif(os.getuid() != 0, reason='only root can be somebody else')
 def test_another_user_is_named(daemon, origin):
-    """The user who connected, of a socket that others may use."""
+    """On a unix socket that other users may use, the log names the user who connected."""
     nobody = pwd.getpwnam('nobody')
     with tempfile.TemporaryDirectory() as folder:
         d = daemon(upstream('ex', origin), listen=[f'127.0.0.1:{free_port()}', f'unix:{folder}/s'])
@@ -192,7 +194,7 @@ def test_another_user_is_named(daemon, origin):
 
 
 def completions(line):
-    """What etc/completion.bash offers at the end of a line."""
+    """The completions that etc/completion.bash offers at the end of a command line."""
     words = line.split(' ')
     script = ('source "$0"; COMP_LINE=$1 COMP_POINT=${#1}; shift; COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); compopt() { :; }; _trunkline; '
               'printf "%s\\n" "${COMPREPLY[@]}"')
@@ -201,7 +203,8 @@ def completions(line):
 
 
 def test_completion_offers_the_names(daemon, origin, tmp_path):
-    """The running daemon's upstreams, by --url or -c; those of the file where none runs; --all beside them."""
+    """Completion offers the upstreams of the running daemon (found by --url or -c), or those of the file if no daemon is running,
+    and --all."""
     d = daemon(upstream('ex', origin), upstream('two', origin, host='two.test'))
     file, exe = tmp_path / 'other.conf', binary()
     file.write_text(f'listen = {{"127.0.0.1:{free_port()}"}}\nupstream quiet {{ url = "https://a.test" }}\n')

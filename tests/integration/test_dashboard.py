@@ -1,4 +1,4 @@
-"""The dashboard in a headless Chromium: what it shows is what /stats says, it lives, it breaks no policy of its own."""
+"""The dashboard in headless Chromium: it shows the numbers of /stats, it keeps updating, and it respects its own security policy."""
 import os
 import pathlib
 import re
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.limit(120),
               pytest.mark.skipif(bool(browser.Chromium.missing()),
                                  reason=f'no {" nor ".join(browser.Chromium.missing())} (Debian: apt install chromium chromium-driver)'),
               pytest.mark.skipif(sanitized(), reason='once is enough: with the plain build')]
-SHOWN = 30      # how long the page may take to show what /stats says
+SHOWN = 30      # how long the page may take to show the values of /stats, in seconds
 
 
 @pytest.fixture(scope='module')
@@ -27,8 +27,8 @@ def chrome(tmp_path_factory):
 
 
 @pytest.fixture
-def page(chrome, daemon):       # which ends after it, for a page whose daemon is gone complains
-    """page(daemon) opens its dashboard; at the end the console must have been silent."""
+def page(chrome, daemon):       # `daemon` is finished after it: a page whose daemon is gone writes errors to the console
+    """page(daemon) opens the dashboard of a daemon. At the end of the test the console must be empty."""
     def show(d):
         chrome.console()
         chrome.open(d.url + '/')
@@ -52,7 +52,7 @@ def traffic(d, stop):
 
 
 def test_numbers_agree_while_traffic_runs(page, daemon, origin):
-    """Between two looks at /stats that frame it, the page shows something in between; at rest, the same."""
+    """While requests run, the total on the page increases and is never higher than in /stats. At rest, all numbers agree."""
     d = daemon(upstream('ex', origin, order_wait='20s', total_timeout='20s'))
     p, stop = page(d), threading.Event()
     flow = background(lambda: traffic(d, stop))
@@ -67,7 +67,7 @@ def test_numbers_agree_while_traffic_runs(page, daemon, origin):
     sent = flow.result(20)
     u = d.upstream()
     assert u['requests']['total'] == sent
-    # The document is made over several turns of the loop: the totals and the upstreams of one may differ.
+    # /stats is generated over several iterations of the event loop, so the totals and the upstreams of one document may differ.
     eventually(lambda: p.number(field('total')) == sent and p.number('#tiles [data-field="requests.total"]') == sent, SHOWN)
     assert p.number(field('connections.idle')) == u['connections']['idle'] and p.number(field('connections.active')) == 0
     assert p.number(field('saved')) == sent - u['connections']['handshakes']
@@ -78,7 +78,7 @@ def test_numbers_agree_while_traffic_runs(page, daemon, origin):
 
 
 def test_the_picture_of_the_pool(page, daemon, origin):
-    """Lines that are busy, and who waits for one, against the cap."""
+    """The picture of the pool shows busy connections and waiting requests against the limit."""
     d, gate = daemon(upstream('ex', origin, max_connections=3)), Gate()
     origin.on('/hold', gate)
     p = page(d)
@@ -95,7 +95,7 @@ def test_the_picture_of_the_pool(page, daemon, origin):
 
 
 def test_pause_and_resume(page, daemon, origin):
-    """By mouse and by keyboard; the state follows, and so do requests."""
+    """The button works by mouse and by keyboard; the displayed state follows, and requests wait and continue accordingly."""
     d = daemon(upstream('ex', origin))
     p = page(d)
     assert p.text('[data-upstream="ex"] button') == 'Pause'
@@ -105,14 +105,14 @@ def test_pause_and_resume(page, daemon, origin):
     eventually(lambda: p.text(field('state')) == 'paused' and p.text('[data-upstream="ex"] button') == 'Resume', SHOWN)
     waiting = background(lambda: d.get('/ex/x', timeout=30))
     eventually(lambda: p.number(field('connections.waiting')) == 1, SHOWN)
-    p.press('\ue007')        # Enter: the button has kept the focus
+    p.press('\ue007')        # Enter: the button still has the focus
     eventually(lambda: d.upstream()['state'] == 'up', SHOWN)
     assert waiting.result(20).status == 200
     eventually(lambda: p.text(field('state')) == 'up', SHOWN)
 
 
 def test_errors_with_their_words(page, daemon, origin):
-    """Our own error and its verdict; what a peer wrote stays text."""
+    """The table shows errors that trunkline generated with their `sent`; text from a client is never interpreted as HTML."""
     d = daemon(upstream('ex', origin))
     origin.on('/lost', drop())
     d.request('POST', '/ex/lost', body=b'x')
@@ -129,7 +129,7 @@ def test_errors_with_their_words(page, daemon, origin):
 
 
 def test_it_says_when_the_daemon_is_gone(page, daemon, origin):
-    """A banner, and the numbers stay; when it is back the page lives on by itself."""
+    """When the daemon stops, a banner appears and the last numbers stay. When it is back, the page resumes by itself."""
     d = daemon(upstream('ex', origin))
     works(d)
     p = page(d)
@@ -142,11 +142,11 @@ def test_it_says_when_the_daemon_is_gone(page, daemon, origin):
     works(again), works(again)
     eventually(lambda: p.run('return document.getElementById("gone").hidden') and p.number(field('total')) == 2, SHOWN)
     lost = [line for line in p.console() if 'ERR_CONNECTION_REFUSED' not in line]
-    assert not lost     # the browser itself notes each refused connection
+    assert not lost     # the browser itself logs each refused connection
 
 
 def test_it_is_still_and_readable(page, daemon, origin):
-    """Nothing is rebuilt from look to look; names, landmarks and contrast are there in both themes."""
+    """Updates do not recreate elements; labels and language are set, and the contrast is sufficient in both themes."""
     d = daemon(upstream('ex', origin), upstream('kr', origin, host='kraken.test'))
     works(d)
     p = page(d)
@@ -168,7 +168,7 @@ def test_it_is_still_and_readable(page, daemon, origin):
 
 
 def contrast(p, selector):
-    """WCAG 2.1 1.4.3: of an element's text against what lies behind it."""
+    """The contrast ratio of an element's text to its background (WCAG 2.1, 1.4.3)."""
     colours = p.run('''
         let e = document.querySelector(arguments[0]), ink = getComputedStyle(e).color, behind;
         for (; e && /^rgba\\(0, 0, 0, 0\\)$|transparent/.test(behind = getComputedStyle(e).backgroundColor); e = e.parentElement);
@@ -183,7 +183,7 @@ def contrast(p, selector):
 
 
 def test_a_page_elsewhere_cannot_press_the_buttons(chrome, daemon, origin):
-    """Another site's script may neither read /stats nor pause; our own page is no frame of theirs."""
+    """A script of another site can neither read /stats nor pause an upstream."""
     d, other = daemon(upstream('ex', origin)), daemon(upstream('ex', origin))
     chrome.open(other.url.replace('127.0.0.1', 'localhost') + '/healthz')
     for call in ('/stats', '/upstreams/ex/pause'):
@@ -191,5 +191,5 @@ def test_a_page_elsewhere_cannot_press_the_buttons(chrome, daemon, origin):
                           d.url + call, 'POST' if 'pause' in call else 'GET')
         assert said == 'refused'
     s = d.stats()
-    assert s['upstreams'][0]['state'] == 'up' and s['requests']['failed'] == 2     # they came, and were refused
+    assert s['upstreams'][0]['state'] == 'up' and s['requests']['failed'] == 2     # the requests arrived and were refused
     chrome.console()

@@ -1,5 +1,5 @@
-"""What can have reached the exchange is one fact of a request, over all its tries; and the lines that swallow requests, or lead
-elsewhere, are left."""
+"""What may have reached the exchange is reported once per request, for all its attempts together. And connections that swallow
+requests, or lead to the wrong server, are no longer used."""
 import asyncio
 import socket
 
@@ -21,14 +21,14 @@ def seen(origin, target):
 
 
 def silence(line):
-    """It reads and answers nothing any more."""
+    """From now on the origin still reads from this connection but no longer sends anything on it."""
     async def nothing(_):
         pass
     line.send = nothing
 
 
 def stop_reading(line):
-    """Returns what lets it read on."""
+    """Makes the origin stop reading from this connection. Returns a function that lets it continue."""
     go_on, recv = asyncio.Event(), line.recv
 
     async def wait():
@@ -39,7 +39,7 @@ def stop_reading(line):
 
 
 def read_then_gone(origin):
-    """Reads the request, and is no more: the next one to connect is refused."""
+    """The origin reads the request, resets the connection and stops listening, so that further connections are refused."""
     async def behave(x):
         await x.read_body()
         loop().remove_reader(origin.sock)
@@ -48,25 +48,25 @@ def read_then_gone(origin):
     return behave
 
 
-# ---------------------------------------------------------------------------------------------- the verdict
+# ----------------------------------------------------------------------------------------- the value of `sent`
 
 def test_orders_in_the_queue_of_a_living_line(daemon, origins):
-    """The origin reads nothing for a while, so that orders wait in our own queue; then it reads on. Of those that ran out of
-    time meanwhile none that arrives was told sent=no."""
+    """The origin reads nothing for a while, so that orders wait in trunkline's own send queue, and then continues. An order that
+    timed out meanwhile and was reported with sent=no must not arrive."""
     origin = origins(alpn=H2, max_streams=1000)
     origin.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     d = daemon(upstream('ex', origin, max_connections=1, max_streams=1000))
     works(d)
     read_on = stop_reading(origin.lines[0])
     clients = {n: d.client(timeout=20) for n in range(200)}
-    for n, c in clients.items():    # heads are bound by no window
+    for n, c in clients.items():    # request heads are not subject to HTTP/2 flow control
         c.send(compose('POST', f'/ex/order?n={n}', [('Trunkline-Timeout', '1500ms'), ('X-Pad', f'{n}-' * 8000)], b''))
     answers = {n: c.response() for n, c in clients.items()}
     for c in clients.values():
         c.close()
     read_on()
     at_rest(lambda: len(origin.requests))
-    told = {n: error_body(r)['sent'] for n, r in answers.items() if r.status != 200}     # the first ones were read yet
+    told = {n: error_body(r)['sent'] for n, r in answers.items() if r.status != 200}     # the first orders may have been read and answered
     lied = [n for n, sent in told.items() if sent == 'no' and seen(origin, f'/order?n={n}')]
     assert not lied, f'{len(lied)} of {len(told)} orders were told sent=no and then arrived'
     assert 'no' in told.values() and any(seen(origin, f'/order?n={n}') for n in told), 'nothing waited, or all of it'
@@ -74,7 +74,8 @@ def test_orders_in_the_queue_of_a_living_line(daemon, origins):
 
 @pytest.mark.parametrize('headers', [[('X-MBX-APIKEY', 'k')], []], ids=['private', 'public'])
 def test_the_verdict_is_of_all_tries(daemon, origin, headers):
-    """The first try was read, the second found nobody: sent=yes, and nothing was sent again."""
+    """The origin read the first attempt and refused the connection for the second: the error says sent=yes, and the request was not
+    sent twice."""
     d = daemon(upstream('ex', origin, retry_private=True))
     works(d)
     origin.on('/x', read_then_gone(origin))
@@ -85,7 +86,8 @@ def test_the_verdict_is_of_all_tries(daemon, origin, headers):
 
 
 def test_what_the_origin_vouches_for_does_not_count(daemon, origins):
-    """Left undone by GOAWAY, and then there is nobody: sent=no."""
+    """GOAWAY says that the request was not processed, and the connection for the next attempt is refused: the error says
+    sent=no."""
     origin = origins(alpn=H2)
     d = daemon(upstream('ex', origin))
     works(d)
@@ -100,11 +102,11 @@ def test_what_the_origin_vouches_for_does_not_count(daemon, origins):
     assert (u['unknown'], u['retried']) == (0, 0)
 
 
-# ---------------------------------------------------------------------------------------------- lines that swallow
+# --------------------------------------------------------------------------- connections that swallow requests
 
 @BOTH
 def test_a_dead_line_costs_one_order(daemon, origins, alpn):
-    """After it no order rides on that line."""
+    """After one order has timed out on a connection, no further order is sent on it."""
     origin = origins(alpn=alpn)
     d = daemon(upstream('ex', origin, response_timeout='1500ms', order_wait='9s'))
     works(d)
@@ -117,7 +119,8 @@ def test_a_dead_line_costs_one_order(daemon, origins, alpn):
 
 
 def test_a_dead_line_at_the_cap(daemon, origins):
-    """Whoever needs a line waits until it is given up, longer than queue_timeout would have him, and has a new one."""
+    """At max_connections, an order waits until the dead connection is given up, even longer than queue_timeout, and is then sent on
+    a new connection."""
     origin = origins(alpn=H2)
     d = daemon(upstream('ex', origin, response_timeout='1500ms', max_connections=1, queue_timeout='500ms', order_wait='9s'))
     works(d)
@@ -128,7 +131,7 @@ def test_a_dead_line_at_the_cap(daemon, origins):
 
 
 def test_a_slow_answer_does_not_cost_the_line(daemon, origins):
-    """It was slow, but the line proves itself: nothing else is opened or lost."""
+    """A response times out, but the connection turns out to be alive. It is kept, and no other is opened."""
     origin = origins(alpn=H2)
     d = daemon(upstream('ex', origin, response_timeout='1500ms', max_connections=1))
     works(d)
@@ -138,11 +141,11 @@ def test_a_slow_answer_does_not_cost_the_line(daemon, origins):
     assert len(origin.lines) == 1 and d.connections()['opened'] == 1
 
 
-# ---------------------------------------------------------------------------------------------- what the origin says
+# -------------------------------------------------------------------------------------- refusals by the origin
 
 @pytest.mark.parametrize('method', ['GET', 'POST', 'DELETE'])
 def test_an_origin_that_wants_http1(daemon, origins, method):
-    """HTTP_1_1_REQUIRED: what was refused goes again in HTTP/1.1, and so does all that follows."""
+    """HTTP_1_1_REQUIRED: the refused request is sent again over HTTP/1.1, and later requests use HTTP/1.1 as well."""
     origin = origins(alpn=H2)
     d = daemon(upstream('ex', origin))
     works(d)
@@ -161,7 +164,7 @@ def test_an_origin_that_wants_http1(daemon, origins, method):
 
 
 def test_a_limit_of_no_streams(daemon, origins):
-    """MAX_CONCURRENT_STREAMS 0: all wait, on one line; and go once it is raised."""
+    """MAX_CONCURRENT_STREAMS 0: all requests wait for the one connection and are sent once the limit is raised."""
     origin = origins(alpn=H2, max_streams=0)
     d = daemon(upstream('ex', origin, min_idle=1))
     eventually(lambda: any(line.session and line.session.settled for line in origin.open))
@@ -182,7 +185,8 @@ def test_a_limit_of_no_streams(daemon, origins):
 @BOTH
 @pytest.mark.parametrize('method', ['GET', 'POST'])
 def test_a_misdirected_request(daemon, origins, alpn, method):
-    """421 goes once more, on a new line, also where the cap leaves room for one alone; the second is the answer."""
+    """After a 421 the request is sent once more, on a new connection, even if max_connections is 1. The second response goes to
+    the client, whatever its status."""
     origin = origins(alpn=alpn)
     d = daemon(upstream('ex', origin, max_connections=1, retries=3))
     works(d)

@@ -1,4 +1,5 @@
-"""trunkline doctor: healthy origins pass, ill ones are told apart in plain words, all at once and in bounded time."""
+"""trunkline doctor: healthy origins pass, and each kind of fault has its own message. All origins are examined concurrently, in
+bounded time."""
 import datetime
 import re
 import time
@@ -27,7 +28,7 @@ subjectAltName = DNS:exchange.test
 
 @pytest.fixture(scope='module')
 def soon():
-    """The name of a certificate of a hundred days, of which three are left."""
+    """The name of a certificate that is valid for a hundred days, three of which are left."""
     now = datetime.datetime.now(datetime.timezone.utc)
     stamp = '%Y%m%d%H%M%SZ'
     (certs.FOLDER / 'ca.cnf').write_text(CA_CNF)
@@ -42,7 +43,7 @@ def soon():
 
 @pytest.fixture
 def doctor(tmp_path):
-    """doctor(blocks, *args): its exit code, and its words for each upstream by name, the first line as key ''."""
+    """doctor(*blocks, args=…, defaults=…) runs the command. Returns its exit code and a dict with its output per upstream."""
     def run(*blocks, args=(), defaults=''):
         file = tmp_path / 'trunkline.conf'
         file.write_text(defaults + ''.join(blocks))
@@ -59,7 +60,7 @@ def date(ahead=0):
 
 
 def healthy(origin, *headers, ahead=0, status=200):
-    """Answers everything, with the time of the asking."""
+    """Makes the origin answer every request, with the current time (plus `ahead` seconds) in Date."""
     async def answer(x):
         await reply(status, headers=[date(ahead), *headers])(x)
     origin.default = answer
@@ -77,7 +78,8 @@ def row(words, name):
 
 
 def test_a_healthy_exchange(doctor, origins):
-    """Everything the contract names is told, and 0 is the exit code; by name it is the only one looked at."""
+    """The report has everything that the contract requires, and the exit code is 0. With a name as the argument, only that upstream
+    is examined."""
     o = healthy(origins(), ('X-Weight', '1200'))
     block = upstream('ex', o, weight_header='X-Weight', weight_limit=6000)
     code, told = doctor(block, upstream('dead', f'127.0.0.1:{free_port()}', host='kraken.test'), args=['ex'])
@@ -99,7 +101,7 @@ def test_a_healthy_exchange(doctor, origins):
 
 
 def test_ill_ones_are_told_apart_all_at_once(doctor, origins, soon):
-    """Each in words of its own; together no longer than the slowest alone."""
+    """Each fault has its own message. Examining all upstreams takes no longer than examining the slowest alone."""
     slow = healthy(origins(greet=2.2 * PATIENCE))
     silent, mute = origins(greet='stall'), origins()
     mute.default = hang()
@@ -137,7 +139,8 @@ def test_ill_ones_are_told_apart_all_at_once(doctor, origins, soon):
 
 
 def test_times_do_not_climb_with_the_place(doctor, origins):
-    """The handshake of the last of many takes no longer than that of the first: no one's time has the work for the others in it."""
+    """With many upstreams, the handshake times of the last are no longer than those of the first: no measured time includes the
+    work for other upstreams."""
     names = [f'u{i}' for i in range(16)]
     blocks = [upstream(name, healthy(origins()), host=f'{name}.exchange.test') for name in names]
 
@@ -146,11 +149,12 @@ def test_times_do_not_climb_with_the_place(doctor, origins):
         times = [float(re.search(r'handshake ([\d.]+) ms', told[name])[1]) for name in names]
         assert code == 0
         return min(times[-4:]) < 1.5 * max(times[:4])
-    eventually(level)           # if they climb, they do so each time; other work on this machine does not
+    eventually(level)           # a real increase occurs in every run, one caused by other load on the machine does not
 
 
 def test_a_resolved_name_and_a_plain_origin(doctor, origins):
-    """Addresses are those of the name; a plain origin has no TLS to look at, and needs no Date to be well."""
+    """The addresses shown are those that the name resolves to. An http:// origin has no TLS to examine, and an origin that sends no
+    Date still passes."""
     o, plain = healthy(origins()), origins(tls=False)
     code, told = doctor(
         f'upstream here {{ url = "https://localhost:{o.port}" ca_file = "{certs.CA}" }}\n',
@@ -161,7 +165,8 @@ def test_a_resolved_name_and_a_plain_origin(doctor, origins):
 
 
 def test_a_used_up_budget_and_no_verification(doctor, origins):
-    """80 % of the weight holds quotes, which is not well; without verification even a wrong certificate is looked at."""
+    """Using 80 % of the weight limit is a finding, because public requests are then held. Without verification, an invalid
+    certificate is still examined."""
     o = healthy(origins(cert='expired'), ('X-Weight', '4800'))
     code, told = doctor(upstream('ex', o, tls_verify=False, ca_file=None, weight_header='X-Weight', weight_limit=6000))
     assert code == 1
@@ -186,6 +191,6 @@ def test_wrong_calls(tmp_path, text, args, code, words):
 
 
 def test_the_demo_exchanges_are_well(demo):
-    """What a new user looks at first: each has the page that the doctor asks for, and tells the time."""
+    """The demo exchanges, which new users try first, pass: each answers the path that doctor requests and sends a Date."""
     told = demo().daemon.cli('doctor')
     assert told.returncode == 0 and told.stdout.count('agrees with ours') == 3, told.stdout

@@ -1,4 +1,4 @@
-"""examples/clients: each program as a user copies it, against the demo exchanges."""
+"""examples/clients: runs each program, unchanged, against the demo exchanges."""
 import re
 import subprocess
 import sys
@@ -10,7 +10,7 @@ from lib.daemon import upstream
 from lib.wire import eventually
 
 FOLDER = programs.SOURCE / 'examples/clients'
-# program: (what runs it, what it needs, how many prices it prints, of which upstream)
+# program: (command that runs it, what it requires, least number of prices it prints, upstream it uses)
 EXAMPLES = {
     'curl.sh': (['sh'], ['curl'], 3, 'binance'),
     'requests_session.py': ([sys.executable], ['requests'], 1, 'binance'),
@@ -27,7 +27,7 @@ EXAMPLES = {
 
 @pytest.fixture(scope='module')
 def exchange(tmp_path_factory):
-    """The port of the pretend binance."""
+    """The port of the simulated binance."""
     folder = tmp_path_factory.mktemp('exchanges')
     process = subprocess.Popen([programs.SOURCE / 'scripts/demo-exchange', certs.FOLDER / 'binance.crt', certs.FOLDER / 'binance.key', folder])
     eventually(lambda: (folder / 'ports').exists() or process.poll() is not None)
@@ -38,13 +38,13 @@ def exchange(tmp_path_factory):
 
 
 def test_every_example_is_run():
-    """No program without its line here."""
+    """Every program in the folder has an entry in EXAMPLES."""
     assert {f.name for f in FOLDER.iterdir() if f.suffix != '.md'} == set(EXAMPLES)
 
 
 @pytest.mark.parametrize('name', EXAMPLES)
 def test_example(daemon, exchange, name):
-    """It prints prices, and they came by its upstream's line."""
+    """The program prints prices, and its requests went through the expected upstream."""
     command, needs, prices, by = EXAMPLES[name]
     if command == [sys.executable]:
         compile((FOLDER / name).read_text(), name, 'exec')

@@ -1,4 +1,4 @@
-"""Orders of unknown fate: which they are, the one warning of each, and where they are counted."""
+"""Orders of unknown fate: which orders these are, the single warning for each, and where they are counted."""
 import signal
 import socket
 
@@ -20,7 +20,8 @@ def warnings(d):
 @pytest.mark.parametrize('how', [{}, {'log_level': 'error', 'slow_log': 0}, {'access_log': 'stderr', 'slow_log': '1ms'}], ids=['defaults', 'quiet', 'all'])
 @pytest.mark.parametrize('method', UNSAFE)
 def test_each_is_one_warning(daemon, origin, method, how):
-    """Whatever else is logged: an error of ours, a timeout, and the origin's own 5xx and 408."""
+    """Exactly one warning for each order, whatever else is logged: for errors and timeouts reported by trunkline, and for 5xx and 408
+    from the origin."""
     d = daemon(upstream('ex', origin, response_timeout='1500ms'), **how)
     works(d)
     ends = [(drop('reset'), 'error=connection_terminated status=502'), (hang(), 'error=http_response_timeout status=504'),
@@ -41,7 +42,7 @@ def test_each_is_one_warning(daemon, origin, method, how):
 
 
 def test_what_is_known_is_not_warned_of(daemon, origin):
-    """Refused unsent, refused by the exchange, done; and whatever became of a GET."""
+    """No warning for an order that was not sent, was refused by the exchange or succeeded; and none for a GET, whatever its outcome."""
     d = daemon(upstream('ex', origin, retries=0), upstream('gone', '127.0.0.1:1', host='gone.test'))
     works(d)
     own_error(d.request('POST', '/gone/order', KEY, b'x'), 502, 'connection_refused', 'no')
@@ -55,7 +56,7 @@ def test_what_is_known_is_not_warned_of(daemon, origin):
 
 
 def test_a_client_that_left_and_was_never_answered(daemon, origin):
-    """Its order went out; nobody knows."""
+    """The order was sent and its client disconnected before a response came, so its fate is unknown."""
     d = daemon(upstream('ex', origin, response_timeout='1500ms'))
     works(d)
     origin.on('/order', hang())
@@ -77,7 +78,7 @@ def test_stats_tell_how_many(daemon, origin):
     assert '2 orders of unknown fate\n' in out and 'warning: ex: 2 orders of unknown fate' in out, out
 
 
-# ---------------------------------------------------------------------------------- a whole answer to an order
+# ------------------------------------------------------------------ complete and truncated responses to orders
 
 H2 = ('h2', 'http/1.1')
 HEAD = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n'
@@ -88,7 +89,7 @@ CUT = {'length': HEAD + b'Content-Length: 100\r\n\r\n{"orderId":1', 'chunked': H
 @pytest.mark.parametrize('version', ['1.1', '1.0'])
 @pytest.mark.parametrize('framing, then', [(f, t) for f in CUT for t in ('cut', 'reset', 'close') if (f, t) != ('close', 'close')])
 def test_an_answer_that_is_cut_off_is_an_error(daemon, origin, framing, then, version):
-    """Whatever tells its length, however the line ends, whatever HTTP the client speaks."""
+    """However the body is framed, however the connection ends, and whichever version of HTTP the client uses."""
     d = daemon(upstream('ex', origin))
     works(d)
     origin.on('/order', raw(CUT[framing], then=then))
@@ -101,7 +102,7 @@ def test_an_answer_that_is_cut_off_is_an_error(daemon, origin, framing, then, ve
 
 
 def test_so_it_is_over_http2(daemon, origins):
-    """RST_STREAM in the middle, or the line's end; a whole one comes through."""
+    """The same for a response that RST_STREAM cuts off; a complete response is delivered."""
     origin = origins(alpn=H2)
 
     async def breaks(s):
@@ -118,7 +119,7 @@ def test_so_it_is_over_http2(daemon, origins):
 
 @pytest.mark.parametrize('stream', ['silent', 'slow'])
 def test_its_clocks_run_while_it_is_held(daemon, origin, stream):
-    """body_timeout between its bytes; total_timeout until it is whole."""
+    """While a response to an order is held back until it is complete, body_timeout and total_timeout still apply."""
     how = {'body_timeout': '300ms'} if stream == 'silent' else {'total_timeout': '800ms', 'body_timeout': '5s'}
     d = daemon(upstream('ex', origin, **how))
     works(d)
@@ -142,7 +143,7 @@ def test_whatever_is_whole_comes_through(daemon, origin, framing, size):
 
 
 def test_what_streams_is_not_held_back(daemon, origin):
-    """Events, and what is larger than 64 KiB, of whatever length; a GET in any case."""
+    """Event streams and responses larger than 64 KiB are passed on as they arrive, and so is any response to a GET."""
     d = daemon(upstream('ex', origin))
     gates = []
 
@@ -163,12 +164,12 @@ def test_what_streams_is_not_held_back(daemon, origin):
     for n, (method, path) in enumerate([('POST', '/events'), ('POST', '/large'), ('GET', '/get')]):
         with d.client(10) as c:
             c.send(compose(method, '/ex' + path, KEY, b'x' if method == 'POST' else b''))
-            assert c.head()     # it comes although the answer is not whole
+            assert c.head()     # the head arrives although the response is not complete
             gates[n].release()
 
 
 def test_known_refusals_are_no_doubt(daemon, origin):
-    """A 5xx, or 408, whose body says that nothing was done: failed, and known to be."""
+    """A 5xx or 408 whose body says that the order was not executed counts as failed, but not as unknown."""
     d = daemon(upstream('ex', origin, known_refusals=['{"code":-1008', 'Service Unavailable.']))
     works(d)
     for status, body, unknown in [(503, b'{"code":-1008,"msg":"throttled"}', 0), (503, b'Service Unavailable.', 0), (408, b'{"code":-1008}', 0),
@@ -182,7 +183,7 @@ def test_known_refusals_are_no_doubt(daemon, origin):
     assert d.upstream()['requests']['failed'] == 5
 
 
-# ---------------------------------------------------------------------------------------- clients that leave
+# ------------------------------------------------------------------------------------- clients that disconnect
 
 def send_and_leave(d, target, how='abort', method='POST', seen=None):
     c = d.client()
@@ -198,7 +199,8 @@ def send_and_leave(d, target, how='abort', method='POST', seen=None):
 @pytest.mark.parametrize('alpn', [('http/1.1',), H2], ids=['h1', 'h2'])
 @pytest.mark.parametrize('how', ['abort', 'close', 'half'])
 def test_an_order_is_followed(daemon, origins, tmp_path, how, alpn):
-    """Its outcome is logged, nothing is unknown, and the line lives on."""
+    """The response to an order is awaited after its client has disconnected: the outcome is logged, nothing is unknown, and the
+    upstream connection is reused."""
     log = tmp_path / 'access.log'
     origin = origins(alpn=alpn)
     d = daemon(upstream('ex', origin, max_connections=1), access_log=str(log))
@@ -220,7 +222,7 @@ def test_an_order_is_followed(daemon, origins, tmp_path, how, alpn):
 
 
 def test_the_line_of_a_get_lives_on(daemon, origin):
-    """Its answer is read to the end, too; shared ones that all have left as well."""
+    """A response to a GET is read to the end as well, also if it is a coalesced one and all its clients have disconnected."""
     for n, settings in enumerate([{}, {'coalesce': True}], 1):
         d = daemon(upstream('ex', origin, max_connections=1, **settings))
         line = works(d).get('x-line')
@@ -238,7 +240,7 @@ def test_the_line_of_a_get_lives_on(daemon, origin):
 
 
 def test_a_drain_waits_for_those_that_are_followed(daemon, origin, tmp_path):
-    """And the very end settles and logs them."""
+    """A drain waits for orders whose clients have disconnected. If a second SIGTERM ends it early, they are settled and logged."""
     for name, released in (('first', True), ('second', False)):
         log = tmp_path / name
         d = daemon(upstream('ex', origin), access_log=str(log))

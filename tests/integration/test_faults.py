@@ -1,5 +1,5 @@
-"""Origins that fail: at every point of handshake, request and answer, and in every way of framing. The client gets the
-right error or a short close, the line is never used again, and the next request is none the worse."""
+"""Origins that fail, at every point of the handshake, the request and the response, and with every kind of framing. The client
+gets the right error or a truncated response, the connection is not reused, and the next request is not affected."""
 import os
 import signal
 import time
@@ -17,7 +17,7 @@ HOWS = ['close', 'cut', 'reset']
 
 
 def unharmed(d, origin):
-    """The line of the fault is not lent again, and others answer right. Returns what /stats has on the upstream."""
+    """The connection of the fault is not reused, and later requests get the right responses. Returns the upstream's object in /stats."""
     lines = len(origin.lines)
     no_answer_mixup(d, count=3)
     assert len(origin.lines) == lines + 1, 'the line of the fault was used again, or more than one was needed'
@@ -28,7 +28,8 @@ def unharmed(d, origin):
 
 
 def short(d, target='/ex/x', method='GET'):
-    """A head with 200, then a close before the body's end (never a fake ending); what came of the body."""
+    """The client gets a head with 200, and its connection is closed before the end of the body. Returns the unparsed rest of what
+    was received."""
     with d.client() as c:
         c.send(compose(method, target))
         with pytest.raises(Closed) as e:
@@ -45,7 +46,7 @@ def short(d, target='/ex/x', method='GET'):
     ('hello-reset', ('connection_terminated', 'tls_protocol_error')),
     ('hello-close', ('connection_terminated', 'tls_protocol_error'))])
 def test_handshakes_that_fail(ex, origin, greet, errors):
-    """Before and after the ClientHello: 502 with sent=no, for an order too; then all is well."""
+    """Failures before and after the ClientHello give 502 with sent=no, for an order too. Later requests succeed."""
     origin.greet = greet
     own_error(ex.request('POST', '/ex/x', body=b'x'), 502, errors, 'no')
     origin.greet = None
@@ -55,7 +56,7 @@ def test_handshakes_that_fail(ex, origin, greet, errors):
 
 @pytest.mark.parametrize('greet', ['stall', 'hello-stall'])
 def test_handshakes_that_stall(daemon, origin, greet):
-    """tls_timeout ends them: 504 connection_timeout."""
+    """tls_timeout ends the handshake: 504 connection_timeout."""
     origin.greet = greet
     d = daemon(upstream('ex', origin, tls_timeout='300ms'))
     own_error(d.get('/ex/x'), 504, 'connection_timeout', 'no')
@@ -65,11 +66,12 @@ def test_handshakes_that_stall(daemon, origin, greet):
 
 @pytest.mark.parametrize('tls', [True, False])
 def test_an_answer_before_the_request(daemon, origins, tls):
-    """Bytes that come with the line, unasked, retire it before anybody's request rides on it; and not in a busy loop."""
+    """A connection on which the origin sends bytes before any request is closed and never used. New ones are not opened in a busy
+    loop."""
     origin = origins(tls=tls, first=b'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON')
     d = daemon(upstream('ex', origin, min_idle=1))
     eventually(lambda: d.connections()['closed']['peer'] >= 2)
-    time.sleep(0.5)             # time to spin, were it so inclined
+    time.sleep(0.5)             # time in which a busy loop would open many more
     c = d.connections()
     assert c['closed']['peer'] <= c['opened'] <= 12
     origin.first = b''
@@ -82,7 +84,7 @@ def test_an_answer_before_the_request(daemon, origins, tls):
 @pytest.mark.parametrize('how', HOWS)
 @pytest.mark.parametrize('size', [1, 30])
 def test_lines_that_end_within_the_head(ex, origin, size, how):
-    """The origin leaves before it has read a whole head: no answer, and the order may have reached it."""
+    """The origin ends the connection before it has read the whole head: 502, and the error says that the order may have been sent."""
     origin.at_head = (size, how)
     own_error(ex.request('POST', '/ex/x', body=b'x'), 502, 'connection_terminated', ('yes', 'partial'))
     origin.at_head = None
@@ -92,21 +94,21 @@ def test_lines_that_end_within_the_head(ex, origin, size, how):
 @pytest.mark.parametrize('how', HOWS)
 @pytest.mark.parametrize('after', [0, 1000, 200_000])
 def test_lines_that_end_within_the_body(ex, origin, after, how):
-    """During an upload larger than anything that is kept."""
+    """The connection ends during an upload that is too large to be kept for another attempt."""
     origin.on('/x', drop(how, after=after))
     own_error(ex.request('POST', '/ex/x', body=b'x' * 400_000), 502, 'connection_terminated', ('yes', 'partial'))
     unharmed(ex, origin)
 
 
 def test_an_origin_that_stops_reading(daemon, origin):
-    """It reads no more than its buffers: total_timeout ends the upload, and sent is partial."""
+    """The origin stops reading, so that only its socket buffers fill up: total_timeout ends the upload, and `sent` is partial."""
     d = daemon(upstream('ex', origin, total_timeout='1s'))
     origin.on('/x', deaf())
     own_error(d.request('POST', '/ex/x', body=b'x' * 20_000_000, timeout=20), 504, 'http_response_timeout', 'partial')
     unharmed(d, origin)
 
 
-# ------------------------------------------------------------------------------------- the answer, at each byte
+# ---------------------------------------------------------------------------------- the response, at each byte
 
 CHUNKED = (b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n', b'5;e=1\r\nhello\r\n6\r\n world\r\n0\r\nX-Sum: 11\r\n\r\n')
 LENGTH = (b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n', b'hello world')
@@ -115,7 +117,7 @@ LENGTH = (b'HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\n', b'hello world')
 @pytest.mark.parametrize('how', HOWS)
 @pytest.mark.parametrize('head, body', [CHUNKED, LENGTH], ids=['chunked', 'length'])
 def test_answers_that_break_off(ex, origin, head, body, how):
-    """At every byte: within the head an error, within the body a short close, at the end all is well."""
+    """A response cut off at each byte: an error within the head, a truncated response within the body, and a success at the end."""
     whole = head + body
     for at in range(len(whole) + 1):
         origin.on('/x', raw(whole[:at], then=how))
@@ -138,7 +140,7 @@ def test_answers_that_break_off(ex, origin, head, body, how):
 
 @pytest.mark.parametrize('at', [0, 9, len(CHUNKED[0]) - 1, len(CHUNKED[0]), len(CHUNKED[0]) + 9, -3])
 def test_answers_that_stall(daemon, origin, at):
-    """Within the head 504, within the body (or the trailers) a short close."""
+    """A response that stalls within the head gives 504; within the body or the trailers, the client gets a truncated response."""
     d = daemon(upstream('ex', origin, response_timeout='1500ms', body_timeout='300ms'))
     whole = b''.join(CHUNKED)
 
@@ -159,7 +161,7 @@ def test_answers_that_stall(daemon, origin, at):
                                                                      'http_response_incomplete')),
                                           (LENGTH[0] + b'hel', None)])
 def test_garbage_in_the_tls_stream(ex, origin, start, error):
-    """Bytes that are no TLS record, or not one of this session: what was decrypted before stands, nothing else does."""
+    """Bytes that are not a valid TLS record of the session: only what was decrypted before them may be delivered."""
     async def behave(x):
         await x.line.send(start)
         await loop().sock_sendall(x.line.sock, b'\x17\x03\x03\x00\x20' + b'garbage!' * 4)
@@ -172,13 +174,13 @@ def test_garbage_in_the_tls_stream(ex, origin, start, error):
     unharmed(ex, origin)
 
 
-# ------------------------------------------------------------------------------------- answers framed by close
+# ----------------------------------------------------------------------------------- responses framed by close
 
 @pytest.mark.parametrize('tls, how, whole', [(True, 'close', True), (True, 'cut', False), (True, 'reset', False),
                                              (False, 'close', True), (False, 'reset', False)])
 @pytest.mark.parametrize('version', [b'1.0', b'1.1'])
 def test_close_delimited_answers(daemon, origins, tls, how, whole, version):
-    """Over TLS only close_notify vouches for the end (RFC 9112 9.8); without it the answer is an aborted one."""
+    """Over TLS only close_notify marks the end of the response (RFC 9112 9.8); without it the response is incomplete."""
     origin = origins(tls=tls)
     d = daemon(upstream('ex', origin))
     origin.on('/x', raw(b'HTTP/%b 200 OK\r\nX-A: 1\r\n\r\n' % version, b'to the end', then=how))
@@ -196,7 +198,7 @@ def test_close_delimited_answers(daemon, origins, tls, how, whole, version):
 
 
 def test_a_reset_read_together_with_the_body(daemon, origins):
-    """Head, body and RST lie there when the daemon looks: it must not take the hang-up for the body's end."""
+    """Head, body and RST have all arrived when the daemon reads: it must not take the hang-up for the end of the body."""
     origin = origins(tls=False)
     d = daemon(upstream('ex', origin))
     gate = Gate(raw(b'HTTP/1.1 200 OK\r\n\r\n', b'to the end', then='reset'))
@@ -259,7 +261,7 @@ BAD_HEADS = {
 @pytest.mark.parametrize('then', ['keep', 'close'])
 @pytest.mark.parametrize('name', BAD_HEADS)
 def test_bad_heads(ex, origin, name, then):
-    """http_protocol_error, whatever the origin does next; nothing of it is relayed as an answer."""
+    """http_protocol_error, whatever the origin does next; no part of the response is relayed."""
     origin.on('/x', raw(BAD_HEADS[name], then=then))
     with ex.client() as c:
         r = c.send(compose('POST', '/ex/x', body=b'x')).response('POST')
@@ -271,7 +273,7 @@ def test_bad_heads(ex, origin, name, then):
 
 
 def test_sixteen_interim_answers_pass(ex, origin):
-    """The control of the above; the client gets them all."""
+    """The control for the case above with 17: the client gets all 16 interim responses."""
     origin.on('/x', raw(b'HTTP/1.1 102 Processing\r\n\r\n' * 16 + OK + b'Content-Length: 5\r\n\r\nhello'))
     r = ex.get('/ex/x')
     assert (r.status, r.body, [e.status for e in r.early]) == (200, b'hello', [102] * 16)
@@ -287,7 +289,7 @@ BAD_CHUNKS = {
 
 @pytest.mark.parametrize('name', BAD_CHUNKS)
 def test_bad_chunks(ex, origin, name):
-    """The head is out already: the client's connection is closed short, without a last chunk."""
+    """The head has been sent to the client already, so its connection is closed without a last chunk."""
     gate = Gate(raw(BAD_CHUNKS[name], then='close'))
 
     async def behave(x):
@@ -309,7 +311,7 @@ def test_bad_chunks(ex, origin, name):
                                          (4_000_000, 'http_response_header_section_size')])
 @pytest.mark.parametrize('where', ['one field', 'many fields', 'reason'])
 def test_large_heads(ex, origin, size, error, where):
-    """max_header_size (32k) bounds answers too."""
+    """max_header_size (32k) also limits response heads."""
     filler = {'one field': b'X-A: %b\r\n' % (b'a' * size), 'many fields': b'X-A: aaaaaa\r\n' * (size // 13), 'reason': b''}[where]
     reason = b'x' * size if where == 'reason' else b'OK'
     origin.on('/x', raw(b'HTTP/1.1 200 %b\r\n%bContent-Length: 5\r\n\r\nhello' % (reason, filler)))
@@ -321,7 +323,7 @@ def test_large_heads(ex, origin, size, error, where):
 
 
 def test_endless_heads_cost_little(ex, origin):
-    """A head, interim answers or a chunk extension without end: all are cut off."""
+    """Endless heads, interim responses and trailers are all cut off."""
     origin.on('/head', flood(b'X-A: %b\r\n' % (b'a' * 8000), first=OK))
     origin.on('/interim', flood(b'HTTP/1.1 102 Processing\r\nX: %b\r\n\r\n' % (b'a' * 8000)))
     own_error(ex.get('/ex/head'), 502, 'http_response_header_section_size', 'yes')
@@ -331,7 +333,7 @@ def test_endless_heads_cost_little(ex, origin):
     eventually(lambda: not origin.open)
 
 
-# ---------------------------------------------------------------------------------- answers with bytes too many
+# --------------------------------------------------------------------------------- responses with excess bytes
 
 TOO_MUCH = {
     'after the length': ('GET', OK + b'Content-Length: 5\r\n\r\nhello' + b'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nPOISON', b'hello'),
@@ -348,7 +350,7 @@ TOO_MUCH = {
 @pytest.mark.parametrize('gap', [0, 0.05])
 @pytest.mark.parametrize('name', TOO_MUCH)
 def test_bytes_after_the_answer(ex, origin, name, gap):
-    """The answer stands; what follows is nobody's, and its line is not lent again."""
+    """The response is delivered, the bytes after it are discarded, and the connection is not reused."""
     method, bytes_, body = TOO_MUCH[name]
     cut = max(bytes_.rfind(b'POISON'), 0) or len(bytes_) - 2
     origin.on('/x', raw(bytes_[:cut], bytes_[cut:], gap=gap))
@@ -373,7 +375,7 @@ def unharmed_on(d, origin, lines):
     ('GET', b'HTTP/1.1 204 No Content\r\n\r\n'), ('GET', b'HTTP/1.1 304 Not Modified\r\nContent-Length: 500\r\n\r\n'),
     ('GET', b'HTTP/1.1 304 Not Modified\r\n\r\n')])
 def test_answers_without_a_body_keep_their_line(ex, origin, method, answer):
-    """What their head says of a body is about another one."""
+    """Content-Length and Transfer-Encoding in such a head do not announce a body, so the connection is reused."""
     origin.on('/x', raw(answer))
     with ex.client() as c:
         for _ in range(3):
@@ -385,7 +387,7 @@ def test_answers_without_a_body_keep_their_line(ex, origin, method, answer):
 
 @pytest.mark.parametrize('said', [b'Connection: close', b'Connection: Keep-Alive, CLOSE', b'Proxy-Connection: close'])
 def test_a_reset_right_after_a_whole_answer(ex, origin, said):
-    """A whole answer is a whole answer, however the line ends."""
+    """A complete response is delivered as such, however the connection ends afterwards."""
     for how in HOWS:
         origin.on('/x', raw(OK + said + b'\r\nContent-Length: 5\r\n\r\nhello', then=how))
         assert ex.get('/ex/x').body == b'hello'
@@ -394,7 +396,7 @@ def test_a_reset_right_after_a_whole_answer(ex, origin, said):
 
 
 def test_many_faults_leave_nothing_behind(ex, origin):
-    """After 200 answers of the worst kind, descriptors are where they were, and the pool is empty and well."""
+    """After 200 malformed responses, no descriptor is left open, the pool is empty, and the next request succeeds."""
     works(ex)
     origin.hang_up()
     eventually(lambda: ex.connections()['open'] == 0)
@@ -413,7 +415,7 @@ def test_many_faults_leave_nothing_behind(ex, origin):
 
 
 def test_close_announced_in_an_answer_to_an_upload(ex, origin):
-    """The origin answers early and leaves: the answer comes through, the line does not come back."""
+    """The origin answers during the upload and closes: the response is delivered, and the connection is not reused."""
     async def early(x):
         await x.line.send(b'HTTP/1.1 413 Too Large\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbig')
         await x.pause(0.1)
@@ -426,7 +428,7 @@ def test_close_announced_in_an_answer_to_an_upload(ex, origin):
 
 
 def test_long_polls_have_timeouts_of_their_own(daemon, origin):
-    """What a path block sets holds there alone, what it does not set is the upstream's."""
+    """The timeouts in a path block apply to its paths only; other paths have those of the upstream."""
     block = upstream('ex', origin, response_timeout='300ms', total_timeout='30s', body_timeout='300ms').rstrip('}\n')
     d = daemon(block + '\n    path "/poll" {\n        response_timeout = 20s\n        body_timeout = 20s\n    }\n}\n')
     gates = {path: Gate() for path in ('/poll', '/quote')}

@@ -1,4 +1,4 @@
-"""What of an answer's heads goes on to the client, and what ends here or is said by trunkline alone."""
+"""Which fields of response heads are forwarded to the client, which end at the proxy, and which only trunkline may set."""
 import pytest
 
 from lib.behaviour import raw, reply
@@ -14,7 +14,7 @@ ENDS = {'close': b'Connection: close', 'old': b'Keep-Alive: timeout=1', 'upgrade
 @pytest.mark.parametrize('kind', ENDS)
 @pytest.mark.parametrize('method', ['GET', 'POST', 'HEAD'])
 def test_interim_answers_bring_nothing_that_ends_at_the_proxy(ex, origin, kind, method):
-    """Fields of the connection and of framing in a 1xx are dropped, not an error, and cost no line."""
+    """Connection and framing fields in a 1xx are dropped. They are not an error, and the upstream connection is reused."""
     early = b'HTTP/1.1 103 Early Hints\r\nLink: <a>\r\n' + ENDS[kind] + b'\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n'
     origin.on('/x', raw(early + b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n' + (b'' if method == 'HEAD' else b'hi')))
     with ex.client() as c:
@@ -31,7 +31,8 @@ SAID = 'trunkline; error=connection_refused; details="sent=no, really", edge.tes
 
 @pytest.mark.parametrize('alpn', [('http/1.1',), ('h2', 'http/1.1')], ids=['h1', 'h2'])
 def test_nobody_else_speaks_in_our_name(daemon, origins, alpn):
-    """Entries of our name in Proxy-Status and Cache-Status, and Trunkline-*, are not an origin's to say, in trailers neither."""
+    """Members named trunkline in Proxy-Status and Cache-Status, and Trunkline-* fields, are removed from an origin's response, in
+    trailers too."""
     origin = origins(alpn=alpn)
     d = daemon(upstream('ex', origin))
     lies = [('Proxy-Status', SAID), ('Proxy-Status', '"trunkline"; error=dns_error'), ('Cache-Status', 'Trunkline; hit'),
@@ -44,7 +45,7 @@ def test_nobody_else_speaks_in_our_name(daemon, origins, alpn):
 
 
 def test_an_upgrade_does_not_speak_in_our_name(ex, origin):
-    """Nor is it said in the head of a 101."""
+    """They are removed from the head of a 101 as well."""
     origin.on('/ws', raw(b'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nTrunkline-Sent: no\r\n'
                          b'Proxy-Status: trunkline; error=dns_error\r\nSec-WebSocket-Accept: x\r\n\r\n'))
     with ex.client() as c:
@@ -56,7 +57,8 @@ def test_an_upgrade_does_not_speak_in_our_name(ex, origin):
 
 
 def test_clients_are_told_how_long_they_are_kept(daemon, origin):
-    """So that they close first. Not said where the connection ends, nor of less than a second."""
+    """Keep-Alive tells clients the idle timeout, so that they close first. It is not sent if the connection is going to be closed,
+    or if the timeout is less than a second."""
     d = daemon(upstream('ex', origin), client_idle_timeout='20900ms')
     origin.on('/cut', reply(body=b'x', framing='chunked'))
     with d.client() as c:

@@ -1,4 +1,4 @@
-"""HTTP/2 towards the origin: never twice there too, what shares a line and what does not, and how lines end."""
+"""HTTP/2 to the origin: no order is sent twice there either, which requests share a connection, and how connections end."""
 import random
 import re
 
@@ -17,19 +17,19 @@ H2 = ('h2', 'http/1.1')
 
 @pytest.fixture
 def origin(origins):
-    """Offers h2; and h2 must have been spoken, else the test showed nothing."""
+    """An origin that offers h2. A test that did not use h2 fails, because it would have proved nothing."""
     o = origins(alpn=H2)
     yield o
     assert any(line.alpn == 'h2' for line in o.lines), 'no HTTP/2 was spoken'
 
 
 def order(n, size=0):
-    """An order with a marker of its own."""
+    """An order with a unique marker at the beginning and the end of its body."""
     return compose('POST', f'/ex/order?{n}', [], b'<%d:' % n + b'x' * size + b':%d>' % n)
 
 
 def seen(origin, n):
-    """How often order n arrived, refused streams left out; and was its body whole?"""
+    """(how many times order n arrived, not counting refused streams; whether its whole body arrived)"""
     found = [r for r in origin.requests if r.target == f'/order?{n}' and not r.refused]
     return len(found), any(b':%d>' % n in r.body for r in found)
 
@@ -37,7 +37,8 @@ def seen(origin, n):
 # ---------------------------------------------------------------------------------------------- never twice
 
 def moody(seed):
-    """Each request meets one of many fates; those that HTTP/2 vouches for are marked as refused."""
+    """A behaviour that treats each request in one of many ways, chosen at random. Requests that HTTP/2 guarantees
+    were not processed are marked as refused."""
     fate = random.Random(seed)
 
     async def refuse(x):
@@ -56,7 +57,8 @@ def moody(seed):
 
 @pytest.mark.parametrize('cap', [16, 2])
 def test_orders_and_a_moody_origin(daemon, origin, cap):
-    """Eight clients at once, on lines of their own and on shared ones: never twice, a true verdict, sums that agree."""
+    """Eight concurrent clients, with and without enough connections for all: no order is sent twice, `sent` is true, and the
+    counters agree."""
     d = daemon(upstream('ex', origin, max_connections=cap))
     origin.default = moody(cap)
 
@@ -90,7 +92,7 @@ def test_orders_and_a_moody_origin(daemon, origin, cap):
 
 
 def test_a_refused_order_goes_out_again(daemon, origin):
-    """REFUSED_STREAM and GOAWAY vouch that nothing was done: even a POST is sent again, and counted."""
+    """REFUSED_STREAM and GOAWAY guarantee that a request was not processed: even a POST is sent again, and counted as retried."""
     d = daemon(upstream('ex', origin))
     origin.on('/a', h2_reset(wait_body=True), reply())
     origin.on('/b', h2_goaway(below=1), reply())
@@ -103,7 +105,7 @@ def test_a_refused_order_goes_out_again(daemon, origin):
 
 @pytest.mark.parametrize('retries', [0, 1])
 def test_refusals_count_against_retries(daemon, origin, retries):
-    """Spent: 502 with sent=no, which is the truth."""
+    """When `retries` is used up: 502 with sent=no, which is true because every attempt was refused."""
     d = daemon(upstream('ex', origin, retries=retries))
     origin.default = h2_reset()
     own_error(d.request('POST', '/ex/x', body=b'x'), 502, 'connection_terminated', 'no')
@@ -113,7 +115,7 @@ def test_refusals_count_against_retries(daemon, origin, retries):
 
 
 def test_a_refused_body_too_long_to_keep(daemon, origin):
-    """More than 64 KiB is not kept for another try."""
+    """A body of more than 64 KiB is not kept for another attempt."""
     d = daemon(upstream('ex', origin))
     origin.on('/x', h2_reset(wait_body=True), reply())
     own_error(d.request('POST', '/ex/x', body=b'x' * 70_000), 502, 'connection_terminated', 'no')
@@ -121,7 +123,8 @@ def test_a_refused_body_too_long_to_keep(daemon, origin):
 
 
 def test_an_order_is_not_sent_again_for_other_resets(daemon, origin):
-    """INTERNAL_ERROR says nothing of what was done; a GET on a reused line may try again."""
+    """INTERNAL_ERROR does not tell whether the request was processed, so an order is not sent again. A GET on a reused connection
+    may be."""
     d = daemon(upstream('ex', origin))
     works(d)
     origin.on('/x', h2_reset(Code.INTERNAL_ERROR, wait_body=True), reply())
@@ -131,11 +134,11 @@ def test_an_order_is_not_sent_again_for_other_resets(daemon, origin):
     assert (origin.paths().count('/x'), origin.paths().count('/y')) == (1, 2)
 
 
-# -------------------------------------------------------------------------------------------- shared lines
+# ------------------------------------------------------------------------------------------ shared connections
 
 @pytest.mark.parametrize('lines', [1, 2])
 def test_goaway_in_the_middle(daemon, origin, lines):
-    """Ten orders share the lines there may be; GOAWAY leaves the upper ones of a line undone: all are answered."""
+    """Ten orders share the available connections. On one of these, GOAWAY declares all but the first unprocessed: all are answered."""
     d = daemon(upstream('ex', origin, max_connections=lines))
     works(d)
     gate = Gate()
@@ -153,7 +156,7 @@ def test_goaway_in_the_middle(daemon, origin, lines):
 
 
 def test_orders_ride_alone(daemon, origin):
-    """Each on a line without other streams, while GETs share one."""
+    """Each order has a connection without other streams, while GETs share one."""
     d = daemon(upstream('ex', origin))
     gate = Gate()
     origin.default = gate
@@ -169,7 +172,7 @@ def test_orders_ride_alone(daemon, origin):
 
 
 def test_two_hundred_at_once(daemon, origins):
-    """All at the origin together over one connection; HTTP/1.1's pool has sixteen for them."""
+    """200 requests are at the origin at the same time over one HTTP/2 connection; with HTTP/1.1 it is 16, on 16 connections."""
     for alpn, lines, together in ((H2, 1, 200), (('http/1.1',), 16, 16)):
         origin = origins(alpn=alpn, max_streams=250)
         d = daemon(upstream('ex', origin, max_streams=250))
@@ -183,7 +186,7 @@ def test_two_hundred_at_once(daemon, origins):
 
 
 def test_settings_that_change(daemon, origin):
-    """The origin allows fewer streams in mid-flight: never more than that (the origin would call it a fault)."""
+    """The origin lowers its stream limit on an open connection; the new limit is never exceeded (the origin records that as a fault)."""
     d = daemon(upstream('ex', origin, max_connections=1))
     works(d)
     session = origin.lines[0].session
@@ -200,7 +203,7 @@ def test_settings_that_change(daemon, origin):
 
 
 def test_prior_knowledge(daemon, origins):
-    """http2 = always on http:// is HTTP/2 from the first byte."""
+    """http2 = always with http:// uses HTTP/2 from the first byte."""
     origin = origins(tls=False, h2c=True)
     d = daemon(upstream('ex', origin, http2='always'))
     assert works(d).status == 200 and origin.requests[0].version == 'HTTP/2'
@@ -209,7 +212,7 @@ def test_prior_knowledge(daemon, origins):
 
 
 def test_a_slow_client_beside_fast_ones(daemon, origin):
-    """On one connection: a body nobody reads holds up its own stream alone."""
+    """On a shared connection, a client that does not read its body delays its own stream only."""
     d = daemon(upstream('ex', origin, max_connections=1))
     origin.on('/big', reply(body=b'x' * (64 << 20)))
     works(d)
@@ -223,10 +226,10 @@ def test_a_slow_client_beside_fast_ones(daemon, origin):
         assert origin.lines[0].written < 32 << 20 and len(origin.lines) == 1
 
 
-# ----------------------------------------------------------------------------------------------- their ends
+# -------------------------------------------------------------------------------------- the end of connections
 
 def test_drain_says_goaway(daemon, origin):
-    """SIGTERM: what runs is finished, the line ends with GOAWAY(NO_ERROR)."""
+    """SIGTERM: requests in progress are completed, and the connection ends with GOAWAY(NO_ERROR)."""
     d = daemon(upstream('ex', origin))
     gate = Gate()
     origin.on('/slow', gate)
@@ -237,12 +240,12 @@ def test_drain_says_goaway(daemon, origin):
     eventually(lambda: refuses(d.where))
     gate.release()
     assert slow.result(20).status == 200 and d.wait(20) == 0
-    eventually(lambda: not origin.open)         # it has read to the end of what the daemon sent
+    eventually(lambda: not origin.open)         # the origin has then read everything that the daemon sent
     assert [line.farewell for line in origin.lines] == [0]
 
 
 def test_a_deadline_resets_its_stream_alone(daemon, origin):
-    """response_timeout: RST_STREAM(CANCEL), and the line goes on."""
+    """response_timeout: the stream ends with RST_STREAM(CANCEL), and the connection is still used."""
     d = daemon(upstream('ex', origin, response_timeout='1500ms'))
     works(d)
     origin.on('/slow', hang())
@@ -253,7 +256,7 @@ def test_a_deadline_resets_its_stream_alone(daemon, origin):
 
 
 def test_http2_comes_and_goes_with_a_reload(daemon, origin):
-    """http2 is of the kind of setting that renews lines."""
+    """A reload that changes http2 replaces the connections."""
     d = daemon(upstream('ex', origin))
     works(d)
     d.reload(upstream('ex', origin, http2='never'))

@@ -6,7 +6,7 @@ import struct
 import threading
 import time
 
-SEEN_MAX = 1 << 20          # raw bytes kept per connection, for "did this marker ever arrive?"
+SEEN_MAX = 1 << 20          # raw bytes kept per connection, so that tests can check whether a marker ever arrived
 _loop = None
 
 

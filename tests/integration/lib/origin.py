@@ -7,7 +7,7 @@
         assert [r.target for r in o.requests] == ['/slow']
 
 HTTP/1.1 is written by hand so that it can misbehave; HTTP/2 (chosen by ALPN, or h2c=True) is in h2_origin.py. Connections and
-requests are recorded in the order in which they arrive; no record is removed."""
+requests are recorded in the order in which they arrive; the origin never removes a record."""
 import asyncio
 import itertools
 import re
