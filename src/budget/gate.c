@@ -11,12 +11,12 @@
 #define MAGIC 0x67617465
 #define SECONDS_MOST 86400
 #define WEIGHT_MOST INT64_C(1000000000000)
-#define PUBLIC_SHARE 8 /* tenths of weight_limit that public requests may use up */
+#define PUBLIC_SHARE 8 /* tenths of weight_limit that public requests may use */
 #define PRIVATE_SHARE 9
-#define REVIEW_MS 100 /* between two reviews that are not urgent */
+#define REVIEW_MS 100 /* minimum time between reviews that are not urgent */
 
-/* Waiters in the order in which they came: for a token, or for the end of a hold that others
- * are not under. */
+/* Waiters in order of arrival. Ready ones wait for a token or for the end of a hold that applies to
+ * all requests; held ones wait for the end of a hold that applies only to some requests. */
 struct lane {
     struct list ready, held;
 };
@@ -27,12 +27,12 @@ struct gate {
     const struct upstream_config *settings;
     struct bucket bucket;
     struct holds holds;
-    struct lane lanes[2];     /* of orders, of the rest */
-    uint64_t came;            /* waiters so far */
-    uint64_t lapse_ms;        /* when the first hold of a held waiter may be over */
-    struct deadline wake;     /* when the next one may pass, or such a hold is over */
-    struct deadline rethink;  /* when places are looked at again */
-    uint64_t reviewed_ms;     /* when they last were */
+    struct lane lanes[2];     /* for orders, for all other requests */
+    uint64_t came;            /* number of waiters so far */
+    uint64_t lapse_ms;        /* when the first hold of a waiter in `held` may end */
+    struct deadline wake;     /* when the next waiter may pass, or such a hold ends */
+    struct deadline rethink;  /* when the next review that is not urgent is due */
+    uint64_t reviewed_ms;     /* when the last review was */
     uint64_t waited, refused; /* since start */
 };
 
@@ -51,9 +51,9 @@ static struct gate_waiter *first_of(const struct list *list)
 
 /* -------------------------------------------------------------------- holds */
 
-/* Why a request may not pass, whatever the bucket has. */
+/* Why a request may not pass, whether or not there is a token. */
 struct obstacle {
-    uint64_t until_ms;       /* 0: there is none */
+    uint64_t until_ms;       /* 0: there is no obstacle */
     const struct hold *hold; /* NULL: the weight is used up */
 };
 
@@ -82,7 +82,7 @@ static struct obstacle obstacle_of(const struct gate *g, const struct gate_waite
     return o;
 }
 
-/* Until when no request may pass; now, if any may. */
+/* The time until which a hold stops all requests; now, if there is no such hold. */
 static uint64_t shut_until(const struct gate *g)
 {
     uint64_t now = loop_now(g->loop);
@@ -90,7 +90,8 @@ static uint64_t shut_until(const struct gate *g)
     return h ? h->until_ms : now;
 }
 
-/* A waiter that has another answer is refused as soon as it is held; that counts as no refusal. */
+/* A waiter that has another response to give is refused as soon as it is held. That does not count
+ * as a refusal. */
 static bool gives_way(const struct gate *g, const struct gate_waiter *w)
 {
     return w->yields && obstacle_of(g, w).until_ms != 0;
@@ -98,14 +99,14 @@ static bool gives_way(const struct gate *g, const struct gate_waiter *w)
 
 /* ------------------------------------------------------------------- places */
 
-/* When a request may pass at the earliest, with so many others before it. */
+/* The earliest time at which a request may pass that has this many others before it. */
 static uint64_t earliest(const struct gate *g, const struct obstacle *o, size_t before)
 {
     uint64_t by_rate = bucket_when(&g->bucket, shut_until(g), before + 1);
     return by_rate > o->until_ms ? by_rate : o->until_ms;
 }
 
-/* How many go before a new waiter, as far as is known. */
+/* How many waiters are ahead of a new one, as far as is known. */
 static size_t before_newcomer(const struct gate *g, bool is_order)
 {
     return g->lanes[0].ready.count + (is_order ? 0 : g->lanes[1].ready.count);
@@ -152,7 +153,7 @@ static struct verdict denied(const struct gate *g, const struct gate_waiter *w, 
     return v;
 }
 
-/* As if it were the first in its lane. */
+/* The earliest time for this waiter if it were the first in its lane. */
 static uint64_t earliest_alone(const struct gate *g, const struct gate_waiter *w)
 {
     struct obstacle o = obstacle_of(g, w);
@@ -210,7 +211,7 @@ static void set_wake(struct gate *g)
         deadline_at(&g->wake, at);
 }
 
-/* All waiters of a lane, in the order in which they came. */
+/* Collects all waiters of a lane, in order of arrival. */
 static void gather(struct lane *l, struct list *all)
 {
     struct gate_waiter *ready, *held;
@@ -231,7 +232,7 @@ static void line_up(struct gate *g, struct gate_waiter *w, const struct obstacle
     list_push_back(alone ? &l->held : &l->ready, &w->link);
 }
 
-/* Looks at all waiters: which are held, and which can be sent in time no more. */
+/* Checks all waiters: which of them are held, and which can no longer be sent in time. */
 static void review(struct gate *g)
 {
     size_t before = 0;
@@ -255,8 +256,8 @@ static void review(struct gate *g)
     set_wake(g);
 }
 
-/* Places have become worse, so that some waiters may be too late now. That need not be found
- * at once, since none is sent after its time in any case. */
+/* Waiters have moved back, so some may no longer be sent in time. There is no need to find this out
+ * at once, since no waiter is sent after its deadline in any case. */
 static void review_soon(struct gate *g)
 {
     uint64_t at = g->reviewed_ms + REVIEW_MS, now = loop_now(g->loop);
@@ -271,7 +272,8 @@ static void on_rethink(struct deadline *d)
     review(g);
 }
 
-/* A hold is over: the waiters that were under it are in their old places again. */
+/* When a hold is over, the waiters that it applied to return to their places in the order of
+ * arrival. */
 static void let_in(struct gate *g)
 {
     if (loop_now(g->loop) >= g->lapse_ms)
@@ -280,8 +282,8 @@ static void let_in(struct gate *g)
 
 /* ------------------------------------------------------------------ passing */
 
-/* The first waiter of a lane that may pass. One whose time is over is refused, as by its
- * deadline, which is due. */
+/* The first waiter of a lane that may pass. A waiter whose deadline has passed is refused here, as
+ * its deadline, which is due, would refuse it. */
 static struct gate_waiter *next_of(struct gate *g, const struct lane *l)
 {
     struct gate_waiter *w;
@@ -296,7 +298,7 @@ static struct gate_waiter *next_of(struct gate *g, const struct lane *l)
     return w;
 }
 
-/* The waiter that gets the next token; NULL: all are held, or none waits. */
+/* The waiter that gets the next token; NULL: all waiters are held, or there are none. */
 static struct gate_waiter *next_waiter(struct gate *g)
 {
     if (shut_until(g) > loop_now(g->loop))
@@ -405,7 +407,7 @@ static struct hold_target target_of(const struct gate *g, const struct gate_limi
                                 0};
 }
 
-/* Waiters that were not held may be held now, and ready ones by a hold of their own. */
+/* Waiters that were not held may be held now, and waiters in `ready` may move to `held`. */
 static void add_hold(struct gate *g, const struct hold *h, const struct gate_limit *l)
 {
     uint64_t now = loop_now(g->loop), shut = shut_until(g);
@@ -448,7 +450,7 @@ void gate_resume(struct gate *g)
     review(g);
 }
 
-/* Digits only; anything else counts as not told. */
+/* Digits only; with anything else, the response does not state a weight. */
 static bool read_weight(struct span value, int64_t *weight)
 {
     *weight = 0;
@@ -473,7 +475,7 @@ uint64_t gate_weigh(struct gate *g, struct span value, int64_t now_s)
     if (public != is_over_weight(g, PUBLIC_SHARE) || private != is_over_weight(g, PRIVATE_SHARE))
         review(g);
     else if (public)
-        review_soon(g); /* for a longer or a shorter time */
+        review_soon(g); /* the waiters are held for a longer or a shorter time */
     return grown;
 }
 

@@ -1,13 +1,15 @@
 /* One upstream's budget with its exchange: a token bucket (rate, burst), the weight that the
- * exchange says is used up (weight_header), and the holds it asked for (429, 418 and the like).
- * Decides which request may be sent now, which waits, and which is refused because it could not
- * be sent in time. Owned by its pool; reads the pool's settings at each use.
+ * exchange reports as used (weight_header), and the holds that the exchange asked for (429, 418 and
+ * the like). Decides which request may be sent now, which has to wait, and which is refused because
+ * it could not be sent in time. Owned by its pool; reads the pool's settings each time it needs
+ * them.
  *
- * A waiter is in one of two lanes, orders or the rest, and there ready (it waits for a token) or
- * held. Orders go before the rest; within a lane it is first come, first served, except that a
- * waiter under a hold of its own (one credential's) delays no other. What a request costs does
- * not grow with the number of waiters: all of them are looked at only when a hold begins or
- * ends, and at most ten times a second when their places have become worse. */
+ * A waiter is in one of two lanes, one for orders and one for all other requests. Within its lane
+ * it is either ready (it waits for a token) or held. Orders go before other requests; within a lane
+ * the order is first come, first served, except that a waiter whose hold applies only to some
+ * requests (such as those with one credential) does not delay the others. The cost of a request
+ * does not grow with the number of waiters: all of them are examined only when a hold begins or
+ * ends, and at most ten times a second when waiters have moved back. */
 #pragma once
 
 #include "base/failure.h"
@@ -18,49 +20,51 @@
 
 struct gate;
 
-/* Lives inside its owner, which sets what is above the line; the rest is the gate's. */
+/* Embedded in its owner, which sets the fields above the line; the fields below it belong to the
+ * gate. */
 struct gate_waiter {
-    bool is_order;       /* POST, PUT, PATCH, DELETE: ahead of the rest */
-    bool is_private;     /* bears a credential */
+    bool is_order;       /* POST, PUT, PATCH, DELETE: goes before other requests */
+    bool is_private;     /* carries a credential */
     uint64_t credential; /* a hash of its API key (api_key.h); 0: none */
-    bool yields;         /* it has another answer: refused at once rather than held */
+    bool yields; /* there is another response to give: refuse it at once instead of holding it */
     void *owner;
-    void (*on_pass)(void *owner);                            /* send it now */
+    void (*on_pass)(void *owner);                            /* the request may be sent now */
     void (*on_refused)(void *owner, const struct verdict *); /* 429, sent = no */
     /* ---- */
     struct gate *gate;
     struct link link;
-    uint64_t number; /* in the order in which they came */
+    uint64_t number; /* in order of arrival */
     struct deadline deadline;
     struct task refusal;
     struct verdict why;
 };
 
 struct gate *gate_new(struct loop *, const struct upstream_config *);
-void gate_configure(struct gate *, const struct upstream_config *); /* a reload */
-void gate_free(struct gate *);                                      /* no request may wait */
+void gate_configure(struct gate *, const struct upstream_config *); /* after a reload */
+void gate_free(struct gate *);                                      /* no request may be waiting */
 
-/* True: it may be sent at once (a token is taken). False: exactly one of the waiter's events
- * comes later, unless gate_forget(). It waits at most until `until_ms` (loop time). If it
- * cannot pass by then, or with on_limit = refuse, it is refused at once (though never from
- * inside this call): 429 http_request_denied, with the seconds left for Retry-After. */
+/* True: the request may be sent at once (a token is taken). False: exactly one of the waiter's
+ * events comes later, unless gate_forget() is called first. The request waits at most until
+ * `until_ms` (loop time). If it cannot be sent by then, or if it would have to wait and on_limit is
+ * refuse, it is refused at once (though never from inside this call): 429 http_request_denied, with
+ * the remaining seconds for Retry-After. */
 bool gate_pass(struct gate *, struct gate_waiter *, uint64_t until_ms) MUST_CHECK;
 void gate_forget(struct gate_waiter *);
 
-/* What a waiter would be refused with now. */
+/* The verdict with which this waiter would be refused now. */
 struct verdict gate_refusal(const struct gate_waiter *);
 
-/* Would such a request be held now, by a hold or by the weight used up? (Waiting for the rate is
- * not being held.) */
+/* Would such a request be held now, either by a hold or because the weight is used up? (Waiting for
+ * a token does not count as being held.) */
 bool gate_holds(const struct gate *, const struct gate_waiter *);
 
 /* Does a response with this status hold requests (retry_after, hold_status)? */
 bool gate_heeds(const struct upstream_config *, unsigned status);
 
-/* What such a response asks for, and whose request it answers. */
+/* The limit that such a response reports, and the request that it answers. */
 struct gate_limit {
     unsigned status;
-    int64_t asked_ms; /* for how long; 0: not at all; GATE_NOT_TOLD: it does not say */
+    int64_t asked_ms; /* how long to hold; 0: not at all; GATE_NOT_TOLD: not stated */
     bool is_private;
     uint64_t credential;
     const char *bot;             /* Trunkline-Client; NULL: none */
@@ -70,24 +74,24 @@ struct gate_limit {
 #define GATE_NOT_TOLD (-1)
 void gate_limit(struct gate *, const struct gate_limit *);
 
-/* What a response says of the weight used (the value of weight_header), at `now_s` of the wall
+/* Notes the weight that a response reports (the value of weight_header), at `now_s` of the wall
  * clock: it counts until the next full minute. Returns by how much the weight has grown. */
 uint64_t gate_weigh(struct gate *, struct span weight, int64_t now_s);
 
-/* An operator ends all holds, those by weight as well. */
+/* An operator ends all holds, including a hold because of the weight. */
 void gate_resume(struct gate *);
 
 #define GATE_HOLDS_SHOWN 16
 struct gate_view {
-    uint64_t rate_held, rate_refused; /* requests that waited, that were refused; since start */
-    int64_t weight_used;              /* in this minute; -1: it was never told */
-    uint64_t held_ms;                 /* until a public request would not be held; 0: it is not */
+    uint64_t rate_held, rate_refused; /* requests that waited, and those refused; since start */
+    int64_t weight_used;              /* in this minute; -1: never reported */
+    uint64_t held_ms;                 /* how long a public request would be held; 0: it would not */
     struct gate_hold {
-        const char *held; /* which requests: "public", "all", "credential" */
+        const char *held; /* which requests are held: "public", "all", "credential" */
         unsigned status;
-        const char *bot, *path; /* of the request that caused it; "": not known */
+        const char *bot, *path; /* of the request that caused the hold; "": not known */
         uint64_t left_ms;
     } holds[GATE_HOLDS_SHOWN]; /* strings are valid until the gate changes */
-    size_t hold_count;         /* of these */
+    size_t hold_count;         /* entries in `holds` */
 };
 void gate_describe(const struct gate *, struct gate_view *);

@@ -2,8 +2,8 @@
 
 #include "base/alloc.h"
 
-#define TURN_MS 5000   /* by which the exchange's clock may differ from ours */
-#define AGAIN_MS 60000 /* after its end: a hold that comes again lasts longer */
+#define TURN_MS 5000   /* possible difference between the exchange's clock and ours */
+#define AGAIN_MS 60000 /* after the end of a hold: one that begins in this time lasts longer */
 
 const char *hold_scope_name(enum hold_scope scope)
 {
@@ -38,7 +38,7 @@ static struct hold *find_alone(const struct holds *h, uint64_t credential)
     return NULL;
 }
 
-/* The hold of that target, in force or remembered; NULL: there is none. */
+/* The hold for that target, in force or remembered; NULL: there is none. */
 static const struct hold *last_of(const struct holds *h, struct hold_target t)
 {
     return t.scope == HOLD_PUBLIC ? &h->public
@@ -55,7 +55,7 @@ static struct hold *soonest(const struct holds *h)
     return found;
 }
 
-/* The place of that credential's hold, or a free one. */
+/* The slot of that credential's hold, or a free slot. */
 static struct hold *place_alone(struct holds *h, uint64_t credential, uint64_t now_ms)
 {
     struct hold *found = find_alone(h, credential);
@@ -139,7 +139,7 @@ bool holds_lift(struct holds *h, uint64_t now_ms)
     return any;
 }
 
-/* The weight from which the one told now has grown. */
+/* The weight from which the growth to the newly reported weight is counted. */
 static int64_t weight_base(const struct holds *h, int64_t weight, uint64_t now_ms, uint64_t left_ms)
 {
     bool near_turn = left_ms <= TURN_MS || left_ms > 60000 - TURN_MS;

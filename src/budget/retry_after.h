@@ -6,6 +6,6 @@
 
 #define RETRY_AFTER_NOT_TOLD (-1)
 
-/* The seconds that it asks for from `now_s` (wall clock) on, at most about a year; 0: a date in
- * the past; RETRY_AFTER_NOT_TOLD: it is empty, or neither digits nor a date. */
+/* The seconds from `now_s` (wall clock) that the value asks to wait, at most about a year; 0: a
+ * date in the past; RETRY_AFTER_NOT_TOLD: the value is empty, or neither digits nor a date. */
 int64_t retry_after_s(struct span value, int64_t now_s);

@@ -8,10 +8,11 @@
 struct serializer {
     unsigned magic;
     struct loop *loop;
-    struct serializer_queue *map; /* by value; only those in use */
+    struct serializer_queue *map; /* by value; contains only queues in use */
 };
 
-/* The queue of one value: an entry runs, or the first one that waits is about to. */
+/* The queue for one value: an entry is running, or `pass` is about to run the first one that
+ * waits. */
 struct serializer_queue {
     struct serializer *serializer;
     struct serializer_entry *running;
@@ -36,7 +37,7 @@ static struct serializer_queue *find(const struct serializer *s, struct span val
     return q;
 }
 
-/* Entries whose time is up are passed over: their own deadlines are due. */
+/* Entries whose time has run out are skipped: their own deadlines are due and will refuse them. */
 static void on_pass(struct task *task)
 {
     struct serializer_queue *q = container_of(task, struct serializer_queue, pass);

@@ -19,7 +19,7 @@
 struct snapshot {
     unsigned magic;
     atomic_uint references;
-    struct arena *arena; /* this struct is in it too */
+    struct arena *arena; /* contains this struct, too */
     struct config config;
 };
 
@@ -72,7 +72,7 @@ struct config *config_parse(const char *path, const char *text, size_t len,
     return c;
 }
 
-/* 0, or why not. */
+/* Returns 0, or an errno value. */
 static int read_all(FILE *in, struct text *out)
 {
     size_t n;
@@ -83,7 +83,7 @@ static int read_all(FILE *in, struct text *out)
     return ferror(in) ? errno : out->len > FILE_MAX_SIZE ? EFBIG : 0;
 }
 
-/* 0, or why not. */
+/* Returns 0, or an errno value. */
 static int read_path(const char *path, struct text *out)
 {
     FILE *in = fopen(path, "re");

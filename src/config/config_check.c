@@ -7,7 +7,7 @@
 
 #define NAME_MAX_LEN 63 /* NAME.localhost: RFC 1035 2.3.4 */
 
-/* First segments of a target that have a meaning of their own (contract 3 and 6). */
+/* First segments of a request target that have a special meaning (contract 3 and 6). */
 static const char *const reserved[] = {"stats",    "metrics", "healthz", "upstreams", "reload",
                                        "requests", "http",    "https",   "ws",        "wss"};
 
@@ -89,14 +89,15 @@ static uint64_t number_of(const void *base, enum directive_row row)
                                               : *(const config_DURATION *)field;
 }
 
-/* Was there a complaint about the value in effect in this block, its own or the defaults'? */
+/* Was there a complaint about the value that applies in this block, whether set by the block or
+ * taken from the defaults? */
 static bool is_bad(const struct file *f, const struct block *b, enum directive_row row)
 {
     return block_is_bad(b->rows[row].set ? b : &f->defaults, row);
 }
 
-/* `low` must not be more than `high`. If the block sets neither, both are the defaults', and
- * the complaint is made there. */
+/* `low` must not be more than `high`. If the block sets neither, both come from the defaults, and
+ * the complaint is made for the defaults block. */
 static void check_pair(const struct file *f, const struct block *b, const void *base,
                        enum directive_row low, enum directive_row high, int line,
                        struct complaints *to)
@@ -127,7 +128,7 @@ static void check_block(const struct file *f, const struct block *b,
         complaint_add(to, b->line, "key_file needs cert_file");
 }
 
-/* Each needs the other, and intercept needs both. */
+/* ca_cert and ca_key need each other, and intercept needs both. */
 static void check_ca(const struct config *c, const struct file *f, struct complaints *to)
 {
     if (block_is_bad(&f->globals, ROW_GLOBAL_ca_cert) ||
@@ -151,7 +152,7 @@ static void check_globals(const struct config *c, const struct file *f, struct c
     check_ca(c, f, to);
 }
 
-/* Every address to listen on so far, to find the second of two that collide. */
+/* All addresses to listen on so far, to find out which two collide. */
 struct listening {
     const struct config *config;
     const struct file *file;

@@ -9,7 +9,7 @@ enum {
 #include "config/config.def"
 };
 
-/* How the defaults and bounds of a row fill struct directive. */
+/* How the defaults and bounds of a row are put into struct directive. */
 #define NONE NULL
 #define REQUIRED NULL, .is_required = true
 #define ANY .form = NULL

@@ -1,6 +1,6 @@
-/* The rows of config.def as a table, which the reader, the checks and the dump walk over.
- * Constant, owned by nobody, without states. Global directives come first, then those of
- * defaults and upstream blocks. */
+/* The rows of config.def as a table, which the reader, the checks and the dump iterate over.
+ * Constant, without owner or states. Global directives come first, then those of defaults and
+ * upstream blocks. */
 #pragma once
 
 #include "base/arena.h"
@@ -11,7 +11,7 @@ enum directive_type {
 #include "config/config.def"
 };
 
-/* ROW_GLOBAL_max_clients, ROW_min_idle: the place of a directive in the table. */
+/* ROW_GLOBAL_max_clients, ROW_min_idle: the index of a directive in the table. */
 enum directive_row {
 #define GLOBAL(type, directive, value, bounds, text) ROW_GLOBAL_##directive,
 #include "config/config.def"
@@ -22,7 +22,7 @@ enum directive_row {
     ALL_ROWS
 };
 
-/* Where a directive may be set; each scope but the first includes those before it. */
+/* Where a directive may be set; each scope except the first includes those before it. */
 enum directive_scope {
     SCOPE_GLOBAL,   /* outside any block */
     SCOPE_UPSTREAM, /* in upstream blocks */
@@ -31,27 +31,27 @@ enum directive_scope {
 };
 
 struct directive_choice {
-    const char *word; /* NULL: the end */
+    const char *word; /* NULL: the end of the table */
     int value;
 };
 
-/* A check of form.h. */
+/* A check from form.h. */
 typedef bool directive_form(struct arena *, const char *text, const char **value, const char **why);
 
 struct directive {
     const char *name;
     enum directive_type type;
     enum directive_scope scope;
-    bool is_list;        /* it takes {a, b} */
-    bool is_required;    /* it cannot be set to nothing */
+    bool is_list;        /* the directive takes a list {a, b} */
+    bool is_required;    /* the directive cannot be set to nothing */
     const char *builtin; /* the default, as written in a file; NULL: none */
-    size_t offset;       /* of its field, in struct config or struct upstream_config */
+    size_t offset;       /* offset of its field in struct config or struct upstream_config */
     size_t line_offset;
-    const char *min, *max;                  /* of a number, as written in a file; NULL: not one */
-    const char *unit;                       /* what is counted; NULL: the type says it */
-    const struct directive_choice *choices; /* NULL: not a choice */
+    const char *min, *max; /* bounds of a number, as written in a file; NULL: not a number */
+    const char *unit;      /* what is counted; NULL: the type says it already */
+    const struct directive_choice *choices; /* the words of a choice; NULL: not a choice */
     directive_form *form;                   /* NULL: nothing to check besides the type */
-    const char *words;                      /* what the form demands: "must be …" */
+    const char *words;                      /* what the form requires: "must be …" */
 };
 
 extern const struct directive directives[ALL_ROWS];

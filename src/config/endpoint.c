@@ -24,7 +24,7 @@ static bool unix_read(struct span path, struct config_address *to, const char **
     return true;
 }
 
-/* The address of an IP literal, with port 0; false if the text is none. */
+/* Reads an IP literal into an address with port 0; false if the text is not an IP literal. */
 static bool ip_read(struct span text, struct sockaddr_storage *to, socklen_t *len)
 {
     struct sockaddr_in *sin = (struct sockaddr_in *)(void *)to;

@@ -1,5 +1,5 @@
-/* Addresses to listen on or to connect to, and networks, as the configuration writes them.
- * Pure, without states; texts live in the given arena. */
+/* Addresses to listen on or to connect to, and networks, as written in the configuration. Pure,
+ * without states; strings are kept in the given arena. */
 #pragma once
 
 #include "base/arena.h"
@@ -13,11 +13,11 @@ bool endpoint_read(struct arena *, const char *text, struct config_address *,
 /* Is it a unix socket, in 127.0.0.0/8 (or IPv4-mapped from there), or ::1? */
 bool endpoint_is_local(const struct config_address *);
 
-/* Are the two the same? */
+/* Are the two addresses the same? */
 bool endpoint_is(const struct config_address *, const struct config_address *);
 
-/* Can only one of the two be listened on? They collide if they are the same, or if one is the
- * unspecified address of the other's family and port. */
+/* Is it impossible to listen on both? Two addresses collide if they are the same, or if one is the
+ * unspecified address for the other's family and port. */
 bool endpoint_collides(const struct config_address *, const struct config_address *);
 
 /* "IP" or "IP/PREFIX"; bits beyond the prefix are cleared. False: `why` is set to what is

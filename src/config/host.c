@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
-#define NAME_MAX_LEN 253 /* RFC 1035 2.3.4, without the root's dot */
+#define NAME_MAX_LEN 253 /* RFC 1035 2.3.4, without the final dot */
 #define LABEL_MAX_LEN 63
 
 static bool label_is_plain(struct span label)
@@ -25,7 +25,7 @@ static bool all_digits(struct span s)
     return s.len > 0;
 }
 
-/* A name whose last label is a number must be an IPv4 address. */
+/* A name whose last label is a number is valid only as an IPv4 address. */
 static bool name_is_plain(struct span name)
 {
     char address[INET_ADDRSTRLEN];
@@ -86,7 +86,7 @@ uint16_t host_port_read(struct span text)
     return port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
-/* Cuts "host" or "[IP6]" off the front of an authority. */
+/* Splits "host" or "[IP6]" from the front of an authority. */
 static const char *take_host(struct arena *a, struct span *authority)
 {
     struct span host;

@@ -1,5 +1,5 @@
-/* Host names and origins as the configuration writes them (RFC 3986 3.2.2, RFC 6454). Pure,
- * without states; what is returned lives in the given arena. */
+/* Host names and origins as written in the configuration (RFC 3986 3.2.2, RFC 6454). Pure, without
+ * states; results are kept in the given arena. */
 #pragma once
 
 #include "base/arena.h"
@@ -22,5 +22,5 @@ const char *host_read(struct arena *, struct span text);
 bool host_origin_read(struct arena *, const char *url, struct host_origin *,
                       const char **why) MUST_CHECK;
 
-/* A decimal port from 1 to 65535; 0 if the text is none. */
+/* A decimal port from 1 to 65535; 0 if the text is not a port. */
 uint16_t host_port_read(struct span text);

@@ -24,8 +24,8 @@ static const struct unit *units_of(enum directive_type type, size_t *count)
     }
 }
 
-/* Reads the digits at the front; false if there are none or too many. `scale` is 10 to the
- * power of their number. */
+/* Reads the digits at the front; false if there are none or too many. `scale` is set to 10 to the
+ * power of the number of digits. */
 static bool take_digits(const char **p, uint64_t *number, uint64_t *scale)
 {
     const char *from = *p;

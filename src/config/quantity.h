@@ -6,8 +6,8 @@
 #include "config/directive.h"
 #include "config/settings.h"
 
-/* Reads a number by the directive's type and within its range, into ms, bytes or pieces.
- * False: `why` is filled with what is wrong. */
+/* Reads a number according to the directive's type and range, into ms, bytes or a count. False:
+ * `why` is set to what is wrong. */
 bool quantity_read(const struct directive *, const char *text, uint64_t *number, char *why,
                    size_t why_size) MUST_CHECK;
 

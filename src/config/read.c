@@ -12,19 +12,19 @@ struct reader {
     struct file *file;
     struct complaints *complaints;
     struct scan scan;
-    size_t blocks[SCAN_LEVELS]; /* how many have ended, by level */
-    struct block **paths;       /* of the upstream that is being read */
+    size_t blocks[SCAN_LEVELS]; /* how many blocks have ended, by nesting level */
+    struct block **paths;       /* path blocks of the upstream that is being read */
     size_t path_count;
     bool parsing;
     bool stopped; /* libconfuse reported an error */
 };
 
-/* libconfuse's lexer is global and its callbacks get no context: one reader at a time, this
- * one. */
+/* libconfuse's lexer is global and its callbacks get no context, so there is one reader at a time:
+ * this one. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct reader *reading;
 
-/* Where a directive that is unknown here may be set; NULL: nowhere. */
+/* Where a directive may be set that is not known here; NULL: nowhere. */
 static const char *scope_of(struct span name)
 {
     static const char *const where[] = {
@@ -53,7 +53,7 @@ static void complain_of_unknown(const cfg_t *cfg, const char *quoted)
                   scope ? " here: it " : "", scope ? scope : "");
 }
 
-/* A syntax error or an unknown directive, at which libconfuse stops reading. */
+/* A syntax error or an unknown directive; libconfuse stops reading at either of them. */
 static void on_error(cfg_t *cfg, const char *format, va_list args) PRINTF_LIKE(2, 0);
 static void on_error(cfg_t *cfg, const char *format, va_list args)
 {
@@ -61,7 +61,7 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
     char message[300];
     vsnprintf(message, sizeof message, format, args);
     if (reading->scan.error[0] && strcmp(message, "premature end of file") == 0)
-        return; /* the scanner has the cause */
+        return; /* the scanner has already reported the cause */
     reading->stopped = true;
     if (strncmp(message, unknown, sizeof unknown - 1) == 0)
         complain_of_unknown(cfg, message + sizeof unknown - 1);
@@ -69,7 +69,7 @@ static void on_error(cfg_t *cfg, const char *format, va_list args)
         complaint_add(reading->complaints, cfg->line, "%s", message);
 }
 
-/* Which rows a section has options for, in the table's order. */
+/* The rows for which a section has options, in the order of the table. */
 typedef bool row_filter(size_t row);
 
 static bool in_root(size_t row)
@@ -94,8 +94,8 @@ static row_filter *rows_of(const cfg_t *cfg)
                                             : in_upstream;
 }
 
-/* The row of one of a section's options. NULL: a name like "upstream=x|url", which reaches
- * into another section. */
+/* The row of one of a section's options. NULL: a name like "upstream=x|url", which refers to
+ * another section. */
 static const struct directive *directive_of(const cfg_t *cfg, const cfg_opt_t *opt)
 {
     row_filter *is_in = rows_of(cfg);
@@ -109,7 +109,7 @@ static const struct directive *directive_of(const cfg_t *cfg, const cfg_opt_t *o
 static void complain_of_value(const struct given *g, const char *why)
 {
     bool has_userinfo = strstr(g->text, "://") && strchr(g->text, '@');
-    if (has_userinfo) /* maybe a password */
+    if (has_userinfo) /* the text may be a password */
         complaint_add(reading->complaints, g->line, "%s: %s", g->directive->name, why);
     else
         complaint_add(reading->complaints, g->line, "%s = %.100s: %s", g->directive->name,
@@ -135,7 +135,7 @@ static int on_value(cfg_t *cfg, cfg_opt_t *opt, const char *text, void *result)
     return 0;
 }
 
-/* libconfuse drops a value when the same directive is set again. */
+/* libconfuse discards a value when the same directive is set again. */
 static void on_dropped(void *value)
 {
     const struct given *g = value;
@@ -144,7 +144,7 @@ static void on_dropped(void *value)
                       g->directive->name);
 }
 
-/* Takes the values out of a section that has ended. */
+/* Moves the values out of a section that has ended. */
 static void take_values(cfg_t *cfg, struct block *b)
 {
     row_filter *is_in = rows_of(cfg);
@@ -195,7 +195,7 @@ static struct block *take_titled(cfg_t *section, int line)
     return b;
 }
 
-/* A path ends before its upstream does. */
+/* A path block ends before its upstream block does. */
 static void take_path(cfg_t *section, int line)
 {
     add_block(&reading->paths, &reading->path_count, take_titled(section, line));
@@ -211,8 +211,8 @@ static void take_upstream(cfg_t *section, int line)
     add_block(&reading->file->upstreams, &reading->file->upstream_count, b);
 }
 
-/* A block has ended: the one whose line has not been zeroed yet. (Of two upstreams with the
- * same name, libconfuse puts the second in the place of the first.) */
+/* A block has ended: it is the one whose line has not been set to 0 yet. (If two upstreams have the
+ * same name, libconfuse replaces the first by the second.) */
 static int on_block(cfg_t *cfg, cfg_opt_t *opt)
 {
     struct reader *r = reading;
@@ -235,7 +235,7 @@ static int on_block(cfg_t *cfg, cfg_opt_t *opt)
     return 0;
 }
 
-/* Returns where to add further options. */
+/* Returns the position for further options. */
 static cfg_opt_t *make_options(cfg_opt_t *options, row_filter *is_in)
 {
     for (size_t row = 0; row < ALL_ROWS; row++) {

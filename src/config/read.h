@@ -1,18 +1,18 @@
-/* Reads the text of a file with libconfuse into blocks of values, each with its line, and
- * checks each value by itself. Everything lives in the caller's arena; a file has no states
- * but whether it is complete. */
+/* Reads the text of a file with libconfuse into blocks of values, each with its line, and checks
+ * each value by itself. All memory comes from the caller's arena. A file has no states other than
+ * whether it is complete. */
 #pragma once
 
 #include "base/arena.h"
 #include "config/complaint.h"
 #include "config/directive.h"
 
-/* A value as the file has it. */
+/* A value as written in the file. */
 struct given {
     const struct directive *directive;
     const char *text;
     int line;
-    bool first; /* in its list */
+    bool first; /* the first value of its list */
     bool bad;   /* there was a complaint about it */
 };
 
@@ -22,9 +22,9 @@ struct given_list {
     struct given **at;
 };
 
-/* A block of the file, or what is outside any block. */
+/* A block of the file, or the directives outside any block. */
 struct block {
-    const char *name; /* of an upstream; the prefix of a path */
+    const char *name; /* name of an upstream; prefix of a path */
     int line;
     struct given_list rows[ALL_ROWS];
     struct block **paths; /* of an upstream */
@@ -32,14 +32,14 @@ struct block {
 };
 
 struct file {
-    struct block globals, defaults; /* defaults.line 0: there is no such block */
+    struct block globals, defaults; /* defaults.line is 0 if there is no such block */
     struct block **upstreams;
     size_t upstream_count;
-    bool complete; /* no syntax error ended the reading */
+    bool complete; /* no syntax error stopped the reading */
 };
 
-/* Reads the text; errors go to the complaints. Thread-safe, but one call at a time reads:
- * libconfuse's lexer is global. */
+/* Reads the text and reports errors to the complaints. Thread-safe, but only one call reads at a
+ * time, because libconfuse's lexer is global. */
 void file_read(struct file *, struct arena *, struct span text, struct complaints *);
 
 /* The line to name for a directive: that of its first value, otherwise that of the block. */

@@ -16,7 +16,7 @@ static void print_default(const struct directive *d, struct text *out)
         text_printf(out, "%s = %s\n", d->name, d->builtin);
 }
 
-/* What was not read from the operator's file has no line to name in errors. */
+/* Text that is not from the operator's file has no line to name in errors. */
 static void forget_lines(struct block *b)
 {
     b->line = 0;
@@ -27,7 +27,7 @@ static void forget_lines(struct block *b)
         forget_lines(b->paths[i]);
 }
 
-/* The defaults are read like a file, by the same code. */
+/* The defaults are read by the same code as a file. */
 void resolve_read_builtin(struct arena *a, struct file *f)
 {
     struct text text = {0};
@@ -56,7 +56,7 @@ static void set_field(struct arena *a, const struct given *g, void *field)
     }
 }
 
-/* Sets a directive's field and line from the block that decides. `line` is the line for a
+/* Sets a directive's field and line from the block that decides its value. `line` is used for a
  * directive that the file does not set. */
 static void fill_from(struct arena *a, const struct directive *d, const struct block *b, int line,
                       void *base)
@@ -69,14 +69,15 @@ static void fill_from(struct arena *a, const struct directive *d, const struct b
             set_field(a, l->at[i], (char *)base + d->offset);
 }
 
-/* The blocks that settings come from; the first one that sets a directive decides. */
+/* The blocks that settings may come from; the first block that sets a directive decides its
+ * value. */
 struct layers {
     const struct block *const *at;
     size_t count;
-    int line; /* of the block to name for what the file does not set; 0: in no file */
+    int line; /* line of the block, for directives that the file does not set; 0: not in a file */
 };
 
-/* Sets the fields of `base` for the rows from `row` to before `end`. */
+/* Sets the fields of `base` for the rows from `row` up to but not including `end`. */
 static void fill(struct arena *a, const struct layers *layers, size_t row, size_t end, void *base)
 {
     for (; row < end; row++) {
@@ -88,7 +89,7 @@ static void fill(struct arena *a, const struct layers *layers, size_t row, size_
     }
 }
 
-/* Where an upstream's settings come from. */
+/* The blocks that an upstream's settings come from. */
 struct sources {
     const struct block *own, *preset, *defaults, *builtin;
 };
@@ -101,8 +102,9 @@ static const struct block *find_path(const struct block *b, const char *prefix)
     return &no_block;
 }
 
-/* What a preset's path switches off (time endpoints) stays off, whatever the file sets
- * beside the preset, unless it has a block for that very path. */
+/* The settings that a preset's path block switches off (for time endpoints) stay off, whatever the
+ * file sets in the upstream block besides the preset, unless the file has a block for that same
+ * path. */
 static struct block switched_off(const struct block *path)
 {
     struct block off = {.name = path->name};
@@ -141,7 +143,7 @@ static void add_paths(struct arena *a, struct upstream_config *u, const struct s
             add_path(a, u, s, s->preset->paths[i]->name);
 }
 
-/* A preset is read like a file, as the defaults are. */
+/* A preset is read by the same code as a file, like the defaults. */
 static const struct block *read_preset(struct arena *scratch, const struct block *own)
 {
     const struct given_list *l = &own->rows[ROW_preset];

@@ -3,22 +3,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* What ends an unquoted word: what ends it for libconfuse, and what that skips silently. */
+/* Characters that end an unquoted word: those that end it for libconfuse, and those that libconfuse
+ * skips silently. */
 #define NOT_WORD " \t\r\n#\"'={}()+,*|"
 
 struct scanner {
     struct scan *scan;
     struct arena *arena;
-    char *at, *end; /* what is left */
+    char *at, *end; /* the rest of the text */
     int line;
     int depth;
-    int open_line;       /* of the outermost open brace */
-    int word_lines[2];   /* of the last word, and of the one before it */
+    int open_line;       /* line of the outermost open brace */
+    int word_lines[2];   /* lines of the last word and of the one before it */
     bool after_equals;   /* the last token was '=' */
     bool after_defaults; /* the last token was the word defaults */
 };
 
-/* The first error ends the text there. */
+/* The text is cut off at the first error. */
 static void fail(struct scanner *s, char *from, int line, const char *what)
 {
     snprintf(s->scan->error, sizeof s->scan->error, "%s", what);
@@ -32,7 +33,7 @@ static bool sees(const struct scanner *s, const char *two)
     return s->end - s->at >= 2 && s->at[0] == two[0] && s->at[1] == two[1];
 }
 
-/* Replaces a comment by spaces, but for its newlines. */
+/* Replaces a comment by spaces, but keeps its newlines. */
 static void comment(struct scanner *s, bool block)
 {
     char *from = s->at;
@@ -59,7 +60,8 @@ static void comment(struct scanner *s, bool block)
     *s->at++ = ' ';
 }
 
-/* Between the braces is a name, or a name, ":-" and the value to use if it is not set. */
+/* The text between the braces is a name, optionally followed by ":-" and the value to use if the
+ * variable is not set. */
 static void look_up(struct scanner *s, struct span inside)
 {
     size_t colon = span_find(inside, ':');
@@ -72,8 +74,8 @@ static void look_up(struct scanner *s, struct span inside)
     s->scan->unset[s->scan->unset_count++] = (struct scan_unset){name, s->line};
 }
 
-/* "${NAME}" or "${NAME:-value}". libconfuse would take everything up to the next brace, even
- * past quotes and newlines. */
+/* "${NAME}" or "${NAME:-value}". libconfuse would read up to the next closing brace, even past
+ * quotes and newlines. */
 static bool variable(struct scanner *s)
 {
     char *from = s->at + 2;

@@ -1,7 +1,7 @@
-/* Prepares a file's text for libconfuse, which miscounts lines after comments, fails on a
- * comment inside a list, and silently accepts stray characters and strings and blocks that
- * are not closed. Owned by the reader, on its stack, with its memory in the given arena; it
- * has no states but whether there was an error. */
+/* Prepares the text of a file for libconfuse, which miscounts lines after comments, fails on a
+ * comment inside a list, and silently accepts stray characters as well as strings and blocks that
+ * are not closed. Owned by the reader, on its stack, with its memory in the given arena; it has no
+ * states other than whether there was an error. */
 #pragma once
 
 #include "base/arena.h"
@@ -13,19 +13,20 @@ struct scan_lines {
     size_t count;
 };
 
-/* A "${NAME}" that has no value, neither in the environment nor after ":-"; libconfuse would
- * take it for an empty one. */
+/* A "${NAME}" whose variable is not set and that has no ":-" value; libconfuse would use an empty
+ * value for it. */
 struct scan_unset {
     const char *name;
     int line;
 };
 
 struct scan {
-    char *text;                            /* without comments, cut off at the error */
-    struct scan_lines blocks[SCAN_LEVELS]; /* where each block begins, in order, by level */
+    char *text; /* without comments, cut off at the error */
+    struct scan_lines
+        blocks[SCAN_LEVELS]; /* lines where the blocks begin, in order, by nesting level */
     struct scan_unset *unset;
     size_t unset_count;
-    char error[100]; /* empty: none */
+    char error[100]; /* empty: no error */
     int error_line;
 };
 

@@ -1,6 +1,6 @@
-/* The values of a configuration, which the daemon reads while it serves. Owned by the
- * snapshot that config.h returns, or by a test; constant once in use, without states. Each
- * directive's field and enum are made from its row in config.def. */
+/* The values of a configuration, which the daemon reads while it runs. Owned by the snapshot that
+ * config.h returns, or by a test; constant once in use, without states. Each directive's field and
+ * enum are generated from its row in config.def. */
 #pragma once
 
 #include <sys/socket.h>
@@ -24,7 +24,7 @@ struct config_address {
     struct sockaddr_storage at;
     socklen_t len;
     const char *text; /* as written */
-    int line;         /* where; 0: nowhere */
+    int line;         /* line where it is set; 0: not in a file */
 };
 
 struct config_addresses {
@@ -32,7 +32,7 @@ struct config_addresses {
     size_t count;
 };
 
-/* The enums of directives that take one of several words, as their rows have them. */
+/* The enums of directives whose value is one of several words, generated from their rows. */
 #define ONE_OF(name, ...) enum name { __VA_ARGS__ };
 #define AS(word, constant) constant
 #define KNOWN(name, ...)
@@ -81,33 +81,34 @@ typedef struct config_cidrs config_CIDRS;
 typedef struct config_numbers config_NUMBERS;
 typedef struct config_names config_NAMES;
 
-/* A directive's field, and the line to name in an error about it: where it is set, otherwise
- * the line of its block; 0: in no file. */
+/* A directive's field, and the line to name in an error about it: where it is set, otherwise the
+ * line of its block; 0: not in a file. */
 #define CONFIG_FIELD(type, directive)                                                              \
     config_##type directive;                                                                       \
     int directive##_line;
 
-/* path "/PREFIX" { … }: the settings for targets that begin with the prefix. */
+/* path "/PREFIX" { … }: the settings for request targets that begin with the prefix. */
 struct config_path {
     const char *prefix;
-    const struct upstream_config *settings; /* the upstream's, but for what the block sets */
+    const struct upstream_config
+        *settings; /* the upstream's settings, with those that the block sets */
 };
 
 struct upstream_config {
-    const char *name; /* NULL in the defaults, which serve unlisted hosts */
+    const char *name; /* NULL in the defaults, which apply to hosts without a block */
     int line;
     /* From url: */
     bool secure;
     const char *host; /* lower case, no trailing dot, IPv6 without brackets */
     uint16_t port;
-    struct config_path *paths; /* of a path's settings: none */
+    struct config_path *paths; /* empty in the settings of a path */
     size_t path_count;
 #define UPSTREAM(type, directive, value, bounds, text) CONFIG_FIELD(type, directive)
 #include "config/config.def"
 };
 
 struct config {
-    const char *path; /* of the file, absolute; "" for the built-in defaults */
+    const char *path; /* absolute path of the file; "" for the built-in defaults */
     struct upstream_config defaults;
     struct upstream_config **upstreams;
     size_t upstream_count;

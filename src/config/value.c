@@ -50,7 +50,7 @@ static bool read_form(struct arena *a, const struct directive *d, const char *te
     return false;
 }
 
-/* A text that has no default, and is not required, can be set to nothing. */
+/* A string that has no default and is not required can be set to nothing. */
 static bool read_text(struct arena *a, const struct directive *d, const char *text,
                       const char **value, char *why)
 {

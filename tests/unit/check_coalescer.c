@@ -62,8 +62,7 @@ static const struct {
     {ORIGIN_ANSWERS, "HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n", "fwd-status=429"},
     {ORIGIN_ANSWERS, "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", "fwd-status=500"},
     {ORIGIN_ANSWERS, "HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n", "head 404"},
-    /* An error after the head can no longer be replaced by a stored response: the client must see
-     * that the response was cut off. */
+    /* a good response is passed on: there is no error that the old response could hide */
     {ORIGIN_ANSWERS, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "fwd=miss"},
 };
 

@@ -13,8 +13,7 @@ struct fake_fetch {
     unsigned opened, cancelled, paused, resumed;
     uint64_t extended_ms; /* the deadline it was last given */
     enum sent sent;       /* returned when the fetch is asked whether its request was sent */
-    bool
-        drains; /* returned when its owner has no further use for it: whether it drains the response */
+    bool drains;          /* likewise: whether it drains once its owner no longer needs it */
 };
 
 extern struct fake_fetch fake_fetch;
