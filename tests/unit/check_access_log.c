@@ -1,4 +1,4 @@
-/* The access log: both formats, forging, and writing beside the loop. */
+/* The access log: both formats, protection against forged lines, and writing outside the loop. */
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
@@ -78,7 +78,7 @@ static struct text read_path(const char *from)
     return t;
 }
 
-/* The one line that the record makes. */
+/* The single line that the record produces. */
 static struct text line_of(enum config_log_format format)
 {
     struct access_log *a = open_log(path, format);
@@ -238,7 +238,7 @@ START_TEST(lines_appear_soon_and_are_appended)
 }
 END_TEST
 
-/* Each line is whole and bears the next number; returns how many. */
+/* Checks that each line is complete and has the next number; returns how many there are. */
 static size_t check_sequence(const struct text *t)
 {
     size_t lines = 0;
@@ -284,7 +284,7 @@ START_TEST(freeing_writes_what_waits_whatever_runs)
         struct access_log *a = open_log(path, LOG_FORMAT_LOGFMT);
         for (size_t n = 0; n < most; n++)
             write_numbered(a, n);
-        access_log_free(a); /* beyond 32 KiB the worker is at it just now */
+        access_log_free(a); /* above 32 KiB, the worker is writing at this moment */
         struct text t = read_path(path);
         ck_assert_uint_eq(check_sequence(&t), most);
         text_free(&t);
@@ -348,7 +348,7 @@ START_TEST(reopening_in_vain_keeps_the_old_file)
 }
 END_TEST
 
-/* Reads all there is, after waiting for some of it. */
+/* Reads everything that is available, after waiting for the first bytes. */
 static void drain(int fd, struct text *to)
 {
     struct pollfd some = {.fd = fd, .events = POLLIN};

@@ -1,4 +1,4 @@
-/* The pages of trunkline itself, over fake pools. */
+/* The pages that trunkline itself serves, over fake pools. */
 #include <jansson.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -143,7 +143,7 @@ static const char *word(json_t *o, const char *path)
     return json_string_value(at(o, path));
 }
 
-/* Exactly these keys, in this order. */
+/* The page has exactly these keys, in this order. */
 static void has_keys(json_t *o, const char *path, const char *expected)
 {
     char keys[400] = "";
@@ -310,7 +310,7 @@ START_TEST(stats_page)
 }
 END_TEST
 
-/* Text from a peer becomes JSON, whatever bytes it holds. */
+/* Text from a peer becomes valid JSON, whatever bytes it contains. */
 START_TEST(recent_stats)
 {
     struct verdict v = verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_PARTIAL, "na\xefve \"words\"");
@@ -372,7 +372,8 @@ START_TEST(head_has_the_length_and_no_body)
     ck_assert_uint_eq(head.body.len, 0);
     text_free(&head.body);
     head = ask("HEAD", "/stats");
-    ck_assert(head.length > 500 || !head.has_length); /* not made in one piece, on a slow machine */
+    ck_assert(head.length > 500 ||
+              !head.has_length); /* on a slow machine, the page is not made in one piece */
     ck_assert_uint_eq(head.body.len, 0);
     text_free(&head.body);
     head = ask("HEAD", "/metrics");

@@ -1,19 +1,19 @@
-/* The reserve: lent once, missed until it is filled again. That an allocation
- * which fails lives on it is for tests/integration/test_shortage.py. */
+/* The reserve: it is lent once, and missing until it is refilled. That a failing allocation is
+ * served from the reserve is tested in tests/integration/test_shortage.py. */
 #include "base/alloc.h"
 
 #include "suite.h"
 
 START_TEST(lent_once)
 {
-    ck_assert(!alloc_rescue()); /* there is none yet */
+    ck_assert(!alloc_rescue()); /* there is no reserve yet */
     ck_assert(!alloc_is_short());
     alloc_prepare();
-    alloc_prepare(); /* it is there already */
+    alloc_prepare(); /* the reserve is there already */
     ck_assert(!alloc_is_short());
     ck_assert(alloc_rescue());
     ck_assert(!alloc_rescue());
-    ck_assert(!alloc_is_short()); /* filled again: there is memory here */
+    ck_assert(!alloc_is_short()); /* refilled: there is enough memory here */
     ck_assert(alloc_rescue());
     ck_assert(!alloc_is_short());
     ck_assert(alloc_rescue());

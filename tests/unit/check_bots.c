@@ -1,4 +1,4 @@
-/* Names of bots: so many, and no stranger ones than tokens. */
+/* Names of bots: how many are kept, and that only tokens are accepted. */
 #include "proxy/bots.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Bytes in are bytes out, whatever the cuts. */
+/* The bytes that go in come out, however they are split. */
 #include "base/buf.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* What openssl thinks of the CA and of what it signs. */
+/* Checks with openssl the CA and the certificates that it signs. */
 #include <fcntl.h>
 #include <mbedtls/pem.h>
 #include <mbedtls/psa_util.h>
@@ -73,7 +73,7 @@ static struct ca *make(void)
     return ca;
 }
 
-/* leaf.pem; chain.pem is what is shown besides. */
+/* leaf.pem; chain.pem contains the other certificates that are sent. */
 static void save_leaf(const struct leaf *leaf)
 {
     unsigned char pem[4096];
@@ -94,7 +94,7 @@ static void save_leaf(const struct leaf *leaf)
     text_free(&chain);
 }
 
-/* As strict as Python 3.13 asks. */
+/* As strict as Python 3.13 is. */
 static int verify(const char *name)
 {
     return shell(
@@ -114,7 +114,7 @@ static void must_refuse(const char *cert, const char *key, bool in_key, const ch
     ck_assert(strchr(error.words, '\n') == NULL);
 }
 
-/* A CA as openssl makes it, own.pem and own.key. */
+/* A CA made by openssl, own.pem and own.key. */
 static void make_own(const char *algorithm, const char *subject, const char *extensions,
                      const char *more)
 {
@@ -162,7 +162,8 @@ START_TEST(knows_what_it_may_not_sign)
 }
 END_TEST
 
-/* Signs with the CA's own key whatever trunkline itself refuses to sign. */
+/* Signs a certificate that trunkline itself refuses to sign with the CA's own key, and checks that
+ * openssl rejects it. */
 static void must_not_vouch(const char *subject, const char *extensions, const char *words)
 {
     write_file("ext", span_of(extensions));
@@ -227,7 +228,7 @@ START_TEST(says_so_in_its_certificate)
 }
 END_TEST
 
-/* Its key is nowhere; the issuer below it is the only one. */
+/* The key of the trust anchor is stored nowhere; the issuer below it is the only one. */
 START_TEST(anchor_and_issuer_are_two)
 {
     ca_unref(make());
@@ -243,7 +244,8 @@ START_TEST(anchor_and_issuer_are_two)
 }
 END_TEST
 
-/* One certificate is anchor and issuer: what ca init made once. It need not be shown. */
+/* The same certificate is trust anchor and issuer, as older versions of ca init made it. It need
+ * not be sent. */
 START_TEST(takes_one_made_before)
 {
     struct leaf leaf;
@@ -259,7 +261,8 @@ START_TEST(takes_one_made_before)
 }
 END_TEST
 
-/* Of a PKI of one's own: all between the leaf and the anchor is shown. */
+/* With a PKI of the operator's own, all certificates between the leaf and the trust anchor are
+ * sent. */
 START_TEST(shows_the_issuers_above)
 {
     struct leaf leaf;
@@ -305,8 +308,8 @@ static bool is_pair(const struct leaf *cert, const struct leaf *key)
                                  MBEDTLS_PSA_RANDOM_STATE) == 0;
 }
 
-/* Backdated for clients whose clocks are late, and renewed long before it ends for clients whose
- * clocks are early. */
+/* The certificate is backdated for clients with slow clocks, and renewed long before it expires for
+ * clients with fast clocks. */
 START_TEST(leaves_are_short_lived)
 {
     struct ca *ca = make();

@@ -36,7 +36,7 @@ static void read_back(int fd, char *to, size_t size)
     close(fd);
 }
 
-/* Runs `trunkline LINE` (split at spaces); its exit code. */
+/* Runs `trunkline LINE` (split at spaces) and returns its exit code. */
 static int call(const char *line)
 {
     char copy[400], *rest = copy, *argv[16];
@@ -62,7 +62,7 @@ static int call(const char *line)
     return WEXITSTATUS(status);
 }
 
-/* With one line on stderr that has these words. */
+/* Checks that stderr has one line with these words. */
 static void fails(const char *line, int code, const char *words)
 {
     int got = call(line);

@@ -87,7 +87,7 @@ START_TEST(variants)
 }
 END_TEST
 
-/* A client that asks for one target in ever new ways does not make each request for it
+/* A client that requests one target in many variants does not make each request for that target
  * expensive. */
 START_TEST(many_variants)
 {
@@ -104,7 +104,8 @@ START_TEST(many_variants)
 }
 END_TEST
 
-/* The bytes never exceed the bound, and the response unused for longest goes first. */
+/* The bytes never exceed the limit; the response that has been unused for longest is removed
+ * first. */
 START_TEST(bound)
 {
     char target[20];
@@ -133,9 +134,10 @@ START_TEST(too_large)
     struct stored_response *s = stored_response_new(&head, &plain, 0, 0);
     put(at(1, "/a"), &plain, NULL, 10);
     put(at(1, "/b"), &plain, NULL, ROOM);
-    ck_assert_uint_eq(length_at(at(1, "/a"), &plain), 10); /* nothing was dropped for it */
+    ck_assert_uint_eq(length_at(at(1, "/a"), &plain),
+                      10); /* nothing was removed to make room for it */
     put(at(1, "/a"), &plain, NULL, ROOM);
-    ck_assert_uint_eq(cache_entries(cache), 0); /* but what it replaces is gone */
+    ck_assert_uint_eq(cache_entries(cache), 0); /* but the response it replaces is gone */
     ck_assert(cache_takes(cache, at(1, "/a"), s, 1000));
     ck_assert(!cache_takes(cache, at(1, "/a"), s, ROOM - 100));
     ck_assert(!cache_takes(cache, at(1, "/a"), s, SIZE_MAX));
@@ -143,7 +145,7 @@ START_TEST(too_large)
 }
 END_TEST
 
-/* A response that is being read outlives its place in the store. */
+/* A response that is being read lives on after it has been removed from the store. */
 START_TEST(held)
 {
     put(at(1, "/a"), &plain, NULL, 10);
@@ -154,7 +156,7 @@ START_TEST(held)
 }
 END_TEST
 
-/* Its head came before the stored one's, but it took longer. */
+/* Its head arrived before that of the stored response, but it took longer. */
 START_TEST(newer_stays)
 {
     struct response head = {.status = 200};
@@ -168,7 +170,7 @@ START_TEST(newer_stays)
 }
 END_TEST
 
-/* All bytes count, those of a large map too. */
+/* All bytes count, including those of a large hash table. */
 START_TEST(many_small_ones)
 {
     char target[20];

@@ -59,7 +59,7 @@ START_TEST(what_the_operator_allows)
 }
 END_TEST
 
-/* What is not known to be public is private. */
+/* A request that is not known to be public is private. */
 START_TEST(what_is_never_shared)
 {
     static const char *const fields[] = {"Range: bytes=0-1",  "X-Anything: 1",

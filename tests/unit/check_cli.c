@@ -1,5 +1,5 @@
-/* The command line, each call in a process of its own; a stub for the daemon,
- * and a thread that serves one canned answer. */
+/* The command line, with each call in a process of its own; a stub for the daemon, and a thread
+ * that serves one canned response. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -54,8 +54,8 @@ static void read_back(int fd, char *to, size_t size)
     close(fd);
 }
 
-/* Runs `trunkline LINE` (split at spaces); its exit code. `out` and `err` have
- * what it wrote. */
+/* Runs `trunkline LINE` (split at spaces) and returns its exit code. `out` and `err` are what it
+ * wrote. */
 static int call(const char *line)
 {
     char copy[400], *rest = copy, *argv[16] = {(char *)(uintptr_t) "trunkline"};
@@ -88,7 +88,8 @@ static size_t lines_of(const char *text)
     return n;
 }
 
-/* The call fails so, with one line on stderr that has these words. */
+/* Checks that the call fails with this exit code, and with one line on stderr that has these
+ * words. */
 static void fails(const char *line, int code, const char *words)
 {
     int got = call(line);
@@ -232,7 +233,7 @@ START_TEST(config_prints_what_reads_back)
 }
 END_TEST
 
-/* Answers each connection with the same bytes, once a request's head is in. */
+/* Sends the same bytes on each connection once the head of a request has arrived. */
 struct server {
     int fd;
     uint16_t port;
@@ -375,7 +376,8 @@ START_TEST(stats_of_the_file_s_first_address)
 }
 END_TEST
 
-/* A daemon is found by a file that it would not take, or of which only it can read all. */
+/* The daemon is found by a configuration file that it would not accept, or that only the daemon can
+ * read completely. */
 START_TEST(a_wrong_file_still_has_an_address)
 {
     struct server s;

@@ -1,4 +1,5 @@
-/* The times of a fetch: which limit is the nearest in each phase, and what it fails with. */
+/* The time limits of a fetch: which is the nearest in each phase, and the error with which it
+ * fails. */
 #include "proxy/clocks.h"
 #include "suite.h"
 
@@ -43,7 +44,7 @@ static void assert_verdict(enum clocks_phase phase, enum failure error, const ch
     ck_assert_str_eq(v.detail, detail);
 }
 
-/* What is waited for before it is sent ends with the nearest limit; of an order, sooner. */
+/* A wait before the request is sent ends at the nearest limit; the wait of an order ends sooner. */
 START_TEST(bounds_the_wait)
 {
     ck_assert_uint_eq(clocks_wait_until(&c) - start, 9000);
@@ -90,8 +91,8 @@ START_TEST(counts_the_response_from_what_was_sent)
 }
 END_TEST
 
-/* body_timeout counts from each byte, and not while the client does not read; total_timeout
- * ends with the head, unless that is held back. */
+/* body_timeout counts from each byte, but not while the client does not read; total_timeout ends
+ * with the head, unless the head is held back. */
 START_TEST(counts_the_body_from_each_byte)
 {
     loop_skip(loop, 8500);
@@ -116,7 +117,7 @@ START_TEST(counts_the_body_from_each_byte)
 }
 END_TEST
 
-/* What was not sent fails with an error of its own in each phase. */
+/* A request that was not sent fails with a different error in each phase. */
 START_TEST(says_what_was_waited_for)
 {
     loop_skip(loop, 9000);
@@ -129,16 +130,16 @@ START_TEST(says_what_was_waited_for)
 }
 END_TEST
 
-/* A response whose client is gone is drained for half a second, or, in steps, for two seconds if no
- * other request needs its connection. The response to an order is drained for as long as the origin
- * may take. */
+/* The response to a client that has disconnected is drained for half a second, or, in steps, for
+ * two seconds if no other request needs its connection. The response to an order is drained for as
+ * long as the origin may take. */
 START_TEST(drains_unread_responses)
 {
     clocks_active(&c);
     clocks_follow(&c, false);
     ck_assert_uint_eq(due(CLOCKS_AWAITING), 500);
     clocks_drain_on(&c);
-    ck_assert_uint_eq(due(CLOCKS_AWAITING), 500); /* it is not up yet */
+    ck_assert_uint_eq(due(CLOCKS_AWAITING), 500); /* the connection is not established yet */
     for (uint64_t at = 500; at < 2000; at += 500) {
         loop_skip(loop, 500);
         clocks_active(&c);

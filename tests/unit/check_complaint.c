@@ -1,4 +1,5 @@
-/* Complaints: file and line before each, nothing that could forge another. */
+/* Complaints: each begins with file and line, and none contains anything that could imitate
+ * another. */
 #include "config/complaint.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* A snapshot: read from a file, from memory, by several threads; what is found in it. */
+/* A snapshot: read from a file, read from memory, read by several threads; and lookups in it. */
 #include <pthread.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -70,11 +70,11 @@ START_TEST(lines_of_directives_are_known)
                                   "upstream a {\n    url = https://a\n    preset = okx\n}\n");
     const struct upstream_config *a = find(c, "a");
     ck_assert_int_eq(c->log_level_line, 2);
-    ck_assert_int_eq(c->listen_line, 0); /* built in */
+    ck_assert_int_eq(c->listen_line, 0); /* the built-in default */
     ck_assert_int_eq(config_line(a, SPAN("url")), 7);
     ck_assert_int_eq(config_line(a, SPAN("retries")), 4);
     ck_assert_int_eq(config_line(a, SPAN("error_prefix")),
-                     6); /* the preset's: no line of the file */
+                     6); /* from the preset: not a line of the file */
     ck_assert_int_eq(config_line(a, SPAN("nonsense")), 6);
     ck_assert_int_eq(config_line(&c->defaults, SPAN("retries")), 4);
     ck_assert_int_eq(config_line(&c->defaults, SPAN("via")), 3);
@@ -103,7 +103,7 @@ START_TEST(the_first_address_is_found_beside_errors)
     first_listen_is(path, "listen = {nonsense, \"127.0.0.1:1\"}\nmax_clients = 0", "127.0.0.1:1");
     first_listen_is(path, "listen = {\"unix:/run/t.sock\"}\nnonsense = 1", "unix:/run/t.sock");
     first_listen_is(path, "listen = {}", NULL);
-    first_listen_is(path, "nonsense = 1", NULL); /* what follows was not read */
+    first_listen_is(path, "nonsense = 1", NULL); /* the rest of the file was not read */
     unlink(path);
     ck_assert(!config_first_listen(path, &found));
 }

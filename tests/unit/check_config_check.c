@@ -1,4 +1,4 @@
-/* What must hold between the values of a file. */
+/* The conditions between several values of a file. */
 #include <stdio.h>
 
 #include "config_fixture.h"

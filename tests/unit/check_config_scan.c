@@ -1,5 +1,5 @@
-/* The text that libconfuse gets: comments become blanks, lines stay where they are, and what
- * libconfuse would silently accept is an error with its line. */
+/* The text that libconfuse gets: comments become spaces, lines keep their numbers, and anything
+ * that libconfuse would silently accept is an error with its line. */
 #include "config/scan.h"
 
 #include <stdlib.h>

@@ -1,4 +1,4 @@
-/* Which names are those of credentials, and which requests are private. */
+/* Which field and parameter names are those of credentials, and which requests are private. */
 #include "proxy/credentials.h"
 #include "proxy_fixture.h"
 #include "suite.h"

@@ -1,4 +1,4 @@
-/* The dashboard as it is sent: self-contained, and a policy that fits its text. */
+/* The dashboard as it is sent: it is self-contained, and its security policy matches its text. */
 #include "pages/dashboard.h"
 
 #include <mbedtls/base64.h>
@@ -30,7 +30,7 @@ START_TEST(the_page_is_whole)
 }
 END_TEST
 
-/* Its own policy refuses nothing in it, and it requests nothing from elsewhere. */
+/* Its own policy blocks nothing in it, and it loads nothing from elsewhere. */
 START_TEST(it_is_self_contained)
 {
     static const char *const forbidden[] = {

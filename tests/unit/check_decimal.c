@@ -1,4 +1,4 @@
-/* The example's exact decimals: reading, writing, and arithmetic at the edges. */
+/* The example's exact decimals: reading, writing, and arithmetic at the limits. */
 #include "examples/decimal.h"
 #include "suite.h"
 

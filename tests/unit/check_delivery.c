@@ -1,5 +1,5 @@
-/* What can have reached the exchange, over all tries of a request; and how many of them
- * repeated it. */
+/* Whether a request may have reached the exchange, over all its tries, and how many of the tries
+ * were repetitions. */
 #include "proxy/delivery.h"
 #include "suite.h"
 
@@ -23,7 +23,7 @@ static void begin(void)
     ck_assert_int_eq(delivery_sent(&d, NULL), SENT_NO);
 }
 
-/* Whatever a later try adds: it never becomes less. */
+/* Whatever a later try reports, the verdict never becomes weaker. */
 START_TEST(test_grows)
 {
     static const enum sent all[] = {SENT_NO, SENT_PARTIAL, SENT_YES};
@@ -44,14 +44,15 @@ START_TEST(test_grows)
 }
 END_TEST
 
-/* What HTTP/2 vouches for adds nothing to what was sent, but it had left. */
+/* If HTTP/2 guarantees that the request was not processed, the try adds nothing to what was sent,
+ * but the request had been sent. */
 START_TEST(test_undone)
 {
     begin();
     delivery_end_try(&d, SENT_NO, true);
     ck_assert_int_eq(delivery_sent(&d, NULL), SENT_NO);
     ck_assert_uint_eq(repeated, 0);
-    delivery_end_try(&d, SENT_NO, false); /* it never left */
+    delivery_end_try(&d, SENT_NO, false); /* the request was never sent */
     ck_assert_uint_eq(repeated, 0);
     delivery_end_try(&d, SENT_NO, true);
     ck_assert_uint_eq(repeated, 1);
@@ -59,12 +60,12 @@ START_TEST(test_undone)
     ck_assert_int_eq(delivery_sent(&d, NULL), SENT_PARTIAL);
     ck_assert_uint_eq(repeated, 2);
     begin();
-    delivery_end_try(&d, SENT_YES, true); /* as by 421: not acted on, but read */
+    delivery_end_try(&d, SENT_YES, true); /* as with 421: not acted on, but read */
     ck_assert_int_eq(delivery_sent(&d, NULL), SENT_YES);
 }
 END_TEST
 
-/* A repetition is counted once, and before its answer is seen. */
+/* A repetition is counted once, and before its response arrives. */
 START_TEST(test_answered)
 {
     begin();

@@ -1,4 +1,4 @@
-/* How the last descriptors are shared out, under limits of the test's own. */
+/* How the last descriptors are shared, under limits that the test sets. */
 #include "base/descriptors.h"
 
 #include <errno.h>
@@ -6,7 +6,7 @@
 
 #include "suite.h"
 
-/* valgrind keeps the hard limit to itself: then there is nothing to test. */
+/* valgrind does not allow the hard limit to be changed: then there is nothing to test. */
 static bool limit_to(rlim_t soft, rlim_t hard)
 {
     struct rlimit limit = {soft, hard};
@@ -27,7 +27,8 @@ END_TEST
 
 START_TEST(the_last_are_shared_out)
 {
-    if (!limit_to(64, 64)) /* an eighth is spare: 8, of which lines may take half, 4, and then 2 */
+    if (!limit_to(64,
+                  64)) /* an eighth is in reserve: 8; lines may take half of it, 4, and then 2 */
         return;
     ck_assert_uint_eq(descriptors_raise(64), 64);
     ck_assert_int_eq(descriptors_beside(0), DESCRIPTORS_ENOUGH);

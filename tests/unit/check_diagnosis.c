@@ -1,4 +1,4 @@
-/* The doctor's judgement: what each fact is called, and which are not well. */
+/* The diagnosis of `trunkline doctor`: how each fact is described, and which facts are problems. */
 #include <stdio.h>
 
 #include "cli/diagnosis.h"
@@ -11,7 +11,7 @@ static struct upstream_config upstream;
 static struct checkup_facts facts;
 static struct text page;
 
-/* A healthy exchange; tests spoil one thing each. */
+/* A healthy exchange; each test spoils one fact. */
 static void setup(void)
 {
     upstream = (struct upstream_config){
@@ -90,7 +90,7 @@ START_TEST(certificates_that_end)
     ck_assert(is_well());
     facts.valid_until_s--;
     is_ill("its certificate expires in 6 days");
-    facts.valid_from_s = NOW_MS / 1000 - DAYS(2); /* a short life is no illness */
+    facts.valid_from_s = NOW_MS / 1000 - DAYS(2); /* a short validity period is not a problem */
     ck_assert(is_well());
     facts.valid_until_s = NOW_MS / 1000 - DAYS(3);
     is_ill("its certificate expired 3 days ago");
@@ -102,7 +102,7 @@ START_TEST(certificates_that_end)
 }
 END_TEST
 
-/* Date is cut: it agrees as long as any time within its second does. */
+/* Date has no fraction of a second: it agrees if any time within its second does. */
 START_TEST(clocks)
 {
     facts.date_s = NOW_MS / 1000 - 1;
@@ -115,7 +115,7 @@ START_TEST(clocks)
     tells("ours is 1.4 s behind, give or take 0.5 s");
     facts.date_s = NOW_MS / 1000 + 2;
     is_ill("our clock and the exchange's differ by 2.4 s: signed requests will be refused");
-    facts.answered_ms += 3000; /* so slow an answer leaves doubt */
+    facts.answered_ms += 3000; /* the response was so slow that the difference is uncertain */
     ck_assert(is_well());
     facts.has_date = false;
     ck_assert(is_well());

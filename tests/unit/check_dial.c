@@ -1,4 +1,4 @@
-/* net/dial.h against listeners, and holes, on loopback. */
+/* net/dial.h against listeners on loopback, and against addresses that do not respond. */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@ static struct loop *loop;
 static struct fake_dns *server;
 static struct dns *dns;
 
-/* A port on some loopback addresses: what listens, refuses or says nothing. */
+/* One port on several loopback addresses, each of which listens, refuses or does not respond. */
 static uint16_t port;
 static int sockets[64];
 static size_t socket_count;
@@ -50,7 +50,7 @@ static bool try_bind(int fd, const char *ip)
     return true;
 }
 
-/* One port that is ours on every address of these tests, whatever else runs here. */
+/* A port that is free on every address of these tests, whatever else runs on this machine. */
 static void choose_port(void)
 {
     static const char *const all[] = {"127.0.0.1", "127.0.0.2", "127.0.0.3", "127.0.0.4"};
@@ -61,11 +61,11 @@ static void choose_port(void)
         while (socket_count)
             close(sockets[--socket_count]);
         port = 0;
-        i = SIZE_MAX; /* from the first on */
+        i = SIZE_MAX; /* start again with the first address */
     }
 }
 
-/* Bound only: it refuses. */
+/* Bound only, so connections are refused. */
 static int refuse_on(const char *ip)
 {
     int fd = keep(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -80,7 +80,7 @@ static int listen_on(const char *ip)
     return fd;
 }
 
-/* A listener whose backlog is full: the kernel drops what comes. */
+/* A listener whose backlog is full: the kernel drops new connections. */
 static bool swallow_on(const char *ip)
 {
     struct sockaddr_in at;
@@ -94,7 +94,7 @@ static bool swallow_on(const char *ip)
         if (poll(&p, 1, 100) == 0)
             return true;
     }
-    return false; /* this kernel has no such thing */
+    return false; /* this kernel does not support it */
 }
 
 static void setup(void)
@@ -119,13 +119,13 @@ static void teardown(void)
         close(sockets[--socket_count]);
 }
 
-/* A caller, and what it heard. */
+/* A caller and the events it has received. */
 struct caller {
     struct dial_target target;
     struct dial *dial;
     struct sockaddr_storage fixed;
-    unsigned connected, failed, asked; /* asked: permit */
-    const char *forbidden;             /* address; "*": all */
+    unsigned connected, failed, asked; /* asked: calls of permit() */
+    const char *forbidden;             /* a forbidden address; "*": all */
     struct stream *stream;
     struct dial_report report;
     char peer[ADDRESS_TEXT], detail[200];
@@ -188,7 +188,7 @@ static void wait_for(struct caller *c)
         stream_close(c->stream);
 }
 
-/* Dials and waits. */
+/* Dials and waits for the result. */
 static void dial_host(struct caller *c, const char *host)
 {
     start(c, host);
@@ -436,7 +436,7 @@ END_TEST
 
 /* --------------------------------------------------------------- cancelling */
 
-/* Cancels after `turns` turns, unless it was told something before. */
+/* Cancels after `turns` turns, unless there was an event before. */
 static void cancel_after(const char *host, int turns)
 {
     struct caller c = {0};
@@ -457,7 +457,7 @@ START_TEST(cancelled_while_connecting)
     listen_on("127.0.0.1");
     fake_dns_set(server, "api.test", "127.0.0.1", 60);
     cancel_after("api.test", _i);
-    cancel_after("api.test", _i); /* now from the cache */
+    cancel_after("api.test", _i); /* this time from the cache */
     cancel_after("127.0.0.1", _i);
     fake_dns_set(server, "slow.test", "", 60);
     fake_dns_reply(server, "slow.test", FAKE_SILENCE);

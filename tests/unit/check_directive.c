@@ -1,4 +1,4 @@
-/* The rows of config.def: each states all that its type wants, in the form in which
+/* The rows of config.def: each row has everything that its type requires, in the form in which
  * messages and documents show it. */
 #include "config/directive.h"
 

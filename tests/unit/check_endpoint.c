@@ -1,4 +1,4 @@
-/* Addresses and networks: how they are read, which are local, which two collide. */
+/* Addresses and networks: how they are read, which addresses are local, and which collide. */
 #include "config/endpoint.h"
 
 #include <arpa/inet.h>

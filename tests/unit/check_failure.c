@@ -1,4 +1,4 @@
-/* Errors by the names of RFC 9209, and the verdicts made of them. */
+/* Errors with the names of RFC 9209, and the verdicts made from them. */
 #include "base/failure.h"
 
 #include <string.h>

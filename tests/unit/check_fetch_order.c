@@ -1,4 +1,4 @@
-/* What a fetch is asked to do for a request. */
+/* The order for a fetch that is made from a request. */
 #include "proxy/fetch_order.h"
 
 #include "config_fixture.h"

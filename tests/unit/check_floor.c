@@ -47,7 +47,7 @@ START_TEST(test_floor_after_loss)
 }
 END_TEST
 
-/* An origin that ends every line unused is dialled ever more slowly. */
+/* An origin that closes every line unused is dialled at longer and longer intervals. */
 START_TEST(test_floor_is_paced)
 {
     unsigned dials_early, dials_late;
@@ -97,7 +97,8 @@ START_TEST(test_floor_after_failure)
 }
 END_TEST
 
-/* Of two lines one is found unfit when an order asks; the other serves it. */
+/* When an order needs a line, one of two idle lines proves to be unfit; the order gets the other
+ * one. */
 START_TEST(test_floor_after_unfit)
 {
     begin("min_idle = 2\nidle_timeout = 1h");
@@ -114,7 +115,7 @@ START_TEST(test_floor_after_unfit)
 }
 END_TEST
 
-/* In place of those that were idle for too long others are opened, one a second. */
+/* Lines that were idle for too long are replaced by new ones, one per second. */
 START_TEST(test_floor_at_idle_timeout)
 {
     begin("min_idle = 3\nidle_timeout = 10s");
@@ -134,13 +135,13 @@ START_TEST(test_floor_at_idle_timeout)
 }
 END_TEST
 
-/* Whatever ends the lines of a pool without requests, ten seconds see no more than ten handshakes
- * beside what the first fill took. */
+/* Whatever closes the lines of a pool without requests, there are at most ten handshakes in ten
+ * seconds, not counting those of the first fill. */
 static void end_all(int how)
 {
     switch (how) {
-    case 0: /* the origin closes all at once */
-    case 1: /* or at a very young age */
+    case 0: /* the origin closes all of them at once */
+    case 1: /* or each when it is very young */
         while (line_maker->lines.count)
             fake_conn_gone(fake_conn_at(line_maker, 0), how ? CLOSE_ERROR : CLOSE_PEER);
         break;
@@ -167,13 +168,13 @@ START_TEST(test_no_storm)
         end_all(_i);
         loop_skip(loop, 100);
     }
-    ck_assert_uint_ge(line_maker->started, 30 + seconds / 4); /* it does not give up either */
+    ck_assert_uint_ge(line_maker->started, 30 + seconds / 4); /* nor does the pool give up */
     ck_assert_uint_le(line_maker->started, 30 + seconds + 1);
     finish();
 }
 END_TEST
 
-/* Lines that live shorter than min_idle seconds are there together all the same. */
+/* Lines that live shorter than min_idle seconds are nevertheless all open at the same time. */
 START_TEST(test_a_floor_of_short_lives)
 {
     begin("min_idle = 3\nidle_timeout = 300ms");
@@ -190,7 +191,7 @@ START_TEST(test_a_floor_of_short_lives)
 }
 END_TEST
 
-/* Lines that end before the first fill is done are not filled up at once again. */
+/* If lines end before the first fill is complete, they are not replaced at once. */
 START_TEST(test_no_storm_while_filling)
 {
     begin("min_idle = 10");
@@ -206,7 +207,7 @@ START_TEST(test_no_storm_while_filling)
 }
 END_TEST
 
-/* What an operator does is done at once. */
+/* The effects of an operator's command take place at once. */
 START_TEST(test_floor_after_verbs)
 {
     begin("min_idle = 3");

@@ -1,4 +1,4 @@
-/* Clients that leave after their request was sent whole: orders are followed until their
+/* Clients that disconnect after their request was completely sent: orders are followed until their
  * outcome is known, and no line is lost (contract 11). */
 #include "config_fixture.h"
 #include "suite.h"
@@ -7,7 +7,7 @@
 
 static struct test_client a;
 
-/* Its client leaves as soon as it was sent. */
+/* The client disconnects as soon as the request has been sent. */
 static void begin_sent(const char *directives, const char *method)
 {
     begin(directives);
@@ -26,7 +26,7 @@ static size_t active(void)
     return proxy_active(proxy);
 }
 
-/* What the answer is, and what becomes of an order that it is the answer to. */
+/* The response, and the outcome of an order that gets this response. */
 static const struct {
     const char *answer;
     unsigned status;
@@ -79,14 +79,16 @@ START_TEST(the_line_lives_on)
     ck_assert_uint_eq(origin.accepted, 1);
     ck_assert_uint_eq(s->drained, 1);
     ck_assert_uint_eq(s->closed[CLOSE_ERROR], 0);
-    ck_assert_uint_eq(s->succeeded, _i ? 1 : 2); /* a GET was answered after its client had left */
+    ck_assert_uint_eq(s->succeeded,
+                      _i ? 1 : 2); /* a GET got a response after its client had disconnected */
     ck_assert_uint_eq(s->failed, _i ? 1 : 0);
     clear(&next);
     end();
 }
 END_TEST
 
-/* Whatever ends it before its response arrives: the result is unknown. */
+/* If the request ends before its response has arrived, for whatever reason, its outcome is
+ * unknown. */
 static const struct {
     const char *directives;
     const char *said;
@@ -124,7 +126,7 @@ START_TEST(an_order_is_lost)
 }
 END_TEST
 
-/* Its total_timeout was for a client that is no more. */
+/* The total_timeout no longer applies, because the client has disconnected. */
 START_TEST(an_order_has_the_origins_time)
 {
     begin_sent("response_timeout = 8s\ntotal_timeout = 2s", "POST");
@@ -139,8 +141,8 @@ START_TEST(an_order_has_the_origins_time)
 }
 END_TEST
 
-/* A line is not kept for long for a response that no client will get, and shorter if it is
- * needed. */
+/* A line is not kept for long for a response that no client will get, and for an even shorter time
+ * if the line is needed. */
 START_TEST(no_order_is_followed_for_long)
 {
     struct test_client next;
@@ -166,7 +168,7 @@ START_TEST(no_order_is_followed_for_long)
 }
 END_TEST
 
-/* Nor for a body that pauses. */
+/* Nor is it kept for a body that pauses. */
 START_TEST(a_body_that_pauses_is_not_followed)
 {
     begin_sent("", "GET");
@@ -186,7 +188,8 @@ START_TEST(a_body_that_pauses_is_not_followed)
 }
 END_TEST
 
-/* More than 1 MiB costs the line; the order's outcome is known by then. */
+/* A rest of more than 1 MiB is not drained, so the line is closed; the outcome of the order is
+ * known by then. */
 START_TEST(a_long_answer_is_not_read_to_its_end)
 {
     static char piece[100001];
@@ -208,7 +211,7 @@ START_TEST(a_long_answer_is_not_read_to_its_end)
 }
 END_TEST
 
-/* It is the client that held the answer up. */
+/* The response was only held up because the client did not read. */
 START_TEST(a_client_that_did_not_read)
 {
     static char piece[100001];
@@ -233,7 +236,7 @@ START_TEST(what_was_not_sent_whole_is_not_followed)
 {
     begin("");
     ask(&a, "POST", "Content-Length: 5\r\n");
-    if (_i) { /* complete, but no line is up yet */
+    if (_i) { /* the request is complete, but no line is established yet */
         ck_assert(exchange_body(a.recorder.exchange, "hello", 5));
         conclude(&a);
     }
@@ -244,7 +247,7 @@ START_TEST(what_was_not_sent_whole_is_not_followed)
 }
 END_TEST
 
-/* The very end: it is settled with an error of ours, and logged. */
+/* When the daemon exits, the request ends with an error of trunkline's own and is logged. */
 START_TEST(the_daemon_ends)
 {
     struct verdict why = verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "shutting down");

@@ -1,4 +1,4 @@
-/* The forms that rows of config.def demand of texts. */
+/* The forms that rows of config.def require of a text. */
 #include "config/form.h"
 
 #include <stdio.h>

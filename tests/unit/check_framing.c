@@ -1,5 +1,5 @@
-/* What is refused, and how what is taken is framed: the classics of request
- * smuggling among them. Heads are written as "Name: value\n" lines. */
+/* Which requests are refused, and how the body of an accepted one is framed, including the
+ * well-known cases of request smuggling. Heads are written as "Name: value\n" lines. */
 #include "base/text.h"
 #include "http/framing.h"
 
@@ -25,7 +25,7 @@ static struct fields fields_of(struct arena *arena, const char *lines)
 static const struct request_case {
     const char *method, *fields;
     unsigned minor;
-    int status; /* of the refusal; 0: taken, and framed so: */
+    int status; /* status of the refusal; 0: the request is accepted and framed as follows */
     enum framing framing;
     uint64_t length;
 } requests[] = {
@@ -85,10 +85,10 @@ static const struct request_case {
     {"POST", HOST "Transfer-Encoding: chunked;x=y\n", 1, 501, 0, 0},
     {"POST", HOST "Transfer-Encoding: identity\n", 1, 501, 0, 0},
     {"POST", HOST "Transfer-Encoding: \vchunked\n", 1, 400, 0, 0},
-    /* a body where there can be none */
+    /* a body where none is allowed */
     {"CONNECT", HOST "Content-Length: 5\n", 1, 400, 0, 0},
     {"CONNECT", HOST "Transfer-Encoding: chunked\n", 1, 400, 0, 0},
-    /* control characters, at every place of a word of eight bytes */
+    /* control characters, at every position of an eight-byte word */
     {"GET", HOST "X: a\rContent-Length: 5\n", 1, 400, 0, 0},
     {"GET", HOST "X: 1234567\r\n", 1, 400, 0, 0},
     {"GET", HOST "X: \x7f\n", 1, 400, 0, 0},
@@ -318,7 +318,7 @@ START_TEST(response_is_framed)
 }
 END_TEST
 
-/* Each comma counts: a list of nothing but commas costs as well. */
+/* Each comma counts: even a list of nothing but commas uses up the limit. */
 START_TEST(options_are_counted)
 {
     static const struct {

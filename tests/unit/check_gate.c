@@ -1,4 +1,4 @@
-/* The rate gate: bucket, order, refusals, reload, cost. */
+/* The rate gate: bucket, order of waiters, refusals, reload, cost. */
 #include "gate_fixture.h"
 
 #include <time.h>
@@ -114,7 +114,7 @@ START_TEST(test_refused_for_an_order)
 }
 END_TEST
 
-/* The loop ran too late: a request whose time is over is not sent. */
+/* The loop was late: a request whose deadline has passed is not sent. */
 START_TEST(test_never_late)
 {
     struct gate_caller order = ORDER, held = ORDER;
@@ -162,7 +162,7 @@ START_TEST(test_forget)
     forget(&refused);
     forget(&refused);
     pass_time(11000);
-    ck_assert_uint_eq(last.passed, 1); /* in its place */
+    ck_assert_uint_eq(last.passed, 1); /* in its old place */
     pass_time(LONG);
     ck_assert_uint_eq(events, 1);
     ck_assert_uint_eq(view().rate_refused, 0);
@@ -181,8 +181,8 @@ static void forget_and_ask(struct gate_caller *a)
     ck_assert(!ask(again, LONG));
 }
 
-/* A request that passes may, in its event, cancel others and ask again; the new request queues
- * behind those that wait. */
+/* A request that passes may, inside its event, cancel others and enter the gate again; it then
+ * queues behind the waiters. */
 START_TEST(test_events_from_events)
 {
     struct gate_caller a = QUOTE, b = QUOTE, c = QUOTE, d = QUOTE;
@@ -214,7 +214,7 @@ START_TEST(test_reload)
     gate_configure(gate, &slower); /* no fresh burst */
     pass_time(50000);
     ck_assert(a.waits);
-    ck_assert(!ask(&b, 60000)); /* behind the other one: in 150 s */
+    ck_assert(!ask(&b, 60000)); /* behind the other waiter: in 150 s */
     pass_time(0);
     ck_assert_str_eq(b.why.detail, "rate limit of 1/100s reached");
     none.rate = (struct config_rate){0};

@@ -40,8 +40,8 @@ static bool must_wait(const struct gate_waiter *w)
     return !w->is_order && settings.weight_limit && now < weight_until && weight >= most;
 }
 
-/* Returns true if the request could be sent now, given a token. One whose refusal is already
- * deferred could not. */
+/* Returns true if the request could be sent now if there were a token. A request whose refusal is
+ * already deferred cannot be sent. */
 static bool is_ready(const struct life *l)
 {
     return l->a.waits && deadline_is_set(&l->a.w.deadline) && l->until > loop_now(loop) &&

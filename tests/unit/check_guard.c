@@ -28,7 +28,7 @@ static void teardown(void)
     arena_free(arena);
 }
 
-/* The status with which the request is refused, or 0. */
+/* Returns the status with which the request is refused, or 0. */
 static int guarded(const char *target, const char *host, const char *name, const char *value)
 {
     struct route r;
@@ -65,7 +65,7 @@ START_TEST(only_known_hosts)
         "[::1]:8642",
         "[0::0:1]",
         "127.0.0.9",
-        "192.0.2.1", /* the address it came in at */
+        "192.0.2.1", /* the local address on which it arrived */
         "192.0.2.1:8642",
         "192.0.2.9", /* of allow_hosts */
         "",
@@ -182,7 +182,7 @@ START_TEST(own_origins_are_not_forwarded)
     ck_assert(drops("http://localhost:1"));
     ck_assert(drops("http://ex.localhost:8642"));
     ck_assert(drops("http://trunkline:8642"));
-    ck_assert(!drops("http://localhost:9000")); /* an upstream's own */
+    ck_assert(!drops("http://localhost:9000")); /* an upstream's own address */
     ck_assert(!drops("https://exchange.test"));
     ck_assert(!drops("http://exchange.test"));
     ck_assert(!drops("https://127.0.0.1:8642"));

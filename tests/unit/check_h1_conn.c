@@ -39,7 +39,7 @@ static const struct {
      "head 304 Not Modified Content-Length=7; room end {}"},
     {"GET", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nLink: x\r\n\r\n" OK, NO_END,
      "interim 100 Continue  interim 103 Early Link=x; " OK_HEARD " room end {}"},
-    /* whose connection and framing fields are dropped */
+    /* for which connection and framing fields are dropped */
     {"GET", "HTTP/1.1 103 E\r\nConnection: close\r\n\r\n" OK, NO_END,
      "interim 103 E Connection=close; " OK_HEARD " room end {}"},
     {"GET", "HTTP/1.0 103 E\r\n\r\n" OK, NO_END, "interim 103 E  " OK_HEARD " room end {}"},
@@ -184,7 +184,7 @@ START_TEST(test_idle)
     heard_is("gone:peer");
     finish();
     begin();
-    closes_when_gone = false; /* said once */
+    closes_when_gone = false; /* reported once */
     feed("x");
     feed("y");
     fake_stream_end(&stream, STREAM_RESET);
@@ -195,7 +195,7 @@ START_TEST(test_idle)
     ask("GET");
     feed(OK);
     turn();
-    feed("x"); /* in a record of its own */
+    feed("x"); /* in a TLS record of its own */
     heard_is(OK_HEARD " room end {} gone:peer");
     finish();
 }

@@ -143,7 +143,7 @@ START_TEST(test_undone)
 }
 END_TEST
 
-/* A request whose body is incomplete is never reported as "yes". */
+/* A request with an incomplete body is never reported as "yes". */
 START_TEST(test_sent_in_part)
 {
     meet();

@@ -1,4 +1,4 @@
-/* Gathering a head from pieces cut anywhere, up to its limit. */
+/* Collecting a head from pieces that are split anywhere, up to its limit. */
 #include "http/head.h"
 
 #include "suite.h"
@@ -116,7 +116,7 @@ START_TEST(spans_outlive_the_gathering)
         head_cut(&h);
         ck_assert(head_add(&h, big, sizeof big));
         head_cut(&h);
-        arena_alloc(arena, 10); /* the text is the arena's last piece no more */
+        arena_alloc(arena, 10); /* the text is no longer the last allocation of the arena */
     }
     struct fields first = head_fields(&h, 0);
     head_start(&h, arena, 100); /* trailers of the same message */

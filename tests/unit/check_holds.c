@@ -1,5 +1,5 @@
-/* By how much the weight used has grown, whatever overtakes what. Pauses are tested
- * with the gate that owns them. */
+/* By how much the weight used has grown, in whatever order the responses arrive. Pauses are tested
+ * together with the gate that owns them. */
 #include "budget/holds.h"
 
 #include "suite.h"
@@ -22,7 +22,7 @@ START_TEST(it_grows_within_a_minute)
     ck_assert_uint_eq(grown(10, 10), 10);
     ck_assert_uint_eq(grown(25, 11), 15);
     ck_assert_uint_eq(grown(25, 12), 0);
-    ck_assert_uint_eq(grown(12, 13), 0); /* an older answer, overtaken */
+    ck_assert_uint_eq(grown(12, 13), 0); /* an older response that arrives late */
     ck_assert_uint_eq(grown(30, 14), 5);
     ck_assert_int_eq(holds_weight(&h, 614000), 30);
 }
@@ -38,15 +38,15 @@ START_TEST(a_minute_begins_at_nothing)
 }
 END_TEST
 
-/* The exchange's clock may be a little off ours. */
+/* The exchange's clock may differ a little from ours. */
 START_TEST(its_minute_need_not_be_ours)
 {
     ck_assert_uint_eq(grown(5000, 50), 5000);
-    ck_assert_uint_eq(grown(5010, 61), 10); /* ours has turned, theirs has not */
+    ck_assert_uint_eq(grown(5010, 61), 10); /* our minute has begun, the exchange's has not */
     ck_assert_uint_eq(grown(5, 63), 5);     /* now it has */
     ck_assert_uint_eq(grown(7, 80), 2);
     ck_assert_uint_eq(grown(4000, 110), 3993);
-    ck_assert_uint_eq(grown(3, 118), 3); /* theirs turns first */
+    ck_assert_uint_eq(grown(3, 118), 3); /* the exchange's minute begins first */
     ck_assert_uint_eq(grown(8, 121), 5);
 }
 END_TEST

@@ -1,4 +1,4 @@
-/* Which fields end at this connection. */
+/* Which fields apply only to this connection and are not forwarded. */
 #include <stdio.h>
 
 #include "base/text.h"
@@ -62,7 +62,7 @@ START_TEST(hop_by_hop_fields_go_no_further)
 }
 END_TEST
 
-/* What has more options than anybody needs passes nothing on. */
+/* If Connection has far too many options, no field is forwarded. */
 START_TEST(too_many_options)
 {
     struct arena *arena = arena_new();
@@ -84,7 +84,7 @@ START_TEST(too_many_options)
     text_add_str(&list, ",");
     connection.value = text_span(&list);
     hop_by_hop_read(&h, &all);
-    ck_assert(!hop_by_hop_is(&h, &plain)); /* nothing behind the last comma */
+    ck_assert(!hop_by_hop_is(&h, &plain)); /* nothing after the last comma */
     text_add_str(&list, ",x");
     connection.value = text_span(&list);
     hop_by_hop_read(&h, &all);

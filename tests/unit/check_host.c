@@ -1,4 +1,4 @@
-/* Host names and origins: what is plain, and what is refused. */
+/* Host names and origins: which are plain, and which are refused. */
 #include <stdio.h>
 
 #include "config/host.h"
@@ -58,7 +58,7 @@ END_TEST
 START_TEST(hosts_are_names_or_addresses)
 {
     static const struct {
-        const char *text, *host; /* NULL: none */
+        const char *text, *host; /* NULL: the text is invalid */
     } all[] = {{"A.Example.", "a.example"},
                {"x_y-z.test", "x_y-z.test"},
                {"10.0.0.1", "10.0.0.1"},

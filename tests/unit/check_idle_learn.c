@@ -1,4 +1,4 @@
-/* Which closes of idle lines are taken for the origin's limit, and which for accidents. */
+/* Which closes of idle lines count as the origin's idle limit, and which as accidents. */
 #include "storm.h"
 #include "suite.h"
 #include "upstream/idle_learn.h"
@@ -13,7 +13,7 @@ static void begin(void)
     learn = (struct idle_learn){0};
 }
 
-/* A line came to rest well after the close before, and was closed at that age. */
+/* A line became idle well after the previous close, and was closed after this time. */
 static bool closed_at(uint64_t age_ms)
 {
     now += age_ms + 5000;
@@ -48,7 +48,7 @@ START_TEST(test_what_disagrees)
     ck_assert_int_eq(known(), 50000);
     begin();
     closed_at(20000);
-    closed_at(300000); /* what was seen between does not matter */
+    closed_at(300000); /* other closes in between do not matter */
     closed_at(21000);
     closed_at(4000);
     closed_at(20500);
@@ -65,14 +65,14 @@ START_TEST(test_young_ones)
     ck_assert_int_eq(known(), 700);
     begin();
     for (int i = 0; i < 20; i++)
-        closed_at(99); /* says nothing */
+        closed_at(99); /* does not count */
     ck_assert_int_eq(known(), -1);
     for (int i = 0; i < 20; i++) { /* lines that min_idle opened and no request used */
         now += 3000;
         idle_learn_add(&learn, now, 500, false);
     }
     ck_assert_int_eq(known(), -1);
-    for (int i = 0; i < 20; i++) { /* they were at rest at the close before: one restart */
+    for (int i = 0; i < 20; i++) { /* they were idle at the previous close: one restart */
         now += 400;
         idle_learn_add(&learn, now, 500 + 400 * (uint64_t)i, true);
     }
@@ -86,7 +86,7 @@ START_TEST(test_young_ones)
 }
 END_TEST
 
-/* A restart ends many lines at once, of all ages. */
+/* A restart closes many lines at once, with idle times of all lengths. */
 START_TEST(test_restarts)
 {
     for (uint64_t n = 0; n < 6; n++) {
@@ -98,7 +98,8 @@ START_TEST(test_restarts)
 }
 END_TEST
 
-/* One that takes its time: lines that came to rest together, ended one after the other. */
+/* A restart that takes some time: lines that became idle together are closed one after the
+ * other. */
 START_TEST(test_a_slow_restart)
 {
     for (uint64_t i = 0; i < 12; i++) {
@@ -109,7 +110,7 @@ START_TEST(test_a_slow_restart)
 }
 END_TEST
 
-/* A limit that many lines meet at once is seen once, and seen it is. */
+/* If many lines reach the limit at once, that counts as one observation, but it does count. */
 START_TEST(test_lines_together)
 {
     for (uint64_t n = 0; n < 3; n++) {
@@ -132,19 +133,19 @@ START_TEST(test_lapses)
     ck_assert_int_eq(idle_learn_ms(&learn, first + HOUR_MS + 1), -1);
     closed_at(5300);
     ck_assert_int_eq(idle_learn_ms(&learn, first + HOUR_MS + 1), 5000);
-    now = first + HOUR_MS; /* the first has lapsed with the next one; the others agree still */
+    now = first + HOUR_MS; /* the first one expires with the next; the others still agree */
     closed_at(5400);
     ck_assert_int_eq(known(), 5100);
     now += 2 * HOUR_MS;
     ck_assert_int_eq(known(), -1);
     closed_at(5000);
     closed_at(5000);
-    ck_assert_int_eq(known(), -1); /* anew */
+    ck_assert_int_eq(known(), -1); /* learned again */
     ck_assert(closed_at(5000));
 }
 END_TEST
 
-/* Random closes: what is learned is always the age of a close seen within the hour. */
+/* Random closes: a learned limit is always the idle time of a close seen within the last hour. */
 START_TEST(test_random)
 {
     storm_seed(_i);

@@ -1,5 +1,6 @@
-/* TLS inside CONNECT that is terminated here, over a fake stream, with an mbedTLS client in
- * memory: the whole way; and a client that disconnects, is late or is freed in every state. */
+/* TLS inside CONNECT that is terminated by trunkline, over a fake stream, with an mbedTLS client in
+ * memory: a complete exchange; and a client that disconnects, is late or is freed in every
+ * state. */
 #include <mbedtls/psa_util.h>
 #include <mbedtls/ssl.h>
 
@@ -92,7 +93,7 @@ static void use_ca(void)
     ca_files_free(&made);
 }
 
-/* CONNECT was answered with 200, nothing is dialled. */
+/* CONNECT has been answered with 200; nothing has been dialled. */
 static void begin_inside(void)
 {
     struct switched to = {.looks = true, .intercepts = true, .host = SPAN("h.test"), .port = 443};
@@ -123,7 +124,7 @@ static void finish_inside(void)
     loop_free(loop);
 }
 
-/* The ClientHello is out, and its certificate is being minted. */
+/* The ClientHello has been sent, and its certificate is being made. */
 static void say_hello(void)
 {
     ck_assert_int_eq(mbedtls_ssl_handshake(&ssl), MBEDTLS_ERR_SSL_WANT_READ);
@@ -174,7 +175,7 @@ START_TEST(plain_http_inside_is_parsed_on)
 }
 END_TEST
 
-/* 0: the certificate is awaited, 1: the handshake is under way, 2: it is done. */
+/* 0: waiting for the certificate, 1: the handshake is in progress, 2: it is complete. */
 static void reach(int state)
 {
     begin_inside();

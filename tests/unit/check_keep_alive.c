@@ -35,7 +35,7 @@ START_TEST(test_values)
 }
 END_TEST
 
-/* The shortest of several; other fields do not matter. */
+/* The shortest of several values applies; other parameters do not matter. */
 START_TEST(test_several)
 {
     struct field all[] = {{SPAN("Content-Type"), SPAN("timeout=2")},

@@ -14,7 +14,7 @@ struct leaf_caller {
     struct tls_context *context; /* one reference */
     char why[160];
     size_t told;
-    const char *asks_again; /* from inside */
+    const char *asks_again; /* from inside the event */
 };
 
 static void on_leaf(struct leaf_wait *w, struct tls_context *context, const char *why)
@@ -73,7 +73,7 @@ static struct tls_context *must_get(const char *host)
     ck_assert_msg(a.context != NULL, "%s: %s", host, a.why);
     ck_assert(tls_context_is_server(a.context));
     struct tls_context *context = a.context;
-    let_go(&a); /* leaves keeps one reference */
+    let_go(&a); /* `leaves` keeps one reference */
     return context;
 }
 

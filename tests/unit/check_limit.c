@@ -1,4 +1,4 @@
-/* What the responses to one request tell the gate, and when. */
+/* What the gate learns from the responses to one request, and when. */
 #include "base/log.h"
 #include "config_fixture.h"
 #include "proxy/limit.h"
@@ -76,7 +76,7 @@ START_TEST(holds_once_it_is_told)
     ck_assert_str_eq(v.holds[0].path, "/order/bot123:***");
     ck_assert_uint_eq(v.holds[0].left_ms, 30000);
     loop_skip(loop, 1000);
-    limit_tell(&limit, 0); /* there is nothing more to tell */
+    limit_tell(&limit, 0); /* there is nothing more to report */
     ck_assert_uint_eq(look().holds[0].left_ms, 29000);
 }
 END_TEST

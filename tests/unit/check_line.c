@@ -1,5 +1,5 @@
-/* One line: its number, its states, and what the log says of it from the dial to the close.
- * Over a fake connector. */
+/* One line: its number, its states, and what is logged about it from the dial to the close. Uses a
+ * fake connector. */
 #include "upstream/line.h"
 
 #include <stdio.h>
@@ -75,7 +75,7 @@ static void teardown(void)
     close(ends[0]);
 }
 
-/* All that was logged in this test, of which `part` is a part; once. */
+/* Checks that the log of this test contains `part`, once. */
 static void expect_logged(const char *const *parts, size_t count)
 {
     ssize_t n;
@@ -119,7 +119,7 @@ START_TEST(its_life_is_logged_with_its_number)
     ck_assert_uint_eq(line_room(line, 100), 0);
     ck_assert_uint_eq(line_idle_ms(line), 0);
     ck_assert(line_open_up(line, 100));
-    ck_assert(!line_open_up(line, 100)); /* it is not alone any more */
+    ck_assert(!line_open_up(line, 100)); /* it no longer has the line to itself */
     line_describe(line, &facts);
     ck_assert_uint_eq(facts.number, 1);
     ck_assert(!facts.reused && facts.address[0] != '\0');
@@ -148,7 +148,7 @@ START_TEST(numbers_are_never_the_same)
 }
 END_TEST
 
-/* The deadline of a rest that was ended by a use is moved when it comes, not when it is lent. */
+/* When a line is used, the deadline of its idle time is not moved at once, but when it expires. */
 START_TEST(its_rest_ends_by_a_deadline)
 {
     line = line_new(&env, &settings, "a test", &events, &ups);

@@ -1,4 +1,5 @@
-/* What becomes of single lines: which is lent, and when each is retired. Seen through their pool, over a fake connector. */
+/* Single lines: which of them is lent, and when each is retired. Tested through their pool, with a
+ * fake connector. */
 #include "config_fixture.h"
 #include "pool_fixture.h"
 #include "suite.h"
@@ -14,7 +15,7 @@ START_TEST(test_newest_first)
     call(11, false);
     ck_assert_uint_eq(callers[11].conn->number, 2);
     hang_up(10);
-    call(12, true); /* an order too prefers the line used most recently */
+    call(12, true); /* an order, too, prefers the line used most recently */
     ck_assert_uint_eq(callers[12].conn->number, 3);
     ck_assert(callers[12].reused);
     finish();
@@ -34,7 +35,7 @@ START_TEST(test_order_wants_a_quiet_line)
     begin("");
     open_lines(1);
     fake_conn_at(line_maker, 0)->unquiet = true;
-    call(10, false); /* others do not pay for the look */
+    call(10, false); /* other requests do not pay for the check */
     ck_assert_ptr_nonnull(callers[10].conn);
     finish();
     begin("");
@@ -49,8 +50,8 @@ START_TEST(test_order_wants_a_quiet_line)
 }
 END_TEST
 
-/* What lies unread on a new line may be TLS tickets, or its end: an order waits
- * until that is read. */
+/* Unread bytes on a new line may be TLS tickets or the end of the stream: an order waits until they
+ * have been read. */
 START_TEST(test_order_on_a_new_line)
 {
     begin("min_idle = 1");
@@ -74,14 +75,14 @@ START_TEST(test_order_on_a_new_line)
     fake_connect(line_maker)->unquiet = true;
     call(0, true);
     for (int ms = 0; ms < 100 && line_maker->dials.count == 0; ms++)
-        loop_skip(loop, 1); /* it is not read: part of a record, whose rest stays away */
+        loop_skip(loop, 1); /* not read: part of a record, the rest of which does not arrive */
     ck_assert_uint_eq(closed(CLOSE_PEER), 1);
     ck_assert(callers[0].waits);
     finish();
 }
 END_TEST
 
-/* A waiting order is given only a quiet line as well. */
+/* A waiting order, too, is lent only a line without unread bytes. */
 START_TEST(test_waiting_order)
 {
     begin("max_connections = 1");
@@ -111,7 +112,7 @@ START_TEST(test_max_idle)
         hang_up(i);
     ck_assert_uint_eq(look().idle, 2);
     ck_assert_uint_eq(closed(CLOSE_MAX_IDLE), 2);
-    ck_assert_uint_eq(fake_conn_at(line_maker, 0)->number, 3); /* the oldest went */
+    ck_assert_uint_eq(fake_conn_at(line_maker, 0)->number, 3); /* the oldest one was retired */
     finish();
 }
 END_TEST
@@ -132,7 +133,8 @@ START_TEST(test_max_requests)
 }
 END_TEST
 
-/* ±10 %: none goes before nine tenths, all are gone after eleven, not all at once. */
+/* ±10 %: no line is retired before nine tenths of the time, all are after eleven tenths, and not
+ * all at once. */
 START_TEST(test_max_age)
 {
     begin("max_age = 100s\nidle_timeout = 1h\nmax_connections = 60\nmax_idle = 60");
@@ -167,7 +169,7 @@ START_TEST(test_idle_timeout)
     begin("idle_timeout = 10s");
     open_lines(2);
     loop_skip(loop, 6000);
-    call(10, false); /* begins anew for the one that is used */
+    call(10, false); /* starts again for the line that is used */
     hang_up(10);
     loop_skip(loop, 6000);
     ck_assert_uint_eq(look().idle, 1);
@@ -181,7 +183,7 @@ START_TEST(test_idle_timeout)
 }
 END_TEST
 
-/* The origin closes idle lines at 30 s: from the third time on ours go at 27 s. */
+/* The origin closes idle lines at 30 s: after the third time, trunkline closes them at 27 s. */
 START_TEST(test_idle_learn)
 {
     begin("idle_timeout = 90s");
@@ -213,7 +215,7 @@ START_TEST(test_idle_learn)
 }
 END_TEST
 
-/* Restarts under traffic: lines that were idle for a moment, or for this long and that. */
+/* Restarts under traffic: lines that were idle for a moment, or for various lengths of time. */
 START_TEST(test_restarts_teach_nothing)
 {
     static const uint64_t idle_ms[] = {150, 150, 9000, 40000, 150, 2500, 70000};
@@ -233,7 +235,7 @@ START_TEST(test_restarts_teach_nothing)
 }
 END_TEST
 
-/* The origin's own word bounds how long a line rests, below idle_timeout alone. */
+/* The origin's own announcement limits how long a line may be idle, but only below idle_timeout. */
 START_TEST(test_the_origins_hint)
 {
     begin("idle_timeout = 10s");
@@ -243,7 +245,7 @@ START_TEST(test_the_origins_hint)
     hang_up(10);
     loop_skip(loop, 3900);
     ck_assert_uint_eq(look().idle, 1);
-    call(11, false); /* what was said holds until something else is said */
+    call(11, false); /* an announcement applies until there is another one */
     hang_up(11);
     loop_skip(loop, 4000);
     ck_assert_uint_eq(look().idle, 0);
@@ -258,7 +260,7 @@ START_TEST(test_the_origins_hint)
 }
 END_TEST
 
-/* A close within a request, or by us, says nothing of idle limits. */
+/* A close within a request, or by trunkline, says nothing about idle limits. */
 START_TEST(test_not_learned)
 {
     begin("");
@@ -287,7 +289,7 @@ START_TEST(test_dns_change)
     line_maker->base.on_answer(pool);
     ck_assert_uint_eq(closed(CLOSE_DNS_CHANGE), 1);
     ck_assert_uint_eq(look().idle, 2);
-    hang_up(9); /* the busy one on its return */
+    hang_up(9); /* the busy one when it is returned */
     ck_assert_uint_eq(closed(CLOSE_DNS_CHANGE), 2);
     line_maker->gone_below = 5;
     line_maker->base.on_answer(pool);
@@ -302,12 +304,12 @@ START_TEST(test_renewed)
     begin("min_idle = 1");
     fake_connect(line_maker);
     call(0, false);
-    call(1, false); /* dialled for under the old settings */
+    call(1, false); /* dialled under the old settings */
     struct config *other =
         parse_good("upstream a {\nurl = \"https://a.example\"\ntls_name = \"b.example\"\n}\n");
     pool_configure(pool, other, find(other, "a"), true);
     config_unref(other);
-    ck_assert_uint_eq(line_maker->cancelled, 1); /* and dialled for anew */
+    ck_assert_uint_eq(line_maker->cancelled, 1); /* and dialled again */
     ck_assert_uint_eq(line_maker->dials.count, 1);
     ck_assert(callers[1].waits);
     fake_connect(line_maker);
@@ -341,7 +343,7 @@ START_TEST(test_cancelled_dials)
     unsigned dials = line_maker->started;
     fake_connect(line_maker);
     ck_assert_uint_eq(dials, 3);
-    finish(); /* two under way: the connector checks that they are cancelled */
+    finish(); /* two in progress: the connector checks that they are cancelled */
 }
 END_TEST
 

@@ -1,5 +1,5 @@
-/* The polite end of a connection, over a fake stream; check_listener.c has it
- * over real ones. */
+/* The orderly end of a connection, over a fake stream; check_listeners.c tests it over real
+ * connections. */
 #include "fake_stream.h"
 #include "net/linger.h"
 #include "suite.h"
@@ -95,7 +95,8 @@ START_TEST(test_queue_stuck)
     (void)stream_write(&stream.base, &piece, 1);
     linger_take(linger, &stream.base);
     loop_skip(loop, 2100);
-    ck_assert(stream.closed && stream.reset); /* what is missing does not look whole */
+    ck_assert(stream.closed &&
+              stream.reset); /* a response that lacks bytes does not look complete */
     finish();
 }
 END_TEST

@@ -1,4 +1,4 @@
-/* Lists that know their count. */
+/* Lists with a count of their entries. */
 #include "base/list.h"
 
 #include "suite.h"
@@ -58,7 +58,7 @@ START_TEST(front_and_remove)
     list_init(&other);
     list_remove(&items[2].link);
     ck_assert_ptr_null(items[2].link.on);
-    list_remove(&items[2].link); /* on none: nothing happens */
+    list_remove(&items[2].link); /* it is on no list: nothing happens */
     ck_assert_uint_eq(list.count, 4);
     list_push_front(&list, &items[2].link);
     ck_assert_ptr_eq(first_of(&list), &items[2]);

@@ -1,5 +1,5 @@
-/* Listening on loopback and unix sockets, with real connections to a client
- * side whose handler echoes. */
+/* Listening on loopback and unix sockets, with real connections to a client side that has an
+ * echoing handler. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -121,7 +121,7 @@ static int call(const struct config_address *a)
     return -1;
 }
 
-/* What comes back until the end or until `until` was handler.ingress. */
+/* Checks that the response, read up to the end or to `until`, shows handler.ingress. */
 static const char *hear(int fd, const char *until)
 {
     static char got[4096];
@@ -245,7 +245,7 @@ START_TEST(test_reload)
 }
 END_TEST
 
-/* What was open stays open; an upstream's own address is enough. */
+/* What was open stays open; an upstream's own address is sufficient. */
 START_TEST(test_nowhere)
 {
     begin();

@@ -37,7 +37,7 @@ static enum reload_outcome on_plan(void *owner, struct loaded_config *p)
 
 struct waiter {
     struct reload_waiter base;
-    unsigned told, plans; /* how often, and after which plan */
+    unsigned told, plans; /* number of outcomes, and the number of plans when the last one came */
     enum reload_outcome outcome;
     char errors[300];
 };
@@ -82,10 +82,11 @@ static void on_awake(struct deadline *d)
     (void)d;
 }
 
-/* Asks; returns once the thread is done with it, while the loop has not heard. */
+/* Asks for a reload; returns when the thread has finished, but the loop has not been notified
+ * yet. */
 static void ask_and_await_thread(struct reload_waiter *waiter, unsigned times)
 {
-    struct deadline awake; /* a loop with nothing to do would not look */
+    struct deadline awake; /* a loop with nothing to wait for would not poll */
     struct pollfd news = {.fd = uv_backend_fd(loop_uv(loop)), .events = POLLIN};
     deadline_init(&awake, loop, on_awake);
     deadline_in(&awake, 3600 * 1000);
@@ -112,7 +113,7 @@ START_TEST(test_making)
     ck_assert_int_eq(p.errors.at[p.errors.len - 1], '\n');
     loaded_config_clear(&p);
     write_file("upstream one {\nurl = \"https://a.example\"\nca_file = \"/nowhere/ca.pem\"\n}\n");
-    ck_assert(!loaded_config_make(&p, path, false)); /* good syntax, but of no use */
+    ck_assert(!loaded_config_make(&p, path, false)); /* valid syntax, but the file cannot be used */
     ck_assert_ptr_nonnull(strstr(p.errors.at, "/nowhere/ca.pem"));
     loaded_config_clear(&p);
     unlink(path);
@@ -182,7 +183,7 @@ START_TEST(test_reload)
 {
     begin();
     reload_ask(reload, NULL);
-    ck_assert_uint_eq(plans, 0); /* never from inside */
+    ck_assert_uint_eq(plans, 0); /* no event from inside the call */
     UNTIL(plans >= 1);
     ck_assert(good);
     ck_assert_str_eq(first_name, "one");
@@ -195,7 +196,8 @@ START_TEST(test_reload)
 }
 END_TEST
 
-/* Where none need be, the defaults hold until there is one; not again once it is gone. */
+/* If the file is optional and missing, the defaults apply until there is one; they do not apply
+ * again once the file is removed. */
 START_TEST(test_a_file_that_goes)
 {
     begin();
@@ -218,8 +220,8 @@ START_TEST(test_a_file_that_goes)
 }
 END_TEST
 
-/* What is asked for while one is made is made after it, once, from the file as
- * it is by then. */
+/* Reloads that are requested while one is in progress are done after it, as a single reload, from
+ * the file as it is by then. */
 START_TEST(test_asked_again)
 {
     begin();
@@ -235,7 +237,7 @@ START_TEST(test_asked_again)
 }
 END_TEST
 
-/* Each gets the result of a reading that began after it asked. */
+/* Each waiter gets the result of a reading that began after its request. */
 START_TEST(test_waiters)
 {
     struct waiter first = {.base.done = on_outcome}, second = first, third = first, left = first;

@@ -1,4 +1,4 @@
-/* Where a client goes that follows a rewritten Location. */
+/* Where a client goes if it follows a rewritten Location. */
 #include "proxy/location.h"
 #include "proxy_fixture.h"
 #include "suite.h"
@@ -20,7 +20,7 @@ static void teardown(void)
 }
 
 struct row {
-    const char *target, *host, *location, *expected; /* expected NULL: untouched */
+    const char *target, *host, *location, *expected; /* expected NULL: unchanged */
     bool is_private;
 };
 

@@ -1,4 +1,4 @@
-/* The log's lines, read back through a pipe in the place of stderr. */
+/* The lines of the log, read back through a pipe in place of stderr. */
 #include "base/log.h"
 
 #include <fcntl.h>
@@ -130,7 +130,8 @@ static int evaluated(int *count)
     return ++*count;
 }
 
-/* What a pipe does not hold is missing, and counted once there is room again. */
+/* Lines for which the pipe has no room are dropped, and their number is logged once there is room
+ * again. */
 START_TEST(a_sleeping_reader_stops_nobody)
 {
     const unsigned long written = 20000;

@@ -1,5 +1,5 @@
-/* Tasks and deadlines: order, stopping and setting anew from inside, and many
- * of them at random against a plain model. */
+/* Tasks and deadlines: their order, stopping and setting them from inside, and many of them at
+ * random compared with a plain model. */
 #include "net/loop.h"
 #include "stopwatch.h"
 #include "storm.h"
@@ -33,7 +33,7 @@ static void finish(void)
 struct named_task {
     struct task task;
     char name;
-    struct task *defer, *forget; /* done inside */
+    struct task *defer, *forget; /* action to take inside the callback */
 };
 
 static void run_named(struct task *t)
@@ -103,7 +103,7 @@ static void run_again(struct task *t)
     loop_defer(loop, t);
 }
 
-/* Two that defer each other are the same to the loop. */
+/* For the loop, two tasks that defer each other are the same as one that defers itself. */
 static void run_turn_about(struct task *t)
 {
     struct restless *r = container_of(t, struct restless, other);
@@ -132,7 +132,7 @@ static void end_restless(struct deadline *d)
     task_forget(&r->other);
 }
 
-/* What defers itself for ever keeps neither deadlines nor I/O from their turn. */
+/* A task that defers itself for ever delays neither deadlines nor I/O. */
 START_TEST(test_a_restless_task)
 {
     struct restless r = {0};
@@ -143,7 +143,7 @@ START_TEST(test_a_restless_task)
     r.async.data = &r;
     ck_assert_int_eq(uv_async_init(loop_uv(loop), &r.async, on_heard), 0);
     loop_defer(loop, &r.task);
-    loop_turn(loop, true); /* it waits for nothing while there is something to do */
+    loop_turn(loop, true); /* it does not block while there is something to do */
     unsigned first = r.runs;
     ck_assert_uint_gt(first, 0);
     loop_turn(loop, true);
@@ -159,7 +159,7 @@ START_TEST(test_a_restless_task)
 }
 END_TEST
 
-/* A chain that is not endless runs whole within a turn. */
+/* A finite chain of tasks runs completely within one turn. */
 static struct named_task chain[8];
 
 START_TEST(test_a_chain_of_tasks)
@@ -187,8 +187,8 @@ START_TEST(test_freeing_runs_tasks)
 }
 END_TEST
 
-/* The last ones wait for all others, those that others defer as well; what they defer themselves
- * runs in the same turn. */
+/* The last tasks run after all others, including those that others defer; tasks that the last ones
+ * defer run in the same turn. */
 START_TEST(test_last_tasks)
 {
     struct named_task a = named('a'), b = named('b'), c = named('c'), x = named('x'),
@@ -214,7 +214,7 @@ START_TEST(test_last_tasks)
 }
 END_TEST
 
-/* A chain of tasks without end does not put them off to another turn. */
+/* An endless chain of tasks does not put the last ones off to another turn. */
 START_TEST(test_last_behind_an_endless_chain)
 {
     struct restless r = {0};
@@ -240,7 +240,7 @@ static void on_io(uv_async_t *handle)
     uv_close((uv_handle_t *)handle, NULL);
 }
 
-/* What an I/O callback defers runs in that same turn. */
+/* A task that an I/O callback defers runs in the same turn. */
 START_TEST(test_tasks_of_callbacks)
 {
     uv_async_t async;
@@ -261,7 +261,7 @@ END_TEST
 struct named_deadline {
     struct deadline deadline;
     char name;
-    struct named_deadline *stop, *set; /* done inside */
+    struct named_deadline *stop, *set; /* action to take inside the callback */
     uint64_t set_in;
 };
 
@@ -292,7 +292,7 @@ START_TEST(test_deadline_order)
     init(&a, 'a'), init(&b, 'b'), init(&c, 'c'), init(&d, 'd');
     deadline_in(&c.deadline, 30000);
     deadline_in(&a.deadline, 10000);
-    deadline_in(&b.deadline, 10000); /* the same time: in the order they were set */
+    deadline_in(&b.deadline, 10000); /* the same time: in the order in which they were set */
     deadline_in(&d.deadline, UINT64_MAX);
     loop_skip(loop, 9999 - 1000);
     ck_assert_str_eq(trace, "");
@@ -340,7 +340,8 @@ START_TEST(test_deadline_inside)
     deadline_in(&c.deadline, 1000);
     deadline_in(&d.deadline, 2000);
     loop_skip(loop, 1000);
-    ck_assert_str_eq(trace, "ac"); /* what is set inside waits for the next turn */
+    ck_assert_str_eq(trace,
+                     "ac"); /* a deadline that is set inside a callback waits for the next turn */
     loop_turn(loop, true);
     ck_assert_str_eq(trace, "aca");
     loop_run(loop);
@@ -414,8 +415,8 @@ static void stop_one(size_t i)
     deadline_stop(&many[i].deadline);
 }
 
-/* Random sets, moves, stops and skips: at each skip exactly those due fire, in
- * order of time. */
+/* Random sets, moves, stops and skips: each skip fires exactly the deadlines that are due, in order
+ * of time. */
 START_TEST(test_many)
 {
     begin();
@@ -451,7 +452,7 @@ static void stop_loop(struct deadline *d)
     loop_stop(loop);
 }
 
-/* Held clocks move together, and only by loop_skip(). */
+/* Clocks that are held advance together, and only by loop_skip(). */
 START_TEST(test_clocks)
 {
     begin();

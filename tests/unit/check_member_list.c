@@ -6,14 +6,14 @@
 static const struct {
     const char *list, *left;
 } cases[] = {
-    /* nothing of ours: as it came */
+    /* none of our members: unchanged */
     {"edge", "edge"},
     {"edge ;  error=dns_error ,  other", "edge ;  error=dns_error ,  other"},
     {"edge; details=\"a, ours; error=x\"", "edge; details=\"a, ours; error=x\""},
     {"edge; details=\"\\\", ours\"", "edge; details=\"\\\", ours\""},
     {"oursX, Xours, edge; next-hop=ours", "oursX, Xours, edge; next-hop=ours"},
     {"", ""},
-    /* ours go, wherever they stand and however they are written */
+    /* our members are removed, wherever they are and however they are written */
     {"ours", ""},
     {"Ours; error=dns_error; details=\"a, b\"", ""},
     {"ours; error=x, edge; error=y", "edge; error=y"},
@@ -22,7 +22,7 @@ static const struct {
     {"\"ours\"", ""},
     {" ,, ours , ,edge", "edge"},
     {"edge; details=\"\\\\\", ours", "edge; details=\"\\\\\""},
-    /* what no parser would take */
+    /* malformed lists */
     {"edge; details=\"ours, ours", ""},
     {"ours; details=\"", ""},
     {"edge; details=\"\\", ""},

@@ -1,4 +1,4 @@
-/* The /metrics page, over views made up here. */
+/* The /metrics page, over views made by the test. */
 #include "pages/metrics.h"
 
 #include <stdio.h>
@@ -49,7 +49,7 @@ static void make(void)
     source->free(source);
 }
 
-/* Checks that the page has this whole line, or does not. */
+/* Checks that the page has this complete line, or that it does not. */
 static bool has(const char *line)
 {
     char whole[300];

@@ -1,6 +1,6 @@
-/* A client on a fake stream whose requests go straight to an HTTP/2 line: what a turn brings
- * reaches the client in one write, and what the client waits for leaves in the turn that
- * brought it. */
+/* A client on a fake stream whose requests go directly to an HTTP/2 line: everything that arrives
+ * in one turn is sent to the client in one write, and anything that the client waits for is sent in
+ * the turn in which it arrived. */
 #include "front/clients.h"
 #include "h2_fixture.h"
 #include "suite.h"
@@ -68,7 +68,7 @@ static bool has(const char *part)
     return front.written.len && strstr(front.written.at, part);
 }
 
-/* All of it comes in one turn. */
+/* Everything arrives in one turn. */
 static void answer_whole(int32_t id, const char *length, const char *body)
 {
     static char copy[100];
@@ -81,7 +81,7 @@ static void answer_whole(int32_t id, const char *length, const char *body)
     say(id, copy, true);
 }
 
-/* With a length, and without one: then in chunks, of which the last one is the end. */
+/* With a length, and without: then it is sent in chunks, and the last chunk is the end. */
 START_TEST(test_whole_answers)
 {
     begin_client();
@@ -97,7 +97,7 @@ START_TEST(test_whole_answers)
 }
 END_TEST
 
-/* A head whose body is yet to come does not wait for it. */
+/* A head is sent without waiting for its body. */
 START_TEST(test_head_alone)
 {
     begin_client();
@@ -129,7 +129,7 @@ START_TEST(test_continue)
 }
 END_TEST
 
-/* A long body is passed on as it comes: what is gathered stays bounded. */
+/* A long body is forwarded as it arrives, so the amount held back is bounded. */
 START_TEST(test_long_body)
 {
     static char body[60 * 1024];

@@ -1,5 +1,5 @@
-/* The warning about an order of unknown fate: what the line says, and that it is written
- * whatever log_level says. */
+/* The warning about an order of unknown fate: its text, and that it is written regardless of
+ * log_level. */
 #include "front/order_warning.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* What the next line will carry, and how many lines that makes. */
+/* How many requests the next line is expected to carry, and how many lines are therefore needed. */
 #include "suite.h"
 #include "upstream/origin_traits.h"
 
@@ -44,7 +44,7 @@ START_TEST(test_lines)
     origin_traits_learn(&p, true, 10);
     ck_assert_uint_eq(origin_traits_streams(&p, &u), 10);
     origin_traits_learn(&p, true,
-                        CONN_UNSAID); /* a new line has said nothing yet: what the last one did */
+                        CONN_UNSAID); /* nothing reported yet: the last limit is assumed */
     ck_assert_uint_eq(origin_traits_streams(&p, &u), 10);
     origin_traits_learn(&p, true, UINT32_MAX);
     ck_assert_uint_eq(origin_traits_streams(&p, &u), 100);

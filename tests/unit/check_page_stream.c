@@ -1,5 +1,5 @@
-/* A page that is made while it is sent: in one piece with its length, or in many over
- * turns of the loop; paused, and cancelled at every event. */
+/* A page that is made while it is sent: in one piece with its length, or in many pieces over
+ * several turns of the loop; paused, and cancelled at every event. */
 #include "pages/page_stream.h"
 
 #include <string.h>
@@ -72,7 +72,7 @@ START_TEST(a_short_page_has_its_length)
 }
 END_TEST
 
-/* However short it is: pieces that take time are made one a turn. */
+/* However short the page is, pieces that take time are made one per turn. */
 START_TEST(a_slow_page_delays_no_turn)
 {
     begin(20, 10, 1000, false);

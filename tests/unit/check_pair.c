@@ -1,4 +1,5 @@
-/* The example's symbols: every exchange's name for a pair means the same pair. */
+/* The example's symbols: the names that different exchanges use for a pair are read as the same
+ * pair. */
 #include "examples/pair.h"
 #include "suite.h"
 

@@ -18,7 +18,7 @@ static const struct upstream_config settings = {
     .hold_status = {statuses, COUNT_OF(statuses)},
     .hold_until_prefix = "banned until ",
 };
-static unsigned seen_before_head; /* calls of on_seen, each with no head told yet */
+static unsigned seen_before_head; /* calls of on_seen that had no head yet */
 static struct peek_order order;
 static struct timing timing;
 static struct peek peek;
@@ -82,7 +82,7 @@ static bool has_head(void)
     return recorder.status != 0;
 }
 
-/* In pieces of so many bytes. */
+/* In pieces of this size. */
 static void body(struct span all, size_t step)
 {
     for (; all.len; all = span_from(all, step))
@@ -118,7 +118,7 @@ START_TEST(beginnings)
 }
 END_TEST
 
-/* The head waits for no more than it must. */
+/* The head is held back no longer than necessary. */
 START_TEST(in_time)
 {
     head(200, "identity");
@@ -202,7 +202,7 @@ START_TEST(codings_unknown)
 }
 END_TEST
 
-/* A coding that yields nothing for long holds back 64 KiB, no more. */
+/* A coding that yields no output for a long time holds back 64 KiB and no more. */
 START_TEST(much_for_nothing)
 {
     static char zeros[200 * 1024];
@@ -270,7 +270,7 @@ START_TEST(an_order_is_answered_whole)
 }
 END_TEST
 
-/* Of unknown length: 64 KiB are kept, and not a byte more. */
+/* Of a body of unknown length, 64 KiB are held back, and not one byte more. */
 START_TEST(an_order_is_answered_at_length)
 {
     static char piece[1000];
@@ -320,7 +320,7 @@ static const struct {
     int64_t until_ms;
 } bans[] = {
     {"{\"code\":-1003,\"msg\":\"IP banned until 1795000000123. Please\"}", 1795000000123},
-    {"banned until 1795000000123", 1795000000123}, /* to the body's end */
+    {"banned until 1795000000123", 1795000000123}, /* up to the end of the body */
     {"banned until 17\"", 17},
     {"banned until soon", 0},
     {"banned until ", 0},
@@ -360,7 +360,7 @@ START_TEST(bans_in_codings)
 }
 END_TEST
 
-/* The head waits for the number's end, or for 4 KiB. */
+/* The head is held back until the number ends, or up to 4 KiB. */
 START_TEST(bans_in_time)
 {
     head(418, NULL);

@@ -1,4 +1,4 @@
-/* The presets: each reads, shares public data alone, and tells the limits of its exchange. */
+/* The presets: each can be read, shares only public data, and has the limits of its exchange. */
 #include <stdio.h>
 
 #include "config/preset.h"
@@ -6,7 +6,7 @@
 #include "config_fixture.h"
 #include "suite.h"
 
-/* Whatever a preset shares is public market data: never the clock, nothing of an account. */
+/* A preset shares only public market data: never the server time, and nothing of an account. */
 START_TEST(presets_share_nothing_they_must_not)
 {
     static const char *const never[] = {"/api/v3/time",

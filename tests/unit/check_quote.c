@@ -1,5 +1,5 @@
-/* The example's dialects: tickers as the exchanges write them, and what an answer
- * says of its own age. */
+/* The APIs of the example: tickers as the exchanges write them, and the age that a response
+ * states. */
 #include <stdio.h>
 
 #include "examples/quote.h"
@@ -36,7 +36,7 @@ START_TEST(binance)
     is("BTC/USDT", "63999.50", "64000.50");
     ck_assert(reads("binance", "BTCUSDT",
                     BINANCE("\"63999.50\"", "\"0.00000\"", "\"64000.50\"", "\"0.8\"")));
-    is("BTC/USDT", "0", "64000.50"); /* nobody stands behind the price */
+    is("BTC/USDT", "0", "64000.50"); /* a price with quantity 0 */
     ck_assert(!reads("binance", "BTCUSDT", BINANCE("63999.50", "\"1\"", "\"64000.50\"", "\"1\"")));
     ck_assert_str_eq(error, "not a ticker of binance"); /* a number has been through a float */
     ck_assert(
@@ -56,7 +56,7 @@ START_TEST(kraken)
 {
     const char *json =
         KRAKEN("XXBTZUSD", "\"64020.5\",\"1\",\"1.000\"", "\"64019.50000\",\"2\",\"2.000\"");
-    ck_assert(reads("kraken", "XBTUSD", json)); /* asked in one spelling, answered in another */
+    ck_assert(reads("kraken", "XBTUSD", json)); /* requested in one spelling, returned in another */
     is("BTC/USD", "64019.50000", "64020.5");
     ck_assert(reads("kraken", "SOLUSD",
                     KRAKEN("SOLUSD", "\"0.00000\",\"0\",\"0.000\"", "\"1.5\",\"2\",\"2.0\"")));

@@ -1,5 +1,5 @@
-/* The counts of rare branches: from 0, each for itself; names and places as the manual
- * and `lint-rare` need them. */
+/* The counters of rare branches: they start from 0 and are independent; their names and places have
+ * the form that the manual and `lint-rare` need. */
 #include "base/rare.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* The table of `trunkline stats --rare`: what was taken, or all. */
+/* The table of `trunkline stats --rare`: only the branches that were taken, or all. */
 #include "cli/rare_table.h"
 
 #include "suite.h"

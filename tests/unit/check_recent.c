@@ -1,4 +1,4 @@
-/* Five minutes in steps of five seconds: what falls into which, and what is forgotten. */
+/* Five minutes in steps of five seconds: what is counted in which step, and what is forgotten. */
 #include "upstream/recent.h"
 
 #include "suite.h"
@@ -18,7 +18,7 @@ static void teardown(void)
     recent_free(&r);
 }
 
-/* How many ended in the step that is `back` steps before the last one. */
+/* The number that ended in the step that is `back` steps before the last one. */
 static uint64_t ended(unsigned back)
 {
     return steps[RECENT_STEPS - 1 - back].ended;
@@ -32,7 +32,7 @@ static uint64_t ended_in_all(void)
     return sum;
 }
 
-/* Of the last five minutes, the step that is open included. */
+/* In the last five minutes, including the current step. */
 START_TEST(the_longest_wait)
 {
     uint64_t now = 1000 * STEP + 1;
@@ -62,7 +62,7 @@ START_TEST(nothing_yet)
 }
 END_TEST
 
-/* The open step is told once it is past, though nobody came since. */
+/* The current step is reported once it is over, even if there was no request since. */
 START_TEST(a_step_is_told_when_it_is_past)
 {
     uint64_t now = 1000 * STEP + 1;
@@ -88,7 +88,7 @@ START_TEST(a_step_is_told_when_it_is_past)
 }
 END_TEST
 
-/* Durations of one step say nothing in the next. */
+/* Durations of one step do not affect the next. */
 START_TEST(durations_are_of_their_step)
 {
     uint64_t now = 77 * STEP;
@@ -113,14 +113,14 @@ START_TEST(pauses_are_empty)
     now += 199 * STEP;
     recent_read(&r, now, steps);
     ck_assert_uint_eq(ended_in_all(), RECENT_STEPS);
-    recent_ended(&r, now + 3 * STEP); /* two steps of nothing */
+    recent_ended(&r, now + 3 * STEP); /* two empty steps */
     recent_read(&r, now + 4 * STEP, steps);
     ck_assert_uint_eq(ended(0), 1);
     ck_assert_uint_eq(ended(1), 0);
     ck_assert_uint_eq(ended(2), 0);
     ck_assert_uint_eq(ended(3), 1);
     ck_assert_uint_eq(ended_in_all(), RECENT_STEPS - 2);
-    recent_ended(&r, now + 1000 * STEP); /* longer than all it keeps */
+    recent_ended(&r, now + 1000 * STEP); /* longer than everything that is kept */
     recent_read(&r, now + 1001 * STEP, steps);
     ck_assert_uint_eq(ended_in_all(), 1);
     recent_ended(&r, now + 1000 * STEP + RECENT_STEPS * STEP);

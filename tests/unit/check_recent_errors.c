@@ -1,4 +1,5 @@
-/* The last failures: the latest first, alike ones as one, no more than there is room for. */
+/* The most recent failures: the latest first, equal ones combined, and no more than there is room
+ * for. */
 #include "proxy/recent_errors.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* No secret of a target survives redaction, and what is none can be read. */
+/* No secret in a target survives redaction, and everything else stays readable. */
 #include <stdio.h>
 
 #include "proxy/redact.h"
@@ -157,7 +157,7 @@ START_TEST(a_log_line_cannot_be_forged)
 }
 END_TEST
 
-/* However deep it is encoded, and at any place in the target. */
+/* However deeply it is encoded, and anywhere in the target. */
 START_TEST(deep_encodings)
 {
     char target[4000] = "/a?x=1&signature=S3CRET";

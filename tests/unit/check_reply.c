@@ -1,4 +1,4 @@
-/* Error answers as contract 4 shows them, and an answer of our own as an exchange:
+/* Error responses as shown in contract 4, and a response of trunkline's own as an exchange: events
  * in order, paused, and cancelled at every event. */
 #include "http/reply.h"
 
@@ -16,7 +16,7 @@ static void teardown(void)
     arena_free(arena);
 }
 
-/* ------------------------------------------------------------ error answers */
+/* ------------------------------------------------------------ error responses */
 
 static void has_field(const struct response *r, const char *name, const char *value)
 {
@@ -169,7 +169,7 @@ END_TEST
 struct reply_owner {
     struct exchange *exchange;
     char heard[16];
-    char cancel_at, pause_at, bounce_at; /* one of "hbe", at which event */
+    char cancel_at, pause_at, bounce_at; /* one of "hbe": the event in which to act */
     struct span body;
     const struct response *response;
 };
@@ -283,7 +283,7 @@ START_TEST(cancelled_in_every_state)
     exchange_cancel(paused.exchange);
     ask(loop, &unheard, SPAN("body"));
     exchange_cancel(unheard.exchange);
-    loop_free(loop); /* what is cancelled is freed, or ASan tells */
+    loop_free(loop); /* a cancelled exchange is freed, or ASan would report a leak */
     ck_assert_str_eq(before.heard, "");
     ck_assert_str_eq(head.heard, "h");
     ck_assert_str_eq(body.heard, "hb");
@@ -292,7 +292,7 @@ START_TEST(cancelled_in_every_state)
 }
 END_TEST
 
-/* An answer that comes later, or whose owner goes first. */
+/* A response that comes later, or whose owner cancels first. */
 START_TEST(answered_later)
 {
     struct loop *loop = loop_new();
@@ -316,7 +316,7 @@ START_TEST(answered_later)
     ck_assert_str_eq(refused.heard, "f");
     reply_answer(a.exchange, &answer, SPAN("body"));
     reply_answer(paused.exchange, &answer, SPAN("body"));
-    ck_assert_str_eq(a.heard, ""); /* never from inside */
+    ck_assert_str_eq(a.heard, ""); /* no event from inside the call */
     loop_turn(loop, false);
     ck_assert_str_eq(a.heard, "hbe");
     ck_assert_str_eq(paused.heard, "h");

@@ -1,4 +1,5 @@
-/* Ids of requests: their form, that each is used once, and that lives sort by time. */
+/* Ids of requests: their form, that each is used once, and that the ids of successive runs sort by
+ * time. */
 #include "base/request_id.h"
 
 #include <stdio.h>

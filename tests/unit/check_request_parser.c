@@ -1,5 +1,5 @@
-/* Requests out of bytes, without a connection: the events, each limit, holding and
- * stopping in every state, whatever way the bytes are cut. */
+/* Requests from bytes, without a connection: the events, each limit, and holding and stopping in
+ * every state, however the bytes are split. */
 #include "base/text.h"
 #include "front/request_parser.h"
 #include "suite.h"
@@ -12,7 +12,7 @@ static struct verdict reason; /* of the refusal */
 static unsigned refusals;
 static bool holds;         /* after each piece of the body */
 static bool refuses;       /* at the head */
-static bool stops_at_head; /* from inside the event, */
+static bool stops_at_head; /* from inside the event */
 static bool stops_at_body;
 
 static void add_fields(const struct fields *fields)
@@ -90,13 +90,14 @@ static bool wants_more(void)
     return s == REQUEST_HEAD || s == REQUEST_BODY;
 }
 
-/* Feeds pieces of `step` bytes, resuming what is held; returns how many were used. */
+/* Feeds pieces of `step` bytes, and resumes the parser when it is held; returns how many were
+ * used. */
 static size_t feed(const char *data, size_t len, size_t step)
 {
     size_t used = 0;
     while (wants_more()) {
         size_t left = len - used, n = left < step ? left : step;
-        char *piece = malloc(n + 1); /* of just its size, for ASan */
+        char *piece = malloc(n + 1); /* exactly its size, for ASan */
         ck_assert_ptr_nonnull(piece);
         memcpy(piece, data + used, n);
         size_t taken = request_parser_feed(parser, piece, n);
@@ -134,7 +135,8 @@ static const struct {
      "GET / 1.1 Host=h Connection=Upgrade Upgrade=websocket||.", "\x81"},
 };
 
-/* The events are the same for pieces of any size, held or not; what follows is not used. */
+/* The events are the same for pieces of any size, with or without holds; bytes after the request
+ * are not used. */
 START_TEST(test_requests)
 {
     const char *input = good[_i].input;
@@ -160,7 +162,8 @@ START_TEST(test_empty_lines_are_skipped)
 }
 END_TEST
 
-/* Of its end nothing is told before it is resumed and fed once more, with nothing. */
+/* The end of the request is not reported before the parser is resumed and fed once more, with no
+ * bytes. */
 START_TEST(test_held_at_the_last_byte)
 {
     begin();
@@ -174,7 +177,7 @@ START_TEST(test_held_at_the_last_byte)
     ck_assert_int_eq(request_parser_state(parser), REQUEST_BODY);
     ck_assert_uint_eq(request_parser_feed(parser, "", 0), 0);
     ck_assert_str_eq(words(), "POST / 1.1 Host=h Content-Length=1|x|.");
-    request_parser_resume(parser); /* is no hold any more */
+    request_parser_resume(parser); /* there is no hold any more */
     ck_assert_int_eq(request_parser_state(parser), REQUEST_COMPLETE);
     finish();
 }
@@ -220,8 +223,8 @@ START_TEST(test_refusals)
 }
 END_TEST
 
-/* The status that a request is refused with (0: none) that has so many filling bytes
- * between these two parts. */
+/* The status (0: none) with which a request is refused that has this many filler bytes between the
+ * two given parts. */
 static int status_of_long(const char *before, size_t filling, const char *behind, size_t step)
 {
     struct text text = {0};
@@ -258,7 +261,7 @@ START_TEST(test_refused_by_the_owner)
 {
     begin();
     refuses = true;
-    ck_assert_uint_eq(feed_all(good[2].input), strlen(good[2].input)); /* all is used up */
+    ck_assert_uint_eq(feed_all(good[2].input), strlen(good[2].input)); /* all bytes are used up */
     ck_assert_uint_eq(refusals, 1);
     ck_assert_str_eq(reason.detail, "not now");
     ck_assert_int_eq(reason.error, FAILURE_CONNECTION_LIMIT_REACHED);
@@ -267,7 +270,7 @@ START_TEST(test_refused_by_the_owner)
 }
 END_TEST
 
-/* No event comes after, not even that it is refused. */
+/* No event follows, not even a refusal. */
 START_TEST(test_stopped)
 {
     begin(); /* before the first byte */
@@ -329,7 +332,7 @@ START_TEST(test_ids)
 }
 END_TEST
 
-/* The arena outlives the parser, with the request's bytes in it. */
+/* The arena, which contains the request's bytes, outlives the parser. */
 START_TEST(test_disowned)
 {
     begin();

@@ -1,5 +1,5 @@
-/* GET /requests: every state that a request can be seen in, what each key says, that
- * secrets are redacted, and that the page bears requests that end while it is made. */
+/* GET /requests: every state in which a request can be seen, the value of each key, redacted
+ * secrets, and requests that end while the page is being made. */
 #include "pages/requests.h"
 
 #include <jansson.h>
@@ -13,7 +13,7 @@
 
 static struct test_client a, b;
 
-/* The page, made in one go; checked to be JSON. */
+/* Makes the page in one go, and checks that it is valid JSON. */
 static json_t *page(void)
 {
     struct page_source *source = requests_page_new(proxy_under_way(proxy));
@@ -36,7 +36,7 @@ static size_t count(void)
     return n;
 }
 
-/* What the page says under that key of the request at `i`; "null". */
+/* Returns what the page has under that key of the request at `i`; "null" if there is nothing. */
 static const char *told(size_t i, const char *key)
 {
     static char value[400];
@@ -130,7 +130,8 @@ START_TEST(gated_by_rate_and_by_serialize_by)
 }
 END_TEST
 
-/* More than the kernel takes while nobody reads; its body streams. */
+/* The request's body is larger than the kernel's buffers and the origin does not read, so the
+ * request stays in the state of being sent. */
 START_TEST(sending)
 {
     static char piece[100000];
@@ -202,7 +203,7 @@ START_TEST(ids_and_redacted_targets)
 }
 END_TEST
 
-/* Some end between two pieces of the page, those that are next among them. */
+/* Some requests end between two pieces of the page, including those that would be shown next. */
 START_TEST(they_end_while_it_is_made)
 {
     static struct test_client many[MANY];

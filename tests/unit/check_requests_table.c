@@ -1,4 +1,5 @@
-/* The table of `trunkline requests`: its columns, width and height, one upstream alone. */
+/* The table of `trunkline requests`: its columns, width and height, and the filter for one
+ * upstream. */
 #include "cli/requests_table.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Which of a path block, an upstream, its preset and the defaults decides over a value. */
+/* Whether a path block, the upstream, its preset or the defaults determine a value. */
 #include <stdio.h>
 
 #include "config_fixture.h"
@@ -56,7 +56,8 @@ START_TEST(the_longest_prefix_decides)
 }
 END_TEST
 
-/* Long polls have timeouts of their own; what their block does not set is the upstream's. */
+/* Long polls have timeouts of their own; a directive that their block does not set has the
+ * upstream's value. */
 START_TEST(timeouts_in_paths)
 {
     struct config *c = parse_good("defaults { response_timeout = 3s }\n"
@@ -88,14 +89,14 @@ START_TEST(presets_fill_what_is_not_given)
     const struct upstream_config *b = find(c, "b"), *k = find(c, "k");
     ck_assert_str_eq(b->host, "api.binance.com");
     ck_assert_str_eq(b->weight_header, "X-MBX-USED-WEIGHT-1M");
-    ck_assert_uint_eq(b->weight_limit, 6000); /* the preset knows better than the defaults */
+    ck_assert_uint_eq(b->weight_limit, 6000); /* the preset takes precedence over the defaults */
     ck_assert_uint_eq(b->fresh, 3000);
     ck_assert(at(b, "/api/v3/ticker/price")->coalesce);
     ck_assert_str_eq(k->host, "k.example");
     ck_assert_ptr_null(k->serialize_by);
     ck_assert_str_eq(k->error_prefix.at[0], "{\"error\":[\"E");
     ck_assert_uint_eq(at(k, "/0/public/Depth")->fresh, 1);
-    ck_assert(at(k, "/0/public/Depth")->coalesce); /* of the preset's block for it */
+    ck_assert(at(k, "/0/public/Depth")->coalesce); /* from the preset's block for this path */
     ck_assert_uint_eq(at(k, "/0/public/Ticker")->fresh, 2000);
     ck_assert_uint_eq(at(k, "/0/public/Ticker")->stale_if_error, 5000);
     config_unref(c);
@@ -108,7 +109,7 @@ START_TEST(presets_fill_what_is_not_given)
 }
 END_TEST
 
-/* What the operator gives for all of an upstream is not for its clock. */
+/* What the operator sets for a whole upstream does not apply to its time endpoint. */
 START_TEST(presets_keep_the_clock_out)
 {
     static const struct {

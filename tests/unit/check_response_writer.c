@@ -1,5 +1,5 @@
-/* Responses into bytes, without a client: framing for each request, gathering,
- * back-pressure, and what is cut. */
+/* Responses as bytes, without a client: framing for each kind of request, gathering, back-pressure,
+ * and responses that are cut off. */
 #include "fake_stream.h"
 #include "front/response_writer.h"
 #include "suite.h"
@@ -91,7 +91,7 @@ static const struct {
     unsigned minor, status;
     enum framing framing;
     uint64_t length;
-    bool is_last, closes; /* as asked, as told */
+    bool is_last, closes; /* as requested; as reported */
     const char *bytes;
 } rows[] = {
     {"GET", 1, 200, FRAMING_LENGTH, 2, false, false,
@@ -126,7 +126,7 @@ START_TEST(test_framing)
     response_writer_end(writer, &no_fields);
     ck_assert_str_eq(got(), rows[_i].bytes);
     ck_assert_int_eq(response_writer_state(writer), RESPONSE_COMPLETE);
-    ck_assert(!response_writer_needs_reset(writer)); /* all is with the kernel */
+    ck_assert(!response_writer_needs_reset(writer)); /* the kernel has accepted everything */
     finish();
 }
 END_TEST
@@ -171,7 +171,7 @@ START_TEST(test_switch)
 }
 END_TEST
 
-/* Before anything was understood, and in place of a response that is due. */
+/* A response before any request was understood, and one in place of a response that is due. */
 START_TEST(test_error)
 {
     struct verdict why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "oops");
@@ -216,7 +216,7 @@ END_TEST
 
 START_TEST(test_wrong_length)
 {
-    begin("GET", 1); /* less than its head says */
+    begin("GET", 1); /* less than its head announced */
     (void)head(200, FRAMING_LENGTH, 3, false);
     body("ab");
     response_writer_end(writer, &no_fields);
@@ -236,7 +236,7 @@ START_TEST(test_wrong_length)
 }
 END_TEST
 
-/* 0: HTTP/1.1, where the missing end tells; 1: HTTP/1.0, where nothing else does. */
+/* 0: HTTP/1.1, where the missing last chunk shows it; 1: HTTP/1.0, where nothing else does. */
 START_TEST(test_cut)
 {
     begin("GET", _i ? 0 : 1);
@@ -251,7 +251,7 @@ START_TEST(test_cut)
 }
 END_TEST
 
-/* Complete, but not all of it is with the kernel. */
+/* The response is complete, but the kernel has not accepted all of it. */
 START_TEST(test_close_too_early)
 {
     begin("GET", 0);
@@ -294,7 +294,7 @@ START_TEST(test_large_pieces_go_at_once)
     begin("GET", 1);
     (void)head(200, FRAMING_CHUNKED, 0, false);
     response_writer_body(writer, piece, sizeof piece);
-    ck_assert_uint_eq(stream.writes, 1); /* behind the head */
+    ck_assert_uint_eq(stream.writes, 1); /* after the head */
     ck_assert_ptr_nonnull(strstr(stream.written.at, "\r\n\r\n186a0\r\nppp"));
     ck_assert_int_eq(memcmp(stream.written.at + stream.written.len - 3, "p\r\n", 3), 0);
     finish();
@@ -312,7 +312,7 @@ START_TEST(test_full)
     ck_assert_uint_eq(full, 0);
     response_writer_body(writer, piece, sizeof piece);
     ck_assert(full == 1 && response_writer_is_full(writer));
-    response_writer_body(writer, piece, sizeof piece); /* told once */
+    response_writer_body(writer, piece, sizeof piece); /* reported once */
     ck_assert_uint_eq(full, 1);
     ck_assert(response_writer_drained(writer) && !response_writer_is_full(writer));
     ck_assert(!response_writer_drained(writer));

@@ -31,7 +31,7 @@ START_TEST(test_formats)
 }
 END_TEST
 
-/* Two digits of a year are the ones nearest to now, at most 50 years ahead. */
+/* A two-digit year is the one nearest to now, at most 50 years in the future. */
 START_TEST(test_century)
 {
     static const struct {

@@ -32,7 +32,7 @@ static void finish(void)
     forget();
 }
 
-/* "Name: value" a line. */
+/* One "Name: value" per line. */
 static struct fields fields_of(const char *text)
 {
     struct fields f = {0};
@@ -119,7 +119,7 @@ START_TEST(test_expect)
 {
     route.listed = find(config, "bare");
     goes_out("Expect: 100-continue", "");
-    request.expects_continue = true; /* it is met here */
+    request.expects_continue = true; /* the expectation is met by trunkline */
     goes_out("Expect: 100-continue", "");
 }
 END_TEST
@@ -136,7 +136,7 @@ END_TEST
 START_TEST(test_max_forwards)
 {
     route.listed = find(config, "bare");
-    goes_out("Max-Forwards: 3", "Max-Forwards: 3"); /* says nothing with GET */
+    goes_out("Max-Forwards: 3", "Max-Forwards: 3"); /* has no meaning with GET */
     ck_assert(!rewrite_ends_here(&request));
     request.method = SPAN("OPTIONS");
     goes_out("Max-Forwards: 3", "Max-Forwards: 2");
@@ -162,7 +162,8 @@ START_TEST(test_response_fields)
 }
 END_TEST
 
-/* What others say in trunkline's name ends here, wherever they say it. */
+/* Fields in trunkline's name that come from a client or an origin are removed, wherever they
+ * are. */
 START_TEST(test_nobody_speaks_in_our_name)
 {
     const char *said = "Proxy-Status: trunkline; error=dns_error, edge; details=\"a, b\"\n"
@@ -191,7 +192,7 @@ START_TEST(test_server_timing)
 }
 END_TEST
 
-/* Only requests a page cannot make may bring answers a page could read. */
+/* Only requests that a web page cannot make may get responses that a web page could read. */
 START_TEST(test_cors)
 {
     static const enum route_form hidden[] = {FORM_PREFIX, FORM_NAMED_PATH, FORM_NAMED_HOST,
@@ -208,7 +209,8 @@ START_TEST(test_cors)
 }
 END_TEST
 
-/* Whatever the request said of itself: a page need not send any field that tells of it. */
+/* This holds whatever the request says about itself: a web page need not send any field that
+ * identifies it as one. */
 START_TEST(test_sandbox)
 {
     static const enum route_form origin_form[] = {FORM_PREFIX, FORM_NAMED_PATH, FORM_NAMED_HOST,
@@ -267,7 +269,7 @@ START_TEST(test_trailers)
 }
 END_TEST
 
-/* It tells what came, and no secret. */
+/* Describes what was received, without any secret. */
 START_TEST(test_trace)
 {
     request.method = SPAN("TRACE");

@@ -1,4 +1,5 @@
-/* Which upstream a request goes to, by form, and in which order forms win. */
+/* Which upstream a request is routed to, by each form of request, and which form takes
+ * precedence. */
 #include "proxy_fixture.h"
 #include "suite.h"
 
@@ -165,7 +166,7 @@ START_TEST(hosts_name_upstreams)
 }
 END_TEST
 
-/* An upstream on the address trunkline itself is called by takes no page. */
+/* An upstream with the same address as trunkline itself does not hide a page. */
 START_TEST(own_names_stay_our_own)
 {
     add_upstream(arena, config, "near", false, "127.0.0.1", 8642);
@@ -231,7 +232,7 @@ START_TEST(connect_names_an_authority)
     ALL("CONNECT", rows);
     ck_assert(route("CONNECT", "other.test:80", NULL).answers_first);
     ck_assert(!route("CONNECT", "other.test:443", NULL).answers_first);
-    config->connect_ports.count = 0; /* but for upstreams' own ports */
+    config->connect_ports.count = 0; /* except for the upstreams' own ports */
     struct route own = route("CONNECT", "exchange.test:8443", "x");
     ck_assert_str_eq(told(&own), "connect alt tls:exchange.test:8443 exchange.test:8443");
     own = route("CONNECT", "odd.test:8080", "x");
@@ -245,8 +246,7 @@ START_TEST(connect_names_an_authority)
 }
 END_TEST
 
-/* What is said inside goes to the tunnel's own authority, whatever else it would
- * mean outside. */
+/* Requests inside a tunnel go to the tunnel's own authority, whatever they would mean outside. */
 START_TEST(a_tunnel_leads_to_one_host)
 {
     static const struct row rows[] = {

@@ -1,4 +1,4 @@
-/* What a process can no longer do once it is in its sandbox. */
+/* What a process can no longer do after it has entered its sandbox. */
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <pthread.h>
@@ -18,7 +18,7 @@
 #include "daemon/sandbox.h"
 #include "suite.h"
 
-/* How a child ends that enters the sandbox and then does this. */
+/* How a child process ends that enters the sandbox and then does this. */
 static int end_of(void (*act)(void))
 {
     int status;
@@ -80,7 +80,7 @@ static void *in_thread(void *result)
     return NULL;
 }
 
-/* What the daemon goes on doing: threads, files, sockets. */
+/* What the daemon continues to do: threads, files, sockets. */
 static void go_on(void)
 {
     pthread_t thread;
@@ -110,7 +110,7 @@ static const struct {
     {"setuid", become_somebody}, {"clock_settime", set_the_clock},
 };
 
-/* A sanitized build, or one without libseccomp, says so in its words; valgrind knows no
+/* A sanitizer build, or one without libseccomp, says so in its message; valgrind does not support
  * seccomp(2). */
 static bool is_filtered(void)
 {

@@ -1,5 +1,5 @@
-/* The example's search: what pays net of fees is found in either direction, what
- * only looks so is not, and no ill quote is traded on. */
+/* The example's search: a trade that is profitable after fees is found in either direction, one
+ * that only looks profitable is not, and a quote with problems is not used. */
 #include <stdio.h>
 
 #include "examples/report.h"
@@ -75,7 +75,7 @@ START_TEST(fees_to_the_last_digit)
     venues[1].quote.bid = number("100.2003");
     ck_assert_uint_eq(search("0"), 1); /* 100.1000997 */
     is(found[0].profit, "0.0000997");
-    a->fee = number("0.1000997"); /* profit of nothing is none */
+    a->fee = number("0.1000997"); /* a profit of 0 is not an opportunity */
     ck_assert_uint_eq(search("0"), 0);
 }
 END_TEST
@@ -86,7 +86,7 @@ START_TEST(what_only_looks_like_one)
     venue("a", "ETHUSD", "2985", "3050", "0");
     venue("b", "ETHUSD", "2980", "3010", "0");
     ck_assert_uint_eq(search("0"), 0);
-    venues[1].quote.bid = number("3050"); /* to buy and sell at one price is nothing */
+    venues[1].quote.bid = number("3050"); /* buying and selling at the same price yields nothing */
     ck_assert_uint_eq(search("0"), 0);
 }
 END_TEST
@@ -129,7 +129,7 @@ START_TEST(other_pairs_and_impossible_sums)
     count = 0;
     venue("a", "SOLUSD", "1", "0.12345678901234567", "0.123456");
     venue("b", "SOLUSD", "999999999999999998", "999999999999999999", "0.123456");
-    ck_assert_uint_eq(search("0"), 0); /* left out rather than wrong */
+    ck_assert_uint_eq(search("0"), 0); /* left out instead of being wrong */
 }
 END_TEST
 

@@ -1,5 +1,5 @@
-/* serialize_by's turns: one at a time and in order for each value, others not
- * held up, one event each, and a random life against a plain model. */
+/* serialize_by: for each value, entries run one at a time and in order, entries with other values
+ * are not delayed, each entry gets one event; and random use compared with a plain model. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -50,7 +50,7 @@ static void on_refused(void *owner, const struct verdict *why)
 
 static bool take(struct caller *a, const char *value, uint64_t wait_ms)
 {
-    char copy[40]; /* gone after the call, as a request's head may be */
+    char copy[40]; /* no longer valid after the call, as a request's head may be */
     snprintf(copy, sizeof copy, "%s", value);
     void (*then)(struct caller *) = a->then;
     *a = (struct caller){.t = {.owner = a, .on_admitted = on_admitted, .on_refused = on_refused},
@@ -114,7 +114,7 @@ START_TEST(test_in_order)
     pass_time(0);
     ck_assert(c.runs);
     end(&c);
-    ck_assert(take(&a, "key", 0)); /* nothing is left over */
+    ck_assert(take(&a, "key", 0)); /* no queue is left */
     end(&a);
     ck_assert_uint_eq(events, 2);
     finish();
@@ -151,7 +151,7 @@ START_TEST(test_absent_value)
     begin();
     ck_assert(serializer_enter(turns, &t, (struct span){0}, 0));
     serializer_leave(&t);
-    serializer_leave(&(struct serializer_entry){0}); /* never asked */
+    serializer_leave(&(struct serializer_entry){0}); /* never entered the queue */
     finish();
 }
 END_TEST
@@ -171,14 +171,14 @@ START_TEST(test_gives_up_waiting)
 }
 END_TEST
 
-/* The one whose turn is about to come leaves: it goes to the next, or nobody. */
+/* The entry that is about to run leaves: the next one runs instead, if there is one. */
 START_TEST(test_leaves_before_its_turn)
 {
     struct caller a = {0}, b = {0}, c = {0}, d = {0};
     begin();
     ck_assert(take(&a, "key", LONG) && !take(&b, "key", LONG) && !take(&c, "key", LONG));
     end(&a);
-    ck_assert(!take(&d, "key", LONG)); /* behind those who wait */
+    ck_assert(!take(&d, "key", LONG)); /* behind the waiting entries */
     end(&b);
     pass_time(0);
     ck_assert(c.runs && d.waits);
@@ -225,8 +225,8 @@ static void end_and_linger(struct task *t)
     end(late);
 }
 
-/* Its time ran out between the end of the one before and its turn: it is not
- * sent, the one behind it is. */
+/* An entry's time runs out between the end of the running entry and its own turn: it is not run,
+ * but the entry behind it is. */
 START_TEST(test_never_late)
 {
     struct caller a = {0}, b = {0}, c = {0};
@@ -263,7 +263,7 @@ START_TEST(test_events_from_events)
     begin();
     ck_assert(take(&a, "key", LONG) && !take(&b, "key", LONG) && !take(&c, "key", LONG));
     end(&a);
-    pass_time(0); /* b ends and asks again, c too, b runs */
+    pass_time(0); /* b ends and enters again, as does c; then b runs */
     ck_assert_uint_eq(c.turned + b.turned, 3);
     ck_assert(b.runs && c.waits);
     end(&b);
@@ -311,7 +311,7 @@ static void ask_anew(struct caller *a)
     a->seq = ++seq;
 }
 
-/* After a turn of the loop nobody waits for nobody. */
+/* After a turn of the loop, no entry waits while none with its value runs. */
 static void check_nobody_idles(void)
 {
     bool runs[VALUES] = {false};

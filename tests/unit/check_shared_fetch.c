@@ -1,4 +1,4 @@
-/* A shared fetch between an origin and followers that are the test's own. */
+/* A shared fetch between an origin and followers, both played by the test. */
 #include <stdio.h>
 
 #include "cache/shared_fetch.h"
@@ -22,7 +22,7 @@ static struct fan {
     struct verdict why;
 } fans[3];
 
-/* What every event does. */
+/* The common part of all events: records the event, and leaves the fetch if the test wants that. */
 static struct fan *hear(void *owner, enum event event)
 {
     struct fan *a = owner;
@@ -157,7 +157,7 @@ static void make_fetch(void)
     memset(target, 'x', sizeof target); /* it has a copy */
 }
 
-/* With one follower that has so much time. */
+/* With one follower that has this much time. */
 static void set_up(uint64_t total_ms)
 {
     begin("cache_max_object = 10");
@@ -180,7 +180,7 @@ static struct fan *join(size_t i, uint64_t total_ms)
     return &fans[i];
 }
 
-/* It is over, and freed. */
+/* The fetch is over and has been freed. */
 static void tear_down(void)
 {
     loop_turn(loop, false);
@@ -228,7 +228,7 @@ START_TEST(keeps_for_all)
 }
 END_TEST
 
-/* It is for its followers only. */
+/* The fetch serves only its followers. */
 START_TEST(outdated)
 {
     set_up(0);
@@ -261,14 +261,14 @@ START_TEST(outgrown)
     struct fan *second = join(1, 0), *third = join(2, 0);
     third->waits_for_all = true;
     fake_fetch_head(200, SIZE_MAX);
-    ck_assert(!shared_fetch_is_stored(fetch)); /* it may yet outgrow the bound */
+    ck_assert(!shared_fetch_is_stored(fetch)); /* it may still outgrow the limit */
     fake_fetch_body("0123456789", 10);
     ck_assert(closings == 0 && third->at == 0);
     fake_fetch_body("!", 1);
     ck_assert(closings == 1 && fans[0].leads && !second->leads);
     ck_assert(third->last == OUTGROWN && third->subscription.fetch == NULL);
     ck_assert(fans[0].at == 11 && second->at == 11);
-    ck_assert_uint_eq(shared_fetch_response(fetch)->body.len, 0); /* all have it */
+    ck_assert_uint_eq(shared_fetch_response(fetch)->body.len, 0); /* all of them have it */
     ck_assert(unshared_has(&unshared, shared_fetch_place(fetch), loop_age_clock(loop)));
     fake_fetch_end();
     ck_assert_uint_eq(cache_entries(cache), 0);
@@ -276,7 +276,7 @@ START_TEST(outgrown)
 }
 END_TEST
 
-/* What is streamed is not kept; a leader that takes nothing pauses the fake_fetch. */
+/* A streamed response is not kept; a leader that does not read pauses the fake_fetch. */
 START_TEST(paced_by_its_leader)
 {
     static const char piece[40000];
@@ -291,7 +291,7 @@ START_TEST(paced_by_its_leader)
     fake_fetch_body(piece, sizeof piece);
     fake_fetch_body(piece, 1);
     ck_assert_uint_eq(fake_fetch.paused, 1);
-    shared_fetch_caught_up(fetch); /* it has not */
+    shared_fetch_caught_up(fetch); /* it has not received it */
     ck_assert_uint_eq(fake_fetch.resumed, 0);
     fans[0].full = false;
     fans[0].at = 3 * sizeof piece + 1;
@@ -305,8 +305,8 @@ START_TEST(paced_by_its_leader)
 }
 END_TEST
 
-/* A slow follower pauses nobody, and has lost when it is too far behind; a slow leader
- * that leaves holds up nobody either. */
+/* A slow follower pauses no other, and is cut off when it falls too far behind; nor does a slow
+ * leader that disconnects delay the others. */
 START_TEST(slow_ones)
 {
     static const char piece[40000];
@@ -346,7 +346,7 @@ END_TEST
 
 /* ---------------------------------------------------------------------------- leaving */
 
-/* In any event, one or all of them. */
+/* In any event, one or all of them cancel. */
 START_TEST(leaving_in_an_event)
 {
     enum event event = (enum event)(_i % 6 + 1);
@@ -383,7 +383,8 @@ START_TEST(last_one_leaves)
 }
 END_TEST
 
-/* Read to its end for the line's sake: by the end, by a failure, or by the daemon's end. */
+/* The response is read to its end so that the line can be reused; this ends with the response, a
+ * failure, or the exit of the daemon. */
 START_TEST(drained)
 {
     set_up(0);
@@ -433,7 +434,7 @@ START_TEST(deadlines)
     ck_assert_int_eq(fans[0].last, NOTHING);
     loop_skip(loop, 2000);
     ck_assert(fans[0].last == FAILED && second->last == NOTHING);
-    loop_skip(loop, 60000); /* the last deadline is the fetch's own */
+    loop_skip(loop, 60000); /* the last deadline is that of the fetch itself */
     ck_assert_int_eq(second->last, NOTHING);
     leave_all();
     tear_down();
@@ -453,8 +454,8 @@ START_TEST(in_time)
 }
 END_TEST
 
-/* The time of the first one is up, in a queue: the request goes out again for the one that
- * has more. */
+/* The first follower's time runs out in a queue: the fetch is started again for the follower that
+ * has more time. */
 START_TEST(goes_on_for_others)
 {
     set_up(5000);
@@ -479,7 +480,8 @@ START_TEST(goes_on_for_others)
 }
 END_TEST
 
-/* Once the request may have reached the origin, it fails for all; so after the head. */
+/* Once the request may have reached the origin, a failure applies to all followers; so does one
+ * after the head. */
 START_TEST(fails_for_all)
 {
     set_up(5000);

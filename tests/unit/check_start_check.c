@@ -1,4 +1,4 @@
-/* What only the start of a daemon would refuse, found before it. */
+/* Conditions that only the start of a daemon would find to be wrong, checked in advance. */
 #include "front/start_check.h"
 
 #include <arpa/inet.h>
@@ -66,7 +66,7 @@ static void make_file(const char *name)
     close(fd);
 }
 
-/* A socket in the folder, bound and maybe listened on. */
+/* A socket file in the folder, bound and optionally with a listener. */
 static int bind_unix(const char *name, bool listens)
 {
     struct sockaddr_un at = {.sun_family = AF_UNIX};
@@ -106,12 +106,13 @@ START_TEST(unix_sockets)
     ck_assert_int_eq(fcntl(used, F_SETFL, O_NONBLOCK), 0);
     ck_assert_int_eq(accept(used, NULL, NULL), -1); /* nothing connected */
     snprintf(path, sizeof path, "%s/s", folder);
-    ck_assert_int_ne(stat(path, &st), 0); /* nothing is left behind */
+    ck_assert_int_ne(stat(path, &st), 0); /* nothing is left */
     close(used);
 }
 END_TEST
 
-/* In use by the daemon that is to load the file, or by systemd (the check in ExecReload=). */
+/* The address is used by the daemon that is to load the file, or by systemd (the check in
+ * ExecReload=). */
 START_TEST(what_is_in_use_is_fine)
 {
     char content[200];
@@ -149,7 +150,7 @@ START_TEST(access_logs)
 }
 END_TEST
 
-/* For a user other than root. */
+/* As a user other than root. */
 START_TEST(permissions)
 {
     if (geteuid() != 0)

@@ -1,4 +1,4 @@
-/* States: their names, their edges, and the line that tells of a change. */
+/* States: their names, their transitions, and the log line for a change. */
 #include "base/state.h"
 
 #include <signal.h>
@@ -15,8 +15,8 @@
 STATE_TYPE(door, DOOR_STATES)
 
 static enum door_state door;
-static const struct request_id *request; /* that the door serves */
-static unsigned asked;                   /* times that the trace asked for the door's number */
+static const struct request_id *request; /* the request that the door serves */
+static unsigned asked;                   /* how often the trace asked for the door's number */
 
 static uint64_t number(void)
 {
@@ -37,7 +37,7 @@ static void setup(void)
     log_set_level(LOG_LEVEL_INFO);
 }
 
-/* What such a change writes to stderr. */
+/* Returns what such a change writes to stderr. */
 static const char *traced(enum door_state to, uint64_t id)
 {
     static char line[500];

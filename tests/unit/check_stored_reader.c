@@ -1,4 +1,4 @@
-/* One client's reading of a stored response: fresh, stale, whole or still coming in. */
+/* One client that reads a stored response: fresh, stale, complete or still arriving. */
 #include "cache/stored_reader.h"
 
 #include "recorder.h"
@@ -44,7 +44,7 @@ static void tell_progress(const struct stored_reader *r, struct progress *to)
     to->state = PROGRESS_AWAITING;
 }
 
-/* Fresh for 10 s, and good in place of a failure for 30 s. */
+/* Fresh for 10 s, and usable in place of a failure for 30 s. */
 static void begin(void)
 {
     static const struct stored_reader_events events = {on_over, on_caught_up, tell_sent,
@@ -98,7 +98,7 @@ static struct stored_response *make(enum framing framing, const char *body)
     return s;
 }
 
-/* Into the store. */
+/* Puts a response into the store. */
 static void store(const char *body)
 {
     struct stored_response *s = make(FRAMING_CHUNKED, body);
@@ -114,7 +114,7 @@ START_TEST(fresh)
     store("fresh");
     loop_skip(loop, 9000);
     ck_assert(stored_reader_find(&reader));
-    ck_assert_uint_eq(heard.len, 0); /* not from inside that call */
+    ck_assert_uint_eq(heard.len, 0); /* no event from inside that call */
     loop_turn(loop, false);
     ck_assert_str_eq(heard.at, "head 200 OK  body(fresh) end {}");
     ck_assert(status.result == CACHE_HIT && status.sent == SENT_NO);
@@ -137,7 +137,7 @@ START_TEST(stale)
     store("stale");
     loop_skip(loop, 11000);
     ck_assert(!stored_reader_find(&reader));
-    cache_limit(cache, 0); /* what it found stays */
+    cache_limit(cache, 0); /* the response it found stays the same */
     loop_skip(loop, 19000);
     ck_assert(stored_reader_serve_stale(&reader, 503, FAILURE_NONE, SENT_YES));
     loop_turn(loop, false);
@@ -160,8 +160,8 @@ START_TEST(too_old)
 }
 END_TEST
 
-/* Another request has brought a newer one meanwhile; and what it was about to read instead
- * is put back. */
+/* Another request has stored a newer response in the meantime, and the reader puts back the
+ * response that it was about to read. */
 START_TEST(newer_stale)
 {
     store("old");
@@ -228,7 +228,8 @@ START_TEST(as_it_comes)
 }
 END_TEST
 
-/* What was told and paused goes on outside the call that resumes it. */
+/* Events that were held back by a pause are not delivered inside the call that resumes the reader,
+ * but after it. */
 START_TEST(pauses)
 {
     struct stored_response *s = lead();
@@ -248,7 +249,7 @@ START_TEST(pauses)
 }
 END_TEST
 
-/* The client may cancel it, or pause, in each event. */
+/* The client may cancel or pause in each event. */
 START_TEST(inside_events)
 {
     recorder.cancel_in = _i % 2 ? RECORDER_HEAD : RECORDER_BODY;
@@ -260,7 +261,7 @@ START_TEST(inside_events)
     ck_assert(stored_reader_find(&reader));
     loop_turn(loop, false);
     if (_i == 3)
-        ck_assert_str_eq(heard.at, "head 200 OK "); /* paused there */
+        ck_assert_str_eq(heard.at, "head 200 OK "); /* paused in that event */
     if (_i > 1 && recorder.exchange) {
         recorder.pause_in = RECORDER_NONE;
         exchange_resume(recorder.exchange);
@@ -272,7 +273,7 @@ START_TEST(inside_events)
 }
 END_TEST
 
-/* Chosen, and then not wanted after all: it waits again. */
+/* A response is chosen for the reader and then put back: the reader waits again. */
 START_TEST(put_back)
 {
     struct stored_response *s = make(FRAMING_CHUNKED, "x");
@@ -289,7 +290,8 @@ START_TEST(put_back)
 }
 END_TEST
 
-/* A follower gets a head that suits what is kept, and its status says when that came. */
+/* A follower gets a head that matches the stored response, and its cache status says when that
+ * response arrived. */
 START_TEST(begins_with_what_is_kept)
 {
     struct stored_response *s = make(FRAMING_LENGTH, "hello!");
@@ -352,7 +354,7 @@ START_TEST(cancelled_before_it_fails)
 }
 END_TEST
 
-/* A response is begun once. */
+/* A response is started only once. */
 START_TEST(begun_twice)
 {
     struct response r = head(FRAMING_CHUNKED);

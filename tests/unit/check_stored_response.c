@@ -52,8 +52,10 @@ START_TEST(ages)
     ck_assert_uint_eq(stored_response_age_ms(s, 5000), 3000);
     ck_assert_uint_eq(stored_response_age_ms(s, 6500), 4500);
     ck_assert_uint_eq(stored_response_told_age_ms(s, 6500), 5200);
-    ck_assert_uint_eq(stored_response_age_ms(s, 0), 3000); /* no clock runs backwards here */
-    ck_assert_uint_eq(s->head.fields.count, 0); /* Age is told anew, X is the connection's */
+    ck_assert_uint_eq(stored_response_age_ms(s, 0),
+                      3000); /* the clock does not run backwards here */
+    ck_assert_uint_eq(s->head.fields.count,
+                      0); /* Age is computed again; X applies only to the connection */
     stored_response_unref(s);
     s = make("Age: -1", "", "");
     ck_assert_uint_eq(stored_response_age_ms(s, 5000), 0);
@@ -70,9 +72,9 @@ START_TEST(varying)
         make("Vary: A, b\nVary: c", "A: 1\na: 2\nC: \nAccept-Encoding: br", "");
     ck_assert(fits(s, "A: 1\na: 2\nC: \nAccept-Encoding: br"));
     ck_assert(fits(s, "C:\nAccept-Encoding: br\na: 1\nD: 5\nA: 2"));
-    ck_assert(fits(s, "A: 1, 2\nC: \nAccept-Encoding: br")); /* one list, two lines */
+    ck_assert(fits(s, "A: 1, 2\nC: \nAccept-Encoding: br")); /* one list in two fields */
     ck_assert(!fits(s, "A: 2\nA: 1\nC: \nAccept-Encoding: br"));
-    ck_assert(!fits(s, "A: 1\na: 2\nAccept-Encoding: br")); /* no C is not an empty one */
+    ck_assert(!fits(s, "A: 1\na: 2\nAccept-Encoding: br")); /* a missing C is not an empty one */
     ck_assert(!fits(s, "A: 1\na: 2\nC: \nB: \nAccept-Encoding: br"));
     ck_assert(!fits(s, "A: 1\na: 2\nC: "));
     ck_assert(!fits(s, "A: 1\nC: \nAccept-Encoding: br"));
@@ -139,7 +141,7 @@ START_TEST(sizes)
 }
 END_TEST
 
-/* Places in the body stay the same when its beginning is dropped, or was never kept. */
+/* Positions in the body stay the same when its beginning is dropped or was never kept. */
 START_TEST(parts_of_the_body)
 {
     struct response head = {.status = 200, .framing = FRAMING_CHUNKED};

@@ -1,5 +1,5 @@
-/* The server's side of TLS, against Python's OpenSSL (tls_client.py) and, for
- * what no real client does, a bare socket. */
+/* The server side of TLS, against Python's OpenSSL (tls_client.py) and, for behaviour that no real
+ * client shows, a plain socket. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -207,7 +207,7 @@ static void tear_down(void)
     loop_free(loop);
 }
 
-/* One Python for all tests: its start takes long. */
+/* One Python process for all tests, because it takes long to start. */
 static void start_client(void)
 {
     int in[2], out[2];
@@ -242,7 +242,7 @@ static bool has_line(char *words, size_t *len, size_t size)
     return *len && words[*len - 1] == '\n';
 }
 
-/* Lets Python call; what came of it, in its words. */
+/* Lets the Python client connect; returns its description of the result. */
 static const char *call(const char *sni, const char *manner)
 {
     static char words[400];
@@ -336,7 +336,7 @@ START_TEST(carries_much)
 }
 END_TEST
 
-/* A client that does not know the CA. */
+/* A client that does not trust the CA. */
 START_TEST(hears_that_it_is_not_believed)
 {
     char copy[sizeof ca_file];

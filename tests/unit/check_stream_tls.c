@@ -205,7 +205,8 @@ END_TEST
 
 /* ---------------------------------------------------------------- resumption */
 
-/* Opens, reads the origin's view, closes; returns whether it was resumed. */
+/* Opens a line, reads the origin's view of it, closes it; returns whether the session was
+ * resumed. */
 static bool visit(const char *origin, const char *name)
 {
     struct line l = {0};
@@ -389,7 +390,7 @@ START_TEST(pausing_loses_nothing)
         ck_assert_uint_eq(l.got, got);
         ck_assert(!l.ended);
         stream_resume(l.tls);
-        ck_assert_uint_eq(l.got, got); /* never from inside */
+        ck_assert_uint_eq(l.got, got); /* no event from inside the call */
     }
     uint64_t sum = 0;
     for (size_t i = 0; i < 1024 * 1024; i++)

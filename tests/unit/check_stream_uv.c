@@ -1,5 +1,5 @@
-/* Streams over real sockets, TCP and unix: the other end is a plain descriptor
- * that the test reads and writes when it wants to. */
+/* Streams over real sockets, TCP and unix. The peer is a plain descriptor, from which the test
+ * reads and to which it writes when it wants to. */
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -111,7 +111,7 @@ static void dial(int kind)
     stream = kind == TCP ? stream_uv_connect(loop, (struct sockaddr *)&address, &got, on_connect)
                          : stream_uv_connect_unix(loop, path, &got, on_connect);
     ck_assert_ptr_nonnull(stream);
-    ck_assert_uint_eq(connects, 0); /* never from inside */
+    ck_assert_uint_eq(connects, 0); /* no event from inside the call */
 }
 
 static void set_up(int kind)
@@ -168,7 +168,7 @@ static void peer_says(const char *text)
     ck_assert_int_eq(write(peer, text, strlen(text)), (ssize_t)strlen(text));
 }
 
-/* Everything that is there for the peer now; -1 at the end. */
+/* Everything that is available to the peer now; -1 at the end. */
 static ssize_t peer_takes(void)
 {
     static char sink[1 << 20];
@@ -176,7 +176,7 @@ static ssize_t peer_takes(void)
     return n > 0 ? n : n == 0 || errno != EAGAIN ? -1 : 0;
 }
 
-/* Adds what it takes to `taken`; false: at its end. */
+/* Appends what the peer receives to `taken`; false at the end. */
 static bool peer_takes_more(size_t *taken)
 {
     ssize_t n = peer_takes();
@@ -235,7 +235,7 @@ START_TEST(test_accepting)
     ends = 0;
     got = (struct text){0};
     stream_bind(stream, &events, &got);
-    peer_says("early"); /* it is born paused */
+    peer_says("early"); /* a new stream is paused */
     turns(20);
     ck_assert_uint_eq(got.len, 0);
     stream_resume(stream);
@@ -251,7 +251,7 @@ END_TEST
 
 /* ------------------------------------------------------------ back-pressure */
 
-/* Fills kernel and queue; how many bytes that took. */
+/* Fills the kernel's buffers and the queue; returns how many bytes that took. */
 static size_t fill(void)
 {
     static char piece[100000];
@@ -310,7 +310,7 @@ START_TEST(test_pausing)
     close_peer();
     turns(20);
     ck_assert_uint_eq(got.len, 1);
-    ck_assert_uint_eq(ends, 0); /* the end waits too */
+    ck_assert_uint_eq(ends, 0); /* the end is delayed as well */
     stream_pause(stream);
     act = STAY;
     stream_resume(stream);
@@ -334,7 +334,7 @@ START_TEST(test_is_quiet)
     ck_assert(stream_is_quiet(stream));
     stream_pause(stream);
     close_peer();
-    ck_assert(!stream_is_quiet(stream)); /* an end nobody has read yet */
+    ck_assert(!stream_is_quiet(stream)); /* an end that has not been read yet */
     stream_resume(stream);
     UNTIL(ends);
     ck_assert(!stream_is_quiet(stream));
@@ -351,7 +351,7 @@ static void reset_peer(void)
     close_peer();
 }
 
-/* A write that fails says so later, and says nothing of it was taken. */
+/* A write that fails reports this later, and reports that nothing of it was accepted. */
 START_TEST(test_write_error)
 {
     begin(_i);
@@ -462,7 +462,7 @@ START_TEST(test_close_with_work_left)
     turns(5);
     ck_assert_uint_eq(ends + drains, 0);
     finish();
-    begin(_i); /* an error not told yet */
+    begin(_i); /* an error that has not been reported yet */
     reset_peer();
     (void)!say("x", 1);
     close_stream();

@@ -50,7 +50,7 @@ START_TEST(test_success)
 }
 END_TEST
 
-/* The first end counts, whatever comes after. */
+/* The first end counts, regardless of later ones. */
 START_TEST(test_once)
 {
     struct verdict v = verdict_make(FAILURE_CONNECTION_REFUSED, SENT_NO, "x");
@@ -78,7 +78,7 @@ START_TEST(test_server_error)
     ck_assert_uint_eq(stats.failed, 1);
     ck_assert_uint_eq(stats.succeeded, 0);
     ck_assert_uint_eq(stats.unknown, 1);
-    ck_assert_uint_eq(stats.total.count, 1); /* it is a complete answer all the same */
+    ck_assert_uint_eq(stats.total.count, 1); /* nevertheless it is a complete response */
     t = start(&get);
     tally_head(&t, 500);
     tally_succeed(&t);
@@ -86,7 +86,7 @@ START_TEST(test_server_error)
 }
 END_TEST
 
-/* Of an order; `left`: its client did, when that had come of the answer. */
+/* For an order; `left`: its client disconnected when this part of the response had arrived. */
 static const struct {
     unsigned status;
     bool known_refusal, left;
@@ -119,7 +119,7 @@ START_TEST(test_what_an_answer_leaves_open)
 }
 END_TEST
 
-/* Aborted after the head: its status was counted, our error beside it. */
+/* Aborted after the head: its status is counted, and trunkline's error as well. */
 START_TEST(test_aborted)
 {
     struct verdict v = verdict_make(FAILURE_HTTP_RESPONSE_INCOMPLETE, SENT_YES, "x");
@@ -160,7 +160,7 @@ START_TEST(test_fates)
 }
 END_TEST
 
-/* What a bot asked for is counted under its name too, with the weight it burnt. */
+/* A bot's requests are also counted under its name, with the weight they used. */
 START_TEST(test_bot)
 {
     struct field name = {SPAN("trunkline-client"), SPAN("grid1")};
@@ -182,14 +182,14 @@ START_TEST(test_bot)
     ck_assert_uint_eq(b->requests, 2);
     ck_assert_uint_eq(b->failed, 1);
     ck_assert_uint_eq(b->weight, 12);
-    named.method = SPAN("CONNECT"); /* no request */
+    named.method = SPAN("CONNECT"); /* not a request */
     t = start(&named);
     tally_switch(&t, 200);
     ck_assert_uint_eq(b->requests, 2);
 }
 END_TEST
 
-/* A tunnel that was opened is no request; an upgrade is one. */
+/* An opened tunnel is not a request; an upgrade is one. */
 START_TEST(test_switch)
 {
     static const struct request connect = {.method = {"CONNECT", 7}};
@@ -204,7 +204,7 @@ START_TEST(test_switch)
 }
 END_TEST
 
-/* Failures are kept with their words, ours and the origin's. */
+/* Failures are recorded with their text, both trunkline's own and the origin's. */
 START_TEST(test_recent_errors)
 {
     struct verdict v = verdict_make(FAILURE_CONNECTION_REFUSED, SENT_NO, "nobody listens");
@@ -227,7 +227,7 @@ START_TEST(test_recent_errors)
 }
 END_TEST
 
-/* Each request ends in one class of `ended`, with whatever status it came to. */
+/* Each request ends in exactly one class of `ended`, whatever its status. */
 START_TEST(test_ended)
 {
     static const unsigned statuses[] = {101, 200, 304, 404, 500, 999},
@@ -247,7 +247,7 @@ START_TEST(test_ended)
 }
 END_TEST
 
-/* One that never had an upstream counts in the totals. */
+/* A request that never had an upstream counts only in the totals. */
 START_TEST(test_no_upstream)
 {
     struct verdict v = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "x");

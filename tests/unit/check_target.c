@@ -19,7 +19,7 @@ static bool parse(const char *method, const char *target, struct target *t, stru
     return target_parse(arena, span_of(method), span_of(target), t, why);
 }
 
-/* "form[!] origin path spelling" with "!" for written_http and "w" for websocket. */
+/* "form[!] origin path spelling", with "!" for written_http and "w" for websocket. */
 static const char *told(const char *method, const char *target)
 {
     static const char *const forms[] = {"origin", "http",  "https",     "prefix",

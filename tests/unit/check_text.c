@@ -1,4 +1,4 @@
-/* Text that grows, always NUL-terminated. */
+/* Text that grows and is always NUL-terminated. */
 #include "base/text.h"
 
 #include "suite.h"

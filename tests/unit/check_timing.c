@@ -25,7 +25,7 @@ static struct line_facts opened(uint64_t up_us)
         .dns_us = 10, .connect_us = 20, .tls_us = 30, .up_us = up_us, .protocol = "h2"};
 }
 
-/* A line that came up now is lent to a request that came `waited_us` before. */
+/* A line that has just been established is lent to a request that arrived `waited_us` before. */
 static struct timing lend(bool reused, uint64_t waited_us)
 {
     struct line_facts facts = opened(now_us);
@@ -36,8 +36,8 @@ static struct timing lend(bool reused, uint64_t waited_us)
     return t;
 }
 
-/* A line that was opened before the request came, or was opening when it did: charged is
- * what came after. */
+/* For a line that was opened, or was being opened, before the request arrived, only the time after
+ * the arrival is charged. */
 START_TEST(test_overlap)
 {
     static const struct {
@@ -62,7 +62,7 @@ START_TEST(test_overlap)
 }
 END_TEST
 
-/* Phases add up to the whole: what opening took does not count as queue too. */
+/* The phases add up to the total: time spent opening the line is not counted as queue as well. */
 START_TEST(test_fresh)
 {
     struct timing t = lend(false, 1000060);
@@ -73,12 +73,12 @@ START_TEST(test_fresh)
     ck_assert_uint_eq(t.tls_us, 30);
     ck_assert_uint_eq(t.queue_us, 1000000);
     ck_assert_uint_eq(stats.queue.count, 1);
-    t = lend(false, 0); /* the line was opened before it came */
+    t = lend(false, 0); /* the line was opened before the request arrived */
     ck_assert_uint_eq(t.dns_us + t.connect_us + t.tls_us + t.queue_us, 0);
 }
 END_TEST
 
-/* What opening the line took is told of the request that waited for it alone. */
+/* The time taken to open a line is reported only for the request that waited for it. */
 START_TEST(test_reused)
 {
     struct timing t = lend(true, 70);
@@ -99,7 +99,8 @@ END_TEST
 
 static const struct line_facts used = {.reused = true, .protocol = "http/1.1"};
 
-/* At a gate and behind others it is held; what is no pause is queue. */
+/* Time at the gate and behind other requests counts as hold, as does a pause; the rest of a wait
+ * counts as queue. */
 START_TEST(test_hold)
 {
     struct timing t = {0};
@@ -114,12 +115,13 @@ START_TEST(test_hold)
     ck_assert_uint_eq(stats.hold.count, 1);
     ck_assert_uint_eq(stats.hold.sum_us, t.hold_us);
     ck_assert_uint_eq(stats.queue.sum_us, t.queue_us);
-    timing_gave_up(&t, 0, now_us + 1); /* it does not wait */
+    timing_gave_up(&t, 0, now_us + 1); /* the request does not wait */
     ck_assert_uint_eq(t.hold_us, 75000);
 }
 END_TEST
 
-/* A pause is no longer than the wait; what opening took does not count as hold too. */
+/* A pause is not longer than the wait; time spent opening the line is not counted as hold as
+ * well. */
 START_TEST(test_hold_adds_up)
 {
     struct line_facts fresh = opened(now_us);
@@ -147,7 +149,8 @@ START_TEST(test_gave_up)
 }
 END_TEST
 
-/* What it waited adds up over tries, and is counted once; a try that failed is told apart. */
+/* The waiting time adds up over all tries and is counted once; a failed try is reported
+ * separately. */
 START_TEST(test_tries)
 {
     struct timing t = {0};

@@ -1,12 +1,13 @@
-/* The tries of one request, to an origin on loopback: what is said of them together, and
- * when 421 makes one more. */
+/* The tries of one request to an origin on loopback: the verdict about all of them, and the
+ * additional try after a 421. */
 #include "config_fixture.h"
 #include "suite.h"
 #include "transaction_fixture.h"
 
 #define KEY "Authorization: k\r\n"
 
-/* The verdict is of all tries: the first was read, the second found nobody. */
+/* The verdict covers all tries: the request of the first try was read, and the connection of the
+ * second was refused. */
 START_TEST(test_verdict_of_all_tries)
 {
     static const char *const fields[] = {"", KEY};
@@ -27,7 +28,8 @@ START_TEST(test_verdict_of_all_tries)
 }
 END_TEST
 
-/* And while a further one is waited for: its client leaves with what was sent. */
+/* The client disconnects while the request waits for a further try; the record still says what was
+ * sent. */
 START_TEST(test_leaving_between_tries)
 {
     struct test_client a;
@@ -46,7 +48,8 @@ START_TEST(test_leaving_between_tries)
 }
 END_TEST
 
-/* RFC 9110 15.5.20: once more, whatever the method, on a new line; then it is the answer. */
+/* RFC 9110 15.5.20: the request is sent once more, whatever the method, on a new line; a second 421
+ * is the response. */
 #define MISDIRECTED "HTTP/1.1 421 Misdirected Request\r\nContent-Length: 2\r\n\r\nhi"
 
 START_TEST(test_misdirected)
@@ -68,7 +71,8 @@ START_TEST(test_misdirected)
     ck_assert_uint_eq(origin.accepted, 2);
     ck_assert_uint_eq(look().stats->retried, 1);
     ck_assert_uint_eq(look().stats->unknown, 0);
-    UNTIL(look().idle == !always && look().active == 0); /* the line that said so is gone */
+    UNTIL(look().idle == !always &&
+          look().active == 0); /* the line on which the 421 arrived is gone */
     clear(&a);
     finish();
 }
@@ -97,7 +101,8 @@ START_TEST(test_misdirected_in_vain)
 }
 END_TEST
 
-/* Who does not read is not read for, on whichever line the answer comes. */
+/* While the client does not read, the response is not read either, no matter on which line it
+ * arrives. */
 START_TEST(test_pause_lasts)
 {
     static char piece[100001];
@@ -113,7 +118,7 @@ START_TEST(test_pause_lasts)
         exchange_resume(a.recorder.exchange);
         a.recorder.pause_in = RECORDER_INTERIM;
         plain_origin_say(&origin, 0, "HTTP/1.1 103 E\r\n\r\n" MISDIRECTED);
-    } else { /* while it waits for a line */
+    } else { /* while the request waits for a line */
         exchange_pause(a.recorder.exchange);
     }
     unsigned last = _i ? 0 : 1;

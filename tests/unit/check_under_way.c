@@ -1,5 +1,5 @@
-/* The list of requests under way: what it counts, and walks over it while it changes,
- * compared with a plain model at random. */
+/* The list of requests in progress: its count, and walks over it while it changes, compared with a
+ * plain model at random. */
 #include "proxy/under_way.h"
 
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 struct request {
     struct under_way_entry entry;
-    unsigned number; /* 0: it is not under way */
+    unsigned number; /* 0: not in progress */
 };
 
 static struct under_way all;
@@ -39,7 +39,7 @@ static void end(size_t i)
     under_way_leave(&all, &requests[i].entry);
 }
 
-/* The number of the next one; 0: there is none. */
+/* The number of the next request; 0: there is none. */
 static unsigned next(struct under_way_walk *w)
 {
     struct under_way_entry *e = under_way_next(w);
@@ -93,10 +93,11 @@ START_TEST(the_last_ones_end_first)
 }
 END_TEST
 
-/* What a walk must still tell. */
+/* The requests that a walk still has to return. */
 struct model {
     struct under_way_walk walk;
-    unsigned after, until; /* numbers: told so far, begun when it began */
+    unsigned after,
+        until; /* numbers: the last one returned so far, and the one when the walk began */
     bool open;
 };
 

@@ -1,4 +1,4 @@
-/* Targets whose last response could not be shared are known for a minute, in bounded
+/* Targets whose last response could not be shared are remembered for a minute, in bounded
  * memory. */
 #include <stdio.h>
 
@@ -24,7 +24,7 @@ START_TEST(for_a_minute)
 }
 END_TEST
 
-/* However many there are, most of the last ones are known. */
+/* However many targets there are, most of the recent ones are remembered. */
 START_TEST(bounded)
 {
     struct unshared u = {0};

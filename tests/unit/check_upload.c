@@ -1,4 +1,4 @@
-/* How much of a request's body is gathered and kept, and when its owner is held back. */
+/* How much of a request's body is gathered and kept, and when its owner is asked to wait. */
 #include <string.h>
 
 #include "proxy/upload.h"
@@ -6,7 +6,7 @@
 
 static char piece[70000];
 
-/* An exchange that counts what it is given, and welcomes more or not. */
+/* An exchange that counts what it is given, and accepts more data or not. */
 static struct {
     struct exchange exchange;
     size_t bytes;
@@ -34,7 +34,7 @@ START_TEST(short_ones_are_kept)
     upload_init(&u, FRAMING_LENGTH, UPLOAD_KEPT_MAX);
     ck_assert(upload_gather(&u, piece, 10));
     ck_assert(!upload_is_gathered(&u));
-    ck_assert(upload_gather(&u, piece, UPLOAD_KEPT_MAX - 10)); /* all that was promised */
+    ck_assert(upload_gather(&u, piece, UPLOAD_KEPT_MAX - 10)); /* everything that was announced */
     u.complete = true;
     for (int tries = 0; tries < 3; tries++) {
         begin(false);
@@ -54,7 +54,7 @@ START_TEST(long_ones_go_on)
     ck_assert(!upload_gather(&u, piece, 1));
     ck_assert(u.blocked && upload_is_gathered(&u));
     begin(false);
-    ck_assert(upload_begin(&u, &line.exchange)); /* it goes on */
+    ck_assert(upload_begin(&u, &line.exchange)); /* it continues */
     ck_assert(!u.blocked && u.replayable);
     ck_assert(upload_pass(&u, &line.exchange, piece, 1));
     ck_assert(!u.replayable);
@@ -67,7 +67,7 @@ START_TEST(long_ones_go_on)
 }
 END_TEST
 
-/* A line that takes no more holds the owner back as the gathering did. */
+/* A line that accepts no more data makes the owner wait, as the gathering did. */
 START_TEST(a_full_line_holds_back)
 {
     struct upload u;

@@ -1,5 +1,5 @@
-/* The values of a configuration: how each type is read, and what is refused with which
- * words. */
+/* The values of a configuration: how each type is read, and which values are refused with which
+ * message. */
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>

@@ -1,4 +1,5 @@
-/* An operator's verbs and the reload as pages: who may, what is done, what is told. */
+/* The operator's commands and the reload as pages: which callers may use them, what is done, and
+ * what the response is. */
 #include "admin_fixture.h"
 #include "pages/caller.h"
 #include "suite.h"
@@ -32,7 +33,7 @@ static void reload(void *context, struct reload_waiter *w, const char *who)
     waiting = w;
 }
 
-/* What is told of a reload as soon as it is asked for. */
+/* The outcome that is reported as soon as a reload is requested. */
 static enum reload_outcome reload_outcome;
 static const char *reload_errors = "";
 
@@ -78,7 +79,7 @@ START_TEST(verbs_are_for_callers_on_this_machine)
 }
 END_TEST
 
-/* Answered when the outcome is known, and by it. */
+/* The response is sent when the outcome is known, and reports that outcome. */
 START_TEST(a_reload_tells_its_outcome)
 {
     expect("POST", "/reload", 204, "", "");
@@ -95,7 +96,7 @@ START_TEST(a_reload_tells_its_outcome)
     local.is_loopback = true;
     admin.draining = true;
     expect("POST", "/reload", 503, "Trunkline-Sent: no\n", "shutting down");
-    ck_assert_str_eq(said_by, ""); /* nobody was asked */
+    ck_assert_str_eq(said_by, ""); /* no reload was requested */
 }
 END_TEST
 
@@ -117,7 +118,7 @@ START_TEST(who_waits_for_a_reload_may_go)
 }
 END_TEST
 
-/* A name that is missing is not one that is empty. */
+/* A missing name is different from an empty one. */
 START_TEST(verbs_without_a_name_mean_all)
 {
     expect("POST", "/upstreams/drain", 204, "", "");

@@ -1,4 +1,4 @@
-/* The line of status over fake pools, and what a fake service manager hears. */
+/* The status line over fake pools, and the messages that a fake service manager receives. */
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -134,7 +134,7 @@ static const char *wait_for_beat(struct loop *l, int fd)
     return heard;
 }
 
-/* It feeds the watchdog, again and again, and only where there is one. */
+/* It notifies the watchdog again and again, and only if there is one. */
 static void beat(const char *watchdog_us, bool again, bool fed)
 {
     char path[64];
@@ -177,7 +177,7 @@ START_TEST(without_a_manager_it_is_silent)
     struct loop *l = loop_new();
     struct watchdog *p = watchdog_new(l, &admin);
     watchdog_beat(p);
-    loop_run(l); /* nothing keeps it going */
+    loop_run(l); /* nothing keeps the loop alive */
     watchdog_free(p);
     loop_free(l);
 }

@@ -9,7 +9,7 @@ struct work {
     struct worker *worker;
     int work_us;
     bool by_thread, done, again;
-    size_t done_at; /* its place in the order of ends */
+    size_t done_at; /* its position in the order in which jobs ended */
 };
 
 static struct loop *loop;
@@ -71,7 +71,7 @@ START_TEST(runs_in_order_on_one_other_thread)
         worker_submit(worker, &all[i].job);
         ck_assert(!all[i].done);
     }
-    loop_run(loop); /* ends by itself once nothing is to be done */
+    loop_run(loop); /* ends by itself once there is nothing to do */
     for (size_t i = 0; i < COUNT_OF(all); i++) {
         ck_assert(all[i].done && all[i].by_thread);
         ck_assert_uint_eq(all[i].done_at, i + 1);
@@ -106,7 +106,8 @@ END_TEST
 
 START_TEST(who_yields_goes_last)
 {
-    static const size_t place[] = {1, 4, 5, 6, 2, 3}; /* the first runs before others come */
+    static const size_t place[] = {1, 4, 5,
+                                   6, 2, 3}; /* the first job runs before the others are added */
     struct work all[] = {make(2000), make(0), make(0), make(0), make(0), make(0)};
     for (size_t i = 0; i < COUNT_OF(all); i++) {
         all[i].job.yields = i < 4;

@@ -1,4 +1,4 @@
-/* Certificates that openssl makes, read alone, in bundles, and as a handshake reads them. */
+/* Certificates made by openssl, read alone, in bundles, and as a handshake reads them. */
 #include <mbedtls/oid.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -66,7 +66,7 @@ static size_t length(void)
     return n;
 }
 
-/* How many can be read of the file, and how many cannot. */
+/* How many certificates of the file can be read, and how many cannot. */
 static void reads(const char *file, size_t good, size_t bad)
 {
     struct text t = content(file);
@@ -118,10 +118,10 @@ static int show(const char *file)
     return error;
 }
 
-/* libmbedtls calls the function of this name when an origin shows its chain. */
+/* Replaces the function of this name that libmbedtls calls when an origin sends its chain. */
 START_TEST(a_handshake_reads_by_the_same_rule)
 {
-    ck_assert_int_ne(show("odd.der"), 0); /* the origin's own has to be understood */
+    ck_assert_int_ne(show("odd.der"), 0); /* the origin's own certificate must be readable */
     ck_assert_int_eq(show("named.der"), 0);
     ck_assert_int_eq(show("odd.der"), 0);
     ck_assert_uint_eq(length(), 1);
