@@ -21,9 +21,8 @@ struct scan_unset {
 };
 
 struct scan {
-    char *text; /* without comments, cut off at the error */
-    struct scan_lines
-        blocks[SCAN_LEVELS]; /* lines where the blocks begin, in order, by nesting level */
+    char *text;                            /* without comments, cut off at the error */
+    struct scan_lines blocks[SCAN_LEVELS]; /* lines of blocks in order, by level */
     struct scan_unset *unset;
     size_t unset_count;
     char error[100]; /* empty: no error */

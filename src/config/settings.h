@@ -90,8 +90,7 @@ typedef struct config_names config_NAMES;
 /* path "/PREFIX" { … }: the settings for request targets that begin with the prefix. */
 struct config_path {
     const char *prefix;
-    const struct upstream_config
-        *settings; /* the upstream's settings, with those that the block sets */
+    const struct upstream_config *settings; /* the upstream's and the block's */
 };
 
 struct upstream_config {

@@ -364,8 +364,8 @@ static bool is_full(int pipe)
     return unread > fcntl(pipe, F_GETPIPE_SZ) - PIPE_BUF;
 }
 
-/* The pipe is filled before lines are lost: from then on none is written that would
- * make room for lines behind a gap. */
+/* The test fills the pipe before lines are lost. Otherwise, lines that are written to the pipe
+ * later would make room for new lines after a gap. */
 START_TEST(a_reader_that_sleeps_blocks_nobody_and_costs_lines)
 {
     ck_assert_int_eq(mkfifo(path, 0600), 0);

@@ -1,5 +1,5 @@
-/* net/aead.h: libgcrypt computes what mbedTLS computes, whatever the lengths, and takes
- * nothing that was tampered with. */
+/* net/aead.h: libgcrypt computes the same as mbedTLS for all lengths, and rejects whatever was
+ * tampered with. */
 #include "net/aead.h"
 
 #include <mbedtls/gcm.h>
@@ -49,7 +49,7 @@ static void setup(void)
     fill(add, sizeof add);
 }
 
-/* Both encrypt alike, and each decrypts what the other one made. */
+/* Both encrypt to the same bytes, and each decrypts what the other encrypted. */
 static void compare(size_t len, size_t iv_len, size_t add_len, size_t tag_len)
 {
     unsigned char our_tag[TAG], their_tag[TAG];
@@ -81,7 +81,7 @@ START_TEST(libgcrypt_is_in_use)
 }
 END_TEST
 
-/* What TLS uses: 12 bytes of nonce, 5 or 13 of additional data, a tag of 16. */
+/* The sizes that TLS uses: a nonce of 12 bytes, additional data of 5 or 13, a tag of 16. */
 START_TEST(every_length_up_to_17_kib)
 {
     set_key(128u << _i);
@@ -107,7 +107,7 @@ START_TEST(every_other_length)
 }
 END_TEST
 
-/* A record of TLS with one bit wrong, at each byte of text, tag, nonce and data. */
+/* A TLS record with one wrong bit, at each byte of text, tag, nonce and data. */
 START_TEST(every_tampered_byte_is_refused)
 {
     enum { LEN = 1024 };
@@ -128,7 +128,7 @@ START_TEST(every_tampered_byte_is_refused)
                 mbedtls_gcm_auth_decrypt(&our_context, LEN, iv, 12, add, 13, tag, TAG, ours, back),
                 MBEDTLS_ERR_GCM_AUTH_FAILED);
             for (size_t i = 0; i < LEN; i++)
-                ck_assert_uint_eq(back[i], 0); /* nothing unauthenticated is given out */
+                ck_assert_uint_eq(back[i], 0); /* no unauthenticated bytes are output */
             parts[part][at] ^= bit;
         }
     ck_assert_int_eq(
@@ -137,7 +137,7 @@ START_TEST(every_tampered_byte_is_refused)
 }
 END_TEST
 
-/* mbedTLS allows the output to trail its input in one buffer. */
+/* mbedTLS allows the output to overlap the input in one buffer, at an earlier address. */
 START_TEST(overlapping_buffers)
 {
     unsigned char tag[TAG], buffer[600];
@@ -157,7 +157,7 @@ START_TEST(overlapping_buffers)
 }
 END_TEST
 
-/* Piece by piece, in pieces of any size, as mbedTLS's cipher layer could ask for it. */
+/* In pieces of any size, as mbedTLS's cipher layer might pass them. */
 START_TEST(in_pieces)
 {
     unsigned char tag[TAG], whole[TAG];

@@ -1,4 +1,4 @@
-/* Recognizes the credential of a request by its API key, in whatever order the fields come. */
+/* Recognizes the credential of a request by its API key, in any order of the fields. */
 #include <stdio.h>
 
 #include "proxy/api_key.h"
@@ -99,7 +99,7 @@ START_TEST(tokens)
 }
 END_TEST
 
-/* A value that is not a token counts as it is. */
+/* A value that is not a token is used as it is. */
 START_TEST(malformed_tokens)
 {
     static const char *const values[] = {

@@ -1,4 +1,4 @@
-/* Pieces of one arena: aligned, apart from each other, growing. */
+/* Allocations from one arena: aligned, not overlapping, growing. */
 #include "base/arena.h"
 
 #include <pthread.h>

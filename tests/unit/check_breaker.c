@@ -4,7 +4,7 @@
 static const struct upstream_config settings = {
     .breaker_failures = 3, .breaker_min = 1000, .breaker_max = 5000};
 
-#define DRAWN 200 /* a pause exactly as it is set */
+#define DRAWN 200 /* a pause of exactly the configured length */
 
 static void fail_often(struct breaker *b, unsigned times, uint64_t now)
 {
@@ -25,7 +25,7 @@ START_TEST(test_opens_at_the_limit)
     ck_assert(!breaker_failed(&b, &settings, 100, DRAWN));
     ck_assert(!breaker_failed(&b, &settings, 100, DRAWN));
     ck_assert(!breaker_is_open(&b) && allows(&b, 100, 0));
-    ck_assert(breaker_failed(&b, &settings, 100, DRAWN)); /* this one opened it */
+    ck_assert(breaker_failed(&b, &settings, 100, DRAWN)); /* this failure opened it */
     ck_assert(breaker_is_open(&b));
     ck_assert_str_eq(breaker_word(&b, 0), "open");
     ck_assert(!allows(&b, 100, 0));

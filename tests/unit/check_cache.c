@@ -137,7 +137,7 @@ START_TEST(too_large)
     ck_assert_uint_eq(length_at(at(1, "/a"), &plain),
                       10); /* nothing was removed to make room for it */
     put(at(1, "/a"), &plain, NULL, ROOM);
-    ck_assert_uint_eq(cache_entries(cache), 0); /* but the response it replaces is gone */
+    ck_assert_uint_eq(cache_entries(cache), 0); /* the replaced one is gone */
     ck_assert(cache_takes(cache, at(1, "/a"), s, 1000));
     ck_assert(!cache_takes(cache, at(1, "/a"), s, ROOM - 100));
     ck_assert(!cache_takes(cache, at(1, "/a"), s, SIZE_MAX));

@@ -1,5 +1,5 @@
 /* The deadline of a client connection: each wait expires when it should and not before, progress
- * extends the deadlines that it should extend, and only a change sets the deadline anew. */
+ * extends the deadlines that it should extend, and the deadline is only set when it changes. */
 #include "fake_stream.h"
 #include "front/client_timer.h"
 #include "suite.h"

@@ -48,9 +48,7 @@ START_TEST(new_settings)
     hears("", "hit"); /* only another upstream has changed */
     proxy_configure(proxy, other);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
-    plain_origin_say(
-        &origin, 0,
-        NUMBERED); /* the response to the request that was sent under the old settings */
+    plain_origin_say(&origin, 0, NUMBERED); /* sent under the old settings */
     UNTIL(many[0].recorder.ended);
     ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
     clear_all(1);

@@ -27,8 +27,7 @@ END_TEST
 
 START_TEST(the_last_are_shared_out)
 {
-    if (!limit_to(64,
-                  64)) /* an eighth is in reserve: 8; lines may take half of it, 4, and then 2 */
+    if (!limit_to(64, 64)) /* an eighth is in reserve: 8; lines may take 4, then 2 */
         return;
     ck_assert_uint_eq(descriptors_raise(64), 64);
     ck_assert_int_eq(descriptors_beside(0), DESCRIPTORS_ENOUGH);

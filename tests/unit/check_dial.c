@@ -251,7 +251,7 @@ START_TEST(second_address_is_tried)
     refuse_on("127.0.0.2");
     listen_on("127.0.0.1");
     fake_dns_set(server, "api.test", "127.0.0.2,127.0.0.1", 60);
-    loop_hold(loop); /* at once: no head start is ever over */
+    loop_hold(loop); /* at once: no head start ever runs out */
     dial_host(&c, "api.test");
     ck_assert_uint_eq(c.connected, 1);
     ck_assert_int_eq(strncmp(c.peer, "127.0.0.1:", 10), 0);

@@ -268,7 +268,7 @@ START_TEST(cancelled_at_any_moment_is_silent)
 }
 END_TEST
 
-/* The teardown frees everything while the query is under way. */
+/* Freeing the resolver frees everything while the query is in progress. */
 START_TEST(freed_at_any_moment)
 {
     struct query_recorder a = {0};

@@ -79,8 +79,7 @@ START_TEST(the_line_lives_on)
     ck_assert_uint_eq(origin.accepted, 1);
     ck_assert_uint_eq(s->drained, 1);
     ck_assert_uint_eq(s->closed[CLOSE_ERROR], 0);
-    ck_assert_uint_eq(s->succeeded,
-                      _i ? 1 : 2); /* a GET got a response after its client had disconnected */
+    ck_assert_uint_eq(s->succeeded, _i ? 1 : 2); /* a GET's client had disconnected */
     ck_assert_uint_eq(s->failed, _i ? 1 : 0);
     clear(&next);
     end();

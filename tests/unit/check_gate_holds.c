@@ -94,7 +94,7 @@ START_TEST(test_places_beside_the_held)
     ck_assert(ask(&spent, 0));
     answer(429, 1000, 9);
     ck_assert(!ask(&mine, LONG) && !ask(&quote, 15000));
-    gate_configure(gate, &settings); /* looks at all places again */
+    gate_configure(gate, &settings); /* all waiters are reviewed */
     pass_time(0);
     ck_assert(mine.waits && quote.waits);
     pass_time(11000);
@@ -172,7 +172,7 @@ START_TEST(test_holds_without_a_time)
     settings.hold_max = 10000;
     for (size_t i = 0; i < COUNT_OF(lasts); i++) {
         answer(429, NO_TIME, 0);
-        answer(429, NO_TIME, 0); /* 429s to requests that were already under way */
+        answer(429, NO_TIME, 0); /* 429s to requests that were already in progress */
         assert_held_for(lasts[i]);
         answer(429, NO_TIME, 9); /* each counts for itself */
         pass_time(lasts[i] + (i == 3 ? 50000 : 10));

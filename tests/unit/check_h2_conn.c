@@ -91,7 +91,7 @@ START_TEST(test_one_write_for_many)
     ck_assert_uint_le(stream.writes, writes + 2); /* and possibly a SETTINGS acknowledgement */
     ck_assert_uint_eq(traffic.streams, 50);
     for (int32_t i = 0; i < 50; i++)
-        answer(2 * (49 - i) + 1); /* in whatever order */
+        answer(2 * (49 - i) + 1); /* in any order */
     for (size_t i = 0; i < 50; i++)
         heard_is(i, HEAD_OK " body(hi) end {}");
     ck_assert_uint_eq(traffic.streams, 0);
@@ -304,7 +304,7 @@ START_TEST(test_cancel)
 }
 END_TEST
 
-/* If it is cancelled before its first frame has been sent, nothing of it is ever sent. */
+/* If a request is cancelled before its first frame has been sent, none of it is ever sent. */
 START_TEST(test_cancel_at_once)
 {
     meet();

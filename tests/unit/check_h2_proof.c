@@ -61,7 +61,7 @@ static void teardown(void)
     loop_free(loop);
 }
 
-/* What was reported after so many more milliseconds. */
+/* What was reported after this many more milliseconds. */
 static void after(uint64_t ms, const char *expected)
 {
     text_clear(&heard);

@@ -81,7 +81,7 @@ START_TEST(test_queue_goes_on)
         loop_skip(loop, 2000);
         ck_assert_uint_lt(++rounds, 50);
     }
-    ck_assert_uint_gt(rounds, 10); /* but not for ever */
+    ck_assert_uint_gt(rounds, 10); /* but not indefinitely */
     finish();
 }
 END_TEST
@@ -95,8 +95,7 @@ START_TEST(test_queue_stuck)
     (void)stream_write(&stream.base, &piece, 1);
     linger_take(linger, &stream.base);
     loop_skip(loop, 2100);
-    ck_assert(stream.closed &&
-              stream.reset); /* a response that lacks bytes does not look complete */
+    ck_assert(stream.closed && stream.reset); /* it must not look complete */
     finish();
 }
 END_TEST

@@ -77,7 +77,7 @@ START_TEST(test_tasks_from_tasks)
 {
     struct named_task a = named('a'), b = named('b'), c = named('c');
     begin();
-    a.defer = &a.task; /* once more, behind the others */
+    a.defer = &a.task; /* once more, after the others */
     a.forget = &c.task;
     loop_defer(loop, &a.task);
     loop_defer(loop, &b.task);
@@ -319,7 +319,7 @@ START_TEST(test_deadline_moves)
     deadline_in(&a.deadline, 30000); /* later */
     loop_skip(loop, 25000);
     ck_assert_str_eq(trace, "b");
-    deadline_at(&a.deadline, 0); /* long past: at the next turn, not now */
+    deadline_at(&a.deadline, 0); /* long past: it fires at the next turn, not now */
     ck_assert_str_eq(trace, "b");
     loop_turn(loop, true);
     ck_assert_str_eq(trace, "ba");
@@ -333,15 +333,14 @@ START_TEST(test_deadline_inside)
     begin();
     init(&a, 'a'), init(&b, 'b'), init(&c, 'c'), init(&d, 'd');
     a.stop = &b; /* due at the same time */
-    a.set = &a;  /* itself anew, already due */
+    a.set = &a;  /* the same deadline again, already due */
     c.stop = &d; /* due later */
     deadline_in(&a.deadline, 1000);
     deadline_in(&b.deadline, 1000);
     deadline_in(&c.deadline, 1000);
     deadline_in(&d.deadline, 2000);
     loop_skip(loop, 1000);
-    ck_assert_str_eq(trace,
-                     "ac"); /* a deadline that is set inside a callback waits for the next turn */
+    ck_assert_str_eq(trace, "ac"); /* set inside: waits for the next turn */
     loop_turn(loop, true);
     ck_assert_str_eq(trace, "aca");
     loop_run(loop);

@@ -165,7 +165,7 @@ START_TEST(histograms)
 }
 END_TEST
 
-/* HELP and TYPE once, before the family's first sample. */
+/* HELP and TYPE appear once, before the first sample of the family. */
 START_TEST(families_stand_together)
 {
     static char seen[100][80];

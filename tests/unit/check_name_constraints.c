@@ -24,7 +24,7 @@ START_TEST(reads_back_what_it_wrote)
 }
 END_TEST
 
-/* Its lengths then take two and three bytes. */
+/* Long enough for the lengths to take two and three bytes. */
 START_TEST(writes_many_and_long_names)
 {
     static char names[300][254];
@@ -243,7 +243,7 @@ START_TEST(admits_nothing_by_what_is_malformed)
 }
 END_TEST
 
-/* What a hostile CA can make us compare is bounded. */
+/* The work that a hostile CA can cause by its constraints is bounded. */
 START_TEST(admits_nothing_once_the_work_is_used_up)
 {
     struct general_name name = {NAME_DNS, BYTES("a.test")};

@@ -46,7 +46,7 @@ START_TEST(test_no_more_dials_than_waiters)
 }
 END_TEST
 
-/* A new caller does not overtake those that wait, even if a line is already idle. */
+/* A new caller does not overtake the waiting ones, even if a line is already idle. */
 static size_t newcomer;
 
 static void call_another(void)
@@ -370,7 +370,7 @@ START_TEST(test_daemon_drains)
     call(0, false);
     pool_drain(pool);
     ck_assert_uint_eq(pool_lines(pool), 1);
-    call(1, false); /* under way already when the daemon began to drain */
+    call(1, false); /* in progress already when the daemon began to drain */
     fake_connect(line_maker);
     ck_assert_ptr_nonnull(callers[1].conn);
     hang_up(0);

@@ -28,7 +28,7 @@ START_TEST(test_doubt_at_the_cap)
 }
 END_TEST
 
-/* ------------------------------------------------- what the origin says of itself */
+/* ------------------------------------------------- what the origin reports about itself */
 
 /* SETTINGS_MAX_CONCURRENT_STREAMS of 0: no further line would help. */
 START_TEST(test_limit_of_nought)
@@ -144,7 +144,7 @@ START_TEST(test_new_line_at_the_cap)
     ck_assert_uint_eq(callers[1].conn->number, 2);
     hang_up(1);
     call_new(2);
-    forget_caller(2); /* and is counted no more */
+    forget_caller(2); /* and is no longer counted */
     fake_connect(line_maker);
     call(3, false);
     ck_assert_uint_eq(callers[3].conn->number, 3);

@@ -51,7 +51,7 @@ START_TEST(test_orders_at_a_cold_start)
         fake_connect(line_maker);
     ck_assert_uint_eq(have_lines(0, 19), 8);
     finish();
-    begin(AUTO "min_idle = 1"); /* one that was under way already is the first one's */
+    begin(AUTO "min_idle = 1"); /* the dial in progress is for the first caller */
     for (size_t i = 0; i < 6; i++)
         call(i, true);
     ck_assert_uint_eq(line_maker->started, 6);
@@ -80,7 +80,7 @@ START_TEST(test_the_first_gives_up)
 }
 END_TEST
 
-/* If it cannot, lines for the rest are dialled at once, now and in the future. */
+/* If it cannot, lines for the other callers are dialled at once, now and in the future. */
 START_TEST(test_burst_of_http1)
 {
     begin(AUTO "max_connections = 5");
@@ -197,7 +197,7 @@ START_TEST(test_least_loaded)
 }
 END_TEST
 
-/* ------------------------------------------------------------ riding alone */
+/* ------------------------------------------------------- a line to themselves */
 
 START_TEST(test_order_rides_alone)
 {

@@ -64,7 +64,7 @@ START_TEST(test_paused_refuses_nobody)
     ck_assert_str_eq(look().state, "paused");
     ck_assert_str_eq(look().breaker, "open");
     ck_assert_uint_eq(line_maker->started, 4);
-    pool_command(pool, POOL_RESUME); /* an operator who resumes wants it tried */
+    pool_command(pool, POOL_RESUME); /* after a resume, the origin is tried at once */
     ck_assert_uint_eq(line_maker->dials.count, 8);
     while (line_maker->dials.count)
         fake_connect(line_maker);

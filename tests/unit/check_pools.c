@@ -172,7 +172,7 @@ START_TEST(test_gone)
 }
 END_TEST
 
-/* Freed with the rest if the loop does not turn again. */
+/* Freed with the other pools if the loop does not turn again. */
 START_TEST(test_gone_at_the_end)
 {
     begin(UP("a", ""));

@@ -1,4 +1,4 @@
-/* Quoted bytes: both forms, every byte. */
+/* Quoted bytes: both forms, for each byte value. */
 #include <jansson.h>
 
 #include "base/quoting.h"

@@ -1,5 +1,5 @@
-/* From a file's text to its blocks and values: lines, unknown directives, syntax errors,
- * variables of the environment. */
+/* From the text of a file to its blocks and values: lines, unknown directives, syntax errors,
+ * environment variables. */
 #include <stdlib.h>
 
 #include "config_fixture.h"
@@ -102,7 +102,7 @@ END_TEST
     "} is not set in the environment (${NAME:-} may be unset; in single "                          \
     "quotes nothing is replaced)\n"
 
-/* An unset name is never an empty value. */
+/* A variable that is not set never yields an empty value. */
 START_TEST(unset_variables_are_errors)
 {
     unsetenv("CHECK_NOT");

@@ -1,4 +1,4 @@
-/* Whether a path block, the upstream, its preset or the defaults determine a value. */
+/* Whether the path block, the upstream, its preset or the defaults determine a value. */
 #include <stdio.h>
 
 #include "config_fixture.h"

@@ -71,7 +71,7 @@ static const struct {
     {1.6, 0, 0, 0, 12, 1, 1, 0, CACHE_NONE, "connect", 1.2},
     {1.6, 0, 0, 0, 1, 12, 1, 0, CACHE_NONE, "tls", 1.2},
     {0.2, 0, 1, 0, 0, 0, 17, 0, CACHE_MISS, "ttfb", 1.7},
-    {0.2, 0, 1, 0, 0, 0, 0, 0, CACHE_NONE, "ttfb", 1.8}, /* no head ever came */
+    {0.2, 0, 1, 0, 0, 0, 0, 0, CACHE_NONE, "ttfb", 1.8}, /* no head arrived */
     {0, 0, 9, 0, 0, 0, 0, 11, CACHE_NONE, "retried", 1.1},
     {0.2, 0, 1, 0, 0, 0, 5, 0, CACHE_NONE, "body", 1.4},
 };

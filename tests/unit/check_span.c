@@ -1,4 +1,4 @@
-/* Spans: comparing, cutting, lists. */
+/* Spans: comparing, splitting, lists. */
 #include "base/span.h"
 
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* Blocks that are given back: kept, within bounds, and handed out again. */
+/* Blocks that are returned: kept within limits, and handed out again. */
 #include "base/spares.h"
 
 #include "suite.h"
@@ -14,7 +14,7 @@ static void drain(void)
     while (spares.count) {
         struct spares none = {0};
         void *block = spares_take(&spares, sizeof(struct thing));
-        none.count = SPARES_MAX; /* a full list frees what it is given */
+        none.count = SPARES_MAX; /* a full list frees a block that is returned */
         spares_give(&none, block);
     }
     ck_assert_ptr_null(spares.first);
@@ -26,7 +26,7 @@ START_TEST(kept_blocks_are_taken_again)
     ck_assert_ptr_ne(a, b);
     spares_give(&spares, a);
     spares_give(&spares, b);
-    if (spares.count) { /* a sanitizer keeps none */
+    if (spares.count) { /* with a sanitizer none is kept */
         ck_assert_uint_eq(spares.count, 2);
         ck_assert_ptr_eq(spares_take(&spares, sizeof *a), b);
         ck_assert_ptr_eq(spares_take(&spares, sizeof *a), a);

@@ -52,10 +52,8 @@ START_TEST(ages)
     ck_assert_uint_eq(stored_response_age_ms(s, 5000), 3000);
     ck_assert_uint_eq(stored_response_age_ms(s, 6500), 4500);
     ck_assert_uint_eq(stored_response_told_age_ms(s, 6500), 5200);
-    ck_assert_uint_eq(stored_response_age_ms(s, 0),
-                      3000); /* the clock does not run backwards here */
-    ck_assert_uint_eq(s->head.fields.count,
-                      0); /* Age is computed again; X applies only to the connection */
+    ck_assert_uint_eq(stored_response_age_ms(s, 0), 3000); /* no clock runs backwards */
+    ck_assert_uint_eq(s->head.fields.count, 0);            /* Age is computed; Connection lists X */
     stored_response_unref(s);
     s = make("Age: -1", "", "");
     ck_assert_uint_eq(stored_response_age_ms(s, 5000), 0);

@@ -82,7 +82,7 @@ START_TEST(test_server_error)
     t = start(&get);
     tally_head(&t, 500);
     tally_succeed(&t);
-    ck_assert_uint_eq(stats.unknown, 1); /* only orders have a fate */
+    ck_assert_uint_eq(stats.unknown, 1); /* only for orders can the outcome be unknown */
 }
 END_TEST
 

@@ -71,8 +71,7 @@ START_TEST(test_misdirected)
     ck_assert_uint_eq(origin.accepted, 2);
     ck_assert_uint_eq(look().stats->retried, 1);
     ck_assert_uint_eq(look().stats->unknown, 0);
-    UNTIL(look().idle == !always &&
-          look().active == 0); /* the line on which the 421 arrived is gone */
+    UNTIL(look().idle == !always && look().active == 0); /* the line with the 421 is gone */
     clear(&a);
     finish();
 }

@@ -62,8 +62,7 @@ static void connect_to(struct test_client *a, uint16_t port)
     a->recorder.exchange =
         proxy_open(proxy, &a->request, &ingress, &route, &recorder_events, &a->recorder);
     conclude(a);
-    ck_assert_uint_eq(a->recorder.switched + a->recorder.ended,
-                      0); /* no event comes from inside the call */
+    ck_assert_uint_eq(a->recorder.switched + a->recorder.ended, 0); /* never inside the call */
 }
 
 static void join(struct test_client *a, const char *said)

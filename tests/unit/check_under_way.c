@@ -96,8 +96,7 @@ END_TEST
 /* The requests that a walk still has to return. */
 struct model {
     struct under_way_walk walk;
-    unsigned after,
-        until; /* numbers: the last one returned so far, and the one when the walk began */
+    unsigned after, until; /* numbers: last returned, last when the walk began */
     bool open;
 };
 

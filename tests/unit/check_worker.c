@@ -106,8 +106,7 @@ END_TEST
 
 START_TEST(who_yields_goes_last)
 {
-    static const size_t place[] = {1, 4, 5,
-                                   6, 2, 3}; /* the first job runs before the others are added */
+    static const size_t place[] = {1, 4, 5, 6, 2, 3}; /* the first starts at once */
     struct work all[] = {make(2000), make(0), make(0), make(0), make(0), make(0)};
     for (size_t i = 0; i < COUNT_OF(all); i++) {
         all[i].job.yields = i < 4;

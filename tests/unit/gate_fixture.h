@@ -11,7 +11,7 @@ extern struct loop *loop;
 extern struct gate *gate;
 extern struct upstream_config settings;
 extern unsigned events; /* passed or refused, in total */
-extern bool inside;     /* a call of the gate's is under way */
+extern bool inside;     /* a call of the gate is in progress */
 
 struct gate_caller {
     struct gate_waiter w;

@@ -28,8 +28,7 @@ struct plain_origin {
     uint16_t port;
     enum origin_manner manner;
     const char *answer;
-    struct origin_line
-        lines[ORIGIN_LINES]; /* in the order of being accepted; the slots are reused in turn */
+    struct origin_line lines[ORIGIN_LINES]; /* as accepted; slots are reused in turn */
     unsigned accepted, requests;
     struct text last; /* the most recent request, as far as it has arrived */
 };

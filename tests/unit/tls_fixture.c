@@ -84,7 +84,7 @@ const char *file(const char *name)
     return path;
 }
 
-/* ------------------------- a stream between TLS and TCP that looks and counts */
+/* ------------------------- a stream between TLS and TCP that holds bytes and counts */
 
 static struct tap *tap_self(struct stream *s)
 {
