@@ -134,8 +134,7 @@ START_TEST(too_large)
     struct stored_response *s = stored_response_new(&head, &plain, 0, 0);
     put(at(1, "/a"), &plain, NULL, 10);
     put(at(1, "/b"), &plain, NULL, ROOM);
-    ck_assert_uint_eq(length_at(at(1, "/a"), &plain),
-                      10); /* nothing was removed to make room for it */
+    ck_assert_uint_eq(length_at(at(1, "/a"), &plain), 10); /* nothing was removed for it */
     put(at(1, "/a"), &plain, NULL, ROOM);
     ck_assert_uint_eq(cache_entries(cache), 0); /* the replaced one is gone */
     ck_assert(cache_takes(cache, at(1, "/a"), s, 1000));
