@@ -1,11 +1,12 @@
-/* The command line, with each call in a process of its own; a stub for the daemon, and a thread
+/* The command line, with each call in a process of its own; a stub for the daemon, and a process
  * that serves one canned response. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -233,24 +234,27 @@ START_TEST(config_prints_what_reads_back)
 }
 END_TEST
 
-/* Sends the same bytes on each connection once the head of a request has arrived. */
+/* Answers each connection with the same bytes, once a request's head is in. A process of its
+ * own: a program with a second thread must not fork, as call() does, since the thread may hold
+ * a lock at that moment (of malloc, or of a sanitizer) that nobody releases in the child. */
+#define REQUEST_MAX 500
+
 struct server {
     int fd;
     uint16_t port;
     char path[108];
-    pthread_t thread;
+    pid_t process;
     const char *answer; /* NULL: none */
-    char request[500];
+    char *request;      /* shared with the process */
 };
 
-static void *serve(void *arg)
+static void serve(const struct server *s)
 {
-    struct server *s = arg;
     for (int fd; (fd = accept(s->fd, NULL, NULL)) >= 0; close(fd)) {
         size_t len = 0;
-        memset(s->request, 0, sizeof s->request);
+        memset(s->request, 0, REQUEST_MAX);
         while (!strstr(s->request, "\r\n\r\n")) {
-            ssize_t n = recv(fd, s->request + len, sizeof s->request - 1 - len, 0);
+            ssize_t n = recv(fd, s->request + len, REQUEST_MAX - 1 - len, 0);
             if (n <= 0)
                 break;
             len += (size_t)n;
@@ -258,7 +262,21 @@ static void *serve(void *arg)
         if (s->answer)
             send(fd, s->answer, strlen(s->answer), MSG_NOSIGNAL);
     }
-    return NULL;
+}
+
+static void start_process(struct server *s)
+{
+    s->request = mmap(NULL, REQUEST_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(s->request, MAP_FAILED);
+    ck_assert_int_eq(listen(s->fd, 5), 0);
+    fflush(NULL);
+    s->process = fork();
+    ck_assert_int_ge(s->process, 0);
+    if (s->process == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
+        serve(s);
+        _exit(0);
+    }
 }
 
 static void start(struct server *s, const char *answer)
@@ -269,8 +287,7 @@ static void start(struct server *s, const char *answer)
     ck_assert_int_eq(bind(s->fd, (struct sockaddr *)&at, len), 0);
     ck_assert_int_eq(getsockname(s->fd, (struct sockaddr *)&at, &len), 0);
     s->port = ntohs(at.sin_port);
-    ck_assert_int_eq(listen(s->fd, 5), 0);
-    ck_assert_int_eq(pthread_create(&s->thread, NULL, serve, s), 0);
+    start_process(s);
 }
 
 static void start_unix(struct server *s, const char *answer)
@@ -280,14 +297,14 @@ static void start_unix(struct server *s, const char *answer)
     snprintf(s->path, sizeof s->path, "%s/socket", directory);
     memcpy(at.sun_path, s->path, sizeof at.sun_path);
     ck_assert_int_eq(bind(s->fd, (struct sockaddr *)&at, sizeof at), 0);
-    ck_assert_int_eq(listen(s->fd, 5), 0);
-    ck_assert_int_eq(pthread_create(&s->thread, NULL, serve, s), 0);
+    start_process(s);
 }
 
 static void stop(struct server *s)
 {
-    shutdown(s->fd, SHUT_RDWR);
-    pthread_join(s->thread, NULL);
+    kill(s->process, SIGKILL);
+    ck_assert_int_eq(waitpid(s->process, NULL, 0), s->process);
+    munmap(s->request, REQUEST_MAX);
     close(s->fd);
 }
 
