@@ -19,8 +19,15 @@ struct arena {
 };
 
 /* Blocks of BLOCK_SIZE, which nearly all are. One list for each thread, because a reload reads
- * its configuration into arenas on the worker, while the loop serves requests from others. */
+ * its configuration into arenas on the worker, while the loop serves requests from others; and
+ * only a thread that asked for it keeps any, since those of a thread that ends would be lost. */
 static _Thread_local struct spares spares;
+static _Thread_local bool keeps;
+
+void arena_keep_blocks(void)
+{
+    keeps = true;
+}
 
 static struct block *block_new(struct block *older, size_t size)
 {
@@ -47,7 +54,7 @@ void arena_free(struct arena *a)
     struct block *older;
     for (struct block *b = a ? a->newest : NULL; b; b = older) {
         older = b->older;
-        if (b->size == BLOCK_SIZE)
+        if (keeps && b->size == BLOCK_SIZE)
             spares_give(&spares, b);
         else
             free(b);

@@ -13,6 +13,11 @@ struct arena *arena_new(void);
 /* Frees the arena and everything allocated from it. NULL is allowed. */
 void arena_free(struct arena *);
 
+/* From now on the calling thread keeps blocks of arenas that it frees for its next ones. For
+ * the thread that serves requests (loop_new() calls it), which lives as long as the process:
+ * what a thread keeps is lost when it ends. The others free their blocks at once. */
+void arena_keep_blocks(void);
+
 /* The bytes that the arena occupies, including those not handed out yet. */
 size_t arena_size(const struct arena *);
 

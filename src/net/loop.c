@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/log.h"
 
 /* A chain of tasks that defer each other is run to its end at once if it is no longer than this.
@@ -331,6 +332,7 @@ void loop_seed(struct loop *l, uint64_t seed)
 struct loop *loop_new(void)
 {
     struct loop *l = NEW(struct loop);
+    arena_keep_blocks();
     list_init(&l->tasks);
     list_init(&l->last);
     CHECK(uv_loop_init(&l->uv) == 0);

@@ -95,6 +95,7 @@ static void *make_arena(void *made)
  * keeps for its next arena is never given to another thread. */
 START_TEST(kept_blocks_stay_with_their_thread)
 {
+    arena_keep_blocks();
     struct arena *first = arena_new(), *other = NULL;
     pthread_t thread;
     arena_free(first);
@@ -106,6 +107,22 @@ START_TEST(kept_blocks_stay_with_their_thread)
 }
 END_TEST
 
+static void *use_arena(void *unused)
+{
+    (void)unused;
+    arena_free(arena_new());
+    return NULL;
+}
+
+/* Seen by valgrind, which finds what a thread that ends has lost. */
+START_TEST(a_thread_that_ends_loses_no_block)
+{
+    pthread_t thread;
+    ck_assert_int_eq(pthread_create(&thread, NULL, use_arena, NULL), 0);
+    ck_assert_int_eq(pthread_join(thread, NULL), 0);
+}
+END_TEST
+
 SUITE()
 {
     TEST(pieces_are_zeroed_and_aligned);
@@ -114,4 +131,5 @@ SUITE()
     TEST(growth_keeps_what_was_written);
     TEST(copies_end_in_nul);
     TEST(kept_blocks_stay_with_their_thread);
+    TEST(a_thread_that_ends_loses_no_block);
 }
