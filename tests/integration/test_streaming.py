@@ -1,6 +1,7 @@
 """Transfer of messages: pipelining, framing in both directions, interim responses, and back-pressure."""
 import fcntl
 import hashlib
+import pathlib
 import struct
 import termios
 import threading
@@ -376,7 +377,9 @@ def test_an_upload_to_a_slow_origin(ex, origin):
         nonlocal peak
         peak = max(peak, growth(ex, before))
         return sent[0]
-    assert at_rest(moved) < 60 << 20, 'the client is not held back'
+    # The kernel buffers both connections, up to its own limits for each socket.
+    kernel = 2 * sum(int(pathlib.Path(f'/proc/sys/net/ipv4/tcp_{kind}mem').read_text().split()[2]) for kind in 'rw')
+    assert at_rest(moved) < (24 << 20) + kernel, 'the client is not held back'
     assert peak < 2, f'grew by {peak:.1f} MiB'
     c.close()
 
