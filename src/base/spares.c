@@ -2,21 +2,11 @@
 
 #include <string.h>
 
+#include "base/sanitized.h"
+
 struct spare {
     struct spare *next;
 };
-
-/* AddressSanitizer is to see each block freed, so that it finds what uses it later. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
-#endif
 
 void *spares_take(struct spares *s, size_t size)
 {
@@ -31,6 +21,7 @@ void *spares_take(struct spares *s, size_t size)
 void spares_give(struct spares *s, void *block)
 {
     struct spare *spare = block;
+    /* AddressSanitizer must see each block freed, to find what uses it later. */
     if (SANITIZED || s->count >= SPARES_MAX) {
         free(block);
         return;

@@ -9,21 +9,10 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/sanitized.h"
 
 #ifdef HAVE_SECCOMP
 #include <seccomp.h>
-#endif
-
-/* LeakSanitizer stops the other threads from a process of its own, by ptrace. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED 0
 #endif
 
 static void give_up(int option, unsigned long value, const char *what)
@@ -125,7 +114,7 @@ static void filter_calls(void)
 void sandbox_enter(void)
 {
     give_up(PR_SET_NO_NEW_PRIVS, 1, "gaining privileges");
-    if (SANITIZED)
+    if (SANITIZED) /* LeakSanitizer stops the other threads by ptrace, from a process of its own */
         return;
     give_up(PR_SET_DUMPABLE, 0, "being looked into");
 #ifdef HAVE_SECCOMP
