@@ -174,6 +174,39 @@ static struct response *make_done(const struct page *p)
     return r;
 }
 
+/* A verb that was obeyed, and waits for the state file. Lives in the request's arena. */
+struct saving {
+    struct save_waiter waiter;
+    struct page page;
+    struct exchange *exchange;
+};
+
+static void on_saved(struct save_waiter *w, bool saved)
+{
+    struct saving *s = container_of(w, struct saving, waiter);
+    struct response *head = make_done(&s->page);
+    if (!saved)
+        add_field(&s->page, head, SPAN("Trunkline-Saved"), SPAN("no"));
+    reply_answer(s->exchange, head, SPAN(""));
+}
+
+static void forget_saving(void *context)
+{
+    struct saving *s = context;
+    save_waiter_forget(&s->waiter);
+}
+
+static struct exchange *answer_when_saved(const struct page *p)
+{
+    const struct admin *a = p->admin;
+    struct saving *s = arena_alloc(p->request->arena, sizeof *s);
+    *s = (struct saving){.waiter = {.done = on_saved}, .page = *p};
+    if (a->save == NULL || !a->save(a->context, &s->waiter))
+        return answer(p, make_done(p), SPAN(""));
+    s->exchange = reply_open_later(a->loop, forget_saving, s, p->events, p->owner);
+    return s->exchange;
+}
+
 static struct exchange *open_verb(const struct page *p, struct span name, struct span verb)
 {
     enum pool_verb known = pool_verb_of(verb);
@@ -191,7 +224,7 @@ static struct exchange *open_verb(const struct page *p, struct span name, struct
         return refuse_with(p, FAILURE_HTTP_REQUEST_ERROR, 404, "no upstream of that name");
     if (outcome == ADMIN_DRAINING)
         return refuse_with(p, FAILURE_DESTINATION_UNAVAILABLE, 503, shutting_down);
-    return answer(p, make_done(p), SPAN(""));
+    return answer_when_saved(p);
 }
 
 /* A POST /reload whose outcome is not known yet. Lives in the request's arena. */

@@ -6,6 +6,7 @@
 #include "http/exchange.h"
 #include "http/ingress.h"
 #include "net/loop.h"
+#include "net/save_waiter.h"
 #include "pages/reload_waiter.h"
 #include "proxy/route.h"
 #include "proxy/totals.h"
@@ -27,6 +28,9 @@ struct admin {
      * `who` describes the caller, for the log. */
     enum admin_outcome (*command)(void *context, struct span upstream, enum pool_verb,
                                   const char *who);
+    /* Is something that must outlive a restart not in the state file yet? Then the waiter hears
+     * when it is; otherwise it is left alone. NULL: there is no such file. */
+    bool (*save)(void *context, struct save_waiter *);
     /* Reloads the configuration; the waiter gets the outcome later. */
     void (*reload)(void *context, struct reload_waiter *, const char *who);
     void *context;
@@ -37,7 +41,8 @@ struct admin {
 
 /* Answers a request that route_request() found to be for a page: 200, 404 with the known
  * paths, or 405 with Allow; 204 to a verb (/upstreams/NAME/VERB, or /upstreams/VERB for all),
- * which only callers on this machine may use (403). POST /reload, for the same callers, is
+ * which only callers on this machine may use (403), once the state file has what the verb
+ * changed (with Trunkline-Saved: no if it has not after SAVE_WAIT_MS). POST /reload, for the same callers, is
  * answered when its outcome is known: 204, 409 with the errors, one a line, or 503 while
  * trunkline is shutting down. */
 struct exchange *admin_open(struct admin *, const struct request *, const struct ingress *,

@@ -46,14 +46,43 @@ static void end_reload(const struct answer *a)
         w->done(w, reload_outcome, span_of(reload_errors));
 }
 
+/* The verb that waits for the state file; NULL: none does. */
+static struct save_waiter *unsaved;
+static bool is_unsaved;
+
+static bool save(void *context, struct save_waiter *w)
+{
+    ck_assert_ptr_eq(context, &admin);
+    if (is_unsaved) {
+        deadline_init(&w->late, loop, NULL);
+        unsaved = w;
+    }
+    return is_unsaved;
+}
+
+static bool saved_in_time;
+
+static void end_save(const struct answer *a)
+{
+    ck_assert_uint_eq(a->status, 0);
+    unsaved->done(unsaved, saved_in_time);
+    unsaved = NULL;
+}
+
 static void setup(void)
 {
     loop = loop_new();
+    is_unsaved = false;
+    unsaved = NULL;
     meanwhile = end_reload;
     reload_outcome = RELOAD_DONE;
     reload_errors = "";
-    admin = (struct admin){
-        .loop = loop, .pools = &pools, .command = command, .reload = reload, .context = &admin};
+    admin = (struct admin){.loop = loop,
+                           .pools = &pools,
+                           .command = command,
+                           .save = save,
+                           .reload = reload,
+                           .context = &admin};
 }
 
 static void teardown(void)
@@ -132,6 +161,37 @@ START_TEST(verbs_without_a_name_mean_all)
 }
 END_TEST
 
+/* The response is sent when the state file has what the verb changed. */
+START_TEST(a_verb_waits_for_the_state_file)
+{
+    is_unsaved = saved_in_time = true;
+    meanwhile = end_save;
+    struct answer a = ask("POST", "/upstreams/binance/resume");
+    ck_assert_uint_eq(a.status, 204);
+    ck_assert_str_eq(a.fields, "");
+    text_free(&a.body);
+    saved_in_time = false;
+    expect("POST", "/upstreams/resume", 204, "Trunkline-Saved: no\n", "");
+}
+END_TEST
+
+START_TEST(a_client_that_waits_for_the_state_file_may_disconnect)
+{
+    static const struct exchange_events none;
+    struct list waiters;
+    struct request r = {.arena = arena_new(), .method = SPAN("POST"), .minor = 1};
+    struct route route = {.kind = ROUTE_PAGE, .path = SPAN("/upstreams/resume")};
+    is_unsaved = true;
+    list_init(&waiters);
+    struct exchange *x = admin_open(&admin, &r, &local, &route, &none, NULL);
+    list_push_back(&waiters, &unsaved->link);
+    exchange_cancel(x);
+    ck_assert_uint_eq(waiters.count, 0);
+    loop_turn(loop, false);
+    arena_free(r.arena);
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(setup, teardown);
@@ -139,4 +199,6 @@ SUITE()
     TEST(verbs_without_a_name_mean_all);
     TEST(a_reload_tells_its_outcome);
     TEST(who_waits_for_a_reload_may_go);
+    TEST(a_verb_waits_for_the_state_file);
+    TEST(a_client_that_waits_for_the_state_file_may_disconnect);
 }
