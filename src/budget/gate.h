@@ -25,7 +25,7 @@ struct gate;
 struct gate_waiter {
     bool is_order;       /* POST, PUT, PATCH, DELETE: goes before other requests */
     bool is_private;     /* carries a credential */
-    uint64_t credential; /* a hash of its API key (api_key.h); 0: none */
+    uint64_t credential; /* its identity (credential.h); 0: none */
     bool yields; /* there is another response to give: refuse it at once instead of holding it */
     void *owner;
     void (*on_pass)(void *owner);                            /* the request may be sent now */

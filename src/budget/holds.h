@@ -16,7 +16,7 @@ const char *hold_scope_name(enum hold_scope); /* "public", "all", "credential" *
 
 struct hold {
     enum hold_scope scope;
-    uint64_t credential; /* a hash of the credential; 0: the hold is not for one */
+    uint64_t credential; /* its identity (credential.h); 0: the hold is not for one */
     uint64_t until_ms;   /* loop time; 0: there has been no hold */
     uint64_t lasts_ms;   /* whole duration, as last requested or chosen */
     uint64_t step_ms;    /* likewise, if it was chosen because none was stated; 0: one was stated */

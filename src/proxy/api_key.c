@@ -2,6 +2,7 @@
 
 #include <jansson.h>
 
+#include "budget/credential.h"
 #include "proxy/credentials.h"
 
 #define TOKEN_PART_MAX 4096 /* bytes; a longer part of a token is not read */
@@ -96,17 +97,9 @@ static const char *member(const json_t *object, const char *key)
     return text && *text ? text : NULL;
 }
 
-static uint64_t hash_of(struct span value)
-{
-    uint64_t hash = UINT64_C(14695981039346656037);
-    for (size_t i = 0; i < value.len; i++)
-        hash = (hash ^ (unsigned char)value.at[i]) * UINT64_C(1099511628211);
-    return hash > API_KEY_NONE ? hash : API_KEY_NONE + 1;
-}
-
-/* The hash of the name in a token (header.payload.signature). False: it is no token, or has
+/* The identity of the name in a token (header.payload.signature). False: it is no token, or has
  * no name in it. */
-static bool hash_token(struct span value, uint64_t *hash)
+static bool name_in_token(struct span value, uint64_t *key)
 {
     size_t dot = span_find(value, '.'),
            second = dot + 1 + span_find(span_from(value, dot + 1), '.');
@@ -120,7 +113,7 @@ static bool hash_token(struct span value, uint64_t *hash)
         name = payload ? member(payload, "sub") : NULL;
     }
     if (name)
-        *hash = hash_of(span_of(name));
+        *key = credential_of(span_of(name));
     json_decref(head);
     json_decref(payload);
     return name != NULL;
@@ -130,12 +123,12 @@ uint64_t request_api_key(const struct upstream_config *u, const struct fields *f
                          struct span path)
 {
     struct span value;
-    uint64_t hash;
+    uint64_t key;
     if (!find_header(u, fields, &value) &&
         !(query_parameter(path, is_listen_key, NULL, &value) && value.len))
-        return API_KEY_NONE;
+        return CREDENTIAL_NONE;
     struct span token = value;
     if (span_starts_nocase(token, SPAN("Bearer ")))
         token = span_trim(span_from(token, 7));
-    return hash_token(token, &hash) ? hash : hash_of(value);
+    return name_in_token(token, &key) ? key : credential_of(value);
 }

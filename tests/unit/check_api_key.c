@@ -1,6 +1,7 @@
 /* Recognizes the credential of a request by its API key, in any order of the fields. */
 #include <stdio.h>
 
+#include "budget/credential.h"
 #include "proxy/api_key.h"
 #include "proxy_fixture.h"
 #include "suite.h"
@@ -31,7 +32,7 @@ static uint64_t find_key(const char *path, const char *const *names_and_values)
 
 START_TEST(the_order_of_arrival_does_not_matter)
 {
-    ck_assert_uint_ne(K, API_KEY_NONE);
+    ck_assert_uint_ne(K, CREDENTIAL_NONE);
     ck_assert_uint_ne(K, key_of("/a", "API-Key", "l", NULL));
     ck_assert_uint_eq(K, key_of("/a", "api-sign", "s1", "api-key", " k ", NULL));
     ck_assert_uint_eq(K, key_of("/a", "Cookie", "cf=1", "API-Key", "k", NULL));
@@ -50,28 +51,28 @@ START_TEST(the_list_says_which_comes_first)
     ck_assert_uint_eq(mbx, key_of("/a", "API-Key", "k", "X-MBX-APIKEY", "m", NULL));
     ck_assert_uint_eq(mbx, key_of("/a", "X-MBX-APIKEY", "m", "API-Key", "k", NULL));
     uint64_t cookie = key_of("/a", "Cookie", "sid=1", NULL);
-    ck_assert_uint_ne(cookie, API_KEY_NONE);
+    ck_assert_uint_ne(cookie, CREDENTIAL_NONE);
     ck_assert_uint_eq(cookie, key_of("/a?listenKey=l", "Cookie", "sid=1", NULL));
 }
 END_TEST
 
 START_TEST(those_without_a_key_are_as_one)
 {
-    ck_assert_uint_eq(key_of("/a", NULL), API_KEY_NONE);
-    ck_assert_uint_eq(key_of("/a?signature=1", NULL), API_KEY_NONE);
-    ck_assert_uint_eq(key_of("/a?apiKey=1", NULL), API_KEY_NONE);
-    ck_assert_uint_eq(key_of("/a?listenKey=&b=1", NULL), API_KEY_NONE);
-    ck_assert_uint_eq(key_of("/a?listenKey", NULL), API_KEY_NONE);
-    ck_assert_uint_eq(key_of("/a", "API-Sign", "s", NULL), API_KEY_NONE);
-    ck_assert_uint_eq(key_of("/a", "X-Api-Key", "k", NULL), API_KEY_NONE);
-    ck_assert_uint_eq(key_of("/a", "Sec-WebSocket-Key", "k", NULL), API_KEY_NONE);
+    ck_assert_uint_eq(key_of("/a", NULL), CREDENTIAL_NONE);
+    ck_assert_uint_eq(key_of("/a?signature=1", NULL), CREDENTIAL_NONE);
+    ck_assert_uint_eq(key_of("/a?apiKey=1", NULL), CREDENTIAL_NONE);
+    ck_assert_uint_eq(key_of("/a?listenKey=&b=1", NULL), CREDENTIAL_NONE);
+    ck_assert_uint_eq(key_of("/a?listenKey", NULL), CREDENTIAL_NONE);
+    ck_assert_uint_eq(key_of("/a", "API-Sign", "s", NULL), CREDENTIAL_NONE);
+    ck_assert_uint_eq(key_of("/a", "X-Api-Key", "k", NULL), CREDENTIAL_NONE);
+    ck_assert_uint_eq(key_of("/a", "Sec-WebSocket-Key", "k", NULL), CREDENTIAL_NONE);
 }
 END_TEST
 
 START_TEST(a_listen_key_is_one)
 {
     uint64_t l = key_of("/a?listenKey=l", NULL);
-    ck_assert_uint_ne(l, API_KEY_NONE);
+    ck_assert_uint_ne(l, CREDENTIAL_NONE);
     ck_assert_uint_eq(l, key_of("/a?signature=x&listen%4bey=l&b=1", NULL));
     ck_assert_uint_ne(l, key_of("/a?listenKey=m", NULL));
 }
@@ -119,7 +120,7 @@ START_TEST(malformed_tokens)
     };
     for (size_t i = 0; i < COUNT_OF(values); i++) {
         uint64_t key = key_of("/a", "Authorization", values[i], NULL);
-        ck_assert_uint_ne(key, API_KEY_NONE);
+        ck_assert_uint_ne(key, CREDENTIAL_NONE);
         for (size_t j = 0; j < i; j++)
             ck_assert_msg(key != key_of("/a", "Authorization", values[j], NULL), "%s", values[i]);
     }
