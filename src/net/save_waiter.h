@@ -14,6 +14,7 @@ struct save_waiter {
     void (*done)(struct save_waiter *, bool saved);
     /* ---- */
     struct link link;
+    uint64_t change; /* the number of the last change that it waits for */
     struct deadline late;
 };
 

@@ -1,5 +1,6 @@
-/* The only thread besides the loop's, for handshake steps, certificate parsing and other work that
- * takes more than a millisecond. Owned by the daemon; outlives everything that uses it. Jobs run
+/* A thread besides the loop's, for handshake steps, certificate parsing and other work that takes
+ * more than a millisecond. The daemon owns one, which outlives everything that uses it; what waits
+ * for a disk (saved_file.h) has one of its own, so that no handshake waits behind it. Jobs run
  * first in, first out, except that jobs which yield wait for all others. The thread has at most two
  * jobs at a time, and a job that yields is given to it only if no other is waiting: so a job that
  * does not yield waits for at most one job that does. All other jobs wait on the loop's side, where
