@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "config/host.h"
+#include "config/order_path.h"
 #include "config/preset.h"
 #include "config/settings.h"
 
@@ -74,4 +75,15 @@ bool form_log_target(struct arena *a, const char *text, const char **value, cons
     (void)why;
     return (strcmp(text, "off") == 0 || strcmp(text, "stderr") == 0 || strchr(text, '/')) &&
            take(a, text, value);
+}
+
+bool form_order_path(struct arena *a, const char *text, const char **value, const char **why)
+{
+    struct order_path p = order_path_parse(span_of(text));
+    *why = order_path_wrong(&p);
+    if (*why)
+        return false;
+    *value = p.method.len ? arena_printf(a, "%.*s %.*s", SPAN_ARG(p.method), SPAN_ARG(p.prefix))
+                          : arena_span(a, p.prefix).at;
+    return true;
 }

@@ -1,9 +1,10 @@
 /* The input is any request target. Either it is rejected with a message, or it names an origin and
  * a path whose bytes are those of the client, decoded at most once. No secret survives
- * redaction. */
+ * redaction. However it is spelled, a request that places an order passes no freeze. */
 #include <ctype.h>
 
 #include "http/target.h"
+#include "proxy/order_rules.h"
 #include "proxy/redact.h"
 
 #define SECRET "S3CRETVALUE"
@@ -122,6 +123,27 @@ static void check_hiding(struct span before, const char *secret, struct span aft
     text_free(&encoded);
 }
 
+/* The input before the path of an order, which a server may read as that path. */
+static void check_orders(struct arena *arena, struct span before)
+{
+    static const char *orders[] = {"/order", "GET /buy"}, *reads[] = {"/", "POST /read"};
+    static const struct upstream_config u = {.order_paths = {orders, 2}, .read_paths = {reads, 2}};
+    char *path = arena_printf(arena, "/%.*s/../../../buy", SPAN_ARG(before));
+    bool hides = memchr(before.at, '/', before.len) || memchr(before.at, '?', before.len) ||
+                 memchr(before.at, '%', before.len) || memchr(before.at, '\\', before.len) ||
+                 memchr(before.at, '\0', before.len);
+    CHECK(hides || !order_passes_freeze(&u, SPAN("GET"), span_of(path)));
+    static const char *const methods[] = {"GET", "POST", "DELETE", "PURGE"};
+    for (size_t i = 0; i < COUNT_OF(methods); i++) {
+        struct span method = span_of(methods[i]);
+        if (order_class(&u, method, before) == ORDER_PLACES)
+            CHECK(order_is_accounted(&u, method, before) &&
+                  !order_passes_freeze(&u, method, before));
+    }
+    if (span_starts_nocase(before, SPAN("/order")))
+        CHECK(!order_passes_freeze(&u, SPAN("POST"), before));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct arena *arena = arena_new();
@@ -137,6 +159,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     check_hiding(before, "/v2/" SECRET "0123456789abcdefABCDEF/", after);
     check_hiding(before, "/bot12:" SECRET "/", after);
     check_hiding(before, "/a/ws/" SECRET "/", after);
+    if (size)
+        check_orders(arena, s);
     arena_free(arena);
     return 0;
 }
