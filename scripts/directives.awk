@@ -2,7 +2,7 @@
 # finish(). The awk program that uses these two files defines both. directive() can use:
 #
 #   name      its name
-#   scope     GLOBAL, UPSTREAM, DEFAULTS or PATH
+#   scope     GLOBAL, UPSTREAM, DEFAULTS, PATH or BOT
 #   type      the label of its type
 #   initial   the default as written in a file; "none" or "required"
 #   range     "1 to 16", or ""
@@ -16,7 +16,7 @@ function row(macro, n, arg) {
         labels[arg[1]] = arg[3]
         return
     }
-    if (macro !~ /^(GLOBAL|UPSTREAM|DEFAULTS|PATH)$/ || n != 5 || !(arg[1] in labels))
+    if (macro !~ /^(GLOBAL|UPSTREAM|DEFAULTS|PATH|BOT)$/ || n != 5 || !(arg[1] in labels))
         fail("not a directive: " macro " " arg[2])
     scope = macro
     type = labels[arg[1]]
@@ -62,7 +62,7 @@ function strings_of(piece, found,    rest, n) {
 
 # Where a directive may be set, in words.
 function scope_words() {
-    return scope == "GLOBAL" ? "global" : scope == "UPSTREAM" ? "upstream" \
+    return scope == "GLOBAL" ? "global" : scope == "BOT" ? "bot" : scope == "UPSTREAM" ? "upstream" \
         : scope == "DEFAULTS" ? "upstream, defaults" : "upstream, defaults, path"
 }
 

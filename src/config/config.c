@@ -188,7 +188,7 @@ const struct upstream_config *config_for_path(const struct upstream_config *u, c
 
 int config_line(const struct upstream_config *u, struct span directive)
 {
-    for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
+    for (size_t row = GLOBAL_ROWS; row < UPSTREAM_ROWS_END; row++)
         if (span_is(directive, span_of(directives[row].name)))
             return *(const int *)(const void *)((const char *)u + directives[row].line_offset);
     return u->line;

@@ -144,12 +144,56 @@ static void check_ca(const struct config *c, const struct file *f, struct compla
             "connect = intercept needs ca_cert and ca_key (trunkline ca init makes them)");
 }
 
+/* A token, as in Trunkline-Client (RFC 9110 5.6.2). */
+static const char *wrong_bot(const char *name)
+{
+    size_t len = strlen(name);
+    if (len == 0 || name[strspn(name, "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz"
+                                      "ABCDEFGHIJKLMNOPQRSTUVWXYZ")])
+        return "has characters that no token has";
+    return len > 64 ? "is longer than 64 characters" : NULL;
+}
+
+static void check_bots(const struct file *f, struct complaints *to)
+{
+    for (size_t i = 0; i < f->bot_count; i++) {
+        const struct block *b = f->bots[i];
+        const char *why = wrong_bot(b->name);
+        if (why)
+            complaint_add(to, b->line, "bot '%.100s': the name %s", b->name, why);
+        if (i == CONFIG_BOTS_MAX)
+            complaint_add(to, b->line, "there are more than %d bots", CONFIG_BOTS_MAX);
+        for (size_t j = 0; j < i; j++) {
+            if (strcmp(f->bots[j]->name, b->name) == 0) {
+                complaint_add(to, b->line, "bot '%.100s' is already defined on line %d", b->name,
+                              f->bots[j]->line);
+                break;
+            }
+        }
+    }
+}
+
+static void check_store(const struct config *c, const struct file *f, struct complaints *to)
+{
+    if (block_is_bad(&f->globals, ROW_GLOBAL_budget_store))
+        return;
+#ifndef HAVE_HIREDIS
+    if (c->budget_store.text)
+        complaint_add(to, c->budget_store_line, "budget_store: built without hiredis");
+#endif
+    if (c->budget_store_ca_file && !c->budget_store.secure)
+        complaint_add(to, c->budget_store_ca_file_line,
+                      "budget_store_ca_file needs a budget_store with rediss://");
+}
+
 static void check_globals(const struct config *c, const struct file *f, struct complaints *to)
 {
     const struct block *b = &f->globals;
     int min = block_line(b, ROW_GLOBAL_dns_min_ttl), max = block_line(b, ROW_GLOBAL_dns_max_ttl);
     check_pair(f, b, c, ROW_GLOBAL_dns_min_ttl, ROW_GLOBAL_dns_max_ttl, min > max ? min : max, to);
     check_ca(c, f, to);
+    check_store(c, f, to);
+    check_bots(f, to);
 }
 
 /* All addresses to listen on so far, to find out which two collide. */

@@ -47,5 +47,7 @@ const struct directive directives[ALL_ROWS] = {
     ROW(SCOPE_DEFAULTS, type, name, upstream_config, bounds, .builtin = value)
 #define PATH(type, name, value, bounds, text)                                                      \
     ROW(SCOPE_PATH, type, name, upstream_config, bounds, .builtin = value)
+#define BOT(type, name, value, bounds, text)                                                       \
+    ROW(SCOPE_BOT, type, name, bot_config, bounds, .builtin = value)
 #include "config/config.def"
 };

@@ -17,7 +17,7 @@ static void print_paths(const struct upstream_config *u, struct text *out)
         text_add_str(out, "    path ");
         value_print_quoted(u->paths[i].prefix, out);
         text_add_str(out, " {\n");
-        for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
+        for (size_t row = GLOBAL_ROWS; row < UPSTREAM_ROWS_END; row++)
             if (directives[row].scope == SCOPE_PATH)
                 print_row(&directives[row], u->paths[i].settings, "        ", out);
         text_add_str(out, "    }\n");
@@ -26,7 +26,7 @@ static void print_paths(const struct upstream_config *u, struct text *out)
 
 static void print_settings(const struct upstream_config *u, struct text *out)
 {
-    for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
+    for (size_t row = GLOBAL_ROWS; row < UPSTREAM_ROWS_END; row++)
         if (u->name || directives[row].scope >= SCOPE_DEFAULTS)
             print_row(&directives[row], u, "    ", out);
     print_paths(u, out);
@@ -53,6 +53,14 @@ void config_dump(const struct config *c, struct text *out)
     for (size_t i = 0; i < c->upstream_count; i++) {
         text_printf(out, "\nupstream %s {\n", c->upstreams[i]->name);
         print_settings(c->upstreams[i], out);
+        text_add_str(out, "}\n");
+    }
+    for (size_t i = 0; i < c->bot_count; i++) {
+        text_add_str(out, "\nbot ");
+        value_print_quoted(c->bots[i].name, out);
+        text_add_str(out, " {\n");
+        for (size_t row = UPSTREAM_ROWS_END; row < ALL_ROWS; row++)
+            print_row(&directives[row], &c->bots[i], "    ", out);
         text_add_str(out, "}\n");
     }
 }

@@ -87,3 +87,13 @@ bool form_order_path(struct arena *a, const char *text, const char **value, cons
                           : arena_span(a, p.prefix).at;
     return true;
 }
+
+bool form_budget_key(struct arena *a, const char *text, const char **value, const char **why)
+{
+    (void)why;
+    size_t len = strlen(text);
+    return len > 0 && len <= BUDGET_KEY_MAX &&
+           text[strspn(text, "._:/-0123456789abcdefghijklmnopqrstuvwxyz"
+                             "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0' &&
+           take(a, text, value);
+}

@@ -13,6 +13,7 @@ static const struct unit durations[] = {
     {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {"", 1000}};
 static const struct unit sizes[] = {
     {"g", UINT64_C(1) << 30}, {"m", UINT64_C(1) << 20}, {"k", UINT64_C(1) << 10}, {"", 1}};
+static const struct unit percents[] = {{"%", 1}, {"", 1}};
 static const struct unit counts[] = {{"", 1}};
 
 static const struct unit *units_of(enum directive_type type, size_t *count)
@@ -20,6 +21,7 @@ static const struct unit *units_of(enum directive_type type, size_t *count)
     switch (type) {
     case TYPE_DURATION: *count = COUNT_OF(durations); return durations;
     case TYPE_SIZE: *count = COUNT_OF(sizes); return sizes;
+    case TYPE_PERCENT: *count = COUNT_OF(percents); return percents;
     default: *count = COUNT_OF(counts); return counts;
     }
 }
@@ -86,6 +88,7 @@ static void deny(const struct directive *d, char *why, size_t why_size)
 {
     const char *what = d->type == TYPE_DURATION  ? "duration (ms s m h)"
                        : d->type == TYPE_SIZE    ? "size (k m g)"
+                       : d->type == TYPE_PERCENT ? "percentage"
                        : d->type == TYPE_NUMBERS ? d->unit
                                                  : "whole number";
     snprintf(why, why_size, "must be a %s from %s to %s", what, d->min, d->max);

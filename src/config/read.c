@@ -28,6 +28,7 @@ static struct reader *reading;
 static const char *scope_of(struct span name)
 {
     static const char *const where[] = {
+        [SCOPE_BOT] = "belongs in a bot block",
         [SCOPE_GLOBAL] = "belongs outside any block",
         [SCOPE_UPSTREAM] = "belongs in an upstream block",
         [SCOPE_DEFAULTS] = "belongs in an upstream or defaults block",
@@ -35,7 +36,8 @@ static const char *scope_of(struct span name)
     };
     if (span_is(name, SPAN("path")))
         return where[SCOPE_UPSTREAM];
-    if (span_is(name, SPAN("upstream")) || span_is(name, SPAN("defaults")))
+    if (span_is(name, SPAN("upstream")) || span_is(name, SPAN("defaults")) ||
+        span_is(name, SPAN("bot")))
         return "cannot be inside another block";
     for (size_t row = 0; row < ALL_ROWS; row++) {
         if (!span_is(name, span_of(directives[row].name)))
@@ -79,7 +81,12 @@ static bool in_root(size_t row)
 
 static bool in_upstream(size_t row)
 {
-    return row >= GLOBAL_ROWS;
+    return row >= GLOBAL_ROWS && row < UPSTREAM_ROWS_END;
+}
+
+static bool in_bot(size_t row)
+{
+    return row >= UPSTREAM_ROWS_END;
 }
 
 static bool in_path(size_t row)
@@ -91,6 +98,7 @@ static row_filter *rows_of(const cfg_t *cfg)
 {
     return strcmp(cfg->name, "root") == 0   ? in_root
            : strcmp(cfg->name, "path") == 0 ? in_path
+           : strcmp(cfg->name, "bot") == 0  ? in_bot
                                             : in_upstream;
 }
 
@@ -108,7 +116,8 @@ static const struct directive *directive_of(const cfg_t *cfg, const cfg_opt_t *o
 
 static void complain_of_value(const struct given *g, const char *why)
 {
-    bool has_userinfo = strstr(g->text, "://") && strchr(g->text, '@');
+    bool has_userinfo =
+        strchr(g->text, '@') && (strstr(g->text, "://") || g->directive->type == TYPE_STORE);
     if (has_userinfo) /* the text may be a password */
         complaint_add(reading->complaints, g->line, "%s: %s", g->directive->name, why);
     else
@@ -173,7 +182,7 @@ static void take_defaults(cfg_t *section, int line)
                       f->defaults.line);
     b->line = line;
     take_values(section, b);
-    for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
+    for (size_t row = GLOBAL_ROWS; row < UPSTREAM_ROWS_END; row++)
         if (b->rows[row].set && directives[row].scope < SCOPE_DEFAULTS)
             complaint_add(reading->complaints, block_line(b, (enum directive_row)row),
                           "%s can be set only in an upstream block", directives[row].name);
@@ -227,6 +236,8 @@ static int on_block(cfg_t *cfg, cfg_opt_t *opt)
         section->line = 0;
         if (level == 1)
             take_path(section, line);
+        else if (strcmp(opt->name, "bot") == 0)
+            add_block(&r->file->bots, &r->file->bot_count, take_titled(section, line));
         else if (opt->flags & CFGF_TITLE)
             take_upstream(section, line);
         else
@@ -260,15 +271,18 @@ static cfg_opt_t *make_section(cfg_opt_t *options, const char *name, cfg_opt_t *
 
 static void parse(struct reader *r)
 {
-    cfg_opt_t of_path[ALL_ROWS - GLOBAL_ROWS + 1] = {CFG_END()};
-    cfg_opt_t of_defaults[ALL_ROWS - GLOBAL_ROWS + 1] = {CFG_END()};
-    cfg_opt_t of_upstream[ALL_ROWS - GLOBAL_ROWS + 2] = {CFG_END()};
-    cfg_opt_t all[GLOBAL_ROWS + 3] = {CFG_END()};
+    cfg_opt_t of_path[UPSTREAM_ROWS_END - GLOBAL_ROWS + 1] = {CFG_END()};
+    cfg_opt_t of_defaults[UPSTREAM_ROWS_END - GLOBAL_ROWS + 1] = {CFG_END()};
+    cfg_opt_t of_upstream[UPSTREAM_ROWS_END - GLOBAL_ROWS + 2] = {CFG_END()};
+    cfg_opt_t of_bot[ALL_ROWS - UPSTREAM_ROWS_END + 1] = {CFG_END()};
+    cfg_opt_t all[GLOBAL_ROWS + 4] = {CFG_END()};
     make_options(of_path, in_path);
     make_options(of_defaults, in_upstream);
     make_section(make_options(of_upstream, in_upstream), "path", of_path, CFGF_TITLE);
-    make_section(make_section(make_options(all, in_root), "defaults", of_defaults, 0), "upstream",
-                 of_upstream, CFGF_TITLE);
+    make_options(of_bot, in_bot);
+    cfg_opt_t *next = make_section(make_options(all, in_root), "defaults", of_defaults, 0);
+    next = make_section(next, "upstream", of_upstream, CFGF_TITLE);
+    make_section(next, "bot", of_bot, CFGF_TITLE);
     cfg_t *cfg = cfg_init(all, CFGF_NONE);
     CHECK(cfg != NULL);
     cfg_set_error_function(cfg, on_error);

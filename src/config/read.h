@@ -24,7 +24,7 @@ struct given_list {
 
 /* A block of the file, or the directives outside any block. */
 struct block {
-    const char *name; /* name of an upstream; prefix of a path */
+    const char *name; /* name of an upstream or bot; prefix of a path */
     int line;
     struct given_list rows[ALL_ROWS];
     struct block **paths; /* of an upstream */
@@ -33,8 +33,8 @@ struct block {
 
 struct file {
     struct block globals, defaults; /* defaults.line is 0 if there is no such block */
-    struct block **upstreams;
-    size_t upstream_count;
+    struct block **upstreams, **bots;
+    size_t upstream_count, bot_count;
     bool complete; /* no syntax error stopped the reading */
 };
 

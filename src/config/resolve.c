@@ -35,14 +35,18 @@ void resolve_read_builtin(struct arena *a, struct file *f)
     for (size_t row = 0; row < GLOBAL_ROWS; row++)
         print_default(&directives[row], &text);
     text_add_str(&text, "defaults {\n");
-    for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
+    for (size_t row = GLOBAL_ROWS; row < UPSTREAM_ROWS_END; row++)
         if (directives[row].scope >= SCOPE_DEFAULTS)
             print_default(&directives[row], &text);
+    text_add_str(&text, "}\nbot any {\n");
+    for (size_t row = UPSTREAM_ROWS_END; row < ALL_ROWS; row++)
+        print_default(&directives[row], &text);
     text_add_str(&text, "}\n");
     file_read(f, a, text_span(&text), &complaints);
-    CHECK(f->complete && !complaints.any);
+    CHECK(f->complete && !complaints.any && f->bot_count == 1);
     forget_lines(&f->globals);
     forget_lines(&f->defaults);
+    forget_lines(f->bots[0]);
     text_free(&text);
 }
 
@@ -108,7 +112,7 @@ static const struct block *find_path(const struct block *b, const char *prefix)
 static struct block switched_off(const struct block *path)
 {
     struct block off = {.name = path->name};
-    for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++) {
+    for (size_t row = GLOBAL_ROWS; row < UPSTREAM_ROWS_END; row++) {
         const struct given_list *l = &path->rows[row];
         if (l->count && (strcmp(l->at[0]->text, "0") == 0 || strcmp(l->at[0]->text, "no") == 0))
             off.rows[row] = *l;
@@ -127,7 +131,7 @@ static void add_path(struct arena *a, struct upstream_config *u, const struct so
     *settings = *u;
     settings->paths = NULL;
     settings->path_count = 0;
-    for (size_t row = GLOBAL_ROWS; row < ALL_ROWS; row++)
+    for (size_t row = GLOBAL_ROWS; row < UPSTREAM_ROWS_END; row++)
         if (directives[row].scope == SCOPE_PATH)
             fill(a, &layers, row, row + 1, settings);
     u->paths[u->path_count++] = (struct config_path){arena_span(a, span_of(prefix)).at, settings};
@@ -170,7 +174,7 @@ static struct upstream_config *make_upstream(struct arena *a, struct arena *scra
     const char *why;
     u->name = arena_span(a, span_of(own->name)).at;
     u->line = own->line;
-    fill(a, &layers, GLOBAL_ROWS, ALL_ROWS, u);
+    fill(a, &layers, GLOBAL_ROWS, UPSTREAM_ROWS_END, u);
     if (u->url && host_origin_read(a, u->url, &origin, &why)) {
         u->secure = origin.secure;
         u->host = origin.host;
@@ -178,6 +182,20 @@ static struct upstream_config *make_upstream(struct arena *a, struct arena *scra
     }
     add_paths(a, u, &s);
     return u;
+}
+
+static void add_bots(struct arena *a, const struct file *f, const struct block *builtin,
+                     struct config *c)
+{
+    c->bots = arena_alloc(a, (f->bot_count + 1) * sizeof *c->bots);
+    for (size_t i = 0; i < f->bot_count; i++) {
+        const struct block *blocks[] = {f->bots[i], builtin};
+        const struct layers layers = {blocks, COUNT_OF(blocks), f->bots[i]->line};
+        struct bot_config *b = &c->bots[c->bot_count++];
+        b->name = arena_span(a, span_of(f->bots[i]->name)).at;
+        b->line = f->bots[i]->line;
+        fill(a, &layers, UPSTREAM_ROWS_END, ALL_ROWS, b);
+    }
 }
 
 void resolve(struct arena *a, const struct file *f, struct config *c)
@@ -191,10 +209,11 @@ void resolve(struct arena *a, const struct file *f, struct config *c)
     const struct layers of_defaults = {defaults, COUNT_OF(defaults), f->defaults.line};
     c->defaults.line = f->defaults.line;
     fill(a, &of_globals, 0, GLOBAL_ROWS, c);
-    fill(a, &of_defaults, GLOBAL_ROWS, ALL_ROWS, &c->defaults);
+    fill(a, &of_defaults, GLOBAL_ROWS, UPSTREAM_ROWS_END, &c->defaults);
     c->upstream_count = f->upstream_count;
     c->upstreams = arena_alloc(a, (f->upstream_count + 1) * sizeof *c->upstreams);
     for (size_t i = 0; i < f->upstream_count; i++)
         c->upstreams[i] = make_upstream(a, scratch, f->upstreams[i], f, &builtin);
+    add_bots(a, f, builtin.bots[0], c);
     arena_free(scratch);
 }

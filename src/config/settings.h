@@ -8,6 +8,7 @@
 #include "base/check.h"
 
 #define ERROR_PREFIX_MAX 256 /* bytes */
+#define BUDGET_KEY_MAX 128   /* bytes */
 
 struct config_names {
     const char **at;
@@ -42,6 +43,7 @@ struct config_addresses {
 #define ANY
 #define GLOBAL(type, directive, value, bounds, text) bounds
 #define UPSTREAM GLOBAL
+#define BOT GLOBAL
 #include "config/config.def"
 #undef ONE_OF
 #undef AS
@@ -66,12 +68,24 @@ struct config_numbers { /* ports, statuses */
     size_t count;
 };
 
+/* Where a store of budgets is: a server with TCP, with TLS or not, or a unix socket. */
+struct config_store {
+    const char *text; /* as written, without its user and password; NULL: none */
+    const char *host; /* NULL: a unix socket */
+    const char *path; /* of the unix socket */
+    bool secure;
+    uint16_t port;
+    unsigned db;
+    const char *user, *password; /* NULL: none; secret */
+};
+
 /* The field that each TYPE of config.def makes. */
 typedef uint64_t config_DURATION; /* ms */
 typedef uint64_t config_SIZE;     /* bytes */
 typedef unsigned config_COUNT;
 typedef bool config_BOOL;
-typedef int config_CHOICE;       /* of the enum that the row names */
+typedef int config_CHOICE; /* of the enum that the row names */
+typedef unsigned config_PERCENT;
 typedef const char *config_TEXT; /* NULL: none */
 typedef const char *config_FILE; /* NULL: none */
 typedef struct config_rate config_RATE;
@@ -80,6 +94,7 @@ typedef struct config_addresses config_ADDRESSES;
 typedef struct config_cidrs config_CIDRS;
 typedef struct config_numbers config_NUMBERS;
 typedef struct config_names config_NAMES;
+typedef struct config_store config_STORE;
 
 /* A directive's field, and the line to name in an error about it: where it is set, otherwise the
  * line of its block; 0: not in a file. */
@@ -106,11 +121,22 @@ struct upstream_config {
 #include "config/config.def"
 };
 
+/* bot NAME { … } */
+#define CONFIG_BOTS_MAX 64
+struct bot_config {
+    const char *name; /* as in Trunkline-Client */
+    int line;
+#define BOT(type, directive, value, bounds, text) CONFIG_FIELD(type, directive)
+#include "config/config.def"
+};
+
 struct config {
     const char *path; /* absolute path of the file; "" for the built-in defaults */
     struct upstream_config defaults;
     struct upstream_config **upstreams;
     size_t upstream_count;
+    struct bot_config *bots;
+    size_t bot_count;
 #define GLOBAL(type, directive, value, bounds, text) CONFIG_FIELD(type, directive)
 #include "config/config.def"
 };

@@ -10,6 +10,7 @@
 
 #include "config/endpoint.h"
 #include "config/quantity.h"
+#include "config/store_url.h"
 
 static bool deny(char *why, const char *what)
 {
@@ -131,13 +132,21 @@ static bool read_rate(const struct directive *d, const char *text, struct config
     return *text == '\0' || quantity_read_rate(d, text, to, why, VALUE_WHY_SIZE);
 }
 
+static bool read_store(struct arena *a, const char *text, struct config_store *to, char *why)
+{
+    const char *reason;
+    *to = (struct config_store){0};
+    return *text == '\0' || store_url_read(a, text, to, &reason) || deny(why, reason);
+}
+
 bool value_read(struct arena *a, const struct directive *d, const char *text, void *field,
                 char why[VALUE_WHY_SIZE])
 {
     switch (d->type) {
     case TYPE_DURATION:
     case TYPE_SIZE: return quantity_read(d, text, field, why, VALUE_WHY_SIZE);
-    case TYPE_COUNT: return read_count(d, text, field, why);
+    case TYPE_COUNT:
+    case TYPE_PERCENT: return read_count(d, text, field, why);
     case TYPE_BOOL: return read_bool(text, field, why);
     case TYPE_CHOICE: return read_choice(d, text, field, why);
     case TYPE_TEXT:
@@ -148,6 +157,7 @@ bool value_read(struct arena *a, const struct directive *d, const char *text, vo
     case TYPE_CIDRS: return add_cidr(a, text, field, why);
     case TYPE_NUMBERS: return add_number(a, d, text, field, why);
     case TYPE_NAMES: return add_name(a, d, text, field, why);
+    case TYPE_STORE: return read_store(a, text, field, why);
     }
     return false;
 }
@@ -236,7 +246,8 @@ static void print_inside(const struct directive *d, const void *field, struct te
     switch (d->type) {
     case TYPE_DURATION:
     case TYPE_SIZE: quantity_print(d->type, *(const uint64_t *)field, out); break;
-    case TYPE_COUNT: quantity_print(d->type, *(const config_COUNT *)field, out); break;
+    case TYPE_COUNT:
+    case TYPE_PERCENT: quantity_print(d->type, *(const config_COUNT *)field, out); break;
     case TYPE_BOOL: text_add_str(out, *(const config_BOOL *)field ? "yes" : "no"); break;
     case TYPE_CHOICE: text_add_str(out, choice_word(d, *(const config_CHOICE *)field)); break;
     case TYPE_TEXT:
@@ -247,6 +258,7 @@ static void print_inside(const struct directive *d, const void *field, struct te
     case TYPE_CIDRS: print_cidrs(field, out); break;
     case TYPE_NUMBERS: print_numbers(field, out); break;
     case TYPE_NAMES: print_names(field, out); break;
+    case TYPE_STORE: value_print_quoted(((const config_STORE *)field)->text, out); break;
     }
 }
 

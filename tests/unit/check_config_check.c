@@ -52,6 +52,46 @@ START_TEST(bounds_agree_with_each_other)
 }
 END_TEST
 
+START_TEST(bots_are_checked)
+{
+    char many[4000];
+    size_t len = 0;
+    struct config *c = parse_good("bot grid1 { weight_share = 40% order_rate = \"5/1s\" }\n"
+                                  "bot \"a.b\" { weight_share = 70% }\nbot none { }");
+    ck_assert_uint_eq(c->bot_count, 3); /* shares may add up to more than all */
+    ck_assert_str_eq(c->bots[0].name, "grid1");
+    ck_assert_uint_eq(c->bots[0].weight_share, 40);
+    ck_assert_uint_eq(c->bots[0].order_rate.count, 5);
+    ck_assert_uint_eq(c->bots[2].weight_share, 100);
+    ck_assert_uint_eq(c->bots[2].order_rate.count, 0);
+    config_unref(c);
+    refuse("bot a { }\nbot \"b c\" { }\nbot a { }\nbot \"\" { weight_share = 101% }",
+           "t.conf:4: weight_share = 101%: must be a percentage from 1% to 100%\n"
+           "t.conf:2: bot 'b c': the name has characters that no token has\n"
+           "t.conf:3: bot 'a' is already defined on line 1\n"
+           "t.conf:4: bot '': the name has characters that no token has\n");
+    refuse_at("bot a {\nurl = https://a.example\n}", 2, "belongs in an upstream block");
+    refuse_at("upstream a {\nbot b { } }", 2, "cannot be inside another block");
+    for (int i = 0; i <= CONFIG_BOTS_MAX; i++)
+        len += (size_t)snprintf(many + len, sizeof many - len, "bot b%d { }\n", i);
+    refuse_at(many, CONFIG_BOTS_MAX + 1, "more than 64 bots");
+}
+END_TEST
+
+START_TEST(the_store_needs_what_it_is_said_to_need)
+{
+    refuse("budget_store = \"redis://bob:secret@\"",
+           "t.conf:1: budget_store: the host must be a plain name, an IPv4 address or [IPv6]\n");
+    refuse("budget_store = \"redis:bob:secret@h\"",
+           "t.conf:1: budget_store: must be redis://[USER:PASSWORD@]HOST[:PORT][/DB], rediss:// or "
+           "unix:/PATH\n");
+    refuse("budget_store = \"redis://h\"\nbudget_store_ca_file = \"/etc/hosts\"",
+           "t.conf:2: budget_store_ca_file needs a budget_store with rediss://\n");
+    refuse("budget_key = a", "t.conf:1: unknown directive 'budget_key' here: it belongs in an "
+                             "upstream block\n");
+}
+END_TEST
+
 START_TEST(addresses_to_listen_on_are_checked)
 {
     char path[200], text[300];
@@ -128,6 +168,8 @@ SUITE()
     FIXTURE(NULL, forget);
     TEST(names_of_upstreams_are_checked);
     TEST(bounds_agree_with_each_other);
+    TEST(bots_are_checked);
+    TEST(the_store_needs_what_it_is_said_to_need);
     TEST(addresses_to_listen_on_are_checked);
     TEST(errors_in_paths_name_their_line);
 }

@@ -25,7 +25,8 @@ START_TEST(numbers_have_a_range)
     char why[300];
     for (const struct directive *d = directives; d < directives + ALL_ROWS; d++) {
         bool is_quantity = d->type == TYPE_DURATION || d->type == TYPE_SIZE ||
-                           d->type == TYPE_COUNT || d->type == TYPE_NUMBERS;
+                           d->type == TYPE_COUNT || d->type == TYPE_PERCENT ||
+                           d->type == TYPE_NUMBERS;
         ck_assert_msg((d->min && d->max) == (is_quantity || d->type == TYPE_RATE), "%s", d->name);
         ck_assert_msg(
             !d->unit == !(d->type == TYPE_COUNT || d->type == TYPE_NUMBERS || d->type == TYPE_RATE),
@@ -68,6 +69,7 @@ START_TEST(scopes_agree_with_places)
     ck_assert_str_eq(directives[ROW_listen].name, "listen");
     ck_assert_int_eq(directives[ROW_listen].scope, SCOPE_UPSTREAM);
     ck_assert_int_eq(directives[ROW_rate].scope, SCOPE_DEFAULTS);
+    ck_assert_int_eq(directives[ROW_BOT_order_rate].scope, SCOPE_BOT);
     ck_assert_int_eq(directives[ROW_fresh].scope, SCOPE_PATH);
     ck_assert(directives[ROW_url].is_required && !directives[ROW_preset].is_required);
 }
