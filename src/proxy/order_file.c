@@ -1,0 +1,208 @@
+#include "proxy/order_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/alloc.h"
+
+#define OWNER_PLACE 0
+
+struct order_file {
+    int fd;
+    bool is_regular;
+    bool is_torn; /* its last line has no end */
+    bool is_new;  /* its name may not be on the disk yet */
+    char *path;
+};
+
+/* ------------------------------------------------------------------------------- locks */
+
+static struct flock lock_at(short type, off_t place)
+{
+    return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = place, .l_len = 1};
+}
+
+static bool set_lock(int fd, short type, off_t place)
+{
+    struct flock lock = lock_at(type, place);
+    return fcntl(fd, F_OFD_SETLK, &lock) == 0;
+}
+
+/* A life is a number of 60 bits; locks may lie beyond the end of the file. */
+static off_t place_of(const char *life)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < REQUEST_LIFE_SIZE - 1 && life[i]; i++) {
+        static const char digits[] = "0123456789abcdefghjkmnpqrstvwxyz";
+        const char *digit = strchr(digits, life[i]);
+        n = n << 5 | (digit ? (uint64_t)(digit - digits) : 0);
+    }
+    return (off_t)(n + 1);
+}
+
+bool order_file_is_written(int fd, const char *life)
+{
+    struct flock lock = lock_at(F_RDLCK, place_of(life));
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+static bool lock_all(int fd, const char *life, char *error, size_t size)
+{
+    if (set_lock(fd, F_WRLCK, OWNER_PLACE) && set_lock(fd, F_WRLCK, place_of(life)))
+        return true;
+    if (errno == EAGAIN || errno == EACCES)
+        snprintf(error, size, "another trunkline writes to it");
+    else
+        snprintf(error, size, "it cannot be locked: %s", strerror(errno));
+    return false;
+}
+
+/* ----------------------------------------------------------------------------- opening */
+
+/* A daemon that was killed, or a disk that was full, may have left a line without its end. If it
+ * cannot be read, it is taken to. */
+static bool is_torn(const char *path, off_t size)
+{
+    char last = '\0';
+    int fd = size ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : -1;
+    bool read_it = fd >= 0 && pread(fd, &last, 1, size - 1) == 1;
+    if (fd >= 0)
+        close(fd);
+    return size && !(read_it && last == '\n');
+}
+
+/* O_NONBLOCK: a pipe without a reader is an error, and one that is full is as well. */
+static int open_path(const char *path, int flags)
+{
+    return open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | flags, 0640);
+}
+
+struct order_file *order_file_open(const char *path, const char *life, char *error, size_t size)
+{
+    struct stat about;
+    int fd = open_path(path, O_CREAT);
+    if (fd < 0 || fstat(fd, &about) != 0) {
+        snprintf(error, size, "%s", strerror(errno));
+        if (fd >= 0)
+            close(fd);
+        return NULL;
+    }
+    bool is_regular = S_ISREG(about.st_mode);
+    if (is_regular && !lock_all(fd, life, error, size)) {
+        close(fd);
+        return NULL;
+    }
+    struct order_file *f = NEW(struct order_file);
+    f->fd = fd;
+    f->is_regular = is_regular;
+    f->is_torn = is_regular && is_torn(path, about.st_size);
+    f->is_new = is_regular && about.st_size == 0;
+    f->path = must_strdup(path);
+    return f;
+}
+
+/* The folder of a path, with its "/". */
+static void folder_of(const char *path, char folder[PATH_MAX])
+{
+    const char *slash = strrchr(path, '/');
+    snprintf(folder, PATH_MAX, "%.*s/", (int)(slash ? slash - path : 0), path);
+}
+
+bool order_file_can_open(const char *path, char *error, size_t size)
+{
+    char folder[PATH_MAX];
+    int fd = open_path(path, 0);
+    if (fd >= 0)
+        return close(fd), true;
+    folder_of(path, folder);
+    if (errno == ENOENT && faccessat(AT_FDCWD, folder, W_OK | X_OK, AT_EACCESS) == 0)
+        return true;
+    snprintf(error, size, "%s", strerror(errno));
+    return false;
+}
+
+bool order_file_is_at(const struct order_file *f, const char *path)
+{
+    struct stat mine, there;
+    return fstat(f->fd, &mine) == 0 && stat(path, &there) == 0 && mine.st_dev == there.st_dev &&
+           mine.st_ino == there.st_ino;
+}
+
+/* ----------------------------------------------------------------------------- writing */
+
+/* Returns an errno, or 0; `written` counts on. */
+static int write_all(int fd, struct span rest, size_t *written)
+{
+    while (rest.len) {
+        ssize_t n = write(fd, rest.at, rest.len);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            return errno;
+        if (n == 0)
+            return EIO;
+        *written += (size_t)n;
+        rest = span_from(rest, (size_t)n);
+    }
+    return 0;
+}
+
+int order_file_append(struct order_file *f, struct span lines, size_t *written)
+{
+    size_t ends = 0;
+    *written = 0;
+    if (f->is_torn) {
+        int error = write_all(f->fd, SPAN("\n"), &ends);
+        if (error)
+            return error;
+    }
+    f->is_torn = false;
+    int error = write_all(f->fd, lines, written);
+    if (*written)
+        f->is_torn = lines.at[*written - 1] != '\n';
+    return error;
+}
+
+static int sync_folder(const char *path)
+{
+    char folder[PATH_MAX];
+    folder_of(path, folder);
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0)
+        return 0; /* it may be written, but not read */
+    int error = fsync(fd) == 0 || errno == EINVAL ? 0 : errno;
+    close(fd);
+    return error;
+}
+
+int order_file_sync(struct order_file *f)
+{
+    if (!f->is_regular)
+        return 0;
+    if (fdatasync(f->fd) != 0)
+        return errno;
+    int error = f->is_new ? sync_folder(f->path) : 0;
+    f->is_new = f->is_new && error;
+    return error;
+}
+
+/* ------------------------------------------------------------------------------ ending */
+
+void order_file_give_up(struct order_file *f)
+{
+    if (f->is_regular)
+        (void)set_lock(f->fd, F_UNLCK, OWNER_PLACE);
+}
+
+void order_file_close(struct order_file *f)
+{
+    if (f == NULL)
+        return;
+    close(f->fd);
+    free(f->path);
+    free(f);
+}

@@ -1,0 +1,44 @@
+/* The file of an order journal: lines are appended to it, and locks on it say which lives of the
+ * daemon are not over. Owned by its journal; appending and syncing are for one thread at a time,
+ * and may block.
+ *
+ * Two locks (open file description locks, fcntl(2)) are held. The one of the owner excludes other
+ * daemons; it is given up when its daemon drains, so that the next one can begin meanwhile. The one
+ * of the life, at a place that only this life has, lasts until the file is closed; by it a reader
+ * knows whether an order of that life that has no end yet can still get one. */
+#pragma once
+
+#include "base/request_id.h"
+#include "base/span.h"
+
+struct order_file;
+
+/* Opens it for appending, created with mode 0640 if it is not there, and locks it. If its last line
+ * has no end, the next append ends that first. NULL, with a message: it cannot be opened, or another
+ * daemon has it. What is not a regular file is not locked. */
+struct order_file *order_file_open(const char *path, const char *life, char *error,
+                                   size_t size) MUST_CHECK;
+
+/* Could it be opened now? False, with a message. Nothing is created or locked. */
+bool order_file_can_open(const char *path, char *error, size_t size) MUST_CHECK;
+
+/* Is this the file that the path names now? */
+bool order_file_is_at(const struct order_file *, const char *path);
+
+/* Appends lines as far as the file takes them. `written` becomes the number of their bytes that are
+ * in it, which may end within a line: that line is ended by the next append. Returns an errno, 0:
+ * all of them were written. */
+int order_file_append(struct order_file *, struct span lines, size_t *written);
+
+/* Brings what was appended to the disk, and after its creation its name, too. Returns an errno, or
+ * 0. What cannot be synced (a pipe) counts as synced. */
+int order_file_sync(struct order_file *);
+
+/* Another daemon may have it. Idempotent. */
+void order_file_give_up(struct order_file *);
+
+void order_file_close(struct order_file *);
+
+/* For readers, with a descriptor of their own: is this life (of REQUEST_LIFE_SIZE - 1 characters)
+ * still writing to the file? */
+bool order_file_is_written(int fd, const char *life);

@@ -1,0 +1,245 @@
+/* Lines are appended whole or marked as cut, and its locks say who writes. */
+#include "proxy/order_file.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "suite.h"
+
+#define LIFE "06f3k9d2q4ab"
+#define OTHER "06f3k9d2q4ac"
+
+static char folder[64], path[96];
+
+static void begin(void)
+{
+    snprintf(folder, sizeof folder, "/tmp/order_file.XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/orders", folder);
+}
+
+static void finish(void)
+{
+    char command[200];
+    snprintf(command, sizeof command, "chmod -R u+w %s; rm -rf %s", folder, folder);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static struct order_file *opened(const char *life)
+{
+    char error[200] = "";
+    struct order_file *f = order_file_open(path, life, error, sizeof error);
+    ck_assert_msg(f != NULL, "%s", error);
+    return f;
+}
+
+static void append(struct order_file *f, const char *lines)
+{
+    size_t written;
+    ck_assert_int_eq(order_file_append(f, span_of(lines), &written), 0);
+    ck_assert_uint_eq(written, strlen(lines));
+}
+
+static void contains(const char *expected)
+{
+    char found[4096] = "";
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    size_t len = fread(found, 1, sizeof found - 1, f);
+    found[len] = '\0';
+    fclose(f);
+    ck_assert_str_eq(found, expected);
+}
+
+START_TEST(it_appends)
+{
+    struct order_file *f = opened(LIFE);
+    append(f, "a\nb\n");
+    append(f, "c\n");
+    ck_assert_int_eq(order_file_sync(f), 0);
+    order_file_close(f);
+    f = opened(OTHER);
+    append(f, "d\n");
+    order_file_close(f);
+    contains("a\nb\nc\nd\n");
+}
+END_TEST
+
+START_TEST(others_may_not_read_it)
+{
+    struct stat about;
+    umask(0);
+    order_file_close(opened(LIFE));
+    ck_assert_int_eq(stat(path, &about), 0);
+    ck_assert_uint_eq(about.st_mode & 0777, 0640);
+}
+END_TEST
+
+START_TEST(a_line_that_was_cut_off_is_ended)
+{
+    FILE *f = fopen(path, "w");
+    fputs("a\nhal", f);
+    fclose(f);
+    struct order_file *o = opened(LIFE);
+    append(o, "b\n");
+    order_file_close(o);
+    contains("a\nhal\nb\n");
+}
+END_TEST
+
+static void limit(rlim_t bytes)
+{
+    struct rlimit most = {bytes, RLIM_INFINITY};
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &most), 0);
+}
+
+/* What a full disk does: it takes a part, and when it has room again the rest goes on. */
+START_TEST(a_full_disk_cuts_a_line)
+{
+    size_t written;
+    struct order_file *f = opened(LIFE);
+    limit(5);
+    ck_assert_int_eq(order_file_append(f, SPAN("abc\ndef\n"), &written), EFBIG);
+    ck_assert_uint_eq(written, 5);
+    ck_assert_int_eq(order_file_append(f, SPAN("ghi\n"), &written), EFBIG);
+    ck_assert_uint_eq(written, 0);
+    limit(RLIM_INFINITY);
+    append(f, "ghi\n");
+    append(f, "jkl\n");
+    order_file_close(f);
+    contains("abc\nd\nghi\njkl\n");
+}
+END_TEST
+
+START_TEST(a_full_device_takes_nothing)
+{
+    size_t written;
+    snprintf(path, sizeof path, "/dev/full");
+    struct order_file *f = opened(LIFE), *second = opened(OTHER);
+    ck_assert_int_eq(order_file_append(f, SPAN("abc\n"), &written), ENOSPC);
+    ck_assert_uint_eq(written, 0);
+    ck_assert_int_eq(order_file_sync(f), 0);
+    order_file_close(second);
+    order_file_close(f);
+}
+END_TEST
+
+START_TEST(a_pipe_that_is_full_does_not_block)
+{
+    static char line[8192];
+    size_t written;
+    int error = 0;
+    memset(line, 'x', sizeof line);
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    FILE *reader = fopen(path, "r+");
+    struct order_file *f = opened(LIFE);
+    for (int i = 0; i < 1000 && !error; i++)
+        error = order_file_append(f, (struct span){line, sizeof line}, &written);
+    ck_assert_int_eq(error, EAGAIN);
+    order_file_close(f);
+    fclose(reader);
+}
+END_TEST
+
+START_TEST(a_pipe_that_has_no_reader_cannot_be_opened)
+{
+    char error[200];
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    ck_assert_ptr_null(order_file_open(path, LIFE, error, sizeof error));
+    ck_assert(!order_file_can_open(path, error, sizeof error));
+}
+END_TEST
+
+START_TEST(two_daemons_do_not_share_it)
+{
+    char error[200];
+    struct order_file *f = opened(LIFE);
+    ck_assert_ptr_null(order_file_open(path, OTHER, error, sizeof error));
+    ck_assert_str_eq(error, "another trunkline writes to it");
+    order_file_close(f);
+    order_file_close(opened(OTHER));
+}
+END_TEST
+
+/* The next daemon begins while the one before it drains: each has its life's lock. */
+START_TEST(the_next_one_may_have_it_before_the_end)
+{
+    struct order_file *f = opened(LIFE);
+    order_file_give_up(f);
+    order_file_give_up(f);
+    struct order_file *next = opened(OTHER);
+    FILE *reader = fopen(path, "r");
+    ck_assert(order_file_is_written(fileno(reader), LIFE));
+    ck_assert(order_file_is_written(fileno(reader), OTHER));
+    append(f, "a\n");
+    append(next, "b\n");
+    order_file_close(f);
+    ck_assert(!order_file_is_written(fileno(reader), LIFE));
+    ck_assert(order_file_is_written(fileno(reader), OTHER));
+    order_file_close(next);
+    ck_assert(!order_file_is_written(fileno(reader), OTHER));
+    fclose(reader);
+    contains("a\nb\n");
+}
+END_TEST
+
+START_TEST(a_missing_folder_is_told)
+{
+    char error[200];
+    snprintf(path, sizeof path, "%s/none/orders", folder);
+    ck_assert_ptr_null(order_file_open(path, LIFE, error, sizeof error));
+    ck_assert_str_eq(error, "No such file or directory");
+    ck_assert(!order_file_can_open(path, error, sizeof error));
+    ck_assert_str_eq(error, "No such file or directory");
+}
+END_TEST
+
+START_TEST(looking_creates_nothing)
+{
+    char error[200];
+    ck_assert(order_file_can_open(path, error, sizeof error));
+    ck_assert_int_ne(access(path, F_OK), 0);
+    struct order_file *f = opened(LIFE);
+    ck_assert(order_file_can_open(path, error, sizeof error));
+    order_file_close(f);
+}
+END_TEST
+
+START_TEST(it_knows_whether_it_was_moved)
+{
+    char moved[100];
+    snprintf(moved, sizeof moved, "%s.1", path);
+    struct order_file *f = opened(LIFE);
+    ck_assert(order_file_is_at(f, path));
+    ck_assert_int_eq(rename(path, moved), 0);
+    ck_assert(!order_file_is_at(f, path));
+    struct order_file *next = opened(LIFE);
+    ck_assert(!order_file_is_at(f, path));
+    ck_assert(order_file_is_at(next, path));
+    order_file_close(f);
+    order_file_close(next);
+}
+END_TEST
+
+SUITE()
+{
+    FIXTURE(begin, finish);
+    TEST(it_appends);
+    TEST(others_may_not_read_it);
+    TEST(a_line_that_was_cut_off_is_ended);
+    TEST(a_full_disk_cuts_a_line);
+    TEST(a_full_device_takes_nothing);
+    TEST(a_pipe_that_is_full_does_not_block);
+    TEST(a_pipe_that_has_no_reader_cannot_be_opened);
+    TEST(two_daemons_do_not_share_it);
+    TEST(the_next_one_may_have_it_before_the_end);
+    TEST(a_missing_folder_is_told);
+    TEST(looking_creates_nothing);
+    TEST(it_knows_whether_it_was_moved);
+}
