@@ -1,16 +1,14 @@
 #include "budget/gate.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/bucket.h"
-#include "base/duration.h"
 #include "base/log.h"
+#include "budget/bot_shares.h"
+#include "budget/denial.h"
 #include "budget/holds.h"
 
 #define MAGIC 0x67617465
-#define SECONDS_MOST 86400
-#define WEIGHT_MOST INT64_C(1000000000000)
 #define PUBLIC_SHARE 8 /* tenths of weight_limit that public requests may use */
 #define PRIVATE_SHARE 9
 #define REVIEW_MS 100 /* minimum time between reviews that are not urgent */
@@ -27,10 +25,12 @@ struct gate {
     const struct upstream_config *settings;
     struct bucket bucket;
     struct holds holds;
+    struct bot_shares bots;
     struct lane lanes[2];     /* for orders, for all other requests */
     uint64_t came;            /* number of waiters so far */
     uint64_t lapse_ms;        /* when the first hold of a waiter in `held` may end */
     struct deadline wake;     /* when the next waiter may pass, or such a hold ends */
+    struct deadline bot_wake; /* when the order of a bot with an order_rate may go on */
     struct deadline rethink;  /* when the next review that is not urgent is due */
     uint64_t reviewed_ms;     /* when the last review was */
     uint64_t waited, refused; /* since start */
@@ -41,7 +41,7 @@ static size_t waiting(const struct gate *g)
     size_t n = 0;
     for (size_t i = 0; i < COUNT_OF(g->lanes); i++)
         n += g->lanes[i].ready.count + g->lanes[i].held.count;
-    return n;
+    return n + bot_shares_waiting(&g->bots);
 }
 
 static struct gate_waiter *first_of(const struct list *list)
@@ -53,8 +53,9 @@ static struct gate_waiter *first_of(const struct list *list)
 
 /* Why a request may not pass, whether or not there is a token. */
 struct obstacle {
-    uint64_t until_ms;       /* 0: there is no obstacle */
-    const struct hold *hold; /* NULL: the weight is used up */
+    uint64_t until_ms; /* 0: there is no obstacle */
+    enum denial_cause cause;
+    const struct hold *hold;
 };
 
 static bool is_over_weight(const struct gate *g, int64_t share)
@@ -69,16 +70,25 @@ static bool is_weighed_down(const struct gate *g, const struct gate_waiter *w)
     return !w->is_order && is_over_weight(g, w->is_private ? PRIVATE_SHARE : PUBLIC_SHARE);
 }
 
+static void hinder(struct obstacle *o, enum denial_cause cause, uint64_t until_ms)
+{
+    if (until_ms > o->until_ms)
+        *o = (struct obstacle){.until_ms = until_ms, .cause = cause};
+}
+
 static struct obstacle obstacle_of(const struct gate *g, const struct gate_waiter *w)
 {
     struct obstacle o = {0};
+    uint64_t now = loop_now(g->loop);
     if (g->settings->retry_after)
-        o.hold =
-            holds_find(&g->holds, !w->is_order && !w->is_private, w->credential, loop_now(g->loop));
+        o.hold = holds_find(&g->holds, !w->is_order && !w->is_private, w->credential, now);
     if (o.hold)
-        o.until_ms = o.hold->until_ms;
+        o = (struct obstacle){o.hold->until_ms, DENIAL_HOLD, o.hold};
     if (g->holds.weight_until_ms > o.until_ms && is_weighed_down(g, w))
-        o = (struct obstacle){.until_ms = g->holds.weight_until_ms};
+        hinder(&o, DENIAL_WEIGHT, g->holds.weight_until_ms);
+    if (w->share && !w->is_order)
+        hinder(&o, DENIAL_SHARE,
+               bot_shares_held_until(&g->bots, w->share, g->settings->weight_limit, now));
     return o;
 }
 
@@ -114,49 +124,20 @@ static size_t before_newcomer(const struct gate *g, bool is_order)
 
 /* ----------------------------------------------------------------- refusals */
 
-static unsigned seconds_until(const struct gate *g, uint64_t at_ms)
-{
-    uint64_t now = loop_now(g->loop), left = at_ms > now ? at_ms - now : 0;
-    if (left > SECONDS_MOST * UINT64_C(1000))
-        return SECONDS_MOST;
-    return left <= 1000 ? 1 : (unsigned)((left + 999) / 1000);
-}
-
-static void explain_hold(const struct hold *h, struct verdict *v)
-{
-    char lasts[DURATION_TEXT_SIZE];
-    if (h->step_ms)
-        snprintf(v->detail, sizeof v->detail, "held for %s: the exchange answered %u",
-                 duration_text(lasts, h->lasts_ms), h->status);
-    else
-        snprintf(v->detail, sizeof v->detail, "the exchange asked for a pause of %" PRIu64 "s (%u)",
-                 (h->lasts_ms + 999) / 1000, h->status);
-}
-
 static struct verdict denied(const struct gate *g, const struct gate_waiter *w, uint64_t at_ms)
 {
-    const struct upstream_config *u = g->settings;
     struct obstacle o = obstacle_of(g, w);
-    struct verdict v =
-        verdict_make(FAILURE_HTTP_REQUEST_DENIED, SENT_NO, "it could not be sent in time");
-    char per[DURATION_TEXT_SIZE];
-    if (o.hold)
-        explain_hold(o.hold, &v);
-    else if (o.until_ms)
-        snprintf(v.detail, sizeof v.detail, "used weight %lld of %u", (long long)g->holds.weight,
-                 u->weight_limit);
-    else if (u->rate.count)
-        snprintf(v.detail, sizeof v.detail, "rate limit of %u/%s reached", u->rate.count,
-                 duration_text(per, u->rate.per_ms));
-    v.status = 429;
-    v.retry_after = seconds_until(g, at_ms);
-    return v;
+    struct denial d = {w->is_paced ? DENIAL_ORDERS : o.cause, g->settings, o.hold, w->share,
+                       g->holds.weight};
+    return denial_verdict(&d, at_ms, loop_now(g->loop));
 }
 
 /* The earliest time for this waiter if it were the first in its lane. */
 static uint64_t earliest_alone(const struct gate *g, const struct gate_waiter *w)
 {
     struct obstacle o = obstacle_of(g, w);
+    if (w->is_paced)
+        hinder(&o, DENIAL_ORDERS, bucket_when(&w->share->orders, loop_now(g->loop), 1));
     return earliest(g, &o, 0);
 }
 
@@ -171,6 +152,8 @@ static void on_refusal(struct task *t)
     struct gate_waiter *w = container_of(t, struct gate_waiter, refusal);
     MAGIC_CHECK(w->gate, MAGIC);
     w->gate->refused += !gives_way(w->gate, w);
+    if (w->share && (w->is_paced || obstacle_of(w->gate, w).cause == DENIAL_SHARE))
+        w->share->refused++;
     w->on_refused(w->owner, &w->why);
 }
 
@@ -320,31 +303,28 @@ static void on_wake(struct deadline *d)
     set_wake(g);
 }
 
+static void begin_to_wait(struct gate *g, struct gate_waiter *w, enum denial_cause cause,
+                          uint64_t until_ms)
+{
+    g->waited += w->number == 0;
+    w->number = ++g->came;
+    if (w->share)
+        w->share->held += cause == DENIAL_SHARE || cause == DENIAL_ORDERS;
+    deadline_at(&w->deadline, until_ms);
+}
+
 static void join(struct gate *g, struct gate_waiter *w, const struct obstacle *o, uint64_t until_ms)
 {
-    g->waited++;
-    w->number = ++g->came;
-    deadline_at(&w->deadline, until_ms);
+    begin_to_wait(g, w, o->cause, until_ms);
     line_up(g, w, o);
     set_wake(g);
     if (w->is_order && g->lanes[1].ready.count)
         review_soon(g);
 }
 
-bool gate_pass(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
+/* True: it takes a token and passes. False: it waits in its lane, or is refused. */
+static bool pass_or_join(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
 {
-    MAGIC_CHECK(g, MAGIC);
-    *w = (struct gate_waiter){.is_order = w->is_order,
-                              .is_private = w->is_private,
-                              .credential = w->credential,
-                              .yields = w->yields,
-                              .owner = w->owner,
-                              .on_pass = w->on_pass,
-                              .on_refused = w->on_refused,
-                              .gate = g};
-    task_init(&w->refusal, on_refusal);
-    deadline_init(&w->deadline, g->loop, on_deadline);
-    let_in(g);
     size_t before = before_newcomer(g, w->is_order);
     struct obstacle o = obstacle_of(g, w);
     uint64_t at = earliest(g, &o, before), now = loop_now(g->loop);
@@ -355,6 +335,88 @@ bool gate_pass(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
     else
         join(g, w, &o, until_ms);
     return false;
+}
+
+/* -------------------------------------------------------------- orders of a bot */
+
+static void set_bot_wake(struct gate *g)
+{
+    uint64_t at = bot_shares_next(&g->bots, loop_now(g->loop));
+    if (at == UINT64_MAX)
+        deadline_stop(&g->bot_wake);
+    else
+        deadline_at(&g->bot_wake, at);
+}
+
+/* An order beyond its bot's order_rate waits before it goes to its lane, so that it does not delay
+ * others there. True: it may go there at once. */
+static bool keeps_pace(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
+{
+    uint64_t now = loop_now(g->loop);
+    if (!w->places || !bot_share_is_paced(w->share))
+        return true;
+    if (w->share->waiting.count == 0 && bucket_take(&w->share->orders, now))
+        return true;
+    uint64_t at = bucket_when(&w->share->orders, now, w->share->waiting.count + 1);
+    w->is_paced = true;
+    if (at >= until_ms || g->settings->on_limit == ON_LIMIT_REFUSE) {
+        refuse_later(g, w, at);
+        return false;
+    }
+    begin_to_wait(g, w, DENIAL_ORDERS, until_ms);
+    list_push_back(&w->share->waiting, &w->link);
+    set_bot_wake(g);
+    return false;
+}
+
+static void let_bot_on(struct gate *g, struct bot_share *b)
+{
+    struct gate_waiter *w;
+    while ((w = first_of(&b->waiting)) && bucket_take(&b->orders, loop_now(g->loop))) {
+        uint64_t until = w->deadline.due;
+        stop_waiting(w);
+        w->is_paced = false;
+        if (pass_or_join(g, w, until))
+            w->on_pass(w->owner);
+    }
+}
+
+static void on_bot_wake(struct deadline *d)
+{
+    struct gate *g = container_of(d, struct gate, bot_wake);
+    MAGIC_CHECK(g, MAGIC);
+    let_in(g);
+    for (size_t i = 0; i < g->bots.count; i++)
+        let_bot_on(g, g->bots.at[i]);
+    set_bot_wake(g);
+}
+
+void gate_limit_bots(struct gate *g, const struct config *c)
+{
+    MAGIC_CHECK(g, MAGIC);
+    bot_shares_configure(&g->bots, c->bots, c->bot_count, loop_now(g->loop));
+    set_bot_wake(g);
+    review(g);
+}
+
+bool gate_pass(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
+{
+    MAGIC_CHECK(g, MAGIC);
+    *w = (struct gate_waiter){.is_order = w->is_order,
+                              .is_private = w->is_private,
+                              .places = w->places,
+                              .credential = w->credential,
+                              .yields = w->yields,
+                              .bot = w->bot,
+                              .owner = w->owner,
+                              .on_pass = w->on_pass,
+                              .on_refused = w->on_refused,
+                              .gate = g,
+                              .share = bot_shares_ask(&g->bots, w->bot, loop_now(g->loop))};
+    task_init(&w->refusal, on_refusal);
+    deadline_init(&w->deadline, g->loop, on_deadline);
+    let_in(g);
+    return keeps_pace(g, w, until_ms) && pass_or_join(g, w, until_ms);
 }
 
 void gate_forget(struct gate_waiter *w)
@@ -370,10 +432,7 @@ void gate_forget(struct gate_waiter *w)
 
 bool gate_heeds(const struct upstream_config *u, unsigned status)
 {
-    for (size_t i = 0; u->retry_after && i < u->hold_status.count; i++)
-        if (u->hold_status.at[i] == status)
-            return true;
-    return false;
+    return reported_limit_counts(u, status);
 }
 
 static const char *object_of(const struct gate *g, char object[100])
@@ -383,38 +442,15 @@ static const char *object_of(const struct gate *g, char object[100])
     return object;
 }
 
-static void log_hold(const struct gate *g, const struct hold *h, const struct gate_limit *l)
-{
-    static const char *const whom[] = {"public requests wait", "all requests wait",
-                                       "requests of one credential wait"};
-    char object[100], asked[60], lasts[DURATION_TEXT_SIZE];
-    if (l->asked_ms == GATE_NOT_TOLD)
-        snprintf(asked, sizeof asked, "asked for no time");
-    else
-        snprintf(asked, sizeof asked, "asked for %" PRId64 "s", (l->asked_ms + 999) / 1000);
-    LOG(WARN, object_of(g, object), "held: %u%s%s for %s %s, kept %s: %s id=%s", h->status,
-        *h->bot ? " to " : "", h->bot, *h->path ? h->path : "a request", asked,
-        duration_text(lasts, h->lasts_ms), whom[h->scope], request_id_text(l->id));
-}
-
-static struct hold_target target_of(const struct gate *g, const struct gate_limit *l)
-{
-    if (l->status == 418)
-        return (struct hold_target){HOLD_ALL, 0};
-    if (l->is_private)
-        return (struct hold_target){HOLD_CREDENTIAL, l->credential};
-    return (struct hold_target){g->settings->limit_scope == LIMIT_SCOPE_IP ? HOLD_ALL : HOLD_PUBLIC,
-                                0};
-}
-
 /* Waiters that were not held may be held now, and waiters in `ready` may move to `held`. */
 static void add_hold(struct gate *g, const struct hold *h, const struct gate_limit *l)
 {
+    char object[100];
     uint64_t now = loop_now(g->loop), shut = shut_until(g);
     const struct hold *old = holds_find(&g->holds, h->scope == HOLD_PUBLIC, h->credential, now);
     bool prolongs = old && old->scope == h->scope && (h->scope == HOLD_ALL || old->until_ms > shut);
     if (holds_add(&g->holds, h, now))
-        log_hold(g, h, l);
+        reported_limit_log(l, h, object_of(g, object));
     if (prolongs || waiting(g) == 0)
         review_soon(g);
     else
@@ -424,21 +460,9 @@ static void add_hold(struct gate *g, const struct hold *h, const struct gate_lim
 void gate_limit(struct gate *g, const struct gate_limit *l)
 {
     MAGIC_CHECK(g, MAGIC);
-    const struct upstream_config *u = g->settings;
-    uint64_t now = loop_now(g->loop);
-    struct hold_target t = target_of(g, l);
-    struct hold h = {.scope = t.scope, .credential = t.credential, .status = l->status};
-    if (!gate_heeds(u, l->status) || l->asked_ms == 0)
-        return;
-    h.lasts_ms = (uint64_t)l->asked_ms;
-    if (l->asked_ms < 0)
-        h.lasts_ms = h.step_ms = holds_step(&g->holds, t, u->hold_default, u->hold_max, now);
-    if (h.lasts_ms > HOLD_MOST_MS)
-        h.lasts_ms = HOLD_MOST_MS;
-    h.until_ms = now + h.lasts_ms;
-    snprintf(h.bot, sizeof h.bot, "%s", l->bot ? l->bot : "");
-    snprintf(h.path, sizeof h.path, "%.*s", SPAN_ARG(l->path));
-    add_hold(g, &h, l);
+    struct hold h;
+    if (reported_limit_hold(l, g->settings, &g->holds, loop_now(g->loop), &h))
+        add_hold(g, &h, l);
 }
 
 void gate_resume(struct gate *g)
@@ -447,31 +471,20 @@ void gate_resume(struct gate *g)
     char object[100];
     if (holds_lift(&g->holds, loop_now(g->loop)))
         LOG(INFO, object_of(g, object), "resume ends its holds");
+    bot_shares_lift(&g->bots);
     review(g);
 }
 
-/* Digits only; with anything else, the response does not state a weight. */
-static bool read_weight(struct span value, int64_t *weight)
-{
-    *weight = 0;
-    for (size_t i = 0; i < value.len; i++) {
-        if (value.at[i] < '0' || value.at[i] > '9')
-            return false;
-        if (*weight < WEIGHT_MOST)
-            *weight = *weight * 10 + (value.at[i] - '0');
-    }
-    return value.len > 0;
-}
-
-uint64_t gate_weigh(struct gate *g, struct span value, int64_t now_s)
+uint64_t gate_weigh(struct gate *g, struct span value, int64_t now_s, const char *bot)
 {
     MAGIC_CHECK(g, MAGIC);
     int64_t weight, second = now_s % 60;
-    if (!read_weight(span_trim(value), &weight))
+    if (!reported_weight(value, &weight))
         return 0;
     bool public = is_over_weight(g, PUBLIC_SHARE), private = is_over_weight(g, PRIVATE_SHARE);
     uint64_t grown =
         holds_weigh(&g->holds, weight, loop_now(g->loop), (uint64_t)(60 - second) * 1000);
+    bot_shares_use(&g->bots, bot, grown, g->holds.weight_until_ms, loop_now(g->loop));
     if (public != is_over_weight(g, PUBLIC_SHARE) || private != is_over_weight(g, PRIVATE_SHARE))
         review(g);
     else if (public)
@@ -484,7 +497,9 @@ uint64_t gate_weigh(struct gate *g, struct span value, int64_t now_s)
 bool gate_holds(const struct gate *g, const struct gate_waiter *w)
 {
     MAGIC_CHECK(g, MAGIC);
-    return obstacle_of(g, w).until_ms != 0;
+    struct gate_waiter it = *w;
+    it.share = bot_shares_find(&g->bots, w->bot);
+    return obstacle_of(g, &it).until_ms != 0;
 }
 
 static void describe_holds(const struct gate *g, struct gate_view *view)
@@ -509,6 +524,9 @@ void gate_describe(const struct gate *g, struct gate_view *view)
         .rate_refused = g->refused,
         .weight_used = holds_weight(&g->holds, now),
         .held_ms = until > now ? until - now : 0,
+        .bots = &g->bots,
+        .weight_limit = g->settings->weight_limit,
+        .now_ms = now,
     };
     describe_holds(g, view);
 }
@@ -530,6 +548,7 @@ struct gate *gate_new(struct loop *loop, const struct upstream_config *settings)
         list_init(&g->lanes[i].held);
     }
     deadline_init(&g->wake, loop, on_wake);
+    deadline_init(&g->bot_wake, loop, on_bot_wake);
     deadline_init(&g->rethink, loop, on_rethink);
     return g;
 }
@@ -548,7 +567,9 @@ void gate_free(struct gate *g)
     MAGIC_CHECK(g, MAGIC);
     CHECK(waiting(g) == 0);
     deadline_stop(&g->wake);
+    deadline_stop(&g->bot_wake);
     deadline_stop(&g->rethink);
+    bot_shares_free(&g->bots);
     holds_free(&g->holds);
     g->magic = 0;
     free(g);

@@ -13,8 +13,9 @@
 #pragma once
 
 #include "base/failure.h"
-#include "base/request_id.h"
 #include "base/span.h"
+#include "budget/bot_shares.h"
+#include "budget/reported_limit.h"
 #include "config/config.h"
 #include "net/loop.h"
 
@@ -25,13 +26,17 @@ struct gate;
 struct gate_waiter {
     bool is_order;       /* POST, PUT, PATCH, DELETE: goes before other requests */
     bool is_private;     /* carries a credential */
+    bool places;         /* is an order that places: order_rate of its bot applies */
     uint64_t credential; /* its identity (credential.h); 0: none */
+    const char *bot;     /* its name, which lasts as long as the daemon; NULL: none */
     bool yields; /* there is another response to give: refuse it at once instead of holding it */
     void *owner;
     void (*on_pass)(void *owner);                            /* the request may be sent now */
     void (*on_refused)(void *owner, const struct verdict *); /* 429, sent = no */
     /* ---- */
     struct gate *gate;
+    struct bot_share *share; /* of its bot; NULL: there are no bot blocks */
+    bool is_paced;           /* it waits for its bot's order_rate, or was refused because of it */
     struct link link;
     uint64_t number; /* in order of arrival */
     struct deadline deadline;
@@ -41,7 +46,10 @@ struct gate_waiter {
 
 struct gate *gate_new(struct loop *, const struct upstream_config *);
 void gate_configure(struct gate *, const struct upstream_config *); /* after a reload */
-void gate_free(struct gate *);                                      /* no request may be waiting */
+
+/* The bot blocks of this configuration apply from now on; they are borrowed until the next call. */
+void gate_limit_bots(struct gate *, const struct config *);
+void gate_free(struct gate *); /* no request may be waiting */
 
 /* True: the request may be sent at once (a token is taken). False: exactly one of the waiter's
  * events comes later, unless gate_forget() is called first. The request waits at most until
@@ -61,22 +69,13 @@ bool gate_holds(const struct gate *, const struct gate_waiter *);
 /* Does a response with this status hold requests (retry_after, hold_status)? */
 bool gate_heeds(const struct upstream_config *, unsigned status);
 
-/* The limit that such a response reports, and the request that it answers. */
-struct gate_limit {
-    unsigned status;
-    int64_t asked_ms; /* how long to hold; 0: not at all; GATE_NOT_TOLD: not stated */
-    bool is_private;
-    uint64_t credential;
-    const char *bot;             /* Trunkline-Client; NULL: none */
-    struct span path;            /* redacted */
-    const struct request_id *id; /* of that request, for the log; NULL: none */
-};
-#define GATE_NOT_TOLD (-1)
+/* Begins the hold that such a response reports, if it does. */
 void gate_limit(struct gate *, const struct gate_limit *);
 
-/* Notes the weight that a response reports (the value of weight_header), at `now_s` of the wall
- * clock: it counts until the next full minute. Returns by how much the weight has grown. */
-uint64_t gate_weigh(struct gate *, struct span weight, int64_t now_s);
+/* Notes the weight that a response to this bot's request (NULL: none) reports, the value of
+ * weight_header, at `now_s` of the wall clock: it counts until the next full minute. Returns by how
+ * much the weight has grown. */
+uint64_t gate_weigh(struct gate *, struct span weight, int64_t now_s, const char *bot);
 
 /* An operator ends all holds, including a hold because of the weight. */
 void gate_resume(struct gate *);
@@ -91,7 +90,10 @@ struct gate_view {
         unsigned status;
         const char *bot, *path; /* of the request that caused the hold; "": not known */
         uint64_t left_ms;
-    } holds[GATE_HOLDS_SHOWN]; /* strings are valid until the gate changes */
-    size_t hold_count;         /* entries in `holds` */
+    } holds[GATE_HOLDS_SHOWN];     /* strings are valid until the gate changes */
+    size_t hold_count;             /* entries in `holds` */
+    const struct bot_shares *bots; /* valid until the gate changes; NULL: of several gates */
+    unsigned weight_limit;
+    uint64_t now_ms; /* loop time, for `bots` */
 };
 void gate_describe(const struct gate *, struct gate_view *);

@@ -68,7 +68,7 @@ static bool serve_stale(struct follower *f, unsigned status, enum failure why, e
  * is no failure of the origin, but a hold is answered from the store (contract 5). */
 static bool may_hide(const struct follower *f, const struct verdict *why)
 {
-    struct gate_waiter like_it = {0};
+    struct gate_waiter like_it = {.bot = f->order.fetch.bot};
     return verdict_status(why) >= 500 ||
            (verdict_status(why) == 429 && gate_holds(pool_gate(f->order.fetch.pool), &like_it));
 }

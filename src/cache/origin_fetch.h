@@ -15,6 +15,7 @@ struct fetch_order {
     struct timing *timing;       /* where the fetch records how long each phase took */
     struct conn_request request; /* its authority and id are set at each try */
     bool is_safe, is_order;      /* as in struct request */
+    bool places;                 /* an order that places (order_rules.h) */
     bool is_private;
     uint64_t credential; /* see gate.h */
     struct request_id id;

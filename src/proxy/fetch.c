@@ -367,7 +367,9 @@ static void pass_gate(struct fetch *f)
     enter(f, FETCH_GATED);
     f->gated.is_order = f->order.is_order;
     f->gated.is_private = f->order.is_private;
+    f->gated.places = f->order.places;
     f->gated.credential = f->order.credential;
+    f->gated.bot = f->order.bot;
     f->gated.yields = f->order.yields;
     f->gated.owner = f;
     f->gated.on_pass = on_pass;

@@ -1,6 +1,7 @@
 #include "proxy/fetch_order.h"
 
 #include "proxy/api_key.h"
+#include "proxy/order_rules.h"
 
 /* The value of the header that serialize_by names; empty: it is not there, or not set. */
 static struct span serialize_value(const struct rewrite *w)
@@ -28,6 +29,13 @@ static struct conn_request conn_request_of(const struct rewrite *w)
                                  .header_limit = w->config->max_header_size};
 }
 
+/* Only a bot's order_rate asks. */
+static bool places(const struct rewrite *w)
+{
+    return w->config->bot_count &&
+           order_class(w->settings, w->request->method, w->route->path) == ORDER_PLACES;
+}
+
 struct fetch_order fetch_order_of(const struct rewrite *w, struct loop *loop, struct pool *pool,
                                   struct record *record, uint64_t total_ms)
 {
@@ -39,6 +47,7 @@ struct fetch_order fetch_order_of(const struct rewrite *w, struct loop *loop, st
                                 .request = conn_request_of(w),
                                 .is_safe = r->is_safe,
                                 .is_order = r->is_order,
+                                .places = r->is_order && places(w),
                                 .is_private = w->is_private,
                                 .credential = credential(w),
                                 .id = r->id,

@@ -14,7 +14,7 @@ static uint64_t learn_weight(struct limit *l, const struct fields *fields)
 {
     const char *name = l->settings->weight_header;
     const struct field *used = name ? fields_find(fields, span_of(name)) : NULL;
-    return used ? gate_weigh(l->gate, used->value, loop_wall_s(l->loop)) : 0;
+    return used ? gate_weigh(l->gate, used->value, loop_wall_s(l->loop), l->asked.bot) : 0;
 }
 
 /* Two fields would make a list, which no Retry-After can be (RFC 9110 10.2.3). */

@@ -231,6 +231,7 @@ struct pool *pool_new(struct loop *loop, struct connector *connector, struct con
     list_init(&p->fetches);
     list_init(&p->tunnels);
     p->gate = gate_new(loop, settings);
+    gate_limit_bots(p->gate, snapshot);
     p->serializer = serializer_new(loop);
     task_init(&p->end, on_end);
     connector->on_answer = on_answer;
@@ -270,6 +271,7 @@ void pool_configure(struct pool *p, struct config *snapshot, const struct upstre
     pool_queue_configure(&p->queue, settings);
     lines_configure(&p->lines, settings, renew);
     gate_configure(p->gate, settings);
+    gate_limit_bots(p->gate, snapshot);
     pool_queue_serve(&p->queue);
     config_unref(old);
 }
@@ -297,6 +299,7 @@ void pool_redirect(struct pool *p, struct config *snapshot, const struct upstrea
     p->settings = settings;
     pool_queue_configure(&p->queue, settings);
     gate_configure(p->gate, settings);
+    gate_limit_bots(p->gate, snapshot);
     lines_redirect(&p->lines, settings);
     pool_queue_serve(&p->queue);
     config_unref(old);

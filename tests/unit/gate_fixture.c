@@ -72,7 +72,7 @@ void limit(const struct gate_limit *l)
 void weigh(const char *weight, int64_t now_s)
 {
     inside = true;
-    gate_weigh(gate, span_of(weight), now_s);
+    gate_weigh(gate, span_of(weight), now_s, NULL);
     inside = false;
 }
 
