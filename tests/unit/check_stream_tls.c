@@ -402,27 +402,32 @@ START_TEST(pausing_loses_nothing)
 }
 END_TEST
 
-START_TEST(echoes_a_mebibyte_with_back_pressure)
+/* How much the kernel and the origin take before the queue fills is theirs to say. */
+START_TEST(echoes_with_back_pressure)
 {
     static char block[100 * 1000 + 7];
     struct line l = {0};
     must_open(&l, "echo13");
     UNTIL(l.got == 9);
-    size_t sent = 0, full = 0;
+    size_t sent = 0;
     uint64_t sum = l.sum;
     stream_pause(l.tls); /* so that the origin blocks, and then our queue fills */
-    for (int round = 0; round < 200 && !full; round++) {
+    for (int round = 0;; round++) {
+        ck_assert_int_lt(round, 200);
         for (size_t i = 0; i < sizeof block; i++) {
             block[i] = (char)(i * 7 + (size_t)round);
             sum = sum * 31 + (unsigned char)block[i];
         }
         uv_buf_t pieces[] = {uv_buf_init(block, 10), uv_buf_init(block + 10, 50000),
                              uv_buf_init(block + 50010, sizeof block - 50010)};
-        full += !stream_write(l.tls, pieces, 3);
+        bool goes_on = stream_write(l.tls, pieces, 3);
         sent += sizeof block;
+        if (!goes_on)
+            break;
+        ck_assert_uint_le(stream_queued(l.tls), STREAM_HIGH);
         loop_turn(loop, false);
     }
-    ck_assert(full == 1 && stream_queued(l.tls) > STREAM_HIGH && sent > 1024 * 1024);
+    ck_assert_uint_gt(stream_queued(l.tls), STREAM_HIGH);
     ck_assert(!stream_write(l.tls, &(uv_buf_t){.base = block, .len = 1}, 1)); /* still full */
     sum = sum * 31 + (unsigned char)block[0];
     sent++;
@@ -550,7 +555,7 @@ SUITE()
     TEST(tells_the_ends_apart);
     TEST(key_update_is_the_end);
     TEST(pausing_loses_nothing);
-    TEST(echoes_a_mebibyte_with_back_pressure);
+    TEST(echoes_with_back_pressure);
     TEST(small_pieces_are_one_write);
     TEST(a_dead_line_takes_nothing);
     TEST(half_closes);
