@@ -530,7 +530,7 @@ void client_dismiss(struct client *c)
             return;
         c->tunnel = NULL;
         use_stream(c, stream);
-    } else if (c->state != CLIENT_IDLE || c->kept.size || !stream_is_quiet(c->stream)) {
+    } else if (c->state != CLIENT_IDLE || c->kept.size || !stream_is_quiet(c->stream, 0)) {
         return;
     }
     if (stream_queued(c->stream))

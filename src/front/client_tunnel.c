@@ -280,7 +280,7 @@ void client_tunnel_begin(struct client_tunnel *t)
 struct stream *client_tunnel_stop(struct client_tunnel *t)
 {
     MAGIC_CHECK(t, MAGIC);
-    if (t->state != LOOKING || !stream_is_quiet(t->stream))
+    if (t->state != LOOKING || !stream_is_quiet(t->stream, 0))
         return NULL;
     return give_back(t);
 }

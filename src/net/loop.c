@@ -36,6 +36,7 @@ struct loop {
     uint64_t seed;
     uint64_t numbers; /* the last number returned by loop_number() */
     struct log_clock log_clock;
+    struct look *look;
     char read_buffer[LOOP_READ_SIZE];
 };
 
@@ -345,6 +346,7 @@ struct loop *loop_new(void)
     uv_check_start(&l->check, on_check);
     uv_unref((uv_handle_t *)&l->prepare);
     uv_unref((uv_handle_t *)&l->check);
+    l->look = look_new();
     l->log_clock = (struct log_clock){l, log_wall, log_ms};
     log_use_clock(&l->log_clock);
     return l;
@@ -363,6 +365,7 @@ void loop_free(struct loop *l)
     } while (uv_loop_alive(&l->uv));
     CHECK(uv_loop_close(&l->uv) == 0);
     log_forget_clock(&l->log_clock);
+    look_free(l->look);
     free(l->heap);
     free(l);
 }
@@ -391,6 +394,11 @@ void loop_turn(struct loop *l, bool wait)
 void loop_stop(struct loop *l)
 {
     uv_stop(&l->uv);
+}
+
+struct look *loop_look(struct loop *l)
+{
+    return l->look;
 }
 
 char *loop_read_buffer(struct loop *l)

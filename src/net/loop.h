@@ -11,6 +11,7 @@
 
 #include "base/check.h"
 #include "base/list.h"
+#include "net/look.h"
 
 struct loop;
 
@@ -57,6 +58,9 @@ uint64_t loop_number(struct loop *);
 void loop_skip(struct loop *, uint64_t ms);
 void loop_hold(struct loop *);
 void loop_seed(struct loop *, uint64_t seed);
+
+/* What the kernel has unread, asked for all streams at once. */
+struct look *loop_look(struct loop *);
 
 /* LOOP_READ_SIZE bytes that any stream may read into within one callback. */
 char *loop_read_buffer(struct loop *);

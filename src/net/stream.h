@@ -38,7 +38,7 @@ struct stream_ops {
     void (*shutdown)(struct stream *);
     void (*pause)(struct stream *);
     void (*resume)(struct stream *);
-    bool (*is_quiet)(struct stream *);
+    bool (*is_quiet)(struct stream *, uint64_t within_us);
     bool (*is_broken)(struct stream *);
     void (*close)(struct stream *, bool reset);
 };
@@ -113,10 +113,12 @@ static inline void stream_resume(struct stream *s)
 }
 
 /* Returns true if the kernel has nothing unread, neither bytes nor an end, and no layer has part of
- * a record: checked before an order is sent on an idle connection. One system call. */
-static inline bool stream_is_quiet(struct stream *s)
+ * a record: checked before an order is sent on an idle connection. What the kernel said may be
+ * `within_us` microseconds old, if nothing was received since; 0: it is asked now. One system call
+ * at most, and one for all streams that are checked within that time. */
+static inline bool stream_is_quiet(struct stream *s, uint64_t within_us)
 {
-    return s->ops->is_quiet(s);
+    return s->ops->is_quiet(s, within_us);
 }
 
 /* Returns true if the other end is gone in both directions (after a reset, or the close of a unix

@@ -439,12 +439,13 @@ static void tls_resume(struct stream *base)
     loop_defer(s->loop, &s->task);
 }
 
-static bool tls_is_quiet(struct stream *base)
+static bool tls_is_quiet(struct stream *base, uint64_t within_us)
 {
     struct stream_tls *s = self(base);
     return s->state == TLS_SECURED && !s->over && !s->lower_over && s->kept.size == 0 &&
            s->left == 0 && !is_within_record(s) &&
-           mbedtls_ssl_get_bytes_avail(&s->handshake.ssl) == 0 && stream_is_quiet(s->lower);
+           mbedtls_ssl_get_bytes_avail(&s->handshake.ssl) == 0 &&
+           stream_is_quiet(s->lower, within_us);
 }
 
 static bool tls_is_broken(struct stream *base)

@@ -16,6 +16,8 @@ struct stream_uv {
     struct stream base;
     unsigned magic;
     bool ended, closing, writing, full, shut_wanted, reading;
+    bool looked_at;      /* the loop's look includes it */
+    uint64_t read_after; /* the last number of that look when something was read */
     struct loop *loop;
     union {
         uv_handle_t handle;
@@ -233,6 +235,7 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
 {
     struct stream_uv *u = handle->data;
     MAGIC_CHECK(u, MAGIC);
+    u->read_after = look_number(loop_look(u->loop));
     if (n == UV_EOF)
         n = true_end(u);
     if (n > 0 && !u->closing && u->base.events)
@@ -264,15 +267,27 @@ static void uv_resume_stream(struct stream *s)
         fail_later(u, error);
 }
 
-static bool uv_is_quiet(struct stream *s)
+static bool peek_is_quiet(int fd)
 {
-    struct stream_uv *u = self(s);
-    uv_os_fd_t fd;
     char byte;
-    if (u->ended || u->closing || u->error || uv_fileno(&u->uv.handle, &fd) != 0)
-        return false;
     ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
     return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+/* What was read since the look may have been followed by more, or by the end. And what the look
+ * reports as unread may have been read since. */
+static bool uv_is_quiet(struct stream *s, uint64_t within_us)
+{
+    struct stream_uv *u = self(s);
+    struct look *look = loop_look(u->loop);
+    int fd = stream_uv_fd(s);
+    if (u->ended || u->closing || u->error || fd < 0)
+        return false;
+    if (within_us == 0)
+        return peek_is_quiet(fd);
+    if (!u->looked_at)
+        u->looked_at = look_add(look, fd);
+    return (u->looked_at && look_is_quiet(look, fd, within_us, u->read_after)) || peek_is_quiet(fd);
 }
 
 static bool uv_is_broken(struct stream *s)

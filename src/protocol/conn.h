@@ -40,7 +40,7 @@ struct conn_ops {
                              const struct exchange_events *, void *owner);
     size_t (*capacity)(const struct conn *);
     size_t (*load)(const struct conn *);
-    bool (*is_quiet)(struct conn *);
+    bool (*is_quiet)(struct conn *, uint64_t within_us);
     void (*close)(struct conn *);
     struct stream *(*surrender)(struct conn *, struct span *ahead); /* NULL: it cannot */
 };
@@ -91,10 +91,10 @@ static inline size_t conn_load(const struct conn *c)
     return c->ops->load(c);
 }
 
-/* False if the origin sent bytes, or closed, and this was not read yet. */
-static inline bool conn_is_quiet(struct conn *c)
+/* False if the origin sent bytes, or closed, and this was not read yet; see stream_is_quiet(). */
+static inline bool conn_is_quiet(struct conn *c, uint64_t within_us)
 {
-    return c->ops->is_quiet(c);
+    return c->ops->is_quiet(c, within_us);
 }
 
 /* Closes it (with a GOAWAY where that is due). An exchange open on it must have ended or

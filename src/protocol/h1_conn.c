@@ -245,10 +245,10 @@ static size_t load(const struct conn *c)
     return container_of(c, const struct h1_conn, base)->current ? 1 : 0;
 }
 
-static bool is_quiet(struct conn *c)
+static bool is_quiet(struct conn *c, uint64_t within_us)
 {
     struct h1_conn *h = self(c);
-    return h->stream && stream_is_quiet(h->stream);
+    return h->stream && stream_is_quiet(h->stream, within_us);
 }
 
 /* The stream lives on without it. */

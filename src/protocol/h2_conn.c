@@ -476,9 +476,9 @@ static struct exchange *begin(struct conn *c, const struct conn_request *r,
     return base;
 }
 
-static bool is_quiet(struct conn *c)
+static bool is_quiet(struct conn *c, uint64_t within_us)
 {
-    return stream_is_quiet(self(c)->stream);
+    return stream_is_quiet(self(c)->stream, within_us);
 }
 
 static void free_now(struct task *t)

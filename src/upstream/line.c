@@ -291,10 +291,10 @@ bool line_wants_http1(const struct line *l)
     return l->conn && l->conn->wants_http1;
 }
 
-bool line_is_quiet(struct line *l)
+bool line_is_quiet(struct line *l, uint64_t within_us)
 {
     uint64_t now = now_ms(l);
-    bool is_quiet = l->conn && conn_is_quiet(l->conn);
+    bool is_quiet = l->conn && conn_is_quiet(l->conn, within_us);
     if (is_quiet)
         l->unread_since = 0;
     else if (l->unread_since == 0 || now - l->unread_seen > ASKED_ON_MS)

@@ -92,7 +92,9 @@ bool line_is_doubted(const struct line *); /* it may be dead, which is known in 
  * for any other. */
 uint64_t line_awaited_until(const struct line *);
 bool line_wants_http1(const struct line *); /* its origin would rather speak HTTP/1.1 */
-bool line_is_quiet(struct line *);          /* nothing is unread; one system call */
+
+/* Is nothing unread, as of at most `within_us` ago? See stream_is_quiet(). */
+bool line_is_quiet(struct line *, uint64_t within_us);
 
 /* For how long something has been unread each time line_is_quiet() was asked; ms. */
 uint64_t line_unread_ms(const struct line *);

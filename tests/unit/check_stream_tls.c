@@ -15,7 +15,7 @@ static void check_echo(const char *origin, const char *version)
     UNTIL(l.got == strlen("reused=0\norder"));
     ck_assert_str_eq(l.first, "reused=0\norder");
     ck_assert(stream_queued(l.tls) == 0 && stream_taken(l.tls) == stream_taken(l.tap.inner));
-    ck_assert(stream_is_quiet(l.tls));
+    ck_assert(stream_is_quiet(l.tls, 0));
     close_line(&l);
 }
 
@@ -349,7 +349,7 @@ static void check_end(const char *origin, enum stream_end how)
     UNTIL(l.ended);
     ck_assert_str_eq(l.first, "hello");
     ck_assert_msg(l.how == how, "%s: %d %s", origin, l.how, l.why);
-    ck_assert(!stream_is_quiet(l.tls));
+    ck_assert(!stream_is_quiet(l.tls, 0));
     close_line(&l);
 }
 
@@ -491,13 +491,13 @@ START_TEST(unread_bytes_are_not_quiet)
     struct line l = {0};
     must_open(&l, "echo13");
     UNTIL(l.got == 9);
-    ck_assert(stream_is_quiet(l.tls));
+    ck_assert(stream_is_quiet(l.tls, 0));
     say(&l, "x");
-    for (int i = 0; i < 20000 && stream_is_quiet(l.tls); i++)
+    for (int i = 0; i < 20000 && stream_is_quiet(l.tls, 0); i++)
         usleep(1000); /* until the echo waits in the kernel */
-    ck_assert(!stream_is_quiet(l.tls));
+    ck_assert(!stream_is_quiet(l.tls, 0));
     UNTIL(l.got == 10);
-    ck_assert(stream_is_quiet(l.tls));
+    ck_assert(stream_is_quiet(l.tls, 0));
     close_line(&l);
 }
 END_TEST
@@ -516,11 +516,11 @@ START_TEST(part_of_a_record_is_not_quiet)
     size_t end = 5 + ((size_t)record[3] << 8 | record[4]);
     ck_assert_uint_eq(l.tap.held.len, end);
     for (size_t i = 0; i < end; i++) {
-        ck_assert(stream_is_quiet(l.tls) == (i == 0));
+        ck_assert(stream_is_quiet(l.tls, 0) == (i == 0));
         tap_pass(&l.tap, i);
     }
     ck_assert_uint_eq(l.got, 9 + 5);
-    ck_assert(stream_is_quiet(l.tls));
+    ck_assert(stream_is_quiet(l.tls, 0));
     text_free(&l.tap.held);
     close_line(&l);
 }

@@ -326,18 +326,58 @@ START_TEST(test_is_quiet)
 {
     begin(_i);
     stream_pause(stream);
-    ck_assert(stream_is_quiet(stream));
+    ck_assert(stream_is_quiet(stream, 0));
     peer_says("a");
-    ck_assert(!stream_is_quiet(stream));
+    ck_assert(!stream_is_quiet(stream, 0));
     stream_resume(stream);
     UNTIL(got.len == 1);
-    ck_assert(stream_is_quiet(stream));
+    ck_assert(stream_is_quiet(stream, 0));
     stream_pause(stream);
     close_peer();
-    ck_assert(!stream_is_quiet(stream)); /* an end that has not been read yet */
+    ck_assert(!stream_is_quiet(stream, 0)); /* an end that has not been read yet */
     stream_resume(stream);
     UNTIL(ends);
-    ck_assert(!stream_is_quiet(stream));
+    ck_assert(!stream_is_quiet(stream, 0));
+    finish();
+}
+END_TEST
+
+#define LONG_US 60000000
+
+/* A line that is about to carry an order: what arrives at any time before the question is noticed,
+ * even if the last answer of the kernel would still serve. */
+START_TEST(test_is_quiet_as_of_lately)
+{
+    begin(_i);
+    ck_assert(stream_is_quiet(stream, LONG_US));
+    peer_says("a");
+    UNTIL(got.len == 1);
+    ck_assert(stream_is_quiet(stream, LONG_US)); /* asked anew, since something was read */
+    uint64_t asked = look_number(loop_look(loop));
+    ck_assert(stream_is_quiet(stream, LONG_US));
+    ck_assert_uint_eq(look_number(loop_look(loop)), asked);
+    stream_pause(stream);
+    peer_says("b");
+    ck_assert(!stream_is_quiet(stream, 0));
+    usleep(2000);
+    ck_assert(!stream_is_quiet(stream, 1000));
+    finish();
+}
+END_TEST
+
+/* The answer and the end arrive together, but the answer alone is read in this turn. */
+START_TEST(test_an_end_behind_the_answer_is_noticed)
+{
+    begin(_i);
+    ck_assert(stream_is_quiet(stream, LONG_US));
+    act = PAUSE_IN_DATA;
+    peer_says("a");
+    close_peer();
+    UNTIL(got.len == 1);
+    ck_assert(!stream_is_quiet(stream, LONG_US));
+    stream_resume(stream);
+    UNTIL(ends);
+    ck_assert(!stream_is_quiet(stream, LONG_US));
     finish();
 }
 END_TEST
@@ -485,6 +525,8 @@ SUITE()
     LOOP(test_shutdown_after_queue, 0, KINDS);
     LOOP(test_pausing, 0, KINDS);
     LOOP(test_is_quiet, 0, KINDS);
+    LOOP(test_is_quiet_as_of_lately, 0, KINDS);
+    LOOP(test_an_end_behind_the_answer_is_noticed, 0, KINDS);
     LOOP(test_write_error, 0, KINDS);
     TEST(test_reset_while_reading);
     TEST(test_we_reset);

@@ -47,8 +47,9 @@ static struct exchange *conn_begin(struct conn *c, const struct conn_request *r,
     return &x->base;
 }
 
-static bool conn_quiet(struct conn *c)
+static bool conn_quiet(struct conn *c, uint64_t within_us)
 {
+    (void)within_us;
     return !conn_self(c)->unquiet;
 }
 

@@ -38,8 +38,9 @@ static void fake_resume(struct stream *s)
     self(s)->paused = false;
 }
 
-static bool fake_is_quiet(struct stream *s)
+static bool fake_is_quiet(struct stream *s, uint64_t within_us)
 {
+    (void)within_us;
     return !self(s)->loud;
 }
 

@@ -118,9 +118,9 @@ static void tap_resume(struct stream *s)
     stream_resume(tap_self(s)->inner);
 }
 
-static bool tap_is_quiet(struct stream *s)
+static bool tap_is_quiet(struct stream *s, uint64_t within_us)
 {
-    return stream_is_quiet(tap_self(s)->inner);
+    return stream_is_quiet(tap_self(s)->inner, within_us);
 }
 
 static bool tap_is_broken(struct stream *s)
