@@ -171,6 +171,42 @@ def test_orders_ride_alone(daemon, origin):
     assert {r.result(20).status for r in gets + orders} == {200}
 
 
+async def talkative(x):
+    """Answers, and then sends frames that are unread when the next order comes."""
+    await reply()(x)
+    x.session.h2.ping(b'answered')
+    x.session.h2.increment_flow_control_window(1)
+    await x.session.flush()
+
+
+def test_orders_one_after_the_other_keep_their_connections(daemon, origin):
+    """Sixteen clients that send order after order use sixteen connections, also if the origin sends frames behind its answers, and
+    if all clients leave at once while their orders are under way."""
+    d = daemon(upstream('ex', origin, max_connections=64))
+    for n in range(3):
+        origin.default = talkative
+
+        def orders():
+            with d.client() as c:
+                for i in range(20):
+                    assert c.request('POST', f'/ex/{i}', body=b'x').text == f'/{i}'
+        for call in [background(orders) for _ in range(16)]:
+            call.result(60)
+        gate = origin.default = Gate()
+        clients = [d.client() for _ in range(16)]
+        for c in clients:
+            c.send(compose('POST', '/ex/last', (), b'x'))
+        eventually(lambda g=gate: g.waiting == 16)
+        for c in clients:
+            c.abort()
+        eventually(lambda: d.stats()['clients']['open'] <= 1)
+        gate.release()
+        eventually(lambda: d.connections()['active'] == 0)
+        c = d.connections()
+        assert (c['opened'], len(origin.lines), c['drained']) == (16, 16, 16 * (n + 1))
+        assert sum(c['closed'].values()) == 0
+
+
 def test_two_hundred_at_once(daemon, origins):
     """200 requests are at the origin at the same time over one HTTP/2 connection; with HTTP/1.1 it is 16, on 16 connections."""
     for alpn, lines, together in ((H2, 1, 200), (('http/1.1',), 16, 16)):

@@ -31,6 +31,26 @@ def test_a_hundred_over_five(daemon, origin, minimum):
     assert d.upstream()['queue']['waiting'] == 0
 
 
+def test_clients_that_leave_at_once_cost_no_connection(daemon, origin):
+    """256 clients over 64 connections, which all leave in the middle of their requests, three times: exactly 64 are ever opened."""
+    d = daemon(upstream('ex', origin, max_connections=64, max_idle=64))
+    for n in range(3):
+        gate = origin.default = Gate()
+        clients = [d.client() for _ in range(256)]
+        for c in clients:
+            c.send(compose('GET', '/ex/q'))
+        eventually(lambda g=gate: g.waiting == 64)
+        eventually(lambda: d.upstream()['queue']['waiting'] == 192)
+        for c in clients:
+            c.abort()
+        eventually(lambda: d.stats()['clients']['open'] <= 1)
+        gate.release()
+        eventually(lambda: d.connections()['active'] == 0)
+        c, r = d.connections(), d.upstream()['requests']
+        assert (c['opened'], len(origin.lines), c['drained'], r['abandoned']) == (64, 64, 64 * (n + 1), 192 * (n + 1))
+        assert sum(c['closed'].values()) == 0
+
+
 @pytest.mark.parametrize('tls', [True, False])
 def test_a_thousand_in_a_row(daemon, origins, tls):
     """1,000 sequential requests, including orders, share one connection, whether they come on one client connection or on a new one
