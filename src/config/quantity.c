@@ -8,9 +8,13 @@ struct unit {
     uint64_t worth;
 };
 
-/* Largest first. */
-static const struct unit durations[] = {
-    {"h", 3600000}, {"m", 60000}, {"s", 1000}, {"ms", 1}, {"", 1000}};
+/* Largest first. Durations in microseconds, whatever the directive keeps. */
+static const struct unit durations[] = {{"h", UINT64_C(3600000000)},
+                                        {"m", 60000000},
+                                        {"s", 1000000},
+                                        {"ms", 1000},
+                                        {"us", 1},
+                                        {"", 1000000}};
 static const struct unit sizes[] = {
     {"g", UINT64_C(1) << 30}, {"m", UINT64_C(1) << 20}, {"k", UINT64_C(1) << 10}, {"", 1}};
 static const struct unit percents[] = {{"%", 1}, {"", 1}};
@@ -19,7 +23,8 @@ static const struct unit counts[] = {{"", 1}};
 static const struct unit *units_of(enum directive_type type, size_t *count)
 {
     switch (type) {
-    case TYPE_DURATION: *count = COUNT_OF(durations); return durations;
+    case TYPE_DURATION:
+    case TYPE_MICROS: *count = COUNT_OF(durations); return durations;
     case TYPE_SIZE: *count = COUNT_OF(sizes); return sizes;
     case TYPE_PERCENT: *count = COUNT_OF(percents); return percents;
     default: *count = COUNT_OF(counts); return counts;
@@ -53,12 +58,19 @@ static bool multiply(uint64_t whole, uint64_t fraction, uint64_t scale, uint64_t
     return !__builtin_add_overflow(*number, part / scale, number);
 }
 
-static bool may_have_fraction(enum directive_type type)
+/* How many units of the notation above are one of those that the directive keeps. */
+static uint64_t grain(enum directive_type type)
 {
-    return type == TYPE_DURATION || type == TYPE_SIZE;
+    return type == TYPE_DURATION ? 1000 : 1;
 }
 
-static bool read_number(enum directive_type type, const char *text, uint64_t *number)
+static bool may_have_fraction(enum directive_type type)
+{
+    return type == TYPE_DURATION || type == TYPE_MICROS || type == TYPE_SIZE;
+}
+
+/* In the units of the notation. */
+static bool read_fine(enum directive_type type, const char *text, uint64_t *number)
 {
     uint64_t whole, fraction = 0, scale = 1, ignored;
     size_t count;
@@ -76,6 +88,15 @@ static bool read_number(enum directive_type type, const char *text, uint64_t *nu
     return false;
 }
 
+/* In the units that the directive keeps; false also if it is not a whole number of them. */
+static bool read_number(enum directive_type type, const char *text, uint64_t *number)
+{
+    if (!read_fine(type, text, number) || *number % grain(type))
+        return false;
+    *number /= grain(type);
+    return true;
+}
+
 static uint64_t bound(enum directive_type type, const char *text)
 {
     uint64_t number;
@@ -83,15 +104,26 @@ static uint64_t bound(enum directive_type type, const char *text)
     return number;
 }
 
-/* "must be a duration (ms s m h) from 0 to 8760h" */
-static void deny(const struct directive *d, char *why, size_t why_size)
+static const char *what_it_is(const struct directive *d)
 {
-    const char *what = d->type == TYPE_DURATION  ? "duration (ms s m h)"
-                       : d->type == TYPE_SIZE    ? "size (k m g)"
-                       : d->type == TYPE_PERCENT ? "percentage"
-                       : d->type == TYPE_NUMBERS ? d->unit
-                                                 : "whole number";
-    snprintf(why, why_size, "must be a %s from %s to %s", what, d->min, d->max);
+    switch (d->type) {
+    case TYPE_DURATION:
+    case TYPE_MICROS: return "duration (us ms s m h)";
+    case TYPE_SIZE: return "size (k m g)";
+    case TYPE_PERCENT: return "percentage";
+    case TYPE_NUMBERS: return d->unit;
+    default: return "whole number";
+    }
+}
+
+/* "must be a duration (us ms s m h) from 0 to 8760h". A duration that is too fine for the
+ * directive would otherwise be told that its unit is right, and not what is wrong. */
+static void deny(const struct directive *d, const char *text, char *why, size_t why_size)
+{
+    uint64_t us;
+    bool is_too_fine = d->type == TYPE_DURATION && read_fine(d->type, text, &us) && us % 1000;
+    snprintf(why, why_size, "must be a %s%s from %s to %s", what_it_is(d),
+             is_too_fine ? ", in whole milliseconds," : "", d->min, d->max);
 }
 
 bool quantity_read(const struct directive *d, const char *text, uint64_t *number, char *why,
@@ -100,7 +132,7 @@ bool quantity_read(const struct directive *d, const char *text, uint64_t *number
     if (read_number(d->type, text, number) && *number >= bound(d->type, d->min) &&
         *number <= bound(d->type, d->max))
         return true;
-    deny(d, why, why_size);
+    deny(d, text, why, why_size);
     return false;
 }
 
@@ -130,6 +162,7 @@ void quantity_print(enum directive_type type, uint64_t number, struct text *out)
 {
     size_t count, i = 0;
     const struct unit *units = units_of(type, &count);
+    number *= grain(type);
     while (number && number % units[i].worth)
         i++;
     text_add_number(out, number ? number / units[i].worth : 0);

@@ -1,13 +1,14 @@
-/* Numbers with a unit: durations (ms, s, m, h; without one: seconds), sizes (k, m, g; without
- * one: bytes), plain counts, and rates. Pure, without states. */
+/* Numbers with a unit: durations (us, ms, s, m, h; without one: seconds), sizes (k, m, g;
+ * without one: bytes), plain counts, and rates. Pure, without states. */
 #pragma once
 
 #include "base/text.h"
 #include "config/directive.h"
 #include "config/settings.h"
 
-/* Reads a number according to the directive's type and range, into ms, bytes or a count. False:
- * `why` is set to what is wrong. */
+/* Reads a number according to the directive's type and range, into ms, us, bytes or a count.
+ * False: `why` is set to what is wrong, which includes a duration that is not a whole number of
+ * what the directive keeps. */
 bool quantity_read(const struct directive *, const char *text, uint64_t *number, char *why,
                    size_t why_size) MUST_CHECK;
 

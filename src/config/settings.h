@@ -81,6 +81,7 @@ struct config_store {
 
 /* The field that each TYPE of config.def makes. */
 typedef uint64_t config_DURATION; /* ms */
+typedef uint64_t config_MICROS;   /* us */
 typedef uint64_t config_SIZE;     /* bytes */
 typedef unsigned config_COUNT;
 typedef bool config_BOOL;

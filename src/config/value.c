@@ -144,6 +144,7 @@ bool value_read(struct arena *a, const struct directive *d, const char *text, vo
 {
     switch (d->type) {
     case TYPE_DURATION:
+    case TYPE_MICROS:
     case TYPE_SIZE: return quantity_read(d, text, field, why, VALUE_WHY_SIZE);
     case TYPE_COUNT:
     case TYPE_PERCENT: return read_count(d, text, field, why);
@@ -245,6 +246,7 @@ static void print_inside(const struct directive *d, const void *field, struct te
 {
     switch (d->type) {
     case TYPE_DURATION:
+    case TYPE_MICROS:
     case TYPE_SIZE: quantity_print(d->type, *(const uint64_t *)field, out); break;
     case TYPE_COUNT:
     case TYPE_PERCENT: quantity_print(d->type, *(const config_COUNT *)field, out); break;

@@ -254,6 +254,7 @@ static bool apply(struct daemon *d, struct loaded_config *loaded)
         access_log_free(d->access_log);
     d->access_log = log;
     d->config = config_ref(c);
+    loop_busy_poll(d->loop, c->busy_poll);
     log_set_level(d->verbose ? LOG_LEVEL_DEBUG : (enum log_level)c->log_level);
     raise_descriptors(c);
     warn(c);

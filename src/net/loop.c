@@ -23,6 +23,10 @@ struct loop {
     uv_prepare_t prepare; /* tasks of timers and of closing handles run here */
     uv_check_t check;     /* tasks of I/O callbacks run here, before the loop waits again */
     uv_idle_t busy;       /* active while tasks are left over, so that the loop does not wait */
+    uv_idle_t spin;       /* likewise, while it polls busily */
+    uint64_t spin_us;     /* see loop_busy_poll() */
+    uint64_t spin_until;  /* loop_clock_us(); 0: nothing was awaited since the last event */
+    struct list due;      /* see loop_expect() */
     struct list tasks;
     struct list last;       /* tasks that run when no other is left */
     bool running;           /* tasks */
@@ -80,20 +84,64 @@ static void run_tasks(struct loop *l)
         uv_idle_stop(&l->busy);
 }
 
+/* --------------------------------------------------------------- busy polling */
+
+/* Called before the loop waits. An active idle handle makes it look for events without waiting.
+ * The real clock, even if that of the loop is held: what is bounded is the processor's time. */
+static void spin(struct loop *l)
+{
+    uint64_t now = uv_hrtime() / 1000;
+    if (l->due.count && l->spin_until == 0)
+        l->spin_until = now + l->spin_us;
+    if (l->due.count && now < l->spin_until)
+        uv_idle_start(&l->spin, on_busy);
+    else
+        uv_idle_stop(&l->spin);
+}
+
+void loop_busy_poll(struct loop *l, uint64_t us)
+{
+    l->spin_us = us;
+    l->spin_until = 0;
+    uv_idle_stop(&l->spin);
+}
+
+void loop_expect(struct loop *l, struct link *due)
+{
+    if (due->on == NULL)
+        list_push_back(&l->due, due);
+}
+
+void loop_received(struct link *due)
+{
+    list_remove(due);
+}
+
 static void run_all(struct loop *l)
 {
     while (has_tasks(l))
         run_pass(l->tasks.count ? &l->tasks : &l->last);
 }
 
+/* Whatever happens to a request has tasks. */
+static void end_phase(struct loop *l)
+{
+    if (has_tasks(l))
+        l->spin_until = 0;
+    run_tasks(l);
+}
+
 static void on_prepare(uv_prepare_t *handle)
 {
-    run_tasks(handle->data);
+    struct loop *l = handle->data;
+    end_phase(l);
+    if (l->spin_us)
+        spin(l);
 }
 
 static void on_check(uv_check_t *handle)
 {
-    run_tasks(handle->data);
+    end_phase(handle->data);
 }
 
 void task_init(struct task *t, void (*run)(struct task *))
@@ -336,11 +384,14 @@ struct loop *loop_new(void)
     arena_keep_blocks();
     list_init(&l->tasks);
     list_init(&l->last);
+    list_init(&l->due);
     CHECK(uv_loop_init(&l->uv) == 0);
     uv_timer_init(&l->uv, &l->timer);
     uv_prepare_init(&l->uv, &l->prepare);
     uv_check_init(&l->uv, &l->check);
     uv_idle_init(&l->uv, &l->busy);
+    uv_idle_init(&l->uv, &l->spin);
+    uv_unref((uv_handle_t *)&l->spin);
     l->timer.data = l->prepare.data = l->check.data = l;
     uv_prepare_start(&l->prepare, on_prepare);
     uv_check_start(&l->check, on_check);
@@ -356,6 +407,7 @@ void loop_free(struct loop *l)
 {
     run_all(l);
     uv_close((uv_handle_t *)&l->busy, NULL);
+    uv_close((uv_handle_t *)&l->spin, NULL);
     uv_close((uv_handle_t *)&l->timer, NULL);
     uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->check, NULL);

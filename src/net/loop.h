@@ -32,6 +32,16 @@ void loop_run(struct loop *);
 void loop_turn(struct loop *, bool wait);
 void loop_stop(struct loop *);
 
+/* Busy polling: while something is due from elsewhere, the loop looks for events for up to `us`
+ * microseconds after the last one, instead of sleeping at once. 0, the default: it sleeps. Every
+ * handle, deadline and task is served as usual meanwhile. */
+void loop_busy_poll(struct loop *, uint64_t us);
+
+/* The embedded link of what is due, from loop_expect() until loop_received(); the second call may
+ * be made at any time. */
+void loop_expect(struct loop *, struct link *due);
+void loop_received(struct link *due);
+
 /* Milliseconds at the beginning of this turn, on the clock of deadlines. Costs nothing. */
 uint64_t loop_now(const struct loop *);
 

@@ -34,13 +34,18 @@ static struct attempt *self(void *owner)
     return a;
 }
 
-/* No deadline outlasts the try it was set for. */
+/* No deadline outlasts the try it was set for. From the moment when a line is lent, its answer
+ * is what busy_poll waits for. */
 static void enter(struct attempt *a, enum attempt_state to)
 {
     STATE_ENTER_FOR(attempt, &a->state, to, pool_origin(a->order->pool)->name, a->line.number,
                     &a->order->id);
-    if (to == ATTEMPT_IDLE || to == ATTEMPT_ENDED)
+    if (to == ATTEMPT_IDLE || to == ATTEMPT_ENDED) {
         deadline_stop(&a->deadline);
+        loop_received(&a->due);
+    } else {
+        loop_expect(a->order->loop, &a->due);
+    }
 }
 
 bool attempt_is_open(const struct attempt *a)

@@ -59,6 +59,7 @@ struct attempt {
     struct peek peek;
     struct limit limit;
     struct deadline deadline;
+    struct link due; /* among what the loop expects, while it has a line */
 };
 
 /* Once the owner has set its part. It is idle; attempt_free() must follow in the end. */

@@ -147,7 +147,7 @@ START_TEST(errors_in_paths_name_their_line)
            "  path /a { }\n"
            "  path \"/ c\" { }\n"
            "}\nupstream b { url = https://b.example }\nupstream c {\n}\n",
-           "t.conf:10: fresh = soon: must be a duration (ms s m h) from 0 to 8760h\n"
+           "t.conf:10: fresh = soon: must be a duration (us ms s m h) from 0 to 8760h\n"
            "t.conf:7: path 'b' does not begin with /\n"
            "t.conf:12: path '/a' is already defined on line 6\n"
            "t.conf:13: path '/ c' has characters that no request target has\n"

@@ -24,9 +24,9 @@ START_TEST(numbers_have_a_range)
     struct config_rate rate;
     char why[300];
     for (const struct directive *d = directives; d < directives + ALL_ROWS; d++) {
-        bool is_quantity = d->type == TYPE_DURATION || d->type == TYPE_SIZE ||
-                           d->type == TYPE_COUNT || d->type == TYPE_PERCENT ||
-                           d->type == TYPE_NUMBERS;
+        bool is_quantity = d->type == TYPE_DURATION || d->type == TYPE_MICROS ||
+                           d->type == TYPE_SIZE || d->type == TYPE_COUNT ||
+                           d->type == TYPE_PERCENT || d->type == TYPE_NUMBERS;
         ck_assert_msg((d->min && d->max) == (is_quantity || d->type == TYPE_RATE), "%s", d->name);
         ck_assert_msg(
             !d->unit == !(d->type == TYPE_COUNT || d->type == TYPE_NUMBERS || d->type == TYPE_RATE),

@@ -150,7 +150,7 @@ START_TEST(values_of_holds)
     refuse_in_upstream("hold_status = {399}", "must be a status from 400 to 599");
     refuse_in_upstream("hold_status = {429, 600}", "must be a status from 400 to 599");
     refuse_in_upstream("hold_status = {\"4xx\"}", "must be a status from 400 to 599");
-    refuse_in_upstream("hold_max = 61m", "must be a duration (ms s m h) from 1ms to 1h");
+    refuse_in_upstream("hold_max = 61m", "must be a duration (us ms s m h) from 1ms to 1h");
     refuse("upstream a { url = https://a.example hold_default = 3m }",
            "t.conf:1: hold_default (3m) is more than hold_max (2m)\n");
     refuse_in_upstream("limit_scope = key", "must be one of credential ip");
