@@ -7,6 +7,8 @@
 #include "upstream/pool.h"
 #include "upstream/timing.h"
 
+struct freezes; /* proxy/freezes.h */
+
 /* The request. What it points to lives as long as the fetch. */
 struct fetch_order {
     struct loop *loop;
@@ -19,6 +21,8 @@ struct fetch_order {
     bool is_private;
     uint64_t credential; /* see gate.h */
     struct request_id id;
+    struct freezes *freezes; /* which may stop it; NULL: none do */
+    struct span bot_said;    /* as the client names itself, however many bots there are */
     const char *bot; /* the client's name for itself; lives as long as the daemon; NULL: none */
     struct span serialize_value; /* value of the header serialize_by names; len 0: none */
     uint64_t total_ms;           /* until the head, from now; 0: no limit */

@@ -544,6 +544,8 @@ static void copy_request(struct fetch_order *o, struct arena *a)
     o->request.method = arena_span(a, o->request.method);
     o->request.target = arena_span(a, o->request.target);
     o->request.fields = fields_copy(a, &o->request.fields);
+    if (o->bot_said.len)
+        o->bot_said = arena_span(a, o->bot_said);
     if (o->serialize_value.len)
         o->serialize_value = arena_span(a, o->serialize_value);
 }

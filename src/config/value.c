@@ -128,8 +128,9 @@ static bool read_count(const struct directive *d, const char *text, config_COUNT
 static bool read_rate(const struct directive *d, const char *text, struct config_rate *to,
                       char *why)
 {
+    bool none = *text == '\0' || (d->builtin && strcmp(text, d->builtin) == 0);
     *to = (struct config_rate){0};
-    return *text == '\0' || quantity_read_rate(d, text, to, why, VALUE_WHY_SIZE);
+    return none || quantity_read_rate(d, text, to, why, VALUE_WHY_SIZE);
 }
 
 static bool read_store(struct arena *a, const char *text, struct config_store *to, char *why)
@@ -222,13 +223,16 @@ static void print_numbers(const struct config_numbers *numbers, struct text *out
         text_printf(out, i ? ", %u" : "%u", (unsigned)numbers->at[i]);
 }
 
-static void print_rate(const struct config_rate *rate, struct text *out)
+/* A rate that has a default is none by default: "0". */
+static void print_rate(const struct directive *d, const struct config_rate *rate, struct text *out)
 {
     text_add_str(out, "\"");
     if (rate->count) {
         text_add_number(out, rate->count);
         text_add_str(out, "/");
         quantity_print(TYPE_DURATION, rate->per_ms, out);
+    } else if (d->builtin) {
+        text_add_str(out, d->builtin);
     }
     text_add_str(out, "\"");
 }
@@ -254,7 +258,7 @@ static void print_inside(const struct directive *d, const void *field, struct te
     case TYPE_CHOICE: text_add_str(out, choice_word(d, *(const config_CHOICE *)field)); break;
     case TYPE_TEXT:
     case TYPE_FILE: value_print_quoted(*(const config_TEXT *)field, out); break;
-    case TYPE_RATE: print_rate(field, out); break;
+    case TYPE_RATE: print_rate(d, field, out); break;
     case TYPE_ADDRESS: value_print_quoted(((const config_ADDRESS *)field)->text, out); break;
     case TYPE_ADDRESSES: print_addresses(field, out); break;
     case TYPE_CIDRS: print_cidrs(field, out); break;

@@ -53,6 +53,11 @@ bool attempt_is_open(const struct attempt *a)
     return a->exchange != NULL;
 }
 
+bool attempt_has_left(const struct attempt *a)
+{
+    return a->exchange && exchange_sent(a->exchange) != SENT_NO;
+}
+
 bool attempt_is_sent(const struct attempt *a)
 {
     return a->exchange && a->upload->complete && exchange_sent(a->exchange) == SENT_YES;

@@ -81,6 +81,9 @@ void attempt_finish(struct attempt *);
 void attempt_pause(struct attempt *);
 void attempt_resume(struct attempt *);
 
+/* Has a byte of the present try left for the origin, so that it cannot be taken back? */
+bool attempt_has_left(const struct attempt *);
+
 /* Has the present try been sent whole? Then its outcome can be followed. */
 bool attempt_is_sent(const struct attempt *);
 

@@ -36,6 +36,7 @@
 #include "base/rare.h"
 #include "base/spares.h"
 #include "proxy/attempt.h"
+#include "proxy/departure.h"
 #include "proxy/tunnel.h"
 #include "upstream/dedicated.h"
 
@@ -61,6 +62,7 @@ struct fetch {
     struct upload upload;
     struct clocks clocks;
     struct delivery delivery;
+    struct departure departure;
     struct serializer_entry serialized;
     struct gate_waiter gated;
     struct pool_waiter waiter;
@@ -129,6 +131,7 @@ static void let_go(struct fetch *f, bool late)
 {
     deadline_stop(&f->deadline);
     task_forget(&f->start);
+    departure_close(&f->departure);
     gate_forget(&f->gated);
     pool_waiter_forget(&f->waiter);
     serializer_leave(&f->serialized);
@@ -154,6 +157,16 @@ static void fail(struct fetch *f, const struct verdict *why, bool late)
     v.sent = sent(&f->base);
     let_go(f, late);
     f->base.events->on_failed(f->base.owner, &v);
+}
+
+/* What waits is refused at once, and what is still in our own memory is taken back; a try of which
+ * a byte has left goes on. */
+static void on_freeze(void *owner)
+{
+    struct fetch *f = self(owner);
+    struct verdict why = freezes_verdict();
+    if (!attempt_has_left(&f->attempt))
+        fail(f, &why, false);
 }
 
 struct verdict fetch_late(const struct exchange *x, uint64_t total_ms)
@@ -251,7 +264,7 @@ static void on_lost(void *owner, const struct verdict *v)
 static bool on_answer(void *owner, const struct response *r)
 {
     struct fetch *f = self(owner);
-    if (r->status != 421 || f->elsewhere || !may_replay(f))
+    if (r->status != 421 || f->elsewhere || !may_replay(f) || departure_is_stopped(&f->departure))
         return true;
     LOG(DEBUG, pool_origin(f->order.pool)->name,
         "attempt %u was answered 421; trying again on a new connection line=%" PRIu64 " id=%s",
@@ -314,7 +327,11 @@ static void begin_try(struct fetch *f, struct line *line)
 
 static void on_line(void *owner, struct line *line)
 {
-    begin_try(self(owner), line);
+    struct fetch *f = self(owner);
+    if (departure_ask(&f->departure))
+        line_return(line);
+    else
+        begin_try(f, line);
 }
 
 static void dial_its_own(struct fetch *f)
@@ -330,6 +347,8 @@ static void dial_its_own(struct fetch *f)
 
 static void acquire(struct fetch *f)
 {
+    if (departure_ask(&f->departure))
+        return;
     enter(f, FETCH_QUEUED);
     if (f->order.request.upgrades) {
         dial_its_own(f);
@@ -364,6 +383,8 @@ static void log_held(const struct fetch *f)
 
 static void pass_gate(struct fetch *f)
 {
+    if (departure_ask(&f->departure))
+        return;
     enter(f, FETCH_GATED);
     f->gated.is_order = f->order.is_order;
     f->gated.is_private = f->order.is_private;
@@ -389,6 +410,8 @@ static void serialize(struct fetch *f)
 {
     struct span value = f->order.serialize_value;
     deadline_stop(&f->deadline);
+    if (departure_ask(&f->departure))
+        return;
     enter(f, FETCH_SERIALIZED);
     if (f->order.is_order)
         clocks_is_order(&f->clocks);
@@ -548,12 +571,14 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
     clocks_init(&f->clocks, o->loop, o->settings, o->total_ms);
     init_attempt(f);
     deadline_init(&f->deadline, o->loop, on_deadline);
+    f->departure = (struct departure){.order = &f->order, .on_freeze = on_freeze, .owner = f};
+    departure_open(&f->departure);
     task_init(&f->start, on_start);
     task_init(&f->free_later, free_now);
     pool_hold(o->pool, &f->in_pool);
     if (o->request.framing != FRAMING_NONE)
         watch(f);
-    if (o->invites)
+    if (!departure_ask(&f->departure) && o->invites)
         loop_defer(o->loop, &f->start);
     return &f->base;
 }

@@ -37,7 +37,7 @@ static bool places(const struct rewrite *w)
 }
 
 struct fetch_order fetch_order_of(const struct rewrite *w, struct loop *loop, struct pool *pool,
-                                  struct record *record, uint64_t total_ms)
+                                  struct freezes *freezes, struct record *record, uint64_t total_ms)
 {
     const struct request *r = w->request;
     return (struct fetch_order){.loop = loop,
@@ -51,6 +51,8 @@ struct fetch_order fetch_order_of(const struct rewrite *w, struct loop *loop, st
                                 .is_private = w->is_private,
                                 .credential = credential(w),
                                 .id = r->id,
+                                .freezes = freezes,
+                                .bot_said = record->bot_said,
                                 .bot = record->bot,
                                 .serialize_value = serialize_value(w),
                                 .total_ms = total_ms,

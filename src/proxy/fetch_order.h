@@ -7,7 +7,7 @@
 #include "proxy/record.h"
 #include "proxy/rewrite.h"
 
-/* `rewrite` is that of the request. The fetch fills the record's timing, and takes
+/* `rewrite` is that of the request; `freezes` may stop it (NULL: never). The fetch fills the record's timing, and takes
  * the bot's name from it. `total_ms`: until the head of the response; 0: no limit. */
 struct fetch_order fetch_order_of(const struct rewrite *rewrite, struct loop *, struct pool *,
-                                  struct record *, uint64_t total_ms);
+                                  struct freezes *, struct record *, uint64_t total_ms);

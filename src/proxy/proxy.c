@@ -10,6 +10,7 @@
 #include "proxy/rewrite.h"
 #include "proxy/tally.h"
 #include "proxy/transaction.h"
+#include "proxy/unknown_watch.h"
 
 struct proxy {
     struct loop *loop;
@@ -17,6 +18,8 @@ struct proxy {
     struct coalescer *coalescer;
     struct config *config;
     struct totals totals;
+    struct freezes *freezes;
+    struct unknown_watch *unknown;
     struct list followed; /* transactions whose client has disconnected */
     record_listener *on_record;
     uint64_t record_least_us;
@@ -27,12 +30,20 @@ struct proxy {
 static const struct origin_fetch_ops origin_fetch = {
     .open = fetch_open, .drain = fetch_follow, .extend = fetch_extend, .late = fetch_late};
 
+static bool is_frozen(const void *freezes, const char *upstream)
+{
+    return freezes_find(freezes, upstream, SPAN("")) != NULL;
+}
+
 struct proxy *proxy_new(struct loop *loop, struct pools *pools)
 {
     struct proxy *p = NEW(struct proxy);
     p->loop = loop;
     p->pools = pools;
     p->coalescer = coalescer_new(loop, &origin_fetch);
+    p->freezes = freezes_new(loop);
+    p->unknown = unknown_watch_new(loop, p->freezes);
+    pools_ask_frozen(pools, &(struct pool_freeze){is_frozen, p->freezes});
     list_init(&p->followed);
     under_way_init(&p->totals.under_way, transaction_describe);
     return p;
@@ -43,6 +54,19 @@ void proxy_record(struct proxy *p, record_listener *on_record, uint64_t least_us
     p->on_record = on_record;
     p->record_least_us = least_us;
     p->context = context;
+}
+
+/* Every record of an order of unknown fate comes here. */
+static void on_record(void *context, const struct record *r)
+{
+    struct proxy *p = context;
+    const struct upstream_config *u =
+        r->upstream ? config_find(p->config, r->upstream, strlen(r->upstream)) : NULL;
+    if (r->unknown && r->upstream)
+        unknown_watch_note(p->unknown, r->upstream,
+                           u ? &u->freeze_on_unknown : &p->config->defaults.freeze_on_unknown);
+    if (p->on_record)
+        p->on_record(p->context, r);
 }
 
 void proxy_settle(struct proxy *p, const struct verdict *why)
@@ -63,6 +87,8 @@ void proxy_free(struct proxy *p)
 {
     CHECK(p->totals.under_way.all.count == 0);
     coalescer_free(p->coalescer);
+    unknown_watch_free(p->unknown);
+    freezes_free(p->freezes);
     config_unref(p->config);
     free(p);
 }
@@ -133,6 +159,11 @@ size_t proxy_active(const struct proxy *p)
     return p->totals.under_way.requests.count;
 }
 
+struct freezes *proxy_freezes(struct proxy *p)
+{
+    return p->freezes;
+}
+
 struct under_way *proxy_under_way(struct proxy *p)
 {
     return &p->totals.under_way;
@@ -149,9 +180,10 @@ static struct exchange *begin(struct proxy *p, const struct request *r, const st
         .config = p->config,
         .totals = &p->totals,
         .followed = &p->followed,
-        .on_record = p->on_record,
-        .record_least_us = p->record_least_us,
-        .record_context = p->context,
+        .freezes = p->freezes,
+        .on_record = on_record,
+        .record_least_us = p->on_record ? p->record_least_us : UINT64_MAX,
+        .record_context = p,
         .request = r,
         .ingress = in,
         .route = route,

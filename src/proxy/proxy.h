@@ -5,6 +5,7 @@
 #pragma once
 
 #include "http/exchange.h"
+#include "proxy/freezes.h"
 #include "proxy/record.h"
 #include "proxy/route.h"
 #include "proxy/totals.h"
@@ -25,6 +26,9 @@ void proxy_configure(struct proxy *, struct config *);
 struct config *proxy_config(const struct proxy *); /* borrowed */
 const struct totals *proxy_totals(const struct proxy *);
 size_t proxy_active(const struct proxy *); /* requests under way */
+
+/* What is frozen; whoever freezes tells it. */
+struct freezes *proxy_freezes(struct proxy *);
 
 /* The requests under way, to be walked and described. */
 struct under_way *proxy_under_way(struct proxy *);

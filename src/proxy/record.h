@@ -18,7 +18,8 @@ struct record {
     enum record_tunnel tunnel;
     const struct request_id *id;
     const char *client;
-    const char *bot; /* its name in Trunkline-Client; NULL: none */
+    const char *bot;      /* its name in Trunkline-Client; NULL: none */
+    struct span bot_said; /* the same as it came, however many there are; empty: none */
     struct span method;
     const char *upstream; /* NULL: it was not routed to any */
     struct span target;   /* secrets redacted */

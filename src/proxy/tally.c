@@ -1,5 +1,7 @@
 #include "proxy/tally.h"
 
+#include "proxy/order_rules.h"
+
 static void count_cache(struct upstream_stats *s, enum cache_result result)
 {
     s->cache_hits += result == CACHE_HIT;
@@ -53,7 +55,8 @@ static void count_failed(struct tally *t)
 
 static void count_unknown(struct tally *t)
 {
-    if (t->stats == NULL || !t->is_order || t->record.sent == SENT_NO)
+    if (t->stats == NULL || t->record.sent == SENT_NO ||
+        !order_is_accounted(t->settings, t->record.method, t->path))
         return;
     t->record.unknown = true;
     t->stats->unknown++;
@@ -69,26 +72,29 @@ static bool leaves_open(const struct record *r)
 void tally_begin(struct tally *t, struct loop *loop, struct totals *totals, const struct request *r,
                  const char *client)
 {
-    *t = (struct tally){
-        .loop = loop, .totals = totals, .is_order = r->is_order, .began_us = loop_clock_us(loop)};
+    *t = (struct tally){.loop = loop, .totals = totals, .began_us = loop_clock_us(loop)};
     t->is_connect = span_is(r->method, SPAN("CONNECT"));
     under_way_enter(&totals->under_way, &t->under_way, !t->is_connect);
     t->record.client = client;
     t->record.id = &r->id;
     t->record.method = r->method;
-    if (t->is_connect)
-        return;
     const struct field *name = fields_find(&r->fields, SPAN("Trunkline-Client"));
     if (name == NULL)
+        return;
+    t->record.bot_said = name->value;
+    if (t->is_connect)
         return;
     t->bot = bots_find(&totals->bots, name->value);
     t->bot->requests++;
     t->record.bot = t->bot->name;
 }
 
-void tally_upstream(struct tally *t, struct upstream_stats *stats, const char *name)
+void tally_upstream(struct tally *t, struct upstream_stats *stats, const char *name,
+                    const struct upstream_config *settings, struct span path)
 {
     t->stats = stats;
+    t->settings = settings;
+    t->path = path;
     t->record.upstream = name;
 }
 

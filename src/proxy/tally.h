@@ -13,9 +13,10 @@
 struct tally {
     struct loop *loop;
     struct totals *totals;
-    struct upstream_stats *stats; /* NULL: no upstream */
-    struct bot *bot;              /* NULL: the client did not name itself */
-    bool is_order;
+    struct upstream_stats *stats;           /* NULL: no upstream */
+    struct bot *bot;                        /* NULL: the client did not name itself */
+    const struct upstream_config *settings; /* of its upstream and path */
+    struct span path;                       /* as the origin gets it */
     bool is_connect; /* CONNECT is no request, and counts as one only if it fails */
     bool ended;      /* the numbers are final */
     struct under_way_entry under_way; /* until it has ended */
@@ -28,8 +29,9 @@ struct tally {
 void tally_begin(struct tally *, struct loop *, struct totals *, const struct request *,
                  const char *client);
 
-/* Its upstream is known. */
-void tally_upstream(struct tally *, struct upstream_stats *, const char *name);
+/* Its upstream is known, with the settings for its path, the target that the origin gets. */
+void tally_upstream(struct tally *, struct upstream_stats *, const char *name,
+                    const struct upstream_config *, struct span path);
 
 /* An interim response came; the head of the final one was passed on. */
 void tally_interim(struct tally *);

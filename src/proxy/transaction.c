@@ -515,8 +515,8 @@ static bool find_limit(struct transaction *t, uint64_t *total_ms)
  * by way of the store and the coalescer. */
 static void begin(struct transaction *t, uint64_t total_ms)
 {
-    const struct fetch_order fetch =
-        fetch_order_of(&t->rewrite, t->order.loop, t->pool, &t->tally.record, total_ms);
+    const struct fetch_order fetch = fetch_order_of(&t->rewrite, t->order.loop, t->pool,
+                                                    t->order.freezes, &t->tally.record, total_ms);
     const struct cache_policy policy =
         cache_policy_of(t->settings, t->order.request, t->rewrite.is_private);
     if (!policy.allowed || pool_is_draining(t->pool)) {
@@ -551,11 +551,13 @@ static void find_pool(struct transaction *t)
         pool_hold(t->pool, &t->in_pool);
     else
         pool_enter(t->pool, &t->in_pool);
-    tally_upstream(&t->tally, pool_stats(t->pool), pool_origin(t->pool)->name);
+    tally_upstream(&t->tally, pool_stats(t->pool), pool_origin(t->pool)->name, t->settings, path);
     if (o->refusal || !find_limit(t, &total_ms))
         return;
     if (t->tally.is_connect)
-        t->answer = tunnel_open(o->loop, t->pool, &t->route.origin, &o->request->id, total_ms,
+        t->answer = tunnel_open(&(struct tunnel_open_order){o->loop, t->pool, &t->route.origin,
+                                                            &o->request->id, total_ms, o->freezes,
+                                                            t->tally.record.bot_said},
                                 &fetch_events, t);
     else
         begin(t, total_ms);

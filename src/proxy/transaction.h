@@ -21,7 +21,8 @@ struct transaction_order {
     struct coalescer *coalescer;
     struct config *config;
     struct totals *totals;
-    struct list *followed; /* of the transactions in that state, see transaction_of() */
+    struct freezes *freezes; /* NULL: nothing is ever frozen */
+    struct list *followed;   /* of the transactions in that state, see transaction_of() */
     record_listener *on_record;
     uint64_t record_least_us; /* the listener gets no shorter ones, unless `unknown` */
     void *record_context;

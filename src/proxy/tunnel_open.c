@@ -2,6 +2,7 @@
 
 #include "base/duration.h"
 #include "base/state.h"
+#include "proxy/departure.h"
 #include "proxy/tunnel.h"
 
 #define MAGIC 0x70617373
@@ -21,6 +22,8 @@ struct tunnel_open {
     const struct origin *authority;
     const struct request_id *id;
     struct upstream_config settings; /* its host is our own copy */
+    struct fetch_order order;        /* what a freeze is asked with */
+    struct departure departure;
     struct dial *dial;
     uint64_t total_ms;
     struct deadline deadline;
@@ -73,6 +76,7 @@ static void let_go(struct tunnel_open *p)
 {
     enter(p, TUNNEL_OPEN_ENDED);
     deadline_stop(&p->deadline);
+    departure_close(&p->departure);
     task_forget(&p->next);
     if (p->dial)
         dial_cancel(p->dial);
@@ -95,6 +99,14 @@ static void switch_over(struct tunnel_open *p, struct tunnel *tunnel)
     struct switched to = tunnel_open_switched(p->authority, tunnel);
     let_go(p);
     p->base.events->on_switch(p->base.owner, &tunnel_open_answer, &to);
+}
+
+static void on_freeze(void *owner)
+{
+    struct tunnel_open *p = owner;
+    MAGIC_CHECK(p, MAGIC);
+    struct verdict why = freezes_verdict();
+    fail(p, &why);
 }
 
 static void on_next(struct task *task)
@@ -182,8 +194,7 @@ static void dial(struct tunnel_open *p)
         deadline_in(&p->deadline, p->total_ms);
 }
 
-struct exchange *tunnel_open(struct loop *loop, struct pool *pool, const struct origin *authority,
-                             const struct request_id *id, uint64_t total_ms,
+struct exchange *tunnel_open(const struct tunnel_open_order *o,
                              const struct exchange_events *events, void *owner)
 {
     static const struct exchange_ops ops = {.body = body,
@@ -196,18 +207,23 @@ struct exchange *tunnel_open(struct loop *loop, struct pool *pool, const struct 
     struct tunnel_open *p = NEW(struct tunnel_open);
     p->base = (struct exchange){&ops, events, owner};
     p->magic = MAGIC;
-    p->loop = loop;
-    p->pool = pool;
-    p->authority = authority;
-    p->id = id;
-    p->total_ms = total_ms;
-    deadline_init(&p->deadline, loop, on_deadline);
+    p->loop = o->loop;
+    p->pool = o->pool;
+    p->authority = o->authority;
+    p->id = o->id;
+    p->total_ms = o->total_ms;
+    deadline_init(&p->deadline, o->loop, on_deadline);
     task_init(&p->next, on_next);
     task_init(&p->free_later, free_now);
-    pool_hold(pool, &p->held);
-    bool answers = !pool_admits(pool, &p->why) || (is_looked_into(authority) && pool_vouches(pool));
-    if (answers)
-        loop_defer(loop, &p->next);
+    pool_hold(o->pool, &p->held);
+    p->order = (struct fetch_order){
+        .loop = o->loop, .pool = o->pool, .freezes = o->freezes, .bot_said = o->bot_said};
+    p->departure = (struct departure){.order = &p->order, .on_freeze = on_freeze, .owner = p};
+    departure_open(&p->departure);
+    if (departure_ask(&p->departure))
+        return &p->base;
+    if (!pool_admits(o->pool, &p->why) || (is_looked_into(o->authority) && pool_vouches(o->pool)))
+        loop_defer(o->loop, &p->next);
     else
         dial(p);
     return &p->base;

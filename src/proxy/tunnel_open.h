@@ -10,11 +10,18 @@
 #include "http/origin.h"
 #include "upstream/pool.h"
 
-/* `pool`, `authority`, which is what CONNECT named, and the request's id outlive it. `total_ms`: from now until
- * the answer; 0: no limit. */
-struct exchange *tunnel_open(struct loop *, struct pool *, const struct origin *authority,
-                             const struct request_id *, uint64_t total_ms,
-                             const struct exchange_events *, void *owner);
+/* What is borrowed outlives it. */
+struct tunnel_open_order {
+    struct loop *loop;
+    struct pool *pool;
+    const struct origin *authority; /* what CONNECT named */
+    const struct request_id *id;
+    uint64_t total_ms;       /* from now until the answer; 0: no limit */
+    struct freezes *freezes; /* which may stop it; NULL: none do */
+    struct span bot_said;    /* as the client names itself */
+};
+struct exchange *tunnel_open(const struct tunnel_open_order *, const struct exchange_events *,
+                             void *owner);
 
 /* What the client's connection switches to, with that tunnel (NULL: nothing was dialled);
  * on the ports where HTTP may come inside it is to look first. And the 200 itself. */

@@ -23,6 +23,7 @@ struct line {
     uint64_t unread_since, unread_seen;               /* loop time; 0: nothing was unread */
     unsigned uses, generation;
     struct deadline deadline; /* of its rest */
+    struct task back;         /* it was lent, and not used */
     struct task free_later;
 };
 
@@ -54,6 +55,11 @@ static void on_room(void *owner)
     struct line *l = owner;
     MAGIC_CHECK(l, MAGIC);
     l->events->on_room(l->owner, l);
+}
+
+static void on_back(struct task *task)
+{
+    on_room(container_of(task, struct line, back));
 }
 
 static void on_full(void *owner)
@@ -168,6 +174,7 @@ static struct line *create(const struct line_env *env, const struct upstream_con
     l->owner = owner;
     l->max_age_ms = settings->max_age;
     deadline_init(&l->deadline, env->loop, on_due);
+    task_init(&l->back, on_back);
     task_init(&l->free_later, free_now);
     return l;
 }
@@ -235,6 +242,13 @@ void line_lend(struct line *l, bool alone)
     enter(l, alone ? LINE_LENT_ALONE : LINE_LENT);
     if (l->uses++)
         l->env->stats->reused++;
+}
+
+void line_return(struct line *l)
+{
+    if (--l->uses)
+        l->env->stats->reused--;
+    loop_defer(l->env->loop, &l->back);
 }
 
 static size_t room_of(const struct line *l, size_t most)
@@ -379,6 +393,7 @@ void line_close(struct line *l, const char *reason, const char *detail)
     tell_closed(l, reason, detail);
     enter(l, LINE_CLOSED);
     deadline_stop(&l->deadline);
+    task_forget(&l->back);
     if (l->connecting)
         l->env->connector->ops->cancel(l->connecting);
     if (l->conn)

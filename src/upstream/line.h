@@ -76,6 +76,10 @@ void line_set_generation(struct line *, unsigned);
 /* Lends it: one use is counted. `alone`: to nobody else until it rests again. */
 void line_lend(struct line *, bool alone);
 
+/* Takes back one that was lent a moment ago and was not used: the use does not count, and on_room
+ * comes later in this turn. */
+void line_return(struct line *);
+
 /* Others may join the request it was lent to alone. False: it has no room for them, and
  * nothing has changed. `most`: see line_room(). */
 bool line_open_up(struct line *, size_t most);

@@ -30,6 +30,7 @@ struct pool {
     struct list fetches;  /* what goes on for them */
     struct list tunnels;
     bool bypass_warned;
+    const struct pool_freeze *freeze; /* NULL: there is none */
     struct gate *gate;
     struct serializer *serializer;
     struct upstream_stats stats;
@@ -390,14 +391,22 @@ static bool is_unreached(const struct pool *p)
            p->stats.tunnels_total == 0;
 }
 
-/* In the words of /stats (contract 6): a retired pool drains. */
+void pool_ask_frozen(struct pool *p, const struct pool_freeze *freeze)
+{
+    MAGIC_CHECK(p, MAGIC);
+    p->freeze = freeze;
+}
+
+/* In the words of /stats (contract 6 and 12): a retired pool drains. */
 static const char *state_word(const struct pool *p, const struct gate_view *gate)
 {
-    if (p->state == POOL_UP && (breaker_is_open(&p->lines.breaker) || is_unreached(p)))
-        return "open";
-    if (p->state == POOL_UP && gate->held_ms)
+    if (p->freeze && p->freeze->is_frozen(p->freeze->context, p->origin.name))
+        return "frozen";
+    if (p->state != POOL_UP)
+        return pool_state_name(is_retired(p) ? POOL_DRAINING : p->state);
+    if (gate->held_ms)
         return "held";
-    return pool_state_name(is_retired(p) ? POOL_DRAINING : p->state);
+    return breaker_is_open(&p->lines.breaker) || is_unreached(p) ? "open" : "up";
 }
 
 void pool_describe(const struct pool *p, struct pool_view *view)

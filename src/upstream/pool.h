@@ -104,6 +104,13 @@ uint64_t pool_id(const struct pool *);
 bool pool_is_draining(const struct pool *); /* new requests are refused */
 bool pool_is_stopped(const struct pool *);  /* an operator paused it, or drains it */
 
+/* Whether an upstream is frozen, which is not the pool's to decide: asked for pool_view. */
+struct pool_freeze {
+    bool (*is_frozen)(const void *context, const char *upstream);
+    const void *context;
+};
+void pool_ask_frozen(struct pool *, const struct pool_freeze *); /* borrowed for its life */
+
 /* What /stats shows of it; the strings are valid until the loop turns. */
 struct pool_view {
     const char *name, *origin, *state, *breaker;

@@ -22,6 +22,7 @@ struct pools {
     struct config *snapshot;
     struct tls_context *unlisted_tls;
     bool paused; /* all of them, and those made later */
+    struct pool_freeze freeze;
     struct entry *map;
     struct list listed;   /* in the configuration's order */
     struct list unlisted; /* the most recently used at the back */
@@ -115,6 +116,8 @@ static struct pool *make(struct pools *p, const struct upstream_config *u, const
     struct pool_origin origin = origin_of(u, name, &names);
     struct connector *connector = connect_new(p->env, u->secure ? tls : NULL, name != NULL);
     struct pool *pool = pool_new(p->env->loop, connector, p->snapshot, u, &origin, on_empty, p);
+    if (p->freeze.is_frozen)
+        pool_ask_frozen(pool, &p->freeze);
     if (p->paused)
         pool_command(pool, POOL_PAUSE);
     return pool;
@@ -381,6 +384,11 @@ void pools_command(struct pools *p, enum pool_verb verb)
         p->paused = verb == POOL_PAUSE;
     command_all(&p->listed, verb);
     command_all(&p->unlisted, verb);
+}
+
+void pools_ask_frozen(struct pools *p, const struct pool_freeze *freeze)
+{
+    p->freeze = *freeze;
 }
 
 static void free_all(struct pools *p, struct list *entries)

@@ -52,5 +52,8 @@ void pools_drain(struct pools *);
 /* An operator's verb to all of them; a pause is also one of those that are made later. */
 void pools_command(struct pools *, enum pool_verb);
 
+/* Pools that are made from now on show whether they are frozen. */
+void pools_ask_frozen(struct pools *, const struct pool_freeze *);
+
 /* Closes everything. No request may be under way. */
 void pools_free(struct pools *);

@@ -32,7 +32,7 @@ static void begin(void)
                                .is_order = true,
                                .expects_continue = true};
     rewrite = (struct rewrite){config, route.listed, &ingress, &request, &route, false};
-    record = (struct record){.bot = "grid1"};
+    record = (struct record){.bot = "grid1", .bot_said = SPAN("grid1")};
 }
 
 static void finish(void)
@@ -44,7 +44,7 @@ static void finish(void)
 
 static struct fetch_order order(void)
 {
-    return fetch_order_of(&rewrite, NULL, NULL, &record, 700);
+    return fetch_order_of(&rewrite, NULL, NULL, NULL, &record, 700);
 }
 
 START_TEST(asks_for_the_target_at_the_upstream)
@@ -59,6 +59,7 @@ START_TEST(asks_for_the_target_at_the_upstream)
     ck_assert(o.is_order && !o.is_safe && o.invites && !o.yields);
     ck_assert(o.settings == route.listed && o.timing == &record.timing);
     ck_assert_str_eq(o.bot, "grid1");
+    ck_assert(span_is(o.bot_said, SPAN("grid1")));
     ck_assert_uint_eq(o.total_ms, 700);
 }
 END_TEST

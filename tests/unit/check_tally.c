@@ -1,3 +1,4 @@
+#include "config/settings.h"
 #include "net/loop.h"
 #include "proxy/tally.h"
 #include "suite.h"
@@ -5,6 +6,7 @@
 static struct loop *loop;
 static struct totals totals;
 static struct upstream_stats stats;
+static struct upstream_config settings;
 static const struct request get = {.method = {"GET", 3}},
                             post = {.method = {"POST", 4}, .is_order = true};
 
@@ -26,7 +28,7 @@ static struct tally start(const struct request *r)
 {
     struct tally t;
     tally_begin(&t, loop, &totals, r, "unix");
-    tally_upstream(&t, &stats, "a");
+    tally_upstream(&t, &stats, "a", &settings, SPAN("/order"));
     return t;
 }
 
