@@ -1,0 +1,568 @@
+/* A line on its way:
+ *
+ *   write_line()     `fresh`: with the other lines of this turn of the loop
+ *   submit()         given to the thread, behind `kept`
+ *   on_outcome()     written: what waits for it is told
+ *                    not written: a begin is dropped, and its order refused or sent without;
+ *                    a start or an end is `kept`, and goes first when the next line does, or after
+ *                    RETRY_MS
+ *   on_stuck()       nothing has come back for ORDER_PATIENCE_MS: the answers of orders wait no
+ *                    longer, and orders that need not have a line do not either
+ *
+ * An entry's begin and end are never under way at the same time: an order that ends while its begin
+ * is with the thread has its end written after that. */
+#include "proxy/order_journal.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/spares.h"
+#include "base/state.h"
+#include "proxy/order_health.h"
+#include "proxy/order_writer.h"
+
+#define MAGIC 0x6f6a6f75
+#define ENTRY_MAGIC 0x6f656e74
+#define RETRY_MS 1000
+#define OBJECT "order journal"
+
+/* OVER: nothing more will be written of it. */
+#define ORDER_ENTRY_STATES(S)                                                                      \
+    S(ORDER_ENTRY_NEW, "new", TO(ORDER_ENTRY_BEGINNING) | TO(ORDER_ENTRY_OVER))                    \
+    S(ORDER_ENTRY_BEGINNING, "beginning",                                                          \
+      TO(ORDER_ENTRY_NEW) | TO(ORDER_ENTRY_BEGUN) | TO(ORDER_ENTRY_OVER))                          \
+    S(ORDER_ENTRY_BEGUN, "begun", TO(ORDER_ENTRY_ENDING))                                          \
+    S(ORDER_ENTRY_ENDING, "ending", TO(ORDER_ENTRY_OVER))                                          \
+    S(ORDER_ENTRY_OVER, "over", 0)
+STATE_TYPE(order_entry, ORDER_ENTRY_STATES)
+
+struct order_journal {
+    unsigned magic;
+    struct loop *loop;
+    char *path;
+    char life[REQUEST_LIFE_SIZE];
+    bool syncs;
+    struct order_file *file; /* where further lines go; the writer's */
+    struct order_writer *writer;
+    struct order_clock clock;
+    struct list fresh;   /* lines of this turn */
+    struct list kept;    /* lines that could not be written, and must be */
+    struct list waiting; /* entries of which somebody waits for a line */
+    struct task submit;
+    struct deadline stuck, retry;
+    uint64_t
+        progress_ms; /* when a line last came back from the thread, or was given to an idle one */
+    struct link leaving; /* no order begins in it any more */
+    size_t entries;
+    struct task free_later;
+    struct order_health health;
+};
+
+struct order_entry {
+    unsigned magic;
+    enum order_entry_state state;
+    unsigned holds;
+    struct order_journal *journal;
+    struct order_writing writing;
+    struct request_id id;
+    struct link waiting; /* while one of these is waited for: */
+    order_begun *on_begun;
+    order_ended *on_ended;
+    void *owner;
+    bool has_end; /* it ended while its begin was being written: */
+    struct order_end end;
+};
+
+static struct spares spares;
+
+static struct order_journal *self(void *owner)
+{
+    struct order_journal *j = owner;
+    MAGIC_CHECK(j, MAGIC);
+    return j;
+}
+
+static struct order_entry *entry_of(struct order_writing *w)
+{
+    struct order_entry *e = container_of(w, struct order_entry, writing);
+    MAGIC_CHECK(e, ENTRY_MAGIC);
+    return e;
+}
+
+static void enter(struct order_entry *e, enum order_entry_state to)
+{
+    STATE_ENTER_FOR(order_entry, &e->state, to, OBJECT, 0, &e->id);
+}
+
+/* ---------------------------------------------------------------------------- who waits */
+
+static void wait_for(struct order_entry *e, order_begun *on_begun, order_ended *on_ended,
+                     void *owner)
+{
+    e->on_begun = on_begun;
+    e->on_ended = on_ended;
+    e->owner = owner;
+    list_push_back(&e->journal->waiting, &e->waiting);
+}
+
+static void stop_waiting(struct order_entry *e)
+{
+    list_remove(&e->waiting);
+    e->on_begun = NULL;
+    e->on_ended = NULL;
+}
+
+static void tell_begun(struct order_entry *e, const struct verdict *why)
+{
+    order_begun *on_begun = e->on_begun;
+    if (on_begun == NULL)
+        return;
+    stop_waiting(e);
+    on_begun(e->owner, why);
+}
+
+static void tell_ended(struct order_entry *e)
+{
+    order_ended *on_ended = e->on_ended;
+    if (on_ended == NULL)
+        return;
+    stop_waiting(e);
+    on_ended(e->owner);
+}
+
+/* --------------------------------------------------------------------------- their holds */
+
+static void check_empty(struct order_journal *j)
+{
+    if (!j->leaving.on || j->entries)
+        return;
+    if (j->fresh.count + j->kept.count + order_writer_count(j->writer) == 0)
+        loop_defer(j->loop, &j->free_later);
+}
+
+static void hold(struct order_entry *e)
+{
+    e->holds++;
+}
+
+static void let_go(struct order_entry *e)
+{
+    struct order_journal *j = e->journal;
+    if (--e->holds)
+        return;
+    CHECK(e->on_begun == NULL && e->on_ended == NULL);
+    text_free(&e->writing.line);
+    e->magic = 0;
+    spares_give(&spares, e);
+    j->entries--;
+    check_empty(j);
+}
+
+/* -------------------------------------------------------------------------------- lines */
+
+static void write_line(struct order_journal *j, struct order_writing *w)
+{
+    list_push_back(&j->fresh, &w->link);
+    loop_defer(j->loop, &j->submit);
+}
+
+static const char *time_text(struct order_journal *j)
+{
+    struct timespec now = loop_wall(j->loop);
+    return order_clock_text(&j->clock, &now);
+}
+
+/* One behind the other: a list is given as a whole. */
+static void submit_all(struct order_journal *j)
+{
+    order_writer_give(j->writer, &j->kept);
+    order_writer_give(j->writer, &j->fresh);
+}
+
+static void submit(struct task *t)
+{
+    struct order_journal *j = self(container_of(t, struct order_journal, submit));
+    deadline_stop(&j->retry);
+    if (order_writer_count(j->writer) == 0)
+        j->progress_ms = loop_now(j->loop);
+    submit_all(j);
+    if (!deadline_is_set(&j->stuck) && !j->health.is_stuck)
+        deadline_at(&j->stuck, j->progress_ms + ORDER_PATIENCE_MS);
+}
+
+static void on_retry(struct deadline *d)
+{
+    struct order_journal *j = self(container_of(d, struct order_journal, retry));
+    loop_defer(j->loop, &j->submit);
+}
+
+/* The answers go out, and orders without a line if they may. */
+static void tell_stuck(struct order_journal *j, struct order_entry *e)
+{
+    if (e->on_ended) {
+        tell_ended(e);
+    } else if (!j->health.required) {
+        order_health_missed(&j->health);
+        tell_begun(e, NULL);
+    } else {
+        list_remove(&e->waiting);
+        list_push_back(&j->waiting, &e->waiting);
+    }
+}
+
+static void on_stuck(struct deadline *d)
+{
+    struct order_journal *j = self(container_of(d, struct order_journal, stuck));
+    struct list due;
+    struct link *k;
+    if (order_writer_count(j->writer) == 0)
+        return;
+    if (loop_now(j->loop) < j->progress_ms + ORDER_PATIENCE_MS) {
+        deadline_at(d, j->progress_ms + ORDER_PATIENCE_MS);
+        return;
+    }
+    order_health_stuck(&j->health, ORDER_PATIENCE_MS, loop_wall_s(j->loop));
+    list_init(&due);
+    while ((k = list_first(&j->waiting))) {
+        list_remove(k);
+        list_push_back(&due, k);
+    }
+    while ((k = list_first(&due)))
+        tell_stuck(j, container_of(k, struct order_entry, waiting));
+}
+
+/* ------------------------------------------------------------------------- their outcome */
+
+static void on_end_done(struct order_writing *);
+
+static void write_end(struct order_entry *e)
+{
+    struct order_journal *j = e->journal;
+    enter(e, ORDER_ENTRY_ENDING);
+    text_clear(&e->writing.line);
+    e->writing.syncs = false;
+    e->writing.done = on_end_done;
+    hold(e);
+    order_line_end(&e->writing.line, time_text(j), &e->end);
+    write_line(j, &e->writing);
+}
+
+static void begin_failed(struct order_entry *e)
+{
+    struct order_health *h = &e->journal->health;
+    struct verdict why = order_health_verdict(h);
+    if (e->on_begun && h->required)
+        order_health_refused(h);
+    else if (e->on_begun)
+        order_health_missed(h);
+    tell_begun(e, h->required ? &why : NULL);
+}
+
+/* What may be in the file needs an end, so that the order is not taken for one that left. */
+static void on_begin_done(struct order_writing *w)
+{
+    struct order_entry *e = entry_of(w);
+    bool is_there = w->outcome != ORDER_UNWRITTEN;
+    enter(e, is_there ? ORDER_ENTRY_BEGUN : ORDER_ENTRY_OVER);
+    if (is_there && e->has_end)
+        write_end(e);
+    else if (e->has_end)
+        tell_ended(e);
+    if (w->outcome == ORDER_WRITTEN)
+        tell_begun(e, NULL);
+    else
+        begin_failed(e);
+    let_go(e);
+}
+
+/* The answer does not wait for a disk that has no room. */
+static void on_end_done(struct order_writing *w)
+{
+    struct order_entry *e = entry_of(w);
+    if (w->outcome != ORDER_WRITTEN) {
+        list_push_back(&e->journal->kept, &w->link);
+        tell_ended(e);
+        return;
+    }
+    enter(e, ORDER_ENTRY_OVER);
+    tell_ended(e);
+    let_go(e);
+}
+
+/* A start line, or the place where another file begins. */
+struct mark {
+    struct order_writing writing;
+    struct order_journal *journal;
+};
+
+static void mark_free(struct mark *m)
+{
+    text_free(&m->writing.line);
+    free(m);
+}
+
+static void on_mark_done(struct order_writing *w)
+{
+    struct mark *m = container_of(w, struct mark, writing);
+    if (w->outcome == ORDER_WRITTEN)
+        mark_free(m);
+    else
+        list_push_back(&m->journal->kept, &w->link);
+}
+
+static void on_outcome(void *owner, struct order_writing *w)
+{
+    struct order_journal *j = self(owner);
+    j->progress_ms = loop_now(j->loop);
+    if (w->outcome == ORDER_WRITTEN && !w->switch_to)
+        order_health_written(&j->health);
+    else if (w->outcome != ORDER_WRITTEN)
+        order_health_failed(&j->health, w->error, loop_wall_s(j->loop));
+    w->done(w);
+    if (j->kept.count && !deadline_is_set(&j->retry))
+        deadline_in(&j->retry, RETRY_MS);
+    check_empty(j);
+}
+
+/* ------------------------------------------------------------------------------ an order */
+
+struct order_entry *order_journal_enter(struct order_journal *j, const struct request_id *id)
+{
+    MAGIC_CHECK(j, MAGIC);
+    struct order_entry *e = SPARES_NEW(&spares, struct order_entry);
+    MAGIC_INIT(e, ENTRY_MAGIC);
+    e->journal = j;
+    e->id = *id;
+    e->holds = 2;
+    j->entries++;
+    return e;
+}
+
+bool order_entry_begin(struct order_entry *e, const struct order_begin *b, order_begun *on_begun,
+                       void *owner)
+{
+    struct order_journal *j = e->journal;
+    MAGIC_CHECK(e, ENTRY_MAGIC);
+    CHECK(e->state != ORDER_ENTRY_BEGINNING);
+    if (e->state != ORDER_ENTRY_NEW)
+        return true;
+    if (j->health.is_stuck && !j->health.required) {
+        order_health_missed(&j->health);
+        enter(e, ORDER_ENTRY_OVER);
+        return true;
+    }
+    enter(e, ORDER_ENTRY_BEGINNING);
+    e->writing.syncs = j->syncs;
+    e->writing.done = on_begin_done;
+    hold(e);
+    order_line_begin(&e->writing.line, time_text(j), b);
+    write_line(j, &e->writing);
+    wait_for(e, on_begun, NULL, owner);
+    return false;
+}
+
+/* A line that no thread has yet is not written at all. */
+static bool take_back(struct order_entry *e)
+{
+    struct order_journal *j = e->journal;
+    if (e->writing.link.on != &j->fresh)
+        return order_writer_take_back(j->writer, &e->writing);
+    list_remove(&e->writing.link);
+    return true;
+}
+
+void order_entry_forget(struct order_entry *e)
+{
+    MAGIC_CHECK(e, ENTRY_MAGIC);
+    if (e->on_begun == NULL)
+        return;
+    stop_waiting(e);
+    if (!take_back(e))
+        return;
+    enter(e, ORDER_ENTRY_OVER);
+    let_go(e);
+}
+
+void order_entry_end(struct order_entry *e, const struct order_end *end)
+{
+    MAGIC_CHECK(e, ENTRY_MAGIC);
+    CHECK(!e->has_end);
+    e->end = *end;
+    e->end.id = &e->id;
+    e->has_end = true;
+    if (e->state == ORDER_ENTRY_NEW)
+        enter(e, ORDER_ENTRY_OVER);
+    else if (e->state == ORDER_ENTRY_BEGUN)
+        write_end(e);
+    let_go(e);
+}
+
+bool order_entry_await(struct order_entry *e, order_ended *on_ended, void *owner)
+{
+    struct order_journal *j = e->journal;
+    MAGIC_CHECK(e, ENTRY_MAGIC);
+    CHECK(e->has_end);
+    if (e->state == ORDER_ENTRY_OVER || j->health.is_stuck || e->writing.link.on == &j->kept)
+        return true;
+    wait_for(e, NULL, on_ended, owner);
+    return false;
+}
+
+void order_entry_release(struct order_entry *e)
+{
+    MAGIC_CHECK(e, ENTRY_MAGIC);
+    if (e->on_ended)
+        stop_waiting(e);
+    let_go(e);
+}
+
+/* ------------------------------------------------------------------------------ its life */
+
+static void write_mark(struct order_journal *j, struct order_file *switch_to)
+{
+    struct mark *m = NEW(struct mark);
+    m->journal = j;
+    m->writing.done = on_mark_done;
+    m->writing.switch_to = switch_to;
+    if (switch_to == NULL)
+        order_line_start(&m->writing.line, time_text(j), j->life);
+    write_line(j, &m->writing);
+}
+
+static void destroy(struct order_journal *j)
+{
+    task_forget(&j->submit);
+    task_forget(&j->free_later);
+    deadline_stop(&j->stuck);
+    deadline_stop(&j->retry);
+    CHECK(j->entries == 0 && j->fresh.count == 0 && j->kept.count == 0);
+    free(j->path);
+    j->magic = 0;
+    free(j);
+}
+
+static void free_now(struct task *t)
+{
+    struct order_journal *j = self(container_of(t, struct order_journal, free_later));
+    list_remove(&j->leaving);
+    order_writer_free(j->writer);
+    destroy(j);
+}
+
+struct order_journal *order_journal_new(struct loop *loop, const char *path, const char *life,
+                                        struct order_journal_rules rules, char *error, size_t size)
+{
+    struct order_file *file = order_file_open(path, life, error, size);
+    if (file == NULL)
+        return NULL;
+    struct order_journal *j = NEW(struct order_journal);
+    MAGIC_INIT(j, MAGIC);
+    j->loop = loop;
+    j->path = must_strdup(path);
+    snprintf(j->life, sizeof j->life, "%s", life);
+    j->file = file;
+    j->health.path = j->path;
+    order_journal_configure(j, rules);
+    list_init(&j->fresh);
+    list_init(&j->kept);
+    list_init(&j->waiting);
+    task_init(&j->submit, submit);
+    task_init(&j->free_later, free_now);
+    deadline_init(&j->stuck, loop, on_stuck);
+    deadline_init(&j->retry, loop, on_retry);
+    j->writer = order_writer_new(loop, file, on_outcome, j);
+    write_mark(j, NULL);
+    return j;
+}
+
+void order_journal_configure(struct order_journal *j, struct order_journal_rules rules)
+{
+    MAGIC_CHECK(j, MAGIC);
+    j->health.required = rules.required;
+    j->syncs = rules.sync;
+}
+
+const char *order_journal_path(const struct order_journal *j)
+{
+    return j->path;
+}
+
+void order_journal_reopen(struct order_journal *j)
+{
+    char error[200];
+    MAGIC_CHECK(j, MAGIC);
+    if (order_file_is_at(j->file, j->path))
+        return;
+    struct order_file *file = order_file_open(j->path, j->life, error, sizeof error);
+    if (file == NULL) {
+        LOG(ERROR, OBJECT, "cannot reopen %s: %s; the old file stays", j->path, error);
+        return;
+    }
+    write_mark(j, file);
+    j->file = file;
+    write_mark(j, NULL);
+}
+
+void order_journal_give_up(struct order_journal *j)
+{
+    MAGIC_CHECK(j, MAGIC);
+    order_file_give_up(j->file);
+}
+
+void order_journal_leave(struct order_journal *j, struct list *leaving)
+{
+    MAGIC_CHECK(j, MAGIC);
+    order_journal_give_up(j);
+    list_push_back(leaving, &j->leaving);
+    check_empty(j);
+}
+
+struct order_journal *order_journal_of(struct link *leaving)
+{
+    return self(container_of(leaving, struct order_journal, leaving));
+}
+
+/* Of a mark or an entry that cannot be written any more. */
+static void drop(struct order_writing *w)
+{
+    if (w->done == on_mark_done) {
+        mark_free(container_of(w, struct mark, writing));
+        return;
+    }
+    struct order_entry *e = entry_of(w);
+    enter(e, ORDER_ENTRY_OVER);
+    let_go(e);
+}
+
+void order_journal_end(struct order_journal *j)
+{
+    struct link *k;
+    MAGIC_CHECK(j, MAGIC);
+    list_remove(&j->leaving);
+    submit_all(j);
+    order_writer_free(j->writer);
+    if (j->kept.count)
+        LOG(ERROR, OBJECT, "not written to %s, and lost: lines: %zu (%s)", j->path, j->kept.count,
+            order_health_words(&j->health));
+    while ((k = list_first(&j->kept))) {
+        list_remove(k);
+        drop(container_of(k, struct order_writing, link));
+    }
+    destroy(j);
+}
+
+void order_journal_describe(const struct order_journal *j, struct order_journal_view *v)
+{
+    const struct order_health *h = &j->health;
+    MAGIC_CHECK(j, MAGIC);
+    *v = (struct order_journal_view){
+        .path = j->path,
+        .error = order_health_words(h),
+        .since_s = h->since_s,
+        .waiting = j->fresh.count + j->kept.count + order_writer_count(j->writer),
+        .lines = h->lines,
+        .errors = h->errors,
+        .refused = h->refused,
+        .missed = h->missed,
+    };
+}

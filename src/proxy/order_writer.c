@@ -1,0 +1,239 @@
+#include "proxy/order_writer.h"
+
+#define MAGIC 0x6f777274
+
+struct order_writer {
+    unsigned magic;
+    uv_async_t async;
+    uv_thread_t thread;
+    size_t count; /* the loop's own: given, and not told of */
+    void (*on_outcome)(void *owner, struct order_writing *);
+    void *owner;
+
+    uv_mutex_t mutex; /* guards what follows */
+    uv_cond_t wake;
+    struct list given, finished;
+    bool ending;
+
+    struct order_file *file; /* the thread's own, as is what follows */
+    struct list lines;       /* those it works on */
+    struct text buffer;
+};
+
+static struct order_writing *line_of(struct link *link)
+{
+    return container_of(link, struct order_writing, link);
+}
+
+static void move_all(struct list *from, struct list *to)
+{
+    struct link *k;
+    while ((k = list_first(from))) {
+        list_remove(k);
+        list_push_back(to, k);
+    }
+}
+
+/* ---------------------------------------------------------------------- on the thread */
+
+/* False: it is to end. */
+static bool take(struct order_writer *w)
+{
+    uv_mutex_lock(&w->mutex);
+    while (w->given.count == 0 && !w->ending)
+        uv_cond_wait(&w->wake, &w->mutex);
+    move_all(&w->given, &w->lines);
+    uv_mutex_unlock(&w->mutex);
+    return w->lines.count > 0;
+}
+
+/* Those up to the next switch, whose bytes are in the buffer; `written` of them are in the file. */
+static void note_outcomes(struct link *k, const struct link *end, size_t written, int error)
+{
+    size_t at = 0;
+    for (; k != end; k = list_next(k)) {
+        struct order_writing *l = line_of(k);
+        size_t from = at;
+        at += l->line.len;
+        l->outcome = written >= at     ? ORDER_WRITTEN
+                     : written <= from ? ORDER_UNWRITTEN
+                                       : ORDER_UNSURE;
+        l->error = l->outcome == ORDER_WRITTEN ? 0 : error;
+    }
+}
+
+static struct link *switch_file(struct order_writer *w, struct link *k)
+{
+    struct order_writing *l = line_of(k);
+    (void)order_file_sync(w->file); /* nobody waits for it: what must be synced has been */
+    order_file_close(w->file);
+    w->file = l->switch_to;
+    l->outcome = ORDER_WRITTEN;
+    return list_next(k);
+}
+
+static void append_all(struct order_writer *w)
+{
+    struct link *k = list_first(&w->lines);
+    while (k) {
+        struct link *from = k;
+        size_t written;
+        text_clear(&w->buffer);
+        for (; k && !line_of(k)->switch_to; k = list_next(k))
+            text_add(&w->buffer, text_span(&line_of(k)->line));
+        int error = order_file_append(w->file, text_span(&w->buffer), &written);
+        note_outcomes(from, k, written, error);
+        if (k)
+            k = switch_file(w, k);
+    }
+}
+
+/* Hands back those that are waited for no longer: all, or those that need no sync. */
+static void hand_back(struct order_writer *w, bool synced)
+{
+    size_t count = 0;
+    uv_mutex_lock(&w->mutex);
+    for (struct link *k = list_first(&w->lines), *next; k; k = next) {
+        next = list_next(k);
+        if (line_of(k)->syncs && !synced)
+            continue;
+        list_remove(k);
+        list_push_back(&w->finished, k);
+        count++;
+    }
+    uv_mutex_unlock(&w->mutex);
+    if (count)
+        CHECK(uv_async_send(&w->async) == 0);
+}
+
+/* What could not be synced counts as not written, and may be in the file all the same. */
+static void sync_rest(struct order_writer *w)
+{
+    int error = order_file_sync(w->file);
+    for (struct link *k = list_first(&w->lines); error && k; k = list_next(k)) {
+        struct order_writing *l = line_of(k);
+        if (l->outcome != ORDER_WRITTEN)
+            continue;
+        l->outcome = ORDER_UNSURE;
+        l->error = error;
+    }
+}
+
+static void run(void *arg)
+{
+    struct order_writer *w = arg;
+    while (take(w)) {
+        append_all(w);
+        hand_back(w, false);
+        if (w->lines.count == 0)
+            continue;
+        sync_rest(w);
+        hand_back(w, true);
+    }
+}
+
+/* ------------------------------------------------------------------------ on the loop */
+
+/* The handle keeps the loop running only while lines are out. */
+static void set_count(struct order_writer *w, size_t count)
+{
+    w->count = count;
+    if (count)
+        uv_ref((uv_handle_t *)&w->async);
+    else
+        uv_unref((uv_handle_t *)&w->async);
+}
+
+static void collect(struct order_writer *w)
+{
+    struct list finished;
+    struct link *k;
+    list_init(&finished);
+    uv_mutex_lock(&w->mutex);
+    move_all(&w->finished, &finished);
+    uv_mutex_unlock(&w->mutex);
+    set_count(w, w->count - finished.count);
+    while ((k = list_first(&finished))) {
+        list_remove(k);
+        w->on_outcome(w->owner, line_of(k));
+    }
+}
+
+static void on_async(uv_async_t *async)
+{
+    struct order_writer *w = container_of(async, struct order_writer, async);
+    MAGIC_CHECK(w, MAGIC);
+    collect(w);
+}
+
+void order_writer_give(struct order_writer *w, struct list *lines)
+{
+    MAGIC_CHECK(w, MAGIC);
+    set_count(w, w->count + lines->count);
+    uv_mutex_lock(&w->mutex);
+    move_all(lines, &w->given);
+    uv_mutex_unlock(&w->mutex);
+    uv_cond_signal(&w->wake);
+}
+
+bool order_writer_take_back(struct order_writer *w, struct order_writing *l)
+{
+    MAGIC_CHECK(w, MAGIC);
+    uv_mutex_lock(&w->mutex);
+    bool is_here = l->link.on == &w->given;
+    if (is_here)
+        list_remove(&l->link);
+    uv_mutex_unlock(&w->mutex);
+    if (is_here)
+        set_count(w, w->count - 1);
+    return is_here;
+}
+
+size_t order_writer_count(const struct order_writer *w)
+{
+    return w->count;
+}
+
+struct order_writer *order_writer_new(struct loop *loop, struct order_file *file,
+                                      void (*on_outcome)(void *owner, struct order_writing *),
+                                      void *owner)
+{
+    struct order_writer *w = NEW(struct order_writer);
+    MAGIC_INIT(w, MAGIC);
+    w->file = file;
+    w->on_outcome = on_outcome;
+    w->owner = owner;
+    list_init(&w->given);
+    list_init(&w->finished);
+    list_init(&w->lines);
+    CHECK(uv_mutex_init(&w->mutex) == 0);
+    CHECK(uv_cond_init(&w->wake) == 0);
+    CHECK(uv_async_init(loop_uv(loop), &w->async, on_async) == 0);
+    uv_unref((uv_handle_t *)&w->async);
+    CHECK(uv_thread_create(&w->thread, run, w) == 0);
+    return w;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    free(container_of((uv_async_t *)handle, struct order_writer, async));
+}
+
+void order_writer_free(struct order_writer *w)
+{
+    MAGIC_CHECK(w, MAGIC);
+    uv_mutex_lock(&w->mutex);
+    w->ending = true;
+    uv_cond_signal(&w->wake);
+    uv_mutex_unlock(&w->mutex);
+    CHECK(uv_thread_join(&w->thread) == 0);
+    collect(w);
+    CHECK(w->count == 0);
+    order_file_close(w->file);
+    text_free(&w->buffer);
+    uv_cond_destroy(&w->wake);
+    uv_mutex_destroy(&w->mutex);
+    w->magic = 0;
+    uv_ref((uv_handle_t *)&w->async);
+    uv_close((uv_handle_t *)&w->async, on_closed);
+}

@@ -1,0 +1,45 @@
+/* The thread that appends lines to the file of an order journal. It has a thread of its own, since a
+ * handshake step would keep a line waiting for 3 ms on the other one (worker.h). Owned by its
+ * journal, on the loop. The thread takes all lines that were given since it took the last ones, so
+ * that they share one write and one sync. A line is with its owner, given, or with the thread. */
+#pragma once
+
+#include "base/text.h"
+#include "net/loop.h"
+#include "proxy/order_file.h"
+
+struct order_writer;
+
+/* UNSURE: it may be in the file, in part or not synced. */
+enum order_written { ORDER_WRITTEN, ORDER_UNWRITTEN, ORDER_UNSURE };
+
+/* Embedded in its owner, which must not be freed while it is given. */
+struct order_writing {
+    struct link link;
+    struct text line; /* with its "\n" */
+    struct order_file
+        *switch_to; /* instead of a line: what follows goes to this file; taken over */
+    bool syncs;     /* it is written when it is on the disk */
+    enum order_written outcome;
+    int error;                            /* an errno, if it is not written */
+    void (*done)(struct order_writing *); /* for its owner's use */
+};
+
+/* Takes the file over. `on_outcome` is called on the loop, never from inside a call, for each line
+ * that was given, in their order among those that sync and among those that do not. */
+struct order_writer *order_writer_new(struct loop *, struct order_file *,
+                                      void (*on_outcome)(void *owner, struct order_writing *),
+                                      void *owner);
+
+/* Gives all lines of the list, which is empty then. */
+void order_writer_give(struct order_writer *, struct list *lines);
+
+/* Takes a line back that the thread does not have yet. False: it has. */
+bool order_writer_take_back(struct order_writer *, struct order_writing *) MUST_CHECK;
+
+/* How many were given whose outcome is not known yet. */
+size_t order_writer_count(const struct order_writer *);
+
+/* Waits until the thread has written what it can of all that was given, tells the outcomes, closes
+ * the file, and frees itself once the loop has turned. */
+void order_writer_free(struct order_writer *);

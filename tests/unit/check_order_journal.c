@@ -1,0 +1,619 @@
+/* An order leaves when its line is written, its answer goes out when its end is, and whatever the
+ * disk does nothing is lost, counted twice or waited for without end. The file is a fake: the disk
+ * fills, fails to sync, or stops. */
+#include "proxy/order_journal.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "proxy/order_file.h"
+#include "suite.h"
+#include "until.h"
+
+#define LIFE "06f3k9d2q4ab"
+
+/* ------------------------------------------------------------------------------ the disk */
+
+struct order_file {
+    char *path;
+};
+
+static uv_mutex_t disk;
+static uv_cond_t disk_moves;
+static struct text content;    /* of all files, one behind the other */
+static size_t room = SIZE_MAX; /* bytes that it still takes */
+static int sync_error;
+static bool stopped;
+static bool moved; /* the path names another file */
+static int opened, closed, given_up;
+
+struct order_file *order_file_open(const char *path, const char *life, char *error, size_t size)
+{
+    ck_assert_str_eq(life, LIFE);
+    if (strcmp(path, "/none") == 0) {
+        snprintf(error, size, "no such folder");
+        return NULL;
+    }
+    struct order_file *f = NEW(struct order_file);
+    f->path = must_strdup(path);
+    opened++;
+    return f;
+}
+
+bool order_file_is_at(const struct order_file *f, const char *path)
+{
+    (void)f, (void)path;
+    return !moved;
+}
+
+int order_file_append(struct order_file *f, struct span lines, size_t *written)
+{
+    (void)f;
+    uv_mutex_lock(&disk);
+    while (stopped)
+        uv_cond_wait(&disk_moves, &disk);
+    *written = lines.len < room ? lines.len : room;
+    text_add(&content, span_first(lines, *written));
+    room -= room == SIZE_MAX ? 0 : *written;
+    uv_mutex_unlock(&disk);
+    return *written < lines.len ? ENOSPC : 0;
+}
+
+int order_file_sync(struct order_file *f)
+{
+    (void)f;
+    uv_mutex_lock(&disk);
+    int error = sync_error;
+    uv_mutex_unlock(&disk);
+    return error;
+}
+
+void order_file_give_up(struct order_file *f)
+{
+    (void)f;
+    given_up++;
+}
+
+void order_file_close(struct order_file *f)
+{
+    uv_mutex_lock(&disk);
+    text_printf(&content, "[%s closed]\n", f->path);
+    closed++;
+    uv_mutex_unlock(&disk);
+    free(f->path);
+    free(f);
+}
+
+static void set_disk(size_t bytes, int error, bool stops)
+{
+    uv_mutex_lock(&disk);
+    room = bytes;
+    sync_error = error;
+    stopped = stops;
+    uv_cond_signal(&disk_moves);
+    uv_mutex_unlock(&disk);
+}
+
+/* What is on the disk: the event of each line, "start", "begin 1", "end 1 yes", or what else it
+ * says. Valid until the next call. */
+static const char *on_disk(void)
+{
+    static struct text words;
+    text_clear(&words);
+    text_add_str(&words, "");
+    uv_mutex_lock(&disk);
+    struct span rest = text_span(&content);
+    for (size_t end; rest.len; rest = span_from(rest, end + 1)) {
+        struct order_line l;
+        end = span_find(rest, '\n');
+        struct span line = span_first(rest, end);
+        order_line_read(&l, line);
+        const char *id = l.id ? strchr(l.id, '-') + 1 : "";
+        if (l.kind == ORDER_LINE_FOREIGN)
+            text_add(&words, line);
+        else
+            text_printf(&words, "%s%s%s", json_string_value(json_object_get(l.object, "ev")),
+                        *id ? " " : "", id);
+        if (l.kind == ORDER_LINE_END)
+            text_printf(&words, " %s", json_string_value(json_object_get(l.object, "sent")));
+        text_add(&words, SPAN("; "));
+        order_line_clear(&l);
+    }
+    uv_mutex_unlock(&disk);
+    return words.at;
+}
+
+/* ---------------------------------------------------------------------------- the journal */
+
+static struct loop *loop;
+static struct order_journal *journal;
+static struct list leaving;
+
+struct order {
+    struct order_entry *entry;
+    int begun, ended; /* how often it was told */
+    struct verdict why;
+    bool refused;
+};
+
+static struct order_journal *new_journal(const char *path, bool required, bool sync)
+{
+    char error[200];
+    struct order_journal_rules rules = {required, sync};
+    struct order_journal *j = order_journal_new(loop, path, LIFE, rules, error, sizeof error);
+    ck_assert_ptr_nonnull(j);
+    return j;
+}
+
+static void begin(void)
+{
+    uv_mutex_init(&disk);
+    uv_cond_init(&disk_moves);
+    loop = loop_new();
+    loop_hold(loop);
+    list_init(&leaving);
+    journal = new_journal("/orders", true, false);
+}
+
+static void finish(void)
+{
+    set_disk(SIZE_MAX, 0, false);
+    if (journal)
+        order_journal_end(journal);
+    loop_run(loop);
+    loop_free(loop);
+    ck_assert_int_eq(opened, closed);
+}
+
+static void on_begun(void *owner, const struct verdict *why)
+{
+    struct order *o = owner;
+    o->begun++;
+    o->refused = why != NULL;
+    if (why)
+        o->why = *why;
+}
+
+static void on_ended(void *owner)
+{
+    struct order *o = owner;
+    o->ended++;
+}
+
+static bool start(struct order *o, int number)
+{
+    struct request_id id;
+    snprintf(id.text, sizeof id.text, LIFE "-%d", number);
+    const struct order_begin b = {.id = &id,
+                                  .upstream = "kraken",
+                                  .client = "127.0.0.1:5",
+                                  .method = SPAN("POST"),
+                                  .target = SPAN("/order")};
+    *o = (struct order){.entry = order_journal_enter(journal, &id)};
+    return order_entry_begin(o->entry, &b, on_begun, o);
+}
+
+static void end(struct order *o, enum sent sent)
+{
+    order_entry_end(o->entry, &(struct order_end){.sent = sent, .status = 200});
+}
+
+static bool answer(struct order *o)
+{
+    return order_entry_await(o->entry, on_ended, o);
+}
+
+static void describe(struct order_journal_view *v)
+{
+    order_journal_describe(journal, v);
+}
+
+/* Everything is told of that will be for now. */
+static void settle(void)
+{
+    struct order_journal_view v;
+    for (int i = 0; i < 3; i++)
+        loop_turn(loop, false);
+    UNTIL((describe(&v), v.waiting == 0 || v.error));
+}
+
+START_TEST(an_order_waits_for_its_line_and_its_answer_for_the_end)
+{
+    struct order o;
+    ck_assert(!start(&o, 1));
+    ck_assert_int_eq(o.begun, 0);
+    UNTIL(o.begun);
+    ck_assert(!o.refused);
+    ck_assert_str_eq(on_disk(), "start; begin 1; ");
+    end(&o, SENT_YES);
+    ck_assert(!answer(&o));
+    ck_assert_int_eq(o.ended, 0);
+    UNTIL(o.ended);
+    ck_assert_str_eq(on_disk(), "start; begin 1; end 1 yes; ");
+    order_entry_release(o.entry);
+    ck_assert_int_eq(o.begun, 1);
+}
+END_TEST
+
+START_TEST(an_order_that_goes_again_has_its_line)
+{
+    struct order o;
+    struct request_id id = {LIFE "-1"};
+    const struct order_begin b = {.id = &id, .upstream = "x", .client = "c"};
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    ck_assert(order_entry_begin(o.entry, &b, on_begun, &o));
+    end(&o, SENT_YES);
+    ck_assert(!answer(&o));
+    UNTIL(o.ended);
+    ck_assert_str_eq(on_disk(), "start; begin 1; end 1 yes; ");
+    order_entry_release(o.entry);
+}
+END_TEST
+
+START_TEST(an_order_that_never_had_a_connection_leaves_nothing)
+{
+    struct request_id id = {LIFE "-1"};
+    struct order o = {.entry = order_journal_enter(journal, &id)};
+    end(&o, SENT_NO);
+    ck_assert(answer(&o));
+    order_entry_release(o.entry);
+    settle();
+    ck_assert_str_eq(on_disk(), "start; ");
+}
+END_TEST
+
+START_TEST(lines_of_one_turn_are_one_write)
+{
+    struct order o[5];
+    set_disk(SIZE_MAX, 0, true);
+    for (int i = 0; i < 5; i++)
+        ck_assert(!start(&o[i], i + 1));
+    set_disk(SIZE_MAX, 0, false);
+    for (int i = 0; i < 5; i++)
+        UNTIL(o[i].begun);
+    ck_assert_str_eq(on_disk(), "start; begin 1; begin 2; begin 3; begin 4; begin 5; ");
+    for (int i = 0; i < 5; i++) {
+        end(&o[i], SENT_YES);
+        order_entry_release(o[i].entry);
+    }
+}
+END_TEST
+
+/* Its client left, or its time was up, before the thread had the line. */
+START_TEST(what_is_not_written_yet_is_taken_back)
+{
+    struct order o;
+    ck_assert(!start(&o, 1));
+    order_entry_forget(o.entry);
+    end(&o, SENT_NO);
+    order_entry_release(o.entry);
+    settle();
+    ck_assert_str_eq(on_disk(), "start; ");
+    ck_assert_int_eq(o.begun, 0);
+}
+END_TEST
+
+/* The same while the thread works on it. */
+START_TEST(what_may_be_written_gets_its_end)
+{
+    struct order first, o;
+    settle();
+    set_disk(SIZE_MAX, 0, true);
+    ck_assert(!start(&first, 1));
+    loop_turn(loop, false);
+    uv_sleep(20); /* the thread has it */
+    ck_assert(!start(&o, 2));
+    loop_turn(loop, false);
+    order_entry_forget(first.entry);
+    end(&first, SENT_NO);
+    bool may_go = answer(&first);
+    order_entry_forget(o.entry); /* the thread does not have this one yet */
+    end(&o, SENT_NO);
+    order_entry_release(o.entry);
+    set_disk(SIZE_MAX, 0, false);
+    UNTIL(may_go || first.ended);
+    order_entry_release(first.entry);
+    settle();
+    ck_assert_int_eq(first.begun + o.begun, 0);
+    const char *words = on_disk();
+    ck_assert_msg(strcmp(words, "start; begin 1; end 1 no; ") == 0 ||
+                      strcmp(words, "start; ") == 0, /* it was not that quick */
+                  "%s", words);
+}
+END_TEST
+
+START_TEST(a_full_disk_refuses_orders_and_keeps_their_ends)
+{
+    struct order before, o;
+    struct order_journal_view v;
+    ck_assert(!start(&before, 1));
+    UNTIL(before.begun);
+    set_disk(0, 0, false);
+    ck_assert(!start(&o, 2));
+    UNTIL(o.begun);
+    ck_assert(o.refused);
+    ck_assert_int_eq(o.why.error, FAILURE_DESTINATION_UNAVAILABLE);
+    ck_assert_int_eq(verdict_status(&o.why), 503);
+    ck_assert_int_eq(o.why.sent, SENT_NO);
+    ck_assert_str_eq(o.why.detail, "the order journal cannot be written: No space left on device");
+    end(&o, SENT_NO);
+    ck_assert(answer(&o)); /* it never began */
+    order_entry_release(o.entry);
+    end(&before, SENT_YES);
+    ck_assert(!answer(&before));
+    UNTIL(before.ended); /* the answer does not wait for room */
+    order_entry_release(before.entry);
+    describe(&v);
+    ck_assert_str_eq(v.error, "No space left on device");
+    ck_assert_uint_eq(v.waiting, 1);
+    ck_assert_uint_eq(v.refused, 1);
+    ck_assert_str_eq(on_disk(), "start; begin 1; ");
+    set_disk(SIZE_MAX, 0, false);
+    ck_assert(!start(&o, 3));
+    UNTIL(o.begun);
+    ck_assert(!o.refused);
+    ck_assert_str_eq(on_disk(), "start; begin 1; end 1 yes; begin 3; ");
+    end(&o, SENT_YES);
+    order_entry_release(o.entry);
+    describe(&v);
+    ck_assert_ptr_null(v.error);
+}
+END_TEST
+
+START_TEST(what_was_kept_is_tried_again_by_itself)
+{
+    struct order o;
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    set_disk(0, 0, false);
+    end(&o, SENT_YES);
+    ck_assert(!answer(&o));
+    UNTIL(o.ended);
+    order_entry_release(o.entry);
+    loop_skip(loop, 1000);
+    loop_turn(loop, false);
+    set_disk(SIZE_MAX, 0, false);
+    struct order_journal_view v;
+    describe(&v);
+    ck_assert_uint_eq(v.waiting, 1);
+    UNTIL((loop_skip(loop, 1000), describe(&v), v.waiting == 0));
+    ck_assert_str_eq(on_disk(), "start; begin 1; end 1 yes; ");
+}
+END_TEST
+
+/* Of the line that does not fit a part is in the file: its order has not left, and the end says so,
+ * as soon as there is room. */
+START_TEST(a_line_that_was_cut_gets_an_end)
+{
+    struct order o;
+    settle();
+    set_disk(40, 0, false);
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    ck_assert(o.refused);
+    set_disk(SIZE_MAX, 0, false);
+    end(&o, SENT_NO);
+    ck_assert(!answer(&o));
+    UNTIL(o.ended);
+    order_entry_release(o.entry);
+    ck_assert_ptr_nonnull(strstr(content.at, "\"ev\":\"end\",\"sent\":\"no\""));
+}
+END_TEST
+
+START_TEST(without_required_orders_go_on)
+{
+    struct order o;
+    struct order_journal_view v;
+    settle();
+    order_journal_configure(journal, (struct order_journal_rules){.required = false});
+    set_disk(0, 0, false);
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    ck_assert(!o.refused);
+    end(&o, SENT_YES);
+    ck_assert(answer(&o)); /* without a begin there is no end */
+    order_entry_release(o.entry);
+    describe(&v);
+    ck_assert_uint_eq(v.missed, 1);
+    ck_assert_uint_eq(v.refused, 0);
+    ck_assert_str_eq(on_disk(), "start; ");
+}
+END_TEST
+
+START_TEST(a_failed_sync_counts_as_not_written)
+{
+    struct order o;
+    settle();
+    order_journal_configure(journal, (struct order_journal_rules){.required = true, .sync = true});
+    set_disk(SIZE_MAX, EIO, false);
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    ck_assert(o.refused);
+    ck_assert_str_eq(o.why.detail, "the order journal cannot be written: Input/output error");
+    end(&o, SENT_NO);
+    ck_assert(!answer(&o)); /* the begin is there */
+    UNTIL(o.ended);
+    order_entry_release(o.entry);
+    ck_assert_str_eq(on_disk(), "start; begin 1; end 1 no; ");
+    set_disk(SIZE_MAX, 0, false);
+    ck_assert(!start(&o, 2));
+    UNTIL(o.begun);
+    ck_assert(!o.refused);
+    end(&o, SENT_YES);
+    order_entry_release(o.entry);
+}
+END_TEST
+
+START_TEST(a_disk_that_stops_delays_no_answer_for_long)
+{
+    struct order o, second;
+    struct order_journal_view v;
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    set_disk(SIZE_MAX, 0, true);
+    end(&o, SENT_YES);
+    ck_assert(!answer(&o));
+    ck_assert(!start(&second, 2));
+    loop_turn(loop, false);
+    loop_skip(loop, ORDER_PATIENCE_MS - 1);
+    ck_assert_int_eq(o.ended, 0);
+    loop_skip(loop, 1);
+    ck_assert_int_eq(o.ended, 1);
+    ck_assert_int_eq(second.begun, 0); /* it must not leave; its own time ends it */
+    describe(&v);
+    ck_assert_str_eq(v.error, "the disk does not answer");
+    order_entry_release(o.entry);
+    order_entry_forget(second.entry);
+    end(&second, SENT_NO);
+    order_entry_release(second.entry);
+    set_disk(SIZE_MAX, 0, false);
+    UNTIL((describe(&v), v.waiting == 0));
+    ck_assert_ptr_null(v.error);
+    ck_assert_ptr_nonnull(strstr(on_disk(), "end 1 yes; "));
+}
+END_TEST
+
+START_TEST(a_disk_that_stops_keeps_no_order_that_may_go)
+{
+    struct order o, second;
+    settle();
+    order_journal_configure(journal, (struct order_journal_rules){.required = false});
+    set_disk(SIZE_MAX, 0, true);
+    ck_assert(!start(&o, 1));
+    loop_turn(loop, false);
+    loop_skip(loop, ORDER_PATIENCE_MS);
+    ck_assert_int_eq(o.begun, 1);
+    ck_assert(!o.refused);
+    ck_assert(start(&second, 2)); /* it does not even ask */
+    end(&second, SENT_YES);
+    ck_assert(answer(&second));
+    order_entry_release(second.entry);
+    end(&o, SENT_YES);
+    ck_assert(answer(&o));
+    order_entry_release(o.entry);
+    set_disk(SIZE_MAX, 0, false);
+    UNTIL(strcmp(on_disk(), "start; begin 1; end 1 yes; ") == 0);
+}
+END_TEST
+
+START_TEST(rotation_loses_nothing)
+{
+    struct order o, second;
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    order_journal_reopen(journal); /* the path still names the file */
+    ck_assert_int_eq(opened, 1);
+    moved = true;
+    end(&o, SENT_YES); /* before the signal: the old file has it */
+    order_journal_reopen(journal);
+    moved = false;
+    ck_assert(!start(&second, 2));
+    UNTIL(second.begun);
+    end(&second, SENT_YES);
+    order_entry_release(second.entry);
+    order_entry_release(o.entry);
+    settle();
+    ck_assert_str_eq(on_disk(), "start; begin 1; end 1 yes; [/orders closed]; start; begin 2; "
+                                "end 2 yes; ");
+}
+END_TEST
+
+/* A reload names another path: what began in the old file ends there. */
+START_TEST(an_order_ends_where_it_began)
+{
+    struct order o, second;
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    order_journal_leave(journal, &leaving);
+    ck_assert_uint_eq(leaving.count, 1);
+    ck_assert_int_eq(given_up, 1);
+    journal = new_journal("/other", true, false);
+    ck_assert(!start(&second, 2));
+    UNTIL(second.begun);
+    end(&o, SENT_YES);
+    ck_assert(!answer(&o));
+    UNTIL(o.ended);
+    order_entry_release(o.entry);
+    UNTIL(leaving.count == 0);
+    end(&second, SENT_YES);
+    order_entry_release(second.entry);
+    settle();
+    ck_assert_str_eq(on_disk(),
+                     "start; begin 1; start; begin 2; end 1 yes; [/orders closed]; end 2 yes; ");
+}
+END_TEST
+
+START_TEST(the_end_writes_what_is_left)
+{
+    struct order o;
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    end(&o, SENT_YES);
+    order_entry_release(o.entry);
+    order_journal_end(journal);
+    journal = NULL;
+    ck_assert_str_eq(on_disk(), "start; begin 1; end 1 yes; [/orders closed]; ");
+}
+END_TEST
+
+START_TEST(the_end_gives_up_what_it_cannot_write)
+{
+    struct order o;
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    set_disk(0, 0, false);
+    end(&o, SENT_YES);
+    order_entry_release(o.entry);
+    order_journal_end(journal);
+    journal = NULL;
+    ck_assert_str_eq(on_disk(), "start; begin 1; [/orders closed]; ");
+}
+END_TEST
+
+START_TEST(a_start_that_cannot_be_written_goes_first)
+{
+    struct order o;
+    set_disk(0, 0, false);
+    settle();
+    set_disk(SIZE_MAX, 0, false);
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    ck_assert_str_eq(on_disk(), "start; begin 1; ");
+    end(&o, SENT_YES);
+    order_entry_release(o.entry);
+}
+END_TEST
+
+START_TEST(a_path_that_cannot_be_opened_is_told)
+{
+    char error[200];
+    ck_assert_ptr_null(order_journal_new(loop, "/none", LIFE, (struct order_journal_rules){0},
+                                         error, sizeof error));
+    ck_assert_str_eq(error, "no such folder");
+}
+END_TEST
+
+SUITE()
+{
+    FIXTURE(begin, finish);
+    TEST(an_order_waits_for_its_line_and_its_answer_for_the_end);
+    TEST(an_order_that_goes_again_has_its_line);
+    TEST(an_order_that_never_had_a_connection_leaves_nothing);
+    TEST(lines_of_one_turn_are_one_write);
+    TEST(what_is_not_written_yet_is_taken_back);
+    TEST(what_may_be_written_gets_its_end);
+    TEST(a_full_disk_refuses_orders_and_keeps_their_ends);
+    TEST(what_was_kept_is_tried_again_by_itself);
+    TEST(a_line_that_was_cut_gets_an_end);
+    TEST(without_required_orders_go_on);
+    TEST(a_failed_sync_counts_as_not_written);
+    TEST(a_disk_that_stops_delays_no_answer_for_long);
+    TEST(a_disk_that_stops_keeps_no_order_that_may_go);
+    TEST(rotation_loses_nothing);
+    TEST(an_order_ends_where_it_began);
+    TEST(the_end_writes_what_is_left);
+    TEST(the_end_gives_up_what_it_cannot_write);
+    TEST(a_start_that_cannot_be_written_goes_first);
+    TEST(a_path_that_cannot_be_opened_is_told);
+}
