@@ -492,6 +492,18 @@ uint64_t gate_weigh(struct gate *g, struct span value, int64_t now_s, const char
     return grown;
 }
 
+struct holds *gate_limits(struct gate *g)
+{
+    MAGIC_CHECK(g, MAGIC);
+    return &g->holds;
+}
+
+void gate_restored(struct gate *g)
+{
+    MAGIC_CHECK(g, MAGIC);
+    review(g);
+}
+
 /* ------------------------------------------------------------------ looking */
 
 bool gate_holds(const struct gate *g, const struct gate_waiter *w)

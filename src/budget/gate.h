@@ -15,6 +15,7 @@
 #include "base/failure.h"
 #include "base/span.h"
 #include "budget/bot_shares.h"
+#include "budget/holds.h"
 #include "budget/reported_limit.h"
 #include "config/config.h"
 #include "net/loop.h"
@@ -79,6 +80,11 @@ uint64_t gate_weigh(struct gate *, struct span weight, int64_t now_s, const char
 
 /* An operator ends all holds, including a hold because of the weight. */
 void gate_resume(struct gate *);
+
+/* Its limits, to be saved, watched (holds_watch()) and, after a restart, restored. Once they have
+ * been restored, gate_restored() looks at the waiters again. */
+struct holds *gate_limits(struct gate *);
+void gate_restored(struct gate *);
 
 #define GATE_HOLDS_SHOWN 16
 struct gate_view {

@@ -21,6 +21,18 @@ void holds_free(struct holds *h)
     free(h->alone);
 }
 
+void holds_watch(struct holds *h, void (*changed)(void *owner, bool is_urgent), void *owner)
+{
+    h->changed = changed;
+    h->owner = owner;
+}
+
+static void note_change(const struct holds *h, bool is_urgent)
+{
+    if (h->changed)
+        h->changed(h->owner, is_urgent);
+}
+
 static void forget_lapsed(struct holds *h, uint64_t now_ms)
 {
     size_t kept = 0;
@@ -92,7 +104,22 @@ bool holds_add(struct holds *h, const struct hold *asked, uint64_t now_ms)
     bool is_new = p->until_ms <= now_ms || p->status != asked->status;
     if (p->until_ms < asked->until_ms)
         *p = *asked;
+    note_change(h, is_new);
     return is_new;
+}
+
+const struct hold *holds_restore(struct holds *h, const struct hold *saved, uint64_t most_ms,
+                                 uint64_t now_ms)
+{
+    struct hold hold = *saved;
+    uint64_t most = hold.step_ms ? most_ms : HOLD_MOST_MS;
+    if (hold.lasts_ms > most)
+        hold.lasts_ms = most;
+    if (hold.until_ms > now_ms + hold.lasts_ms)
+        hold.until_ms = now_ms + hold.lasts_ms;
+    bool is_new = holds_add(h, &hold, now_ms);
+    const struct hold *last = last_of(h, (struct hold_target){hold.scope, hold.credential});
+    return is_new && last && last->until_ms > now_ms ? last : NULL;
 }
 
 const struct hold *holds_find(const struct holds *h, bool is_public, uint64_t credential,
@@ -136,6 +163,8 @@ bool holds_lift(struct holds *h, uint64_t now_ms)
     for (size_t i = 0; i < h->alone_count; i++)
         any = end_now(&h->alone[i], now_ms) || any;
     h->weight_lifted = true;
+    h->lifted_ms = now_ms;
+    note_change(h, true);
     return any;
 }
 
@@ -153,14 +182,28 @@ static int64_t weight_base(const struct holds *h, int64_t weight, uint64_t now_m
 uint64_t holds_weigh(struct holds *h, int64_t weight, uint64_t now_ms, uint64_t left_ms)
 {
     int64_t base = weight_base(h, weight, now_ms, left_ms);
+    bool differs = holds_weight(h, now_ms) != weight;
     h->weight = weight;
     h->weight_lifted = false;
     h->weight_most = weight > base ? weight : base;
     h->weight_until_ms = now_ms + left_ms;
+    if (differs)
+        note_change(h, false);
     return weight > base ? (uint64_t)(weight - base) : 0;
 }
 
 int64_t holds_weight(const struct holds *h, uint64_t now_ms)
 {
     return h->weight > 0 && now_ms >= h->weight_until_ms ? 0 : h->weight;
+}
+
+void holds_restore_weight(struct holds *h, int64_t weight, int64_t most, uint64_t until_ms,
+                          bool is_lifted)
+{
+    if (until_ms <= h->weight_until_ms)
+        return;
+    h->weight = weight;
+    h->weight_most = most;
+    h->weight_until_ms = until_ms;
+    h->weight_lifted = is_lifted;
 }

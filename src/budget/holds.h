@@ -31,11 +31,18 @@ struct holds {
     int64_t weight;           /* as last reported; -1: never reported */
     int64_t weight_most;      /* the highest reported in this minute */
     uint64_t weight_until_ms; /* when the weight stops counting */
+    uint64_t lifted_ms;       /* loop time: when an operator last ended all holds; 0: never */
     bool weight_lifted;       /* an operator lifted it: it holds no request until reported again */
+    void (*changed)(void *owner, bool is_urgent); /* see holds_watch() */
+    void *owner;
 };
 
 void holds_init(struct holds *);
 void holds_free(struct holds *);
+
+/* `changed` is called after each change that must outlive a restart, with `is_urgent` if a hold began
+ * or holds were ended. */
+void holds_watch(struct holds *, void (*changed)(void *owner, bool is_urgent), void *owner);
 
 /* Which requests a hold applies to. */
 struct hold_target {
@@ -51,6 +58,16 @@ uint64_t holds_step(const struct holds *, struct hold_target, uint64_t first_ms,
 /* Adds a hold; it never shortens one that is in force. True: the hold is new, or has another status
  * than the one before. */
 bool holds_add(struct holds *, const struct hold *, uint64_t now_ms);
+
+/* After a restart: adds a hold that was in force before, or that is remembered since `until_ms` has
+ * passed. It is in force no longer than one that begins now: one whose
+ * duration was chosen (`step_ms`) no longer than `most_ms`. Returns it if it is new and in force, otherwise NULL. */
+const struct hold *holds_restore(struct holds *, const struct hold *, uint64_t most_ms,
+                                 uint64_t now_ms);
+
+/* Likewise the weight, unless that of a later minute is known. */
+void holds_restore_weight(struct holds *, int64_t weight, int64_t most, uint64_t until_ms,
+                          bool is_lifted);
 
 /* The hold that applies to a request now, or the one that ends last if there are several; NULL:
  * there is none. */

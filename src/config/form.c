@@ -97,3 +97,9 @@ bool form_budget_key(struct arena *a, const char *text, const char **value, cons
                              "ABCDEFGHIJKLMNOPQRSTUVWXYZ")] == '\0' &&
            take(a, text, value);
 }
+
+bool form_off_or_path(struct arena *a, const char *text, const char **value, const char **why)
+{
+    (void)why;
+    return (strcmp(text, "off") == 0 || strchr(text, '/')) && take(a, text, value);
+}

@@ -22,6 +22,7 @@
 #include "front/slow_log.h"
 #include "net/leaves.h"
 #include "proxy/guard.h"
+#include "proxy/state_keeper.h"
 
 #define POLL_MS 10
 #define CA_ENDS_SOON (30 * 24 * 3600)
@@ -39,6 +40,7 @@ struct daemon {
     struct connect_env env;
     struct pools *pools;
     struct proxy *proxy;
+    struct state_keeper *state;
     struct admin admin;
     struct dispatch dispatch;
     struct lingering *linger;
@@ -77,6 +79,12 @@ static void count_stored(void *context, struct store_counts *counts)
     *counts = proxy_stored(d->proxy);
 }
 
+static void view_state(void *context, struct state_view *view)
+{
+    struct daemon *d = context;
+    *view = state_keeper_view(d->state);
+}
+
 static void count_clients(void *context, struct client_counts *counts)
 {
     struct daemon *d = context;
@@ -112,6 +120,12 @@ static enum admin_outcome command(void *context, struct span upstream, enum pool
     else
         pools_command(d->pools, verb);
     return ADMIN_DONE;
+}
+
+static bool save(void *context, struct save_waiter *w)
+{
+    struct daemon *d = context;
+    return state_keeper_save(d->state, w);
 }
 
 static void on_record(void *context, const struct record *record)
@@ -237,12 +251,23 @@ static struct access_log *open_access_log(struct daemon *d, struct loaded_config
     return log;
 }
 
+static bool can_keep_state(struct loaded_config *loaded, const char *path)
+{
+    char error[5000];
+    const struct config *c = loaded->config;
+    bool good = state_keeper_check(path, error, sizeof error);
+    if (!good)
+        text_printf(&loaded->errors, "%s:%d: state = %s\n", c->path, c->state_line, error);
+    return good;
+}
+
 /* All or nothing: what can fail comes first, and adds to the loaded's errors. */
 static bool apply(struct daemon *d, struct loaded_config *loaded)
 {
-    char error[300];
+    char error[300], path[PATH_MAX];
     struct config *c = loaded->config, *old = d->config;
-    struct access_log *log = open_access_log(d, loaded);
+    const char *state = state_keeper_path(c->state, path);
+    struct access_log *log = can_keep_state(loaded, state) ? open_access_log(d, loaded) : NULL;
     if (log == NULL)
         return false;
     if (!listeners_apply(d->listeners, c, error, sizeof error)) {
@@ -266,6 +291,7 @@ static bool apply(struct daemon *d, struct loaded_config *loaded)
     dns_set_limits(d->dns, &dns_limits);
     leaves_use(d->leaves, loaded->ca);
     d->env.header_limit = c->max_header_size;
+    state_keeper_use(d->state, state);
     pools_apply(d->pools, c, loaded->tls);
     proxy_configure(d->proxy, c);
     set_records(d, c);
@@ -451,13 +477,16 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
     d->env = (struct connect_env){d->loop, d->dns, d->worker, permit, d, c->max_header_size};
     d->pools = pools_new(&d->env);
     d->proxy = proxy_new(d->loop, d->pools);
+    d->state = state_keeper_new(d->loop, d->pools, proxy_freezes(d->proxy));
     d->admin = (struct admin){.loop = d->loop,
                               .pools = d->pools,
                               .totals = proxy_totals(d->proxy),
                               .under_way = proxy_under_way(d->proxy),
                               .count_clients = count_clients,
                               .count_stored = count_stored,
+                              .view_state = view_state,
                               .command = command,
+                              .save = save,
                               .reload = reload,
                               .context = d,
                               .started_us = loop_clock_us(d->loop)};
@@ -485,6 +514,7 @@ static void destroy(struct daemon *d)
     linger_free(d->linger);
     leaves_free(d->leaves);
     proxy_stop(d->proxy);
+    state_keeper_free(d->state);
     pools_free(d->pools);
     proxy_free(d->proxy);
     dns_free(d->dns);

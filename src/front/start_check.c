@@ -11,6 +11,7 @@
 
 #include "front/access_log.h"
 #include "front/listeners.h"
+#include "proxy/state_keeper.h"
 
 struct start_check {
     const struct config *config;
@@ -87,6 +88,16 @@ static void try_all_addresses(struct start_check *s)
         complain(s, listeners_error(c, NULL, LISTENERS_NOWHERE, message, sizeof message));
 }
 
+static void try_state(struct start_check *s)
+{
+    char words[5000], message[10000], path[PATH_MAX];
+    const struct config *c = s->config;
+    if (state_keeper_check(state_keeper_path(c->state, path), words, sizeof words))
+        return;
+    snprintf(message, sizeof message, "%s:%d: state = %s", c->path, c->state_line, words);
+    complain(s, message);
+}
+
 static void try_access_log(struct start_check *s)
 {
     const struct config *c = s->config;
@@ -103,5 +114,6 @@ bool start_check(const struct config *c, config_complain *to, void *context)
     if (getenv("MAINPID") == NULL)
         try_all_addresses(&s);
     try_access_log(&s);
+    try_state(&s);
     return s.good;
 }

@@ -99,6 +99,7 @@ static struct exchange *send_stats(const struct page *p, enum stats_extra extra)
                              .draining = a->draining};
     a->count_clients(a->context, &s.clients);
     a->count_stored(a->context, &s.stored);
+    a->view_state(a->context, &s.state);
     return send_in_pieces(p, SPAN("application/json"), stats_document_new(&s, extra));
 }
 

@@ -9,6 +9,7 @@
 #include "net/save_waiter.h"
 #include "pages/reload_waiter.h"
 #include "proxy/route.h"
+#include "proxy/state_keeper.h"
 #include "proxy/totals.h"
 #include "upstream/pools.h"
 
@@ -23,6 +24,7 @@ struct admin {
     /* Fill in counts of now. */
     void (*count_clients)(void *context, struct client_counts *);
     void (*count_stored)(void *context, struct store_counts *);
+    void (*view_state)(void *context, struct state_view *);
     /* Applies a verb to the upstream of that name, or to all if it is empty: `drain` then
      * drains the daemon. ADMIN_DRAINING: it is draining already, and accepts only `resume`.
      * `who` describes the caller, for the log. */

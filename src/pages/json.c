@@ -64,5 +64,5 @@ json_t *json_text(const char *text)
 
 json_t *json_optional(const char *text)
 {
-    return *text ? json_text(text) : json_null();
+    return text && *text ? json_text(text) : json_null();
 }

@@ -16,6 +16,7 @@ json_t *json_ms(uint64_t us);          /* milliseconds, with a fraction */
 json_t *json_rate(uint64_t, uint64_t); /* the first's share of both; null: both are 0 */
 
 /* A text that may hold bytes that a peer sent: if it is not UTF-8, its bytes outside ASCII
- * become "?". The second one is null for an empty text. */
+ * become "?". The second one is null for an empty text and for
+ * NULL. */
 json_t *json_text(const char *);
 json_t *json_optional(const char *);

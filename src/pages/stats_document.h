@@ -4,6 +4,7 @@
 #pragma once
 
 #include "pages/page_stream.h"
+#include "proxy/state_keeper.h"
 #include "proxy/totals.h"
 #include "upstream/pools.h"
 
@@ -18,6 +19,7 @@ struct stats_source {
     const struct totals *totals;
     struct client_counts clients;
     struct store_counts stored;
+    struct state_view state;
     const char *config_path;
     uint64_t started_us; /* loop_clock_us() */
     bool draining;

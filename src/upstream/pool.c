@@ -204,6 +204,11 @@ struct gate *pool_gate(struct pool *p)
     return p->gate;
 }
 
+const struct holds *pool_limits(const struct pool *p)
+{
+    return gate_limits(p->gate);
+}
+
 struct serializer *pool_serializer(struct pool *p)
 {
     return p->serializer;

@@ -97,6 +97,7 @@ void pool_adopt(struct pool *, struct stream *, const struct dial_report *);
 void pool_warn_bypassed(struct pool *);
 
 struct gate *pool_gate(struct pool *);             /* its budget with the exchange */
+const struct holds *pool_limits(const struct pool *);
 struct serializer *pool_serializer(struct pool *); /* serialize_by */
 
 /* Never used again by another pool in the daemon's life. */

@@ -27,8 +27,10 @@ struct pools {
     struct list listed;   /* in the configuration's order */
     struct list unlisted; /* the most recently used at the back */
     struct list retired;
-    size_t named;         /* unlisted ones that ever had a label of their own */
-    struct pool_sum gone; /* what was counted for unlisted ones that are gone */
+    size_t named;                      /* unlisted ones that ever had a label of their own */
+    struct pool_sum gone;              /* what was counted for unlisted ones that are gone */
+    const struct pools_events *events; /* NULL: nobody watches */
+    void *owner;
 };
 
 static struct entry *entry_of(struct link *link)
@@ -120,6 +122,10 @@ static struct pool *make(struct pools *p, const struct upstream_config *u, const
         pool_ask_frozen(pool, &p->freeze);
     if (p->paused)
         pool_command(pool, POOL_PAUSE);
+    if (p->events) {
+        holds_watch(gate_limits(pool_gate(pool)), p->events->on_limits, p->owner);
+        p->events->on_made(p->owner, pool);
+    }
     return pool;
 }
 
@@ -260,6 +266,12 @@ struct pools *pools_new(const struct connect_env *env)
     list_init(&p->unlisted);
     list_init(&p->retired);
     return p;
+}
+
+void pools_watch(struct pools *p, const struct pools_events *events, void *owner)
+{
+    p->events = events;
+    p->owner = owner;
 }
 
 void pools_apply(struct pools *p, struct config *c, const struct tls_set *tls)

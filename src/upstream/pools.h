@@ -16,6 +16,15 @@ struct pools;
 /* `env` is borrowed for its life. */
 struct pools *pools_new(const struct connect_env *);
 
+/* For what must outlive a restart, before the first pools_apply(): `on_made` is called for each
+ * pool when it has been made, `on_limits` after each change of a pool's holds or weight (see
+ * holds_watch()). */
+struct pools_events {
+    void (*on_made)(void *owner, struct pool *);
+    void (*on_limits)(void *owner, bool is_urgent);
+};
+void pools_watch(struct pools *, const struct pools_events *, void *owner);
+
 /* Makes the pools those of this configuration: new ones begin to open min_idle lines, unchanged
  * ones keep their lines, those that are gone from it are retired. Takes references to the
  * snapshot and to the contexts. */

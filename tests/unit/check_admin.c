@@ -23,6 +23,12 @@ static void count_stored(void *context, struct store_counts *c)
     *c = (struct store_counts){.entries = 2, .bytes = 900};
 }
 
+static void view_state(void *context, struct state_view *v)
+{
+    ck_assert_ptr_eq(context, &admin);
+    *v = (struct state_view){.file = {.path = "/s/state.json", .written_s = 17, .failures = 2}};
+}
+
 static void fill_stats(struct upstream_stats *s)
 {
     uint64_t n = 100;
@@ -84,6 +90,7 @@ static void setup(void)
                            .totals = &totals,
                            .count_clients = count_clients,
                            .count_stored = count_stored,
+                           .view_state = view_state,
                            .context = &admin,
                            .config_path = "/etc/trunkline.conf",
                            .started_us = loop_clock_us(loop) - 12345000};
@@ -106,6 +113,7 @@ static json_t *parse(bool recent)
                                  .draining = admin.draining};
     count_clients(&admin, &shown.clients);
     count_stored(&admin, &shown.stored);
+    view_state(&admin, &shown.state);
     struct page_source *source = stats_document_new(&shown, recent ? STATS_RECENT : STATS_PLAIN);
     struct text document = {0};
     while (source->next(source, &document))
@@ -160,11 +168,14 @@ static void has_keys(json_t *o, const char *path, const char *expected)
 START_TEST(every_key_in_its_order)
 {
     json_t *o = parse_stats();
-    has_keys(o, "", "version pid uptime_s draining config clients requests cache bots upstreams");
+    has_keys(
+        o, "",
+        "version pid uptime_s draining config clients requests cache state_file bots upstreams");
     has_keys(o, "clients", "open accepted rejected");
     has_keys(o, "requests", "active total succeeded failed success_rate");
     has_keys(o, "cache", "entries bytes");
     has_keys(o, "bots", "");
+    has_keys(o, "state_file", "path written failures error damage put_aside");
     json_t *u = at(o, "upstreams.0");
     has_keys(u, "",
              "name origin listed tls_verify state connections tunnels queue requests latency_ms "
@@ -270,6 +281,10 @@ START_TEST(identity_tells_the_truth)
     ck_assert(json_is_false(at(o, "draining")));
     ck_assert_str_eq(word(o, "config"), "/etc/trunkline.conf");
     ck_assert_double_eq(number(o, "clients.rejected"), 2);
+    ck_assert_str_eq(word(o, "state_file.path"), "/s/state.json");
+    ck_assert_double_eq(number(o, "state_file.written"), 17);
+    ck_assert_double_eq(number(o, "state_file.failures"), 2);
+    ck_assert(json_is_null(at(o, "state_file.error")) && json_is_null(at(o, "state_file.damage")));
     json_t *u = at(o, "upstreams.0");
     ck_assert_str_eq(word(u, "origin"), "https://api.binance.com:443");
     ck_assert(json_is_true(at(u, "listed")) && json_is_true(at(u, "tls_verify")));
@@ -321,9 +336,10 @@ START_TEST(recent_stats)
     recent_errors_add_status(&totals.recent_errors, NULL, 500, 9);
     recent_errors_add(&totals.recent_errors, "binance", &v, 504, 10);
     json_t *o = parse(true), *u = at(o, "upstreams.0.recent");
-    has_keys(o, "",
-             "version pid uptime_s draining config clients requests cache bots upstreams "
-             "recent_errors");
+    has_keys(
+        o, "",
+        "version pid uptime_s draining config clients requests cache state_file bots upstreams "
+        "recent_errors");
     has_keys(u, "", "step_s ended failed p50_ms p99_ms");
     ck_assert_uint_eq(json_array_size(at(u, "ended")), RECENT_STEPS);
     ck_assert_double_eq(number(u, "ended.59") + number(u, "ended.58"), 1);

@@ -41,6 +41,10 @@ static const struct {
     {form_log_target, "./log", "./log"},
     {form_log_target, "log", NULL},
     {form_log_target, "", NULL},
+    {form_off_or_path, "off", "off"},
+    {form_off_or_path, "/var/lib/x", "/var/lib/x"},
+    {form_off_or_path, "stderr", NULL},
+    {form_off_or_path, "", NULL},
 };
 
 START_TEST(texts_have_the_form_or_are_refused)

@@ -384,6 +384,132 @@ START_TEST(test_weight_falls)
 }
 END_TEST
 
+/* ----------------------------------------------------------------- restarts */
+
+static unsigned changes, urgent_changes;
+
+static void on_change(void *owner, bool is_urgent)
+{
+    ck_assert_ptr_eq(owner, &changes);
+    changes++;
+    urgent_changes += is_urgent;
+}
+
+/* What must outlive a restart is told, and what changes it altogether is told as urgent. */
+START_TEST(changes_are_told)
+{
+    begin(0, 0, 0);
+    settings.weight_limit = 100;
+    changes = urgent_changes = 0;
+    holds_watch(gate_limits(gate), on_change, &changes);
+    answer(429, 30, 0);
+    ck_assert_uint_eq(urgent_changes, 1);
+    answer(429, 31, 0);
+    ck_assert_uint_eq(changes, 2);
+    ck_assert_uint_eq(urgent_changes, 1);
+    tell_weight("5", 10);
+    tell_weight("5", 11);
+    ck_assert_uint_eq(changes, 3);
+    gate_resume(gate);
+    ck_assert_uint_eq(urgent_changes, 2);
+    ck_assert_uint_gt(gate_limits(gate)->lifted_ms, 0);
+    finish();
+}
+END_TEST
+
+static struct hold saved(enum hold_scope scope, uint64_t credential, int64_t left_ms)
+{
+    return (struct hold){.scope = scope,
+                         .credential = credential,
+                         .until_ms = (uint64_t)((int64_t)loop_now(loop) + left_ms),
+                         .lasts_ms = 60000,
+                         .status = 418};
+}
+
+static void restore(const struct hold *h)
+{
+    (void)holds_restore(gate_limits(gate), h, settings.hold_max, loop_now(loop));
+    gate_restored(gate);
+}
+
+static void restore_weight(int64_t weight, uint64_t left_ms, bool is_lifted)
+{
+    holds_restore_weight(gate_limits(gate), weight, weight, loop_now(loop) + left_ms, is_lifted);
+    gate_restored(gate);
+}
+
+START_TEST(a_hold_is_restored)
+{
+    struct gate_caller q = QUOTE;
+    begin(0, 0, 0);
+    struct hold all = saved(HOLD_ALL, 0, 20000), one = saved(HOLD_CREDENTIAL, 9, 40000);
+    ck_assert(ask(&q, LONG));
+    restore(&all);
+    restore(&one);
+    ck_assert(is_held(QUOTE) && is_held(ORDER) && is_held(gate_caller(false, 9)));
+    ck_assert_uint_eq(view().hold_count, 2);
+    ck_assert_uint_gt(view().holds[0].left_ms, 15000);
+    ck_assert_uint_eq(view().holds[0].status, 418);
+    all.until_ms -= 10000;
+    restore(&all); /* it never becomes shorter */
+    pass_time(15000);
+    ck_assert(is_held(QUOTE));
+    pass_time(6000);
+    ck_assert(!is_held(QUOTE) && is_held(gate_caller(false, 9)));
+    finish();
+}
+END_TEST
+
+/* However far ahead a file says its end is. */
+START_TEST(a_restored_hold_lasts_no_longer_than_a_new_one)
+{
+    begin(0, 0, 0);
+    settings.hold_max = 5000;
+    struct hold told = saved(HOLD_ALL, 0, 3000000), chosen = saved(HOLD_PUBLIC, 0, 3000000);
+    chosen.step_ms = 60000;
+    restore(&told);
+    ck_assert_uint_le(view().held_ms, 60000);
+    gate_resume(gate);
+    restore(&chosen);
+    ck_assert_uint_le(view().held_ms, 5000);
+    ck_assert_uint_gt(view().held_ms, 4000);
+    finish();
+}
+END_TEST
+
+/* It has ended, but not a minute ago: the next one that states no time lasts twice as long. */
+START_TEST(an_ended_hold_is_remembered)
+{
+    begin(0, 0, 0);
+    settings.hold_default = 1000;
+    settings.hold_max = 60000;
+    struct hold old = saved(HOLD_PUBLIC, 0, -5000);
+    old.step_ms = old.lasts_ms = 4000;
+    restore(&old);
+    ck_assert_uint_eq(view().held_ms, 0);
+    answer(429, NO_TIME, 0);
+    ck_assert_uint_gt(view().held_ms, 7000);
+    finish();
+}
+END_TEST
+
+START_TEST(a_weight_is_restored)
+{
+    begin(0, 0, 0);
+    settings.weight_limit = 100;
+    restore_weight(85, 20000, false);
+    ck_assert_int_eq(view().weight_used, 85);
+    ck_assert(is_held(QUOTE) && !is_held(gate_caller(false, 9)));
+    restore_weight(5, 10000, false); /* of a minute before */
+    ck_assert_int_eq(view().weight_used, 85);
+    pass_time(21000);
+    ck_assert_int_eq(view().weight_used, 0);
+    restore_weight(95, 20000, true);
+    ck_assert(!is_held(QUOTE)); /* an operator had lifted it */
+    finish();
+}
+END_TEST
+
 SUITE()
 {
     TEST(test_hold_of_all);
@@ -404,4 +530,9 @@ SUITE()
     TEST(test_weight);
     TEST(test_weight_of_a_minute);
     TEST(test_weight_falls);
+    TEST(changes_are_told);
+    TEST(a_hold_is_restored);
+    TEST(a_restored_hold_lasts_no_longer_than_a_new_one);
+    TEST(an_ended_hold_is_remembered);
+    TEST(a_weight_is_restored);
 }
