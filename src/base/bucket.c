@@ -27,6 +27,18 @@ void bucket_configure(struct bucket *b, unsigned count, uint64_t per_ms, unsigne
         b->level = kept;
 }
 
+void bucket_set(struct bucket *b, double tokens, uint64_t now_ms)
+{
+    double most = (double)b->most, level = tokens * (double)b->cost;
+    b->level = level < 0 ? 0 : level < most ? (uint64_t)level : b->most;
+    b->at_ms = now_ms;
+}
+
+uint64_t bucket_missing(const struct bucket *b, uint64_t now_ms)
+{
+    return b->flow ? (b->most - level_at(b, now_ms)) / b->cost : 0;
+}
+
 bool bucket_take(struct bucket *b, uint64_t now_ms)
 {
     if (b->flow == 0)

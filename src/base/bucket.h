@@ -18,6 +18,12 @@ struct bucket {
  * it has. */
 void bucket_configure(struct bucket *, unsigned count, uint64_t per_ms, unsigned burst,
                       uint64_t now_ms);
+
+/* Leaves it `tokens` (also parts of one), at most as many as it keeps. */
+void bucket_set(struct bucket *, double tokens, uint64_t now_ms);
+
+/* How many tokens it is short of being full, rounded down. */
+uint64_t bucket_missing(const struct bucket *, uint64_t now_ms);
 bool bucket_take(struct bucket *, uint64_t now_ms) MUST_CHECK;
 
 /* The time (loop time, ms) at which the n-th token from now can be taken, if none is taken before

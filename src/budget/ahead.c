@@ -1,0 +1,177 @@
+#include "budget/ahead.h"
+
+#include <math.h>
+
+#define SLOW_MS 50   /* a time too short to say anything about the pace */
+#define BATCH_PART 8 /* at most this part of the burst in one batch, if that is more */
+
+static double flow(const struct ahead *a)
+{
+    return a->rate.count ? (double)a->rate.count / (double)a->rate.per_ms : 0;
+}
+
+void ahead_configure(struct ahead *a, const struct config_rate *rate, unsigned burst)
+{
+    uint64_t most = burst ? burst : rate->count;
+    if (a->rate.count == rate->count && a->rate.per_ms == rate->per_ms && a->burst == most)
+        return;
+    *a = (struct ahead){.rate = *rate, .burst = most};
+}
+
+/* Reserved tokens whose time has come are at hand. */
+static void advance(struct ahead *a, uint64_t now_ms)
+{
+    uint64_t now_us = now_ms * 1000;
+    if (a->later == 0 || now_us < a->next_us)
+        return;
+    uint64_t due = a->step_us ? (now_us - a->next_us) / a->step_us + 1 : a->later;
+    due = due < a->later ? due : a->later;
+    a->ready += due;
+    a->later -= due;
+    a->next_us += due * a->step_us;
+}
+
+/* What the bucket contains by now, at most; the others may have used it. */
+static double level_at(const struct ahead *a, uint64_t now_ms)
+{
+    if (!a->is_known)
+        return (double)a->burst - (double)a->credit;
+    double came = now_ms > a->level_ms ? (double)(now_ms - a->level_ms) * flow(a) : 0;
+    return fmin((double)a->burst, a->level + came) - (double)a->credit;
+}
+
+bool ahead_is_empty(const struct ahead *a, uint64_t now_ms)
+{
+    return a->rate.count && a->ready == 0 && level_at(a, now_ms) < 1;
+}
+
+bool ahead_take(struct ahead *a, uint64_t now_ms, bool is_order)
+{
+    advance(a, now_ms);
+    if (a->ready)
+        a->ready--;
+    else if (is_order && level_at(a, now_ms) >= 1)
+        a->credit++;
+    else if (a->rate.count)
+        return false;
+    a->taken++;
+    return true;
+}
+
+uint64_t ahead_at_hand(struct ahead *a, bool is_order, uint64_t now_ms)
+{
+    advance(a, now_ms);
+    double level = level_at(a, now_ms);
+    return a->ready + (is_order && level >= 1 ? (uint64_t)level : 0);
+}
+
+uint64_t ahead_when(struct ahead *a, uint64_t from_ms, uint64_t n, bool is_order, uint64_t now_ms)
+{
+    advance(a, now_ms);
+    double level = level_at(a, from_ms);
+    uint64_t at_hand = a->ready + (is_order && level >= 1 ? (uint64_t)level : 0);
+    if (a->rate.count == 0 || n <= at_hand)
+        return from_ms;
+    n -= at_hand;
+    if (is_order && level >= 1)
+        level -= floor(level);
+    uint64_t at_us = a->next_us + (n - 1) * a->step_us;
+    if (n <= a->later)
+        return at_us > from_ms * 1000 ? (at_us + 999) / 1000 : from_ms;
+    double short_of = (double)(n - a->later) - level;
+    return short_of <= 0 ? from_ms : from_ms + (uint64_t)ceil(short_of / flow(a));
+}
+
+/* ------------------------------------------------------------------- batches */
+
+static uint64_t batch_most(const struct ahead *a)
+{
+    uint64_t soon = (uint64_t)ceil(flow(a) * AHEAD_HORIZON_MS), part = a->burst / BATCH_PART;
+    uint64_t most = soon > part ? soon : part;
+    return most ? most : 1;
+}
+
+/* The tokens that should be at hand. */
+static uint64_t target(const struct ahead *a, size_t waiting)
+{
+    uint64_t soon = (uint64_t)ceil(a->pace * AHEAD_HORIZON_MS) + waiting;
+    uint64_t most = batch_most(a);
+    return soon < 1 ? 1 : soon < most ? soon : most;
+}
+
+static void note_pace(struct ahead *a, uint64_t now_ms)
+{
+    uint64_t elapsed = now_ms - a->since_ms;
+    if (elapsed < SLOW_MS)
+        return;
+    double lately = (double)a->taken / (double)elapsed;
+    a->pace = lately > a->pace ? lately : (a->pace + lately) / 2;
+    a->taken = 0;
+    a->since_ms = now_ms;
+}
+
+bool ahead_is_low(const struct ahead *a, size_t waiting, uint64_t now_ms)
+{
+    if (a->rate.count == 0 || (now_ms < a->not_before_ms && a->credit == 0))
+        return false;
+    return a->credit || a->ready + a->later <= target(a, waiting) / 2;
+}
+
+struct ahead_batch ahead_ask(struct ahead *a, size_t waiting, uint64_t now_ms)
+{
+    advance(a, now_ms);
+    note_pace(a, now_ms);
+    struct ahead_batch b = {.credit = a->credit, .back = a->back};
+    uint64_t at_hand = a->ready + a->later, wanted = a->rate.count ? target(a, waiting) : 0;
+    b.want = wanted > at_hand ? wanted - at_hand : 0;
+    a->credit = a->back = 0;
+    return b;
+}
+
+struct ahead_batch ahead_rest(struct ahead *a, uint64_t now_ms)
+{
+    note_pace(a, now_ms);
+    struct ahead_batch b = {.credit = a->credit, .back = a->back + a->ready + a->later};
+    a->ready = a->later = a->credit = a->back = 0;
+    a->pace = 0;
+    return b;
+}
+
+void ahead_answer(struct ahead *a, const struct ahead_grant *g, uint64_t now_ms)
+{
+    advance(a, now_ms);
+    if (g->later && a->later == 0) {
+        a->next_us = now_ms * 1000 + g->wait_us;
+        a->step_us = (uint64_t)(1000 / flow(a));
+    }
+    a->ready += g->now;
+    a->later += g->later;
+    a->is_known = true;
+    a->level = g->level;
+    a->level_ms = now_ms;
+    a->not_before_ms = g->later || g->wait_us == 0 ? 0 : now_ms + g->wait_us / 1000 + 1;
+}
+
+void ahead_answer_late(struct ahead *a, const struct ahead_grant *g)
+{
+    a->back += g->now + g->later;
+}
+
+double ahead_leave(struct ahead *a, double share, uint64_t now_ms)
+{
+    advance(a, now_ms);
+    double left = fmax(0, level_at(a, now_ms));
+    double tokens = (double)a->ready + left * share;
+    a->back += a->later;
+    a->ready = a->later = 0;
+    a->is_known = false;
+    return tokens;
+}
+
+void ahead_return(struct ahead *a, uint64_t missing)
+{
+    a->credit = missing;
+    a->back = 0;
+    a->is_known = false;
+    a->not_before_ms = 0;
+}

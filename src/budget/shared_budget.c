@@ -1,0 +1,397 @@
+#include "budget/shared_budget.h"
+
+#include <string.h>
+
+#include "base/bucket.h"
+#include "budget/fleet_share.h"
+#include "budget/store_script.h"
+
+#define MAGIC 0x73686272
+#define POLL_MS 200  /* between questions while it is used, so that holds get around */
+#define FRESH_MS 500 /* what was answered longer ago may have changed */
+#define URGENT_MS 20 /* between questions of orders that wait */
+#define TO_TELL_MAX (HOLDS_CREDENTIALS + 2)
+
+struct shared_budget {
+    unsigned magic;
+    struct store_member member;
+    struct loop *loop;
+    const struct holds *holds;
+    const struct shared_budget_events *events;
+    void *owner;
+    char *key, *exit;
+    struct config_rate rate;
+    unsigned burst;
+    enum budget_store_mode mode;
+    struct ahead ahead;
+    struct bucket share; /* while it is away */
+    unsigned daemons;
+    struct store_seen seen;
+    struct ahead_batch asked; /* with the question under way */
+    int64_t asked_weight;
+    bool is_probing; /* that question asks for nothing */
+    bool is_urgent;  /* an order waits, although the bucket is empty */
+    bool lifts;      /* to be told */
+    bool wants_now;  /* something to tell came up while a question was under way */
+    int64_t weight;  /* to be told; -1: none */
+    struct hold *to_tell;
+    size_t to_tell_count, told_count; /* told_count: of them, in the question under way */
+    uint64_t used_ms, fresh_until_ms, asked_ms, batches;
+    struct deadline poll;
+};
+
+static struct shared_budget *self(void *owner)
+{
+    struct shared_budget *s = owner;
+    MAGIC_CHECK(s, MAGIC);
+    return s;
+}
+
+static uint64_t now_of(const struct shared_budget *s)
+{
+    return loop_now(s->loop);
+}
+
+static size_t waiting(const struct shared_budget *s)
+{
+    return s->events->waiting(s->owner);
+}
+
+/* --------------------------------------------------------------------- asking */
+
+static void ask(struct shared_budget *s)
+{
+    if (s->mode != BUDGET_STORE_UP || s->member.is_asking)
+        return;
+    s->asked_ms = now_of(s);
+    budget_store_ask(&s->member);
+    if (!deadline_is_set(&s->poll))
+        deadline_in(&s->poll, POLL_MS);
+}
+
+static void ask_now(struct shared_budget *s)
+{
+    s->wants_now = s->member.is_asking;
+    ask(s);
+}
+
+static void ask_if_low(struct shared_budget *s, bool is_urgent)
+{
+    uint64_t now = now_of(s);
+    bool is_stale = now >= s->fresh_until_ms;
+    if (is_stale || ahead_is_low(&s->ahead, waiting(s), now) ||
+        (is_urgent && now >= s->asked_ms + URGENT_MS))
+        ask(s);
+    else if (!deadline_is_set(&s->poll))
+        deadline_in(&s->poll, POLL_MS);
+}
+
+/* While it is used, it asks now and then in any case; once more to give back what is left; then
+ * no more. */
+static void on_poll(struct deadline *d)
+{
+    struct shared_budget *s = self(container_of(d, struct shared_budget, poll));
+    uint64_t now = now_of(s);
+    if (s->mode != BUDGET_STORE_UP)
+        return;
+    if (s->member.is_asking) {
+        deadline_in(&s->poll, POLL_MS);
+        return;
+    }
+    if (waiting(s))
+        s->used_ms = now;
+    if (s->used_ms + POLL_MS > now || s->ahead.ready + s->ahead.later + s->ahead.back)
+        ask(s);
+}
+
+static void decide_what_to_ask(struct shared_budget *s)
+{
+    uint64_t now = now_of(s);
+    s->is_probing = s->mode != BUDGET_STORE_UP;
+    s->told_count = s->is_probing ? 0 : s->to_tell_count;
+    s->asked_weight = s->is_probing ? -1 : s->weight;
+    if (s->is_probing)
+        s->asked = (struct ahead_batch){0};
+    else if (s->used_ms + POLL_MS > now || waiting(s))
+        s->asked = ahead_ask(&s->ahead, waiting(s), now);
+    else
+        s->asked = ahead_rest(&s->ahead, now);
+    if (s->is_probing)
+        return;
+    s->batches++;
+    s->weight = -1;
+}
+
+/* The whole script asks for what the short form asked for, which has had no effect. */
+static void write_request(void *owner, bool is_whole, struct text *to)
+{
+    struct shared_budget *s = self(owner);
+    if (!is_whole)
+        decide_what_to_ask(s);
+    struct store_request r = {.key = span_of(s->key),
+                              .exit = span_of(s->exit),
+                              .id = budget_store_id(s->member.store),
+                              .rate = s->rate,
+                              .burst = s->burst ? s->burst : s->rate.count,
+                              .horizon_ms = AHEAD_HORIZON_MS * (s->is_urgent ? 2 : 1),
+                              .batch = s->asked,
+                              .weight = s->asked_weight,
+                              .seen = s->seen,
+                              .lifts = s->lifts && !s->is_probing,
+                              .holds = s->to_tell,
+                              .hold_count = s->told_count,
+                              .now_ms = now_of(s)};
+    store_script_write(&r, is_whole, to);
+}
+
+/* -------------------------------------------------------------------- answers */
+
+static void add_to_tell(struct shared_budget *s, const struct hold *h)
+{
+    if (s->to_tell_count == TO_TELL_MAX) {
+        memmove(s->to_tell, s->to_tell + 1, (TO_TELL_MAX - 1) * sizeof *h);
+        s->to_tell_count--;
+    }
+    s->to_tell = must_realloc(s->to_tell, (s->to_tell_count + 1) * sizeof *h);
+    s->to_tell[s->to_tell_count++] = *h;
+}
+
+static void forget_told(struct shared_budget *s)
+{
+    s->to_tell_count -= s->told_count;
+    if (s->told_count)
+        memmove(s->to_tell, s->to_tell + s->told_count, s->to_tell_count * sizeof *s->to_tell);
+    s->told_count = 0;
+}
+
+/* The store has not seen this budget before, or has lost it: holds in force are told again. */
+static void tell_all(struct shared_budget *s)
+{
+    const struct hold *h = NULL;
+    s->to_tell_count = 0;
+    while ((h = holds_next(s->holds, h, now_of(s))))
+        add_to_tell(s, h);
+    s->wants_now = s->to_tell_count > 0;
+}
+
+static void take_state(struct shared_budget *s, struct store_answer *a)
+{
+    struct hold h;
+    bool is_known = strcmp(s->seen.epoch, a->seen.epoch) == 0;
+    bool is_lifted = is_known && a->seen.lifts > s->seen.lifts + (s->lifts && !s->is_probing);
+    bool is_new = !is_known;
+    s->seen = a->seen;
+    if (!s->is_probing)
+        s->lifts = false;
+    if (is_lifted)
+        s->events->on_lift(s->owner);
+    if (is_new)
+        tell_all(s);
+    while (store_answer_hold(a, now_of(s), &h))
+        s->events->on_hold(s->owner, &h);
+    if (a->weight >= 0)
+        s->events->on_weight(s->owner, a->weight, a->weight_left_ms);
+}
+
+static bool on_answer(void *owner, const struct store_reply *reply, bool is_late)
+{
+    struct shared_budget *s = self(owner);
+    struct store_answer a;
+    if (!store_script_read(reply, &a))
+        return false;
+    forget_told(s);
+    s->is_urgent = false;
+    s->daemons = a.daemons;
+    if (is_late || s->is_probing)
+        ahead_answer_late(&s->ahead, &a.grant);
+    else
+        ahead_answer(&s->ahead, &a.grant, now_of(s));
+    s->fresh_until_ms = is_late ? 0 : now_of(s) + FRESH_MS;
+    take_state(s, &a);
+    s->events->on_tokens(s->owner);
+    if (s->wants_now)
+        ask_now(s);
+    else if (waiting(s))
+        ask_if_low(s, false);
+    return true;
+}
+
+static void on_lost(void *owner)
+{
+    struct shared_budget *s = self(owner);
+    s->told_count = 0;
+    s->ahead.credit += s->asked.credit;
+    s->asked = (struct ahead_batch){0};
+}
+
+/* ---------------------------------------------------------------------- modes */
+
+static void go_on_share(struct shared_budget *s, bool was_shared)
+{
+    uint64_t now = now_of(s);
+    struct fleet_share f = fleet_share_of(s->daemons, budget_store_percent(s->member.store));
+    struct fleet_rate r = fleet_share_rate(f, &s->rate, s->burst);
+    double left = ahead_leave(&s->ahead, (double)f.part / f.of, now);
+    s->share = (struct bucket){0};
+    bucket_configure(&s->share, r.rate.count, r.rate.per_ms, r.burst, now);
+    if (was_shared && s->rate.count)
+        bucket_set(&s->share, left, now);
+    s->fresh_until_ms = 0;
+    deadline_stop(&s->poll);
+}
+
+static void on_mode(void *owner)
+{
+    struct shared_budget *s = self(owner);
+    enum budget_store_mode was = s->mode;
+    s->mode = budget_store_mode(s->member.store);
+    if (s->mode == BUDGET_STORE_AWAY)
+        go_on_share(s, was == BUDGET_STORE_UP);
+    else if (s->mode == BUDGET_STORE_UP)
+        ahead_return(&s->ahead,
+                     was == BUDGET_STORE_AWAY ? bucket_missing(&s->share, now_of(s)) : 0);
+    if (s->mode == BUDGET_STORE_UP &&
+        (waiting(s) || s->to_tell_count || s->lifts || s->ahead.credit))
+        ask_now(s);
+    s->events->on_tokens(s->owner);
+}
+
+/* --------------------------------------------------------------- for the gate */
+
+bool shared_budget_is_on(const struct shared_budget *s)
+{
+    return s && s->mode != BUDGET_STORE_OFF;
+}
+
+bool shared_budget_take(struct shared_budget *s, bool is_order)
+{
+    uint64_t now = now_of(s);
+    s->used_ms = now;
+    if (s->mode == BUDGET_STORE_AWAY)
+        return bucket_take(&s->share, now);
+    bool taken = (is_order || now < s->fresh_until_ms) && ahead_take(&s->ahead, now, is_order);
+    s->is_urgent = s->is_urgent || (is_order && !taken);
+    ask_if_low(s, is_order && !taken);
+    return taken;
+}
+
+uint64_t shared_budget_when(struct shared_budget *s, uint64_t from_ms, uint64_t n, bool is_order)
+{
+    uint64_t now = now_of(s);
+    if (s->mode == BUDGET_STORE_AWAY)
+        return bucket_when(&s->share, from_ms, n);
+    bool is_stale = now >= s->fresh_until_ms && !is_order;
+    uint64_t at = ahead_when(&s->ahead, from_ms, n, is_order, now);
+    if (at > now ||
+        (!is_stale && (s->rate.count == 0 || n <= ahead_at_hand(&s->ahead, is_order, now))))
+        return at;
+    uint64_t answered = s->asked_ms + budget_store_timeout_ms(s->member.store) + 1;
+    if (!shared_budget_is_asking(s))
+        answered = s->ahead.not_before_ms;
+    return answered > now ? answered : now + 1;
+}
+
+bool shared_budget_is_asking(const struct shared_budget *s)
+{
+    return s->mode == BUDGET_STORE_UP && (s->member.is_asking || s->member.waiting.on);
+}
+
+void shared_budget_hold(struct shared_budget *s, const struct hold *h)
+{
+    if (s->mode == BUDGET_STORE_OFF)
+        return;
+    add_to_tell(s, h);
+    ask_now(s);
+}
+
+void shared_budget_weigh(struct shared_budget *s, int64_t weight)
+{
+    s->weight = weight; /* with the next question: it is used, so there is one soon */
+    if (s->mode == BUDGET_STORE_UP && !deadline_is_set(&s->poll))
+        deadline_in(&s->poll, POLL_MS);
+}
+
+void shared_budget_lift(struct shared_budget *s)
+{
+    if (s->mode == BUDGET_STORE_OFF)
+        return;
+    s->to_tell_count = s->told_count = 0;
+    s->lifts = true;
+    ask_now(s);
+}
+
+void shared_budget_describe(const struct shared_budget *s, struct shared_budget_view *v)
+{
+    *v = (struct shared_budget_view){0};
+    if (!shared_budget_is_on(s))
+        return;
+    *v = (struct shared_budget_view){.key = s->key,
+                                     .state = s->mode == BUDGET_STORE_UP ? "shared" : "away",
+                                     .ahead = s->ahead.ready + s->ahead.later,
+                                     .credit = s->ahead.credit,
+                                     .daemons = s->daemons,
+                                     .batches = s->batches};
+}
+
+/* ----------------------------------------------------------------------- life */
+
+struct shared_budget *shared_budget_new(struct budget_store *store, const struct holds *holds,
+                                        const struct shared_budget_events *events, void *owner)
+{
+    struct shared_budget *s = NEW(struct shared_budget);
+    MAGIC_INIT(s, MAGIC);
+    s->loop = budget_store_loop(store);
+    s->holds = holds;
+    s->events = events;
+    s->owner = owner;
+    s->weight = -1;
+    s->key = must_strdup("");
+    s->exit = must_strdup("");
+    s->member.owner = s;
+    s->member.write = write_request;
+    s->member.on_answer = on_answer;
+    s->member.on_lost = on_lost;
+    s->member.on_mode = on_mode;
+    deadline_init(&s->poll, s->loop, on_poll);
+    budget_store_join(store, &s->member);
+    s->mode = budget_store_mode(store);
+    return s;
+}
+
+void shared_budget_configure(struct shared_budget *s, const struct config_rate *rate,
+                             unsigned burst, const char *key, const char *exit)
+{
+    MAGIC_CHECK(s, MAGIC);
+    bool moves = strcmp(s->key, key) != 0 || strcmp(s->exit, exit) != 0;
+    bool changes =
+        s->rate.count != rate->count || s->rate.per_ms != rate->per_ms || s->burst != burst;
+    if (!moves && !changes)
+        return;
+    if (moves) {
+        free(s->key);
+        free(s->exit);
+        s->key = must_strdup(key);
+        s->exit = must_strdup(exit);
+        s->seen = (struct store_seen){0};
+        s->ahead = (struct ahead){0};
+        s->daemons = 0;
+    }
+    s->rate = *rate;
+    s->burst = burst;
+    s->fresh_until_ms = 0;
+    ahead_configure(&s->ahead, rate, burst);
+    if (s->mode == BUDGET_STORE_AWAY)
+        go_on_share(s, false);
+}
+
+void shared_budget_free(struct shared_budget *s)
+{
+    MAGIC_CHECK(s, MAGIC);
+    budget_store_leave(&s->member);
+    deadline_stop(&s->poll);
+    free(s->to_tell);
+    free(s->key);
+    free(s->exit);
+    s->magic = 0;
+    free(s);
+}
