@@ -36,7 +36,7 @@ _trunkline() {
         mapfile -t COMPREPLY < <(compgen -W "$(_trunkline_upstreams)" -- "$word")
         return
         ;;
-    --url | --host)
+    --url | --host | --bot)
         return
         ;;
     esac
@@ -46,11 +46,12 @@ _trunkline() {
     stats) options='-c --url --json --watch --rare --all --help' ;;
     requests) options='-c --url --upstream --json --watch --help' ;;
     pause | resume | reconnect | drain) options="$(_trunkline_upstreams) --all -c --url --help" ;;
+    freeze | unfreeze) options="$(_trunkline_upstreams) --all --bot -c --url --help" ;;
     reload) options='-c --url --help' ;;
     ca) [ "$COMP_CWORD" -eq 2 ] && options='init --help' || options='--dir --host --help' ;;
     *)
         options='-c -v --help --version'
-        [ "$COMP_CWORD" -gt 1 ] || options="check config stats requests pause resume reconnect drain reload doctor ca $options"
+        [ "$COMP_CWORD" -gt 1 ] || options="check config stats requests pause resume reconnect drain freeze unfreeze reload doctor ca $options"
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

@@ -41,7 +41,7 @@ struct command {
 
 /* The options given. */
 struct options {
-    const char *path, *url, *upstream; /* NULL: not given */
+    const char *path, *url, *upstream, *bot; /* NULL: not given */
     bool verbose, json, watch, all, rare;
     int exit_code; /* -1: go on */
 };
@@ -102,6 +102,7 @@ static struct options read_options(const struct command *c, int argc, char **arg
         case 'w': o.watch = true; break;
         case 'U': o.upstream = optarg; break;
         case 'R': o.rare = true; break;
+        case 'B': o.bot = optarg; break;
         case 'a': o.all = true; break;
         case 'h': o.exit_code = printf("%s", c->usage) < 0 ? EX_IOERR : EX_OK; break;
         case 'V': o.exit_code = print_version(); break;
@@ -317,14 +318,17 @@ static int run_requests(int argc, char **argv, const struct command *c)
     return exit_code;
 }
 
-/* One upstream, or explicitly all of them, so that a forgotten name stops nothing. */
+/* One upstream, or explicitly all of them, so that a forgotten name stops nothing; a bot alone is
+ * meant at all of them. */
 static int check_target(const struct options *o, const struct command *c)
 {
-    if (o->upstream == NULL && !o->all)
+    if (o->bot && !verb_takes_bot(c->name))
+        return misused(c, "unknown option", "--bot");
+    if (o->upstream == NULL && !o->all && !o->bot)
         return misused(c, "name an upstream, or all of them with", "--all");
     if (o->upstream && o->all)
         return misused(c, "a named upstream cannot be combined with", "--all");
-    if (o->upstream && !verb_takes(o->upstream))
+    if (o->upstream && !verb_takes(c->name, o->upstream))
         return misused(c, "no upstream can have the name", o->upstream);
     return EX_OK;
 }
@@ -334,6 +338,7 @@ static int run_verb(int argc, char **argv, const struct command *c)
     static const struct option names[] = {{"help", no_argument, NULL, 'h'},
                                           {"url", required_argument, NULL, 'u'},
                                           {"all", no_argument, NULL, 'a'},
+                                          {"bot", required_argument, NULL, 'B'},
                                           {0}};
     struct options o = read_options(c, argc, argv, ":c:h", names);
     if (o.exit_code >= 0)
@@ -344,7 +349,8 @@ static int run_verb(int argc, char **argv, const struct command *c)
     struct text url = {0};
     int exit_code = url_of_daemon(&o, c, &url);
     if (exit_code == EX_OK)
-        exit_code = end_of_output(verb_say(url.at, c->name, o.upstream));
+        exit_code =
+            end_of_output(verb_say(url.at, &(struct verb_call){c->name, o.upstream, o.bot}));
     text_free(&url);
     return exit_code;
 }
@@ -379,6 +385,12 @@ static int run_doctor(int argc, char **argv, const struct command *c)
     "Usage: trunkline " verb " UPSTREAM | --all [--url URL | -c FILE]\n" meaning                   \
     "  --all      at all upstreams\n" WHERE_IT_IS
 
+#define FREEZE_USAGE(verb, meaning)                                                                \
+    "Usage: trunkline " verb " [UPSTREAM | --all] [--bot NAME] [--url URL | -c FILE]\n" meaning    \
+    "  --all      at all upstreams\n"                                                              \
+    "  --bot NAME only orders that name this bot in Trunkline-Client; without an\n"                \
+    "             upstream, at all of them\n" WHERE_IT_IS
+
 static int run_ca(int argc, char **argv, const struct command *c)
 {
     return end_of_output(ca_init(argc, argv, c->usage));
@@ -393,6 +405,7 @@ static const struct command commands[] = {
      "       trunkline stats --rare [--all] [--url URL | -c FILE] [--json]\n"
      "       trunkline requests [--upstream NAME] [--url URL | -c FILE] [--json | --watch]\n"
      "       trunkline pause|resume|reconnect|drain UPSTREAM | --all [--url URL | -c FILE]\n"
+     "       trunkline freeze|unfreeze [UPSTREAM | --all] [--bot NAME] [--url URL | -c FILE]\n"
      "       trunkline reload [--url URL | -c FILE]\n"
      "       trunkline doctor [UPSTREAM] [-c FILE]\n"
      "       trunkline ca init --dir DIR --host NAME ...\n"
@@ -440,6 +453,12 @@ static const struct command commands[] = {
                 "Finishes running requests, closes the connections and refuses further requests\n"
                 "until resume; --all drains the daemon, which then ends, as by SIGTERM.\n"),
      true},
+    {"freeze", run_verb,
+     FREEZE_USAGE("freeze",
+                  "Lets no order leave any more, until unfreeze: those that wait are refused too.\n"
+                  "Cancels and reads pass.\n"),
+     true},
+    {"unfreeze", run_verb, FREEZE_USAGE("unfreeze", "Ends a freeze.\n"), true},
     {"reload", run_reload,
      "Usage: trunkline reload [--url URL | -c FILE]\n"
      "Makes a running daemon reload its configuration, and waits for the outcome: a file\n"

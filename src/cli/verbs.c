@@ -9,9 +9,15 @@
 
 #define RELOAD_PATIENCE_S 60 /* another reload may be under way, and the disk slow */
 
-bool verb_takes(const char *upstream)
+bool verb_takes_bot(const char *verb)
 {
-    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789-";
+    return strcmp(verb, "freeze") == 0 || strcmp(verb, "unfreeze") == 0;
+}
+
+bool verb_takes(const char *verb, const char *upstream)
+{
+    static const char of_hosts[] = ".:[]abcdefghijklmnopqrstuvwxyz0123456789-";
+    const char *letters = verb_takes_bot(verb) ? of_hosts : of_hosts + sizeof ".:[]" - 1;
     return *upstream && upstream[strspn(upstream, letters)] == '\0';
 }
 
@@ -28,30 +34,44 @@ static void print_row(json_t *row, const char *name)
            count_at(row, "connections", "open"));
 }
 
-static size_t print_rows(json_t *rows, const char *upstream)
+static void warn_of_tunnels(json_t *row, const char *name)
+{
+    long long open = count_at(row, "tunnels", "open");
+    if (open)
+        fprintf(stderr,
+                "trunkline: %s: warning: %lld open CONNECT tunnels and upgraded connections go on: "
+                "it is not known whether they carry orders\n",
+                name, open);
+}
+
+static size_t print_rows(json_t *rows, const struct verb_call *c)
 {
     size_t at, shown = 0;
     json_t *row;
     json_array_foreach (rows, at, row) {
         const char *name = json_string_value(json_object_get(row, "name"));
-        if (name == NULL || (upstream && strcmp(name, upstream) != 0))
+        if (name == NULL || (c->upstream && strcmp(name, c->upstream) != 0))
             continue;
         print_row(row, name);
+        if (strcmp(c->verb, "freeze") == 0)
+            warn_of_tunnels(row, name);
         shown++;
     }
     return shown;
 }
 
 /* The verb was applied already, so it is no failure if the outcome cannot be shown. */
-static void print_outcome(const char *url, const char *verb, const char *upstream)
+static void print_outcome(const char *url, const struct verb_call *c)
 {
     char why[200];
     struct text page = {0};
     json_t *o = NULL;
     if (daemon_client_page(url, "/stats", &page, why, sizeof why))
         o = json_loadb(page.at, page.len, 0, NULL);
-    if (print_rows(json_object_get(o, "upstreams"), upstream) == 0)
-        printf("%s: %s: done\n", upstream ? upstream : "all", verb);
+    if (c->bot)
+        printf("bot %s: %s: done\n", c->bot, c->verb);
+    if (print_rows(json_object_get(o, "upstreams"), c) == 0 && !c->bot)
+        printf("%s: %s: done\n", c->upstream ? c->upstream : "all", c->verb);
     json_decref(o);
     text_free(&page);
 }
@@ -88,21 +108,32 @@ int verb_reload(const char *url)
     return status == 204 ? EX_OK : status == 409 ? EX_CONFIG : EX_UNAVAILABLE;
 }
 
-int verb_say(const char *url, const char *verb, const char *upstream)
+static void add_encoded(struct text *to, const char *name)
+{
+    for (const char *p = name; *p; p++)
+        text_printf(to, "%%%02X", (unsigned char)*p);
+}
+
+int verb_say(const char *url, const struct verb_call *c)
 {
     char why[200];
     struct text path = {0}, body = {0};
-    text_printf(&path, "/upstreams/%s%s%s", upstream ? upstream : "", upstream ? "/" : "", verb);
+    text_printf(&path, "/upstreams/%s%s%s", c->upstream ? c->upstream : "", c->upstream ? "/" : "",
+                c->verb);
+    if (c->bot) {
+        text_add_str(&path, "?bot=");
+        add_encoded(&path, c->bot);
+    }
     unsigned status =
         daemon_client_ask(url, "POST", path.at, FETCH_PATIENCE_S, &body, why, sizeof why);
     if (status == 0)
         fprintf(stderr, "trunkline: %s: %s\n", url, why);
     else if (status != 204)
-        print_refusal(url, verb, status, &body);
-    else if (upstream == NULL && strcmp(verb, "drain") == 0)
+        print_refusal(url, c->verb, status, &body);
+    else if (c->upstream == NULL && strcmp(c->verb, "drain") == 0)
         printf("the daemon drains and ends\n");
     else
-        print_outcome(url, verb, upstream);
+        print_outcome(url, c);
     text_free(&path);
     text_free(&body);
     return status == 204 ? EX_OK : EX_UNAVAILABLE;

@@ -4,13 +4,24 @@
 
 #include "base/check.h"
 
-/* Can an upstream have this name? */
-bool verb_takes(const char *upstream);
+/* What is asked of the daemon. */
+struct verb_call {
+    const char *verb;     /* "pause" */
+    const char *upstream; /* NULL: all of them; a drain of all ends the daemon */
+    const char *bot;      /* freeze and unfreeze: this one alone; NULL: all */
+};
 
-/* Applies `verb` ("pause") to an upstream, or (NULL) to all of them; a drain of all ends the
- * daemon. Prints a line for each upstream concerned, or an error on stderr. Returns the exit
- * code: 69 if the daemon cannot be reached or refuses. */
-int verb_say(const char *url, const char *verb, const char *upstream);
+/* Can this be the name of what the verb is for? An upstream's or, to freeze and unfreeze, that of
+ * a host without a block. */
+bool verb_takes(const char *verb, const char *upstream);
+
+/* Is it one of the two verbs that a bot can be named to? */
+bool verb_takes_bot(const char *verb);
+
+/* Applies the verb. Prints a line for each upstream concerned, or an error on stderr, where it
+ * also warns of tunnels that a freeze does not stop. Returns the exit code: 69 if the daemon cannot
+ * be reached or refuses. */
+int verb_say(const char *url, const struct verb_call *);
 
 /* Makes the daemon reload its configuration, and waits for the outcome: prints "reloaded", or
  * the errors on stderr. Returns the exit code: 78 if the configuration was refused, 69 if the

@@ -21,6 +21,7 @@
 #include "front/order_warning.h"
 #include "front/slow_log.h"
 #include "net/leaves.h"
+#include "proxy/freeze_verb.h"
 #include "proxy/guard.h"
 #include "proxy/state_keeper.h"
 
@@ -103,22 +104,32 @@ static void log_command(const struct upstream_config *u, enum pool_verb verb, co
         LOG(INFO, "daemon", "drain asked for by %s", who);
 }
 
-static enum admin_outcome command(void *context, struct span upstream, enum pool_verb verb,
-                                  const char *who)
+static enum admin_outcome freeze(struct daemon *d, struct admin_command *c)
+{
+    static const enum admin_outcome outcomes[] = {
+        [FREEZE_DONE] = ADMIN_DONE, [FREEZE_UNKNOWN] = ADMIN_UNKNOWN, [FREEZE_FULL] = ADMIN_FULL};
+    const struct freeze_verb verb = {c->verb == POOL_UNFREEZE, c->upstream, c->bot, c->who};
+    return outcomes[freeze_verb_obey(&verb, proxy_freezes(d->proxy), d->pools, d->config,
+                                     &c->tunnels)];
+}
+
+static enum admin_outcome command(void *context, struct admin_command *c)
 {
     struct daemon *d = context;
-    const struct upstream_config *u = config_find(d->config, upstream.at, upstream.len);
-    if (upstream.len && u == NULL)
+    const struct upstream_config *u = config_find(d->config, c->upstream.at, c->upstream.len);
+    if (c->verb == POOL_FREEZE || c->verb == POOL_UNFREEZE)
+        return freeze(d, c);
+    if (c->upstream.len && u == NULL)
         return ADMIN_UNKNOWN;
-    if (d->admin.draining && verb != POOL_RESUME)
+    if (d->admin.draining && c->verb != POOL_RESUME)
         return ADMIN_DRAINING;
-    log_command(u, verb, who);
+    log_command(u, c->verb, c->who);
     if (u)
-        pool_command(pools_find(d->pools, u, NULL), verb);
-    else if (verb == POOL_DRAIN)
+        pool_command(pools_find(d->pools, u, NULL), c->verb);
+    else if (c->verb == POOL_DRAIN)
         loop_defer(d->loop, &d->drain); /* not from inside the request that asks for it */
     else
-        pools_command(d->pools, verb);
+        pools_command(d->pools, c->verb);
     return ADMIN_DONE;
 }
 
@@ -482,6 +493,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
                               .pools = d->pools,
                               .totals = proxy_totals(d->proxy),
                               .under_way = proxy_under_way(d->proxy),
+                              .freezes = proxy_freezes(d->proxy),
                               .count_clients = count_clients,
                               .count_stored = count_stored,
                               .view_state = view_state,

@@ -2,12 +2,14 @@
 
 #include <stdio.h>
 
+#include "http/percent.h"
 #include "http/reply.h"
 #include "pages/caller.h"
 #include "pages/dashboard.h"
 #include "pages/metrics.h"
 #include "pages/requests.h"
 #include "pages/stats_document.h"
+#include "proxy/bots.h"
 
 struct page {
     struct admin *admin;
@@ -94,6 +96,7 @@ static struct exchange *send_stats(const struct page *p, enum stats_extra extra)
     struct stats_source s = {.loop = a->loop,
                              .pools = a->pools,
                              .totals = a->totals,
+                             .freezes = a->freezes,
                              .config_path = a->config_path,
                              .started_us = a->started_us,
                              .draining = a->draining};
@@ -105,8 +108,10 @@ static struct exchange *send_stats(const struct page *p, enum stats_extra extra)
 
 static struct exchange *send_metrics(const struct page *p)
 {
-    struct metrics m = {
-        .pools = p->admin->pools, .bots = &p->admin->totals->bots, .draining = p->admin->draining};
+    struct metrics m = {.pools = p->admin->pools,
+                        .bots = &p->admin->totals->bots,
+                        .freezes = p->admin->freezes,
+                        .draining = p->admin->draining};
     p->admin->count_clients(p->admin->context, &m.clients);
     return send_in_pieces(p, SPAN("text/plain; version=0.0.4; charset=utf-8"), metrics_new(&m));
 }
@@ -175,17 +180,27 @@ static struct response *make_done(const struct page *p)
     return r;
 }
 
+static struct response *make_obeyed(const struct page *p, size_t tunnels)
+{
+    struct response *r = make_done(p);
+    if (tunnels)
+        add_field(p, r, SPAN("Trunkline-Open-Tunnels"),
+                  span_of(arena_printf(p->request->arena, "%zu", tunnels)));
+    return r;
+}
+
 /* A verb that was obeyed, and waits for the state file. Lives in the request's arena. */
 struct saving {
     struct save_waiter waiter;
     struct page page;
     struct exchange *exchange;
+    size_t tunnels;
 };
 
 static void on_saved(struct save_waiter *w, bool saved)
 {
     struct saving *s = container_of(w, struct saving, waiter);
-    struct response *head = make_done(&s->page);
+    struct response *head = make_obeyed(&s->page, s->tunnels);
     if (!saved)
         add_field(&s->page, head, SPAN("Trunkline-Saved"), SPAN("no"));
     reply_answer(s->exchange, head, SPAN(""));
@@ -197,35 +212,66 @@ static void forget_saving(void *context)
     save_waiter_forget(&s->waiter);
 }
 
-static struct exchange *answer_when_saved(const struct page *p)
+static struct exchange *answer_when_saved(const struct page *p, size_t tunnels)
 {
     const struct admin *a = p->admin;
     struct saving *s = arena_alloc(p->request->arena, sizeof *s);
-    *s = (struct saving){.waiter = {.done = on_saved}, .page = *p};
+    *s = (struct saving){.waiter = {.done = on_saved}, .page = *p, .tunnels = tunnels};
     if (a->save == NULL || !a->save(a->context, &s->waiter))
-        return answer(p, make_done(p), SPAN(""));
+        return answer(p, make_obeyed(p, tunnels), SPAN(""));
     s->exchange = reply_open_later(a->loop, forget_saving, s, p->events, p->owner);
     return s->exchange;
 }
 
-static struct exchange *open_verb(const struct page *p, struct span name, struct span verb)
+/* The bot that ?bot=NAME names, decoded once; empty: there is no query. A query that is not
+ * understood must not widen what the verb is for. */
+static bool find_bot(const struct page *p, enum pool_verb verb, struct span query, struct span *bot)
 {
-    enum pool_verb known = pool_verb_of(verb);
-    if (known == POOL_VERB_COUNT)
-        return refuse_with(p, FAILURE_HTTP_REQUEST_ERROR, 404,
-                           "verbs are pause, resume, reconnect and drain");
-    if (!span_is(p->request->method, SPAN("POST")))
-        return refuse_method(p, SPAN("POST"));
-    if (!p->ingress->is_loopback)
-        return refuse_with(p, FAILURE_HTTP_REQUEST_DENIED, 403, for_this_machine);
-    char who[CALLER_SIZE];
-    enum admin_outcome outcome =
-        p->admin->command(p->admin->context, name, known, caller_text(who, p->ingress, p->request));
+    *bot = span_from(query, sizeof "?bot=" - 1);
+    if (query.len == 0)
+        return true;
+    if ((verb != POOL_FREEZE && verb != POOL_UNFREEZE) || !span_starts(query, SPAN("?bot=")))
+        return false;
+    char *to = arena_alloc(p->request->arena, bot->len + 1);
+    size_t len = 0;
+    for (size_t i = 0; i < bot->len; i++) {
+        int byte = bot->at[i] == '%' ? percent_byte(*bot, i + 1) : -1;
+        to[len++] = byte < 0 ? bot->at[i] : (char)byte;
+        i += byte < 0 ? 0 : 2;
+    }
+    *bot = (struct span){to, len};
+    return bots_is_name(*bot);
+}
+
+static struct exchange *obey(const struct page *p, struct admin_command *c)
+{
+    enum admin_outcome outcome = p->admin->command(p->admin->context, c);
     if (outcome == ADMIN_UNKNOWN)
         return refuse_with(p, FAILURE_HTTP_REQUEST_ERROR, 404, "no upstream of that name");
     if (outcome == ADMIN_DRAINING)
         return refuse_with(p, FAILURE_DESTINATION_UNAVAILABLE, 503, shutting_down);
-    return answer_when_saved(p);
+    if (outcome == ADMIN_FULL)
+        return refuse_with(p, FAILURE_DESTINATION_UNAVAILABLE, 503, "too much is frozen already");
+    return answer_when_saved(p, c->tunnels);
+}
+
+static struct exchange *open_verb(const struct page *p, struct span name, struct span verb,
+                                  struct span query)
+{
+    struct admin_command c = {.upstream = name, .verb = pool_verb_of(verb)};
+    if (c.verb == POOL_VERB_COUNT)
+        return refuse_with(p, FAILURE_HTTP_REQUEST_ERROR, 404,
+                           "verbs are pause, resume, reconnect, drain, freeze and unfreeze");
+    if (!span_is(p->request->method, SPAN("POST")))
+        return refuse_method(p, SPAN("POST"));
+    if (!p->ingress->is_loopback)
+        return refuse_with(p, FAILURE_HTTP_REQUEST_DENIED, 403, for_this_machine);
+    if (!find_bot(p, c.verb, query, &c.bot))
+        return refuse_with(p, FAILURE_HTTP_REQUEST_ERROR, 400,
+                           "a verb takes no query but ?bot=NAME to freeze or unfreeze a bot");
+    char who[CALLER_SIZE];
+    c.who = caller_text(who, p->ingress, p->request);
+    return obey(p, &c);
 }
 
 /* A POST /reload whose outcome is not known yet. Lives in the request's arena. */
@@ -323,7 +369,7 @@ struct exchange *admin_open(struct admin *a, const struct request *request,
     if (span_is(path, SPAN("*")))
         return open_server(&p);
     if (is_verb(path, &name, &verb))
-        return open_verb(&p, name, verb);
+        return open_verb(&p, name, verb, query);
     if (span_is(path, SPAN("/reload")))
         return open_reload(&p);
     if (!is_one_of(path, reading, COUNT_OF(reading)))

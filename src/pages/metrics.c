@@ -9,6 +9,7 @@
 struct series {
     const char *family; /* its name after "trunkline_" */
     struct text *to;
+    const struct freezes *freezes;
 };
 
 /* -------------------------------------------------------------------- samples */
@@ -130,7 +131,7 @@ static void add_buckets(struct series *s, const struct pool_view *v, const char 
 {
     uint64_t counts[COUNT_OF(bounds_us)];
     struct text line = {0};
-    struct series own = {s->family, &line};
+    struct series own = {s->family, &line, s->freezes};
     histogram_cumulate(h, bounds_us, counts, COUNT_OF(counts));
     add_name(&own, "_bucket");
     add_upstream(&own, v->name);
@@ -218,9 +219,22 @@ static void add_tunnels(struct series *s, const struct pool_view *v)
 
 static void add_state(struct series *s, const struct pool_view *v)
 {
-    static const char *const states[] = {"up", "paused", "draining", "held", "open"};
+    static const char *const states[] = {"up", "frozen", "paused", "draining", "held", "open"};
     for (size_t i = 0; v->state && i < COUNT_OF(states); i++)
         sample(s, v, "state", states[i], strcmp(states[i], v->state) == 0);
+}
+
+static void count_bot(void *context, const struct freeze *z)
+{
+    (void)z;
+    ++*(uint64_t *)context;
+}
+
+static void add_frozen_bots(struct series *s, const struct pool_view *v)
+{
+    uint64_t count = 0;
+    freezes_each_bot(s->freezes, v->name, count_bot, &count);
+    sample(s, v, "", NULL, count);
 }
 
 static void add_limited(struct series *s, const struct pool_view *v)
@@ -328,7 +342,7 @@ static struct source *source_of(struct page_source *base)
 
 static void add_next(struct source *s, struct text *to)
 {
-    struct series series = {families[s->family].name, to};
+    struct series series = {families[s->family].name, to, s->metrics.freezes};
     struct pool_view view;
     if (s->pool == 0)
         add_family(to, families[s->family].name, families[s->family].type,

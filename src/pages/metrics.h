@@ -4,6 +4,7 @@
 #pragma once
 
 #include "pages/page_stream.h"
+#include "proxy/freezes.h"
 #include "proxy/totals.h"
 #include "upstream/pools.h"
 
@@ -11,6 +12,7 @@
 struct metrics {
     const struct pools *pools;
     const struct bots *bots;
+    const struct freezes *freezes;
     struct client_counts clients;
     bool draining;
 };

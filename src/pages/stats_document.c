@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/rare.h"
+#include "pages/frozen_json.h"
 #include "pages/json.h"
 #include "pages/recent_json.h"
 #include "pages/upstream_json.h"
@@ -55,6 +56,7 @@ struct document {
     struct page_source base;
     struct loop *loop;
     const struct totals *totals;
+    const struct freezes *freezes;
     json_t *daemon; /* until its piece is made */
     enum stats_extra extra;
     struct pools_snapshot *pools;
@@ -92,7 +94,7 @@ static void add_upstream(const struct document *d, struct text *to)
 {
     struct pool_view view;
     pools_snapshot_view(d->pools, d->row, &view);
-    json_t *row = upstream_json(&view);
+    json_t *row = upstream_json(&view, d->freezes);
     if (d->extra == STATS_RECENT)
         json_place(row, "recent", recent_json(&view.stats->recent, loop_clock_us(d->loop)));
     if (d->row)
@@ -144,6 +146,7 @@ struct page_source *stats_document_new(const struct stats_source *s, enum stats_
     d->base = (struct page_source){next, free_document};
     d->loop = s->loop;
     d->totals = s->totals;
+    d->freezes = s->freezes;
     d->daemon = daemon_json(s);
     d->extra = extra;
     d->pools = pools_snapshot_all(s->pools);

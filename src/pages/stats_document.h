@@ -17,6 +17,7 @@ struct stats_source {
     struct loop *loop;
     const struct pools *pools;
     const struct totals *totals;
+    const struct freezes *freezes;
     struct client_counts clients;
     struct store_counts stored;
     struct state_view state;

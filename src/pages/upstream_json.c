@@ -1,5 +1,6 @@
 #include "pages/upstream_json.h"
 
+#include "pages/frozen_json.h"
 #include "pages/json.h"
 
 static json_t *closed_json(const struct upstream_stats *s)
@@ -60,7 +61,7 @@ static json_t *holds_json(const struct gate_view *g)
     return all;
 }
 
-json_t *upstream_json(const struct pool_view *v)
+json_t *upstream_json(const struct pool_view *v, const struct freezes *freezes)
 {
     const struct upstream_stats *s = v->stats;
     json_t *o = json_object();

@@ -5,7 +5,8 @@
 
 #include <jansson.h>
 
+#include "proxy/freezes.h"
 #include "upstream/pool.h"
 
 /* The object of one upstream. */
-json_t *upstream_json(const struct pool_view *);
+json_t *upstream_json(const struct pool_view *, const struct freezes *);

@@ -19,9 +19,14 @@ static struct bot *other(struct bots *b)
     return &b->other;
 }
 
+bool bots_is_name(struct span name)
+{
+    return name.len <= BOT_NAME_MAX && is_token(name);
+}
+
 struct bot *bots_find(struct bots *b, struct span name)
 {
-    if (name.len > BOT_NAME_MAX || !is_token(name) || span_is(name, SPAN("other")))
+    if (!bots_is_name(name) || span_is(name, SPAN("other")))
         return other(b);
     for (size_t i = 0; i < b->count; i++)
         if (span_is(name, span_of(b->at[i].name)))

@@ -24,6 +24,9 @@ struct bots {
  * the name is empty, longer than BOT_NAME_MAX or not a token (RFC 9110 5.6.2). */
 struct bot *bots_find(struct bots *, struct span name);
 
+/* Can a bot have that name? It is a token of at most BOT_NAME_MAX bytes. */
+bool bots_is_name(struct span name);
+
 /* Visits all of them; `other` last, if a request was counted there. */
 void bots_each(const struct bots *, void (*visit)(void *context, const struct bot *),
                void *context);

@@ -383,6 +383,8 @@ void pool_command(struct pool *p, enum pool_verb verb)
     case POOL_RESUME: resume_pool(p); break;
     case POOL_RECONNECT: reconnect_pool(p); break;
     case POOL_DRAIN: drain_pool(p); break;
+    case POOL_FREEZE:
+    case POOL_UNFREEZE: /* it does not keep what is frozen */
     case POOL_VERB_COUNT: break;
     }
 }

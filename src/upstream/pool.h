@@ -53,7 +53,7 @@ void pool_retire(struct pool *);
  * a pause after POOL_RESUME. Idempotent. */
 void pool_drain(struct pool *);
 
-/* An operator's verb. A retired pool takes none. */
+/* An operator's verb. A retired pool takes none; freeze and unfreeze are the proxy's. */
 void pool_command(struct pool *, enum pool_verb);
 
 /* Asks for a slot: see pool_queue_ask(). A pool that drains refuses. The waiter's own functions

@@ -48,9 +48,12 @@ static void fill_stats(struct upstream_stats *s)
     histogram_add(&s->ttfb, 2000000);
 }
 
+static struct freezes *freezes;
+
 static void setup(void)
 {
     loop = loop_new();
+    freezes = freezes_new(loop);
     memset(&counted, 0, sizeof counted);
     memset(&untouched, 0, sizeof untouched);
     fill_stats(&counted);
@@ -88,6 +91,7 @@ static void setup(void)
     admin = (struct admin){.loop = loop,
                            .pools = &pools,
                            .totals = &totals,
+                           .freezes = freezes,
                            .count_clients = count_clients,
                            .count_stored = count_stored,
                            .view_state = view_state,
@@ -100,6 +104,7 @@ static void teardown(void)
 {
     stats_free(&counted);
     stats_free(&untouched);
+    freezes_free(freezes);
     loop_free(loop);
 }
 
@@ -108,6 +113,7 @@ static json_t *parse(bool recent)
     struct stats_source shown = {.loop = loop,
                                  .pools = admin.pools,
                                  .totals = admin.totals,
+                                 .freezes = freezes,
                                  .config_path = admin.config_path,
                                  .started_us = admin.started_us,
                                  .draining = admin.draining};
@@ -168,9 +174,9 @@ static void has_keys(json_t *o, const char *path, const char *expected)
 START_TEST(every_key_in_its_order)
 {
     json_t *o = parse_stats();
-    has_keys(
-        o, "",
-        "version pid uptime_s draining config clients requests cache state_file bots upstreams");
+    has_keys(o, "",
+             "version pid uptime_s draining config clients requests cache state_file frozen_bots "
+             "bots upstreams");
     has_keys(o, "clients", "open accepted rejected");
     has_keys(o, "requests", "active total succeeded failed success_rate");
     has_keys(o, "cache", "entries bytes");
@@ -178,7 +184,8 @@ START_TEST(every_key_in_its_order)
     has_keys(o, "state_file", "path written failures error damage put_aside");
     json_t *u = at(o, "upstreams.0");
     has_keys(u, "",
-             "name origin listed tls_verify state connections tunnels queue requests latency_ms "
+             "name origin listed tls_verify state frozen frozen_bots connections tunnels queue "
+             "requests latency_ms "
              "limits breaker learned_idle_ms bytes cache");
     has_keys(u, "connections",
              "open idle active connecting max streams streams_peak closed opened reused handshakes "
@@ -216,6 +223,26 @@ START_TEST(values_are_those_counted)
     ck_assert_double_eq(number(u, "requests.errors.connection_refused"), 2);
     ck_assert_double_eq(number(u, "queue.waiting"), 5);
     ck_assert_double_eq(number(u, "queue.max_wait_ms"), 1.234);
+    json_decref(o);
+}
+END_TEST
+
+START_TEST(what_is_frozen_is_told)
+{
+    json_t *o = parse_stats();
+    ck_assert(json_is_null(at(o, "upstreams.0.frozen")));
+    ck_assert_uint_eq(json_array_size(at(o, "frozen_bots")), 0);
+    json_decref(o);
+    freezes_restore(freezes, &(struct freeze){"binance", NULL, "kai", 1795770000123, false});
+    freezes_restore(freezes, &(struct freeze){"okx", "grid1", "kai", 0, false});
+    freezes_restore(freezes, &(struct freeze){NULL, "arb", "kai", 0, false});
+    freezes_restore(freezes, &(struct freeze){"binance", "arb", "kai", 0, true});
+    o = parse_stats();
+    ck_assert_str_eq(word(o, "upstreams.0.frozen.by"), "kai");
+    ck_assert_str_eq(word(o, "upstreams.0.frozen.since"), "2026-11-27T09:00:00.123Z");
+    ck_assert_uint_eq(json_array_size(at(o, "upstreams.0.frozen_bots")), 0);
+    ck_assert_str_eq(word(o, "frozen_bots.0"), "grid1");
+    ck_assert_str_eq(word(o, "frozen_bots.1"), "arb");
     json_decref(o);
 }
 END_TEST
@@ -336,10 +363,10 @@ START_TEST(recent_stats)
     recent_errors_add_status(&totals.recent_errors, NULL, 500, 9);
     recent_errors_add(&totals.recent_errors, "binance", &v, 504, 10);
     json_t *o = parse(true), *u = at(o, "upstreams.0.recent");
-    has_keys(
-        o, "",
-        "version pid uptime_s draining config clients requests cache state_file bots upstreams "
-        "recent_errors");
+    has_keys(o, "",
+             "version pid uptime_s draining config clients requests cache state_file frozen_bots "
+             "bots upstreams "
+             "recent_errors");
     has_keys(u, "", "step_s ended failed p50_ms p99_ms");
     ck_assert_uint_eq(json_array_size(at(u, "ended")), RECENT_STEPS);
     ck_assert_double_eq(number(u, "ended.59") + number(u, "ended.58"), 1);
@@ -491,6 +518,7 @@ SUITE()
     FIXTURE(setup, teardown);
     TEST(every_key_in_its_order);
     TEST(values_are_those_counted);
+    TEST(what_is_frozen_is_told);
     TEST(what_is_derived_adds_up);
     TEST(bots_are_listed);
     TEST(rate_is_null_before_the_first);

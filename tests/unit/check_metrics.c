@@ -11,9 +11,13 @@ static struct pools pools;
 static struct upstream_stats counted, untouched;
 static struct bots bots;
 static struct text page;
+static struct loop *loop;
+static struct freezes *freezes;
 
 static void setup(void)
 {
+    loop = loop_new();
+    freezes = freezes_new(loop);
     counted = untouched = (struct upstream_stats){0};
     pools = (struct pools){rows, 2};
     rows[0].view = (struct pool_view){.name = "binance",
@@ -32,6 +36,8 @@ static void setup(void)
 
 static void teardown(void)
 {
+    freezes_free(freezes);
+    loop_free(loop);
     stats_free(&counted);
     text_free(&page);
 }
@@ -40,6 +46,7 @@ static void make(void)
 {
     struct metrics m = {.pools = &pools,
                         .bots = &bots,
+                        .freezes = freezes,
                         .clients = {.open = 3, .accepted = 10, .rejected = 2},
                         .draining = true};
     struct page_source *source = metrics_new(&m);
@@ -98,6 +105,7 @@ START_TEST(what_has_no_row)
     counted.ended[2] = 40;
     counted.closed[CLOSE_PEER] = 6;
     counted.errors[FAILURE_CONNECTION_TIMEOUT] = 8;
+    freezes_restore(freezes, &(struct freeze){NULL, "grid1", "kai", 0, false});
     make();
     HAS("trunkline_handshakes_total{upstream=\"binance\",resumed=\"false\"} 5");
     HAS("trunkline_handshakes_total{upstream=\"binance\",resumed=\"true\"} 4");
@@ -113,6 +121,8 @@ START_TEST(what_has_no_row)
     HAS("trunkline_tunnels_open{upstream=\"binance\"} 6");
     HAS("trunkline_upstream_state{upstream=\"binance\",state=\"held\"} 1");
     HAS("trunkline_upstream_state{upstream=\"binance\",state=\"up\"} 0");
+    HAS("trunkline_upstream_state{upstream=\"binance\",state=\"frozen\"} 0");
+    HAS("trunkline_frozen_bots{upstream=\"binance\"} 1");
     HAS("trunkline_rate_limited_total{upstream=\"binance\",result=\"held\"} 3");
     HAS("trunkline_rate_limited_total{upstream=\"binance\",result=\"refused\"} 2");
     HAS("trunkline_weight_used{upstream=\"binance\"} 4980");

@@ -10,17 +10,21 @@ static bool commanded_all;
 
 static char said_by[CALLER_SIZE];
 
-static enum admin_outcome command(void *context, struct span upstream, enum pool_verb verb,
-                                  const char *who)
+static char commanded_bot[80];
+static size_t open_tunnels;
+
+static enum admin_outcome command(void *context, struct admin_command *c)
 {
-    snprintf(said_by, sizeof said_by, "%s", who);
+    snprintf(said_by, sizeof said_by, "%s", c->who);
     ck_assert_ptr_eq(context, &admin);
     if (admin.draining)
         return ADMIN_DRAINING;
-    if (upstream.len && !span_is(upstream, SPAN("binance")))
+    if (c->upstream.len && !span_is(c->upstream, SPAN("binance")))
         return ADMIN_UNKNOWN;
-    commanded = verb;
-    commanded_all = upstream.len == 0;
+    commanded = c->verb;
+    commanded_all = c->upstream.len == 0;
+    snprintf(commanded_bot, sizeof commanded_bot, "%.*s", SPAN_ARG(c->bot));
+    c->tunnels = open_tunnels;
     return ADMIN_DONE;
 }
 
@@ -161,6 +165,45 @@ START_TEST(verbs_without_a_name_mean_all)
 }
 END_TEST
 
+START_TEST(a_bot_may_be_named_to_freeze_and_unfreeze)
+{
+    expect("POST", "/upstreams/binance/freeze?bot=grid%2B1", 204, "", "");
+    ck_assert(commanded == POOL_FREEZE && !commanded_all);
+    ck_assert_str_eq(commanded_bot, "grid+1");
+    expect("POST", "/upstreams/unfreeze?bot=grid1", 204, "", "");
+    ck_assert(commanded == POOL_UNFREEZE && commanded_all);
+    ck_assert_str_eq(commanded_bot, "grid1");
+    expect("POST", "/upstreams/freeze", 204, "", "");
+    ck_assert_str_eq(commanded_bot, "");
+    commanded = -1;
+    static const char *const wrong[] = {"/upstreams/binance/pause?bot=grid1",
+                                        "/upstreams/binance/unfreeze?bots=grid1",
+                                        "/upstreams/binance/unfreeze?bot=",
+                                        "/upstreams/binance/unfreeze?bot=a%20b",
+                                        "/upstreams/binance/unfreeze?bot=a&b=c",
+                                        "/upstreams/unfreeze?bot=a%00",
+                                        "/upstreams/unfreeze?"};
+    for (size_t i = 0; i < COUNT_OF(wrong); i++)
+        expect("POST", wrong[i], 400, "Trunkline-Sent: no\n", "?bot=NAME");
+    ck_assert_int_eq(commanded, -1);
+}
+END_TEST
+
+START_TEST(a_freeze_tells_of_the_tunnels_that_it_cannot_stop)
+{
+    open_tunnels = 0;
+    struct answer a = ask("POST", "/upstreams/binance/freeze");
+    ck_assert_ptr_null(strstr(a.fields, "Tunnels"));
+    text_free(&a.body);
+    open_tunnels = 3;
+    expect("POST", "/upstreams/binance/freeze", 204, "Trunkline-Open-Tunnels: 3\n", "");
+    is_unsaved = saved_in_time = true;
+    meanwhile = end_save;
+    expect("POST", "/upstreams/freeze", 204, "Trunkline-Open-Tunnels: 3\n", "");
+    open_tunnels = 0;
+}
+END_TEST
+
 /* The response is sent when the state file has what the verb changed. */
 START_TEST(a_verb_waits_for_the_state_file)
 {
@@ -197,6 +240,8 @@ SUITE()
     FIXTURE(setup, teardown);
     TEST(verbs_are_for_callers_on_this_machine);
     TEST(verbs_without_a_name_mean_all);
+    TEST(a_bot_may_be_named_to_freeze_and_unfreeze);
+    TEST(a_freeze_tells_of_the_tunnels_that_it_cannot_stop);
     TEST(a_reload_tells_its_outcome);
     TEST(who_waits_for_a_reload_may_go);
     TEST(a_verb_waits_for_the_state_file);
