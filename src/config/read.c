@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/nearest.h"
 #include "config/scan.h"
 #include "config/value.h"
 
@@ -47,12 +48,27 @@ static const char *scope_of(struct span name)
     return NULL;
 }
 
+/* The directive of this section that was probably meant; NULL: none is spelt alike. */
+static const char *meant_by(const cfg_t *cfg, struct span name)
+{
+    struct nearest n;
+    nearest_init(&n, name);
+    for (const cfg_opt_t *o = cfg->opts; o->type != CFGT_NONE; o++)
+        nearest_offer(&n, o->name);
+    return n.word;
+}
+
 static void complain_of_unknown(const cfg_t *cfg, const char *quoted)
 {
     struct span name = span_from(span_of(quoted), 1);
-    const char *scope = scope_of(span_first(name, span_find(name, '\'')));
-    complaint_add(reading->complaints, cfg->line, "unknown directive %s%s%s", quoted,
-                  scope ? " here: it " : "", scope ? scope : "");
+    name = span_first(name, span_find(name, '\''));
+    const char *scope = scope_of(name), *meant = scope ? NULL : meant_by(cfg, name);
+    if (meant)
+        complaint_add(reading->complaints, cfg->line, "unknown directive %s; did you mean '%s'?",
+                      quoted, meant);
+    else
+        complaint_add(reading->complaints, cfg->line, "unknown directive %s%s%s", quoted,
+                      scope ? " here: it " : "", scope ? scope : "");
 }
 
 /* A syntax error or an unknown directive; libconfuse stops reading at either of them. */

@@ -22,7 +22,7 @@ START_TEST(lines_are_right_in_a_commented_file)
            "t.conf:1: max_clients = 0: must be a whole number from 1 to 1000000\n"
            "t.conf:2: max_uri_size = 0: must be a size (k m g) from 64 to 16m\n"
            "t.conf:6: retries = x: must be a whole number from 0 to 100\n"
-           "t.conf:8: unknown directive 'cache_sise'\n");
+           "t.conf:8: unknown directive 'cache_sise'; did you mean 'cache_size'?\n");
     refuse_at("# a\r\n\r\nmax_clients = \"1\\\n0\" # b\r\nmax_clients_ = 1", 5,
               "unknown directive 'max_clients_'");
     config_unref(parse_good("max_clients=5//five\nupstream a{url=https://a.example/**/}#"));
@@ -33,7 +33,10 @@ START_TEST(unknown_directives_are_named)
 {
     refuse("\nupstream a {\nfreshness = 1s\nbad = 1\n}",
            "t.conf:3: unknown directive 'freshness'\n");
-    refuse("conect = deny", "t.conf:1: unknown directive 'conect'\n");
+    refuse("conect = deny", "t.conf:1: unknown directive 'conect'; did you mean 'connect'?\n");
+    refuse("upstream a {\n max_conections = 1\n}",
+           "t.conf:2: unknown directive 'max_conections'; did you mean 'max_connections'?\n");
+    refuse("upstrem a {\n}", "t.conf:1: unknown directive 'upstrem'; did you mean 'upstream'?\n");
     refuse("upstream a { max_clients = 1 }",
            "t.conf:1: unknown directive 'max_clients' here: it belongs outside any block\n");
     refuse("url = x", "t.conf:1: unknown directive 'url' here: it belongs in an upstream block\n");
