@@ -28,6 +28,11 @@ struct fetch_order {
     uint64_t total_ms;           /* until the head, from now; 0: no limit */
     bool invites; /* the client waits for a 100 (Continue) before it sends the body */
     bool yields;  /* refused at once where a hold or an open circuit would delay it */
+
+    /* Asked once, with the owner of the fetch's events, when the request is here whole, before
+     * anything is waited for. False: it is withheld until fetch_go(). A request whose body is
+     * too long to be gathered goes without being asked about. NULL: every request goes. */
+    bool (*may_go)(void *owner, const struct conn_request *, struct span body);
 };
 
 /* How to have it done. */

@@ -136,6 +136,8 @@ void access_line(struct text *to, enum config_log_format format, const struct ti
     add_ms(&l, "ttfb_ms", r->timing.ttfb_us);
     add_ms(&l, "total_ms", r->total_us);
     add_word(&l, "bot", r->bot);
+    if (r->duplicate)
+        add_word(&l, "duplicate", "yes");
     if (r->left)
         add_word(&l, "left", "yes");
     add_word(&l, "id", id_of(r));

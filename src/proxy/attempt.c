@@ -22,6 +22,8 @@
  * lent, the queues bound the wait. */
 #include "proxy/attempt.h"
 
+#include <inttypes.h>
+
 #include "base/rare.h"
 
 #define MAGIC 0x61747470
@@ -257,6 +259,15 @@ void attempt_begin(struct attempt *a, struct line *line, uint64_t paused_us)
 }
 
 /* ------------------------------------------------------------------ asked by its owner */
+
+void attempt_log_lost(const struct attempt *a, unsigned number, const struct verdict *v, bool again)
+{
+    LOG(DEBUG, pool_origin(a->order->pool)->name,
+        "attempt %u failed on a %s connection: %s: %s, sent=%s%s%s line=%" PRIu64 " id=%s", number,
+        a->line.reused ? "reused" : "new", failure_name(v->error), v->detail, sent_name(v->sent),
+        v->undone ? ", not processed by the origin" : "", again ? "; trying again" : "",
+        a->line.number, request_id_text(&a->order->id));
+}
 
 void attempt_pause(struct attempt *a)
 {

@@ -97,6 +97,9 @@ void attempt_progress(const struct attempt *, struct progress *);
 /* What of the request can have reached the origin by now, by all tries. */
 enum sent attempt_sent(const struct attempt *);
 
+/* Writes to the log at debug how the present try, which has this number, was lost. */
+void attempt_log_lost(const struct attempt *, unsigned number, const struct verdict *, bool again);
+
 /* The owner has changed the clocks: its deadline may come sooner. */
 void attempt_watch(struct attempt *);
 

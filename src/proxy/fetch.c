@@ -1,6 +1,7 @@
 /* A request's way to its origin, in order:
  *
  *   fetch_open()      gathering    a small body is gathered before anything is waited for
+ *   on_gathered()     withheld     the owner lets it go on later (fetch_go()), or never
  *   serialize()       serialized   serialize_by: one request at a time for each value
  *   pass_gate()       gated        rate, weight and holds of the upstream
  *   acquire()         queued       a line of the pool; for an upgrade a line of its own
@@ -37,13 +38,15 @@
 #include "base/spares.h"
 #include "proxy/attempt.h"
 #include "proxy/departure.h"
+#include "proxy/fetch_order.h"
 #include "proxy/tunnel.h"
 #include "upstream/dedicated.h"
 
 #define MAGIC 0x66657463
 
 #define FETCH_STATES(S)                                                                            \
-    S(FETCH_GATHERING, "gathering", TO(FETCH_SERIALIZED) | TO(FETCH_ENDED))                        \
+    S(FETCH_GATHERING, "gathering", TO(FETCH_WITHHELD) | TO(FETCH_SERIALIZED) | TO(FETCH_ENDED))   \
+    S(FETCH_WITHHELD, "withheld", TO(FETCH_SERIALIZED) | TO(FETCH_ENDED))                          \
     S(FETCH_SERIALIZED, "serialized", TO(FETCH_GATED) | TO(FETCH_ENDED))                           \
     S(FETCH_GATED, "gated", TO(FETCH_QUEUED) | TO(FETCH_ENDED))                                    \
     S(FETCH_QUEUED, "queued", TO(FETCH_TRYING) | TO(FETCH_ENDED))                                  \
@@ -93,7 +96,7 @@ static struct fetch *fetch_of(struct exchange *x)
 static void enter(struct fetch *f, enum fetch_state to)
 {
     STATE_ENTER_FOR(fetch, &f->state, to, pool_origin(f->order.pool)->name, 0, &f->order.id);
-    if (to == FETCH_SERIALIZED || to == FETCH_GATED)
+    if (to == FETCH_WITHHELD || to == FETCH_SERIALIZED || to == FETCH_GATED)
         timing_held(f->order.timing, loop_clock_us(f->order.loop));
     else if (to == FETCH_QUEUED)
         timing_waits(f->order.timing, loop_clock_us(f->order.loop));
@@ -160,12 +163,12 @@ static void fail(struct fetch *f, const struct verdict *why, bool late)
 }
 
 /* What waits is refused at once, and what is still in our own memory is taken back; a try of which
- * a byte has left goes on. */
+ * a byte has left goes on. What is withheld is not about to leave: it is asked about when it is. */
 static void on_freeze(void *owner)
 {
     struct fetch *f = self(owner);
     struct verdict why = freezes_verdict();
-    if (!attempt_has_left(&f->attempt))
+    if (f->state != FETCH_WITHHELD && !attempt_has_left(&f->attempt))
         fail(f, &why, false);
 }
 
@@ -201,7 +204,8 @@ static void watch(struct fetch *f)
 static void on_deadline(struct deadline *d)
 {
     struct fetch *f = self(container_of(d, struct fetch, deadline));
-    if (f->state != FETCH_GATHERING && !(f->state == FETCH_QUEUED && has_its_own(f)))
+    if (f->state != FETCH_GATHERING && f->state != FETCH_WITHHELD &&
+        !(f->state == FETCH_QUEUED && has_its_own(f)))
         return;
     if (clocks_are_up(&f->clocks, phase(f), false)) {
         struct verdict why = clocks_verdict(&f->clocks, phase(f));
@@ -232,22 +236,13 @@ static bool may_go_again(const struct fetch *f, const struct verdict *v)
     return may_replay(f) && delivery_may_repeat(v, is_harmless);
 }
 
-static void log_lost(const struct fetch *f, const struct verdict *v, bool again)
-{
-    LOG(DEBUG, pool_origin(f->order.pool)->name,
-        "attempt %u failed on a %s connection: %s: %s, sent=%s%s%s line=%" PRIu64 " id=%s",
-        f->tries, f->attempt.line.reused ? "reused" : "new", failure_name(v->error), v->detail,
-        sent_name(v->sent), v->undone ? ", not processed by the origin" : "",
-        again ? "; trying again" : "", f->attempt.line.number, request_id_text(&f->order.id));
-}
-
 /* A try of which the origin saw nothing has used up nothing of its rate limits, so the next
  * one need not pass the gate. */
 static void on_lost(void *owner, const struct verdict *v)
 {
     struct fetch *f = self(owner);
     bool again = may_go_again(f, v);
-    log_lost(f, v, again);
+    attempt_log_lost(&f->attempt, f->tries, v, again);
     if (again && v->sent == SENT_NO && !v->undone)
         rare_note(RARE_REQUEST_UNSENT_AGAIN);
     if (!again)
@@ -354,11 +349,8 @@ static void acquire(struct fetch *f)
         dial_its_own(f);
         return;
     }
-    f->waiter.is_order = f->order.is_order || f->order.is_private;
-    f->waiter.rides_alone = f->order.is_order;
-    f->waiter.yields = f->order.yields;
+    fetch_order_waits(&f->order, &f->waiter);
     f->waiter.wants_new = f->elsewhere;
-    f->waiter.id = &f->order.id;
     f->waiter.owner = f;
     f->waiter.on_line = on_line;
     f->waiter.on_refused = on_refused;
@@ -386,12 +378,7 @@ static void pass_gate(struct fetch *f)
     if (departure_ask(&f->departure))
         return;
     enter(f, FETCH_GATED);
-    f->gated.is_order = f->order.is_order;
-    f->gated.is_private = f->order.is_private;
-    f->gated.places = f->order.places;
-    f->gated.credential = f->order.credential;
-    f->gated.bot = f->order.bot;
-    f->gated.yields = f->order.yields;
+    fetch_order_is_gated(&f->order, &f->gated);
     f->gated.owner = f;
     f->gated.on_pass = on_pass;
     f->gated.on_refused = on_refused;
@@ -410,11 +397,9 @@ static void serialize(struct fetch *f)
 {
     struct span value = f->order.serialize_value;
     deadline_stop(&f->deadline);
+    enter(f, FETCH_SERIALIZED);
     if (departure_ask(&f->departure))
         return;
-    enter(f, FETCH_SERIALIZED);
-    if (f->order.is_order)
-        clocks_is_order(&f->clocks);
     f->serialized =
         (struct serializer_entry){.owner = f, .on_admitted = on_admitted, .on_refused = on_refused};
     if (value.len == 0 || serializer_enter(pool_serializer(f->order.pool), &f->serialized, value,
@@ -424,6 +409,32 @@ static void serialize(struct fetch *f)
         LOG(DEBUG, pool_origin(f->order.pool)->name,
             "waits for an earlier request with the same %s id=%s", f->order.settings->serialize_by,
             request_id_text(&f->order.id));
+}
+
+/* The body is here, whole or in part; order_wait begins. Only a request that is here whole can
+ * be withheld. */
+static void on_gathered(struct fetch *f)
+{
+    const struct fetch_order *o = &f->order;
+    if (o->is_order)
+        clocks_is_order(&f->clocks);
+    if (o->may_go && f->upload.complete &&
+        !o->may_go(f->base.owner, &o->request, text_span(&f->upload.kept))) {
+        enter(f, FETCH_WITHHELD);
+        watch(f);
+    } else {
+        serialize(f);
+    }
+}
+
+bool fetch_go(struct exchange *x)
+{
+    struct fetch *f = fetch_of(x);
+    CHECK(f->state == FETCH_WITHHELD);
+    if (loop_now(f->order.loop) >= clocks_wait_until(&f->clocks))
+        return false;
+    serialize(f);
+    return true;
 }
 
 /* ------------------------------------------------------------- asked by its owner */
@@ -437,7 +448,7 @@ static void on_start(struct task *task)
         .status = 100, .reason = SPAN("Continue"), .minor = 1};
     struct fetch *f = self(container_of(task, struct fetch, start));
     if (upload_is_gathered(&f->upload))
-        serialize(f);
+        on_gathered(f);
     else
         f->base.events->on_interim(f->base.owner, &invitation);
 }
@@ -462,7 +473,7 @@ static void finish(struct exchange *x, const struct fields *trailers)
         attempt_finish(&f->attempt);
     } else if (f->state == FETCH_GATHERING) {
         task_forget(&f->start);
-        serialize(f);
+        on_gathered(f);
     }
 }
 
@@ -482,6 +493,7 @@ static void progress(const struct exchange *x, struct progress *p)
     MAGIC_CHECK(f, MAGIC);
     switch (f->state) {
     case FETCH_GATHERING: p->state = PROGRESS_READING; break;
+    case FETCH_WITHHELD: p->state = PROGRESS_DUPLICATE; break;
     case FETCH_SERIALIZED:
     case FETCH_GATED: p->state = PROGRESS_GATED; break;
     case FETCH_QUEUED:

@@ -4,8 +4,9 @@
  * exchange whose events bring the response as the origin sent it; a failure is told by
  * on_failed, before the head too.
  * Owned by whoever opened it until it ends; it frees itself.
- * States: gathering (a small body), serialized (serialize_by), gated, queued (for a line),
- * trying (see attempt.h), followed (trying, after its client disconnected), ended. */
+ * States: gathering (a small body), withheld (see fetch_go()), serialized (serialize_by),
+ * gated, queued (for a line), trying (see attempt.h), followed (trying, after its client
+ * disconnected), ended. */
 #pragma once
 
 #include "cache/origin_fetch.h"
@@ -13,6 +14,10 @@
 /* `order` is copied; what it points to must live as long as the fetch. */
 struct exchange *fetch_open(const struct fetch_order *order, const struct exchange_events *,
                             void *owner);
+
+/* Lets a request go on that the order's may_go() has withheld. False: its time to be sent is over
+ * (order_wait, or its deadline), and it stays withheld. */
+bool fetch_go(struct exchange *) MUST_CHECK;
 
 /* The client has disconnected. True: the request has been sent whole, so its response is
  * still read and the connection stays usable (contract 11); these events, with this owner,

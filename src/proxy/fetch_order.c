@@ -58,3 +58,21 @@ struct fetch_order fetch_order_of(const struct rewrite *w, struct loop *loop, st
                                 .total_ms = total_ms,
                                 .invites = r->expects_continue};
 }
+
+void fetch_order_is_gated(const struct fetch_order *o, struct gate_waiter *w)
+{
+    w->is_order = o->is_order;
+    w->is_private = o->is_private;
+    w->places = o->places;
+    w->credential = o->credential;
+    w->bot = o->bot;
+    w->yields = o->yields;
+}
+
+void fetch_order_waits(const struct fetch_order *o, struct pool_waiter *w)
+{
+    w->is_order = o->is_order || o->is_private;
+    w->rides_alone = o->is_order;
+    w->yields = o->yields;
+    w->id = &o->id;
+}

@@ -11,3 +11,8 @@
  * the bot's name from it. `total_ms`: until the head of the response; 0: no limit. */
 struct fetch_order fetch_order_of(const struct rewrite *rewrite, struct loop *, struct pool *,
                                   struct freezes *, struct record *, uint64_t total_ms);
+
+/* What the gate, and the pool, need to know of it; the rest is for the waiter's owner to set. The
+ * order must live as long as the waiter. */
+void fetch_order_is_gated(const struct fetch_order *, struct gate_waiter *);
+void fetch_order_waits(const struct fetch_order *, struct pool_waiter *);

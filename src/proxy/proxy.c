@@ -6,6 +6,7 @@
 #include "cache/coalescer.h"
 #include "config/dump.h"
 #include "http/reply.h"
+#include "proxy/dedupe.h"
 #include "proxy/fetch.h"
 #include "proxy/rewrite.h"
 #include "proxy/tally.h"
@@ -16,6 +17,7 @@ struct proxy {
     struct loop *loop;
     struct pools *pools;
     struct coalescer *coalescer;
+    struct dedupe *dedupe;
     struct config *config;
     struct totals totals;
     struct freezes *freezes;
@@ -44,6 +46,7 @@ struct proxy *proxy_new(struct loop *loop, struct pools *pools)
     p->freezes = freezes_new(loop);
     p->unknown = unknown_watch_new(loop, p->freezes);
     pools_ask_frozen(pools, &(struct pool_freeze){is_frozen, p->freezes});
+    p->dedupe = dedupe_new(loop);
     list_init(&p->followed);
     under_way_init(&p->totals.under_way, transaction_describe);
     return p;
@@ -89,6 +92,7 @@ void proxy_free(struct proxy *p)
     coalescer_free(p->coalescer);
     unknown_watch_free(p->unknown);
     freezes_free(p->freezes);
+    dedupe_free(p->dedupe);
     config_unref(p->config);
     free(p);
 }
@@ -177,6 +181,7 @@ static struct exchange *begin(struct proxy *p, const struct request *r, const st
         .loop = p->loop,
         .pools = p->pools,
         .coalescer = p->coalescer,
+        .dedupe = p->dedupe,
         .config = p->config,
         .totals = &p->totals,
         .followed = &p->followed,

@@ -30,6 +30,7 @@ struct record {
     enum failure error; /* FAILURE_NONE: no error of our own */
     enum sent sent;     /* what of the request can have reached the origin */
     bool unknown;       /* an order of which nobody can tell whether it was carried out */
+    bool duplicate;     /* a copy of an order, which was not sent (dedupe) */
     bool left;          /* the client disconnected before the response was complete */
     uint64_t total_us;  /* from the request's head to its end; of a tunnel, to the tunnel's end */
 };

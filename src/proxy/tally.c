@@ -32,6 +32,7 @@ static void end_request(struct tally *t)
         t->bot->weight += t->record.timing.weight;
     if (t->stats == NULL)
         return;
+    t->stats->duplicates += t->record.duplicate;
     t->stats->ended[t->record.status < 600 ? t->record.status / 100 : 5]++;
     recent_ended(&t->stats->recent, ended_us(t));
 }
@@ -53,9 +54,10 @@ static void count_failed(struct tally *t)
     recent_failed(&t->stats->recent, ended_us(t));
 }
 
+/* A copy of an order is counted with the order. */
 static void count_unknown(struct tally *t)
 {
-    if (t->stats == NULL || t->record.sent == SENT_NO ||
+    if (t->stats == NULL || t->record.duplicate || t->record.sent == SENT_NO ||
         !order_is_accounted(t->settings, t->record.method, t->path))
         return;
     t->record.unknown = true;

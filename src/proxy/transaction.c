@@ -8,6 +8,8 @@
 #include "proxy/credentials.h"
 #include "proxy/fetch.h"
 #include "proxy/fetch_order.h"
+#include "proxy/no_client.h"
+#include "proxy/order_guard.h"
 #include "proxy/redact.h"
 #include "proxy/rewrite.h"
 #include "proxy/tally.h"
@@ -39,11 +41,12 @@ struct transaction {
     struct tally tally;
     struct pool *pool;
     struct link in_pool;
-    struct exchange *answer; /* a fetch, or a follower; of a CONNECT its tunnel_open; NULL: none,
-                                or it has ended */
-    bool fetches;            /* `answer` is a fetch */
-    struct arena *arena;     /* the request's, once followed: taken over; NULL before */
-    struct request request;  /* copies, once followed */
+    struct exchange *answer; /* a fetch, an order's guard or a follower; of a CONNECT its
+                                tunnel_open; NULL: none, or it has ended */
+    /* How `answer` is followed when the client has disconnected; NULL: it is not. */
+    bool (*follow)(struct exchange *, const struct exchange_events *, void *owner);
+    struct arena *arena;    /* the request's, once followed: taken over; NULL before */
+    struct request request; /* copies, once followed */
     struct ingress ingress;
     struct link link; /* on the list of those that are followed */
     struct task next; /* replies or fails, outside the call that found the reason */
@@ -151,6 +154,12 @@ static void log_refusal(const struct transaction *t)
     text_free(&target);
 }
 
+static void mark_copy(const struct transaction *t, struct fields *head)
+{
+    if (t->tally.record.duplicate)
+        fields_add(head, t->order.request->arena, SPAN("Trunkline-Duplicate"), SPAN("yes"));
+}
+
 static void reply(struct transaction *t)
 {
     const struct request *r = t->order.request;
@@ -161,6 +170,7 @@ static void reply(struct transaction *t)
         next_hop = arena_span(r->arena, span_of(pool_origin(t->pool)->next_hop)).at;
     }
     struct response *head = reply_error(r->arena, r, &t->failure, name, next_hop, &body);
+    mark_copy(t, &head->fields);
     t->tally.record.bytes = body.len;
     enter(t, TRANSACTION_REPLYING);
     log_refusal(t);
@@ -207,7 +217,10 @@ static void fail(struct transaction *t)
 
 static struct response relayed(struct transaction *t, const struct response *from)
 {
-    return rewrite_response(&t->rewrite, from, &t->tally.record.timing, &t->tally.record.cache);
+    struct response to =
+        rewrite_response(&t->rewrite, from, &t->tally.record.timing, &t->tally.record.cache);
+    mark_copy(t, &to.fields);
+    return to;
 }
 
 static void on_interim(void *owner, const struct response *from)
@@ -402,27 +415,6 @@ static void cancel(struct exchange *x)
     end(t);
 }
 
-/* The events of a client that has disconnected. */
-static void ignore_head(void *owner, const struct response *r)
-{
-    (void)owner, (void)r;
-}
-
-static void ignore_body(void *owner, const char *data, size_t len)
-{
-    (void)owner, (void)data, (void)len;
-}
-
-static void ignore_end(void *owner, const struct fields *trailers)
-{
-    (void)owner, (void)trailers;
-}
-
-static void ignore_drain(void *owner)
-{
-    (void)owner;
-}
-
 /* It owns the request's arena from here on, and copies what else the owner has lent it. */
 static void take_over_request(struct transaction *t)
 {
@@ -443,20 +435,15 @@ static void take_over_request(struct transaction *t)
 /* False: the request was not sent whole, and is to be cancelled. */
 static bool leave(struct exchange *x)
 {
-    static const struct exchange_events no_client = {.on_interim = ignore_head,
-                                                     .on_head = ignore_head,
-                                                     .on_body = ignore_body,
-                                                     .on_end = ignore_end,
-                                                     .on_drain = ignore_drain};
     struct transaction *t = self(x);
     bool goes_on = (t->state == TRANSACTION_ASKING || t->state == TRANSACTION_RELAYING) &&
                    t->failure.error == FAILURE_NONE;
-    if (!goes_on || !t->answer || !t->fetches || !fetch_follow(t->answer, &fetch_events, t))
+    if (!goes_on || !t->answer || !t->follow || !t->follow(t->answer, &fetch_events, t))
         return false;
     t->tally.record.left = true;
     enter(t, TRANSACTION_FOLLOWED);
     take_over_request(t);
-    t->base.events = &no_client;
+    t->base.events = &no_client_events;
     t->base.owner = NULL;
     list_push_back(t->order.followed, &t->link);
     return true;
@@ -519,9 +506,15 @@ static void begin(struct transaction *t, uint64_t total_ms)
                                                     t->order.freezes, &t->tally.record, total_ms);
     const struct cache_policy policy =
         cache_policy_of(t->settings, t->order.request, t->rewrite.is_private);
+    if (order_guard_concerns(&fetch)) {
+        t->answer =
+            order_guard_open(t->order.dedupe, &fetch, &t->tally.record.duplicate, &fetch_events, t);
+        t->follow = order_guard_follow;
+        return;
+    }
     if (!policy.allowed || pool_is_draining(t->pool)) {
         t->answer = fetch_open(&fetch, &fetch_events, t);
-        t->fetches = true;
+        t->follow = fetch_follow;
         return;
     }
     struct follower_order order = {.fetch = fetch,

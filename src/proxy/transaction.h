@@ -19,6 +19,7 @@ struct transaction_order {
     struct loop *loop;
     struct pools *pools;
     struct coalescer *coalescer;
+    struct dedupe *dedupe;
     struct config *config;
     struct totals *totals;
     struct freezes *freezes; /* NULL: nothing is ever frozen */

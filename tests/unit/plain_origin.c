@@ -44,6 +44,8 @@ static void on_data(void *owner, const char *data, size_t len)
     text_add(&o->last, text_span(&l->got));
     if (!is_whole(&l->got))
         return;
+    if (o->on_request)
+        o->on_request(l->got.at);
     text_clear(&l->got);
     o->requests++;
     if (o->manner == ORIGIN_WAITS)

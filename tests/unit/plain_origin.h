@@ -30,7 +30,8 @@ struct plain_origin {
     const char *answer;
     struct origin_line lines[ORIGIN_LINES]; /* as accepted; slots are reused in turn */
     unsigned accepted, requests;
-    struct text last; /* the most recent request, as far as it has arrived */
+    struct text last;                        /* the most recent request, as far as it has arrived */
+    void (*on_request)(const char *request); /* each one, once it is whole; NULL: nothing */
 };
 
 void plain_origin_start(struct plain_origin *, struct loop *);

@@ -1,0 +1,502 @@
+/* Orders and their copies: one of them goes at a time, the others hear what became of it, and none is
+ * forgotten within its time. */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "proxy/dedupe.h"
+#include "storm.h"
+#include "suite.h"
+#include "until.h"
+
+#define WITHIN 10000
+
+struct party {
+    struct dedupe_claim claim;
+    struct request_id id;
+    bool in, late; /* takes part; its own time to be sent is over */
+    enum sent sent;
+    unsigned turns, fates, lates;
+    unsigned status; /* of the fate it heard */
+    enum failure error;
+    enum sent fate_sent;
+    uint64_t age_ms;
+    bool got_answer;
+    char told_id[REQUEST_ID_SIZE];
+};
+
+static struct loop *loop;
+static struct dedupe *dedupe;
+static struct party a, b, c;
+
+static void on_fate(void *owner, const struct dedupe_fate *f)
+{
+    struct party *p = owner;
+    ck_assert(p->in && p->claim.record == NULL);
+    p->in = false;
+    p->fates++;
+    p->status = f->status;
+    p->error = f->error;
+    p->fate_sent = f->sent;
+    p->age_ms = f->age_ms;
+    p->got_answer = f->answer != NULL;
+    strcpy(p->told_id, f->id->text);
+}
+
+static bool on_turn(void *owner)
+{
+    struct party *p = owner;
+    ck_assert(p->in);
+    if (p->late)
+        return false;
+    p->turns++;
+    return true;
+}
+
+static void on_late(void *owner, const struct request_id *id)
+{
+    struct party *p = owner;
+    ck_assert(p->in && p->claim.record == NULL);
+    p->in = false;
+    p->lates++;
+    strcpy(p->told_id, id->text);
+}
+
+static enum sent sent(const void *owner)
+{
+    return ((const struct party *)owner)->sent;
+}
+
+static struct order_digest digest(unsigned n)
+{
+    struct order_digest d = {{(unsigned char)n, (unsigned char)(n >> 8), (unsigned char)(n >> 16)}};
+    return d;
+}
+
+static enum dedupe_part enter_as(struct party *p, const char *name, const char *upstream,
+                                 unsigned order)
+{
+    static const struct dedupe_events events = {on_fate, on_turn, on_late, sent};
+    struct order_digest d = digest(order);
+    *p = (struct party){.in = true};
+    snprintf(p->id.text, sizeof p->id.text, "%s", name);
+    p->claim = (struct dedupe_claim){.events = &events, .owner = p, .id = &p->id};
+    enum dedupe_part part = dedupe_enter(dedupe, &p->claim, upstream, &d, WITHIN);
+    p->in = part != DEDUPE_FULL;
+    return part;
+}
+
+static void first(struct party *p, const char *name)
+{
+    ck_assert_int_eq(enter_as(p, name, "x", 1), DEDUPE_FIRST);
+}
+
+static void copy(struct party *p, const char *name)
+{
+    ck_assert_int_eq(enter_as(p, name, "x", 1), DEDUPE_COPY);
+}
+
+static struct kept_answer *answer(size_t len)
+{
+    static char bytes[KEPT_ANSWER_MAX];
+    struct kept_answer *k =
+        kept_answer_new(&(struct response){.status = 200, .framing = FRAMING_CHUNKED});
+    ck_assert(kept_answer_add(k, bytes, len));
+    kept_answer_end(k);
+    return k;
+}
+
+static void be_answered(struct party *p, uint64_t age_ms, size_t len)
+{
+    struct kept_answer *k = answer(len);
+    dedupe_answered(&p->claim, age_ms, 200, k);
+    kept_answer_unref(k);
+    p->in = false;
+}
+
+static void be_lost(struct party *p, enum failure error, enum sent how)
+{
+    dedupe_lost(&p->claim, 0, 0, error, how);
+    p->in = false;
+}
+
+static void turn(void)
+{
+    loop_turn(loop, false);
+}
+
+static void start(void)
+{
+    log_set_level(LOG_LEVEL_ERROR);
+    loop = loop_new();
+    loop_hold(loop);
+    loop_skip(loop, 1000000);
+    dedupe = dedupe_new(loop);
+}
+
+static void stop(void)
+{
+    dedupe_free(dedupe);
+    loop_free(loop);
+}
+
+START_TEST(a_copy_hears_the_answer)
+{
+    first(&a, "a");
+    copy(&b, "b");
+    ck_assert_str_eq(dedupe_id(&b.claim)->text, "a");
+    be_answered(&a, 30, 2);
+    ck_assert_uint_eq(b.fates, 0); /* not from within that call */
+    copy(&c, "c");
+    turn();
+    ck_assert(b.fates == 1 && c.fates == 1 && b.got_answer && c.got_answer);
+    ck_assert(b.status == 200 && b.age_ms == 30 && b.fate_sent == SENT_YES);
+    ck_assert_str_eq(b.told_id, "a");
+    loop_skip(loop, 500);
+    copy(&b, "b");
+    turn();
+    ck_assert(b.fates == 1 && b.age_ms == 530 && b.got_answer);
+}
+END_TEST
+
+START_TEST(other_orders_are_no_copies)
+{
+    first(&a, "a");
+    ck_assert_int_eq(enter_as(&b, "b", "x", 2), DEDUPE_FIRST);
+    ck_assert_int_eq(enter_as(&c, "c", "y", 1), DEDUPE_FIRST);
+    ck_assert_uint_eq(dedupe_count(dedupe), 3);
+    be_lost(&a, FAILURE_NONE, SENT_NO);
+    be_lost(&b, FAILURE_NONE, SENT_NO);
+    be_lost(&c, FAILURE_NONE, SENT_NO);
+    ck_assert_uint_eq(dedupe_count(dedupe), 0);
+}
+END_TEST
+
+/* An answered one counts from when it was sent; one of unknown fate from when it was given up. */
+START_TEST(its_time_is_over)
+{
+    first(&a, "a");
+    be_answered(&a, 4000, 2);
+    loop_skip(loop, WITHIN - 4001);
+    copy(&b, "b");
+    turn();
+    loop_skip(loop, 1);
+    ck_assert_uint_eq(dedupe_count(dedupe), 0);
+    ck_assert_uint_eq(dedupe_bytes(dedupe), 0);
+    first(&a, "a");
+    loop_skip(loop, 3 * WITHIN); /* under way, it counts however long that takes */
+    copy(&b, "b");
+    be_lost(&a, FAILURE_HTTP_RESPONSE_TIMEOUT, SENT_YES);
+    turn();
+    ck_assert(b.fates == 1 && b.status == 0 && b.error == FAILURE_HTTP_RESPONSE_TIMEOUT);
+    loop_skip(loop, WITHIN - 1);
+    copy(&b, "b");
+    turn();
+    ck_assert(b.fates == 1 && b.fate_sent == SENT_YES && !b.got_answer);
+    loop_skip(loop, 1);
+    first(&a, "a");
+    copy(&b, "b");
+    be_answered(&a, 2 * WITHIN, 2); /* over at once, but not for a copy that waited */
+    turn();
+    ck_assert_uint_eq(b.fates, 1);
+    loop_skip(loop, 2);
+    ck_assert_uint_eq(dedupe_count(dedupe), 0);
+}
+END_TEST
+
+/* A shorter `dedupe` after a reload holds for orders that are remembered for longer. */
+START_TEST(the_present_setting_counts)
+{
+    struct order_digest d = digest(1);
+    first(&a, "a");
+    be_answered(&a, 0, 2);
+    loop_skip(loop, 2000);
+    copy(&b, "b");
+    turn();
+    ck_assert_int_eq(dedupe_enter(dedupe, &b.claim, "x", &d, 2001), DEDUPE_COPY);
+    dedupe_leave(&b.claim);
+    turn();
+    ck_assert_int_eq(dedupe_enter(dedupe, &b.claim, "x", &d, 2000), DEDUPE_FIRST);
+    be_lost(&b, FAILURE_NONE, SENT_NO);
+}
+END_TEST
+
+START_TEST(of_what_was_not_sent_one_copy_goes)
+{
+    struct party d;
+    first(&a, "a");
+    copy(&b, "b");
+    copy(&c, "c");
+    be_lost(&a, FAILURE_DESTINATION_UNAVAILABLE, SENT_NO);
+    ck_assert(dedupe_is_under_way(&b.claim) && dedupe_sent(&b.claim) == SENT_NO);
+    turn();
+    ck_assert(b.turns == 0 && c.turns == 1); /* the youngest */
+    c.sent = SENT_PARTIAL;
+    ck_assert_int_eq(dedupe_sent(&b.claim), SENT_PARTIAL);
+    ck_assert_str_eq(dedupe_id(&b.claim)->text, "c");
+    copy(&d, "d");
+    be_answered(&c, 0, 2);
+    turn();
+    ck_assert(b.fates == 1 && d.fates == 1);
+    ck_assert_str_eq(b.told_id, "c");
+}
+END_TEST
+
+/* One that is too late does not go, and waits for one that can; if there is none, none goes. */
+START_TEST(a_copy_that_is_late_does_not_go)
+{
+    first(&a, "a");
+    copy(&b, "b");
+    copy(&c, "c");
+    c.late = true;
+    be_lost(&a, FAILURE_NONE, SENT_NO);
+    turn();
+    ck_assert(b.turns == 1 && c.turns == 0 && c.lates == 0 && c.in);
+    be_lost(&b, FAILURE_NONE, SENT_NO);
+    copy(&a, "a");
+    a.late = true;
+    turn();
+    ck_assert(a.lates == 1 && c.lates == 1);
+    ck_assert_str_eq(c.told_id, "b");
+    ck_assert_uint_eq(dedupe_count(dedupe), 0);
+}
+END_TEST
+
+START_TEST(a_copy_leaves)
+{
+    first(&a, "a");
+    copy(&b, "b");
+    dedupe_leave(&b.claim);
+    b.in = false;
+    be_lost(&a, FAILURE_NONE, SENT_NO);
+    turn();
+    ck_assert_uint_eq(dedupe_count(dedupe), 0);
+    first(&a, "a");
+    copy(&b, "b");
+    be_lost(&a, FAILURE_NONE, SENT_NO); /* b is about to go, */
+    dedupe_leave(&b.claim);             /* but leaves */
+    b.in = false;
+    turn();
+    ck_assert(b.turns == 0 && dedupe_count(dedupe) == 0);
+}
+END_TEST
+
+START_TEST(what_a_copy_is_told)
+{
+    struct request_id id = {"06f3-17"};
+    struct dedupe_fate f = {.id = &id, .age_ms = 1204, .sent = SENT_PARTIAL};
+    struct verdict v = dedupe_verdict(&f);
+    ck_assert_int_eq(verdict_status(&v), 409);
+    ck_assert(v.error == FAILURE_HTTP_REQUEST_DENIED && v.sent == SENT_PARTIAL);
+    ck_assert_str_eq(v.detail, "copy of order 06f3-17, sent 1204ms ago: its outcome is unknown");
+    f.error = FAILURE_HTTP_RESPONSE_TIMEOUT;
+    ck_assert_int_eq(dedupe_verdict(&f).error, FAILURE_HTTP_RESPONSE_TIMEOUT);
+    f = (struct dedupe_fate){.id = &id, .age_ms = 9000, .sent = SENT_YES, .status = 201};
+    v = dedupe_verdict(&f);
+    ck_assert(v.error == FAILURE_HTTP_REQUEST_DENIED && v.sent == SENT_YES);
+    ck_assert_str_eq(v.detail, "copy of order 06f3-17, sent 9s ago: answered 201");
+    f.error = FAILURE_HTTP_RESPONSE_INCOMPLETE;
+    v = dedupe_verdict(&f);
+    ck_assert_int_eq(v.error, FAILURE_HTTP_RESPONSE_INCOMPLETE);
+    ck_assert_ptr_nonnull(strstr(v.detail, "answered 201, but the answer was cut off"));
+}
+END_TEST
+
+/* The oldest answers are dropped, but no order is forgotten. */
+START_TEST(answers_take_bounded_memory)
+{
+    unsigned n = DEDUPE_ANSWERS_MAX / KEPT_ANSWER_MAX + 10;
+    for (unsigned i = 0; i < n; i++) {
+        ck_assert_int_eq(enter_as(&a, "a", "x", i), DEDUPE_FIRST);
+        be_answered(&a, 0, KEPT_ANSWER_MAX);
+        ck_assert_uint_le(dedupe_bytes(dedupe), DEDUPE_ANSWERS_MAX);
+    }
+    ck_assert_uint_eq(dedupe_count(dedupe), n);
+    ck_assert_int_eq(enter_as(&b, "b", "x", 0), DEDUPE_COPY);
+    ck_assert_int_eq(enter_as(&c, "c", "x", n - 1), DEDUPE_COPY);
+    turn();
+    ck_assert(b.fates == 1 && !b.got_answer && b.status == 200);
+    ck_assert(c.fates == 1 && c.got_answer);
+    loop_skip(loop, WITHIN);
+    ck_assert(dedupe_count(dedupe) == 0 && dedupe_bytes(dedupe) == 0);
+}
+END_TEST
+
+START_TEST(no_order_is_forgotten_for_another)
+{
+    for (unsigned i = 0; i < DEDUPE_ORDERS_MAX; i++) {
+        ck_assert_int_eq(enter_as(&a, "a", "x", i), DEDUPE_FIRST);
+        dedupe_answered(&a.claim, 0, 200, NULL);
+    }
+    ck_assert_int_eq(enter_as(&b, "b", "x", DEDUPE_ORDERS_MAX), DEDUPE_FULL);
+    ck_assert_ptr_null(b.claim.record);
+    struct order_digest d = digest(DEDUPE_ORDERS_MAX);
+    ck_assert(!dedupe_recall(dedupe, "x", &d, &(struct dedupe_fate){.id = &a.id}, 0, WITHIN));
+    ck_assert_int_eq(enter_as(&b, "b", "x", 0), DEDUPE_COPY);
+    turn();
+    ck_assert_uint_eq(b.fates, 1);
+    loop_skip(loop, WITHIN);
+    ck_assert_int_eq(enter_as(&b, "b", "x", DEDUPE_ORDERS_MAX), DEDUPE_FIRST);
+    be_lost(&b, FAILURE_NONE, SENT_NO);
+}
+END_TEST
+
+START_TEST(orders_of_an_earlier_process)
+{
+    struct request_id old = {"old-1"};
+    struct order_digest one = digest(1), two = digest(2);
+    struct dedupe_fate answered = {.id = &old, .age_ms = 4000, .status = 200, .sent = SENT_YES};
+    struct dedupe_fate open = {.id = &old, .age_ms = 4000, .sent = SENT_PARTIAL};
+    ck_assert(dedupe_recall(dedupe, "x", &one, &answered, 4000, WITHIN));
+    ck_assert(dedupe_recall(dedupe, "x", &two, &open, 0, WITHIN));
+    copy(&a, "a");
+    ck_assert_int_eq(enter_as(&b, "b", "x", 2), DEDUPE_COPY);
+    turn();
+    ck_assert(a.fates == 1 && a.status == 200 && a.age_ms == 4000 && !a.got_answer);
+    ck_assert(b.fates == 1 && b.status == 0 && b.fate_sent == SENT_PARTIAL);
+    ck_assert_str_eq(a.told_id, "old-1");
+    loop_skip(loop, 6000);
+    first(&a, "a");
+    ck_assert(dedupe_recall(dedupe, "x", &one, &answered, 0, WITHIN)); /* stays as it is */
+    be_lost(&a, FAILURE_NONE, SENT_NO);
+    ck_assert_int_eq(enter_as(&b, "b", "x", 2), DEDUPE_COPY);
+    turn();
+    loop_skip(loop, 4000);
+    ck_assert_uint_eq(dedupe_count(dedupe), 0);
+}
+END_TEST
+
+/* ------------------------------------------------------------------------- the storm */
+
+#define PARTIES 40
+#define ORDERS 5
+
+static struct party parties[PARTIES];
+static unsigned order_of[PARTIES];
+static bool is_first[PARTIES];
+static unsigned seen_turns[PARTIES];
+static struct party *goes[ORDERS];
+static uint64_t closed_until[ORDERS]; /* nobody may go before */
+static unsigned gone, fates;
+
+/* A party goes: no other one of its order does, and none that may have left did lately. */
+static void note_going(unsigned i)
+{
+    unsigned n = order_of[i];
+    ck_assert_ptr_null(goes[n]);
+    ck_assert_uint_ge(loop_now(loop), closed_until[n]);
+    goes[n] = &parties[i];
+    is_first[i] = true;
+    gone++;
+}
+
+static void end_first(unsigned i)
+{
+    struct party *p = &parties[i];
+    unsigned n = order_of[i];
+    goes[n] = NULL;
+    is_first[i] = false;
+    closed_until[n] = loop_now(loop) + WITHIN;
+    switch (draw(5)) {
+    case 0: be_answered(p, 0, draw(100)); break;
+    case 1:
+        dedupe_answered(&p->claim, 0, 200, NULL);
+        p->in = false;
+        break;
+    case 2: be_lost(p, FAILURE_HTTP_RESPONSE_TIMEOUT, draw(2) ? SENT_YES : SENT_PARTIAL); break;
+    default: closed_until[n] = 0; be_lost(p, FAILURE_NONE, SENT_NO);
+    }
+}
+
+static void watch_turns(void)
+{
+    for (unsigned i = 0; i < PARTIES; i++)
+        if (parties[i].turns > seen_turns[i]) {
+            seen_turns[i] = parties[i].turns;
+            note_going(i);
+        }
+}
+
+static void begin_party(unsigned i)
+{
+    char name[20];
+    snprintf(name, sizeof name, "p%u", i);
+    fates += parties[i].fates;
+    order_of[i] = draw(ORDERS);
+    seen_turns[i] = 0;
+    if (enter_as(&parties[i], name, "x", order_of[i]) == DEDUPE_FIRST)
+        note_going(i);
+    parties[i].late = one_in(6);
+}
+
+static void one_round(void)
+{
+    unsigned i = draw(PARTIES);
+    struct party *p = &parties[i];
+    if (!p->in) {
+        begin_party(i);
+    } else if (is_first[i]) {
+        if (one_in(3))
+            end_first(i);
+    } else if (one_in(8)) {
+        dedupe_leave(&p->claim);
+        p->in = false;
+    }
+    if (one_in(3)) {
+        turn();
+        watch_turns();
+    }
+    if (one_in(20)) {
+        turn();
+        watch_turns();
+        loop_skip(loop, draw(WITHIN));
+        watch_turns();
+    }
+}
+
+static void check_parties(void)
+{
+    for (unsigned i = 0; i < PARTIES; i++) {
+        const struct party *p = &parties[i];
+        ck_assert_uint_le(p->fates + p->lates, 1);
+        ck_assert_int_eq(p->in, p->claim.record != NULL);
+    }
+    ck_assert_uint_le(dedupe_count(dedupe), ORDERS);
+}
+
+START_TEST(test_storm)
+{
+    storm_seed(_i);
+    memset(parties, 0, sizeof parties);
+    memset(is_first, 0, sizeof is_first);
+    memset(goes, 0, sizeof goes);
+    memset(closed_until, 0, sizeof closed_until);
+    gone = fates = 0;
+    storm(20000, one_round, check_parties);
+    ck_assert_uint_gt(gone, 500);
+    ck_assert_uint_gt(fates, 500);
+    for (unsigned i = 0; i < PARTIES; i++)
+        if (parties[i].in && !is_first[i])
+            dedupe_leave(&parties[i].claim);
+    turn();
+    for (unsigned i = 0; i < PARTIES; i++)
+        if (is_first[i])
+            be_lost(&parties[i], FAILURE_NONE, SENT_NO);
+}
+END_TEST
+
+SUITE()
+{
+    FIXTURE(start, stop);
+    TEST(a_copy_hears_the_answer);
+    TEST(other_orders_are_no_copies);
+    TEST(its_time_is_over);
+    TEST(the_present_setting_counts);
+    TEST(of_what_was_not_sent_one_copy_goes);
+    TEST(a_copy_that_is_late_does_not_go);
+    TEST(a_copy_leaves);
+    TEST(what_a_copy_is_told);
+    TEST(answers_take_bounded_memory);
+    TEST(no_order_is_forgotten_for_another);
+    TEST(orders_of_an_earlier_process);
+    STORM(test_storm, 6);
+}
