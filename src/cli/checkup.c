@@ -3,7 +3,7 @@
 #include <stdio.h>
 
 #include "base/duration.h"
-#include "http/http_date.h"
+#include "http/origin_clock.h"
 #include "http/origin.h"
 #include "upstream/line.h"
 
@@ -129,14 +129,13 @@ static void on_head(void *owner, const struct response *r)
     MAGIC_CHECK(c, MAGIC);
     struct checkup_facts *f = &c->facts;
     const char *header = c->upstream->weight_header;
-    const struct field *date = fields_find(&r->fields, SPAN("Date"));
     const struct field *weight = header ? fields_find(&r->fields, span_of(header)) : NULL;
     if (c->over)
         return;
     f->status = r->status;
     f->answered_ms = wall_ms(c);
     f->answer_us = loop_clock_us(c->env->loop) - c->asked_us;
-    f->has_date = date && http_date_read(date->value, f->answered_ms / 1000, &f->date_s);
+    f->has_date = origin_clock_date(&r->fields, f->answered_ms / 1000, &f->date_s);
     f->has_weight = weight && read_weight(span_trim(weight->value), &f->weight);
     finish(c); /* the body does not matter */
 }

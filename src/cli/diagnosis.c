@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "base/duration.h"
+#include "http/origin_clock.h"
 
 #define HOUR_S 3600
 #define DAY_S (24 * HOUR_S)
@@ -147,28 +148,29 @@ static void look_at_answer(struct diagnosis *d)
         FIND(d, "it answered GET %s with status %u", f->path, f->status);
 }
 
-/* Date is truncated to a second, and was written at some time between request and response, so
- * only an interval is known. The clock is off if all of the interval says so. */
+/* One response bounds the difference to an interval. The clock is off if all of it says so. */
 static void look_at_clock(struct diagnosis *d)
 {
     const struct checkup_facts *f = d->facts;
+    struct origin_clock clock = {0};
+    uint64_t answered_us = (uint64_t)f->answered_ms * 1000;
     if (!f->has_date) {
-        ROW(d, "clock", "unknown: the answer has no Date");
+        ROW(d, "clock", "unknown: the answer has no Date, or comes from a cache");
         return;
     }
-    int64_t least = f->asked_ms - (f->date_s * 1000 + 999),
-            most = f->answered_ms - f->date_s * 1000;
-    double middle = (double)(least + most) / 2000, half = (double)(most - least) / 2000;
-    int64_t surely = least > 0 ? least : most < 0 ? -most : 0;
-    if (surely == 0) {
-        ROW(d, "clock", "agrees with ours, within %.1f s", half + (middle < 0 ? -middle : middle));
-        return;
-    }
-    ROW(d, "clock", "ours is %.1f s %s, give or take %.1f s", middle < 0 ? -middle : middle,
-        middle < 0 ? "behind" : "ahead", half);
-    if (surely > DIAGNOSIS_SKEW_MS)
+    origin_clock_add(&clock, f->date_s, (uint64_t)f->asked_ms * 1000, answered_us);
+    struct origin_clock_view v = origin_clock_view(&clock, answered_us, (int64_t)answered_us);
+    double off = (double)v.offset_us / 1e6, distance = off < 0 ? -off : off;
+    double error = (double)v.error_us / 1e6;
+    int64_t surely_us = origin_clock_surely_off(&v);
+    if (surely_us == 0)
+        ROW(d, "clock", "agrees with ours, within %.1f s", distance + error);
+    else
+        ROW(d, "clock", "ours is %.1f s %s, give or take %.1f s", distance,
+            off < 0 ? "behind" : "ahead", error);
+    if (surely_us > DIAGNOSIS_SKEW_MS * 1000)
         FIND(d, "our clock and the exchange's differ by %.1f s: signed requests will be refused",
-             middle < 0 ? -middle : middle);
+             distance);
 }
 
 static void look_at_weight(struct diagnosis *d)

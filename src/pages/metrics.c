@@ -257,6 +257,25 @@ static void add_held(struct series *s, const struct pool_view *v)
                 (uintmax_t)(v->gate.held_ms % 1000));
 }
 
+static void add_seconds(struct series *s, const struct pool_view *v, int64_t us)
+{
+    add_name(s, "");
+    add_labels(s, v->name, "", NULL);
+    text_printf(s->to, "%.4f\n", (double)us / 1e6);
+}
+
+static void add_clock_offset(struct series *s, const struct pool_view *v)
+{
+    if (v->clock.samples)
+        add_seconds(s, v, v->clock.offset_us);
+}
+
+static void add_clock_error(struct series *s, const struct pool_view *v)
+{
+    if (v->clock.samples)
+        add_seconds(s, v, v->clock.error_us);
+}
+
 static const struct {
     const char *name, *type, *meaning;
     void (*add)(struct series *, const struct pool_view *);

@@ -61,6 +61,12 @@ static json_t *holds_json(const struct gate_view *g)
     return all;
 }
 
+/* In tenths of a millisecond, which the clocks of two machines hardly agree to. */
+static json_t *clock_ms(const struct origin_clock_view *c, int64_t us)
+{
+    return c->samples ? json_real((double)(us / 100) / 10) : json_null();
+}
+
 json_t *upstream_json(const struct pool_view *v, const struct freezes *freezes)
 {
     const struct upstream_stats *s = v->stats;

@@ -141,6 +141,7 @@ static void on_head(void *owner, const struct response *r)
 {
     struct attempt *a = self(owner);
     a->order->timing->weight += limit_learn(&a->limit, r);
+    pool_learn_clock(a->order->pool, &r->fields, a->order->timing->lent_us);
     delivery_answered(a->delivery);
     if (!a->events->on_answer(a->owner, r))
         return;

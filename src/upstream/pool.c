@@ -34,6 +34,7 @@ struct pool {
     struct gate *gate;
     struct serializer *serializer;
     struct upstream_stats stats;
+    struct clock_watch clock;
     struct task end;
     void (*on_empty)(void *owner, struct pool *);
     void *owner;
@@ -197,6 +198,11 @@ void pool_warn_bypassed(struct pool *p)
         return;
     p->bypass_warned = true;
     LOG(WARN, p->lines.object, "a client tunnels to it by CONNECT: what is inside is not pooled");
+}
+
+void pool_learn_clock(struct pool *p, const struct fields *fields, uint64_t sent_us)
+{
+    clock_watch_learn(&p->clock, p->loop, fields, sent_us, p->lines.object);
 }
 
 struct gate *pool_gate(struct pool *p)
@@ -426,6 +432,7 @@ void pool_describe(const struct pool *p, struct pool_view *view)
         .origin = p->origin.origin,
         .state = state_word(p, &gate),
         .gate = gate,
+        .clock = clock_watch_view(&p->clock, p->loop),
         .breaker = breaker_word(&p->lines.breaker, p->lines.connecting.count),
         .listed = p->origin.listed,
         .tls_verify = p->settings->tls_verify,

@@ -9,6 +9,7 @@
 #include "budget/gate.h"
 #include "budget/serializer.h"
 #include "config/config.h"
+#include "upstream/clock_watch.h"
 #include "upstream/pool_queue.h"
 #include "upstream/pool_verb.h"
 #include "upstream/stats.h"
@@ -96,9 +97,13 @@ void pool_adopt(struct pool *, struct stream *, const struct dial_report *);
 /* A client tunnels to an origin that the configuration has an upstream for. Warns once. */
 void pool_warn_bypassed(struct pool *);
 
-struct gate *pool_gate(struct pool *);             /* its budget with the exchange */
+struct gate *pool_gate(struct pool *); /* its budget with the exchange */
 const struct holds *pool_limits(const struct pool *);
 struct serializer *pool_serializer(struct pool *); /* serialize_by */
+
+/* The head of an ordinary response came now; its request was sent at `sent_us` (loop_clock_us()) or
+ * later. Its Date tells how far our clock is off. */
+void pool_learn_clock(struct pool *, const struct fields *, uint64_t sent_us);
 
 /* Never used again by another pool in the daemon's life. */
 uint64_t pool_id(const struct pool *);
@@ -121,6 +126,7 @@ struct pool_view {
     uint64_t max_wait_us;    /* the longest wait for a line in the last five minutes */
     int64_t learned_idle_ms; /* -1: nothing learned */
     struct gate_view gate;
+    struct origin_clock_view clock;
     const struct upstream_stats *stats;
 };
 void pool_describe(const struct pool *, struct pool_view *);

@@ -71,6 +71,7 @@ static void setup(void)
                                       .max_wait_us = 1234,
                                       .learned_idle_ms = -1,
                                       .gate = {.weight_used = -1},
+                                      .clock = {-7312345, 91250, 12},
                                       .stats = &counted};
     rows[1].view = (struct pool_view){.name = "stranger.test",
                                       .origin = "https://stranger.test:443",
@@ -186,7 +187,7 @@ START_TEST(every_key_in_its_order)
     has_keys(u, "",
              "name origin listed tls_verify state frozen frozen_bots connections tunnels queue "
              "requests latency_ms "
-             "limits breaker learned_idle_ms bytes cache");
+             "limits breaker learned_idle_ms clock bytes cache");
     has_keys(u, "connections",
              "open idle active connecting max streams streams_peak closed opened reused handshakes "
              "resumed drained http1 http2 failed");
@@ -203,6 +204,7 @@ START_TEST(every_key_in_its_order)
     has_keys(u, "latency_ms", "total hold queue dns connect tls ttfb");
     has_keys(u, "latency_ms.tls", "count mean p50 p90 p99 p999 max");
     has_keys(u, "cache", "hits misses stale collapsed");
+    has_keys(u, "clock", "offset_ms error_ms samples");
     has_keys(u, "limits", "rate_held rate_refused weight_used held_ms holds");
     json_decref(o);
 }
@@ -317,7 +319,11 @@ START_TEST(identity_tells_the_truth)
     ck_assert(json_is_true(at(u, "listed")) && json_is_true(at(u, "tls_verify")));
     ck_assert_str_eq(word(u, "state"), "up");
     ck_assert(json_is_null(at(u, "learned_idle_ms")) && json_is_null(at(u, "limits.weight_used")));
+    ck_assert_double_eq(number(u, "clock.offset_ms"), -7312.3);
+    ck_assert_double_eq(number(u, "clock.error_ms"), 91.2);
+    ck_assert_double_eq(number(u, "clock.samples"), 12);
     u = at(o, "upstreams.1");
+    ck_assert(json_is_null(at(u, "clock.offset_ms")) && json_is_null(at(u, "clock.error_ms")));
     ck_assert(json_is_false(at(u, "listed")));
     ck_assert_str_eq(word(u, "breaker"), "open");
     ck_assert_double_eq(number(u, "learned_idle_ms"), 54000);

@@ -105,16 +105,19 @@ END_TEST
 /* Date has no fraction of a second: it agrees if any time within its second does. */
 START_TEST(clocks)
 {
-    facts.date_s = NOW_MS / 1000 - 1;
+    facts.date_s = NOW_MS / 1000;
     ck_assert(is_well());
-    tells("ours is 0.6 s ahead, give or take 0.5 s");
+    tells("clock       agrees with ours, within 1.0 s");
     facts.date_s = NOW_MS / 1000 - 2;
-    is_ill("our clock and the exchange's differ by 1.6 s: signed requests will be refused");
+    ck_assert(is_well());
+    tells("ours is 1.5 s ahead, give or take 0.6 s");
+    facts.date_s = NOW_MS / 1000 - 3;
+    is_ill("our clock and the exchange's differ by 2.5 s: signed requests will be refused");
     facts.date_s = NOW_MS / 1000 + 1;
     ck_assert(is_well());
-    tells("ours is 1.4 s behind, give or take 0.5 s");
+    tells("ours is 1.5 s behind, give or take 0.6 s");
     facts.date_s = NOW_MS / 1000 + 2;
-    is_ill("our clock and the exchange's differ by 2.4 s: signed requests will be refused");
+    is_ill("our clock and the exchange's differ by 2.5 s: signed requests will be refused");
     facts.answered_ms += 3000; /* the response was so slow that the difference is uncertain */
     ck_assert(is_well());
     facts.has_date = false;
