@@ -163,12 +163,13 @@ static void fail(struct fetch *f, const struct verdict *why, bool late)
 }
 
 /* What waits is refused at once, and what is still in our own memory is taken back; a try of which
- * a byte has left goes on. What is withheld is not about to leave: it is asked about when it is. */
+ * a byte has left goes on. What may be withheld, as a copy, is not about to leave yet. */
 static void on_freeze(void *owner)
 {
     struct fetch *f = self(owner);
     struct verdict why = freezes_verdict();
-    if (f->state != FETCH_WITHHELD && !attempt_has_left(&f->attempt))
+    bool undecided = f->state == FETCH_WITHHELD || (f->state == FETCH_GATHERING && f->order.may_go);
+    if (!undecided && !attempt_has_left(&f->attempt))
         fail(f, &why, false);
 }
 
@@ -282,6 +283,8 @@ static void on_upgraded(void *owner, const struct response *r)
     struct stream *stream = line_surrender(f->dedicated->line, &ahead);
     struct switched to = {
         .tunnel = tunnel_new(f->order.loop, f->order.pool, TUNNEL_UPGRADE, stream, ahead)};
+    if (departure_is_stopped(&f->departure))
+        tunnel_set_freezes(to.tunnel, f->order.freezes, f->order.bot_said);
     let_go(f, false);
     f->base.events->on_switch(f->base.owner, r, &to);
 }
@@ -590,7 +593,7 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
     pool_hold(o->pool, &f->in_pool);
     if (o->request.framing != FRAMING_NONE)
         watch(f);
-    if (!departure_ask(&f->departure) && o->invites)
+    if ((o->may_go || !departure_ask(&f->departure)) && o->invites)
         loop_defer(o->loop, &f->start);
     return &f->base;
 }

@@ -39,11 +39,14 @@ struct tunnel {
     struct upstream_config settings; /* of the dial; its host is our own copy */
     struct dial *dial;               /* while dialling */
     struct lingering *linger;
-    struct tunnel_record *record;       /* NULL: none, or told */
+    struct tunnel_record *record;  /* NULL: none, or told */
+    const struct freezes *freezes; /* NULL: nothing stops it */
+    char *bot;
     const struct tunnel_events *events; /* NULL: none are wanted yet, or it has ended */
     void *owner;
     uint64_t moved; /* bytes, when the deadline was set */
     struct deadline half_open;
+    struct task refusal; /* it is frozen */
     struct task free_later;
 };
 
@@ -73,6 +76,7 @@ static void free_now(struct task *task)
     buf_clear(&t->ahead);
     buf_clear(&t->early);
     free((char *)t->settings.host);
+    free(t->bot);
     t->magic = 0;
     free(t);
 }
@@ -98,6 +102,7 @@ static void end(struct tunnel *t, bool broken)
     enter(t, TUNNEL_ENDED);
     t->events = NULL;
     deadline_stop(&t->half_open);
+    task_forget(&t->refusal);
     if (t->dial)
         dial_cancel(t->dial);
     t->dial = NULL;
@@ -234,6 +239,26 @@ static const struct stream_events side_events = {
 
 /* -------------------------------------------------------------------- its life */
 
+static void on_refusal(struct task *task)
+{
+    struct tunnel *t = container_of(task, struct tunnel, refusal);
+    MAGIC_CHECK(t, MAGIC);
+    LOG(WARN, pool_origin(t->pool)->name, "a tunnel is refused: frozen id=%s",
+        request_id_text(id_of(t)));
+    end_and_tell(t, true, "frozen");
+}
+
+/* The client's stream is not read meanwhile. */
+static bool is_stopped(struct tunnel *t)
+{
+    if (!t->freezes || !freezes_find(t->freezes, pool_origin(t->pool)->name, span_of(t->bot)))
+        return false;
+    enter(t, TUNNEL_DIALLING);
+    stream_pause(t->client.stream);
+    loop_defer(t->loop, &t->refusal);
+    return true;
+}
+
 static void set_origin(struct tunnel *t, struct stream *stream)
 {
     t->origin.stream = stream;
@@ -255,6 +280,7 @@ struct tunnel *tunnel_new(struct loop *loop, struct pool *pool, enum tunnel_kind
         (struct side){.tunnel = t, .other = &t->client, .bytes = &stats->traffic.bytes_received};
     buf_append(&t->early, ahead.at, ahead.len);
     deadline_init(&t->half_open, loop, on_half_open);
+    task_init(&t->refusal, on_refusal);
     task_init(&t->free_later, free_now);
     pool_hold(pool, &t->held);
     if (origin)
@@ -266,6 +292,13 @@ void tunnel_set_report(struct tunnel *t, const struct dial_report *report)
 {
     MAGIC_CHECK(t, MAGIC);
     t->report = *report;
+}
+
+void tunnel_set_freezes(struct tunnel *t, const struct freezes *freezes, struct span bot)
+{
+    MAGIC_CHECK(t, MAGIC);
+    t->freezes = freezes;
+    t->bot = must_strndup(bot.len ? bot.at : "", bot.len);
 }
 
 void tunnel_set_record(struct tunnel *t, struct tunnel_record *record)
@@ -359,6 +392,8 @@ void tunnel_join(struct tunnel *t, struct stream *client, struct buf *ahead,
     t->ahead = *ahead;
     *ahead = (struct buf){0};
     *t->client.bytes += t->ahead.size;
+    if (is_stopped(t))
+        return;
     if (t->origin.stream)
         relay(t);
     else

@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "net/linger.h"
+#include "proxy/freezes.h"
 #include "upstream/pool.h"
 
 struct tunnel;
@@ -33,6 +34,10 @@ void tunnel_set_record(struct tunnel *, struct tunnel_record *);
 
 /* How the stream was dialled, in case it becomes a line of the pool (copied). */
 void tunnel_set_report(struct tunnel *, const struct dial_report *);
+
+/* If its upstream, or that bot, is frozen by the time the client's stream joins, the tunnel ends
+ * instead: nothing is known of what it would carry. The name is copied. */
+void tunnel_set_freezes(struct tunnel *, const struct freezes *, struct span bot);
 
 /* Begins to listen to the origin. */
 void tunnel_wait(struct tunnel *, const struct tunnel_events *, void *owner);

@@ -96,6 +96,7 @@ static void fail(struct tunnel_open *p, const struct verdict *why)
 /* The tunnel holds the pool before this lets go of it. */
 static void switch_over(struct tunnel_open *p, struct tunnel *tunnel)
 {
+    tunnel_set_freezes(tunnel, p->order.freezes, p->order.bot_said);
     struct switched to = tunnel_open_switched(p->authority, tunnel);
     let_go(p);
     p->base.events->on_switch(p->base.owner, &tunnel_open_answer, &to);
