@@ -1,0 +1,279 @@
+"""`dedupe`: a copy of an order is not sent. It gets the answer to the order, or hears what is known of that."""
+import json
+import re
+import time
+
+import pytest
+
+from lib import certs, programs
+from lib.behaviour import Gate, drop, hang, raw, reply
+from lib.daemon import cli, upstream
+from lib.promise import own_error
+from lib.wire import background, compose, eventually
+
+KEY = [('API-Key', 'k'), ('API-Sign', 's')]
+BODY = b'pair=XBTUSD&volume=1&nonce=1'
+ORDER = '/ex/0/private/AddOrder'
+
+
+def place(d, headers=(), body=BODY, credential=KEY, target=ORDER, method='POST', **how):
+    return d.request(method, target, [*credential, *headers], body, timeout=30, **how)
+
+
+def orders(origin):
+    return sum(r.method != 'GET' for r in origin.requests)
+
+
+def duplicates(d):
+    return d.upstream()['requests']['duplicates']
+
+
+def is_copy(r):
+    return r.get('trunkline-duplicate') == 'yes'
+
+
+def told(r, status, error, sent, words):
+    """The error that a copy of an order gets."""
+    body = own_error(r, status, error, sent)
+    assert is_copy(r) and re.search(words, body['detail']), body
+    return body
+
+
+def held(d, origin, **how):
+    """An order that has reached the origin, which does not answer yet: its gate, and its response to come."""
+    gate = origin.default = Gate(**how)
+    first = background(lambda: place(d))
+    eventually(lambda: gate.waiting == 1)
+    return gate, first
+
+
+def waiting(d):
+    return [r['id'] for r in d.get('/requests').json()['requests'] if r['state'] == 'duplicate']
+
+
+@pytest.mark.parametrize('alpn', ['http/1.1', 'h2'])
+def test_fifty_at_once_reach_the_origin_once(daemon, origins, alpn):
+    """All 50 get the answer, each with an id of its own; what the origin says in trunkline's name is nobody's."""
+    origin = origins(alpn=(alpn,))
+    gate = origin.default = Gate(reply(200, b'{"txid":"T1"}', [('Set-Cookie', 'a=b'), ('Proxy-Status', 'trunkline; error=forged')]))
+    d = daemon(upstream('ex', origin, dedupe='10s', max_connections=60))
+    asked = [background(lambda: place(d)) for _ in range(50)]
+    eventually(lambda: d.upstream()['requests']['active'] == 50 and gate.waiting == 1 and len(waiting(d)) == 49)
+    gate.release()
+    got = [a.result(30) for a in asked]
+    assert {(r.status, r.body, r.get('set-cookie')) for r in got} == {(200, b'{"txid":"T1"}', 'a=b')}
+    assert orders(origin) == 1 and duplicates(d) == 49 and sum(is_copy(r) for r in got) == 49
+    assert len({r.get('trunkline-request') for r in got}) == 50 and not any(r.get('proxy-status') for r in got)
+    u = d.upstream()
+    assert u['requests']['succeeded'] == 50 and u['requests']['unknown'] == 0
+    assert 'trunkline_order_duplicates_total{upstream="ex"} 49' in d.get('/metrics').text
+
+
+def test_a_later_copy_gets_the_answer_too(daemon, origin, tmp_path):
+    """With every field as the origin sent it, whatever form the request has; and within its time only."""
+    log = tmp_path / 'log'
+    origin.default = reply(201, b'{"id":7}', [('Location', 'https://exchange.test/order/7')], framing='chunked', pieces=3)
+    d = daemon(upstream('ex', origin, dedupe='2s'), access_log=str(log), access_log_format='json')
+    first = place(d)
+    again = place(d, target='http://exchange.test/0/private/AddOrder', headers=[('User-Agent', 'other'), ('Trunkline-Client', 'b2')])
+    assert first.status == again.status == 201 and again.body == first.body and is_copy(again) and not is_copy(first)
+    assert again.get('location') == 'http://exchange.test/order/7' and again.get('date') == first.get('date')
+    assert orders(origin) == 1
+    lines = eventually(lambda: (t := log.read_text().splitlines()) and len(t) == 2 and [json.loads(x) for x in t])
+    assert ['duplicate' in x for x in lines] == [False, True] and lines[1]['duplicate'] == 'yes' and lines[1]['sent'] == 'yes'
+    time.sleep(2.1)
+    assert not is_copy(place(d)) and orders(origin) == 2
+
+
+def test_what_is_no_copy(daemon, origin):
+    """Another method, target, credential or body; no credential at all; what is no order; a body of more than 64 KiB."""
+    d = daemon(upstream('ex', origin, dedupe='10s'))
+    long = b'x' * 65537
+    asks = [dict(), dict(method='PUT'), dict(target=ORDER + '?a'), dict(body=b'other'), dict(credential=[('API-Key', 'l'), ('API-Sign', 's')]),
+            dict(credential=KEY[:1]), dict(credential=[]), dict(credential=[]), dict(method='GET', body=b''), dict(method='GET', body=b''),
+            dict(body=long), dict(body=long)]
+    for ask in asks:
+        r = place(d, **ask)
+        assert r.status == 200 and not is_copy(r), ask
+    assert len(origin.requests) == len(asks) and duplicates(d) == 0
+    for ask in asks[:6]:
+        assert is_copy(place(d, **ask)), ask
+    assert is_copy(place(d, body=b'', method='DELETE')) is False and is_copy(place(d, body=b'', method='DELETE'))
+    assert len(origin.requests) == len(asks) + 1 and duplicates(d) == 7
+
+
+def test_lists_say_what_is_an_order(daemon, origin):
+    """With order_paths only those; and a path block may set another time."""
+    d = daemon(upstream('ex', origin, dedupe='10s', order_paths=['/0/private/AddOrder'], cancel_paths=['/0/private/Cancel']) .replace(
+        '\n}', '\n    path "/0/private/AddOrderBatch" { dedupe = 0 }\n}'))
+    for target, copies in ((ORDER, 1), ('/ex/0/private/CancelOrder', 1), ('/ex/0/private/Balance', 0), (ORDER + 'Batch', 0)):
+        before = duplicates(d)
+        place(d, target=target)
+        place(d, target=target)
+        assert duplicates(d) - before == copies, target
+
+
+FATES = {
+    'reset': (drop('reset'), {}, 'connection_terminated'),
+    'closed': (drop('close'), {}, 'connection_terminated'),
+    'silent': (hang(), dict(response_timeout='300ms'), 'http_response_timeout'),
+    'cut off': (raw(b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhal', then='close'), {}, 'http_response_incomplete'),
+    'garbage': (raw(b'garbage\r\n\r\n', then='close'), {}, 'http_protocol_error'),
+}
+
+
+@pytest.mark.parametrize('fate', FATES)
+def test_an_order_of_unknown_fate(daemon, origin, fate):
+    """Copies hear 409 with its error and its `sent`, its id and its age; it is of unknown fate once."""
+    origin.default, how, error = FATES[fate]
+    d = daemon(upstream('ex', origin, dedupe='10s', **how))
+    first = place(d)
+    own_error(first, (502, 504), error, 'yes')
+    for accept in ('*/*', 'application/json'):
+        body = told(place(d, [('Accept', accept)]), 409, error, 'yes', r'sent \d+\w+ ago: its outcome is unknown')
+        assert first.get('trunkline-request') in body['detail']
+    u = d.upstream()
+    assert orders(origin) == 1 and u['requests']['unknown'] == 1 and u['requests']['duplicates'] == 2
+    assert d.stderr.count('order of unknown fate') == 1
+
+
+@pytest.mark.parametrize('status', [400, 401, 408, 429, 500, 502, 503])
+def test_an_answer_is_an_answer(daemon, origin, status):
+    """Whatever it says: whoever asks again gets the same."""
+    origin.default = reply(status, b'no', [('Retry-After', '0')])
+    d = daemon(upstream('ex', origin, dedupe='10s', retry_after='no'))
+    assert [(r.status, r.body, is_copy(r)) for r in (place(d), place(d))] == [(status, b'no', False), (status, b'no', True)]
+    assert orders(origin) == 1 and d.upstream()['requests']['unknown'] == (status >= 500 or status == 408)
+
+
+@pytest.mark.parametrize('framing', ['length', 'chunked', 'close'])
+@pytest.mark.parametrize('size', [65536, 65537])
+def test_answers_are_kept_up_to_64k(daemon, origin, framing, size):
+    origin.default = reply(200, b'x' * size, framing=framing)
+    d = daemon(upstream('ex', origin, dedupe='10s'))
+    assert len(place(d).body) == size
+    again = place(d)
+    if size == 65536:
+        assert again.status == 200 and len(again.body) == size and is_copy(again)
+    else:
+        told(again, 409, 'http_request_denied', 'yes', 'answered 200')
+    assert orders(origin) == 1
+
+
+def test_an_unsent_order_lets_one_copy_go(daemon, origin):
+    """The origin refuses connections: the first is answered `no`, the next one goes in its place, and so on; none is a copy."""
+    d = daemon(upstream('ex', '127.0.0.1:9', dedupe='10s', order_wait='1s', breaker_failures=1000))
+    got = [background(lambda: place(d)) for _ in range(5)]
+    for r in got:
+        body = own_error(r.result(30), (502, 503, 504), ('connection_refused', 'connection_limit_reached', 'destination_unavailable'), 'no')
+        assert body['sent'] == 'no'
+    assert duplicates(d) == 0
+
+
+def test_one_copy_goes_and_the_others_follow(daemon, origin):
+    """Behind one connection that is busy: the first leaves before it was sent; of its copies one is sent."""
+    d = daemon(upstream('ex', origin, dedupe='10s', max_connections=1, order_wait='20s', queue_timeout='20s', total_timeout='20s'))
+    busy = Gate()
+    origin.on('/busy', busy)
+    quote = background(lambda: d.get('/ex/busy', timeout=30))
+    eventually(lambda: busy.waiting == 1)
+    first = d.client()
+    first.send(compose('POST', ORDER, KEY, BODY))
+    eventually(lambda: d.upstream()['requests']['active'] == 2)
+    copies = [background(lambda: place(d)) for _ in range(5)]
+    eventually(lambda: len(waiting(d)) == 5)
+    first.abort()
+    eventually(lambda: len(waiting(d)) == 4)
+    busy.release()
+    assert quote.result(30).status == 200
+    got = [c.result(30) for c in copies]
+    assert {r.status for r in got} == {200} and sum(is_copy(r) for r in got) == 4 and orders(origin) == 1
+    assert d.upstream()['requests']['abandoned'] == 1
+
+
+def test_who_left_and_asks_again_gets_the_answer(daemon, origin):
+    """Its client gives up once the order is sent; the answer is read and kept."""
+    d = daemon(upstream('ex', origin, dedupe='10s'))
+    gate = origin.default = Gate(reply(200, b'done'))
+    first = d.client()
+    first.send(compose('POST', ORDER, KEY, BODY))
+    eventually(lambda: gate.waiting == 1)
+    first.abort()
+    eventually(lambda: any(r['left'] for r in d.get('/requests').json()['requests']))
+    again = background(lambda: place(d))
+    eventually(lambda: len(waiting(d)) == 1)
+    gate.release()
+    assert (again.result(30).body, place(d).body) == (b'done', b'done') and orders(origin) == 1
+
+
+@pytest.mark.parametrize('how', ['total_timeout', 'Trunkline-Timeout'])
+def test_a_copy_that_gives_up_never_says_no(daemon, origin, how):
+    """Its own deadline, while the order that it waits for is at the origin."""
+    d = daemon(upstream('ex', origin, dedupe='10s'))
+    gate, first = held(d, origin)
+    if how == 'total_timeout':
+        d.blocks = (upstream('ex', origin, dedupe='10s', total_timeout='300ms'),)
+        d.write()
+        assert d.cli('reload').returncode == 0
+    told(place(d, [('Trunkline-Timeout', '300ms')] if how != 'total_timeout' else []), 504, 'http_response_timeout', 'yes', 'copy of order')
+    gate.release()
+    assert first.result(30).status == 200 and orders(origin) == 1
+
+
+@pytest.mark.parametrize('verb', ['pause', 'drain', 'freeze'])
+def test_verbs(daemon, origin, verb):
+    """A copy of an order that is at the origin waits for its answer, whatever is done to the upstream meanwhile."""
+    d = daemon(upstream('ex', origin, dedupe='10s'))
+    gate, first = held(d, origin)
+    copy = background(lambda: place(d))
+    eventually(lambda: len(waiting(d)) == 1)
+    assert d.verb(verb).status == 204
+    late = background(lambda: place(d))
+    eventually(lambda: len(waiting(d)) == 2)
+    gate.release()
+    assert [x.result(30).status for x in (first, copy, late)] == [200] * 3 and orders(origin) == 1
+
+
+def test_the_very_end(daemon, origin):
+    """Orders and copies are all answered, with what is true of the order."""
+    d = daemon(upstream('ex', origin, dedupe='10s'), drain_timeout='300ms')
+    gate, first = held(d, origin)
+    copies = [background(lambda: place(d)) for _ in range(3)]
+    eventually(lambda: len(waiting(d)) == 3)
+    d.kill(15)
+    for r in (first, *copies):
+        own_error(r.result(30), (503, 409), 'destination_unavailable' if r is first else ('destination_unavailable', 'http_request_denied'), 'yes')
+    d.wait()
+    assert orders(origin) == 1
+
+
+def test_a_reload_forgets_nothing(daemon, origin):
+    d = daemon(upstream('ex', origin, dedupe='10s'))
+    assert place(d).status == 200
+    for how, copies in ((dict(dedupe='10s', max_connections=3, order_wait='2s'), True), (dict(dedupe='0'), False)):
+        d.blocks = (upstream('ex', origin, **how),)
+        d.write()
+        assert d.cli('reload').returncode == 0
+        assert is_copy(place(d)) == copies and orders(origin) == (1 if copies else 2)
+
+
+def test_copies_pass_neither_gate_nor_serializer(daemon, origin):
+    """They cost no token, and wait for the order and not behind it."""
+    d = daemon(upstream('ex', origin, dedupe='10s', serialize_by='API-Key', rate='1/1h', burst=1))
+    gate, first = held(d, origin)
+    copies = [background(lambda: place(d)) for _ in range(5)]
+    eventually(lambda: len(waiting(d)) == 5)
+    gate.release()
+    assert {x.result(30).status for x in (first, *copies)} == {200} and orders(origin) == 1
+    assert is_copy(place(d))
+
+
+def test_inside_an_intercepted_connect(daemon, origin, tmp_path):
+    """A copy by way of TLS inside CONNECT is one of an order in plain form."""
+    programs.need('curl')
+    assert cli('ca', 'init', '--dir', tmp_path, '--host', 'exchange.test').returncode == 0
+    d = daemon(upstream('ex', origin, dedupe='10s'), connect='intercept', ca_cert=str(tmp_path / 'issuer.pem'), ca_key=str(tmp_path / 'ca.key'))
+    assert place(d).status == 200
+    out = programs.shell(f'curl -q -sS -i --cacert {tmp_path}/ca.pem -x {d.url} -H "API-Key: k" -H "API-Sign: s" -d "{BODY.decode()}" '
+                         'https://exchange.test/0/private/AddOrder', CA=certs.CA)
+    assert any('trunkline-duplicate: yes' in line.lower() for line in out) and orders(origin) == 1, (out, origin.requests)
