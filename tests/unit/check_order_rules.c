@@ -1,6 +1,8 @@
 /* What a request does to orders, by the lists and by its method. */
 #include "proxy/order_rules.h"
 
+#include <stdio.h>
+
 #include "config_fixture.h"
 #include "suite.h"
 
@@ -174,6 +176,79 @@ static const struct upstream_config *with(const char *lists, struct config **c)
     return find(*c, "ex");
 }
 
+static const struct {
+    const char *preset, *method, *target;
+    enum order_class class;
+    bool passes;
+} of_presets[] = {
+    {"binance", "POST", "/api/v3/order?symbol=BTCUSDT", ORDER_PLACES, false},
+    {"binance", "POST", "/api/v3/orderList/oco", ORDER_PLACES, false},
+    {"binance", "POST", "/api/v3/order/cancelReplace", ORDER_PLACES, false},
+    {"binance", "PUT", "/api/v3/order/amend/keepPriority", ORDER_PLACES, false},
+    {"binance", "POST", "/api/v3/order/test", ORDER_READS, true},
+    {"binance", "POST", "/api/v3/sor/order", ORDER_PLACES, false},
+    {"binance", "POST", "/api/v3/sor/order/test", ORDER_READS, true},
+    {"binance", "DELETE", "/api/v3/orderList", ORDER_CANCELS, true},
+    {"binance", "DELETE", "/api/v3/openOrders", ORDER_CANCELS, true},
+    {"binance", "GET", "/api/v3/order", ORDER_READS, true},
+    {"binance", "POST", "/sapi/v1/capital/withdraw/apply", ORDER_NEITHER, false},
+    {"binance", "POST", "/sapi/v1/convert/limit/cancelOrder", ORDER_CANCELS, true},
+    {"binance", "PUT", "/api/v3/userDataStream", ORDER_READS, true},
+    {"binance-futures", "POST", "/fapi/v1/batchOrders", ORDER_PLACES, false},
+    {"binance-futures", "DELETE", "/fapi/v1/batchOrders", ORDER_CANCELS, true},
+    {"binance-futures", "POST", "/fapi/v1/countdownCancelAll", ORDER_CANCELS, true},
+    {"binance-futures", "POST", "/fapi/v1/leverage", ORDER_NEITHER, false},
+    {"binance-futures", "POST", "/fapi/v1/order/test", ORDER_READS, true},
+    {"kraken", "POST", "/0/private/AddOrderBatch", ORDER_PLACES, false},
+    {"kraken", "POST", "/0/private/AmendOrder", ORDER_PLACES, false},
+    {"kraken", "POST", "/0/private/CancelAllOrdersAfter", ORDER_CANCELS, true},
+    {"kraken", "POST", "/0/private/QueryOrders", ORDER_READS, true},
+    {"kraken", "POST", "/0/private/WithdrawStatus", ORDER_READS, true},
+    {"kraken", "POST", "/0/private/Withdraw", ORDER_NEITHER, false},
+    {"kraken", "POST", "/0/private/WithdrawCancel", ORDER_NEITHER, false},
+    {"kraken", "POST", "/0/private/GetWebSocketsToken", ORDER_NEITHER, false},
+    {"kraken", "POST", "/0/private/%41ddOrder", ORDER_PLACES, false},
+    {"kraken", "POST", "/0/private/Balance/../AddOrder", ORDER_PLACES, false},
+    {"kraken-futures", "POST", "/derivatives/api/v3/sendorder?size=1", ORDER_PLACES, false},
+    {"kraken-futures", "POST", "/derivatives/api/v3/batchorder", ORDER_PLACES, false},
+    {"kraken-futures", "POST", "/derivatives/api/v3/cancelallordersafter", ORDER_CANCELS, true},
+    {"kraken-futures", "GET", "/derivatives/api/v3/openorders", ORDER_READS, true},
+    {"coinbase", "POST", "/orders", ORDER_PLACES, false},
+    {"coinbase", "DELETE", "/orders/client:a%2Db", ORDER_CANCELS, true},
+    {"coinbase", "POST", "/withdrawals/crypto", ORDER_NEITHER, false},
+    {"coinbase-advanced", "POST", "/api/v3/brokerage/orders", ORDER_PLACES, false},
+    {"coinbase-advanced", "POST", "/api/v3/brokerage/orders/edit", ORDER_PLACES, false},
+    {"coinbase-advanced", "POST", "/api/v3/brokerage/orders/edit_preview", ORDER_READS, true},
+    {"coinbase-advanced", "POST", "/api/v3/brokerage/orders/close_position", ORDER_PLACES, false},
+    {"coinbase-advanced", "POST", "/api/v3/brokerage/orders/batch_cancel", ORDER_CANCELS, true},
+    {"okx", "POST", "/api/v5/trade/order", ORDER_PLACES, false},
+    {"okx", "POST", "/api/v5/trade/order-algo", ORDER_PLACES, false},
+    {"okx", "POST", "/api/v5/trade/order-precheck", ORDER_READS, true},
+    {"okx", "POST", "/api/v5/trade/cancel-batch-orders", ORDER_CANCELS, true},
+    {"okx", "POST", "/api/v5/trade/amend-batch-orders", ORDER_PLACES, false},
+    {"okx", "POST", "/api/v5/asset/withdrawal", ORDER_NEITHER, false},
+    {"okx", "GET", "/api/v5/trade/order?ordId=1", ORDER_READS, true},
+    {"bybit", "POST", "/v5/order/create-batch", ORDER_PLACES, false},
+    {"bybit", "POST", "/v5/order/cancel-all", ORDER_CANCELS, true},
+    {"bybit", "POST", "/v5/order/pre-check", ORDER_READS, true},
+    {"bybit", "POST", "/v5/position/trading-stop", ORDER_PLACES, false},
+    {"bybit", "POST", "/v5/position/set-leverage", ORDER_NEITHER, false},
+};
+
+START_TEST(presets_know_their_exchange)
+{
+    char text[100];
+    snprintf(text, sizeof text, "upstream a { preset = %s }", of_presets[_i].preset);
+    struct config *c = parse_good(text);
+    const struct upstream_config *u = find(c, "a");
+    struct span method = span_of(of_presets[_i].method), target = span_of(of_presets[_i].target);
+    ck_assert_msg(order_class(u, method, target) == of_presets[_i].class, "%s %s is %d",
+                  of_presets[_i].method, of_presets[_i].target, order_class(u, method, target));
+    ck_assert(order_passes_freeze(u, method, target) == of_presets[_i].passes);
+    config_unref(c);
+}
+END_TEST
+
 START_TEST(one_list_leaves_the_others_to_the_method)
 {
     struct config *c;
@@ -223,6 +298,7 @@ SUITE()
     FIXTURE(begin, finish);
     LOOP(the_lists_decide, 0, COUNT_OF(of_lists));
     LOOP(without_lists_the_method_decides, 0, COUNT_OF(of_methods));
+    LOOP(presets_know_their_exchange, 0, COUNT_OF(of_presets));
     TEST(one_list_leaves_the_others_to_the_method);
     TEST(an_upgrade_passes_only_if_it_is_named_as_a_read);
     TEST(a_path_block_has_the_lists_of_its_upstream);
