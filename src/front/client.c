@@ -354,9 +354,9 @@ static void on_switch(void *owner, const struct switched *to)
         list_remove(&c->securing);
     c->stream = NULL;
     c->tunnel = client_tunnel_new(c->context, &c->ingress, stream, &c->kept, to, &events, c);
+    response_writer_done(c->writer);
     call_free(c->call);
     c->call = NULL;
-    response_writer_done(c->writer);
     client_enter(c, CLIENT_SWITCHED);
     arm(c);
     client_tunnel_begin(c->tunnel);
@@ -493,9 +493,9 @@ static void finish_call(struct client *c)
     case CALL_CUT: client_close(c, "the answer failed"); break;
     case CALL_LAST: leave(c); break;
     case CALL_NEXT:
+        response_writer_done(c->writer);
         call_free(c->call);
         c->call = NULL;
-        response_writer_done(c->writer);
         client_enter(c, CLIENT_IDLE);
         break;
     }

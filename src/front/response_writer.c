@@ -16,10 +16,10 @@ struct response_writer {
     bool full;    /* a write returned false, and on_drain has not come */
     bool to_head; /* the request was HEAD: no body */
     unsigned minor;
-    struct request_id request; /* the one that the response is to */
-    enum framing framing;      /* of the response, for this client */
-    uint64_t left;             /* of the body, with FRAMING_LENGTH */
-    struct text out;           /* gathered */
+    enum framing framing;             /* of the response, for this client */
+    uint64_t left;                    /* of the body, with FRAMING_LENGTH */
+    const struct request_id *request; /* the one that the response is to; NULL: none */
+    struct text out;                  /* gathered */
     struct stream *stream;
     const char *object;
     const struct response_writer_events *events;
@@ -28,7 +28,7 @@ struct response_writer {
 
 static void response_writer_enter(struct response_writer *w, enum response_writer_state to)
 {
-    STATE_ENTER_FOR(response_writer, &w->state, to, w->object, 0, &w->request);
+    STATE_ENTER_FOR(response_writer, &w->state, to, w->object, 0, w->request);
 }
 
 /* ------------------------------------------------------------------ writing */
@@ -90,16 +90,16 @@ static struct h1_connection connection_of(const struct response_writer *w, bool 
                                           uint64_t idle_limit_s)
 {
     if (is_last)
-        return (struct h1_connection){.option = SPAN("close"), .request = &w->request};
+        return (struct h1_connection){.option = SPAN("close"), .request = w->request};
     bool is_named = idle_limit_s || w->minor == 0;
     return (struct h1_connection){is_named ? SPAN("keep-alive") : SPAN(""), idle_limit_s,
-                                  &w->request};
+                                  w->request};
 }
 
 void response_writer_begin(struct response_writer *w, const struct request *request)
 {
     MAGIC_CHECK(w, MAGIC);
-    w->request = request->id;
+    w->request = &request->id;
     response_writer_enter(w, RESPONSE_DUE);
     w->to_head = request->is_head;
     w->minor = request->minor;
@@ -137,7 +137,7 @@ void response_writer_switch(struct response_writer *w, const struct response *he
 {
     CHECK(w->state == RESPONSE_DUE);
     response_writer_enter(w, RESPONSE_COMPLETE);
-    h1_write_response(&w->out, head, FRAMING_NONE, (struct h1_connection){.request = &w->request});
+    h1_write_response(&w->out, head, FRAMING_NONE, (struct h1_connection){.request = w->request});
     w->events->on_gathered(w->owner);
 }
 
@@ -197,6 +197,7 @@ void response_writer_done(struct response_writer *w)
     CHECK(w->out.len == 0);
     response_writer_enter(w, RESPONSE_IDLE);
     text_free(&w->out);
+    w->request = NULL;
 }
 
 bool response_writer_drained(struct response_writer *w)

@@ -39,7 +39,7 @@ struct response_writer *response_writer_new(const char *object, struct stream *,
 /* Writes to this stream from here on; nothing may be gathered. */
 void response_writer_use(struct response_writer *, struct stream *);
 
-/* A response to this request is due. */
+/* A response to this request is due. Its id is borrowed until response_writer_done(). */
 void response_writer_begin(struct response_writer *, const struct request *);
 
 /* An interim response (1xx); HTTP/1.0 clients get none (RFC 9110 15.2). */

@@ -9,15 +9,15 @@
 
 struct ingress {
     const char *upstream; /* the name of the upstream whose own listener it is; or NULL */
-    bool is_unix;         /* a unix socket, which no browser can reach */
     const char *socket;   /* the path of a unix socket; NULL: not known */
-    bool has_uid;         /* `uid` is the user at the other end, as the kernel says */
+    const char *tunnel;   /* inside a tunnel: the host of its CONNECT; else NULL */
     uid_t uid;
-    bool is_loopback;   /* the client is on this machine (unix included) */
-    uint16_t port;      /* of the listener; 0 on a unix socket */
-    const char *tunnel; /* inside a tunnel: the host of its CONNECT; else NULL */
+    uint16_t port; /* of the listener; 0 on a unix socket */
     uint16_t tunnel_port;
-    char client[64]; /* "127.0.0.1:51234", "[::1]:51234" or "unix" */
+    bool is_unix;                      /* a unix socket, which no browser can reach */
+    bool is_loopback;                  /* the client is on this machine (unix included) */
+    bool has_uid;                      /* `uid` is the user at the other end, as the kernel says */
+    char client[INET6_ADDRSTRLEN + 9]; /* "127.0.0.1:51234", "[::1]:51234" or "unix" */
     /* The local address of the connection, as a literal without brackets in canonical form
      * (RFC 5952), IPv4-mapped ones as IPv4; "" on a unix socket. */
     char address[INET6_ADDRSTRLEN];

@@ -12,28 +12,38 @@
 #define KEEPALIVE_S 30
 #define UNSENT_MAX (256 * 1024)
 
+/* What libuv is asked to do besides reading: to connect, then to write what the kernel does not
+ * accept at once, at last to shut down. One at a time, and for most of a stream's life none, so
+ * that an idle connection costs little. */
+struct uv_request {
+    struct stream_uv *of;
+    union {
+        uv_connect_t connect;
+        uv_write_t write;
+        uv_shutdown_t shutdown;
+    } uv;
+    size_t in_flight; /* bytes of `out` that were passed to uv_write */
+    void *connect_owner;
+    void (*connected)(void *owner, struct stream *, int status); /* NULL: it was called */
+};
+
 struct stream_uv {
     struct stream base;
     unsigned magic;
-    bool ended, closing, writing, full, shut_wanted, reading;
+    int error;
+    bool ended, closing, writing, full, shut_wanted, shut, reading;
     bool looked_at;      /* the loop's look includes it */
     uint64_t read_after; /* the last number of that look when something was read */
     struct loop *loop;
+    struct buf out; /* bytes that the kernel did not accept at once */
+    struct uv_request *request;
+    struct task report; /* reports an error found inside a call */
     union {
         uv_handle_t handle;
         uv_stream_t stream;
         uv_tcp_t tcp;
         uv_pipe_t pipe;
-    } uv;
-    struct buf out;   /* bytes that the kernel did not accept at once */
-    size_t in_flight; /* how many of them were passed to uv_write */
-    uv_write_t write;
-    uv_shutdown_t shutdown;
-    uv_connect_t connect;
-    void *connect_owner;
-    void (*connected)(void *owner, struct stream *, int status);
-    struct task report; /* reports an error found inside a call */
-    int error;
+    } uv; /* the last member: TCP has no more memory than it needs */
 };
 
 static struct stream_uv *self(struct stream *s)
@@ -41,6 +51,21 @@ static struct stream_uv *self(struct stream *s)
     struct stream_uv *u = container_of(s, struct stream_uv, base);
     MAGIC_CHECK(u, MAGIC);
     return u;
+}
+
+static struct uv_request *request(struct stream_uv *u)
+{
+    if (u->request == NULL) {
+        u->request = NEW(struct uv_request);
+        u->request->of = u;
+    }
+    return u->request;
+}
+
+static void end_request(struct stream_uv *u)
+{
+    free(u->request);
+    u->request = NULL;
 }
 
 /* ------------------------------------------------------------------- ending */
@@ -57,14 +82,21 @@ static void end(struct stream_uv *u, enum stream_end how, const char *why)
         u->base.events->on_end(u->base.owner, how, why);
 }
 
+/* The request stays until libuv has returned it, or the stream is closed. */
+static void tell_connected(struct stream_uv *u, int status)
+{
+    void *owner = u->request->connect_owner;
+    void (*connected)(void *, struct stream *, int) = u->request->connected;
+    u->request->connected = NULL;
+    connected(owner, &u->base, status);
+}
+
 static void report_error(struct task *t)
 {
     struct stream_uv *u = container_of(t, struct stream_uv, report);
     MAGIC_CHECK(u, MAGIC);
-    if (u->connected) {
-        void (*connected)(void *, struct stream *, int) = u->connected;
-        u->connected = NULL;
-        connected(u->connect_owner, &u->base, u->error);
+    if (u->request && u->request->connected) {
+        tell_connected(u, u->error);
         return;
     }
     end(u, STREAM_RESET, uv_strerror(u->error));
@@ -81,6 +113,7 @@ static void on_closed(uv_handle_t *handle)
     struct stream_uv *u = handle->data;
     MAGIC_CHECK(u, MAGIC);
     buf_clear(&u->out);
+    free(u->request); /* libuv has returned it */
     u->magic = 0;
     free(u);
 }
@@ -102,22 +135,29 @@ static void uv_close_stream(struct stream *s, bool reset)
 
 static void write_queue(struct stream_uv *u);
 
-static void finish_shutdown(uv_shutdown_t *request, int status)
+/* If the other end is gone, the end of reading will report it. */
+static void finish_shutdown(uv_shutdown_t *shutdown, int status)
 {
-    (void)request;
-    (void)status; /* if the other end is gone, the end of reading will report it */
+    struct stream_uv *u = container_of(shutdown, struct uv_request, uv.shutdown)->of;
+    MAGIC_CHECK(u, MAGIC);
+    (void)status;
+    end_request(u);
 }
 
+/* Nothing is in flight, and nothing can be written any more. */
 static void shut_now(struct stream_uv *u)
 {
     u->shut_wanted = false;
-    if (!u->closing && !(u->ended && u->error))
-        uv_shutdown(&u->shutdown, &u->uv.stream, finish_shutdown);
+    if (u->closing || u->shut || (u->ended && u->error))
+        return;
+    u->shut = true;
+    if (uv_shutdown(&request(u)->uv.shutdown, &u->uv.stream, finish_shutdown) != 0)
+        end_request(u);
 }
 
-static void on_written(uv_write_t *request, int status)
+static void on_written(uv_write_t *write, int status)
 {
-    struct stream_uv *u = container_of(request, struct stream_uv, write);
+    struct stream_uv *u = container_of(write, struct uv_request, uv.write)->of;
     MAGIC_CHECK(u, MAGIC);
     u->writing = false;
     if (u->closing)
@@ -127,8 +167,10 @@ static void on_written(uv_write_t *request, int status)
         end(u, STREAM_RESET, uv_strerror(status));
         return;
     }
-    buf_consume(&u->out, u->in_flight);
+    buf_consume(&u->out, u->request->in_flight);
     u->base.queued = u->out.size;
+    if (u->out.size == 0)
+        end_request(u);
     write_queue(u);
     if (u->full && u->base.queued < STREAM_LOW) {
         u->full = false;
@@ -148,13 +190,13 @@ static void write_queue(struct stream_uv *u)
         return;
     }
     uv_buf_t piece = uv_buf_init((char *)at, (unsigned)len);
-    int error = uv_write(&u->write, &u->uv.stream, &piece, 1, on_written);
+    request(u)->in_flight = len;
+    int error = uv_write(&u->request->uv.write, &u->uv.stream, &piece, 1, on_written);
     if (error) {
         fail_later(u, error);
         return;
     }
     u->writing = true;
-    u->in_flight = len;
     u->base.taken += len;
 }
 
@@ -183,7 +225,7 @@ static bool uv_write_stream(struct stream *s, const uv_buf_t *pieces, size_t cou
     size_t taken = 0;
     for (size_t i = 0; i < count; i++)
         s->written += pieces[i].len;
-    if (u->closing || u->error)
+    if (u->closing || u->error || u->shut)
         return lose(u, pieces, count);
     if (u->out.size == 0) {
         int n = uv_try_write(&u->uv.stream, pieces, (unsigned)count);
@@ -313,7 +355,8 @@ static const struct stream_ops ops = {
 
 static struct stream_uv *create(struct loop *l, bool is_pipe)
 {
-    struct stream_uv *u = NEW(struct stream_uv);
+    size_t size = offsetof(struct stream_uv, uv) + (is_pipe ? sizeof(uv_pipe_t) : sizeof(uv_tcp_t));
+    struct stream_uv *u = must_calloc(1, size);
     u->magic = MAGIC;
     u->base.ops = &ops;
     u->loop = l;
@@ -355,26 +398,34 @@ struct stream *stream_uv_accept(struct loop *l, uv_stream_t *listening)
     return &u->base;
 }
 
-static void on_connect(uv_connect_t *request, int status)
+static void on_connect(uv_connect_t *connect, int status)
 {
-    struct stream_uv *u = container_of(request, struct stream_uv, connect);
+    struct stream_uv *u = container_of(connect, struct uv_request, uv.connect)->of;
     MAGIC_CHECK(u, MAGIC);
     if (u->closing)
         return;
     if (status == 0 && u->uv.handle.type == UV_TCP)
         tune(u);
-    void (*connected)(void *, struct stream *, int) = u->connected;
-    u->connected = NULL;
-    connected(u->connect_owner, &u->base, status);
+    struct uv_request *r = u->request;
+    u->request = NULL; /* the owner may write, or close the stream */
+    r->connected(r->connect_owner, &u->base, status);
+    free(r);
+}
+
+static struct stream_uv *create_to_connect(struct loop *l, bool is_pipe, void *owner,
+                                           void (*done)(void *owner, struct stream *, int status))
+{
+    struct stream_uv *u = create(l, is_pipe);
+    request(u)->connect_owner = owner;
+    u->request->connected = done;
+    return u;
 }
 
 struct stream *stream_uv_connect(struct loop *l, const struct sockaddr *address, void *owner,
                                  void (*done)(void *owner, struct stream *, int status))
 {
-    struct stream_uv *u = create(l, false);
-    u->connect_owner = owner;
-    u->connected = done;
-    int error = uv_tcp_connect(&u->connect, &u->uv.tcp, address, on_connect);
+    struct stream_uv *u = create_to_connect(l, false, owner, done);
+    int error = uv_tcp_connect(&u->request->uv.connect, &u->uv.tcp, address, on_connect);
     if (error == 0 && descriptors_beside(stream_uv_fd(&u->base)) == DESCRIPTORS_GONE)
         error = UV_EMFILE; /* the last descriptors are reserved for other uses */
     if (error)
@@ -385,10 +436,8 @@ struct stream *stream_uv_connect(struct loop *l, const struct sockaddr *address,
 struct stream *stream_uv_connect_unix(struct loop *l, const char *path, void *owner,
                                       void (*done)(void *owner, struct stream *, int status))
 {
-    struct stream_uv *u = create(l, true);
-    u->connect_owner = owner;
-    u->connected = done;
-    uv_pipe_connect(&u->connect, &u->uv.pipe, path, on_connect);
+    struct stream_uv *u = create_to_connect(l, true, owner, done);
+    uv_pipe_connect(&u->request->uv.connect, &u->uv.pipe, path, on_connect);
     return &u->base;
 }
 

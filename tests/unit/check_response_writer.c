@@ -50,7 +50,8 @@ static struct request request_of(const char *method, unsigned minor)
 static void begin(const char *method, unsigned minor)
 {
     begin_stream();
-    struct request r = request_of(method, minor);
+    static struct request r;
+    r = request_of(method, minor);
     response_writer_begin(writer, &r);
     ck_assert_int_eq(response_writer_state(writer), RESPONSE_DUE);
 }
