@@ -1,5 +1,6 @@
 #include "base/alloc.h"
 
+#include <malloc.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -7,11 +8,27 @@
 #define RESERVE (4 * 1024 * 1024)
 #define SMALL 1024 /* bytes; the cache holds blocks of up to 1032 */
 
+/* Freed memory that is kept: as much as the responses of some hundred clients need in one turn. */
+#define KEEP_FREED (4 * 1024 * 1024)
+#define GROW_BY (512 * 1024)
+#define MAP_FROM (1024 * 1024) /* larger blocks go back to the system at once */
+
 static void *reserve;
 static bool spent;
 
+/* By default glibc gives 128 KiB back to the system at once. The buffers of a turn's responses are
+ * more than that, so each turn would shrink the heap, and take a page fault for every 4 KiB of it
+ * when it grows again. */
+static void keep_freed(void)
+{
+    (void)mallopt(M_TRIM_THRESHOLD, KEEP_FREED);
+    (void)mallopt(M_TOP_PAD, GROW_BY);
+    (void)mallopt(M_MMAP_THRESHOLD, MAP_FROM);
+}
+
 void alloc_prepare(void)
 {
+    keep_freed();
     if (reserve == NULL)
         reserve = malloc(RESERVE);
 }

@@ -16,7 +16,8 @@ char *must_strndup(const char *text, size_t len) __attribute__((malloc, returns_
 
 #define NEW(type) ((type *)must_calloc(1, sizeof(type)))
 
-/* Allocates the reserve. Without it the first allocation that fails aborts the process. */
+/* Allocates the reserve. Without it the first allocation that fails aborts the process. Also lets
+ * the allocator keep a few megabytes of freed memory for the next requests. */
 void alloc_prepare(void);
 
 /* Gives the reserve back to the allocator. Returns false if it was not held. */
