@@ -82,6 +82,30 @@ START_TEST(test_bodies)
 }
 END_TEST
 
+/* A body of many frames goes out in frames that fill TLS records: each write is one record, but for
+ * the first, which has the head too. */
+START_TEST(test_data_fills_records)
+{
+    static char bytes[60000];
+    meet();
+    post(0, FRAMING_LENGTH, sizeof bytes);
+    size_t at = stream.written.len;
+    unsigned writes = stream.writes, frames = 0;
+    (void)!exchange_body(recorders[0].exchange, bytes, sizeof bytes);
+    exchange_finish(recorders[0].exchange, NULL);
+    loop_turn(loop, false);
+    for (size_t len; at < stream.written.len; at += len, frames++) {
+        const unsigned char *head = (const unsigned char *)stream.written.at + at;
+        len = 9 + ((size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2]);
+        ck_assert_uint_le(len, 16384);
+    }
+    ck_assert_uint_eq(frames, 1 + 4);
+    ck_assert_uint_eq(stream.writes, writes + 4);
+    pump();
+    finish();
+}
+END_TEST
+
 /* Frames of many requests go out in one write. */
 START_TEST(test_one_write_for_many)
 {
@@ -477,6 +501,7 @@ SUITE()
     TEST(test_greeting);
     TEST(test_request);
     TEST(test_bodies);
+    TEST(test_data_fills_records);
     TEST(test_one_write_for_many);
     TEST(test_answers);
     TEST(test_malformed_answers);
