@@ -182,6 +182,27 @@ def contrast(p, selector):
     return (high + 0.05) / (low + 0.05)
 
 
+def test_freeze_and_unfreeze(page, daemon, origin):
+    """The button asks first: dismissed, nothing happens. The state, who froze it and the frozen bots are shown."""
+    d = daemon(upstream('ex', origin))
+    p, button = page(d), field('freeze')
+    assert p.text(button) == 'Freeze'
+    p.click(button)
+    assert 'Freeze ex?' in p.question(accept=False)
+    assert d.upstream()['state'] == 'up'
+    p.click(button)
+    p.question(accept=True)
+    eventually(lambda: d.upstream()['state'] == 'frozen', SHOWN)
+    assert re.search(r'upstream ex: frozen by the dashboard \(127\.0\.0\.1:\d+\)', d.stderr), d.stderr
+    eventually(lambda: p.text(field('state')) == 'frozen' and p.text(button) == 'Unfreeze', SHOWN)
+    assert 'frozen by the dashboard (' in p.text('[data-upstream="ex"] .top')
+    d.request('POST', '/upstreams/ex/freeze?bot=grid1')
+    eventually(lambda: 'frozen bots: grid1' in p.text('[data-upstream="ex"] .top'), SHOWN)
+    p.click(button)
+    assert 'Unfreeze ex?' in p.question(accept=True)
+    eventually(lambda: d.upstream()['state'] == 'up', SHOWN)
+
+
 def test_a_page_elsewhere_cannot_press_the_buttons(chrome, daemon, origin):
     """A script of another site can neither read /stats nor pause an upstream."""
     d, other = daemon(upstream('ex', origin)), daemon(upstream('ex', origin))

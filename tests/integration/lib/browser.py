@@ -145,6 +145,12 @@ class Chromium(Program):
     def click(self, selector):
         self('POST', f'/element/{self.find(selector)}/click', {})
 
+    def question(self, accept):
+        """The text of the question that the page asks (confirm()), which is then answered."""
+        text = self('GET', '/alert/text')
+        self('POST', f'/alert/{"accept" if accept else "dismiss"}', {})
+        return text
+
     def press(self, keys):
         self('POST', '/actions', {'actions': [{'type': 'key', 'id': 'k', 'actions': [
             {'type': kind, 'value': k} for k in keys for kind in ('keyDown', 'keyUp')]}]})
