@@ -8,6 +8,7 @@
 #include "http/reply.h"
 #include "proxy/dedupe.h"
 #include "proxy/fetch.h"
+#include "proxy/order_recall.h"
 #include "proxy/rewrite.h"
 #include "proxy/tally.h"
 #include "proxy/transaction.h"
@@ -146,6 +147,13 @@ void proxy_configure(struct proxy *p, struct config *c)
 struct config *proxy_config(const struct proxy *p)
 {
     return p->config;
+}
+
+void proxy_recall(struct proxy *p, const char *journal)
+{
+    size_t count = order_recall(p->dedupe, p->loop, p->config, journal);
+    if (count)
+        log_write(LOG_LEVEL_INFO, "order journal", "%zu orders are remembered (dedupe)", count);
 }
 
 struct store_counts proxy_stored(const struct proxy *p)

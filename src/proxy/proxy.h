@@ -24,6 +24,10 @@ void proxy_record(struct proxy *, record_listener *, uint64_t least_us, void *co
  * of upstreams whose settings changed are dropped: other rules applied to them. */
 void proxy_configure(struct proxy *, struct config *);
 struct config *proxy_config(const struct proxy *); /* borrowed */
+
+/* Remembers the orders that earlier processes wrote into this journal, so that copies of them are
+ * not sent (`dedupe`). Blocks; to be called once, before the first client is accepted. */
+void proxy_recall(struct proxy *, const char *journal);
 const struct totals *proxy_totals(const struct proxy *);
 size_t proxy_active(const struct proxy *); /* requests under way */
 

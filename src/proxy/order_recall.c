@@ -1,0 +1,140 @@
+#include "proxy/order_recall.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "proxy/order_history.h"
+
+#define ROTATED ".1"
+
+/* The longest that an order may have been under way when its process ended, where no
+ * total_timeout bounds that. */
+#define UNDER_WAY_MS 60000
+
+struct recall {
+    struct dedupe *dedupe;
+    const struct config *config;
+    int64_t now_us; /* of the wall clock */
+    size_t remembered, left_out;
+};
+
+/* The longest in any path, since the target in the journal is redacted. */
+static uint64_t longest_dedupe(const struct upstream_config *u)
+{
+    uint64_t longest = u->dedupe;
+    for (size_t i = 0; i < u->path_count; i++)
+        if (u->paths[i].settings->dedupe > longest)
+            longest = u->paths[i].settings->dedupe;
+    return longest;
+}
+
+static uint64_t longest_total(const struct upstream_config *u)
+{
+    return u->total_timeout > UNDER_WAY_MS ? u->total_timeout : UNDER_WAY_MS;
+}
+
+/* Orders that began earlier than this before now count no more. 0: none does. */
+static uint64_t horizon_ms(const struct config *c)
+{
+    uint64_t horizon = 0;
+    for (size_t i = 0; i <= c->upstream_count; i++) {
+        const struct upstream_config *u = i ? c->upstreams[i - 1] : &c->defaults;
+        uint64_t dedupe = longest_dedupe(u);
+        if (dedupe && dedupe + longest_total(u) > horizon)
+            horizon = dedupe + longest_total(u);
+    }
+    return horizon;
+}
+
+static enum failure failure_of(const char *name)
+{
+    for (int i = 0; i < FAILURE_COUNT; i++)
+        if (strcmp(failure_name((enum failure)i), name) == 0)
+            return (enum failure)i;
+    return FAILURE_NONE;
+}
+
+static uint64_t ms_since(const struct recall *r, int64_t us)
+{
+    return us < r->now_us ? (uint64_t)(r->now_us - us) / 1000 : 0;
+}
+
+/* An order without an end was perhaps sent whole, and hardly so long ago as it began. */
+static struct dedupe_fate fate_of(const struct recall *r, const struct order_past *p)
+{
+    bool ended = p->ended_us != 0;
+    struct dedupe_fate f = {.age_ms = ms_since(r, p->began_us),
+                            .sent = ended ? p->sent : SENT_YES,
+                            .error = ended ? failure_of(p->error) : FAILURE_NONE};
+    if (ended && f.error == FAILURE_NONE)
+        f.status = p->status;
+    return f;
+}
+
+/* From when on its time counts, see dedupe_enter(). */
+static uint64_t since_ms(const struct recall *r, const struct order_past *p,
+                         const struct dedupe_fate *f)
+{
+    if (p->ended_us == 0)
+        return 0;
+    return f->status ? f->age_ms : ms_since(r, p->ended_us);
+}
+
+static void recall_one(void *context, const struct order_past *p)
+{
+    struct recall *r = context;
+    struct order_digest digest;
+    struct request_id id = {0};
+    const struct upstream_config *u = config_find(r->config, p->upstream, strlen(p->upstream));
+    uint64_t within = longest_dedupe(u ? u : &r->config->defaults);
+    struct dedupe_fate f = fate_of(r, p);
+    uint64_t since = since_ms(r, p, &f);
+    if (f.sent == SENT_NO || since >= within || strlen(p->id) >= sizeof id.text ||
+        !order_digest_read(span_of(p->digest), &digest))
+        return;
+    strcpy(id.text, p->id);
+    f.id = &id;
+    if (dedupe_recall(r->dedupe, p->upstream, &digest, &f, since, within))
+        r->remembered++;
+    else
+        r->left_out++;
+}
+
+static void read_file(struct order_history *h, const char *path)
+{
+    char error[200];
+    if (access(path, F_OK) != 0)
+        return;
+    if (!order_history_read(h, path, error, sizeof error))
+        log_write(LOG_LEVEL_WARN, "order journal",
+                  "copies of orders in %s cannot be recognised: %s", path, error);
+}
+
+size_t order_recall(struct dedupe *dedupe, struct loop *loop, const struct config *c,
+                    const char *path)
+{
+    struct timespec wall = loop_wall(loop);
+    struct recall r = {.dedupe = dedupe,
+                       .config = c,
+                       .now_us = (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000};
+    uint64_t horizon = horizon_ms(c);
+    if (horizon == 0)
+        return 0;
+    struct order_wish wish = {.since_us = r.now_us - (int64_t)horizon * 1000,
+                              .most = DEDUPE_ORDERS_MAX};
+    struct order_history *h = order_history_new(&wish);
+    char *rotated = must_malloc(strlen(path) + sizeof ROTATED);
+    strcpy(rotated, path);
+    strcat(rotated, ROTATED);
+    read_file(h, rotated);
+    read_file(h, path);
+    order_history_each(h, recall_one, &r);
+    order_history_free(h);
+    free(rotated);
+    if (r.left_out)
+        log_write(LOG_LEVEL_WARN, "order journal",
+                  "%zu orders of the last minutes are too many to be remembered (dedupe)",
+                  r.left_out);
+    return r.remembered;
+}
