@@ -3,13 +3,10 @@
 #include <string.h>
 
 #include "config/endpoint.h"
+#include "config/own_path.h"
 #include "config/quantity.h"
 
 #define NAME_MAX_LEN 63 /* NAME.localhost: RFC 1035 2.3.4 */
-
-/* First segments of a request target that have a special meaning (contract 3 and 6). */
-static const char *const reserved[] = {"stats",    "metrics", "healthz", "upstreams", "reload",
-                                       "requests", "http",    "https",   "ws",        "wss"};
 
 static const char *wrong_name(const char *name)
 {
@@ -18,9 +15,8 @@ static const char *wrong_name(const char *name)
         return "has characters other than a-z, 0-9 and -";
     if (len > NAME_MAX_LEN)
         return "is longer than 63 characters";
-    for (size_t i = 0; i < COUNT_OF(reserved); i++)
-        if (strcmp(name, reserved[i]) == 0)
-            return "is a reserved word";
+    if (own_path_reserves(name))
+        return "is a reserved word";
     return NULL;
 }
 

@@ -2,9 +2,11 @@
 
 #include <stdio.h>
 
+#include "config/own_path.h"
 #include "http/percent.h"
 #include "http/reply.h"
 #include "pages/caller.h"
+#include "pages/connections.h"
 #include "pages/dashboard.h"
 #include "pages/metrics.h"
 #include "pages/requests.h"
@@ -153,8 +155,10 @@ static void add_name(void *context, const struct pool *p)
 
 static struct exchange *refuse_path(const struct page *p)
 {
-    struct known k = {.names = "/, /stats, /requests, /metrics, /healthz"};
-    k.len = strlen(k.names);
+    struct known k = {0};
+    for (enum own_path i = 0; i < OWN_RELOAD; i++)
+        k.len += (size_t)snprintf(k.names + k.len, sizeof k.names - k.len, "%s%s", i ? ", " : "",
+                                  own_path_text(i));
     pools_each(p->admin->pools, add_name, &k);
     struct verdict why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "known: %s", k.names);
     why.status = 404;
@@ -336,9 +340,9 @@ static struct exchange *open_server(const struct page *p)
 /* /upstreams/NAME/VERB, or /upstreams/VERB: then the name is empty. */
 static bool is_verb(struct span path, struct span *name, struct span *verb)
 {
-    if (!span_starts(path, SPAN("/upstreams/")))
+    if (!span_starts(path, SPAN(OWN_VERBS)))
         return false;
-    struct span rest = span_from(path, sizeof "/upstreams/" - 1);
+    struct span rest = span_from(path, sizeof OWN_VERBS - 1);
     size_t slash = span_find(rest, '/');
     *name = span_first(rest, 0);
     *verb = rest;
@@ -349,20 +353,26 @@ static bool is_verb(struct span path, struct span *name, struct span *verb)
     return slash > 0 && verb->len > 0 && span_find(*verb, '/') == verb->len;
 }
 
-static bool is_one_of(struct span path, const struct span *paths, size_t count)
+static struct exchange *open_page(const struct page *p, enum own_path path, struct span query)
 {
-    for (size_t i = 0; i < count; i++)
-        if (span_is(path, paths[i]))
-            return true;
-    return false;
+    static const struct span json = {"application/json", 16};
+    switch (path) {
+    case OWN_DASHBOARD: return send_dashboard(p);
+    case OWN_STATS: return send_stats(p, extra_of(query));
+    case OWN_REQUESTS: return send_in_pieces(p, json, requests_page_new(p->admin->under_way));
+    case OWN_CONNECTIONS: return send_in_pieces(p, json, connections_page_new(p->admin->pools));
+    case OWN_METRICS: return send_metrics(p);
+    case OWN_HEALTHZ: return send_health(p);
+    case OWN_RELOAD:
+    case OWN_PATH_NONE: break;
+    }
+    return refuse_path(p);
 }
 
 struct exchange *admin_open(struct admin *a, const struct request *request,
                             const struct ingress *ingress, const struct route *route,
                             const struct exchange_events *events, void *owner)
 {
-    static const struct span reading[] = {
-        {"/stats", 6}, {"/healthz", 8}, {"/", 1}, {"/metrics", 8}, {"/requests", 9}};
     struct page p = {a, request, ingress, events, owner};
     struct span name, verb, path = span_first(route->path, span_find(route->path, '?'));
     struct span query = span_from(route->path, path.len);
@@ -370,19 +380,10 @@ struct exchange *admin_open(struct admin *a, const struct request *request,
         return open_server(&p);
     if (is_verb(path, &name, &verb))
         return open_verb(&p, name, verb, query);
-    if (span_is(path, SPAN("/reload")))
+    enum own_path page = own_path_of(path);
+    if (page == OWN_RELOAD)
         return open_reload(&p);
-    if (!is_one_of(path, reading, COUNT_OF(reading)))
-        return refuse_path(&p);
-    if (!span_is(request->method, SPAN("GET")) && !request->is_head)
+    if (page != OWN_PATH_NONE && !span_is(request->method, SPAN("GET")) && !request->is_head)
         return refuse_method(&p, SPAN("GET, HEAD"));
-    if (span_is(path, SPAN("/stats")))
-        return send_stats(&p, extra_of(query));
-    if (span_is(path, SPAN("/requests")))
-        return send_in_pieces(&p, SPAN("application/json"), requests_page_new(p.admin->under_way));
-    if (span_is(path, SPAN("/metrics")))
-        return send_metrics(&p);
-    if (span_is(path, SPAN("/healthz")))
-        return send_health(&p);
-    return send_dashboard(&p);
+    return open_page(&p, page, query);
 }

@@ -1,4 +1,4 @@
-/* The pages of trunkline itself: the dashboard, /stats, /requests, /metrics, /healthz, an
+/* The pages of trunkline itself: the dashboard, /stats, /requests, /connections, /metrics, /healthz, an
  * operator's verbs and /reload. It only reads; what changes anything is passed on to the
  * daemon, its owner, by the calls below. Embedded in the daemon; `draining` is its state. */
 #pragma once

@@ -1,6 +1,6 @@
 #include "pages/requests.h"
 
-#include "base/quoting.h"
+#include "pages/json_row.h"
 
 struct requests_page {
     struct page_source base;
@@ -15,44 +15,13 @@ static struct requests_page *page_of(struct page_source *base)
     return container_of(base, struct requests_page, base);
 }
 
-static void add_bytes(struct text *to, struct span value)
-{
-    quote_add(to, value, true);
-}
-
-static void add_word(struct text *to, const char *word)
-{
-    if (word)
-        quote_add(to, span_of(word), true);
-    else
-        text_add(to, SPAN("null"));
-}
-
-static void add_count(struct text *to, uint64_t n)
-{
-    if (n)
-        text_add_number(to, n);
-    else
-        text_add(to, SPAN("null"));
-}
-
-static void add_ms(struct text *to, uint64_t us)
-{
-    text_printf(to, "%.3f", (double)us / 1000);
-}
-
-static void add_flag(struct text *to, bool flag)
-{
-    text_add(to, flag ? SPAN("true") : SPAN("false"));
-}
-
 static void add_request(struct text *to, const struct request_view *v, struct span target)
 {
     const char *before = "{\"";
 #define REQUEST(key, kind, value, meaning)                                                         \
     text_add_str(to, before);                                                                      \
     text_add(to, SPAN(key "\":"));                                                                 \
-    add_##kind(to, value);                                                                         \
+    json_row_##kind(to, value);                                                                    \
     before = ",\"";
 #include "pages/requests.def"
     text_add(to, SPAN("}"));

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "config/own_path.h"
 #include "proxy/redact.h"
 
 static void refuse(struct route *r, int status, const char *detail)
@@ -135,13 +136,10 @@ static bool read_host(const struct config *c, const struct ingress *in, const st
 
 static bool is_page(struct span target)
 {
-    static const struct span pages[] = {{"/", 1},        {"/stats", 6},  {"/healthz", 8},
-                                        {"/metrics", 8}, {"/reload", 7}, {"/requests", 9}};
     struct span path = span_first(target, span_find(target, '?'));
-    for (size_t i = 0; i < COUNT_OF(pages); i++)
-        if (span_is(path, pages[i]))
-            return !span_starts(target, SPAN("/?url="));
-    return span_starts(path, SPAN("/upstreams/"));
+    if (own_path_of(path) != OWN_PATH_NONE)
+        return !span_starts(target, SPAN("/?url="));
+    return span_starts(path, SPAN(OWN_VERBS));
 }
 
 /* What is between the first slash and the second one or the query. */

@@ -18,6 +18,7 @@ struct line {
     void *owner;
     struct connect_report report;
     char address[ADDRESS_TEXT];
+    uint64_t dialled_ms;                              /* when it was made */
     uint64_t up_us, up_ms;                            /* when it was established */
     uint64_t max_age_ms, old_at, idle_since, rest_ms; /* old_at 0: never */
     uint64_t unread_since, unread_seen;               /* loop time; 0: nothing was unread */
@@ -172,6 +173,7 @@ static struct line *create(const struct line_env *env, const struct upstream_con
     l->env = env;
     l->events = events;
     l->owner = owner;
+    l->dialled_ms = now_ms(l);
     l->max_age_ms = settings->max_age;
     deadline_init(&l->deadline, env->loop, on_due);
     task_init(&l->back, on_back);
@@ -372,6 +374,28 @@ void line_describe(const struct line *l, struct line_facts *facts)
         .protocol = l->conn ? l->conn->protocol : NULL,
     };
     memcpy(facts->address, l->address, sizeof facts->address);
+}
+
+static const char *state_shown(const struct line *l)
+{
+    return l->conn == NULL         ? "connecting"
+           : line_is_doubted(l)    ? "doubted"
+           : l->state == LINE_IDLE ? "idle"
+                                   : "active";
+}
+
+void line_view(const struct line *l, struct line_view *view)
+{
+    *view = (struct line_view){
+        .number = l->number,
+        .state = state_shown(l),
+        .address = l->address,
+        .protocol = l->conn ? l->conn->protocol : NULL,
+        .age_ms = now_ms(l) - (l->conn ? l->up_ms : l->dialled_ms),
+        .idle_ms = line_idle_ms(l),
+        .uses = l->uses,
+        .load = line_load(l),
+    };
 }
 
 /* ------------------------------------------------------------------- closing */

@@ -117,6 +117,19 @@ struct exchange *line_open(struct line *, const struct conn_request *,
 struct stream *line_surrender(struct line *, struct span *ahead); /* see conn_surrender() */
 void line_describe(const struct line *, struct line_facts *);
 
+/* What a page shows of it; the strings are valid until the loop turns. */
+struct line_view {
+    uint64_t number;
+    const char *state;    /* "connecting", "idle", "active" (it carries requests), "doubted" */
+    const char *address;  /* of the other end; "": not known yet */
+    const char *protocol; /* "http/1.1", "h2"; NULL: it is not established */
+    uint64_t age_ms;      /* since it was established, before that since the dial began */
+    uint64_t idle_ms;     /* how long it has carried nothing; 0: it does */
+    unsigned uses;        /* requests that it has carried, those under way included */
+    size_t load;          /* those under way */
+};
+void line_view(const struct line *, struct line_view *);
+
 /* Closes what it has (dial, handshake, connection), and logs why, how old it is and what it
  * was used for. `reason` is a word of close_reason.def; NULL: it never was established, or
  * ends with its owner. No event comes after. A second call does nothing. */

@@ -24,6 +24,17 @@ uint64_t lines_rest_ms(const struct lines *s)
     return learned >= 0 ? least((uint64_t)learned * 9 / 10, limit) : limit;
 }
 
+void lines_each(const struct lines *l, line_visit *visit, void *context)
+{
+    const struct list *const lists[] = {&l->connecting, &l->idle, &l->shared, &l->busy};
+    for (size_t i = 0; i < COUNT_OF(lists); i++)
+        for (struct link *k = list_first(lists[i]); k; k = list_next(k)) {
+            struct line_view view;
+            line_view(line_of(k), &view);
+            visit(context, &view);
+        }
+}
+
 size_t lines_open(const struct lines *s)
 {
     return s->connecting.count + s->idle.count + s->shared.count + s->busy.count;

@@ -40,6 +40,10 @@ struct lines {
 /* All that there are, those that connect as well. */
 size_t lines_open(const struct lines *);
 
+/* Shows each of them: those that connect first, then idle, shared and busy ones. */
+typedef void line_visit(void *context, const struct line_view *);
+void lines_each(const struct lines *, line_visit *, void *context);
+
 /* Idle lines that could be lent; lines that may yet come: those that connect, and those that
  * could be dialled now. */
 size_t lines_ready(const struct lines *);

@@ -504,6 +504,11 @@ size_t pool_waiting(const struct pool *p)
     return p->queue.waiters.count;
 }
 
+void pool_each_line(const struct pool *p, line_visit *visit, void *context)
+{
+    lines_each(&p->lines, visit, context);
+}
+
 size_t pool_lines(const struct pool *p)
 {
     return lines_open(&p->lines);

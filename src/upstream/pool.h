@@ -140,3 +140,4 @@ bool pool_floor_tried(const struct pool *); /* min_idle lines came up, or one fa
 size_t pool_requests(const struct pool *);
 size_t pool_waiting(const struct pool *); /* for a line */
 size_t pool_lines(const struct pool *);
+void pool_each_line(const struct pool *, line_visit *, void *context); /* see lines_each() */

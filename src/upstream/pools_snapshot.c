@@ -81,6 +81,13 @@ void pools_snapshot_view(const struct pools_snapshot *w, size_t at, struct pool_
         *view = pool_sum_view(&w->rest, w->rest_name);
 }
 
+void pools_snapshot_lines(const struct pools_snapshot *w, size_t at, line_visit *visit_line,
+                          void *context)
+{
+    if (at < w->told)
+        pool_each_line(w->stops[at].pool, visit_line, context);
+}
+
 void pools_snapshot_free(struct pools_snapshot *w)
 {
     for (size_t i = 0; i < w->room; i++)

@@ -24,4 +24,7 @@ bool pools_snapshot_gather(struct pools_snapshot *);
 /* How many views there are, and one of them, valid until the loop's next turn. */
 size_t pools_snapshot_count(const struct pools_snapshot *);
 void pools_snapshot_view(const struct pools_snapshot *, size_t at, struct pool_view *);
+
+/* Shows each line of that view's pool now; a sum has none. */
+void pools_snapshot_lines(const struct pools_snapshot *, size_t at, line_visit *, void *context);
 void pools_snapshot_free(struct pools_snapshot *);

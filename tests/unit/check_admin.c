@@ -497,7 +497,7 @@ START_TEST(unknown_paths_name_the_known_ones)
         "/upstreams", "/upstreams/binance", "/upstreams//pause", "/upstreams/a/b/c"};
     for (size_t i = 0; i < COUNT_OF(paths); i++)
         expect("GET", paths[i], 404, "Proxy-Status: trunkline; error=http_request_error",
-               "known: /, /stats, /requests, /metrics, /healthz, /binance\n");
+               "known: /, /stats, /requests, /connections, /metrics, /healthz, /binance\n");
 }
 END_TEST
 

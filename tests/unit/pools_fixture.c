@@ -48,6 +48,15 @@ void pools_snapshot_view(const struct pools_snapshot *s, size_t at, struct pool_
     *view = pools_of(s)->at[at].view;
 }
 
+void pools_snapshot_lines(const struct pools_snapshot *s, size_t at, line_visit *visit,
+                          void *context)
+{
+    (void)s;
+    (void)at;
+    (void)visit;
+    (void)context;
+}
+
 void pools_snapshot_free(struct pools_snapshot *s)
 {
     (void)s;
