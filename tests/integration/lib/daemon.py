@@ -59,10 +59,13 @@ def directives(indent='', **settings):
 
 
 def upstream(name='ex', origin=None, host='exchange.test', **settings):
-    """An `upstream` block for https://HOST that connects to `origin` (an Origin or IP:PORT). If that is None, HOST is resolved."""
+    """An `upstream` block for https://HOST that connects to `origin` (an Origin or IP:PORT). If that is None, HOST is resolved.
+    Orders may wait longer than the default of one second, in which a busy machine may not even have connected; a test of the
+    default sets order_wait=None."""
     address = getattr(origin, 'address', origin)
     secure = getattr(origin, 'context', True) is not None
-    base = {'url': f'{"https" if secure else "http"}://{host}', 'connect_to': address, 'ca_file': certs.CA if secure else None}
+    base = {'url': f'{"https" if secure else "http"}://{host}', 'connect_to': address, 'ca_file': certs.CA if secure else None,
+            'order_wait': '30s'}
     return f'upstream {name} {{\n' + directives('    ', **{**base, **settings}) + '}\n'
 
 
