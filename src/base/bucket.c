@@ -51,6 +51,11 @@ bool bucket_take(struct bucket *b, uint64_t now_ms)
     return true;
 }
 
+uint64_t bucket_tokens(const struct bucket *b, uint64_t now_ms)
+{
+    return level_at(b, now_ms) / b->cost;
+}
+
 uint64_t bucket_when(const struct bucket *b, uint64_t from_ms, uint64_t n)
 {
     uint64_t level = level_at(b, from_ms), needed = times(n, b->cost), at;

@@ -26,6 +26,9 @@ void bucket_set(struct bucket *, double tokens, uint64_t now_ms);
 uint64_t bucket_missing(const struct bucket *, uint64_t now_ms);
 bool bucket_take(struct bucket *, uint64_t now_ms) MUST_CHECK;
 
+/* How many whole tokens there are; only with a rate. */
+uint64_t bucket_tokens(const struct bucket *, uint64_t now_ms);
+
 /* The time (loop time, ms) at which the n-th token from now can be taken, if none is taken before
  * `from_ms`; never earlier than `from_ms`. */
 uint64_t bucket_when(const struct bucket *, uint64_t from_ms, uint64_t n);

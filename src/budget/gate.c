@@ -7,17 +7,13 @@
 #include "budget/bot_shares.h"
 #include "budget/denial.h"
 #include "budget/holds.h"
+#include "budget/lane.h"
 
 #define MAGIC 0x67617465
 #define PUBLIC_SHARE 8 /* tenths of weight_limit that public requests may use */
 #define PRIVATE_SHARE 9
+#define OBJECT_SIZE 160
 #define REVIEW_MS 100 /* minimum time between reviews that are not urgent */
-
-/* Waiters in order of arrival. Ready ones wait for a token or for the end of a hold that applies to
- * all requests; held ones wait for the end of a hold that applies only to some requests. */
-struct lane {
-    struct list ready, held;
-};
 
 struct gate {
     unsigned magic;
@@ -34,19 +30,16 @@ struct gate {
     struct deadline rethink;  /* when the next review that is not urgent is due */
     uint64_t reviewed_ms;     /* when the last review was */
     uint64_t waited, refused; /* since start */
+    char object[OBJECT_SIZE]; /* for the log */
+    void (*on_hold)(void *owner), *owner;
 };
 
 static size_t waiting(const struct gate *g)
 {
     size_t n = 0;
     for (size_t i = 0; i < COUNT_OF(g->lanes); i++)
-        n += g->lanes[i].ready.count + g->lanes[i].held.count;
+        n += lane_waiting(&g->lanes[i]);
     return n + bot_shares_waiting(&g->bots);
-}
-
-static struct gate_waiter *first_of(const struct list *list)
-{
-    return LIST_ENTRY(list_first(list), struct gate_waiter, link);
 }
 
 /* -------------------------------------------------------------------- holds */
@@ -151,6 +144,10 @@ static void on_refusal(struct task *t)
 {
     struct gate_waiter *w = container_of(t, struct gate_waiter, refusal);
     MAGIC_CHECK(w->gate, MAGIC);
+    if (w->is_moved) {
+        w->on_moved(w->owner);
+        return;
+    }
     w->gate->refused += !gives_way(w->gate, w);
     if (w->share && (w->is_paced || obstacle_of(w->gate, w).cause == DENIAL_SHARE))
         w->share->refused++;
@@ -161,6 +158,13 @@ static void stop_waiting(struct gate_waiter *w)
 {
     list_remove(&w->link);
     deadline_stop(&w->deadline);
+}
+
+static void move_later(struct gate *g, struct gate_waiter *w)
+{
+    stop_waiting(w);
+    w->is_moved = true;
+    loop_defer(g->loop, &w->refusal);
 }
 
 static void refuse_later(struct gate *g, struct gate_waiter *w, uint64_t at_ms)
@@ -194,18 +198,6 @@ static void set_wake(struct gate *g)
         deadline_at(&g->wake, at);
 }
 
-/* Collects all waiters of a lane, in order of arrival. */
-static void gather(struct lane *l, struct list *all)
-{
-    struct gate_waiter *ready, *held;
-    list_init(all);
-    while ((void)(ready = first_of(&l->ready)), (void)(held = first_of(&l->held)), ready || held) {
-        struct gate_waiter *w = !held || (ready && ready->number < held->number) ? ready : held;
-        list_remove(&w->link);
-        list_push_back(all, &w->link);
-    }
-}
-
 static void line_up(struct gate *g, struct gate_waiter *w, const struct obstacle *o)
 {
     struct lane *l = &g->lanes[!w->is_order];
@@ -224,12 +216,14 @@ static void review(struct gate *g)
     g->lapse_ms = UINT64_MAX;
     deadline_stop(&g->rethink);
     for (size_t i = 0; i < COUNT_OF(g->lanes); i++) {
-        gather(&g->lanes[i], &all);
+        lane_gather(&g->lanes[i], &all);
         LIST_FOR (&all, w, struct gate_waiter, link) {
             struct obstacle o = obstacle_of(g, w);
             uint64_t at = earliest(g, &o, before + g->lanes[i].ready.count);
             list_remove(&w->link);
-            if (at >= w->deadline.due || (w->yields && o.until_ms))
+            if (w->moves && o.until_ms)
+                move_later(g, w);
+            else if (at >= w->deadline.due || (w->yields && o.until_ms))
                 refuse_later(g, w, at);
             else
                 line_up(g, w, &o);
@@ -270,7 +264,7 @@ static void let_in(struct gate *g)
 static struct gate_waiter *next_of(struct gate *g, const struct lane *l)
 {
     struct gate_waiter *w;
-    while ((w = first_of(&l->ready))) {
+    while ((w = gate_waiter_first(&l->ready))) {
         if (obstacle_of(g, w).until_ms)
             review(g);
         else if (w->deadline.due <= loop_now(g->loop))
@@ -372,7 +366,7 @@ static bool keeps_pace(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
 static void let_bot_on(struct gate *g, struct bot_share *b)
 {
     struct gate_waiter *w;
-    while ((w = first_of(&b->waiting)) && bucket_take(&b->orders, loop_now(g->loop))) {
+    while ((w = gate_waiter_first(&b->waiting)) && bucket_take(&b->orders, loop_now(g->loop))) {
         uint64_t until = w->deadline.due;
         stop_waiting(w);
         w->is_paced = false;
@@ -411,6 +405,8 @@ bool gate_pass(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
                               .owner = w->owner,
                               .on_pass = w->on_pass,
                               .on_refused = w->on_refused,
+                              .on_moved = w->on_moved,
+                              .moves = w->moves,
                               .gate = g,
                               .share = bot_shares_ask(&g->bots, w->bot, loop_now(g->loop))};
     task_init(&w->refusal, on_refusal);
@@ -428,29 +424,59 @@ void gate_forget(struct gate_waiter *w)
     set_wake(w->gate);
 }
 
-/* ----------------------------------------------------------------- learning */
-
-bool gate_heeds(const struct upstream_config *u, unsigned status)
+void gate_recall(struct gate *g)
 {
-    return reported_limit_counts(u, status);
+    struct gate_waiter *w;
+    MAGIC_CHECK(g, MAGIC);
+    for (size_t i = 0; i < COUNT_OF(g->lanes); i++) {
+        while ((w = gate_waiter_first(&g->lanes[i].ready)) ||
+               (w = gate_waiter_first(&g->lanes[i].held)))
+            move_later(g, w);
+    }
+    for (size_t i = 0; i < g->bots.count; i++)
+        while ((w = gate_waiter_first(&g->bots.at[i]->waiting)))
+            move_later(g, w);
+    set_wake(g);
+    set_bot_wake(g);
 }
 
-static const char *object_of(const struct gate *g, char object[100])
+void gate_stand(const struct gate *g, const struct gate_waiter *w, struct gate_standing *s)
+{
+    MAGIC_CHECK(g, MAGIC);
+    uint64_t now = loop_now(g->loop);
+    struct gate_waiter it = *w;
+    it.share = bot_shares_find(&g->bots, w->bot);
+    struct obstacle o = obstacle_of(g, &it);
+    size_t before = before_newcomer(g, w->is_order);
+    int64_t limit = g->settings->weight_limit, weight = holds_weight(&g->holds, now);
+    s->is_held = o.until_ms > now;
+    s->pass_ms = earliest(g, &o, before);
+    s->tokens = g->settings->rate.count ? (int64_t)bucket_tokens(&g->bucket, now) - (int64_t)before
+                                        : INT64_MAX;
+    s->weight_share = limit > 0 && weight > 0 ? (unsigned)(weight * 1000 / limit) : 0;
+}
+
+void gate_watch(struct gate *g, const char *exit, void (*on_hold)(void *owner), void *owner)
 {
     const char *name = g->settings->name;
-    snprintf(object, 100, "upstream %s", name ? name : "(unlisted)");
-    return object;
+    g->on_hold = on_hold;
+    g->owner = owner;
+    snprintf(g->object, sizeof g->object, "upstream %.63s%s%s", name ? name : "(unlisted)",
+             exit ? " exit " : "", exit ? exit : "");
 }
+
+/* ----------------------------------------------------------------- learning */
 
 /* Waiters that were not held may be held now, and waiters in `ready` may move to `held`. */
 static void add_hold(struct gate *g, const struct hold *h, const struct gate_limit *l)
 {
-    char object[100];
     uint64_t now = loop_now(g->loop), shut = shut_until(g);
     const struct hold *old = holds_find(&g->holds, h->scope == HOLD_PUBLIC, h->credential, now);
     bool prolongs = old && old->scope == h->scope && (h->scope == HOLD_ALL || old->until_ms > shut);
     if (holds_add(&g->holds, h, now))
-        reported_limit_log(l, h, object_of(g, object));
+        reported_limit_log(l, h, g->object);
+    if (g->on_hold)
+        g->on_hold(g->owner);
     if (prolongs || waiting(g) == 0)
         review_soon(g);
     else
@@ -468,9 +494,8 @@ void gate_limit(struct gate *g, const struct gate_limit *l)
 void gate_resume(struct gate *g)
 {
     MAGIC_CHECK(g, MAGIC);
-    char object[100];
     if (holds_lift(&g->holds, loop_now(g->loop)))
-        LOG(INFO, object_of(g, object), "resume ends its holds");
+        LOG(INFO, g->object, "resume ends its holds");
     bot_shares_lift(&g->bots);
     review(g);
 }
@@ -514,19 +539,6 @@ bool gate_holds(const struct gate *g, const struct gate_waiter *w)
     return obstacle_of(g, &it).until_ms != 0;
 }
 
-static void describe_holds(const struct gate *g, struct gate_view *view)
-{
-    uint64_t now = loop_now(g->loop);
-    const struct hold *h = NULL;
-    while (g->settings->retry_after && view->hold_count < GATE_HOLDS_SHOWN &&
-           (h = holds_next(&g->holds, h, now)))
-        view->holds[view->hold_count++] = (struct gate_hold){.held = hold_scope_name(h->scope),
-                                                             .status = h->status,
-                                                             .bot = h->bot,
-                                                             .path = h->path,
-                                                             .left_ms = h->until_ms - now};
-}
-
 void gate_describe(const struct gate *g, struct gate_view *view)
 {
     MAGIC_CHECK(g, MAGIC);
@@ -540,7 +552,8 @@ void gate_describe(const struct gate *g, struct gate_view *view)
         .weight_limit = g->settings->weight_limit,
         .now_ms = now,
     };
-    describe_holds(g, view);
+    if (g->settings->retry_after)
+        view->hold_count = holds_show(&g->holds, view->holds, GATE_HOLDS_SHOWN, now);
 }
 
 /* ----------------------------------------------------------------- its life */
@@ -555,10 +568,9 @@ struct gate *gate_new(struct loop *loop, const struct upstream_config *settings)
     bucket_configure(&g->bucket, settings->rate.count, settings->rate.per_ms, settings->burst,
                      loop_now(loop));
     holds_init(&g->holds);
-    for (size_t i = 0; i < COUNT_OF(g->lanes); i++) {
-        list_init(&g->lanes[i].ready);
-        list_init(&g->lanes[i].held);
-    }
+    for (size_t i = 0; i < COUNT_OF(g->lanes); i++)
+        lane_init(&g->lanes[i]);
+    gate_watch(g, NULL, NULL, NULL);
     deadline_init(&g->wake, loop, on_wake);
     deadline_init(&g->bot_wake, loop, on_bot_wake);
     deadline_init(&g->rethink, loop, on_rethink);

@@ -15,35 +15,10 @@
 #include "base/failure.h"
 #include "base/span.h"
 #include "budget/bot_shares.h"
+#include "budget/gate_waiter.h"
 #include "budget/holds.h"
 #include "budget/reported_limit.h"
 #include "config/config.h"
-#include "net/loop.h"
-
-struct gate;
-
-/* Embedded in its owner, which sets the fields above the line; the fields below it belong to the
- * gate. */
-struct gate_waiter {
-    bool is_order;       /* POST, PUT, PATCH, DELETE: goes before other requests */
-    bool is_private;     /* carries a credential */
-    bool places;         /* is an order that places: order_rate of its bot applies */
-    uint64_t credential; /* its identity (credential.h); 0: none */
-    const char *bot;     /* its name, which lasts as long as the daemon; NULL: none */
-    bool yields; /* there is another response to give: refuse it at once instead of holding it */
-    void *owner;
-    void (*on_pass)(void *owner);                            /* the request may be sent now */
-    void (*on_refused)(void *owner, const struct verdict *); /* 429, sent = no */
-    /* ---- */
-    struct gate *gate;
-    struct bot_share *share; /* of its bot; NULL: there are no bot blocks */
-    bool is_paced;           /* it waits for its bot's order_rate, or was refused because of it */
-    struct link link;
-    uint64_t number; /* in order of arrival */
-    struct deadline deadline;
-    struct task refusal;
-    struct verdict why;
-};
 
 struct gate *gate_new(struct loop *, const struct upstream_config *);
 void gate_configure(struct gate *, const struct upstream_config *); /* after a reload */
@@ -60,15 +35,28 @@ void gate_free(struct gate *); /* no request may be waiting */
 bool gate_pass(struct gate *, struct gate_waiter *, uint64_t until_ms) MUST_CHECK;
 void gate_forget(struct gate_waiter *);
 
+/* Every waiter is told on_moved, later in this turn of the loop. */
+void gate_recall(struct gate *);
+
+/* `on_hold` is told whenever a hold has begun, from inside the call that began it. `exit` is the name
+ * of the exit that the gate is for (NULL: none), for the log; it is copied. */
+void gate_watch(struct gate *, const char *exit, void (*on_hold)(void *owner), void *owner);
+
+/* What a request of that kind would find at this gate now, to compare it with others. */
+struct gate_standing {
+    bool is_held;
+    uint64_t pass_ms;      /* the earliest time (loop time) at which it may pass */
+    int64_t tokens;        /* left when all waiters before it have theirs; INT64_MAX: no rate */
+    unsigned weight_share; /* used of weight_limit, in thousandths; 0: no limit */
+};
+void gate_stand(const struct gate *, const struct gate_waiter *, struct gate_standing *);
+
 /* The verdict with which this waiter would be refused now. */
 struct verdict gate_refusal(const struct gate_waiter *);
 
 /* Would such a request be held now, either by a hold or because the weight is used up? (Waiting for
  * a token does not count as being held.) */
 bool gate_holds(const struct gate *, const struct gate_waiter *);
-
-/* Does a response with this status hold requests (retry_after, hold_status)? */
-bool gate_heeds(const struct upstream_config *, unsigned status);
 
 /* Begins the hold that such a response reports, if it does. */
 void gate_limit(struct gate *, const struct gate_limit *);
@@ -91,13 +79,8 @@ struct gate_view {
     uint64_t rate_held, rate_refused; /* requests that waited, and those refused; since start */
     int64_t weight_used;              /* in this minute; -1: never reported */
     uint64_t held_ms;                 /* how long a public request would be held; 0: it would not */
-    struct gate_hold {
-        const char *held; /* which requests are held: "public", "all", "credential" */
-        unsigned status;
-        const char *bot, *path; /* of the request that caused the hold; "": not known */
-        uint64_t left_ms;
-    } holds[GATE_HOLDS_SHOWN];     /* strings are valid until the gate changes */
-    size_t hold_count;             /* entries in `holds` */
+    struct gate_hold holds[GATE_HOLDS_SHOWN]; /* strings are valid until the gate changes */
+    size_t hold_count;                        /* entries in `holds` */
     const struct bot_shares *bots; /* valid until the gate changes; NULL: of several gates */
     unsigned weight_limit;
     uint64_t now_ms; /* loop time, for `bots` */

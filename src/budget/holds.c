@@ -148,6 +148,19 @@ const struct hold *holds_next(const struct holds *h, const struct hold *after, u
     return i < h->alone_count ? &h->alone[i] : NULL;
 }
 
+size_t holds_show(const struct holds *h, struct gate_hold *to, size_t room, uint64_t now_ms)
+{
+    size_t n = 0;
+    const struct hold *p = NULL;
+    for (; n < room && (p = holds_next(h, p, now_ms)); n++)
+        to[n] = (struct gate_hold){.held = hold_scope_name(p->scope),
+                                   .status = p->status,
+                                   .bot = p->bot,
+                                   .path = p->path,
+                                   .left_ms = p->until_ms - now_ms};
+    return n;
+}
+
 static bool end_now(struct hold *p, uint64_t now_ms)
 {
     if (p->until_ms <= now_ms)

@@ -88,3 +88,13 @@ uint64_t holds_weigh(struct holds *, int64_t weight, uint64_t now_ms, uint64_t l
 
 /* The weight used, as far as is known: -1 if it was never reported, 0 once its minute is over. */
 int64_t holds_weight(const struct holds *, uint64_t now_ms);
+
+/* What is shown of the holds in force: at most `room` of them, the ones that hold most first.
+ * Returns how many. The strings are valid until the holds change. */
+struct gate_hold {
+    const char *held; /* which requests are held: "public", "all", "credential" */
+    unsigned status;
+    const char *bot, *path; /* of the request that caused the hold; "": not known */
+    uint64_t left_ms;
+};
+size_t holds_show(const struct holds *, struct gate_hold *to, size_t room, uint64_t now_ms);

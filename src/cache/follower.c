@@ -70,7 +70,7 @@ static bool may_hide(const struct follower *f, const struct verdict *why)
 {
     struct gate_waiter like_it = {.bot = f->order.fetch.bot};
     return verdict_status(why) >= 500 ||
-           (verdict_status(why) == 429 && gate_holds(pool_gate(f->order.fetch.pool), &like_it));
+           (verdict_status(why) == 429 && ways_hold(pool_ways(f->order.fetch.pool), &like_it));
 }
 
 static void fail(struct follower *f, const struct verdict *why)

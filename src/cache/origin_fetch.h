@@ -13,6 +13,7 @@ struct freezes; /* proxy/freezes.h */
 struct fetch_order {
     struct loop *loop;
     struct pool *pool;
+    struct way *way; /* the one that it leaves by, set by the fetch; NULL: none yet */
     const struct upstream_config *settings;
     struct timing *timing;       /* where the fetch records how long each phase took */
     struct conn_request request; /* its authority and id are set at each try */

@@ -60,7 +60,7 @@ static bool waits_for_all(const struct peek *p, const struct response *r)
 
 static bool may_be_ban(const struct peek *p, unsigned status)
 {
-    return p->order.settings->hold_until_prefix && gate_heeds(p->order.settings, status);
+    return p->order.settings->hold_until_prefix && reported_limit_counts(p->order.settings, status);
 }
 
 static void choose(struct peek *p, const struct response *r)

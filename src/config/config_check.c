@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "config/endpoint.h"
+#include "config/exits.h"
 #include "config/own_path.h"
 #include "config/quantity.h"
 
@@ -124,6 +125,31 @@ static void check_block(const struct file *f, const struct block *b,
         complaint_add(to, b->line, "key_file needs cert_file");
 }
 
+/* An exit can neither dial a unix socket nor be two pools. */
+static void check_exits(const struct block *b, const struct upstream_config *u,
+                        struct complaints *to)
+{
+    const struct given_list *given = &b->rows[ROW_exits];
+    size_t next = 0;
+    for (size_t i = 0; i < given->count; i++) {
+        if (given->at[i]->bad)
+            continue;
+        const struct config_exit *exit = &u->exits.at[next++];
+        for (size_t j = 0; j + 1 < next; j++)
+            if (exits_same(&u->exits.at[j], exit)) {
+                complaint_add(to, given->at[i]->line, "exits: %.200s is there twice",
+                              u->exits.at[j].name);
+                break;
+            }
+    }
+    if (next > EXITS_MAX)
+        complaint_add(to, given->at[0]->line, "exits: there are %zu, at most %d are possible", next,
+                      EXITS_MAX);
+    if (given->count && u->connect_to.at.ss_family == AF_UNIX)
+        complaint_add(to, u->connect_to_line,
+                      "connect_to is a unix socket, which no exit can reach");
+}
+
 /* ca_cert and ca_key need each other, and intercept needs both. */
 static void check_ca(const struct config *c, const struct file *f, struct complaints *to)
 {
@@ -241,6 +267,7 @@ void config_check(const struct config *c, const struct file *f, struct complaint
         check_origin(c, f, i, to);
         check_paths(f->upstreams[i], to);
         check_block(f, f->upstreams[i], c->upstreams[i], to);
+        check_exits(f->upstreams[i], c->upstreams[i], to);
         check_listen(&l, &c->upstreams[i]->listen, &f->upstreams[i]->rows[ROW_listen]);
     }
     free(l.at);

@@ -132,8 +132,9 @@ static const struct directive *directive_of(const cfg_t *cfg, const cfg_opt_t *o
 
 static void complain_of_value(const struct given *g, const char *why)
 {
-    bool has_userinfo =
-        strchr(g->text, '@') && (strstr(g->text, "://") || g->directive->type == TYPE_STORE);
+    enum directive_type type = g->directive->type;
+    bool has_userinfo = strchr(g->text, '@') &&
+                        (strstr(g->text, "://") || type == TYPE_STORE || type == TYPE_EXITS);
     if (has_userinfo) /* the text may be a password */
         complaint_add(reading->complaints, g->line, "%s: %s", g->directive->name, why);
     else

@@ -33,6 +33,24 @@ struct config_addresses {
     size_t count;
 };
 
+/* A way out of an upstream: see exits.h. */
+#define EXITS_MAX 64 /* of one upstream */
+enum config_exit_kind { EXIT_SOURCE, EXIT_HTTP, EXIT_SOCKS5 };
+struct config_exit {
+    enum config_exit_kind kind;
+    struct sockaddr_storage source; /* EXIT_SOURCE: an IP address, port 0 */
+    const char *host;               /* else of the proxy: as in upstream_config */
+    uint16_t port;
+    const char *user, *password; /* NULL: none */
+    const char *text;            /* as written, with the password: for `trunkline config` alone */
+    const char *name;            /* what is shown, without userinfo; unique in its upstream */
+};
+
+struct config_exits {
+    struct config_exit *at;
+    size_t count;
+};
+
 /* The enums of directives whose value is one of several words, generated from their rows. */
 #define ONE_OF(name, ...) enum name { __VA_ARGS__ };
 #define AS(word, constant) constant
@@ -92,6 +110,7 @@ typedef const char *config_FILE; /* NULL: none */
 typedef struct config_rate config_RATE;
 typedef struct config_address config_ADDRESS; /* len 0: none */
 typedef struct config_addresses config_ADDRESSES;
+typedef struct config_exits config_EXITS;
 typedef struct config_cidrs config_CIDRS;
 typedef struct config_numbers config_NUMBERS;
 typedef struct config_names config_NAMES;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "config/endpoint.h"
+#include "config/exits.h"
 #include "config/quantity.h"
 #include "config/store_url.h"
 
@@ -93,6 +94,30 @@ static bool add_address(struct arena *a, const char *text, struct config_address
     return true;
 }
 
+/* Ways out that differ in what is not shown get a number. */
+static const char *name_of(struct arena *a, const struct config_exits *others, const char *name)
+{
+    unsigned same = 1;
+    for (size_t i = 0; i < others->count; i++) {
+        const char *other = others->at[i].name;
+        size_t len = strlen(name);
+        same += strncmp(other, name, len) == 0 && (other[len] == '\0' || other[len] == '#');
+    }
+    return same > 1 ? arena_printf(a, "%s#%u", name, same) : name;
+}
+
+static bool add_exit(struct arena *a, const char *text, struct config_exits *to, char *why)
+{
+    struct config_exit one;
+    const char *reason;
+    if (!exits_read(a, text, &one, &reason))
+        return deny(why, reason);
+    one.name = name_of(a, to, one.name);
+    to->at = arena_grow(a, to->at, to->count * sizeof one, (to->count + 1) * sizeof one);
+    to->at[to->count++] = one;
+    return true;
+}
+
 static bool add_cidr(struct arena *a, const char *text, struct config_cidrs *to, char *why)
 {
     struct config_cidr one;
@@ -156,6 +181,7 @@ bool value_read(struct arena *a, const struct directive *d, const char *text, vo
     case TYPE_RATE: return read_rate(d, text, field, why);
     case TYPE_ADDRESS: return read_address(a, text, field, why);
     case TYPE_ADDRESSES: return add_address(a, text, field, why);
+    case TYPE_EXITS: return add_exit(a, text, field, why);
     case TYPE_CIDRS: return add_cidr(a, text, field, why);
     case TYPE_NUMBERS: return add_number(a, d, text, field, why);
     case TYPE_NAMES: return add_name(a, d, text, field, why);
@@ -205,6 +231,14 @@ static void print_addresses(const struct config_addresses *addresses, struct tex
     for (size_t i = 0; i < addresses->count; i++) {
         text_add_str(out, i ? ", " : "");
         value_print_quoted(addresses->at[i].text, out);
+    }
+}
+
+static void print_exits(const struct config_exits *exits, struct text *out)
+{
+    for (size_t i = 0; i < exits->count; i++) {
+        text_add_str(out, i ? ", " : "");
+        value_print_quoted(exits->at[i].text, out);
     }
 }
 
@@ -261,6 +295,7 @@ static void print_inside(const struct directive *d, const void *field, struct te
     case TYPE_RATE: print_rate(d, field, out); break;
     case TYPE_ADDRESS: value_print_quoted(((const config_ADDRESS *)field)->text, out); break;
     case TYPE_ADDRESSES: print_addresses(field, out); break;
+    case TYPE_EXITS: print_exits(field, out); break;
     case TYPE_CIDRS: print_cidrs(field, out); break;
     case TYPE_NUMBERS: print_numbers(field, out); break;
     case TYPE_NAMES: print_names(field, out); break;

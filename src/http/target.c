@@ -1,6 +1,6 @@
 #include "http/target.h"
 
-#include "http/percent.h"
+#include "base/percent.h"
 
 struct scheme {
     struct span name;

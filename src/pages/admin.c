@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
+#include "base/percent.h"
 #include "config/own_path.h"
-#include "http/percent.h"
 #include "http/reply.h"
 #include "pages/caller.h"
 #include "pages/connections.h"

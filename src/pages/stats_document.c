@@ -96,7 +96,7 @@ static void add_upstream(const struct document *d, struct text *to)
     pools_snapshot_view(d->pools, d->row, &view);
     json_t *row = upstream_json(&view, d->freezes);
     if (d->extra == STATS_RECENT)
-        json_place(row, "recent", recent_json(&view.stats->recent, loop_clock_us(d->loop)));
+        json_place(row, "recent", recent_json(view.recent, loop_clock_us(d->loop)));
     if (d->row)
         text_add(to, SPAN(","));
     add_json(to, row);

@@ -102,7 +102,7 @@ void attempt_watch(struct attempt *a)
 static void on_deadline(struct deadline *d)
 {
     struct attempt *a = self(container_of(d, struct attempt, deadline));
-    if (pool_waiting(a->order->pool) == 0)
+    if (a->order->way->queue.waiters.count == 0)
         clocks_drain_on(a->clocks);
     bool is_sent = a->state != ATTEMPT_RECEIVING && exchange_sent(a->exchange) == SENT_YES;
     if (clocks_are_up(a->clocks, phase(a), is_sent)) {
@@ -245,6 +245,7 @@ static struct exchange *open_on(struct attempt *a, struct line *line)
 
 void attempt_begin(struct attempt *a, struct line *line, uint64_t paused_us)
 {
+    a->limit.gate = a->order->way->gate;
     line_describe(line, &a->line);
     timing_lent(a->order->timing, pool_stats(a->order->pool), &a->line, paused_us,
                 loop_clock_us(a->order->loop));
@@ -317,7 +318,7 @@ void attempt_init(struct attempt *a)
     MAGIC_INIT(a, MAGIC);
     a->unread_room = SIZE_MAX;
     limit_init(
-        &a->limit, o->loop, pool_gate(o->pool), o->settings, o->request.target,
+        &a->limit, o->loop, o->settings, o->request.target,
         &(struct gate_limit){
             .is_private = o->is_private, .credential = o->credential, .bot = o->bot, .id = &o->id});
     peek_init(&a->peek,

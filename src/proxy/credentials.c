@@ -1,6 +1,6 @@
 #include "proxy/credentials.h"
 
-#include "http/percent.h"
+#include "base/percent.h"
 
 /* Called for every field of every request: compares the first letter first. */
 static bool begins_with_word(struct span s)

@@ -3,18 +3,18 @@
  *   fetch_open()      gathering    a small body is gathered before anything is waited for
  *   on_gathered()     withheld     the owner lets it go on later (fetch_go()), or never
  *   serialize()       serialized   serialize_by: one request at a time for each value
- *   pass_gate()       gated        rate, weight and holds of the upstream
+ *   pass_gate()       gated        chooses its way (an exit); rate, weight and holds of that
  *   acquire()         queued       a line of the pool; for an upgrade a line of its own
  *   begin_try()       trying       one attempt on that line (attempt.c)
  *   on_lost()                      the connection failed before a head: again, or fail()
  *   on_answer()                    421: once more on a line that carried nothing before
+ *   on_no_line()                   nothing was sent that way: by the next exit, or fail()
  *   fetch_follow()    followed     the owner is gone, and the request was sent whole
  *   let_go()          ended        on_end, on_switch, fail(), or cancelled
  *
- * The fetch owns what is one for all tries of the request: its body (upload), its times
- * (clocks), and what of it can have left (delivery). The attempt is lent them, and owns
- * what belongs to a try: the exchange on the line, its deadline, the response. The place
- * in the serializer is kept over all tries, until the fetch ends.
+ * The fetch owns what is one for all tries: body (upload), times (clocks), what can have left
+ * (delivery), its place in the serializer; the attempt what belongs to a try: the exchange on the
+ * line, its deadline, the response.
  *
  * The verdict is made in one place, fail(): whatever went wrong last, `sent` is what the
  * delivery says of all tries. An owner that asks (exchange_sent()) gets the same fact.
@@ -28,18 +28,19 @@
  *   Once a head has come there is no on_lost any more.
  * - on_answer(), for a 421 alone, which says that the request was not acted on.
  * Both demand may_replay(): the owner is still there, the body is still kept, tries and
- * time are left. The delivery only grows, so a later try cannot hide an earlier one. */
+ * time are left. The delivery only grows, so a later try cannot hide an earlier one.
+ * Another exit (to_gate(), on_recall(), on_no_line()) is no further try: it is chosen at the gate
+ * or in the queue, where the present try has no line yet, so that nothing of it was sent. */
 #include "proxy/fetch.h"
 
-#include <inttypes.h>
-
-#include "base/log.h"
 #include "base/rare.h"
 #include "base/spares.h"
 #include "proxy/attempt.h"
 #include "proxy/departure.h"
+#include "proxy/fetch_log.h"
 #include "proxy/fetch_order.h"
 #include "proxy/tunnel.h"
+#include "proxy/way_taken.h"
 #include "upstream/dedicated.h"
 
 #define MAGIC 0x66657463
@@ -48,8 +49,8 @@
     S(FETCH_GATHERING, "gathering", TO(FETCH_WITHHELD) | TO(FETCH_SERIALIZED) | TO(FETCH_ENDED))   \
     S(FETCH_WITHHELD, "withheld", TO(FETCH_SERIALIZED) | TO(FETCH_ENDED))                          \
     S(FETCH_SERIALIZED, "serialized", TO(FETCH_GATED) | TO(FETCH_ENDED))                           \
-    S(FETCH_GATED, "gated", TO(FETCH_QUEUED) | TO(FETCH_ENDED))                                    \
-    S(FETCH_QUEUED, "queued", TO(FETCH_TRYING) | TO(FETCH_ENDED))                                  \
+    S(FETCH_GATED, "gated", TO(FETCH_GATED) | TO(FETCH_QUEUED) | TO(FETCH_ENDED))                  \
+    S(FETCH_QUEUED, "queued", TO(FETCH_GATED) | TO(FETCH_TRYING) | TO(FETCH_ENDED))                \
     S(FETCH_TRYING, "trying",                                                                      \
       TO(FETCH_GATED) | TO(FETCH_QUEUED) | TO(FETCH_FOLLOWED) | TO(FETCH_ENDED))                   \
     S(FETCH_FOLLOWED, "followed", TO(FETCH_ENDED))                                                 \
@@ -72,6 +73,7 @@ struct fetch {
     struct dedicated *dedicated; /* of an upgrade, instead of a line of the pool; NULL: none */
     struct attempt attempt;
     unsigned tries;
+    struct way_taken way;
     bool elsewhere;           /* a 421 has come: once more, on a line that carried nothing before */
     struct deadline deadline; /* of gathering, and of dialling a line of its own */
     struct task start;        /* invites the body; later, of a body that streams, goes on */
@@ -141,6 +143,7 @@ static void let_go(struct fetch *f, bool late)
     attempt_end(&f->attempt, late);
     close_its_own(f);
     enter(f, FETCH_ENDED);
+    way_taken_leave(&f->order);
     pool_release(f->order.pool, &f->in_pool);
     loop_defer(f->order.loop, &f->free_later);
 }
@@ -152,14 +155,21 @@ static enum sent sent(const struct exchange *x)
     return attempt_sent(&f->attempt);
 }
 
-/* Called from events, never from within a call of the owner. Whatever went wrong last:
- * `sent` is of all tries. */
+/* Called from events alone. Whatever went wrong last: `sent` is of all tries. */
 static void fail(struct fetch *f, const struct verdict *why, bool late)
 {
     struct verdict v = *why;
     v.sent = sent(&f->base);
     let_go(f, late);
     f->base.events->on_failed(f->base.owner, &v);
+}
+
+/* Likewise, and the way is to be named. */
+static void fail_there(struct fetch *f, const struct verdict *why, bool late)
+{
+    struct verdict v = *why;
+    way_blame(f->order.way, &v);
+    fail(f, &v, late);
 }
 
 /* What waits is refused at once, and what is still in our own memory is taken back; a try of which
@@ -181,6 +191,7 @@ struct verdict fetch_late(const struct exchange *x, uint64_t total_ms)
                        : f->state == FETCH_QUEUED ? pool_waiter_refusal(&f->waiter)
                                                   : clocks_late(total_ms);
     v.sent = sent(x);
+    way_blame(f->order.way, &v);
     return v;
 }
 
@@ -237,8 +248,8 @@ static bool may_go_again(const struct fetch *f, const struct verdict *v)
     return may_replay(f) && delivery_may_repeat(v, is_harmless);
 }
 
-/* A try of which the origin saw nothing has used up nothing of its rate limits, so the next
- * one need not pass the gate. */
+/* A try of which the origin saw nothing has used up no rate limit, so that the next one need not
+ * pass the gate, unless that holds it now. */
 static void on_lost(void *owner, const struct verdict *v)
 {
     struct fetch *f = self(owner);
@@ -247,24 +258,21 @@ static void on_lost(void *owner, const struct verdict *v)
     if (again && v->sent == SENT_NO && !v->undone)
         rare_note(RARE_REQUEST_UNSENT_AGAIN);
     if (!again)
-        fail(f, v, false);
-    else if (v->sent == SENT_NO || v->undone)
+        fail_there(f, v, false);
+    else if ((v->sent == SENT_NO || v->undone) && !way_taken_is_shut(&f->order, &f->gated))
         acquire(f);
     else
         pass_gate(f);
 }
 
-/* A 421 (Misdirected Request, RFC 9110 15.5.20) says that the request was not acted on,
- * whatever its method, so it is sent once more, on a connection that has carried nothing
- * before. The response there is final, even if it is a 421 again. */
+/* A 421 (RFC 9110 15.5.20) says that the request was not acted on, whatever its method, so it is
+ * sent once more, on a connection that has carried nothing. The response there is final. */
 static bool on_answer(void *owner, const struct response *r)
 {
     struct fetch *f = self(owner);
     if (r->status != 421 || f->elsewhere || !may_replay(f) || departure_is_stopped(&f->departure))
         return true;
-    LOG(DEBUG, pool_origin(f->order.pool)->name,
-        "attempt %u was answered 421; trying again on a new connection line=%" PRIu64 " id=%s",
-        f->tries, f->attempt.line.number, request_id_text(&f->order.id));
+    fetch_log_elsewhere(&f->order, &f->attempt.line, f->tries);
     rare_note(RARE_REQUEST_ELSEWHERE);
     f->elsewhere = true;
     attempt_give_up(&f->attempt);
@@ -281,8 +289,8 @@ static void on_upgraded(void *owner, const struct response *r)
     struct fetch *f = self(owner);
     struct span ahead;
     struct stream *stream = line_surrender(f->dedicated->line, &ahead);
-    struct switched to = {
-        .tunnel = tunnel_new(f->order.loop, f->order.pool, TUNNEL_UPGRADE, stream, ahead)};
+    struct switched to = {.tunnel = tunnel_new(f->order.loop, f->order.pool, f->order.way,
+                                               TUNNEL_UPGRADE, stream, ahead)};
     if (departure_is_stopped(&f->departure))
         tunnel_set_freezes(to.tunnel, f->order.freezes, f->order.bot_said);
     let_go(f, false);
@@ -292,14 +300,14 @@ static void on_upgraded(void *owner, const struct response *r)
 static void on_end(void *owner, const struct fields *trailers)
 {
     struct fetch *f = self(owner);
-    pool_stats(f->order.pool)->drained += f->state == FETCH_FOLLOWED;
+    f->order.way->stats->drained += f->state == FETCH_FOLLOWED;
     let_go(f, false);
     f->base.events->on_end(f->base.owner, trailers);
 }
 
 static void on_failed(void *owner, const struct verdict *why, bool late)
 {
-    fail(self(owner), why, late);
+    fail_there(self(owner), why, late);
 }
 
 static const struct attempt_events attempt_events = {.on_answer = on_answer,
@@ -312,7 +320,38 @@ static const struct attempt_events attempt_events = {.on_answer = on_answer,
 
 static void on_refused(void *owner, const struct verdict *why)
 {
-    fail(self(owner), why, false);
+    fail_there(self(owner), why, false);
+}
+
+static void enter_gate(struct fetch *f)
+{
+    enter(f, FETCH_GATED);
+    if (gate_pass(f->order.way->gate, &f->gated, clocks_wait_until(&f->clocks)))
+        acquire(f);
+    else
+        fetch_log_held(&f->order, &f->gated);
+}
+
+/* There is no line that way. What was not sent goes by the next exit, if it may take any. */
+static void on_no_line(void *owner, const struct verdict *why)
+{
+    struct fetch *f = self(owner);
+    bool may = sent(&f->base) == SENT_NO && !pool_is_draining(f->order.pool) &&
+               loop_now(f->order.loop) < clocks_wait_until(&f->clocks);
+    if (may && way_taken_next(&f->way, &f->order, &f->gated))
+        enter_gate(f);
+    else
+        fail_there(f, why, false);
+}
+
+/* A hold has begun that way, or it is gone from the configuration. */
+static void on_recall(void *owner)
+{
+    struct fetch *f = self(owner);
+    if (!way_taken_is_shut(&f->order, &f->gated))
+        return;
+    pool_waiter_forget(&f->waiter);
+    pass_gate(f);
 }
 
 static void begin_try(struct fetch *f, struct line *line)
@@ -338,8 +377,8 @@ static void dial_its_own(struct fetch *f)
         f->dedicated = NEW(struct dedicated);
     f->dedicated->owner = f;
     f->dedicated->on_line = on_line;
-    f->dedicated->on_failed = on_refused;
-    dedicated_open(f->dedicated, f->order.loop, f->order.pool);
+    f->dedicated->on_failed = on_no_line;
+    dedicated_open(f->dedicated, f->order.loop, f->order.pool, f->order.way);
     watch(f);
 }
 
@@ -352,12 +391,9 @@ static void acquire(struct fetch *f)
         dial_its_own(f);
         return;
     }
-    fetch_order_waits(&f->order, &f->waiter);
     f->waiter.wants_new = f->elsewhere;
-    f->waiter.owner = f;
-    f->waiter.on_line = on_line;
-    f->waiter.on_refused = on_refused;
-    struct line *line = pool_acquire(f->order.pool, &f->waiter, clocks_wait_until(&f->clocks));
+    struct line *line =
+        pool_acquire(f->order.pool, f->order.way, &f->waiter, clocks_wait_until(&f->clocks));
     if (line)
         begin_try(f, line);
 }
@@ -367,33 +403,19 @@ static void on_pass(void *owner)
     acquire(self(owner));
 }
 
-static void log_held(const struct fetch *f)
+/* Admitted by the serializer, or moved away from the gate of another exit. */
+static void to_gate(void *owner)
 {
-    if (!log_enabled(LOG_LEVEL_DEBUG))
-        return;
-    struct verdict why = gate_refusal(&f->gated);
-    LOG(DEBUG, pool_origin(f->order.pool)->name, "held: %s id=%s", why.detail,
-        request_id_text(&f->order.id));
+    pass_gate(self(owner));
 }
 
+/* Where it has tried all exits, it stays with the last one. */
 static void pass_gate(struct fetch *f)
 {
     if (departure_ask(&f->departure))
         return;
-    enter(f, FETCH_GATED);
-    fetch_order_is_gated(&f->order, &f->gated);
-    f->gated.owner = f;
-    f->gated.on_pass = on_pass;
-    f->gated.on_refused = on_refused;
-    if (gate_pass(pool_gate(f->order.pool), &f->gated, clocks_wait_until(&f->clocks)))
-        acquire(f);
-    else
-        log_held(f);
-}
-
-static void on_admitted(void *owner)
-{
-    pass_gate(self(owner));
+    (void)way_taken_choose(&f->way, &f->order, &f->gated);
+    enter_gate(f);
 }
 
 static void serialize(struct fetch *f)
@@ -404,14 +426,12 @@ static void serialize(struct fetch *f)
     if (departure_ask(&f->departure))
         return;
     f->serialized =
-        (struct serializer_entry){.owner = f, .on_admitted = on_admitted, .on_refused = on_refused};
+        (struct serializer_entry){.owner = f, .on_admitted = to_gate, .on_refused = on_refused};
     if (value.len == 0 || serializer_enter(pool_serializer(f->order.pool), &f->serialized, value,
                                            clocks_serialize_until(&f->clocks)))
         pass_gate(f);
     else
-        LOG(DEBUG, pool_origin(f->order.pool)->name,
-            "waits for an earlier request with the same %s id=%s", f->order.settings->serialize_by,
-            request_id_text(&f->order.id));
+        fetch_log_serialized(&f->order);
 }
 
 /* The body is here, whole or in part; order_wait begins. Only a request that is here whole can
@@ -442,9 +462,8 @@ bool fetch_go(struct exchange *x)
 
 /* ------------------------------------------------------------- asked by its owner */
 
-/* A body is gathered before anything is waited for: one that is slow or never comes then
- * costs nobody a line, and a client that leaves within it leaves no doubt. Nobody else can
- * invite a client that waits for a 100 (Continue). */
+/* A body is gathered before anything is waited for: one that is slow or never comes then costs no
+ * line. A client that waits for a 100 (Continue) is invited here. */
 static void on_start(struct task *task)
 {
     static const struct response invitation = {
@@ -514,14 +533,14 @@ static uint64_t patience(const struct exchange *x)
 {
     const struct fetch *f = container_of(x, const struct fetch, base);
     bool holds = f->clocks.paused && attempt_is_open(&f->attempt) && !f->order.request.upgrades;
-    return holds ? pool_patience(f->order.pool) : UINT64_MAX;
+    return holds ? pool_queue_patience(&f->order.way->queue) : UINT64_MAX;
 }
 
 static void cancel(struct exchange *x)
 {
     struct fetch *f = fetch_of(x);
     if (patience(x) != UINT64_MAX)
-        pool_gave_way(f->order.pool);
+        pool_queue_gave_way(&f->order.way->queue);
     let_go(f, false);
 }
 
@@ -534,7 +553,7 @@ bool fetch_follow(struct exchange *x, const struct exchange_events *events, void
         ((f->attempt.shares || is_needed) && !f->order.is_order))
         return false;
     if (is_needed)
-        pool_gave_way(f->order.pool);
+        pool_queue_gave_way(&f->order.way->queue);
     rare_note(RARE_REQUEST_FOLLOWED);
     enter(f, FETCH_FOLLOWED);
     f->base.events = events;
@@ -551,6 +570,19 @@ void fetch_extend(struct exchange *x, uint64_t until_ms)
         attempt_watch(&f->attempt);
     else
         watch(f);
+}
+
+static void init_waiters(struct fetch *f)
+{
+    fetch_order_is_gated(&f->order, &f->gated);
+    fetch_order_waits(&f->order, &f->waiter);
+    f->gated.owner = f->waiter.owner = f;
+    f->gated.on_pass = on_pass;
+    f->gated.on_refused = on_refused;
+    f->gated.on_moved = to_gate;
+    f->waiter.on_line = on_line;
+    f->waiter.on_refused = on_no_line;
+    f->waiter.on_recall = on_recall;
 }
 
 static void init_attempt(struct fetch *f)
@@ -584,6 +616,7 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
     delivery_init(&f->delivery, &pool_stats(o->pool)->retried);
     upload_init(&f->upload, o->request.framing, o->request.length);
     clocks_init(&f->clocks, o->loop, o->settings, o->total_ms);
+    init_waiters(f);
     init_attempt(f);
     deadline_init(&f->deadline, o->loop, on_deadline);
     f->departure = (struct departure){.order = &f->order, .on_freeze = on_freeze, .owner = f};

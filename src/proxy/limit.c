@@ -3,11 +3,10 @@
 #include "budget/retry_after.h"
 #include "proxy/redact.h"
 
-void limit_init(struct limit *l, struct loop *loop, struct gate *gate,
-                const struct upstream_config *settings, struct span target,
-                const struct gate_limit *whose)
+void limit_init(struct limit *l, struct loop *loop, const struct upstream_config *settings,
+                struct span target, const struct gate_limit *whose)
 {
-    *l = (struct limit){loop, gate, settings, target, *whose};
+    *l = (struct limit){loop, NULL, settings, target, *whose};
 }
 
 static uint64_t learn_weight(struct limit *l, const struct fields *fields)
@@ -29,7 +28,7 @@ static int64_t asked_ms(const struct limit *l, const struct fields *fields)
 
 uint64_t limit_learn(struct limit *l, const struct response *r)
 {
-    if (gate_heeds(l->settings, r->status)) {
+    if (reported_limit_counts(l->settings, r->status)) {
         l->asked.status = r->status;
         l->asked.asked_ms = asked_ms(l, &r->fields);
     }

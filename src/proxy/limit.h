@@ -9,15 +9,15 @@
 
 struct limit {
     struct loop *loop;
-    struct gate *gate;
+    struct gate *gate; /* of the try that is under way, set by its owner */
     const struct upstream_config *settings;
     struct span target;      /* of the request; borrowed */
     struct gate_limit asked; /* what to tell, and whose request it was; status 0: nothing */
 };
 
 /* `whose` gives is_private, credential and bot. */
-void limit_init(struct limit *, struct loop *, struct gate *, const struct upstream_config *,
-                struct span target, const struct gate_limit *whose);
+void limit_init(struct limit *, struct loop *, const struct upstream_config *, struct span target,
+                const struct gate_limit *whose);
 
 /* The head of a response came. Returns by how much the weight used has grown with it. */
 uint64_t limit_learn(struct limit *, const struct response *);

@@ -2,7 +2,7 @@
 
 #include "base/text.h"
 #include "config/order_path.h"
-#include "http/percent.h"
+#include "base/percent.h"
 
 #define ROUNDS 4 /* of decoding; what is still encoded then is deeper than any server looks */
 

@@ -1,6 +1,6 @@
 #include "proxy/redact.h"
 
-#include "http/percent.h"
+#include "base/percent.h"
 #include "proxy/credentials.h"
 
 #define DEPTHS 8 /* levels of nested encoding that are told apart; deeper ones count as the last */

@@ -10,6 +10,7 @@
 #define SOON_MS 20 /* what happens together is written together */
 #define LATER_MS 2000
 #define MINUTE_MS 60000
+#define KEY_SIZE 640   /* an origin or a name, and an exit */
 #define AGAIN_MS 60000 /* a hold that ended is remembered so long (holds.h) */
 
 struct state_keeper {
@@ -53,11 +54,13 @@ static int64_t left_until(const struct clocks_now *c, int64_t wall_ms)
 
 /* ------------------------------------------------------------------ collecting */
 
-/* A host without a block is known by its origin, which is no upstream's name. */
-static const char *key_of(const struct pool *p)
+/* A host without a block is known by its origin, which is no upstream's name. Each exit of an upstream
+ * has a budget of its own. */
+static void key_of(const struct pool *p, const struct way *w, char key[KEY_SIZE])
 {
     const struct pool_origin *o = pool_origin(p);
-    return o->listed ? o->name : o->origin;
+    snprintf(key, KEY_SIZE, "%s%s%s", o->listed ? o->name : o->origin, w->name ? " exit " : "",
+             w->name ? w->name : "");
 }
 
 static void collect_hold(struct saved_budget *b, const struct hold *h, const struct clocks_now *c)
@@ -75,12 +78,13 @@ static void collect_hold(struct saved_budget *b, const struct hold *h, const str
     saved_budget_add(b, &saved);
 }
 
-static void collect_budget(void *context, const struct pool *p)
+static void collect_budget(struct state_keeper *k, const struct pool *p, const struct way *w)
 {
-    struct state_keeper *k = context;
+    char key[KEY_SIZE];
     struct clocks_now c = clocks_now(k);
-    const struct holds *h = pool_limits(p);
-    struct saved_budget *b = saved_state_budget(&k->known, key_of(p));
+    const struct holds *h = gate_limits(w->gate);
+    key_of(p, w, key);
+    struct saved_budget *b = saved_state_budget(&k->known, key);
     saved_budget_clear(b);
     if (h->lifted_ms && to_wall(&c, h->lifted_ms) > b->lifted_ms)
         b->lifted_ms = to_wall(&c, h->lifted_ms);
@@ -96,6 +100,12 @@ static void collect_budget(void *context, const struct pool *p)
     b->weight_lifted = h->weight_lifted;
 }
 
+static void collect_budgets(void *context, const struct pool *p)
+{
+    EACH_WAY (pool_ways_shown(p), w)
+        collect_budget(context, p, w);
+}
+
 static void collect_freeze(void *context, const struct freeze *f)
 {
     struct state_keeper *k = context;
@@ -104,7 +114,7 @@ static void collect_freeze(void *context, const struct freeze *f)
 
 static void collect(struct state_keeper *k)
 {
-    pools_each(k->pools, collect_budget, k);
+    pools_each(k->pools, collect_budgets, k);
     saved_state_clear_freezes(&k->known);
     freezes_each(k->freezes, collect_freeze, k);
     saved_state_tidy(&k->known, clocks_now(k).wall_ms);
@@ -119,9 +129,9 @@ static void compose(void *owner, struct text *to)
 
 /* ------------------------------------------------------------------- restoring */
 
-static void restore_hold(struct pool *p, const struct saved_hold *saved, const struct clocks_now *c)
+static void restore_hold(struct pool *p, struct way *w, const struct saved_hold *saved,
+                         const struct clocks_now *c)
 {
-    char object[100];
     int64_t left = left_until(c, saved->until_ms);
     if (left < 0 && (uint64_t)-left >= c->loop_ms)
         return; /* before the machine started */
@@ -134,35 +144,37 @@ static void restore_hold(struct pool *p, const struct saved_hold *saved, const s
     memcpy(h.bot, saved->bot, sizeof h.bot);
     memcpy(h.path, saved->path, sizeof h.path);
     const struct upstream_config *u = pool_settings(p);
-    const struct hold *held = holds_restore(gate_limits(pool_gate(p)), &h, u->hold_max, c->loop_ms);
-    snprintf(object, sizeof object, "upstream %s", pool_origin(p)->name);
+    const struct hold *held = holds_restore(gate_limits(w->gate), &h, u->hold_max, c->loop_ms);
     if (held && u->retry_after)
-        reported_limit_log_restored(held, held->until_ms - c->loop_ms, object);
+        reported_limit_log_restored(held, held->until_ms - c->loop_ms, w->lines.object);
 }
 
-static void restore_budget(const struct state_keeper *k, struct pool *p, const char *key)
+static void restore_budget(const struct state_keeper *k, struct pool *p, struct way *w,
+                           const char *key)
 {
     struct clocks_now c = clocks_now(k);
     const struct saved_budget *b = saved_state_find(&k->known, key);
     if (b == NULL)
         return;
     for (size_t i = 0; i < b->hold_count; i++)
-        restore_hold(p, &b->holds[i], &c);
+        restore_hold(p, w, &b->holds[i], &c);
     int64_t left = left_until(&c, b->weight_until_ms);
     if (b->weight >= 0 && left > 0)
-        holds_restore_weight(gate_limits(pool_gate(p)), b->weight, b->weight_most,
+        holds_restore_weight(gate_limits(w->gate), b->weight, b->weight_most,
                              c.loop_ms + (left < MINUTE_MS ? (uint64_t)left : MINUTE_MS),
                              b->weight_lifted);
-    gate_restored(pool_gate(p));
+    gate_restored(w->gate);
 }
 
 /* The holds of a host stay when it gets a block. */
-static void on_made(void *owner, struct pool *p)
+static void on_made(void *owner, struct pool *p, struct way *w)
 {
     const struct state_keeper *k = owner;
-    restore_budget(k, p, key_of(p));
-    if (pool_origin(p)->listed)
-        restore_budget(k, p, pool_origin(p)->origin);
+    char key[KEY_SIZE];
+    key_of(p, w, key);
+    restore_budget(k, p, w, key);
+    if (pool_origin(p)->listed && w->name == NULL)
+        restore_budget(k, p, w, pool_origin(p)->origin);
 }
 
 static void on_limits(void *owner, bool is_urgent)
@@ -201,8 +213,10 @@ static void follow_freezes(struct state_keeper *k, const struct saved_state *the
 
 static void restore_all(void *context, struct pool *p, enum pools_label label)
 {
-    if (label != POOLS_LABEL_RETIRED)
-        on_made(context, p);
+    if (label == POOLS_LABEL_RETIRED)
+        return;
+    EACH_WAY (pool_ways(p), w)
+        on_made(context, p, w);
 }
 
 /* From another daemon: one of both drains, or they share the file for good. */

@@ -31,6 +31,7 @@ struct tunnel {
     enum tunnel_kind kind;
     struct loop *loop;
     struct pool *pool;
+    struct way *way;
     struct link held, counted;
     struct side client, origin;
     struct buf ahead; /* of the client, until relaying begins */
@@ -112,6 +113,7 @@ static void end(struct tunnel *t, bool broken)
         tunnel_record_tell(t->record, t->origin.passed, loop_clock_us(t->loop));
     t->record = NULL;
     pool_remove_tunnel(t->pool, &t->counted);
+    way_release(t->way);
     pool_release(t->pool, &t->held);
     loop_defer(t->loop, &t->free_later);
 }
@@ -140,7 +142,7 @@ void tunnel_yield(struct tunnel *t)
         t->origin.stream = NULL;
         stream_pause(stream);
         stream_bind(stream, NULL, NULL);
-        pool_adopt(t->pool, stream, &t->report);
+        pool_adopt(t->pool, t->way, stream, &t->report);
     }
     end(t, false);
 }
@@ -265,15 +267,16 @@ static void set_origin(struct tunnel *t, struct stream *stream)
     stream_bind(stream, &side_events, &t->origin);
 }
 
-struct tunnel *tunnel_new(struct loop *loop, struct pool *pool, enum tunnel_kind kind,
-                          struct stream *origin, struct span ahead)
+struct tunnel *tunnel_new(struct loop *loop, struct pool *pool, struct way *way,
+                          enum tunnel_kind kind, struct stream *origin, struct span ahead)
 {
     struct tunnel *t = NEW(struct tunnel);
     MAGIC_INIT(t, MAGIC);
     t->kind = kind;
     t->loop = loop;
     t->pool = pool;
-    struct upstream_stats *stats = pool_stats(pool);
+    t->way = way;
+    struct upstream_stats *stats = way->stats;
     t->client =
         (struct side){.tunnel = t, .other = &t->origin, .bytes = &stats->traffic.bytes_sent};
     t->origin =
@@ -283,6 +286,7 @@ struct tunnel *tunnel_new(struct loop *loop, struct pool *pool, enum tunnel_kind
     task_init(&t->refusal, on_refusal);
     task_init(&t->free_later, free_now);
     pool_hold(pool, &t->held);
+    way_hold(way);
     if (origin)
         set_origin(t, origin);
     return t;
@@ -359,17 +363,19 @@ static void on_dial_failed(void *owner, enum failure why, const char *detail)
 {
     struct tunnel *t = owner;
     MAGIC_CHECK(t, MAGIC);
+    struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
+    way_blame(t->way, &v);
     t->dial = NULL;
     LOG(INFO, pool_origin(t->pool)->name, "no connection for a tunnel: %s: %s id=%s",
-        failure_name(why), detail, request_id_text(id_of(t)));
-    end_and_tell(t, true, detail);
+        failure_name(why), v.detail, request_id_text(id_of(t)));
+    end_and_tell(t, true, v.detail);
 }
 
 /* The client's stream is not read until the origin is connected. */
 static void dial(struct tunnel *t)
 {
     static const struct dial_events dial_events = {on_connected, on_dial_failed};
-    struct connector *c = pool_connector(t->pool);
+    struct connector *c = t->way->connector;
     enter(t, TUNNEL_DIALLING);
     t->settings = *pool_settings(t->pool);
     t->settings.host = must_strdup(t->settings.host);

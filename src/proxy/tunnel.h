@@ -23,10 +23,10 @@ struct tunnel_events {
 enum tunnel_kind { TUNNEL_CONNECT, TUNNEL_UPGRADE };
 
 /* Takes the stream over, paused; `ahead` is what has been read from it and counted (copied).
- * Holds the pool, in whose statistics its bytes are counted. Without a stream (NULL) the
+ * Holds the pool and the way, in whose statistics its bytes are counted. Without a stream (NULL) the
  * origin is dialled when the client joins; if that fails, the client's stream is reset. */
-struct tunnel *tunnel_new(struct loop *, struct pool *, enum tunnel_kind, struct stream *origin,
-                          struct span ahead);
+struct tunnel *tunnel_new(struct loop *, struct pool *, struct way *, enum tunnel_kind,
+                          struct stream *origin, struct span ahead);
 
 /* The record that is to be told when it ends, in whatever way (taken over). */
 struct tunnel_record;

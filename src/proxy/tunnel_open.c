@@ -18,6 +18,8 @@ struct tunnel_open {
     enum tunnel_open_state state;
     struct loop *loop;
     struct pool *pool;
+    struct way *way; /* the one that is dialled now */
+    uint64_t tried;  /* the ways that were: see struct ways_wish */
     struct link held;
     const struct origin *authority;
     const struct request_id *id;
@@ -81,6 +83,7 @@ static void let_go(struct tunnel_open *p)
     if (p->dial)
         dial_cancel(p->dial);
     p->dial = NULL;
+    way_release(p->way);
     pool_release(p->pool, &p->held);
     loop_defer(p->loop, &p->free_later);
 }
@@ -116,7 +119,8 @@ static void on_next(struct task *task)
     if (p->why.error != FAILURE_NONE)
         fail(p, &p->why);
     else
-        switch_over(p, tunnel_new(p->loop, p->pool, TUNNEL_CONNECT, NULL, (struct span){0}));
+        switch_over(p,
+                    tunnel_new(p->loop, p->pool, p->way, TUNNEL_CONNECT, NULL, (struct span){0}));
 }
 
 static void on_connected(void *owner, struct stream *stream, const struct dial_report *report)
@@ -124,18 +128,43 @@ static void on_connected(void *owner, struct stream *stream, const struct dial_r
     struct tunnel_open *p = owner;
     MAGIC_CHECK(p, MAGIC);
     p->dial = NULL;
-    struct tunnel *tunnel = tunnel_new(p->loop, p->pool, TUNNEL_CONNECT, stream, (struct span){0});
+    struct tunnel *tunnel =
+        tunnel_new(p->loop, p->pool, p->way, TUNNEL_CONNECT, stream, (struct span){0});
     tunnel_set_report(tunnel, report);
     switch_over(p, tunnel);
 }
 
+/* A way that it has not tried. False: there is none. */
+static bool choose(struct tunnel_open *p)
+{
+    static const struct gate_waiter kind; /* what is inside is not known */
+    const struct ways_wish wish = {&kind, 0, p->tried};
+    uint64_t bit;
+    struct way *w = ways_choose(pool_ways(p->pool), &wish, &bit);
+    if (w == NULL)
+        return false;
+    p->tried |= bit;
+    if (p->way)
+        way_release(p->way);
+    p->way = w;
+    way_hold(w);
+    return true;
+}
+
+static void dial(struct tunnel_open *p);
+
+/* Nothing was sent by it, so another exit may do. */
 static void on_dial_failed(void *owner, enum failure why, const char *detail)
 {
     struct tunnel_open *p = owner;
     MAGIC_CHECK(p, MAGIC);
     struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
     p->dial = NULL;
-    fail(p, &v);
+    way_blame(p->way, &v);
+    if (choose(p))
+        dial(p);
+    else
+        fail(p, &v);
 }
 
 static void on_deadline(struct deadline *d)
@@ -144,6 +173,7 @@ static void on_deadline(struct deadline *d)
     char limit[DURATION_TEXT_SIZE];
     struct verdict v = verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_NO, "no connection within %s",
                                     duration_text(limit, p->total_ms));
+    way_blame(p->way, &v);
     fail(p, &v);
 }
 
@@ -187,12 +217,11 @@ static void cancel(struct exchange *x)
 static void dial(struct tunnel_open *p)
 {
     static const struct dial_events events = {on_connected, on_dial_failed};
-    struct connector *c = pool_connector(p->pool);
+    struct connector *c = p->way->connector;
+    free((char *)p->settings.host);
     p->settings = *pool_settings(p->pool);
     p->settings.host = must_strdup(p->settings.host);
     p->dial = c->ops->dial(c, &p->settings, &events, p);
-    if (p->total_ms)
-        deadline_in(&p->deadline, p->total_ms);
 }
 
 struct exchange *tunnel_open(const struct tunnel_open_order *o,
@@ -221,11 +250,16 @@ struct exchange *tunnel_open(const struct tunnel_open_order *o,
         .loop = o->loop, .pool = o->pool, .freezes = o->freezes, .bot_said = o->bot_said};
     p->departure = (struct departure){.order = &p->order, .on_freeze = on_freeze, .owner = p};
     departure_open(&p->departure);
+    CHECK(choose(p));
     if (departure_ask(&p->departure))
         return &p->base;
-    if (!pool_admits(o->pool, &p->why) || (is_looked_into(o->authority) && pool_vouches(o->pool)))
+    bool answers =
+        !pool_admits(o->pool, &p->why) || (is_looked_into(o->authority) && way_vouches(p->way));
+    if (answers)
         loop_defer(o->loop, &p->next);
     else
         dial(p);
+    if (!answers && p->total_ms)
+        deadline_in(&p->deadline, p->total_ms);
     return &p->base;
 }

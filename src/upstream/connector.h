@@ -25,6 +25,7 @@ struct connect_events {
 struct connector {
     const struct connector_ops *ops;
     void (*on_answer)(void *owner); /* set by the owner that watches */
+    const struct config_exit *exit; /* what its lines go through, set by the owner; NULL: nothing */
 };
 
 struct connector_ops {

@@ -50,7 +50,7 @@ static void on_gone(void *owner, struct line *line, enum close_reason why, const
 }
 
 /* It never rests, so that on_due never comes. */
-void dedicated_open(struct dedicated *d, struct loop *loop, struct pool *pool)
+void dedicated_open(struct dedicated *d, struct loop *loop, struct pool *pool, struct way *way)
 {
     static const struct line_events events = {
         .on_up = on_up, .on_failed = on_failed, .on_room = on_room, .on_gone = on_gone};
@@ -62,5 +62,5 @@ void dedicated_open(struct dedicated *d, struct loop *loop, struct pool *pool)
     }
     struct upstream_config settings = *pool_settings(pool);
     settings.http2 = HTTP2_NEVER;
-    d->line = line_new(pool_line_env(pool), &settings, "an upgrade", &events, d);
+    d->line = line_new(&way->lines.env, &settings, "an upgrade", &events, d);
 }

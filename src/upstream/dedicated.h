@@ -15,9 +15,9 @@ struct dedicated {
     void (*on_failed)(void *owner, const struct verdict *); /* there is none; sent = no */
 };
 
-/* Begins to dial the pool's origin; the owner has set the last three fields. Exactly one of
- * the events comes later, unless dedicated_close(). */
-void dedicated_open(struct dedicated *, struct loop *, struct pool *);
+/* Begins to dial the pool's origin, that way; the owner has set the last three fields. Exactly
+ * one of the events comes later, unless dedicated_close(). */
+void dedicated_open(struct dedicated *, struct loop *, struct pool *, struct way *);
 
 /* Closes what there is, or nothing; no event comes after. The exchange on it must have ended
  * or been cancelled. */

@@ -434,7 +434,7 @@ void lines_undrain(struct lines *s)
 }
 
 void lines_init(struct lines *s, struct loop *loop, struct connector *connector,
-                const struct upstream_config *settings, const char *name,
+                const struct upstream_config *settings, const char *object,
                 struct upstream_stats *stats, const struct lines_events *events, void *owner)
 {
     *s = (struct lines){.env = {loop, connector, stats, s->object},
@@ -442,7 +442,7 @@ void lines_init(struct lines *s, struct loop *loop, struct connector *connector,
                         .events = events,
                         .owner = owner};
     s->breaker.object = s->object;
-    snprintf(s->object, sizeof s->object, "upstream %s", name);
+    snprintf(s->object, sizeof s->object, "%s", object);
     list_init(&s->connecting);
     list_init(&s->idle);
     list_init(&s->shared);

@@ -21,7 +21,7 @@ struct lines_events {
 /* Ready to dial, with nothing open. Everything is borrowed for its life. lines_end() closes
  * all, and tells nothing. */
 void lines_init(struct lines *, struct loop *, struct connector *, const struct upstream_config *,
-                const char *name, struct upstream_stats *, const struct lines_events *,
+                const char *object, struct upstream_stats *, const struct lines_events *,
                 void *owner);
 void lines_end(struct lines *);
 

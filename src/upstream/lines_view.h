@@ -11,13 +11,15 @@
 #include "upstream/line.h"
 #include "upstream/origin_traits.h"
 
+#define LINES_OBJECT_SIZE 160 /* "upstream NAME exit EXIT" */
+
 struct lines_events;
 
 /* lines.h alone writes here. Totals are the counts of the lists, never a second number. */
 struct lines {
     struct line_env env;
     const struct upstream_config *settings;
-    char object[80]; /* "upstream NAME", for the log */
+    char object[LINES_OBJECT_SIZE]; /* for the log */
     const struct lines_events *events;
     void *owner;
     struct list connecting, idle, shared, busy;

@@ -1,6 +1,6 @@
 #include "upstream/pool.h"
 
-#include <inttypes.h>
+#include <stdio.h>
 
 #include "base/log.h"
 
@@ -21,20 +21,19 @@ struct pool {
     struct loop *loop;
     struct config *snapshot;
     const struct upstream_config *settings;
-    struct connector *connector;
     struct pool_origin origin;
-    struct lines lines;
-    struct pool_queue queue;
+    struct ways ways;
+    char object[80];      /* "upstream NAME", for the log */
     bool ending;          /* the daemon drains */
     struct list requests; /* all under way, with a line or without */
     struct list fetches;  /* what goes on for them */
     struct list tunnels;
     bool bypass_warned;
     const struct pool_freeze *freeze; /* NULL: there is none */
-    struct gate *gate;
     struct serializer *serializer;
     struct upstream_stats stats;
     struct clock_watch clock;
+    struct pool_looks *looks; /* what was last described of several ways */
     struct task end;
     void (*on_empty)(void *owner, struct pool *);
     void *owner;
@@ -45,8 +44,9 @@ static const char draining_text[] = "the upstream is draining";
 
 static void enter(struct pool *p, enum pool_state to)
 {
-    STATE_ENTER(pool, &p->state, to, p->lines.object, 0);
-    pool_queue_pause(&p->queue, to == POOL_PAUSED);
+    STATE_ENTER(pool, &p->state, to, p->object, 0);
+    EACH_WAY (&p->ways, w)
+        pool_queue_pause(&w->queue, to == POOL_PAUSED);
 }
 
 static bool is_retired(const struct pool *p)
@@ -68,71 +68,25 @@ static void on_end(struct task *t)
         p->on_empty(p->owner, p);
 }
 
-static void on_answer(void *owner)
-{
-    struct pool *p = owner;
-    MAGIC_CHECK(p, MAGIC);
-    lines_check_addresses(&p->lines);
-}
-
-/* -------------------------------------------------------- what its lines tell */
-
-static void on_idle(void *owner)
-{
-    struct pool *p = owner;
-    MAGIC_CHECK(p, MAGIC);
-    pool_queue_serve(&p->queue);
-}
-
-/* The addresses are kept fresh as long as there are lines to compare with them. */
-static void on_room(void *owner)
-{
-    struct pool *p = owner;
-    MAGIC_CHECK(p, MAGIC);
-    pool_queue_dial(&p->queue);
-    bool open = lines_open(&p->lines) > 0;
-    p->connector->ops->watch(p->connector, p->settings, open ? p : NULL);
-}
-
-static void on_failed(void *owner, enum failure why, const char *detail)
-{
-    struct pool *p = owner;
-    MAGIC_CHECK(p, MAGIC);
-    pool_queue_dial_failed(&p->queue, why, detail);
-    on_room(p);
-}
-
 /* ------------------------------------------------------------------ requests */
 
-struct line *pool_acquire(struct pool *p, struct pool_waiter *w, uint64_t until_ms)
+struct line *pool_acquire(struct pool *p, struct way *way, struct pool_waiter *w, uint64_t until_ms)
 {
     MAGIC_CHECK(p, MAGIC);
     if (p->state != POOL_DRAINING && p->state != POOL_GONE)
-        return pool_queue_ask(&p->queue, w, until_ms);
+        return pool_queue_ask(&way->queue, w, until_ms);
     struct verdict why =
-        pool_queue_unavailable(&p->queue, p->state == POOL_GONE ? gone_text : draining_text);
-    pool_queue_turn_away(&p->queue, w, &why);
+        pool_queue_unavailable(&way->queue, p->state == POOL_GONE ? gone_text : draining_text);
+    pool_queue_turn_away(&way->queue, w, &why);
     return NULL;
-}
-
-uint64_t pool_patience(const struct pool *p)
-{
-    MAGIC_CHECK(p, MAGIC);
-    return pool_queue_patience(&p->queue);
-}
-
-void pool_gave_way(struct pool *p)
-{
-    MAGIC_CHECK(p, MAGIC);
-    pool_queue_gave_way(&p->queue);
 }
 
 bool pool_admits(const struct pool *p, struct verdict *why)
 {
     if (p->state == POOL_PAUSED)
-        *why = pool_queue_unavailable(&p->queue, "the upstream is paused");
+        *why = pool_queue_unavailable(&p->ways.at[0]->queue, "the upstream is paused");
     else if (p->state == POOL_DRAINING)
-        *why = pool_queue_unavailable(&p->queue, draining_text);
+        *why = pool_queue_unavailable(&p->ways.at[0]->queue, draining_text);
     else
         return true;
     return false;
@@ -177,16 +131,12 @@ void pool_remove_tunnel(struct pool *p, struct link *tunnel)
     list_remove(tunnel);
 }
 
-bool pool_vouches(const struct pool *p)
-{
-    return p->lines.idle.count + p->lines.shared.count > 0;
-}
-
-void pool_adopt(struct pool *p, struct stream *stream, const struct dial_report *report)
+void pool_adopt(struct pool *p, struct way *w, struct stream *stream,
+                const struct dial_report *report)
 {
     MAGIC_CHECK(p, MAGIC);
     if (p->state == POOL_UP)
-        lines_adopt(&p->lines, stream, report);
+        way_adopt(w, stream, report);
     else
         stream_close(stream);
 }
@@ -197,22 +147,12 @@ void pool_warn_bypassed(struct pool *p)
     if (p->bypass_warned)
         return;
     p->bypass_warned = true;
-    LOG(WARN, p->lines.object, "a client tunnels to it by CONNECT: what is inside is not pooled");
+    LOG(WARN, p->object, "a client tunnels to it by CONNECT: what is inside is not pooled");
 }
 
 void pool_learn_clock(struct pool *p, const struct fields *fields, uint64_t sent_us)
 {
-    clock_watch_learn(&p->clock, p->loop, fields, sent_us, p->lines.object);
-}
-
-struct gate *pool_gate(struct pool *p)
-{
-    return p->gate;
-}
-
-const struct holds *pool_limits(const struct pool *p)
-{
-    return gate_limits(p->gate);
+    clock_watch_learn(&p->clock, p->loop, fields, sent_us, p->object);
 }
 
 struct serializer *pool_serializer(struct pool *p)
@@ -222,47 +162,51 @@ struct serializer *pool_serializer(struct pool *p)
 
 /* ----------------------------------------------------------------- its life */
 
-struct pool *pool_new(struct loop *loop, struct connector *connector, struct config *snapshot,
+static void set_ways(struct pool *p, struct config *old, enum ways_change change)
+{
+    const struct ways_mood mood = {p->state == POOL_PAUSED, p->ending || p->state == POOL_DRAINING};
+    ways_set(&p->ways, p->settings, old, change, mood);
+    EACH_WAY (&p->ways, w)
+        gate_limit_bots(w->gate, p->snapshot);
+}
+
+struct pool *pool_new(struct loop *loop, const struct way_maker *maker, struct config *snapshot,
                       const struct upstream_config *settings, const struct pool_origin *origin,
                       void (*on_empty)(void *owner, struct pool *), void *owner)
 {
-    static const struct lines_events lines_events = {on_idle, on_failed, on_room};
     struct pool *p = NEW(struct pool);
     p->magic = MAGIC;
     p->id = loop_number(loop);
     p->loop = loop;
-    p->connector = connector;
     p->snapshot = config_ref(snapshot);
     p->settings = settings;
     p->origin = (struct pool_origin){must_strdup(origin->name), must_strdup(origin->origin),
                                      must_strdup(origin->authority), must_strdup(origin->next_hop),
                                      origin->listed};
+    snprintf(p->object, sizeof p->object, "upstream %s", origin->name);
     p->on_empty = on_empty;
     p->owner = owner;
     list_init(&p->requests);
     list_init(&p->fetches);
     list_init(&p->tunnels);
-    p->gate = gate_new(loop, settings);
-    gate_limit_bots(p->gate, snapshot);
     p->serializer = serializer_new(loop);
+    p->looks = pool_looks_new();
     task_init(&p->end, on_end);
-    connector->on_answer = on_answer;
-    lines_init(&p->lines, loop, connector, settings, origin->name, &p->stats, &lines_events, p);
-    pool_queue_init(&p->queue, loop, &p->lines, settings, &p->stats.recent);
-    lines_keep_floor(&p->lines);
+    ways_init(&p->ways,
+              &(struct way_common){
+                  .loop = loop, .upstream = p->origin.name, .maker = *maker, .stats = &p->stats});
+    set_ways(p, snapshot, WAYS_KEEP);
     return p;
 }
 
 void pool_free(struct pool *p)
 {
     MAGIC_CHECK(p, MAGIC);
-    CHECK(p->requests.count + p->fetches.count + p->queue.waiters.count == 0);
+    CHECK(p->requests.count + p->fetches.count == 0);
     task_forget(&p->end);
-    gate_free(p->gate);
+    ways_free(&p->ways);
     serializer_free(p->serializer);
-    lines_end(&p->lines);
-    p->connector->ops->watch(p->connector, p->settings, NULL);
-    p->connector->ops->free(p->connector);
+    pool_looks_free(p->looks);
     stats_free(&p->stats);
     config_unref(p->snapshot);
     free((char *)p->origin.name);
@@ -280,11 +224,7 @@ void pool_configure(struct pool *p, struct config *snapshot, const struct upstre
     struct config *old = p->snapshot;
     p->snapshot = config_ref(snapshot);
     p->settings = settings;
-    pool_queue_configure(&p->queue, settings);
-    lines_configure(&p->lines, settings, renew);
-    gate_configure(p->gate, settings);
-    gate_limit_bots(p->gate, snapshot);
-    pool_queue_serve(&p->queue);
+    set_ways(p, old, renew ? WAYS_RENEW : WAYS_KEEP);
     config_unref(old);
 }
 
@@ -304,16 +244,11 @@ void pool_redirect(struct pool *p, struct config *snapshot, const struct upstrea
 {
     MAGIC_CHECK(p, MAGIC);
     struct config *old = p->snapshot;
-    LOG(INFO, p->lines.object, "its origin is %s now, it was %s", origin->origin, p->origin.origin);
-    p->connector->ops->watch(p->connector, p->settings, NULL);
+    LOG(INFO, p->object, "its origin is %s now, it was %s", origin->origin, p->origin.origin);
     set_origin(p, origin);
     p->snapshot = config_ref(snapshot);
     p->settings = settings;
-    pool_queue_configure(&p->queue, settings);
-    gate_configure(p->gate, settings);
-    gate_limit_bots(p->gate, snapshot);
-    lines_redirect(&p->lines, settings);
-    pool_queue_serve(&p->queue);
+    set_ways(p, old, WAYS_REDIRECT);
     config_unref(old);
 }
 
@@ -321,11 +256,12 @@ void pool_retire(struct pool *p)
 {
     MAGIC_CHECK(p, MAGIC);
     enter(p, p->state == POOL_PAUSED ? POOL_GONE : POOL_RETIRED);
-    if (p->state == POOL_GONE) {
-        struct verdict why = pool_queue_unavailable(&p->queue, gone_text);
-        pool_queue_refuse_all(&p->queue, &why);
+    EACH_WAY (&p->ways, w) {
+        struct verdict why = pool_queue_unavailable(&w->queue, gone_text);
+        if (p->state == POOL_GONE)
+            pool_queue_refuse_all(&w->queue, &why);
+        lines_drain(&w->lines);
     }
-    lines_drain(&p->lines);
     check_empty(p);
 }
 
@@ -333,7 +269,8 @@ void pool_drain(struct pool *p)
 {
     MAGIC_CHECK(p, MAGIC);
     p->ending = true;
-    lines_drain(&p->lines);
+    EACH_WAY (&p->ways, w)
+        lines_drain(&w->lines);
 }
 
 /* -------------------------------------------------------------------- verbs */
@@ -343,7 +280,7 @@ static void obey(struct pool *p, enum pool_state to)
     if (p->state == to)
         return;
     enter(p, to);
-    LOG(INFO, p->lines.object, "now %s", pool_state_name(to));
+    LOG(INFO, p->object, "now %s", pool_state_name(to));
 }
 
 static void pause_pool(struct pool *p)
@@ -351,32 +288,30 @@ static void pause_pool(struct pool *p)
     if (p->state != POOL_UP)
         return;
     obey(p, POOL_PAUSED);
-    lines_pause(&p->lines, true);
+    EACH_WAY (&p->ways, w)
+        way_pause(w);
 }
 
 static void resume_pool(struct pool *p)
 {
     obey(p, POOL_UP);
-    gate_resume(p->gate);
-    lines_pause(&p->lines, false);
-    if (!p->ending)
-        lines_undrain(&p->lines);
-    pool_queue_serve(&p->queue);
+    EACH_WAY (&p->ways, w)
+        way_resume(w, p->ending);
 }
 
 static void reconnect_pool(struct pool *p)
 {
-    LOG(INFO, p->lines.object, "every connection is to be replaced");
-    lines_renew(&p->lines);
+    LOG(INFO, p->object, "every connection is to be replaced");
+    EACH_WAY (&p->ways, w)
+        lines_renew(&w->lines);
 }
 
 /* Requests that waited in a pause are served. */
 static void drain_pool(struct pool *p)
 {
     obey(p, POOL_DRAINING);
-    lines_pause(&p->lines, false);
-    pool_queue_serve(&p->queue);
-    lines_drain(&p->lines);
+    EACH_WAY (&p->ways, w)
+        way_drain(w);
 }
 
 void pool_command(struct pool *p, enum pool_verb verb)
@@ -400,7 +335,7 @@ void pool_command(struct pool *p, enum pool_verb verb)
 /* A host without a block that was never reached: there may be no such host. */
 static bool is_unreached(const struct pool *p)
 {
-    return !p->origin.listed && p->lines.breaker.failures > 0 && p->stats.opened == 0 &&
+    return !p->origin.listed && p->ways.at[0]->lines.breaker.failures > 0 && p->stats.opened == 0 &&
            p->stats.tunnels_total == 0;
 }
 
@@ -411,42 +346,31 @@ void pool_ask_frozen(struct pool *p, const struct pool_freeze *freeze)
 }
 
 /* In the words of /stats (contract 6 and 12): a retired pool drains. */
-static const char *state_word(const struct pool *p, const struct gate_view *gate)
+static const char *state_word(const struct pool *p, const struct pool_view *v)
 {
     if (p->freeze && p->freeze->is_frozen(p->freeze->context, p->origin.name))
         return "frozen";
     if (p->state != POOL_UP)
         return pool_state_name(is_retired(p) ? POOL_DRAINING : p->state);
-    if (gate->held_ms)
-        return "held";
-    return breaker_is_open(&p->lines.breaker) || is_unreached(p) ? "open" : "up";
+    return is_unreached(p) && v->gate.held_ms == 0 ? "open" : v->state;
 }
 
 void pool_describe(const struct pool *p, struct pool_view *view)
 {
     MAGIC_CHECK(p, MAGIC);
-    struct gate_view gate;
-    gate_describe(p->gate, &gate);
     *view = (struct pool_view){
         .name = p->origin.name,
         .origin = p->origin.origin,
-        .state = state_word(p, &gate),
-        .gate = gate,
         .clock = clock_watch_view(&p->clock, p->loop),
-        .breaker = breaker_word(&p->lines.breaker, p->lines.connecting.count),
         .listed = p->origin.listed,
         .tls_verify = p->settings->tls_verify,
-        .idle = p->lines.idle.count,
-        .active = p->lines.shared.count + p->lines.busy.count,
-        .connecting = p->lines.connecting.count,
-        .waiting = p->queue.waiters.count,
         .requests = p->requests.count,
         .tunnels = p->tunnels.count,
-        .max_connections = p->settings->max_connections,
         .max_wait_us = recent_max_wait_us(&p->stats.recent, loop_clock_us(p->loop)),
-        .learned_idle_ms = lines_learned_ms(&p->lines),
-        .stats = &p->stats,
+        .recent = &p->stats.recent,
     };
+    pool_view_ways(view, &p->ways, p->looks);
+    view->state = state_word(p, view);
 }
 
 uint64_t pool_id(const struct pool *p)
@@ -479,19 +403,12 @@ const struct pool_origin *pool_origin(const struct pool *p)
     return &p->origin;
 }
 
-struct connector *pool_connector(struct pool *p)
-{
-    return p->connector;
-}
-
-const struct line_env *pool_line_env(const struct pool *p)
-{
-    return &p->lines.env;
-}
-
 bool pool_floor_tried(const struct pool *p)
 {
-    return p->lines.floor_tried;
+    EACH_WAY (&p->ways, w)
+        if (!w->lines.floor_tried)
+            return false;
+    return true;
 }
 
 size_t pool_requests(const struct pool *p)
@@ -499,17 +416,25 @@ size_t pool_requests(const struct pool *p)
     return p->requests.count;
 }
 
-size_t pool_waiting(const struct pool *p)
-{
-    return p->queue.waiters.count;
-}
-
 void pool_each_line(const struct pool *p, line_visit *visit, void *context)
 {
-    lines_each(&p->lines, visit, context);
+    EACH_WAY (&p->ways, w)
+        lines_each(&w->lines, visit, context);
+    LIST_FOR (&p->ways.leaving, w, struct way, link)
+        lines_each(&w->lines, visit, context);
 }
 
 size_t pool_lines(const struct pool *p)
 {
-    return lines_open(&p->lines);
+    return ways_lines(&p->ways);
+}
+
+const struct ways *pool_ways_shown(const struct pool *p)
+{
+    return &p->ways;
+}
+
+struct ways *pool_ways(struct pool *p)
+{
+    return &p->ways;
 }

@@ -1,18 +1,16 @@
-/* One origin: its lines, the queue for them, its budget, its counters, and what an operator
- * said of it. Owned by `pools`. What it lends is a slot: the right to one exchange on one
- * line. Up, paused (requests wait), draining (new requests are refused), retired (gone from
+/* One upstream: its ways to its origin (way.h), what is one for all of them, its counters, and
+ * what an operator said of it. Without `exits` there is one way. Owned by `pools`. What it lends
+ * is a slot: the right to one exchange on one line. Up, paused (requests wait), draining (new requests are refused), retired (gone from
  * the configuration: it ends with its last request) or gone (retired while it was paused:
  * likewise, but nothing more is sent). */
 #pragma once
 
 #include "base/failure.h"
-#include "budget/gate.h"
 #include "budget/serializer.h"
 #include "config/config.h"
 #include "upstream/clock_watch.h"
-#include "upstream/pool_queue.h"
 #include "upstream/pool_verb.h"
-#include "upstream/stats.h"
+#include "upstream/pool_view.h"
 
 struct pool;
 
@@ -25,10 +23,10 @@ struct pool_origin {
     bool listed;
 };
 
-/* Takes the connector over, pins the snapshot; begins to open min_idle lines.
+/* The maker's context lives as long as the pool. Pins the snapshot; begins to open min_idle lines.
  * `settings` lives in the snapshot, or (unlisted) as long as the pool.
  * `on_empty` is called when a retired pool has ended: then free it. */
-struct pool *pool_new(struct loop *, struct connector *, struct config *snapshot,
+struct pool *pool_new(struct loop *, const struct way_maker *, struct config *snapshot,
                       const struct upstream_config *settings, const struct pool_origin *,
                       void (*on_empty)(void *owner, struct pool *), void *owner);
 
@@ -57,17 +55,13 @@ void pool_drain(struct pool *);
 /* An operator's verb. A retired pool takes none; freeze and unfreeze are the proxy's. */
 void pool_command(struct pool *, enum pool_verb);
 
-/* Asks for a slot: see pool_queue_ask(). A pool that drains refuses. The waiter's own functions
- * are in pool_queue.h. */
-struct line *pool_acquire(struct pool *, struct pool_waiter *, uint64_t until_ms);
+/* What a request chooses its way from; the same, to look at. */
+struct ways *pool_ways(struct pool *);
+const struct ways *pool_ways_shown(const struct pool *);
 
-/* How long (ms) a request that holds a line may leave its response unread, so that every
- * request that waits for one, and that no connecting line will serve, gets one in time: 2 s
- * for all of them together, 500 ms if an order is among them. UINT64_MAX: none waits. */
-uint64_t pool_patience(const struct pool *);
-
-/* A request that held a line with its response unread was given up. */
-void pool_gave_way(struct pool *);
+/* Asks that way for a slot: see pool_queue_ask(). A pool that drains refuses. The waiter's own
+ * functions are in pool_queue.h, and so are patience and the like. */
+struct line *pool_acquire(struct pool *, struct way *, struct pool_waiter *, uint64_t until_ms);
 
 /* A request is under way (with or without a line) until pool_leave(): it is counted as such,
  * and keeps a retired pool alive. */
@@ -87,18 +81,13 @@ void pool_remove_tunnel(struct pool *, struct link *tunnel);
  * that is paused or drains refuses it. */
 bool pool_admits(const struct pool *, struct verdict *why) MUST_CHECK;
 
-/* Is the origin known to be reachable, since there are lines to it with room? */
-bool pool_vouches(const struct pool *);
-
-/* A TCP connection to the origin, dialled for a tunnel that does not need it after all, becomes
- * a line, if there is room. Taken over in either case. */
-void pool_adopt(struct pool *, struct stream *, const struct dial_report *);
+/* A connection to the origin, dialled that way for a tunnel that does not need it after all,
+ * becomes a line, if there is room. Taken over in either case. */
+void pool_adopt(struct pool *, struct way *, struct stream *, const struct dial_report *);
 
 /* A client tunnels to an origin that the configuration has an upstream for. Warns once. */
 void pool_warn_bypassed(struct pool *);
 
-struct gate *pool_gate(struct pool *); /* its budget with the exchange */
-const struct holds *pool_limits(const struct pool *);
 struct serializer *pool_serializer(struct pool *); /* serialize_by */
 
 /* The head of an ordinary response came now; its request was sent at `sent_us` (loop_clock_us()) or
@@ -117,27 +106,13 @@ struct pool_freeze {
 };
 void pool_ask_frozen(struct pool *, const struct pool_freeze *); /* borrowed for its life */
 
-/* What /stats shows of it; the strings are valid until the loop turns. */
-struct pool_view {
-    const char *name, *origin, *state, *breaker;
-    bool listed, tls_verify;
-    size_t idle, active, connecting, waiting, requests, tunnels;
-    size_t max_connections;
-    uint64_t max_wait_us;    /* the longest wait for a line in the last five minutes */
-    int64_t learned_idle_ms; /* -1: nothing learned */
-    struct gate_view gate;
-    struct origin_clock_view clock;
-    const struct upstream_stats *stats;
-};
+/* What /stats shows of it; valid until it is described again, or the loop turns. */
 void pool_describe(const struct pool *, struct pool_view *);
 
 struct upstream_stats *pool_stats(struct pool *);
 const struct upstream_config *pool_settings(const struct pool *);
 const struct pool_origin *pool_origin(const struct pool *);
-struct connector *pool_connector(struct pool *);
-const struct line_env *pool_line_env(const struct pool *); /* for lines outside the pool */
 bool pool_floor_tried(const struct pool *); /* min_idle lines came up, or one failed */
 size_t pool_requests(const struct pool *);
-size_t pool_waiting(const struct pool *); /* for a line */
 size_t pool_lines(const struct pool *);
 void pool_each_line(const struct pool *, line_visit *, void *context); /* see lines_each() */

@@ -62,6 +62,24 @@ void pool_queue_pause(struct pool_queue *q, bool paused)
     q->paused = paused;
 }
 
+void pool_queue_suspend(struct pool_queue *q)
+{
+    MAGIC_CHECK(q, MAGIC);
+    q->suspended = true;
+}
+
+/* Each of them removes at most itself. */
+void pool_queue_recall(struct pool_queue *q)
+{
+    MAGIC_CHECK(q, MAGIC);
+    for (struct link *k = list_first(&q->waiters), *next; k; k = next) {
+        struct pool_waiter *w = waiter_of(k);
+        next = list_next(k);
+        w->on_recall(w->owner);
+    }
+    q->suspended = false;
+}
+
 uint64_t pool_waiter_paused_us(const struct pool_waiter *w)
 {
     return w->queue ? pause_clock(w->queue) - w->unpaused_us : 0;
@@ -264,7 +282,7 @@ static void serve(struct pool_queue *q)
 {
     struct pool_waiter *w;
     struct line *line;
-    while (!q->paused && !q->serving && (w = find_next(q, &line))) {
+    while (!q->paused && !q->suspended && !q->serving && (w = find_next(q, &line))) {
         tell_line(q, w, line);
         end_wait(q, w);
         q->serving = true; /* a request that asks meanwhile is last */
@@ -391,7 +409,7 @@ static bool queue_is_full(const struct pool_queue *q)
  * that want a new one. */
 static struct line *take_at_once(struct pool_queue *q, const struct pool_waiter *w)
 {
-    if (q->paused || q->serving)
+    if (q->paused || q->suspended || q->serving)
         return NULL;
     if (q->waiters.count == q->want_new)
         return take(q, w, 0);
@@ -426,6 +444,7 @@ static void init(struct pool_queue *q, struct pool_waiter *w, uint64_t until_ms)
                               .owner = w->owner,
                               .on_line = w->on_line,
                               .on_refused = w->on_refused,
+                              .on_recall = w->on_recall,
                               .queue = q,
                               .since_us = loop_clock_us(q->loop),
                               .unpaused_us = pause_clock(q),

@@ -20,7 +20,8 @@ struct pool_queue {
     size_t want_new;     /* of them, those that want a line that has carried nothing */
     size_t gave_way;     /* slow readers given up, since (loop time, ms): */
     uint64_t gave_way_ms;
-    bool serving; /* a waiter is being told of its line */
+    bool serving;   /* a waiter is being told of its line */
+    bool suspended; /* the waiters are about to be recalled */
     bool paused;
     uint64_t paused_us;      /* all pauses that have ended; of the present one see */
     uint64_t pause_began_us; /* (loop_clock_us()) */
@@ -37,6 +38,8 @@ struct pool_waiter {
     void *owner;
     void (*on_line)(void *owner, struct line *);             /* lent */
     void (*on_refused)(void *owner, const struct verdict *); /* nothing was lent; sent = no */
+    /* It may have to wait elsewhere now: it forgets this wait, or does nothing and stays. */
+    void (*on_recall)(void *owner);
     /* ---- */
     struct pool_queue *queue; /* NULL: it never asked */
     struct link link;         /* on the queue's waiters, */
@@ -56,6 +59,11 @@ void pool_queue_configure(struct pool_queue *, const struct upstream_config *);
 
 /* A pause begins or ends. Its end serves no waiter by itself: see pool_queue_serve(). */
 void pool_queue_pause(struct pool_queue *, bool paused);
+
+/* A hold has begun, or the way is leaving: until pool_queue_recall() nothing is lent to those that
+ * wait. That tells on_recall to all of them; the caller serves the queue after it. */
+void pool_queue_suspend(struct pool_queue *);
+void pool_queue_recall(struct pool_queue *);
 
 /* Asks for a line, lent: returned at once if there is one, else NULL: then exactly one of the
  * waiter's events comes later, unless pool_waiter_forget(). The wait is bounded by `until_ms`

@@ -21,6 +21,9 @@ struct pool_view pool_sum_view(const struct pool_sum *s, const char *name)
     struct pool_view v = s->view;
     v.name = name;
     v.stats = &s->stats;
+    v.recent = &s->stats.recent;
+    v.exits = NULL;
+    v.exit_count = 0;
     v.gate.weight_used = -1;
     v.learned_idle_ms = -1;
     return v;

@@ -9,6 +9,8 @@
 
 struct entry {
     char *key; /* "binance", or "https://host:443" of an unlisted one */
+    const struct connect_env *env;
+    struct tls_context *tls; /* of its connectors, one reference; NULL: a plain origin */
     struct pool *pool;
     struct upstream_config own; /* settings of an unlisted one, which are not in the snapshot */
     char *host;                 /* of `own`; NULL: a listed one */
@@ -53,6 +55,8 @@ static void forget(struct pools *p, struct entry *e)
         pool_sum_add(&p->gone, &view);
     list_remove(&e->link);
     pool_free(e->pool);
+    if (e->tls)
+        tls_context_unref(e->tls);
     free(e->key);
     free(e->host);
     free(e);
@@ -111,22 +115,51 @@ static struct pool_origin origin_of(const struct upstream_config *u, const char 
                                 names->next_hop, name != NULL};
 }
 
-static struct pool *make(struct pools *p, const struct upstream_config *u, const char *name,
-                         struct tls_context *tls)
+static struct connector *make_connector(void *context)
+{
+    const struct entry *e = context;
+    return connect_new(e->env, e->tls, e->host == NULL);
+}
+
+static void set_tls(struct entry *e, bool secure, struct tls_context *tls)
+{
+    struct tls_context *old = e->tls;
+    e->tls = secure ? tls_context_ref(tls) : NULL;
+    if (e->pool)
+        EACH_WAY (pool_ways(e->pool), w)
+            connect_set_tls(w->connector, e->tls);
+    if (old)
+        tls_context_unref(old);
+}
+
+/* Ways may come with each configuration; their limits are watched from then on. */
+static void watch_ways(struct pools *p, struct pool *pool)
+{
+    if (p->events == NULL)
+        return;
+    EACH_WAY (pool_ways(pool), w) {
+        struct holds *limits = gate_limits(w->gate);
+        if (limits->changed)
+            continue;
+        holds_watch(limits, p->events->on_limits, p->owner);
+        p->events->on_made(p->owner, pool, w);
+    }
+}
+
+static void make(struct pools *p, struct entry *e, const struct upstream_config *u,
+                 const char *name, struct tls_context *tls)
 {
     struct names names;
     struct pool_origin origin = origin_of(u, name, &names);
-    struct connector *connector = connect_new(p->env, u->secure ? tls : NULL, name != NULL);
-    struct pool *pool = pool_new(p->env->loop, connector, p->snapshot, u, &origin, on_empty, p);
+    const struct way_maker maker = {make_connector, e};
+    e->env = p->env;
+    set_tls(e, u->secure, tls);
+    e->pool = pool_new(p->env->loop, &maker, p->snapshot, u, &origin, on_empty, p);
     if (p->freeze.is_frozen)
-        pool_ask_frozen(pool, &p->freeze);
+        pool_ask_frozen(e->pool, &p->freeze);
     if (p->paused)
-        pool_command(pool, POOL_PAUSE);
-    if (p->events) {
-        holds_watch(gate_limits(pool_gate(pool)), p->events->on_limits, p->owner);
-        p->events->on_made(p->owner, pool);
-    }
-    return pool;
+        pool_command(e->pool, POOL_PAUSE);
+    watch_ways(p, e->pool);
 }
 
 static bool same_text(const char *a, const char *b)
@@ -155,18 +188,19 @@ static bool same_origin(const struct upstream_config *a, const struct upstream_c
 
 /* The pool of a name outlives every change of its settings, with what an operator said of it,
  * its budget, its counters and the requests that wait. */
-static void change(struct pools *p, struct pool *pool, const struct upstream_config *u,
+static void change(struct pools *p, struct entry *e, const struct upstream_config *u,
                    struct tls_context *tls)
 {
     struct names names;
-    const struct upstream_config *old = pool_settings(pool);
-    connect_set_tls(pool_connector(pool), u->secure ? tls : NULL);
+    const struct upstream_config *old = pool_settings(e->pool);
+    set_tls(e, u->secure, tls);
     if (same_origin(old, u)) {
-        pool_configure(pool, p->snapshot, u, !same_lines(old, u));
-        return;
+        pool_configure(e->pool, p->snapshot, u, !same_lines(old, u));
+    } else {
+        struct pool_origin origin = origin_of(u, u->name, &names);
+        pool_redirect(e->pool, p->snapshot, u, &origin);
     }
-    struct pool_origin origin = origin_of(u, u->name, &names);
-    pool_redirect(pool, p->snapshot, u, &origin);
+    watch_ways(p, e->pool);
 }
 
 static void apply_listed(struct pools *p, const struct upstream_config *u, struct tls_context *tls)
@@ -174,10 +208,10 @@ static void apply_listed(struct pools *p, const struct upstream_config *u, struc
     struct entry *e = find(p, u->name);
     if (e == NULL) {
         e = add(p, u->name, &p->listed);
-        e->pool = make(p, u, u->name, tls);
+        make(p, e, u, u->name, tls);
         return;
     }
-    change(p, e->pool, u, tls);
+    change(p, e, u, tls);
     list_remove(&e->link);
     list_push_back(&p->listed, &e->link);
 }
@@ -202,7 +236,7 @@ static void apply_unlisted(struct pools *p)
         struct upstream_config now = unlisted_settings(p, e->host, e->own.secure, e->own.port);
         bool renew = !same_lines(&e->own, &now);
         e->own = now;
-        connect_set_tls(pool_connector(e->pool), now.secure ? p->unlisted_tls : NULL);
+        set_tls(e, now.secure, p->unlisted_tls);
         pool_configure(e->pool, p->snapshot, &e->own, renew);
     }
 }
@@ -252,7 +286,7 @@ static struct pool *find_unlisted(struct pools *p, const struct origin *o)
     e->own = unlisted_settings(p, e->host, o->secure, o->port);
     e->is_named = p->named < POOLS_NAMED_MAX;
     p->named += e->is_named;
-    e->pool = make(p, &e->own, NULL, p->unlisted_tls);
+    make(p, e, &e->own, NULL, p->unlisted_tls);
     return e->pool;
 }
 

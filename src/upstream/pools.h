@@ -17,10 +17,10 @@ struct pools;
 struct pools *pools_new(const struct connect_env *);
 
 /* For what must outlive a restart, before the first pools_apply(): `on_made` is called for each
- * pool when it has been made, `on_limits` after each change of a pool's holds or weight (see
+ * way of a pool when it has been made, `on_limits` after each change of its holds or weight (see
  * holds_watch()). */
 struct pools_events {
-    void (*on_made)(void *owner, struct pool *);
+    void (*on_made)(void *owner, struct pool *, struct way *);
     void (*on_limits)(void *owner, bool is_urgent);
 };
 void pools_watch(struct pools *, const struct pools_events *, void *owner);

@@ -17,9 +17,10 @@ struct timing {
     bool known_refusal;           /* a 5xx whose body says that nothing was done (known_refusals) */
     bool unseen;                  /* its coding hides whether it is one of these */
     const char *protocol;         /* of the line; NULL: none */
-    uint64_t hold_us, queue_us;   /* of all tries */
-    uint64_t retried_us;          /* in tries before the last, each from its line on */
-    uint64_t counted_us;          /* of hold_us: counted in the histogram already */
+    const char *exit; /* the one it left by, or waits for; NULL: none. Lives as long as the pool */
+    uint64_t hold_us, queue_us; /* of all tries */
+    uint64_t retried_us;        /* in tries before the last, each from its line on */
+    uint64_t counted_us;        /* of hold_us: counted in the histogram already */
     uint64_t dns_us, connect_us, tls_us, ttfb_us;
     uint64_t weight; /* by which the exchange's weight header grew, of all tries */
 };

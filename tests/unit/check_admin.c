@@ -72,7 +72,8 @@ static void setup(void)
                                       .learned_idle_ms = -1,
                                       .gate = {.weight_used = -1},
                                       .clock = {-7312345, 91250, 12},
-                                      .stats = &counted};
+                                      .stats = &counted,
+                                      .recent = &counted.recent};
     rows[1].view = (struct pool_view){.name = "stranger.test",
                                       .origin = "https://stranger.test:443",
                                       .state = "open",
@@ -85,7 +86,8 @@ static void setup(void)
                                                .holds = {{"public", 429, "grid1", "/limited", 1500},
                                                          {"credential", 418, "", "", 9}},
                                                .hold_count = 2},
-                                      .stats = &untouched};
+                                      .stats = &untouched,
+                                      .recent = &untouched.recent};
     pools = (struct pools){rows, 2};
     totals = (struct totals){
         .under_way.requests.count = 1, .succeeded = 118, .failed = 1, .abandoned = 3};

@@ -26,6 +26,11 @@ static void on_empty(void *owner, struct pool *p)
     (void)p;
 }
 
+static struct connector *make_connector(void *context)
+{
+    return &fake_connector_new(context)->base;
+}
+
 static void begin_with_pool(void)
 {
     static const char text[] = "upstream a { url = \"https://h\" }";
@@ -33,8 +38,8 @@ static void begin_with_pool(void)
     begin();
     freed = false;
     struct config *config = config_parse("t.conf", text, strlen(text), complain, NULL);
-    pool = pool_new(loop, &fake_connector_new(&freed)->base, config, config_find(config, "a", 1),
-                    &name, on_empty, NULL);
+    const struct way_maker maker = {make_connector, &freed};
+    pool = pool_new(loop, &maker, config, config_find(config, "a", 1), &name, on_empty, NULL);
     config_unref(config);
     fake_stream_init(&origin);
 }
@@ -59,7 +64,8 @@ static void answer(unsigned status, bool dialled, bool looks)
 {
     struct switched to = {.looks = looks, .host = SPAN("h"), .port = 443};
     if (dialled)
-        to.tunnel = tunnel_new(loop, pool, TUNNEL_CONNECT, &origin.base, (struct span){0});
+        to.tunnel = tunnel_new(loop, pool, pool_ways(pool)->at[0], TUNNEL_CONNECT, &origin.base,
+                               (struct span){0});
     fake_switch(&handler, status, &to);
     turn();
 }

@@ -139,6 +139,35 @@ START_TEST(addresses_to_listen_on_are_checked)
 }
 END_TEST
 
+/* No message repeats what may be a password. */
+START_TEST(exits_are_checked)
+{
+    struct text many = {0};
+    refuse("upstream a {\nurl = https://a\nexits = {127.0.0.2,\n\"socks5://u:secret@h:1\",\n"
+           "\"::ffff:127.0.0.2\", \"SOCKS5H://u:other@H.:1\",\n\"https://u:secret@h:1\",\n"
+           "\"u:secret@h:1\", 10.0.0.0}\n}",
+           "t.conf:6: exits: a proxy that is spoken to over TLS is not supported: http:// or "
+           "socks5:// (what goes through it is encrypted to the origin)\n"
+           "t.conf:7: exits: must be an IP address, socks5://[user:password@]host:port or "
+           "http://[user:password@]host:port\n"
+           "t.conf:5: exits: 127.0.0.2 is there twice\n"
+           "t.conf:5: exits: socks5://***@h:1 is there twice\n");
+    refuse("upstream a {\nurl = https://a\nexits = {127.0.0.2}\nconnect_to = \"unix:/run/x\"\n}",
+           "t.conf:4: connect_to is a unix socket, which no exit can reach\n");
+    refuse("defaults {\nexits = {127.0.0.2} }",
+           "t.conf:2: exits can be set only in an upstream block\n");
+    config_unref(parse_good(
+        "upstream a {\nurl = https://a\nexits = {127.0.0.2}\nconnect_to = 127.0.0.1:5\n}\n"
+        "upstream b {\nurl = https://b\nexits = {127.0.0.2}\n}"));
+    text_add_str(&many, "upstream a {\nurl = https://a\nexits = {127.0.0.1");
+    for (int i = 2; i <= EXITS_MAX + 1; i++)
+        text_printf(&many, ", 127.0.0.%d", i);
+    text_add_str(&many, "}\n}");
+    refuse(many.at, "t.conf:3: exits: there are 65, at most 64 are possible\n");
+    text_free(&many);
+}
+END_TEST
+
 START_TEST(errors_in_paths_name_their_line)
 {
     refuse("# a comment\n/* and\none more */\nupstream a {\n  url = https://a.example # x\n"
@@ -171,5 +200,6 @@ SUITE()
     TEST(bots_are_checked);
     TEST(the_store_needs_what_it_is_said_to_need);
     TEST(addresses_to_listen_on_are_checked);
+    TEST(exits_are_checked);
     TEST(errors_in_paths_name_their_line);
 }

@@ -52,7 +52,8 @@ START_TEST(choices_and_forms_are_complete)
                       d->name);
         ck_assert_msg((d->form != NULL) == (d->words != NULL), "%s", d->name);
         ck_assert_msg(d->is_list == (d->type == TYPE_ADDRESSES || d->type == TYPE_CIDRS ||
-                                     d->type == TYPE_NUMBERS || d->type == TYPE_NAMES),
+                                     d->type == TYPE_NUMBERS || d->type == TYPE_NAMES ||
+                                     d->type == TYPE_EXITS),
                       "%s", d->name);
     }
 }

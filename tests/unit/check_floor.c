@@ -147,7 +147,7 @@ static void end_all(int how)
         break;
     case 2: /* the name's addresses change */
         line_maker->gone_below = line_maker->opened + 1;
-        line_maker->base.on_answer(pool);
+        line_maker->base.on_answer(pool_ways(pool)->at[0]);
         break;
     default: break; /* idle_timeout, or max_age */
     }

@@ -23,7 +23,8 @@ static void begin(void)
     settings = find(config, "ex");
     gate = gate_new(loop, settings);
     struct gate_limit whose = {.is_private = true, .credential = 7, .bot = "grid1"};
-    limit_init(&limit, loop, gate, settings, SPAN("/order/bot123:secret?token=x"), &whose);
+    limit_init(&limit, loop, settings, SPAN("/order/bot123:secret?token=x"), &whose);
+    limit.gate = gate;
 }
 
 static void finish(void)

@@ -284,15 +284,15 @@ START_TEST(test_dns_change)
     ck_assert_ptr_null(line_maker->watcher);
     fake_connect(line_maker); /* the first one */
     open_lines(3);
-    ck_assert_ptr_eq(line_maker->watcher, pool);
+    ck_assert_ptr_eq(line_maker->watcher, pool_ways(pool)->at[0]);
     line_maker->gone_below = 3; /* 1 and 2 */
-    line_maker->base.on_answer(pool);
+    line_maker->base.on_answer(pool_ways(pool)->at[0]);
     ck_assert_uint_eq(closed(CLOSE_DNS_CHANGE), 1);
     ck_assert_uint_eq(look().idle, 2);
     hang_up(9); /* the busy one when it is returned */
     ck_assert_uint_eq(closed(CLOSE_DNS_CHANGE), 2);
     line_maker->gone_below = 5;
-    line_maker->base.on_answer(pool);
+    line_maker->base.on_answer(pool_ways(pool)->at[0]);
     ck_assert_uint_eq(pool_lines(pool), 0);
     ck_assert_ptr_null(line_maker->watcher); /* the name is no longer watched */
     finish();

@@ -193,37 +193,40 @@ END_TEST
 START_TEST(test_patience)
 {
     begin("max_connections = 2");
-    ck_assert_uint_eq(pool_patience(pool), UINT64_MAX);
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue), UINT64_MAX);
     call(0, false);
     call(1, true);
-    ck_assert_uint_eq(pool_patience(pool), UINT64_MAX); /* a line is being dialled for each */
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue),
+                      UINT64_MAX); /* a line is being dialled for each */
     fake_connect(line_maker);
     fake_connect(line_maker);
-    ck_assert_uint_eq(pool_patience(pool), UINT64_MAX);
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue), UINT64_MAX);
     call(2, false);
-    ck_assert_uint_eq(pool_patience(pool), 2000);
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue), 2000);
     call(3, true);
-    ck_assert_uint_eq(pool_patience(pool), 500);
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue), 500);
     pool_command(pool, POOL_PAUSE);
-    ck_assert_uint_eq(pool_patience(pool), UINT64_MAX);
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue), UINT64_MAX);
     pool_command(pool, POOL_RESUME);
     call_all(4, 8);
-    ck_assert_uint_eq(pool_patience(pool), 500 / 3); /* six, two at a time */
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue),
+                      500 / 3); /* six, two at a time */
     forget_caller(3);
-    ck_assert_uint_eq(pool_patience(pool), 2000 / 3);
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue), 2000 / 3);
     loop_skip(loop, 2000);
-    pool_gave_way(pool);
-    pool_gave_way(pool);
-    ck_assert_uint_eq(pool_patience(pool), 2000 / 4); /* it is one round later now */
+    pool_queue_gave_way(&pool_ways(pool)->at[0]->queue);
+    pool_queue_gave_way(&pool_ways(pool)->at[0]->queue);
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue),
+                      2000 / 4); /* it is one round later now */
     loop_skip(loop, 2000);
-    ck_assert_uint_eq(pool_patience(pool), 2000 / 3);
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue), 2000 / 3);
     call_all(8, 90);
-    ck_assert_uint_eq(pool_patience(pool), 100);
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue), 100);
     for (size_t i = 4; i < 90; i++)
         forget_caller(i);
-    ck_assert_uint_eq(pool_patience(pool), 2000);
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue), 2000);
     hang_up(0);
-    ck_assert_uint_eq(pool_patience(pool), UINT64_MAX);
+    ck_assert_uint_eq(pool_queue_patience(&pool_ways(pool)->at[0]->queue), UINT64_MAX);
     finish();
 }
 END_TEST

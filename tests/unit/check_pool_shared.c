@@ -356,7 +356,7 @@ START_TEST(test_address_gone)
     call_all(0, 2);
     fake_connect_shared(line_maker, 100);
     line_maker->gone_below = 2;
-    line_maker->base.on_answer(pool);
+    line_maker->base.on_answer(pool_ways(pool)->at[0]);
     call(2, false);
     ck_assert(callers[2].waits);
     hang_up(0);

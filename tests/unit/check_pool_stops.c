@@ -344,7 +344,7 @@ static void join(struct pool_waiter *w, bool is_order)
     w->is_order = w->rides_alone = is_order;
     w->on_line = never;
     w->on_refused = never_refused;
-    ck_assert_ptr_null(pool_acquire(pool, w, loop_now(loop) + UNTIL_MS));
+    ck_assert_ptr_null(pool_acquire(pool, pool_ways(pool)->at[0], w, loop_now(loop) + UNTIL_MS));
 }
 
 /* CPU time of requests that come and go, of both kinds. */
@@ -355,8 +355,8 @@ static uint64_t cost_us(void)
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &from);
     for (int i = 0; i < 2000; i++) {
         join(&w, i % 2);
-        line_maker->base.on_answer(
-            pool); /* lines determines for which callers to dial, as after any change */
+        /* It is determined for which callers to dial, as after any change. */
+        line_maker->base.on_answer(pool_ways(pool)->at[0]);
         pool_waiter_forget(&w);
     }
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &to);

@@ -90,13 +90,13 @@ static void limit(struct pool *p, unsigned status, int seconds, uint64_t credent
                            .credential = credential,
                            .bot = "grid1",
                            .path = SPAN("/order")};
-    gate_limit(pool_gate(p), &l);
+    gate_limit(pool_ways(p)->at[0]->gate, &l);
 }
 
 static struct gate_view look(struct pool *p)
 {
     struct gate_view v;
-    gate_describe(pool_gate(p), &v);
+    gate_describe(pool_ways(p)->at[0]->gate, &v);
     return v;
 }
 
@@ -121,7 +121,7 @@ START_TEST(holds_and_weights_come_back)
     start(UP("a") UP("b"));
     limit(listed("a"), 418, 300, 0);
     limit(listed("b"), 429, 200, 9);
-    gate_weigh(pool_gate(listed("b")), SPAN("42"), loop_wall_s(loop), NULL);
+    gate_weigh(pool_ways(listed("b"))->at[0]->gate, SPAN("42"), loop_wall_s(loop), NULL);
     int64_t left = 60 - loop_wall_s(loop) % 60;
     end();
     start(UP("b") UP("a"));
@@ -165,7 +165,7 @@ START_TEST(what_belongs_to_a_block_that_is_gone_is_kept)
     apply(UP("b") UP("a"));
     ck_assert_uint_gt(look(listed("a")).held_ms, 290000);
     ck_assert_uint_gt(look(listed("b")).held_ms, 290000);
-    gate_resume(pool_gate(listed("a")));
+    gate_resume(pool_ways(listed("a"))->at[0]->gate);
     apply(UP("b"));
     apply(UP("b") UP("a"));
     end();
@@ -298,7 +298,7 @@ START_TEST(the_path_changes)
     state_keeper_use(keeper, NULL);
     ck_assert_ptr_null(state_keeper_view(keeper).file.path);
     ck_assert_int_eq(unlink(path), 0);
-    gate_resume(pool_gate(listed("a")));
+    gate_resume(pool_ways(listed("a"))->at[0]->gate);
     turn_for(loop, 50);
     ck_assert_int_eq(access(path, F_OK), -1);
     state_keeper_use(keeper, first); /* what it has is older than the resume */

@@ -39,7 +39,8 @@ static void open_tunnel(const char *read_ahead)
     fake_stream_init(&client);
     fake_stream_init(&origin);
     spoke = over = 0;
-    tunnel = tunnel_new(loop, pool, kind, &origin.base, span_of(read_ahead));
+    tunnel =
+        tunnel_new(loop, pool, pool_ways(pool)->at[0], kind, &origin.base, span_of(read_ahead));
 }
 
 static void join_with(const char *said)

@@ -16,6 +16,14 @@ static void on_empty(void *owner, struct pool *p)
     emptied = true;
 }
 
+/* Of several ways, the last one made is line_maker's. */
+static struct connector *make_connector(void *context)
+{
+    ck_assert_ptr_null(context);
+    line_maker = fake_connector_new(&freed);
+    return &line_maker->base;
+}
+
 void begin(const char *directives)
 {
     static const struct pool_origin origin = {"a", "https://a.example:443", "a.example",
@@ -33,9 +41,8 @@ void begin(const char *directives)
     memset(callers, 0, sizeof callers);
     loop = loop_new();
     loop_hold(loop);
-    line_maker = fake_connector_new(&freed);
-    pool =
-        pool_new(loop, &line_maker->base, config, find(config, "a"), &origin, on_empty, &emptied);
+    const struct way_maker maker = {make_connector, NULL};
+    pool = pool_new(loop, &maker, config, find(config, "a"), &origin, on_empty, &emptied);
     config_unref(config);
 }
 
@@ -88,6 +95,11 @@ void on_refused(void *owner, const struct verdict *why)
     c->why = *why;
 }
 
+static void stay(void *owner)
+{
+    (void)owner;
+}
+
 void call_until(size_t i, bool is_order, uint64_t until_ms)
 {
     struct caller *c = &callers[i];
@@ -96,7 +108,8 @@ void call_until(size_t i, bool is_order, uint64_t until_ms)
     c->waiter.owner = c;
     c->waiter.on_line = on_line;
     c->waiter.on_refused = on_refused;
-    struct line *line = pool_acquire(pool, &c->waiter, until_ms);
+    c->waiter.on_recall = stay;
+    struct line *line = pool_acquire(pool, pool_ways(pool)->at[0], &c->waiter, until_ms);
     c->waits = line == NULL;
     if (line)
         use(c, line);
