@@ -20,6 +20,7 @@ FORM(parameter);      /* the name of a query parameter, as written in a query */
 FORM(body_prefix);    /* at most ERROR_PREFIX_MAX bytes */
 FORM(log_target);     /* off, stderr or a path */
 FORM(off_or_path);    /* off or a path */
+FORM(order_id);       /* the name of a parameter, which is not redacted elsewhere */
 FORM(order_path);     /* the beginning of a path, optionally after a method and a space */
 FORM(budget_key);     /* a part of the keys in a store */
 
