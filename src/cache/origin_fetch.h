@@ -27,8 +27,12 @@ struct fetch_order {
     const char *bot; /* the client's name for itself; lives as long as the daemon; NULL: none */
     struct span serialize_value; /* value of the header serialize_by names; len 0: none */
     uint64_t total_ms;           /* until the head, from now; 0: no limit */
-    bool invites; /* the client waits for a 100 (Continue) before it sends the body */
-    bool yields;  /* refused at once where a hold or an open circuit would delay it */
+    const char *client;          /* its address, for the journal */
+    struct order_entry *entry; /* in the journal (order_journal.h); NULL: it is not written there */
+    struct arena *arena;       /* the request's */
+    struct span *order_ids;    /* where the client's own ids of an order are put, as JSON */
+    bool invites;              /* the client waits for a 100 (Continue) before it sends the body */
+    bool yields;               /* refused at once where a hold or an open circuit would delay it */
 
     /* Asked once, with the owner of the fetch's events, when the request is here whole, before
      * anything is waited for. False: it is withheld until fetch_go(). A request whose body is

@@ -182,6 +182,7 @@ void peek_flush(struct peek *p)
     p->held = (struct text){0};
     end_bans(p);
     enter(p, PEEK_PASSING);
+    p->head.whole = p->whole;
     p->events->on_head(p->owner, &p->head);
     if (p->state == PEEK_PASSING && held.len)
         p->events->on_body(p->owner, held.at, held.len);
@@ -194,6 +195,7 @@ static void overflow(struct peek *p, struct span data)
 {
     p->timing->unseen |= p->prefixes != NULL;
     p->prefixes = NULL;
+    p->whole = false;
     peek_flush(p);
     if (p->state == PEEK_PASSING)
         p->events->on_body(p->owner, data.at, data.len);

@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "base/descriptors.h"
 #include "base/log.h"
+#include "daemon/config_warnings.h"
+#include "daemon/journals.h"
 #include "daemon/loaded_config.h"
 #include "daemon/notify.h"
 #include "daemon/sandbox.h"
@@ -26,7 +28,6 @@
 #include "proxy/state_keeper.h"
 
 #define POLL_MS 10
-#define CA_ENDS_SOON (30 * 24 * 3600)
 #define OWN_DESCRIPTORS 100u
 #define FLOOR_PATIENCE_MS 10000
 #define STOP_SPARE_MS 5000
@@ -51,6 +52,7 @@ struct daemon {
     struct listeners *listeners;
     struct access_log *access_log;
     struct slow_log slow_log;
+    struct journals journals;
     struct config *config;
     struct signals *signals;
     struct reload *reload;
@@ -183,41 +185,6 @@ static void print_errors(const struct text *errors)
     }
 }
 
-static void warn_of_ca(const struct config *c, const struct ca *ca, time_t now)
-{
-    char date[16];
-    struct tm tm;
-    time_t until = ca_until(ca);
-    strftime(date, sizeof date, "%Y-%m-%d", gmtime_r(&until, &tm));
-    for (size_t i = 0; i < c->upstream_count; i++) {
-        const struct upstream_config *u = c->upstreams[i];
-        if (c->connect == CONNECT_INTERCEPT && u->secure && !ca_may_sign(ca, u->host, now))
-            LOG(WARN, "ca_cert", "%s: not made for %s: CONNECT to it is tunnelled, not pooled",
-                c->ca_cert, u->host);
-    }
-    if (ca_key_is_exposed(ca))
-        LOG(WARN, "ca_key", "%s: others may read or write it: chmod 0600 or 0640", c->ca_key);
-    if (until < now + CA_ENDS_SOON)
-        LOG(WARN, "ca_cert", "%s: ends on %s; make another (trunkline ca init)", c->ca_cert, date);
-}
-
-static void warn(const struct config *c)
-{
-    char object[80];
-    for (size_t i = 0; i < c->upstream_count; i++) {
-        const struct upstream_config *u = c->upstreams[i];
-        snprintf(object, sizeof object, "upstream %s", u->name);
-        if (u->secure && !u->tls_verify)
-            LOG(WARN, object, "tls_verify = no: whoever answers is believed, unverified");
-        if (u->weight_limit && u->weight_header == NULL)
-            LOG(WARN, object, "weight_limit without weight_header holds nothing");
-        if (u->burst && u->rate.count == 0)
-            LOG(WARN, object, "burst without rate limits nothing");
-    }
-    if (!c->defaults.tls_verify)
-        LOG(WARN, "defaults", "tls_verify = no: unlisted hosts are not verified");
-}
-
 /* What ends the start also stands in `systemctl status`. */
 static void print_start_errors(const struct text *errors)
 {
@@ -281,9 +248,14 @@ static bool apply(struct daemon *d, struct loaded_config *loaded)
     struct access_log *log = can_keep_state(loaded, state) ? open_access_log(d, loaded) : NULL;
     if (log == NULL)
         return false;
+    if (!journals_open(&d->journals, c, &loaded->errors)) {
+        access_log_free(log);
+        return false;
+    }
     if (!listeners_apply(d->listeners, c, error, sizeof error)) {
         add_error(loaded, error);
         access_log_free(log);
+        journals_drop(&d->journals);
         return false;
     }
     if (d->access_log)
@@ -293,9 +265,7 @@ static bool apply(struct daemon *d, struct loaded_config *loaded)
     loop_busy_poll(d->loop, c->busy_poll);
     log_set_level(d->verbose ? LOG_LEVEL_DEBUG : (enum log_level)c->log_level);
     raise_descriptors(c);
-    warn(c);
-    if (loaded->ca)
-        warn_of_ca(c, loaded->ca, loop_wall_s(d->loop));
+    config_warnings(c, loaded->ca, loop_wall_s(d->loop));
     struct client_limits limits = limits_of(c);
     clients_set_limits(d->clients, &limits);
     struct dns_limits dns_limits = dns_limits_of(c);
@@ -305,6 +275,7 @@ static bool apply(struct daemon *d, struct loaded_config *loaded)
     state_keeper_use(d->state, state);
     pools_apply(d->pools, c, loaded->tls);
     proxy_configure(d->proxy, c);
+    journals_use(&d->journals, c);
     set_records(d, c);
     d->admin.config_path = c->path;
     config_unref(old);
@@ -443,6 +414,7 @@ static void drain(struct daemon *d)
     notify_stopping(d->config->drain_timeout + STOP_SPARE_MS);
     d->admin.draining = true;
     watchdog_beat(d->watchdog);
+    journals_give_up(&d->journals);
     listeners_close(d->listeners);
     clients_drain(d->clients);
     d->patience_at = loop_now(d->loop) + d->config->drain_timeout;
@@ -464,6 +436,7 @@ static void on_signal(void *owner, int number)
         reload(d, NULL, "SIGHUP");
     } else if (number == SIGUSR1) {
         access_log_reopen(d->access_log);
+        journals_reopen(&d->journals);
     } else {
         LOG(INFO, "daemon", "drain asked for by %s", number == SIGINT ? "SIGINT" : "SIGTERM");
         drain(d);
@@ -489,6 +462,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
     d->pools = pools_new(&d->env);
     d->proxy = proxy_new(d->loop, d->pools);
     d->state = state_keeper_new(d->loop, d->pools, proxy_freezes(d->proxy));
+    journals_init(&d->journals, d->loop, d->proxy, d->ids.life);
     d->admin = (struct admin){.loop = d->loop,
                               .pools = d->pools,
                               .totals = proxy_totals(d->proxy),
@@ -529,6 +503,7 @@ static void destroy(struct daemon *d)
     state_keeper_free(d->state);
     pools_free(d->pools);
     proxy_free(d->proxy);
+    journals_end(&d->journals);
     dns_free(d->dns);
     reload_free(d->reload);
     if (d->access_log)

@@ -30,6 +30,7 @@ struct signals *signals_new(struct loop *l, void (*on_signal)(void *owner, int n
     s->on_signal = on_signal;
     s->owner = owner;
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is an error of the write */
     for (size_t i = 0; i < COUNT_OF(numbers); i++) {
         CHECK(uv_signal_init(loop_uv(l), &s->handles[i]) == 0);
         s->handles[i].data = s;

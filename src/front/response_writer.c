@@ -15,6 +15,8 @@ struct response_writer {
     enum response_writer_state state;
     bool full;    /* a write returned false, and on_drain has not come */
     bool to_head; /* the request was HEAD: no body */
+    bool waits;   /* the response's last byte is kept until its end is told, */
+    bool whole;   /* and so is all of it, to go out in one write */
     unsigned minor;
     enum framing framing;             /* of the response, for this client */
     uint64_t left;                    /* of the body, with FRAMING_LENGTH */
@@ -33,6 +35,14 @@ static void response_writer_enter(struct response_writer *w, enum response_write
 
 /* ------------------------------------------------------------------ writing */
 
+/* Would what is gathered, if it were written now, look like a complete response? */
+static bool is_kept(const struct response_writer *w)
+{
+    if (!w->waits || w->state != RESPONSE_BODY)
+        return false;
+    return w->whole || w->framing == FRAMING_NONE || (w->framing == FRAMING_LENGTH && w->left == 0);
+}
+
 static void write_out(struct response_writer *w, const uv_buf_t *pieces, size_t count)
 {
     bool has_room = stream_write(w->stream, pieces, count);
@@ -45,7 +55,7 @@ static void write_out(struct response_writer *w, const uv_buf_t *pieces, size_t 
 
 void response_writer_flush(struct response_writer *w)
 {
-    if (w->out.len == 0)
+    if (w->out.len == 0 || is_kept(w))
         return;
     uv_buf_t piece = uv_buf_init(w->out.at, (unsigned)w->out.len);
     write_out(w, &piece, 1);
@@ -127,6 +137,8 @@ bool response_writer_head(struct response_writer *w, const struct response *resp
     if (response->framing == FRAMING_LENGTH)
         r.has_length = r.status != 204;
     w->left = r.length;
+    w->waits = response->waits;
+    w->whole = response->whole;
     is_last |= w->framing == FRAMING_CLOSE;
     h1_write_response(&w->out, &r, w->framing, connection_of(w, is_last, idle_limit_s));
     w->events->on_gathered(w->owner);
@@ -156,7 +168,7 @@ void response_writer_body(struct response_writer *w, const char *data, size_t le
     }
     if (w->framing == FRAMING_CHUNKED)
         h1_write_chunk_start(&w->out, len);
-    if (w->out.len + len > GATHER_MAX)
+    if (w->out.len + len > GATHER_MAX && !is_kept(w))
         write_large(w, data, len);
     else
         gather(w, data, len);

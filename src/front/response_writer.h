@@ -2,6 +2,9 @@
  * the other: heads, bodies and trailers, framed as the client of each request
  * understands. What one turn of the loop brings is gathered and goes out in one write.
  *
+ * Of a response whose head says that it waits, the last byte is gathered, but not written,
+ * until its end is told; of one that is whole, all of it.
+ *
  * Owned by the connection, which also listens to the stream; the stream is borrowed.
  * Idle (no response is due), due (no final head is written), body, excess (the body is
  * longer than its head said: the rest is dropped, and it will be cut), complete, cut

@@ -11,6 +11,7 @@
 
 #include "front/access_log.h"
 #include "front/listeners.h"
+#include "proxy/order_file.h"
 #include "proxy/state_keeper.h"
 
 struct start_check {
@@ -108,6 +109,18 @@ static void try_access_log(struct start_check *s)
     complain(s, message);
 }
 
+static void try_order_journal(struct start_check *s)
+{
+    const struct config *c = s->config;
+    char words[300], message[5000];
+    if (strcmp(c->order_journal, "off") == 0 ||
+        order_file_can_open(c->order_journal, words, sizeof words))
+        return;
+    snprintf(message, sizeof message, "%s:%d: order_journal = %s: %s", c->path,
+             c->order_journal_line, c->order_journal, words);
+    complain(s, message);
+}
+
 bool start_check(const struct config *c, config_complain *to, void *context)
 {
     struct start_check s = {c, to, context, true};
@@ -115,5 +128,6 @@ bool start_check(const struct config *c, config_complain *to, void *context)
         try_all_addresses(&s);
     try_access_log(&s);
     try_state(&s);
+    try_order_journal(&s);
     return s.good;
 }

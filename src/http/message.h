@@ -52,6 +52,9 @@ struct response {
     bool has_length; /* Content-Length is to be sent, even if there is no body (HEAD, 304) */
     uint64_t length;
     bool keeps_alive;
+    /* Set by what passes it on: */
+    bool whole; /* all of its body and its end follow at once */
+    bool waits; /* its end may come late: until then its last byte must not be sent */
 };
 
 /* The first field of that name, or NULL; and how many there are. */

@@ -5,7 +5,8 @@
  *   serialize()       serialized   serialize_by: one request at a time for each value
  *   pass_gate()       gated        chooses its way (an exit); rate, weight and holds of that
  *   acquire()         queued       a line of the pool; for an upgrade a line of its own
- *   begin_try()       trying       one attempt on that line (attempt.c)
+ *   begin_try()       trying       one attempt on that line (attempt.c); an order that is
+ *                                  journaled is noting before (noting.c)
  *   on_lost()                      the connection failed before a head: again, or fail()
  *   on_answer()                    421: once more on a line that carried nothing before
  *   on_no_line()                   nothing was sent that way: by the next exit, or fail()
@@ -39,6 +40,7 @@
 #include "proxy/departure.h"
 #include "proxy/fetch_log.h"
 #include "proxy/fetch_order.h"
+#include "proxy/noting.h"
 #include "proxy/tunnel.h"
 #include "proxy/way_taken.h"
 #include "upstream/dedicated.h"
@@ -50,7 +52,9 @@
     S(FETCH_WITHHELD, "withheld", TO(FETCH_SERIALIZED) | TO(FETCH_ENDED))                          \
     S(FETCH_SERIALIZED, "serialized", TO(FETCH_GATED) | TO(FETCH_ENDED))                           \
     S(FETCH_GATED, "gated", TO(FETCH_GATED) | TO(FETCH_QUEUED) | TO(FETCH_ENDED))                  \
-    S(FETCH_QUEUED, "queued", TO(FETCH_GATED) | TO(FETCH_TRYING) | TO(FETCH_ENDED))                \
+    S(FETCH_QUEUED, "queued",                                                                      \
+      TO(FETCH_GATED) | TO(FETCH_NOTING) | TO(FETCH_TRYING) | TO(FETCH_ENDED))                     \
+    S(FETCH_NOTING, "noting", TO(FETCH_QUEUED) | TO(FETCH_TRYING) | TO(FETCH_ENDED))               \
     S(FETCH_TRYING, "trying",                                                                      \
       TO(FETCH_GATED) | TO(FETCH_QUEUED) | TO(FETCH_FOLLOWED) | TO(FETCH_ENDED))                   \
     S(FETCH_FOLLOWED, "followed", TO(FETCH_ENDED))                                                 \
@@ -71,6 +75,7 @@ struct fetch {
     struct gate_waiter gated;
     struct pool_waiter waiter;
     struct dedicated *dedicated; /* of an upgrade, instead of a line of the pool; NULL: none */
+    struct noting noting;
     struct attempt attempt;
     unsigned tries;
     struct way_taken way;
@@ -107,7 +112,6 @@ static void enter(struct fetch *f, enum fetch_state to)
                        loop_clock_us(f->order.loop));
 }
 
-/* Is there a line of its own, for an upgrade? */
 static bool has_its_own(const struct fetch *f)
 {
     return f->dedicated && f->dedicated->line;
@@ -125,12 +129,6 @@ static void free_now(struct task *task)
     spares_give(&spares, f);
 }
 
-static void close_its_own(struct fetch *f)
-{
-    if (f->dedicated)
-        dedicated_close(f->dedicated);
-}
-
 /* Gives back all it holds, in whatever state, and is over. `late`: its time is up. */
 static void let_go(struct fetch *f, bool late)
 {
@@ -139,9 +137,10 @@ static void let_go(struct fetch *f, bool late)
     departure_close(&f->departure);
     gate_forget(&f->gated);
     pool_waiter_forget(&f->waiter);
+    noting_end(&f->noting, attempt_sent(&f->attempt));
     serializer_leave(&f->serialized);
     attempt_end(&f->attempt, late);
-    close_its_own(f);
+    dedicated_close(f->dedicated);
     enter(f, FETCH_ENDED);
     way_taken_leave(&f->order);
     pool_release(f->order.pool, &f->in_pool);
@@ -270,13 +269,14 @@ static void on_lost(void *owner, const struct verdict *v)
 static bool on_answer(void *owner, const struct response *r)
 {
     struct fetch *f = self(owner);
+    f->noting.status = r->status;
     if (r->status != 421 || f->elsewhere || !may_replay(f) || departure_is_stopped(&f->departure))
         return true;
     fetch_log_elsewhere(&f->order, &f->attempt.line, f->tries);
     rare_note(RARE_REQUEST_ELSEWHERE);
     f->elsewhere = true;
     attempt_give_up(&f->attempt);
-    close_its_own(f);
+    dedicated_close(f->dedicated);
     pass_gate(f);
     return false;
 }
@@ -356,10 +356,22 @@ static void on_recall(void *owner)
 
 static void begin_try(struct fetch *f, struct line *line)
 {
+    bool goes = noting_ask(&f->noting, line, clocks_wait_until(&f->clocks));
     deadline_stop(&f->deadline);
+    enter(f, goes ? FETCH_TRYING : FETCH_NOTING);
+    if (!goes)
+        return;
     f->tries++;
-    enter(f, FETCH_TRYING);
-    attempt_begin(&f->attempt, line, pool_waiter_paused_us(&f->waiter));
+    attempt_begin(&f->attempt, line, pool_waiter_paused_us(&f->waiter) + f->noting.waited_us);
+}
+
+static void on_noted(void *owner, struct line *line)
+{
+    struct fetch *f = self(owner);
+    if (line)
+        begin_try(f, line);
+    else
+        acquire(f);
 }
 
 static void on_line(void *owner, struct line *line)
@@ -522,6 +534,7 @@ static void progress(const struct exchange *x, struct progress *p)
         p->state = has_its_own(f) || pool_waiter_connects(&f->waiter) ? PROGRESS_CONNECTING
                                                                       : PROGRESS_QUEUED;
         break;
+    case FETCH_NOTING: p->state = PROGRESS_SENDING; break;
     case FETCH_TRYING:
     case FETCH_FOLLOWED: attempt_progress(&f->attempt, p); break;
     case FETCH_ENDED: break;
@@ -585,19 +598,6 @@ static void init_waiters(struct fetch *f)
     f->waiter.on_recall = on_recall;
 }
 
-static void init_attempt(struct fetch *f)
-{
-    struct attempt *a = &f->attempt;
-    a->events = &attempt_events;
-    a->owner = f;
-    a->order = &f->order;
-    a->fetch = &f->base;
-    a->clocks = &f->clocks;
-    a->upload = &f->upload;
-    a->delivery = &f->delivery;
-    attempt_init(a);
-}
-
 struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_events *events,
                             void *owner)
 {
@@ -609,6 +609,7 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
                                             .sent = sent,
                                             .patience = patience,
                                             .progress = progress};
+    static const struct noting_events noting_events = {on_noted, on_refused};
     struct fetch *f = SPARES_NEW(&spares, struct fetch);
     f->base = (struct exchange){&ops, events, owner};
     MAGIC_INIT(f, MAGIC);
@@ -617,7 +618,15 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
     upload_init(&f->upload, o->request.framing, o->request.length);
     clocks_init(&f->clocks, o->loop, o->settings, o->total_ms);
     init_waiters(f);
-    init_attempt(f);
+    noting_init(&f->noting, &noting_events, f, &f->order, &f->upload);
+    f->attempt = (struct attempt){.events = &attempt_events,
+                                  .owner = f,
+                                  .order = &f->order,
+                                  .fetch = &f->base,
+                                  .clocks = &f->clocks,
+                                  .upload = &f->upload,
+                                  .delivery = &f->delivery};
+    attempt_init(&f->attempt);
     deadline_init(&f->deadline, o->loop, on_deadline);
     f->departure = (struct departure){.order = &f->order, .on_freeze = on_freeze, .owner = f};
     departure_open(&f->departure);

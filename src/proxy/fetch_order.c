@@ -56,6 +56,10 @@ struct fetch_order fetch_order_of(const struct rewrite *w, struct loop *loop, st
                                 .bot = record->bot,
                                 .serialize_value = serialize_value(w),
                                 .total_ms = total_ms,
+                                .client = record->client,
+                                .entry = record->entry,
+                                .arena = r->arena,
+                                .order_ids = &record->order_ids,
                                 .invites = r->expects_continue};
 }
 

@@ -3,7 +3,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-#include "http/percent.h"
+#include "base/percent.h"
 
 struct search {
     const struct config_names *names;

@@ -361,6 +361,11 @@ bool order_entry_begin(struct order_entry *e, const struct order_begin *b, order
     return false;
 }
 
+bool order_entry_is_noted(const struct order_entry *e)
+{
+    return e->state != ORDER_ENTRY_NEW;
+}
+
 /* A line that no thread has yet is not written at all. */
 static bool take_back(struct order_entry *e)
 {
@@ -383,12 +388,19 @@ void order_entry_forget(struct order_entry *e)
     let_go(e);
 }
 
-void order_entry_end(struct order_entry *e, const struct order_end *end)
+void order_entry_end(struct order_entry *e, const struct record *r)
 {
+    if (e == NULL)
+        return;
     MAGIC_CHECK(e, ENTRY_MAGIC);
     CHECK(!e->has_end);
-    e->end = *end;
-    e->end.id = &e->id;
+    e->end = (struct order_end){.id = &e->id,
+                                .sent = r->sent,
+                                .status = r->status,
+                                .error = r->error,
+                                .left = r->left,
+                                .unknown = r->unknown,
+                                .total_us = r->total_us};
     e->has_end = true;
     if (e->state == ORDER_ENTRY_NEW)
         enter(e, ORDER_ENTRY_OVER);

@@ -11,6 +11,7 @@
 #include "base/failure.h"
 #include "net/loop.h"
 #include "proxy/order_line.h"
+#include "proxy/record.h"
 
 struct order_journal;
 struct order_entry;
@@ -67,11 +68,14 @@ typedef void order_begun(void *owner, const struct verdict *why);
 bool order_entry_begin(struct order_entry *, const struct order_begin *, order_begun *,
                        void *owner) MUST_CHECK;
 
+/* Has it been asked before? Then it may go again. */
+bool order_entry_is_noted(const struct order_entry *);
+
 /* It is not waited for any more. */
 void order_entry_forget(struct order_entry *);
 
-/* How the order ended: writes the line, if it had begun. The `id` is the entry's. */
-void order_entry_end(struct order_entry *, const struct order_end *);
+/* How the order ended: writes the line, if it had begun. NULL: the order is not journaled. */
+void order_entry_end(struct order_entry *, const struct record *);
 
 /* Afterwards: may the end of the answer go out? False: on_ended comes, once the line is with the
  * kernel, or cannot be, or not soon (ORDER_PATIENCE_MS); unless order_entry_release() is called

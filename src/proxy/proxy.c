@@ -8,7 +8,9 @@
 #include "http/reply.h"
 #include "proxy/dedupe.h"
 #include "proxy/fetch.h"
+#include "proxy/journaled.h"
 #include "proxy/order_recall.h"
+#include "proxy/order_rules.h"
 #include "proxy/rewrite.h"
 #include "proxy/tally.h"
 #include "proxy/transaction.h"
@@ -23,7 +25,8 @@ struct proxy {
     struct totals totals;
     struct freezes *freezes;
     struct unknown_watch *unknown;
-    struct list followed; /* transactions whose client has disconnected */
+    struct order_journal *journal; /* NULL: none */
+    struct list followed;          /* transactions whose client has disconnected */
     record_listener *on_record;
     uint64_t record_least_us;
     void *context;
@@ -71,6 +74,11 @@ static void on_record(void *context, const struct record *r)
                            u ? &u->freeze_on_unknown : &p->config->defaults.freeze_on_unknown);
     if (p->on_record)
         p->on_record(p->context, r);
+}
+
+void proxy_journal(struct proxy *p, struct order_journal *journal)
+{
+    p->journal = journal;
 }
 
 void proxy_settle(struct proxy *p, const struct verdict *why)
@@ -181,6 +189,13 @@ struct under_way *proxy_under_way(struct proxy *p)
     return &p->totals.under_way;
 }
 
+static bool is_journaled(const struct proxy *p, const struct request *r, const struct route *route)
+{
+    const struct upstream_config *u = route->listed ? route->listed : &p->config->defaults;
+    bool goes = route->kind == ROUTE_UPSTREAM && !route->answers_first && !r->upgrades;
+    return goes && order_is_accounted(u, r->method, route->path);
+}
+
 static struct exchange *begin(struct proxy *p, const struct request *r, const struct ingress *in,
                               const struct route *route, const struct verdict *refusal,
                               const struct exchange_events *events, void *owner)
@@ -202,6 +217,8 @@ static struct exchange *begin(struct proxy *p, const struct request *r, const st
         .route = route,
         .refusal = refusal,
     };
+    if (p->journal && refusal == NULL && is_journaled(p, r, route))
+        return journaled_open(p->journal, &order, events, owner);
     return transaction_open(&order, events, owner);
 }
 

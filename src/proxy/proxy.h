@@ -12,6 +12,7 @@
 #include "upstream/pools.h"
 
 struct proxy;
+struct order_journal;
 
 /* `pools` outlives it. proxy_configure() must follow before the first request. */
 struct proxy *proxy_new(struct loop *, struct pools *);
@@ -19,6 +20,9 @@ struct proxy *proxy_new(struct loop *, struct pools *);
 /* Sets the listener for records: of requests that took `least_us` or more, and of orders of
  * unknown fate however long they took. NULL: none. */
 void proxy_record(struct proxy *, record_listener *, uint64_t least_us, void *context);
+
+/* Orders are written in this journal from now on; NULL: in none. */
+void proxy_journal(struct proxy *, struct order_journal *);
 
 /* New requests pin this configuration from now on (a reference is taken). Stored responses
  * of upstreams whose settings changed are dropped: other rules applied to them. */

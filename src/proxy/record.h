@@ -27,12 +27,14 @@ struct record {
     uint64_t bytes;       /* of the response's body; of a tunnel, bytes to the client */
     struct timing timing;
     struct cache_status cache;
-    enum failure error; /* FAILURE_NONE: no error of our own */
-    enum sent sent;     /* what of the request can have reached the origin */
-    bool unknown;       /* an order of which nobody can tell whether it was carried out */
-    bool duplicate;     /* a copy of an order, which was not sent (dedupe) */
-    bool left;          /* the client disconnected before the response was complete */
-    uint64_t total_us;  /* from the request's head to its end; of a tunnel, to the tunnel's end */
+    enum failure error;        /* FAILURE_NONE: no error of our own */
+    enum sent sent;            /* what of the request can have reached the origin */
+    bool unknown;              /* an order of which nobody can tell whether it was carried out */
+    bool duplicate;            /* a copy of an order, which was not sent (dedupe) */
+    bool left;                 /* the client disconnected before the response was complete */
+    struct span order_ids;     /* the client's own ids of an order, as JSON; empty: none is known */
+    struct order_entry *entry; /* of the journal; NULL: none */
+    uint64_t total_us; /* from the request's head to its end; of a tunnel, to the tunnel's end */
 };
 
 /* Called once for each record. */

@@ -10,6 +10,7 @@
 #include "proxy/fetch_order.h"
 #include "proxy/no_client.h"
 #include "proxy/order_guard.h"
+#include "proxy/order_journal.h"
 #include "proxy/redact.h"
 #include "proxy/rewrite.h"
 #include "proxy/tally.h"
@@ -110,6 +111,7 @@ static void conclude(struct transaction *t)
 {
     const struct transaction_order *o = &t->order;
     const struct record *r = &t->tally.record;
+    order_entry_end(o->entry, r);
     if (o->on_record && (r->unknown || r->total_us >= o->record_least_us))
         tell(t, o->on_record, o->record_context);
     if (t->pool)
@@ -512,7 +514,7 @@ static void begin(struct transaction *t, uint64_t total_ms)
         t->follow = order_guard_follow;
         return;
     }
-    if (!policy.allowed || pool_is_draining(t->pool)) {
+    if (!policy.allowed || t->order.entry || pool_is_draining(t->pool)) {
         t->answer = fetch_open(&fetch, &fetch_events, t);
         t->follow = fetch_follow;
         return;
@@ -576,6 +578,7 @@ struct exchange *transaction_open(const struct transaction_order *o,
     task_init(&t->next, on_next);
     task_init(&t->free_later, free_now);
     tally_begin(&t->tally, o->loop, o->totals, o->request, o->ingress->client);
+    t->tally.record.entry = o->entry;
     if (o->refusal)
         t->failure = *o->refusal;
     if (o->route) {

@@ -22,8 +22,9 @@ struct transaction_order {
     struct dedupe *dedupe;
     struct config *config;
     struct totals *totals;
-    struct freezes *freezes; /* NULL: nothing is ever frozen */
-    struct list *followed;   /* of the transactions in that state, see transaction_of() */
+    struct freezes *freezes;   /* NULL: nothing is ever frozen */
+    struct order_entry *entry; /* in the journal; ended with its record; NULL: none */
+    struct list *followed;     /* of the transactions in that state, see transaction_of() */
     record_listener *on_record;
     uint64_t record_least_us; /* the listener gets no shorter ones, unless `unknown` */
     void *record_context;

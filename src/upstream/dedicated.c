@@ -11,7 +11,8 @@ static void close_line(struct dedicated *d, const char *detail)
 
 void dedicated_close(struct dedicated *d)
 {
-    close_line(d, "not needed any more");
+    if (d)
+        close_line(d, "not needed any more");
 }
 
 static void on_refusal(struct task *task)

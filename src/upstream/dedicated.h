@@ -20,5 +20,5 @@ struct dedicated {
 void dedicated_open(struct dedicated *, struct loop *, struct pool *, struct way *);
 
 /* Closes what there is, or nothing; no event comes after. The exchange on it must have ended
- * or been cancelled. */
+ * or been cancelled. NULL is fine. */
 void dedicated_close(struct dedicated *);

@@ -4,7 +4,8 @@
 #include <stdio.h>
 
 #define MAGIC 0x6c696e65
-#define ASKED_ON_MS 20 /* a look at what is unread that comes later begins anew */
+#define CLAIM_ASKED_WITHIN_US 100 /* see lines_take.c */
+#define ASKED_ON_MS 20            /* a look at what is unread that comes later begins anew */
 
 struct line {
     struct link link;
@@ -23,6 +24,7 @@ struct line {
     uint64_t max_age_ms, old_at, idle_since, rest_ms; /* old_at 0: never */
     uint64_t unread_since, unread_seen;               /* loop time; 0: nothing was unread */
     unsigned uses, generation;
+    struct list holds;        /* of those that will open an exchange on it */
     struct deadline deadline; /* of its rest */
     struct task back;         /* it was lent, and not used */
     struct task free_later;
@@ -175,6 +177,7 @@ static struct line *create(const struct line_env *env, const struct upstream_con
     l->owner = owner;
     l->dialled_ms = now_ms(l);
     l->max_age_ms = settings->max_age;
+    list_init(&l->holds);
     deadline_init(&l->deadline, env->loop, on_due);
     task_init(&l->back, on_back);
     task_init(&l->free_later, free_now);
@@ -253,11 +256,50 @@ void line_return(struct line *l)
     loop_defer(l->env->loop, &l->back);
 }
 
+void line_keep(struct line *l, struct line_hold *h)
+{
+    h->line = l;
+    list_push_back(&l->holds, &h->link);
+}
+
+static struct line *end_hold(struct line_hold *h)
+{
+    struct line *l = h->line;
+    list_remove(&h->link);
+    h->line = NULL;
+    return l;
+}
+
+/* On an HTTP/2 line anything may have come; whether it still takes requests it says itself. */
+static bool is_usable(struct line *l)
+{
+    if (conn_capacity(l->conn) == 0)
+        return false;
+    return l->conn->shares || line_is_quiet(l, CLAIM_ASKED_WITHIN_US);
+}
+
+struct line *line_claim(struct line_hold *h)
+{
+    struct line *l = end_hold(h);
+    if (l == NULL || is_usable(l))
+        return l;
+    line_return(l);
+    return NULL;
+}
+
+void line_unkeep(struct line_hold *h)
+{
+    struct line *l = end_hold(h);
+    if (l)
+        line_return(l);
+}
+
 static size_t room_of(const struct line *l, size_t most)
 {
     if (l->conn == NULL)
         return 0;
-    size_t room = conn_capacity(l->conn), load = conn_load(l->conn);
+    size_t room = conn_capacity(l->conn), load = line_load(l), held = l->holds.count;
+    room = room > held ? room - held : 0;
     if (!l->conn->shares)
         return room;
     size_t left = most > load ? most - load : 0;
@@ -279,7 +321,7 @@ bool line_open_up(struct line *l, size_t most)
 
 size_t line_load(const struct line *l)
 {
-    return l->conn ? conn_load(l->conn) : 0;
+    return l->conn ? conn_load(l->conn) + l->holds.count : 0;
 }
 
 bool line_shares(const struct line *l)
@@ -424,5 +466,7 @@ void line_close(struct line *l, const char *reason, const char *detail)
         conn_close(l->conn);
     l->connecting = NULL;
     l->conn = NULL;
+    while (l->holds.count)
+        end_hold(container_of(list_first(&l->holds), struct line_hold, link));
     loop_defer(l->env->loop, &l->free_later);
 }

@@ -80,6 +80,22 @@ void line_lend(struct line *, bool alone);
  * comes later in this turn. */
 void line_return(struct line *);
 
+/* A line that was lent is kept for its request until line_claim(), over turns of the loop: in its load
+ * and its room that counts as an exchange. Embedded in its owner; `line` becomes NULL if the line is
+ * closed meanwhile. */
+struct line_hold {
+    struct line *line;
+    struct link link;
+};
+void line_keep(struct line *, struct line_hold *);
+
+/* Ends that. The line, lent as before; or NULL: it was closed, or cannot carry the request any more
+ * (a byte or its end has come unasked), and is given back. */
+struct line *line_claim(struct line_hold *) MUST_CHECK;
+
+/* Ends it without use, as line_return() does. Fine if nothing is kept. */
+void line_unkeep(struct line_hold *);
+
 /* Others may join the request it was lent to alone. False: it has no room for them, and
  * nothing has changed. `most`: see line_room(). */
 bool line_open_up(struct line *, size_t most);

@@ -168,10 +168,76 @@ START_TEST(its_rest_ends_by_a_deadline)
 }
 END_TEST
 
+static void idle_line(bool shares)
+{
+    line = line_new(&env, &settings, "a test", &events, &ups);
+    if (shares)
+        fake_connect_shared(line_maker, 50);
+    else
+        fake_connect(line_maker);
+    line_rest(line, UINT64_MAX);
+}
+
+/* As if an exchange were open on it. */
+START_TEST(a_line_that_is_kept_has_less_room)
+{
+    struct line_hold first = {0}, second = {0};
+    log_set_level(LOG_LEVEL_ERROR);
+    idle_line(true);
+    line_lend(line, false);
+    size_t room = line_room(line, 10);
+    line_keep(line, &first);
+    line_keep(line, &second);
+    ck_assert_uint_eq(line_room(line, 10), room - 2);
+    ck_assert_uint_eq(line_load(line), 2);
+    ck_assert_ptr_eq(line_claim(&first), line);
+    ck_assert_uint_eq(line_load(line), 1);
+    line_unkeep(&second);
+    line_unkeep(&second);
+    ck_assert_uint_eq(line_load(line), 0);
+    ck_assert_uint_eq(line_uses(line), 0); /* of the one that was lent, one came back */
+    line_close(line, "peer", "over");
+}
+END_TEST
+
+START_TEST(a_line_that_closes_is_kept_no_longer)
+{
+    struct line_hold h = {0};
+    log_set_level(LOG_LEVEL_ERROR);
+    idle_line(false);
+    line_lend(line, true);
+    line_keep(line, &h);
+    line_close(line, "peer", "it said so");
+    ck_assert_ptr_null(h.line);
+    ck_assert_ptr_null(line_claim(&h));
+    line_unkeep(&h);
+}
+END_TEST
+
+/* What has come unasked is its end, or would be taken for the response. */
+START_TEST(a_line_that_is_not_quiet_is_given_back)
+{
+    struct line_hold h = {0};
+    log_set_level(LOG_LEVEL_ERROR);
+    idle_line(false);
+    line_lend(line, true);
+    line_keep(line, &h);
+    fake_conn_at(line_maker, 0)->unquiet = true;
+    ck_assert_ptr_null(line_claim(&h));
+    ck_assert_ptr_null(h.line);
+    ck_assert_uint_eq(line_uses(line), 0);
+    loop_turn(loop, false);
+    line_close(line, "peer", "over");
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(setup, teardown);
     TEST(its_life_is_logged_with_its_number);
     TEST(numbers_are_never_the_same);
     TEST(its_rest_ends_by_a_deadline);
+    TEST(a_line_that_is_kept_has_less_room);
+    TEST(a_line_that_closes_is_kept_no_longer);
+    TEST(a_line_that_is_not_quiet_is_given_back);
 }

@@ -195,7 +195,7 @@ static bool start(struct order *o, int number)
 
 static void end(struct order *o, enum sent sent)
 {
-    order_entry_end(o->entry, &(struct order_end){.sent = sent, .status = 200});
+    order_entry_end(o->entry, &(struct record){.sent = sent, .status = 200});
 }
 
 static bool answer(struct order *o)
