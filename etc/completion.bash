@@ -36,7 +36,7 @@ _trunkline() {
         mapfile -t COMPREPLY < <(compgen -W "$(_trunkline_upstreams)" -- "$word")
         return
         ;;
-    --url | --host | --bot)
+    --url | --host | --bot | --since)
         return
         ;;
     esac
@@ -44,6 +44,11 @@ _trunkline() {
     check | config) ;;
     doctor) options="$(_trunkline_upstreams) $options" ;;
     stats) options='-c --url --json --watch --rare --all --help' ;;
+    orders)
+        compopt -o filenames
+        mapfile -t COMPREPLY < <(compgen -f -W '--unknown --open --since --upstream --json -c --help' -- "$word")
+        return
+        ;;
     requests) options='-c --url --upstream --json --watch --help' ;;
     pause | resume | reconnect | drain) options="$(_trunkline_upstreams) --all -c --url --help" ;;
     freeze | unfreeze) options="$(_trunkline_upstreams) --all --bot -c --url --help" ;;
@@ -51,7 +56,7 @@ _trunkline() {
     ca) [ "$COMP_CWORD" -eq 2 ] && options='init --help' || options='--dir --host --help' ;;
     *)
         options='-c -v --help --version'
-        [ "$COMP_CWORD" -gt 1 ] || options="check config stats requests pause resume reconnect drain freeze unfreeze reload doctor ca $options"
+        [ "$COMP_CWORD" -gt 1 ] || options="check config stats requests orders pause resume reconnect drain freeze unfreeze reload doctor ca $options"
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

@@ -16,6 +16,7 @@
 #include "cli/ca_init.h"
 #include "cli/daemon_client.h"
 #include "cli/doctor.h"
+#include "cli/orders.h"
 #include "cli/rare_table.h"
 #include "cli/requests_table.h"
 #include "cli/stats_page.h"
@@ -32,17 +33,21 @@
 #define DEFAULT_PATH SYSCONFDIR "/trunkline/trunkline.conf"
 #define DEFAULT_URL "http://127.0.0.1:8642"
 
+enum takes { TAKES_NOTHING, TAKES_UPSTREAM, TAKES_FILES };
+
 struct command {
     const char *name; /* NULL: no command, the daemon itself */
     int (*run)(int argc, char **argv, const struct command *);
     const char *usage;
-    bool takes_upstream; /* as an argument beside the options */
+    enum takes takes; /* as arguments beside the options */
 };
 
 /* The options given. */
 struct options {
-    const char *path, *url, *upstream, *bot; /* NULL: not given */
-    bool verbose, json, watch, all, rare;
+    const char *path, *url, *upstream, *bot, *since; /* NULL: not given */
+    bool verbose, json, watch, all, rare, open, unknown;
+    char **files;
+    size_t file_count;
     int exit_code; /* -1: go on */
 };
 
@@ -103,15 +108,21 @@ static struct options read_options(const struct command *c, int argc, char **arg
         case 'U': o.upstream = optarg; break;
         case 'R': o.rare = true; break;
         case 'B': o.bot = optarg; break;
+        case 's': o.since = optarg; break;
+        case 'o': o.open = true; break;
+        case 'n': o.unknown = true; break;
         case 'a': o.all = true; break;
         case 'h': o.exit_code = printf("%s", c->usage) < 0 ? EX_IOERR : EX_OK; break;
         case 'V': o.exit_code = print_version(); break;
         default: o.exit_code = wrong_option(c, argv, found);
         }
     }
-    if (o.exit_code < 0 && c->takes_upstream && optind < argc)
+    if (o.exit_code < 0 && c->takes == TAKES_UPSTREAM && optind < argc)
         o.upstream = argv[optind++];
-    if (o.exit_code < 0 && optind < argc)
+    if (c->takes == TAKES_FILES) {
+        o.files = argv + optind;
+        o.file_count = (size_t)(argc - optind);
+    } else if (o.exit_code < 0 && optind < argc)
         o.exit_code = misused(c, "unexpected argument", argv[optind]);
     return o;
 }
@@ -318,6 +329,48 @@ static int run_requests(int argc, char **argv, const struct command *c)
     return exit_code;
 }
 
+/* Of the journal that the configuration names. */
+static int run_orders_of(const struct options *o, const struct orders_options *orders)
+{
+    const char *path = o->path ? o->path : DEFAULT_PATH;
+    struct config *config = config_load(path, o->path == NULL, complain, NULL);
+    if (config == NULL)
+        return EX_CONFIG;
+    int exit_code = EX_CONFIG;
+    if (strcmp(config->order_journal, "off") != 0)
+        exit_code = orders_run_on(orders, config->order_journal);
+    else
+        fprintf(stderr, "trunkline: name a FILE: %s has no order_journal\n", path);
+    config_unref(config);
+    return exit_code;
+}
+
+static int run_orders(int argc, char **argv, const struct command *c)
+{
+    static const struct option names[] = {{"help", no_argument, NULL, 'h'},
+                                          {"unknown", no_argument, NULL, 'n'},
+                                          {"open", no_argument, NULL, 'o'},
+                                          {"since", required_argument, NULL, 's'},
+                                          {"upstream", required_argument, NULL, 'U'},
+                                          {"json", no_argument, NULL, 'j'},
+                                          {0}};
+    struct options o = read_options(c, argc, argv, ":c:h", names);
+    int64_t ignored;
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    if (o.since && !orders_since(o.since, &ignored))
+        return misused(c, "no time such as 90s, 5m, 1h or 2d:", o.since);
+    if (o.path && o.file_count)
+        return misused(c, "-c cannot be combined with", o.files[0]);
+    const struct orders_options orders = {.upstream = o.upstream,
+                                          .since = o.since,
+                                          .open = o.open,
+                                          .unknown = o.unknown,
+                                          .json = o.json};
+    return end_of_output(o.file_count ? orders_run(&orders, o.files, o.file_count)
+                                      : run_orders_of(&o, &orders));
+}
+
 /* One upstream, or explicitly all of them, so that a forgotten name stops nothing; a bot alone is
  * meant at all of them. */
 static int check_target(const struct options *o, const struct command *c)
@@ -404,6 +457,8 @@ static const struct command commands[] = {
      "       trunkline stats [--url URL | -c FILE] [--json | --watch]\n"
      "       trunkline stats --rare [--all] [--url URL | -c FILE] [--json]\n"
      "       trunkline requests [--upstream NAME] [--url URL | -c FILE] [--json | --watch]\n"
+     "       trunkline orders [--unknown] [--open] [--since TIME] [--upstream NAME] [--json]\n"
+     "                        [-c FILE | FILE...]\n"
      "       trunkline pause|resume|reconnect|drain UPSTREAM | --all [--url URL | -c FILE]\n"
      "       trunkline freeze|unfreeze [UPSTREAM | --all] [--bot NAME] [--url URL | -c FILE]\n"
      "       trunkline reload [--url URL | -c FILE]\n"
@@ -416,17 +471,17 @@ static const struct command commands[] = {
      "  -v         log everything, as log_level = debug\n"
      "  --help     this text; COMMAND --help tells more\n"
      "  --version  the version, and those of its libraries\n",
-     false},
+     TAKES_NOTHING},
     {"check", run_check,
      "Usage: trunkline check [-c FILE]\n"
      "Reads the configuration and prints \"FILE: ok\", or each error in it.\n"
      "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
-     false},
+     TAKES_NOTHING},
     {"config", run_config,
      "Usage: trunkline config [-c FILE]\n"
      "Prints every directive with its value, in the syntax of the file.\n"
      "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
-     false},
+     TAKES_NOTHING},
     {"stats", run_stats,
      "Usage: trunkline stats [--url URL | -c FILE] [--json | --watch]\n"
      "       trunkline stats --rare [--all] [--url URL | -c FILE] [--json]\n"
@@ -435,48 +490,61 @@ static const struct command commands[] = {
      "  --watch    a page with rates per second, refreshed in place, until ^C or q\n"
      "  --rare     how often rare but legal branches were taken, instead of the pools\n"
      "  --all      those that never were, too\n",
-     false},
+     TAKES_NOTHING},
     {"requests", run_requests,
      "Usage: trunkline requests [--upstream NAME] [--url URL | -c FILE] [--json | --watch]\n"
      "Shows the requests that are under way in a running daemon, the oldest first.\n" WHERE_IT_IS
      "  --upstream NAME  only those to that upstream\n"
      "  --json     the document as it is, rather than a table\n"
      "  --watch    the table, refreshed in place, until ^C or q\n",
-     false},
+     TAKES_NOTHING},
+    {"orders", run_orders,
+     "Usage: trunkline orders [--unknown] [--open] [--since TIME] [--upstream NAME] [--json]\n"
+     "                        [-c FILE | FILE...]\n"
+     "Reads order journals and prints the orders in them, the oldest first; no daemon is needed.\n"
+     "Without FILE: the journal that the configuration names, and what was rotated away from it.\n"
+     "  --unknown        only those whose fate is unknown: no answer, or one that leaves it open\n"
+     "  --open           only those that are under way in a daemon that still runs\n"
+     "  --since TIME     only those that began within the last 90s, 5m, 1h or 2d\n"
+     "  --upstream NAME  only those to that upstream\n"
+     "  --json           one JSON object for each order, on a line, rather than a table\n"
+     "  -c FILE          the configuration (" DEFAULT_PATH ")\n",
+     TAKES_FILES},
     {"pause", run_verb,
-     VERB_USAGE("pause", "Lets running requests finish and makes further ones wait.\n"), true},
-    {"resume", run_verb, VERB_USAGE("resume", "Ends pause and drain.\n"), true},
+     VERB_USAGE("pause", "Lets running requests finish and makes further ones wait.\n"),
+     TAKES_UPSTREAM},
+    {"resume", run_verb, VERB_USAGE("resume", "Ends pause and drain.\n"), TAKES_UPSTREAM},
     {"reconnect", run_verb,
-     VERB_USAGE("reconnect", "Replaces every connection as it falls idle.\n"), true},
+     VERB_USAGE("reconnect", "Replaces every connection as it falls idle.\n"), TAKES_UPSTREAM},
     {"drain", run_verb,
      VERB_USAGE("drain",
                 "Finishes running requests, closes the connections and refuses further requests\n"
                 "until resume; --all drains the daemon, which then ends, as by SIGTERM.\n"),
-     true},
+     TAKES_UPSTREAM},
     {"freeze", run_verb,
      FREEZE_USAGE("freeze",
                   "Lets no order leave any more, until unfreeze: those that wait are refused too.\n"
                   "Cancels and reads pass.\n"),
-     true},
-    {"unfreeze", run_verb, FREEZE_USAGE("unfreeze", "Ends a freeze.\n"), true},
+     TAKES_UPSTREAM},
+    {"unfreeze", run_verb, FREEZE_USAGE("unfreeze", "Ends a freeze.\n"), TAKES_UPSTREAM},
     {"reload", run_reload,
      "Usage: trunkline reload [--url URL | -c FILE]\n"
      "Makes a running daemon reload its configuration, and waits for the outcome: a file\n"
      "with errors is refused as a whole, they are printed, and the exit code is 78.\n" WHERE_IT_IS,
-     false},
+     TAKES_NOTHING},
     {"doctor", run_doctor,
      "Usage: trunkline doctor [UPSTREAM] [-c FILE]\n"
      "Checks each exchange, or one of them: addresses, TLS, certificate, times, clock and\n"
      "weight used. Exits with 1 if one has a problem, and says which.\n"
      "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
-     true},
+     TAKES_UPSTREAM},
     {"ca", run_ca,
      "Usage: trunkline ca init --dir DIR --host NAME [--host NAME]...\n"
      "Makes the local CA for connect = intercept: DIR/ca.pem for the programs,\n"
      "DIR/issuer.pem (ca_cert) and DIR/ca.key (ca_key) for trunkline.\n"
      "  --dir DIR    where to; made if it is not there. Nothing is overwritten\n"
      "  --host NAME  a host that it can vouch for, with its subdomains\n",
-     false},
+     TAKES_NOTHING},
 };
 
 int cli_main(int argc, char **argv)

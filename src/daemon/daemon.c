@@ -471,6 +471,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
                               .count_clients = count_clients,
                               .count_stored = count_stored,
                               .view_state = view_state,
+                              .journal = &d->journals.now,
                               .command = command,
                               .save = save,
                               .reload = reload,

@@ -5,7 +5,8 @@
 #include "base/quoting.h"
 #include "base/timestamp.h"
 
-#define ORDER_TARGET_SHOWN 600
+#define ORDER_TARGET_SHOWN 500
+#define ORDER_IDS_SHOWN 160
 
 struct line {
     struct text *to;
@@ -104,6 +105,8 @@ void access_line_of_order(struct text *to, const struct record *r)
     if (r->left)
         add_word(&l, "left", "yes");
     add_ms(&l, "total_ms", r->total_us);
+    if (r->order_ids.len)
+        add_text(&l, "order_ids", span_first(r->order_ids, ORDER_IDS_SHOWN));
     add_text(&l, "target", shown(r->target));
     add_word(&l, "id", id_of(r));
 }

@@ -92,6 +92,14 @@ static enum stats_extra extra_of(struct span query)
     return span_is(query, SPAN("?rare")) ? STATS_RARE : STATS_PLAIN;
 }
 
+static struct order_journal_view view_journal(const struct admin *a)
+{
+    struct order_journal_view view = {0};
+    if (a->journal && *a->journal)
+        order_journal_describe(*a->journal, &view);
+    return view;
+}
+
 static struct exchange *send_stats(const struct page *p, enum stats_extra extra)
 {
     const struct admin *a = p->admin;
@@ -105,6 +113,7 @@ static struct exchange *send_stats(const struct page *p, enum stats_extra extra)
     a->count_clients(a->context, &s.clients);
     a->count_stored(a->context, &s.stored);
     a->view_state(a->context, &s.state);
+    s.journal = view_journal(a);
     return send_in_pieces(p, SPAN("application/json"), stats_document_new(&s, extra));
 }
 
@@ -113,7 +122,8 @@ static struct exchange *send_metrics(const struct page *p)
     struct metrics m = {.pools = p->admin->pools,
                         .bots = &p->admin->totals->bots,
                         .freezes = p->admin->freezes,
-                        .draining = p->admin->draining};
+                        .draining = p->admin->draining,
+                        .journal = view_journal(p->admin)};
     p->admin->count_clients(p->admin->context, &m.clients);
     return send_in_pieces(p, SPAN("text/plain; version=0.0.4; charset=utf-8"), metrics_new(&m));
 }

@@ -9,6 +9,7 @@
 #include "net/save_waiter.h"
 #include "pages/reload_waiter.h"
 #include "proxy/freezes.h"
+#include "proxy/order_journal.h"
 #include "proxy/route.h"
 #include "proxy/state_keeper.h"
 #include "proxy/totals.h"
@@ -37,6 +38,7 @@ struct admin {
     void (*count_clients)(void *context, struct client_counts *);
     void (*count_stored)(void *context, struct store_counts *);
     void (*view_state)(void *context, struct state_view *);
+    struct order_journal *const *journal; /* the present one, or NULL; NULL: there never is one */
     /* Applies a verb. ADMIN_DRAINING: the daemon is draining already, and accepts only `resume`
      * and freezes. ADMIN_FULL: too much is frozen. */
     enum admin_outcome (*command)(void *context, struct admin_command *);

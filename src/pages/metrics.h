@@ -5,6 +5,7 @@
 
 #include "pages/page_stream.h"
 #include "proxy/freezes.h"
+#include "proxy/order_journal.h"
 #include "proxy/totals.h"
 #include "upstream/pools.h"
 
@@ -15,6 +16,7 @@ struct metrics {
     const struct freezes *freezes;
     struct client_counts clients;
     bool draining;
+    struct order_journal_view journal; /* path NULL: off */
 };
 
 /* `m` is copied; what it points to must outlive the page. */

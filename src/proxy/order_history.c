@@ -208,10 +208,9 @@ static int read_lines(struct order_history *h, int fd, off_t at)
     struct cutter cutter = {.take = take, .context = h};
     char *piece = must_malloc(PIECE);
     ssize_t n;
-    while ((n = pread(fd, piece, PIECE, at)) > 0) {
+    (void)lseek(fd, at, SEEK_SET); /* a pipe is read as it comes */
+    while ((n = read(fd, piece, PIECE)) > 0)
         cutter_feed(&cutter, piece, (size_t)n);
-        at += n;
-    }
     int error = n < 0 ? errno : 0;
     if (!error && !cutter.skips)
         take_line(h, text_span(&cutter.rest)); /* its end is missing, perhaps only that */
@@ -268,7 +267,10 @@ static off_t line_at(int fd, off_t at)
 
 static int open_to_read(const char *path)
 {
-    return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (fd >= 0)
+        (void)fcntl(fd, F_SETFL, 0); /* a pipe that has a writer is waited for */
+    return fd;
 }
 
 bool order_history_read(struct order_history *h, const char *path, char *error, size_t size)
