@@ -415,8 +415,35 @@ START_TEST(test_its_client_leaves)
 }
 END_TEST
 
+/* A CONNECT, of which nothing is known: refused while it dials, when it comes later, and when its
+ * client says its first word. */
+START_TEST(a_freeze_stops_tunnels_that_begin)
+{
+    struct test_client dialled, later, silent;
+    struct freezes *f;
+    open_proxy("");
+    f = proxy_freezes(proxy);
+    connect_to(&silent, 443);
+    UNTIL(silent.recorder.switched);
+    connect_to(&dialled, 443);
+    ck_assert(freezes_begin(f, "a", NULL, "a test"));
+    connect_to(&later, 443);
+    UNTIL(dialled.recorder.ended && later.recorder.ended);
+    ck_assert_uint_eq(dialled.recorder.status, 503);
+    ck_assert(heard_part(&dialled, "frozen") && heard_part(&later, "frozen"));
+    ck_assert_uint_eq(look().tunnels, 0);
+    join(&silent, "hello");
+    UNTIL(over == 1);
+    ck_assert_uint_eq(look().stats->traffic.bytes_received, 0);
+    ck_assert(client.closed);
+    drop(&dialled), drop(&later), drop(&silent);
+    shut_proxy();
+}
+END_TEST
+
 SUITE()
 {
+    TEST(a_freeze_stops_tunnels_that_begin);
     TEST(test_connect_dials_first);
     TEST(test_connect_fails_honestly);
     LOOP(test_connect_does_not_wait, 0, 4);
