@@ -496,6 +496,7 @@ void gate_resume(struct gate *g)
     MAGIC_CHECK(g, MAGIC);
     if (holds_lift(&g->holds, loop_now(g->loop)))
         LOG(INFO, g->object, "resume ends its holds");
+    holds_turn(&g->holds, false, loop_now(g->loop));
     bot_shares_lift(&g->bots);
     review(g);
 }
@@ -507,8 +508,10 @@ uint64_t gate_weigh(struct gate *g, struct span value, int64_t now_s, const char
     if (!reported_weight(value, &weight))
         return 0;
     bool public = is_over_weight(g, PUBLIC_SHARE), private = is_over_weight(g, PRIVATE_SHARE);
+    holds_turn(&g->holds, public, loop_now(g->loop));
     uint64_t grown =
         holds_weigh(&g->holds, weight, loop_now(g->loop), (uint64_t)(60 - second) * 1000);
+    holds_turn(&g->holds, is_over_weight(g, PUBLIC_SHARE), loop_now(g->loop));
     bot_shares_use(&g->bots, bot, grown, g->holds.weight_until_ms, loop_now(g->loop));
     if (public != is_over_weight(g, PUBLIC_SHARE) || private != is_over_weight(g, PRIVATE_SHARE))
         review(g);
@@ -548,6 +551,7 @@ void gate_describe(const struct gate *g, struct gate_view *view)
         .rate_refused = g->refused,
         .weight_used = holds_weight(&g->holds, now),
         .held_ms = until > now ? until - now : 0,
+        .turned_ms = holds_turned(&g->holds, until > now, now),
         .bots = &g->bots,
         .weight_limit = g->settings->weight_limit,
         .now_ms = now,

@@ -78,6 +78,7 @@ void gate_restored(struct gate *);
 struct gate_view {
     uint64_t rate_held, rate_refused; /* requests that waited, and those refused; since start */
     int64_t weight_used;              /* in this minute; -1: never reported */
+    uint64_t turned_ms;               /* when that began, or ended (holds_turned()) */
     uint64_t held_ms;                 /* how long a public request would be held; 0: it would not */
     struct gate_hold holds[GATE_HOLDS_SHOWN]; /* strings are valid until the gate changes */
     size_t hold_count;                        /* entries in `holds` */

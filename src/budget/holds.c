@@ -101,9 +101,12 @@ bool holds_add(struct holds *h, const struct hold *asked, uint64_t now_ms)
     struct hold *p = asked->scope == HOLD_PUBLIC ? &h->public
                      : asked->scope == HOLD_ALL  ? &h->all
                                                  : place_alone(h, asked->credential, now_ms);
+    uint64_t since_ms = p->until_ms > now_ms ? p->since_ms : now_ms;
     bool is_new = p->until_ms <= now_ms || p->status != asked->status;
-    if (p->until_ms < asked->until_ms)
+    if (p->until_ms < asked->until_ms) {
         *p = *asked;
+        p->since_ms = since_ms;
+    }
     note_change(h, is_new);
     return is_new;
 }
@@ -203,6 +206,42 @@ uint64_t holds_weigh(struct holds *h, int64_t weight, uint64_t now_ms, uint64_t 
     if (differs)
         note_change(h, false);
     return weight > base ? (uint64_t)(weight - base) : 0;
+}
+
+void holds_turn(struct holds *h, bool weight_holds, uint64_t now_ms)
+{
+    if (weight_holds == h->weight_holds)
+        return;
+    h->weight_turned_ms = weight_holds || now_ms < h->weight_until_ms ? now_ms : h->weight_until_ms;
+    h->weight_holds = weight_holds;
+}
+
+static uint64_t later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* The weight's hold ends with its minute, without an event. */
+static uint64_t weight_ended(const struct holds *h, uint64_t now_ms)
+{
+    if (!h->weight_holds)
+        return h->weight_turned_ms;
+    return h->weight_until_ms <= now_ms ? h->weight_until_ms : 0;
+}
+
+static uint64_t earlier_since(const struct hold *h, uint64_t since_ms, uint64_t now_ms)
+{
+    return h->until_ms > now_ms && h->since_ms < since_ms ? h->since_ms : since_ms;
+}
+
+uint64_t holds_turned(const struct holds *h, bool are_held, uint64_t now_ms)
+{
+    if (!are_held)
+        return later(weight_ended(h, now_ms), later(h->public.until_ms, h->all.until_ms));
+    uint64_t since = earlier_since(&h->public, earlier_since(&h->all, UINT64_MAX, now_ms), now_ms);
+    if (h->weight_holds && h->weight_until_ms > now_ms && h->weight_turned_ms < since)
+        since = h->weight_turned_ms;
+    return since == UINT64_MAX ? now_ms : since;
 }
 
 int64_t holds_weight(const struct holds *h, uint64_t now_ms)

@@ -18,6 +18,7 @@ struct hold {
     enum hold_scope scope;
     uint64_t credential; /* its identity (credential.h); 0: the hold is not for one */
     uint64_t until_ms;   /* loop time; 0: there has been no hold */
+    uint64_t since_ms;   /* loop time: when it began; until then no such hold was in force */
     uint64_t lasts_ms;   /* whole duration, as last requested or chosen */
     uint64_t step_ms;    /* likewise, if it was chosen because none was stated; 0: one was stated */
     unsigned status;     /* of the response that caused the hold */
@@ -28,11 +29,13 @@ struct holds {
     struct hold public, all;
     struct hold *alone; /* holds for one credential each */
     size_t alone_count;
-    int64_t weight;           /* as last reported; -1: never reported */
-    int64_t weight_most;      /* the highest reported in this minute */
-    uint64_t weight_until_ms; /* when the weight stops counting */
-    uint64_t lifted_ms;       /* loop time: when an operator last ended all holds; 0: never */
-    bool weight_lifted;       /* an operator lifted it: it holds no request until reported again */
+    int64_t weight;            /* as last reported; -1: never reported */
+    int64_t weight_most;       /* the highest reported in this minute */
+    uint64_t weight_until_ms;  /* when the weight stops counting */
+    uint64_t lifted_ms;        /* loop time: when an operator last ended all holds; 0: never */
+    bool weight_lifted;        /* an operator lifted it: it holds no request until reported again */
+    bool weight_holds;         /* as holds_turn() last heard */
+    uint64_t weight_turned_ms; /* loop time: when that began or ended; 0: it never held */
     void (*changed)(void *owner, bool is_urgent); /* see holds_watch() */
     void *owner;
 };
@@ -85,6 +88,13 @@ bool holds_lift(struct holds *, uint64_t now_ms);
  * less than the one before. Nor does the exchange's minute begin exactly when ours does: near the
  * turn of the minute, a weight that fell by half is taken to have started again from 0. */
 uint64_t holds_weigh(struct holds *, int64_t weight, uint64_t now_ms, uint64_t left_ms);
+
+/* Notes whether the weight now holds public requests, for holds_turned(). */
+void holds_turn(struct holds *, bool weight_holds, uint64_t now_ms);
+
+/* When public requests began to be held, if they are held now (`are_held`), or when they last ceased
+ * to be; loop time; 0: they never were held. */
+uint64_t holds_turned(const struct holds *, bool are_held, uint64_t now_ms);
 
 /* The weight used, as far as is known: -1 if it was never reported, 0 once its minute is over. */
 int64_t holds_weight(const struct holds *, uint64_t now_ms);

@@ -302,6 +302,7 @@ static enum reload_outcome on_read(void *owner, struct loaded_config *loaded)
 {
     struct daemon *d = owner;
     enum reload_outcome outcome = use_loaded(d, loaded);
+    d->admin.reloaded = (struct reload_result){loop_wall_s(d->loop), outcome == RELOAD_DONE};
     notify_ready();
     watchdog_beat(d->watchdog);
     return outcome;

@@ -100,6 +100,15 @@ static struct order_journal_view view_journal(const struct admin *a)
     return view;
 }
 
+static void fill_vitals(const struct admin *a, struct vitals *v)
+{
+    uint64_t up_us = loop_clock_us(a->loop) - a->started_us;
+    process_figures_read(&v->process);
+    v->started_s = loop_wall_s(a->loop) - (int64_t)(up_us / 1000000);
+    v->reload = a->reloaded;
+    a->view_state(a->context, &v->state);
+}
+
 static struct exchange *send_stats(const struct page *p, enum stats_extra extra)
 {
     const struct admin *a = p->admin;
@@ -112,7 +121,7 @@ static struct exchange *send_stats(const struct page *p, enum stats_extra extra)
                              .draining = a->draining};
     a->count_clients(a->context, &s.clients);
     a->count_stored(a->context, &s.stored);
-    a->view_state(a->context, &s.state);
+    fill_vitals(a, &s.vitals);
     s.journal = view_journal(a);
     return send_in_pieces(p, SPAN("application/json"), stats_document_new(&s, extra));
 }
@@ -125,6 +134,7 @@ static struct exchange *send_metrics(const struct page *p)
                         .draining = p->admin->draining,
                         .journal = view_journal(p->admin)};
     p->admin->count_clients(p->admin->context, &m.clients);
+    fill_vitals(p->admin, &m.vitals);
     return send_in_pieces(p, SPAN("text/plain; version=0.0.4; charset=utf-8"), metrics_new(&m));
 }
 

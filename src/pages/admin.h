@@ -50,6 +50,7 @@ struct admin {
     void *context;
     const char *config_path;
     uint64_t started_us; /* loop_clock_us() */
+    struct reload_result reloaded;
     bool draining;
 };
 

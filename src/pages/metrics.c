@@ -237,6 +237,42 @@ static void add_frozen_bots(struct series *s, const struct pool_view *v)
     sample(s, v, "", NULL, count);
 }
 
+static void add_label(struct series *s, const char *name, const char *value)
+{
+    text_printf(s->to, ",%s=\"", name);
+    metrics_escape(s->to, value);
+    text_add(s->to, SPAN("\""));
+}
+
+static void add_since(struct series *s, const struct pool_view *v)
+{
+    if (v->standing.state == NULL)
+        return;
+    add_name(s, "");
+    add_upstream(s, v->name);
+    add_label(s, "state", v->standing.state);
+    add_label(s, "reason", v->standing.cause);
+    text_printf(s->to, "} %jd.%03d\n", (intmax_t)(v->standing.since_ms / 1000),
+                (int)(v->standing.since_ms % 1000));
+}
+
+static void add_certificate(struct series *s, const struct pool_view *v)
+{
+    if (v->certificate_ends_s == 0)
+        return;
+    add_name(s, "");
+    add_labels(s, v->name, "", NULL);
+    text_printf(s->to, "%jd\n", (intmax_t)(v->certificate_ends_s - v->now_s));
+}
+
+static void add_addresses(struct series *s, const struct pool_view *v)
+{
+    struct way_address all[64];
+    size_t count = v->ways ? ways_addresses(v->ways, all, COUNT_OF(all)) : 0;
+    for (size_t i = 0; i < count; i++)
+        sample(s, v, "address", all[i].text, all[i].count);
+}
+
 static void add_limited(struct series *s, const struct pool_view *v)
 {
     sample(s, v, "result", "held", v->gate.rate_held);
@@ -249,12 +285,72 @@ static void add_weight(struct series *s, const struct pool_view *v)
         sample(s, v, "", NULL, (uint64_t)v->gate.weight_used);
 }
 
+static void end_with_ms(struct series *s, uint64_t ms)
+{
+    text_printf(s->to, "%ju.%03ju\n", (uintmax_t)(ms / 1000), (uintmax_t)(ms % 1000));
+}
+
 static void add_held(struct series *s, const struct pool_view *v)
 {
     add_name(s, "");
     add_labels(s, v->name, "", NULL);
-    text_printf(s->to, "%ju.%03ju\n", (uintmax_t)(v->gate.held_ms / 1000),
-                (uintmax_t)(v->gate.held_ms % 1000));
+    end_with_ms(s, v->gate.held_ms);
+}
+
+static void add_learned(struct series *s, const struct pool_view *v)
+{
+    if (v->learned_idle_ms < 0)
+        return;
+    add_name(s, "");
+    add_labels(s, v->name, "", NULL);
+    end_with_ms(s, (uint64_t)v->learned_idle_ms);
+}
+
+static void add_weight_limit(struct series *s, const struct pool_view *v)
+{
+    if (v->gate.weight_limit)
+        sample(s, v, "", NULL, v->gate.weight_limit);
+}
+
+static bool same_labels(const struct gate_hold *a, const struct gate_hold *b)
+{
+    return strcmp(a->held, b->held) == 0 && a->status == b->status && strcmp(a->bot, b->bot) == 0 &&
+           strcmp(a->path, b->path) == 0;
+}
+
+/* Those of several credentials may have the same labels: they are one, with the latest end. */
+static bool merge_hold(const struct gate_view *g, size_t at, uint64_t *left_ms)
+{
+    *left_ms = g->holds[at].left_ms;
+    for (size_t i = 0; i < g->hold_count; i++) {
+        if (i == at || !same_labels(&g->holds[i], &g->holds[at]))
+            continue;
+        if (i < at)
+            return false;
+        if (g->holds[i].left_ms > *left_ms)
+            *left_ms = g->holds[i].left_ms;
+    }
+    return true;
+}
+
+static void add_holds(struct series *s, const struct pool_view *v)
+{
+    char status[16];
+    uint64_t left_ms;
+    for (size_t i = 0; i < v->gate.hold_count; i++) {
+        const struct gate_hold *h = &v->gate.holds[i];
+        if (!merge_hold(&v->gate, i, &left_ms))
+            continue;
+        snprintf(status, sizeof status, "%u", h->status);
+        add_name(s, "");
+        add_upstream(s, v->name);
+        add_label(s, "held", h->held);
+        add_label(s, "status", status);
+        add_label(s, "bot", h->bot);
+        add_label(s, "path", h->path);
+        text_add(s->to, SPAN("} "));
+        end_with_ms(s, left_ms);
+    }
 }
 
 static void add_seconds(struct series *s, const struct pool_view *v, int64_t us)
@@ -301,11 +397,20 @@ static void add_own(struct text *to, const char *family, const char *type, const
     text_printf(to, "trunkline_%s %ju\n", family, (uintmax_t)n);
 }
 
+static void add_own_seconds(struct text *to, const char *family, const char *type,
+                            const char *meaning, uint64_t us)
+{
+    add_family(to, family, type, meaning);
+    text_printf(to, "trunkline_%s %ju.%06ju\n", family, (uintmax_t)(us / 1000000),
+                (uintmax_t)(us % 1000000));
+}
+
 static void add_daemon(struct text *to, const struct metrics *m)
 {
     add_family(to, "build_info", "gauge", "1; the label tells the version.");
     text_add_str(to, "trunkline_build_info{version=\"" PACKAGE_VERSION "\"} 1\n");
 #define OWN(name, type, value, meaning) add_own(to, #name, type, meaning, value);
+#define SECONDS(name, type, us, meaning) add_own_seconds(to, #name, type, meaning, us);
 #include "pages/metrics.def"
 }
 

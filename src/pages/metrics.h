@@ -4,6 +4,7 @@
 #pragma once
 
 #include "pages/page_stream.h"
+#include "pages/vitals.h"
 #include "proxy/freezes.h"
 #include "proxy/order_journal.h"
 #include "proxy/totals.h"
@@ -15,6 +16,7 @@ struct metrics {
     const struct bots *bots;
     const struct freezes *freezes;
     struct client_counts clients;
+    struct vitals vitals;
     bool draining;
     struct order_journal_view journal; /* path NULL: off */
 };

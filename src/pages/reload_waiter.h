@@ -12,6 +12,12 @@ enum reload_outcome {
     RELOAD_TOO_LATE /* the daemon is shutting down */
 };
 
+/* Of the last one. */
+struct reload_result {
+    int64_t at_s; /* wall clock; 0: there was none */
+    bool succeeded;
+};
+
 struct reload_waiter {
     struct link link;
     /* The outcome is known; it is off the list already. `errors`: one a line,

@@ -4,8 +4,8 @@
 #pragma once
 
 #include "pages/page_stream.h"
+#include "pages/vitals.h"
 #include "proxy/order_journal.h"
-#include "proxy/state_keeper.h"
 #include "proxy/totals.h"
 #include "upstream/pools.h"
 
@@ -21,7 +21,7 @@ struct stats_source {
     const struct freezes *freezes;
     struct client_counts clients;
     struct store_counts stored;
-    struct state_view state;
+    struct vitals vitals;
     struct order_journal_view journal; /* path NULL: off */
     const char *config_path;
     uint64_t started_us; /* loop_clock_us() */

@@ -61,6 +61,25 @@ static json_t *holds_json(const struct gate_view *g)
     return all;
 }
 
+/* In tenths of a day. */
+static json_t *certificate_days(const struct pool_view *v)
+{
+    int64_t left_s = v->certificate_ends_s - v->now_s;
+    return v->certificate_ends_s ? json_real((double)(left_s / 8640) / 10) : json_null();
+}
+
+#define ADDRESSES_SHOWN 64
+
+static json_t *addresses_json(const struct ways *ways)
+{
+    struct way_address all[ADDRESSES_SHOWN];
+    size_t count = ways ? ways_addresses(ways, all, COUNT_OF(all)) : 0;
+    json_t *o = json_array();
+    for (size_t i = 0; i < count; i++)
+        CHECK(json_array_append_new(o, json_text(all[i].text)) == 0);
+    return o;
+}
+
 /* In tenths of a millisecond, which the clocks of two machines hardly agree to. */
 static json_t *clock_ms(const struct origin_clock_view *c, int64_t us)
 {

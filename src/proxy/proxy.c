@@ -36,9 +36,12 @@ struct proxy {
 static const struct origin_fetch_ops origin_fetch = {
     .open = fetch_open, .drain = fetch_follow, .extend = fetch_extend, .late = fetch_late};
 
-static bool is_frozen(const void *freezes, const char *upstream)
+static bool is_frozen(const void *freezes, const char *upstream, int64_t *since_ms, const char **by)
 {
-    return freezes_find(freezes, upstream, SPAN("")) != NULL;
+    const struct freeze *f = freezes_find(freezes, upstream, SPAN(""));
+    *since_ms = f ? f->since_ms : 0;
+    *by = f ? f->by : "";
+    return f != NULL;
 }
 
 struct proxy *proxy_new(struct loop *loop, struct pools *pools)

@@ -187,6 +187,7 @@ static void on_limits(void *owner, bool is_urgent)
 static void on_freezes(void *owner)
 {
     struct state_keeper *k = owner;
+    pools_look_frozen(k->pools);
     k->known.freezes_changed_ms = clocks_now(k).wall_ms;
     if (k->file)
         saved_file_change(k->file, SOON_MS);

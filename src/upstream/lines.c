@@ -124,6 +124,7 @@ static void on_up(void *owner, struct line *l)
     if (r->secure) {
         s->env.stats->handshakes++;
         s->env.stats->resumed += r->resumed;
+        s->certificate_ends_s = r->valid_until_s ? r->valid_until_s : s->certificate_ends_s;
         histogram_add(&s->env.stats->tls, r->tls_us);
     }
     if (breaker_is_open(&s->breaker))
@@ -410,6 +411,7 @@ void lines_redirect(struct lines *s, const struct upstream_config *settings)
 {
     breaker_succeeded(&s->breaker);
     s->learn = (struct idle_learn){0};
+    s->certificate_ends_s = 0;
     lines_configure(s, settings, true);
 }
 

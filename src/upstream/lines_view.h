@@ -36,6 +36,7 @@ struct lines {
     unsigned generation;         /* of the settings; lines of an earlier one are replaced */
     bool paused;                 /* nothing is dialled */
     bool closing;                /* draining: min_idle is not kept, nothing stays idle */
+    int64_t certificate_ends_s;  /* since 1970, of the last one that an origin showed; 0: none */
     bool floor_tried;            /* min_idle lines came up since the start, or a dial failed */
 };
 

@@ -33,6 +33,7 @@ struct pool {
     struct serializer *serializer;
     struct upstream_stats stats;
     struct clock_watch clock;
+    struct standing standing;
     struct pool_looks *looks; /* what was last described of several ways */
     struct task end;
     void (*on_empty)(void *owner, struct pool *);
@@ -47,6 +48,12 @@ static void enter(struct pool *p, enum pool_state to)
     STATE_ENTER(pool, &p->state, to, p->object, 0);
     EACH_WAY (&p->ways, w)
         pool_queue_pause(&w->queue, to == POOL_PAUSED);
+}
+
+static int64_t wall_ms(const struct pool *p)
+{
+    struct timespec t = loop_wall(p->loop);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 static bool is_retired(const struct pool *p)
@@ -192,6 +199,7 @@ struct pool *pool_new(struct loop *loop, const struct way_maker *maker, struct c
     p->serializer = serializer_new(loop);
     p->looks = pool_looks_new();
     task_init(&p->end, on_end);
+    standing_commanded(&p->standing, wall_ms(p), false);
     ways_init(&p->ways,
               &(struct way_common){
                   .loop = loop, .upstream = p->origin.name, .maker = *maker, .stats = &p->stats});
@@ -256,6 +264,7 @@ void pool_retire(struct pool *p)
 {
     MAGIC_CHECK(p, MAGIC);
     enter(p, p->state == POOL_PAUSED ? POOL_GONE : POOL_RETIRED);
+    standing_commanded(&p->standing, wall_ms(p), false);
     EACH_WAY (&p->ways, w) {
         struct verdict why = pool_queue_unavailable(&w->queue, gone_text);
         if (p->state == POOL_GONE)
@@ -280,6 +289,7 @@ static void obey(struct pool *p, enum pool_state to)
     if (p->state == to)
         return;
     enter(p, to);
+    standing_commanded(&p->standing, wall_ms(p), to == POOL_UP);
     LOG(INFO, p->object, "now %s", pool_state_name(to));
 }
 
@@ -345,14 +355,33 @@ void pool_ask_frozen(struct pool *p, const struct pool_freeze *freeze)
     p->freeze = freeze;
 }
 
-/* In the words of /stats (contract 6 and 12): a retired pool drains. */
-static const char *state_word(const struct pool *p, const struct pool_view *v)
+static bool is_frozen(const struct pool *p, int64_t *since_ms, const char **by)
 {
-    if (p->freeze && p->freeze->is_frozen(p->freeze->context, p->origin.name))
-        return "frozen";
-    if (p->state != POOL_UP)
-        return pool_state_name(is_retired(p) ? POOL_DRAINING : p->state);
-    return is_unreached(p) && v->gate.held_ms == 0 ? "open" : v->state;
+    return p->freeze && p->freeze->is_frozen(p->freeze->context, p->origin.name, since_ms, by);
+}
+
+void pool_look_frozen(struct pool *p)
+{
+    int64_t since_ms;
+    const char *by;
+    MAGIC_CHECK(p, MAGIC);
+    standing_frozen(&p->standing, is_frozen(p, &since_ms, &by), wall_ms(p));
+}
+
+/* A retired pool drains. */
+static void describe_standing(const struct pool *p, struct pool_view *view)
+{
+    struct standing_facts f = {.now_ms = wall_ms(p),
+                               .loop_ms = loop_now(p->loop),
+                               .removed = is_retired(p),
+                               .draining = p->state == POOL_DRAINING,
+                               .paused = p->state == POOL_PAUSED,
+                               .unreached = is_unreached(p),
+                               .gate = &view->gate,
+                               .circuit = view->circuit};
+    f.frozen = is_frozen(p, &f.frozen_since_ms, &f.frozen_by);
+    standing_describe(&p->standing, &f, &view->standing);
+    view->state = view->standing.state;
 }
 
 void pool_describe(const struct pool *p, struct pool_view *view)
@@ -362,6 +391,7 @@ void pool_describe(const struct pool *p, struct pool_view *view)
         .name = p->origin.name,
         .origin = p->origin.origin,
         .clock = clock_watch_view(&p->clock, p->loop),
+        .now_s = loop_wall_s(p->loop),
         .listed = p->origin.listed,
         .tls_verify = p->settings->tls_verify,
         .requests = p->requests.count,
@@ -370,7 +400,7 @@ void pool_describe(const struct pool *p, struct pool_view *view)
         .recent = &p->stats.recent,
     };
     pool_view_ways(view, &p->ways, p->looks);
-    view->state = state_word(p, view);
+    describe_standing(p, view);
 }
 
 uint64_t pool_id(const struct pool *p)

@@ -99,12 +99,17 @@ uint64_t pool_id(const struct pool *);
 bool pool_is_draining(const struct pool *); /* new requests are refused */
 bool pool_is_stopped(const struct pool *);  /* an operator paused it, or drains it */
 
-/* Whether an upstream is frozen, which is not the pool's to decide: asked for pool_view. */
+/* Whether an upstream is frozen, since when (wall clock) and by whom, which is not the pool's to
+ * decide: asked for pool_view. */
 struct pool_freeze {
-    bool (*is_frozen)(const void *context, const char *upstream);
+    bool (*is_frozen)(const void *context, const char *upstream, int64_t *since_ms,
+                      const char **by);
     const void *context;
 };
 void pool_ask_frozen(struct pool *, const struct pool_freeze *); /* borrowed for its life */
+
+/* A freeze may have begun or ended, so that pool_view can tell when. */
+void pool_look_frozen(struct pool *);
 
 /* What /stats shows of it; valid until it is described again, or the loop turns. */
 void pool_describe(const struct pool *, struct pool_view *);

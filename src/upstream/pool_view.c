@@ -17,10 +17,15 @@ static size_t place_of(const char *word, const char *const *words)
     return i;
 }
 
-/* The word that comes first in that order. */
+/* Does `b` come before `a` in that order? */
+static bool is_better(const char *a, const char *b, const char *const *words)
+{
+    return a == NULL || place_of(b, words) < place_of(a, words);
+}
+
 static const char *best(const char *a, const char *b, const char *const *words)
 {
-    return a == NULL || place_of(b, words) < place_of(a, words) ? b : a;
+    return is_better(a, b, words) ? b : a;
 }
 
 static int64_t least_known(int64_t a, int64_t b)
@@ -67,6 +72,12 @@ static void add_way(struct pool_view *v, const struct way_view *w, bool is_first
     add_lines(v, w);
     add_gate(&v->gate, &w->gate, is_first);
     v->max_connections += w->max_connections;
+    if (w->certificate_ends_s && (is_first || w->certificate_ends_s < v->certificate_ends_s))
+        v->certificate_ends_s = w->certificate_ends_s;
+    if (is_better(v->state, w->state, states)) {
+        v->circuit = w->circuit;
+        v->gate.turned_ms = w->gate.turned_ms;
+    }
     v->learned_idle_ms = least_known(v->learned_idle_ms, w->learned_idle_ms);
     v->state = best(v->state, w->state, states);
     v->breaker = best(v->breaker, w->breaker, breakers);
@@ -112,6 +123,7 @@ void pool_view_ways(struct pool_view *v, const struct ways *ways, struct pool_lo
     struct way_view one;
     v->learned_idle_ms = -1;
     v->stats = ways->common.stats;
+    v->ways = ways;
     if (ways->count == 1 && ways->leaving.count == 0 && ways->at[0]->exit == NULL) {
         way_describe(ways->at[0], &one);
         add_way(v, &one, true);

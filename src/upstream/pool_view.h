@@ -15,6 +15,11 @@ struct pool_view {
     int64_t learned_idle_ms; /* -1: nothing learned */
     struct gate_view gate;
     struct origin_clock_view clock;
+    struct standing_view standing;      /* its state is also `state` */
+    const struct circuit *circuit;      /* of the way that stands best */
+    int64_t now_s;                      /* since 1970 */
+    int64_t certificate_ends_s;         /* of the certificate seen last, since 1970; 0: none was */
+    const struct ways *ways;            /* for ways_addresses(); NULL: it has none */
     const struct upstream_stats *stats; /* of all ways */
     const struct recent *recent;
     const struct way_view *exits;

@@ -157,6 +157,7 @@ static void make(struct pools *p, struct entry *e, const struct upstream_config 
     e->pool = pool_new(p->env->loop, &maker, p->snapshot, u, &origin, on_empty, p);
     if (p->freeze.is_frozen)
         pool_ask_frozen(e->pool, &p->freeze);
+    pool_look_frozen(e->pool);
     if (p->paused)
         pool_command(e->pool, POOL_PAUSE);
     watch_ways(p, e->pool);
@@ -435,6 +436,18 @@ void pools_command(struct pools *p, enum pool_verb verb)
 void pools_ask_frozen(struct pools *p, const struct pool_freeze *freeze)
 {
     p->freeze = *freeze;
+}
+
+static void look_frozen(const struct list *entries)
+{
+    for (struct link *k = list_first(entries); k; k = list_next(k))
+        pool_look_frozen(entry_of(k)->pool);
+}
+
+void pools_look_frozen(struct pools *p)
+{
+    look_frozen(&p->listed);
+    look_frozen(&p->unlisted);
 }
 
 static void free_all(struct pools *p, struct list *entries)

@@ -63,6 +63,7 @@ void pools_command(struct pools *, enum pool_verb);
 
 /* Pools that are made from now on show whether they are frozen. */
 void pools_ask_frozen(struct pools *, const struct pool_freeze *);
+void pools_look_frozen(struct pools *); /* pool_look_frozen() to all */
 
 /* Closes everything. No request may be under way. */
 void pools_free(struct pools *);

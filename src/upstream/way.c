@@ -22,8 +22,24 @@ static void on_answer(void *owner)
     lines_check_addresses(&self(owner)->lines);
 }
 
+static int64_t wall_ms(const struct way *w)
+{
+    struct timespec t = loop_wall(w->loop);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void look_reached(struct way *w)
+{
+    const struct breaker *b = &w->lines.breaker;
+    if (w->circuit.open != breaker_is_open(b))
+        circuit_turned(&w->circuit, breaker_is_open(b), wall_ms(w));
+    if (b->failures == 0)
+        circuit_connected(&w->circuit);
+}
+
 static void on_idle(void *owner)
 {
+    look_reached(self(owner));
     pool_queue_serve(&self(owner)->queue);
 }
 
@@ -31,6 +47,7 @@ static void on_idle(void *owner)
 static void on_room(void *owner)
 {
     struct way *w = self(owner);
+    look_reached(w);
     pool_queue_dial(&w->queue);
     bool open = lines_open(&w->lines) > 0;
     w->connector->ops->watch(w->connector, w->lines.settings, open ? w : NULL);
@@ -38,7 +55,10 @@ static void on_room(void *owner)
 
 static void on_failed(void *owner, enum failure why, const char *detail)
 {
-    pool_queue_dial_failed(&self(owner)->queue, why, detail);
+    struct way *w = self(owner);
+    if (why != FAILURE_CONNECTION_LIMIT_REACHED)
+        circuit_failed(&w->circuit, why, detail, wall_ms(w));
+    pool_queue_dial_failed(&w->queue, why, detail);
     on_room(owner);
 }
 
@@ -226,6 +246,7 @@ void way_resume(struct way *w, bool ending)
 {
     gate_resume(w->gate);
     lines_pause(&w->lines, false);
+    look_reached(w);
     if (!ending)
         lines_undrain(&w->lines);
     pool_queue_serve(&w->queue);
@@ -267,5 +288,7 @@ void way_describe(const struct way *w, struct way_view *view)
     view->waiting = w->queue.waiters.count;
     view->max_connections = w->lines.settings->max_connections;
     view->learned_idle_ms = lines_learned_ms(&w->lines);
+    view->circuit = &w->circuit;
+    view->certificate_ends_s = w->lines.certificate_ends_s;
     view->stats = w->stats;
 }

@@ -7,6 +7,7 @@
 
 #include "budget/gate.h"
 #include "upstream/pool_queue.h"
+#include "upstream/standing.h"
 #include "upstream/stats.h"
 #include "upstream/way_choice.h"
 
@@ -26,6 +27,7 @@ struct way {
     struct lines lines;
     struct pool_queue queue;
     struct gate *gate;
+    struct circuit circuit;
     struct upstream_stats *stats; /* what its lines count: its own, or if straight its pool's */
     uint64_t hash;                /* of the exit: exits_hash() */
     struct config *snapshot;      /* pinned while it is leaving */
@@ -101,6 +103,8 @@ struct way_view {
     size_t idle, active, connecting, waiting, max_connections;
     int64_t learned_idle_ms; /* -1: nothing learned */
     struct gate_view gate;
+    const struct circuit *circuit;
+    int64_t certificate_ends_s; /* of the certificate that the origin showed last; 0: none */
     const struct upstream_stats *stats;
 };
 void way_describe(const struct way *, struct way_view *);

@@ -152,6 +152,39 @@ size_t ways_lines(const struct ways *s)
     return n;
 }
 
+struct address_sum {
+    struct way_address *to;
+    size_t count, most;
+};
+
+static void add_address(void *context, const struct line_view *v)
+{
+    struct address_sum *sum = context;
+    if (v->protocol == NULL)
+        return;
+    for (size_t i = 0; i < sum->count; i++) {
+        if (strcmp(sum->to[i].text, v->address) == 0) {
+            sum->to[i].count++;
+            return;
+        }
+    }
+    if (sum->count == sum->most)
+        return;
+    struct way_address *a = &sum->to[sum->count++];
+    snprintf(a->text, sizeof a->text, "%s", v->address);
+    a->count = 1;
+}
+
+size_t ways_addresses(const struct ways *s, struct way_address *to, size_t most)
+{
+    struct address_sum sum = {.to = to, .most = most};
+    EACH_WAY (s, w)
+        lines_each(&w->lines, add_address, &sum);
+    LIST_FOR (&s->leaving, w, struct way, link)
+        lines_each(&w->lines, add_address, &sum);
+    return sum.count;
+}
+
 /* ------------------------------------------------------------------------- its life */
 
 void ways_init(struct ways *s, const struct way_common *common)

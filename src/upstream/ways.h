@@ -47,4 +47,12 @@ struct way *ways_choose(struct ways *, const struct ways_wish *, uint64_t *bit);
 /* Would such a request be held now, whichever it took? */
 bool ways_hold(const struct ways *, const struct gate_waiter *);
 
+/* The addresses that established connections lead to, with their number; `most` of them at most.
+ * Returns how many there are in `to`. */
+struct way_address {
+    char text[ADDRESS_TEXT];
+    size_t count;
+};
+size_t ways_addresses(const struct ways *, struct way_address *to, size_t most);
+
 size_t ways_lines(const struct ways *); /* open ones of all, leaving ones too */

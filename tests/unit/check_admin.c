@@ -72,6 +72,9 @@ static void setup(void)
                                       .learned_idle_ms = -1,
                                       .gate = {.weight_used = -1},
                                       .clock = {-7312345, 91250, 12},
+                                      .standing = {.since_ms = 1764230400999, .reason = "a hold"},
+                                      .now_s = 1764230400,
+                                      .certificate_ends_s = 1764230400 + 10 * 86400 + 8640,
                                       .stats = &counted,
                                       .recent = &counted.recent};
     rows[1].view = (struct pool_view){.name = "stranger.test",
@@ -122,7 +125,9 @@ static json_t *parse(bool recent)
                                  .draining = admin.draining};
     count_clients(&admin, &shown.clients);
     count_stored(&admin, &shown.stored);
-    view_state(&admin, &shown.state);
+    view_state(&admin, &shown.vitals.state);
+    shown.vitals.reload = (struct reload_result){99, true};
+    shown.vitals.process.descriptors = 7;
     struct page_source *source = stats_document_new(&shown, recent ? STATS_RECENT : STATS_PLAIN);
     struct text document = {0};
     while (source->next(source, &document))
@@ -178,8 +183,12 @@ START_TEST(every_key_in_its_order)
 {
     json_t *o = parse_stats();
     has_keys(o, "",
-             "version pid uptime_s draining config clients requests cache state_file frozen_bots "
+             "version pid uptime_s draining config reload process clients requests cache "
+             "state_file order_journal frozen_bots "
              "bots upstreams");
+    has_keys(o, "reload", "at succeeded");
+    has_keys(o, "process",
+             "started cpu_s resident_bytes virtual_bytes descriptors descriptors_max");
     has_keys(o, "clients", "open accepted rejected");
     has_keys(o, "requests", "active total succeeded failed success_rate");
     has_keys(o, "cache", "entries bytes");
@@ -187,8 +196,8 @@ START_TEST(every_key_in_its_order)
     has_keys(o, "state_file", "path written failures error damage put_aside");
     json_t *u = at(o, "upstreams.0");
     has_keys(u, "",
-             "name origin listed tls_verify state frozen frozen_bots connections tunnels queue "
-             "requests latency_ms "
+             "name origin listed tls_verify state frozen frozen_bots since reason certificate_days "
+             "addresses connections tunnels queue requests latency_ms "
              "limits breaker learned_idle_ms clock bytes cache");
     has_keys(u, "connections",
              "open idle active connecting max streams streams_peak closed opened reused handshakes "
@@ -200,14 +209,14 @@ START_TEST(every_key_in_its_order)
     has_keys(u, "queue", "waiting max_wait_ms");
     has_keys(u, "requests",
              "active total success_rate status errors succeeded failed retried abandoned "
-             "unknown");
+             "unknown duplicates");
     has_keys(u, "requests.status", "1xx 2xx 3xx 4xx 5xx");
     has_keys(u, "bytes", "sent received");
     has_keys(u, "latency_ms", "total hold queue dns connect tls ttfb");
     has_keys(u, "latency_ms.tls", "count mean p50 p90 p99 p999 max");
     has_keys(u, "cache", "hits misses stale collapsed");
     has_keys(u, "clock", "offset_ms error_ms samples");
-    has_keys(u, "limits", "rate_held rate_refused weight_used held_ms holds");
+    has_keys(u, "limits", "rate_held rate_refused weight_used weight_limit held_ms holds");
     json_decref(o);
 }
 END_TEST
@@ -321,10 +330,18 @@ START_TEST(identity_tells_the_truth)
     ck_assert(json_is_true(at(u, "listed")) && json_is_true(at(u, "tls_verify")));
     ck_assert_str_eq(word(u, "state"), "up");
     ck_assert(json_is_null(at(u, "learned_idle_ms")) && json_is_null(at(u, "limits.weight_used")));
+    ck_assert_double_eq(number(u, "since"), 1764230400);
+    ck_assert_str_eq(word(u, "reason"), "a hold");
+    ck_assert_double_eq(number(u, "certificate_days"), 10.1);
+    ck_assert(json_array_size(at(u, "addresses")) == 0);
+    ck_assert_double_eq(number(o, "reload.at"), 99);
+    ck_assert(json_is_true(at(o, "reload.succeeded")));
+    ck_assert_double_eq(number(o, "process.descriptors"), 7);
     ck_assert_double_eq(number(u, "clock.offset_ms"), -7312.3);
     ck_assert_double_eq(number(u, "clock.error_ms"), 91.2);
     ck_assert_double_eq(number(u, "clock.samples"), 12);
     u = at(o, "upstreams.1");
+    ck_assert(json_is_null(at(u, "reason")) && json_is_null(at(u, "certificate_days")));
     ck_assert(json_is_null(at(u, "clock.offset_ms")) && json_is_null(at(u, "clock.error_ms")));
     ck_assert(json_is_false(at(u, "listed")));
     ck_assert_str_eq(word(u, "breaker"), "open");
@@ -372,7 +389,8 @@ START_TEST(recent_stats)
     recent_errors_add(&totals.recent_errors, "binance", &v, 504, 10);
     json_t *o = parse(true), *u = at(o, "upstreams.0.recent");
     has_keys(o, "",
-             "version pid uptime_s draining config clients requests cache state_file frozen_bots "
+             "version pid uptime_s draining config reload process clients requests cache "
+             "state_file order_journal frozen_bots "
              "bots upstreams "
              "recent_errors");
     has_keys(u, "", "step_s ended failed p50_ms p99_ms");

@@ -20,18 +20,32 @@ static void setup(void)
     freezes = freezes_new(loop);
     counted = untouched = (struct upstream_stats){0};
     pools = (struct pools){rows, 2};
-    rows[0].view = (struct pool_view){.name = "binance",
-                                      .state = "held",
-                                      .idle = 4,
-                                      .active = 2,
-                                      .connecting = 1,
-                                      .waiting = 5,
-                                      .requests = 7,
-                                      .tunnels = 6,
-                                      .gate = {3, 2, 4980, 1500},
-                                      .stats = &counted};
-    rows[1].view =
-        (struct pool_view){.name = "other", .gate = {.weight_used = -1}, .stats = &untouched};
+    rows[0].view = (struct pool_view){
+        .name = "binance",
+        .state = "held",
+        .idle = 4,
+        .active = 2,
+        .connecting = 1,
+        .waiting = 5,
+        .requests = 7,
+        .tunnels = 6,
+        .learned_idle_ms = 54000,
+        .standing = {.state = "held", .since_ms = 1764230400250, .cause = "status_429"},
+        .now_s = 1764230400,
+        .certificate_ends_s = 1764230400 + 86400,
+        .clock = {-7312345, 91250, 12},
+        .gate = {.rate_held = 3,
+                 .rate_refused = 2,
+                 .weight_used = 4980,
+                 .weight_limit = 6000,
+                 .held_ms = 1500,
+                 .holds = {{"public", 429, "a\"b", "/limited", 1500},
+                           {"credential", 418, "", "", 9},
+                           {"credential", 418, "", "", 70}},
+                 .hold_count = 3},
+        .stats = &counted};
+    rows[1].view = (struct pool_view){
+        .name = "other", .learned_idle_ms = -1, .gate = {.weight_used = -1}, .stats = &untouched};
 }
 
 static void teardown(void)
@@ -48,6 +62,10 @@ static void make(void)
                         .bots = &bots,
                         .freezes = freezes,
                         .clients = {.open = 3, .accepted = 10, .rejected = 2},
+                        .vitals = {.process = {.cpu_us = 1234567, .descriptors = 7},
+                                   .started_s = 1764230000,
+                                   .reload = {1764230300, false},
+                                   .state = {.file = {.failures = 2, .error = "no space"}}},
                         .draining = true};
     struct page_source *source = metrics_new(&m);
     text_clear(&page);
@@ -64,7 +82,7 @@ static bool has(const char *line)
     return strstr(page.at, whole) != NULL;
 }
 
-#define HAS(line) ck_assert_msg(has(line), "no line %s in\n%s", line, page.at)
+#define HAS(line) ck_assert_msg(has(line), "no line %s in\n%.3000s", line, page.at)
 
 START_TEST(the_daemon)
 {
@@ -130,6 +148,47 @@ START_TEST(what_has_no_row)
 }
 END_TEST
 
+START_TEST(the_process_and_its_files)
+{
+    make();
+    HAS("trunkline_process_cpu_seconds_total 1.234567");
+    HAS("trunkline_process_open_fds 7");
+    HAS("trunkline_process_start_time_seconds 1764230000");
+    HAS("trunkline_config_last_reload_timestamp_seconds 1764230300");
+    HAS("trunkline_config_last_reload_successful 0");
+    HAS("trunkline_state_write_failures_total 2");
+    HAS("trunkline_state_unsaved 1");
+    HAS("trunkline_state_damaged 0");
+}
+END_TEST
+
+START_TEST(the_standing_of_an_upstream)
+{
+    make();
+    HAS("trunkline_upstream_state_changed_timestamp_seconds{upstream=\"binance\",state=\"held\","
+        "reason=\"status_429\"} 1764230400.250");
+    HAS("trunkline_certificate_left_seconds{upstream=\"binance\"} 86400");
+    HAS("trunkline_learned_idle_seconds{upstream=\"binance\"} 54.000");
+    HAS("trunkline_weight_limit{upstream=\"binance\"} 6000");
+    HAS("trunkline_clock_offset_seconds{upstream=\"binance\"} -7.3123");
+    HAS("trunkline_clock_error_seconds{upstream=\"binance\"} 0.0912");
+    HAS("trunkline_tunnels_bypassing_total{upstream=\"binance\"} 0");
+}
+END_TEST
+
+/* Holds on several credentials with the same labels are one series, with the latest end. */
+START_TEST(the_holds)
+{
+    make();
+    HAS("trunkline_hold_seconds{upstream=\"binance\",held=\"public\",status=\"429\","
+        "bot=\"a\\\"b\",path=\"/limited\"} 1.500");
+    HAS("trunkline_hold_seconds{upstream=\"binance\",held=\"credential\",status=\"418\","
+        "bot=\"\",path=\"\"} 0.070");
+    ck_assert(!has("trunkline_hold_seconds{upstream=\"binance\",held=\"credential\",status=\"418\","
+                   "bot=\"\",path=\"\"} 0.009"));
+}
+END_TEST
+
 START_TEST(the_bots)
 {
     struct bot *grid = bots_find(&bots, SPAN("grid1"));
@@ -148,7 +207,16 @@ START_TEST(what_is_not_known)
 {
     make();
     ck_assert_ptr_null(strstr(page.at, "trunkline_upstream_state{upstream=\"other\""));
-    ck_assert_ptr_null(strstr(page.at, "trunkline_weight_used{upstream=\"other\""));
+    static const char *const unknown[] = {
+        "weight_used",          "weight_limit",
+        "learned_idle_seconds", "certificate_left_seconds",
+        "clock_offset_seconds", "hold_seconds",
+        "address_connections",  "upstream_state_changed_timestamp_seconds"};
+    for (size_t i = 0; i < COUNT_OF(unknown); i++) {
+        char line[100];
+        snprintf(line, sizeof line, "trunkline_%s{upstream=\"other\"", unknown[i]);
+        ck_assert_msg(strstr(page.at, line) == NULL, "%s", line);
+    }
     ck_assert_ptr_null(strstr(page.at, "trunkline_request_errors_total{"));
     HAS("# TYPE trunkline_request_errors_total counter");
 }
@@ -221,6 +289,9 @@ SUITE()
     TEST(the_daemon);
     TEST(rows_of_the_table);
     TEST(what_has_no_row);
+    TEST(the_process_and_its_files);
+    TEST(the_standing_of_an_upstream);
+    TEST(the_holds);
     TEST(the_bots);
     TEST(what_is_not_known);
     TEST(histograms);
