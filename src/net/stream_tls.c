@@ -31,6 +31,7 @@ struct stream_tls {
     bool end_reported; /* on_end was called */
     bool broken;       /* nothing more may be written */
     bool lower_over;   /* the stream below ended, as said below */
+    bool unsettled;    /* mbedTLS may have something for us without more input */
     struct loop *loop;
     struct worker *worker;
     struct stream *lower;
@@ -155,23 +156,32 @@ static int on_receive(void *context, unsigned char *to, size_t size)
     return (int)len;
 }
 
+static size_t input_left(const struct stream_tls *s)
+{
+    return s->kept.size + s->left;
+}
+
 /* Decrypts until `plain` is full, no input is left, or the stream ends. mbedTLS also returns
  * WANT_READ after a message that was not data, and parses a ticket only in the next call: therefore
- * the loop stops only after a call that consumed nothing. */
+ * the loop stops only after a call that consumed nothing, or after data that it was the last of. */
 static size_t decrypt(struct stream_tls *s)
 {
+    mbedtls_ssl_context *ssl = &s->handshake.ssl;
     size_t got = 0;
-    while (got < sizeof plain && !s->over) {
-        size_t left = s->kept.size + s->left;
-        int n = mbedtls_ssl_read(&s->handshake.ssl, plain + got, sizeof plain - got);
+    while (got < sizeof plain && !s->over && (s->unsettled || input_left(s))) {
+        size_t left = input_left(s);
+        int n = mbedtls_ssl_read(ssl, plain + got, sizeof plain - got);
+        s->unsettled = n > 0 ? mbedtls_ssl_check_pending(ssl) : n != MBEDTLS_ERR_SSL_WANT_READ;
         if (n > 0)
             got += (size_t)n;
         else if (n == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET)
             tls_handshake_keep_ticket(&s->handshake);
         else if (n != MBEDTLS_ERR_SSL_WANT_READ)
             finish_by_error(s, n ? n : MBEDTLS_ERR_SSL_CONN_EOF);
-        else if (s->kept.size + s->left == left)
+        else if (input_left(s) == left)
             break;
+        else
+            s->unsettled = true;
     }
     return got;
 }
@@ -262,6 +272,7 @@ static void secure(struct stream_tls *s)
     mbedtls_ssl_set_bio(&h->ssl, s, on_send, on_receive, NULL);
     s->kept = h->in;
     h->in = (struct buf){0};
+    s->unsettled = true; /* what came with the end of the handshake */
     enter(s, TLS_SECURED);
     s->events->on_secured(s->owner, &s->base, &report);
 }
