@@ -355,6 +355,7 @@ def test_after_a_kill(ex, origin, journal):
     assert not cli('orders', '--unknown', '--json', journal).stdout
     assert [json.loads(line)['fate'] for line in cli('orders', '--open', '--json', journal).stdout.splitlines()] == ['open']
     ex.stop(signal.SIGKILL)
+    ex.reaped = True
     with pytest.raises(wire.WireError):
         held.result()
     out = cli('orders', '--unknown', '--json', journal)
