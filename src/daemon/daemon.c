@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sysexits.h>
 #include <time.h>
 
@@ -541,6 +542,8 @@ static int run(struct daemon *d, struct loaded_config *loaded, const char *path,
     if (good) {
         LOG(INFO, "daemon", "trunkline %s, %zu upstreams, configuration %s", PACKAGE_VERSION,
             d->config->upstream_count, *d->config->path ? d->config->path : "built in");
+        if (strcmp(d->config->order_journal, "off") != 0)
+            proxy_recall(d->proxy, d->config->order_journal);
         d->patience_at = loop_now(d->loop) + FLOOR_PATIENCE_MS;
         deadline_in(&d->poll, 0);
         sandbox_enter();

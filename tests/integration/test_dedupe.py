@@ -1,6 +1,7 @@
 """`dedupe`: a copy of an order is not sent. It gets the answer to the order, or hears what is known of that."""
 import json
 import re
+import signal
 import time
 
 import pytest
@@ -277,3 +278,37 @@ def test_inside_an_intercepted_connect(daemon, origin, tmp_path):
     out = programs.shell(f'curl -q -sS -i --cacert {tmp_path}/ca.pem -x {d.url} -H "API-Key: k" -H "API-Sign: s" -d "{BODY.decode()}" '
                          'https://exchange.test/0/private/AddOrder', CA=certs.CA)
     assert any('trunkline-duplicate: yes' in line.lower() for line in out) and orders(origin) == 1, (out, origin.requests)
+
+
+def test_a_restart_forgets_nothing(daemon, origin, tmp_path):
+    """kill -9, with a journal: an order that was answered, one of unknown fate, one that is under way. And one that was refused unsent,
+    which goes."""
+    journal = tmp_path / 'orders'
+    how = dict(order_journal=str(journal))
+    block = upstream('ex', origin, dedupe='1m')
+    d = daemon(block, **how)
+    ids = {}
+    for name, behaviour in (('answered', reply(201, b'ok')), ('lost', drop('reset'))):
+        origin.on(f'/{name}', behaviour)
+        ids[name] = place(d, target=f'/ex/{name}').get('trunkline-request')
+    d.verb('freeze')
+    assert place(d, target='/ex/unsent').status == 503
+    d.verb('unfreeze')
+    gate = Gate()
+    origin.on('/open', gate)
+    client = d.client()
+    client.send(compose('POST', '/ex/open', KEY, BODY))
+    eventually(lambda: gate.waiting == 1)
+    eventually(lambda: journal.read_text().count('"ev":"begin"') == 3)
+    d.stop(signal.SIGKILL)
+    d.reaped = True
+    gate.release()
+    before = orders(origin)
+    d = daemon(block, **how)
+    body = told(place(d, target='/ex/answered'), 409, 'http_request_denied', 'yes', r'sent \d+\w+ ago: answered 201')
+    assert ids['answered'] in body['detail']
+    body = told(place(d, target='/ex/lost'), 409, 'connection_terminated', 'yes', 'its outcome is unknown')
+    assert ids['lost'] in body['detail']
+    told(place(d, target='/ex/open'), 409, 'http_request_denied', 'yes', 'its outcome is unknown')
+    assert orders(origin) == before
+    assert place(d, target='/ex/unsent').status == 200 and orders(origin) == before + 1
