@@ -1,8 +1,10 @@
 """From the freeze's 204 on, of many mixed requests no order and every cancel and read reaches the origin: by the lists of every preset,
-over HTTP/1.1 and HTTP/2, waiting, queued, serialized, gated and paused. FREEZE_REQUESTS says how many."""
+over HTTP/1.1 and HTTP/2, waiting, queued, serialized, gated, paused and
+waiting for the journal. FREEZE_REQUESTS says how many."""
 import asyncio
 import collections
 import itertools
+import json
 import os
 import random
 
@@ -97,14 +99,15 @@ def of(calls, *kinds):
 
 
 @pytest.mark.limit(900)
-def test_no_order_leaves(daemon, origins):
+def test_no_order_leaves(daemon, origins, tmp_path):
     pick, gate = random.Random(1), Gate()
     first, second = origins(), origins(alpn=('h2',))
     first.default = second.default = gate
     blocks = [upstream(name, second if name in SECOND else first, host=f'{name}.test', tls_name='exchange.test', preset=name, order_wait='300s',
                        total_timeout='300s', response_timeout='300s', queue_timeout='300s', serialize_timeout='300s', **HOW.get(name, {}))
               for name in CALLS]
-    d = daemon(*blocks)
+    journal = tmp_path / 'orders'
+    d = daemon(*blocks, order_journal=str(journal), order_journal_sync=True)
     for name in PAUSED:
         d.verb('pause', name)
 
@@ -145,5 +148,7 @@ def test_no_order_leaves(daemon, origins):
     came = arrived(first, second)
     assert not [c.target for c in of(later, 'order') if c.target in came]
     assert all(came[c.target] == 1 for c in of(later, 'cancel', 'read'))
+    begun = {json.loads(line).get('target') for line in journal.read_text().splitlines() if '"begin"' in line}
+    assert not [c.target for c in of(later, 'order') if c.target in begun]
     print(f'{len(later)} requests after the 204: {len(of(later, "order"))} orders, none at the origin; '
           f'{len(of(later, "cancel"))} cancels and {len(of(later, "read"))} reads, each there once')
