@@ -2,8 +2,9 @@
 
 #include <math.h>
 
-#define SLOW_MS 50   /* a time too short to say anything about the pace */
-#define BATCH_PART 8 /* at most this part of the burst in one batch, if that is more */
+#define SLOW_MS 50    /* a time too short to say anything about the pace */
+#define PARTIAL_MS 60 /* after a batch that was smaller than wanted */
+#define BATCH_PART 8  /* at most this part of the burst in one batch, if that is more */
 
 static double flow(const struct ahead *a)
 {
@@ -84,19 +85,20 @@ uint64_t ahead_when(struct ahead *a, uint64_t from_ms, uint64_t n, bool is_order
 
 /* ------------------------------------------------------------------- batches */
 
+/* Each has its part of what can be reserved, so that none takes all of it again and again. */
 static uint64_t batch_most(const struct ahead *a)
 {
-    uint64_t soon = (uint64_t)ceil(flow(a) * AHEAD_HORIZON_MS), part = a->burst / BATCH_PART;
-    uint64_t most = soon > part ? soon : part;
-    return most ? most : 1;
+    uint64_t soon = (uint64_t)(flow(a) * AHEAD_HORIZON_MS), part = a->burst / BATCH_PART;
+    return (soon > part ? soon : part) / (a->daemons ? a->daemons : 1);
 }
 
-/* The tokens that should be at hand. */
+/* The tokens that should be at hand: where the rate or the pace is slow, none but for those that
+ * wait, so that the others find them. */
 static uint64_t target(const struct ahead *a, size_t waiting)
 {
-    uint64_t soon = (uint64_t)ceil(a->pace * AHEAD_HORIZON_MS) + waiting;
-    uint64_t most = batch_most(a);
-    return soon < 1 ? 1 : soon < most ? soon : most;
+    uint64_t soon = (uint64_t)(a->pace * AHEAD_HORIZON_MS + 0.5), most = batch_most(a);
+    soon = (soon < most ? soon : most) + waiting;
+    return most == 0 ? soon > 0 : soon < most ? soon : most;
 }
 
 static void note_pace(struct ahead *a, uint64_t now_ms)
@@ -114,7 +116,8 @@ bool ahead_is_low(const struct ahead *a, size_t waiting, uint64_t now_ms)
 {
     if (a->rate.count == 0 || (now_ms < a->not_before_ms && a->credit == 0))
         return false;
-    return a->credit || a->ready + a->later <= target(a, waiting) / 2;
+    uint64_t wanted = target(a, waiting);
+    return a->credit || (wanted && a->ready + a->later <= wanted / 2);
 }
 
 struct ahead_batch ahead_ask(struct ahead *a, size_t waiting, uint64_t now_ms)
@@ -123,7 +126,7 @@ struct ahead_batch ahead_ask(struct ahead *a, size_t waiting, uint64_t now_ms)
     note_pace(a, now_ms);
     struct ahead_batch b = {.credit = a->credit, .back = a->back};
     uint64_t at_hand = a->ready + a->later, wanted = a->rate.count ? target(a, waiting) : 0;
-    b.want = wanted > at_hand ? wanted - at_hand : 0;
+    b.want = a->wanted = wanted > at_hand ? wanted - at_hand : 0;
     a->credit = a->back = 0;
     return b;
 }
@@ -147,9 +150,11 @@ void ahead_answer(struct ahead *a, const struct ahead_grant *g, uint64_t now_ms)
     a->ready += g->now;
     a->later += g->later;
     a->is_known = true;
+    a->daemons = g->daemons;
     a->level = g->level;
     a->level_ms = now_ms;
-    a->not_before_ms = g->later || g->wait_us == 0 ? 0 : now_ms + g->wait_us / 1000 + 1;
+    uint64_t pause_ms = g->later ? PARTIAL_MS : g->wait_us / 1000 + 1;
+    a->not_before_ms = g->now + g->later < a->wanted ? now_ms + pause_ms : 0;
 }
 
 void ahead_answer_late(struct ahead *a, const struct ahead_grant *g)

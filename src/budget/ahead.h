@@ -12,6 +12,7 @@
 struct ahead {
     struct config_rate rate; /* count 0: no rate, every request passes */
     uint64_t burst;
+    unsigned daemons;                 /* that share the bucket; 0: not known */
     uint64_t ready;                   /* tokens at hand */
     uint64_t later, next_us, step_us; /* reserved: how many, when the first and each further one */
     uint64_t credit;                  /* used beyond these, and not told yet */
@@ -19,7 +20,8 @@ struct ahead {
     bool is_known;                    /* the store has said what the bucket contains: */
     double level;                     /* tokens without those given out, at level_ms; may be < 0 */
     uint64_t level_ms;
-    uint64_t not_before_ms;   /* it had none to give: asked again at this time, except for orders */
+    uint64_t wanted;          /* with the last batch */
+    uint64_t not_before_ms;   /* it had less to give: asked again at this time, except for orders */
     double pace;              /* tokens used in a millisecond, lately */
     uint64_t taken, since_ms; /* used since the last batch was asked for */
 };
@@ -60,6 +62,7 @@ struct ahead_batch ahead_rest(struct ahead *, uint64_t now_ms);
 struct ahead_grant {
     uint64_t now, later, wait_us;
     double level;
+    unsigned daemons; /* that spoke lately */
 };
 void ahead_answer(struct ahead *, const struct ahead_grant *, uint64_t now_ms);
 

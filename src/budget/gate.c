@@ -8,6 +8,7 @@
 #include "budget/denial.h"
 #include "budget/holds.h"
 #include "budget/lane.h"
+#include "budget/shared_budget.h"
 
 #define MAGIC 0x67617465
 #define PUBLIC_SHARE 8 /* tenths of weight_limit that public requests may use */
@@ -20,6 +21,7 @@ struct gate {
     struct loop *loop;
     const struct upstream_config *settings;
     struct bucket bucket;
+    struct shared_budget *shared; /* tokens come from there, if it is on; NULL: never */
     struct holds holds;
     struct bot_shares bots;
     struct lane lanes[2];     /* for orders, for all other requests */
@@ -102,10 +104,32 @@ static bool gives_way(const struct gate *g, const struct gate_waiter *w)
 
 /* ------------------------------------------------------------------- places */
 
-/* The earliest time at which a request may pass that has this many others before it. */
-static uint64_t earliest(const struct gate *g, const struct obstacle *o, size_t before)
+static bool take_token(struct gate *g, bool is_order)
 {
-    uint64_t by_rate = bucket_when(&g->bucket, shut_until(g), before + 1);
+    return shared_budget_is_on(g->shared) ? shared_budget_take(g->shared, is_order)
+                                          : bucket_take(&g->bucket, loop_now(g->loop));
+}
+
+/* The earliest time at which the n-th token from now can be taken. */
+static uint64_t token_at(const struct gate *g, size_t n, bool is_order)
+{
+    return shared_budget_is_on(g->shared)
+               ? shared_budget_when(g->shared, shut_until(g), n, is_order)
+               : bucket_when(&g->bucket, shut_until(g), n);
+}
+
+/* Is it to be refused where it cannot pass at once? Not if its token is being asked for. */
+static bool refuses(const struct gate *g)
+{
+    return g->settings->on_limit == ON_LIMIT_REFUSE &&
+           !(shared_budget_is_on(g->shared) && shared_budget_is_asking(g->shared));
+}
+
+/* The earliest time at which a request may pass that has this many others before it. */
+static uint64_t earliest(const struct gate *g, const struct obstacle *o, size_t before,
+                         bool is_order)
+{
+    uint64_t by_rate = token_at(g, before + 1, is_order);
     return by_rate > o->until_ms ? by_rate : o->until_ms;
 }
 
@@ -131,7 +155,7 @@ static uint64_t earliest_alone(const struct gate *g, const struct gate_waiter *w
     struct obstacle o = obstacle_of(g, w);
     if (w->is_paced)
         hinder(&o, DENIAL_ORDERS, bucket_when(&w->share->orders, loop_now(g->loop), 1));
-    return earliest(g, &o, 0);
+    return earliest(g, &o, 0, w->is_order);
 }
 
 struct verdict gate_refusal(const struct gate_waiter *w)
@@ -183,12 +207,19 @@ static void on_deadline(struct deadline *d)
 
 /* ------------------------------------------------------------------- review */
 
+/* When the first waiter of a lane may get a token. */
+static uint64_t wake_at(const struct gate *g, bool is_order)
+{
+    uint64_t at = token_at(g, 1, is_order);
+    return shared_budget_is_on(g->shared) ? shared_budget_wake(g->shared, at) : at;
+}
+
 static void set_wake(struct gate *g)
 {
     uint64_t at = UINT64_MAX;
     for (size_t i = 0; i < COUNT_OF(g->lanes); i++) {
         if (g->lanes[i].ready.count)
-            at = bucket_when(&g->bucket, shut_until(g), 1);
+            at = wake_at(g, i == 0);
         if (g->lanes[i].held.count && g->lapse_ms < at)
             at = g->lapse_ms;
     }
@@ -219,11 +250,12 @@ static void review(struct gate *g)
         lane_gather(&g->lanes[i], &all);
         LIST_FOR (&all, w, struct gate_waiter, link) {
             struct obstacle o = obstacle_of(g, w);
-            uint64_t at = earliest(g, &o, before + g->lanes[i].ready.count);
+            uint64_t at = earliest(g, &o, before + g->lanes[i].ready.count, w->is_order);
             list_remove(&w->link);
+            bool is_denied = g->shared && refuses(g) && at > loop_now(g->loop);
             if (w->moves && o.until_ms)
                 move_later(g, w);
-            else if (at >= w->deadline.due || (w->yields && o.until_ms))
+            else if (at >= w->deadline.due || (w->yields && o.until_ms) || is_denied)
                 refuse_later(g, w, at);
             else
                 line_up(g, w, &o);
@@ -290,7 +322,7 @@ static void on_wake(struct deadline *d)
     MAGIC_CHECK(g, MAGIC);
     struct gate_waiter *w;
     let_in(g);
-    while ((w = next_waiter(g)) && bucket_take(&g->bucket, loop_now(g->loop))) {
+    while ((w = next_waiter(g)) && take_token(g, w->is_order)) {
         stop_waiting(w);
         w->on_pass(w->owner);
     }
@@ -300,7 +332,7 @@ static void on_wake(struct deadline *d)
 static void begin_to_wait(struct gate *g, struct gate_waiter *w, enum denial_cause cause,
                           uint64_t until_ms)
 {
-    g->waited += w->number == 0;
+    g->waited += w->number == 0 && !(g->shared && shared_budget_is_asking(g->shared));
     w->number = ++g->came;
     if (w->share)
         w->share->held += cause == DENIAL_SHARE || cause == DENIAL_ORDERS;
@@ -321,10 +353,13 @@ static bool pass_or_join(struct gate *g, struct gate_waiter *w, uint64_t until_m
 {
     size_t before = before_newcomer(g, w->is_order);
     struct obstacle o = obstacle_of(g, w);
-    uint64_t at = earliest(g, &o, before), now = loop_now(g->loop);
-    if (at <= now && before == 0 && bucket_take(&g->bucket, now))
+    uint64_t now = loop_now(g->loop);
+    if (before == 0 && o.until_ms <= now && shut_until(g) <= now && take_token(g, w->is_order))
         return true;
-    if (at >= until_ms || g->settings->on_limit == ON_LIMIT_REFUSE || (w->yields && o.until_ms))
+    if (o.until_ms > now && shared_budget_is_on(g->shared))
+        shared_budget_touch(g->shared);
+    uint64_t at = earliest(g, &o, before, w->is_order);
+    if (at >= until_ms || refuses(g) || (w->yields && o.until_ms))
         refuse_later(g, w, at);
     else
         join(g, w, &o, until_ms);
@@ -440,6 +475,12 @@ void gate_recall(struct gate *g)
     set_bot_wake(g);
 }
 
+static uint64_t tokens(const struct gate *g)
+{
+    return shared_budget_is_on(g->shared) ? shared_budget_tokens(g->shared)
+                                          : bucket_tokens(&g->bucket, loop_now(g->loop));
+}
+
 void gate_stand(const struct gate *g, const struct gate_waiter *w, struct gate_standing *s)
 {
     MAGIC_CHECK(g, MAGIC);
@@ -450,9 +491,8 @@ void gate_stand(const struct gate *g, const struct gate_waiter *w, struct gate_s
     size_t before = before_newcomer(g, w->is_order);
     int64_t limit = g->settings->weight_limit, weight = holds_weight(&g->holds, now);
     s->is_held = o.until_ms > now;
-    s->pass_ms = earliest(g, &o, before);
-    s->tokens = g->settings->rate.count ? (int64_t)bucket_tokens(&g->bucket, now) - (int64_t)before
-                                        : INT64_MAX;
+    s->pass_ms = earliest(g, &o, before, w->is_order);
+    s->tokens = g->settings->rate.count ? (int64_t)tokens(g) - (int64_t)before : INT64_MAX;
     s->weight_share = limit > 0 && weight > 0 ? (unsigned)(weight * 1000 / limit) : 0;
 }
 
@@ -468,27 +508,31 @@ void gate_watch(struct gate *g, const char *exit, void (*on_hold)(void *owner), 
 /* ----------------------------------------------------------------- learning */
 
 /* Waiters that were not held may be held now, and waiters in `ready` may move to `held`. */
-static void add_hold(struct gate *g, const struct hold *h, const struct gate_limit *l)
+static bool add_hold(struct gate *g, const struct hold *h)
 {
     uint64_t now = loop_now(g->loop), shut = shut_until(g);
     const struct hold *old = holds_find(&g->holds, h->scope == HOLD_PUBLIC, h->credential, now);
     bool prolongs = old && old->scope == h->scope && (h->scope == HOLD_ALL || old->until_ms > shut);
-    if (holds_add(&g->holds, h, now))
-        reported_limit_log(l, h, g->object);
+    bool is_new = holds_add(&g->holds, h, now);
     if (g->on_hold)
         g->on_hold(g->owner);
     if (prolongs || waiting(g) == 0)
         review_soon(g);
     else
         review(g);
+    return is_new;
 }
 
 void gate_limit(struct gate *g, const struct gate_limit *l)
 {
     MAGIC_CHECK(g, MAGIC);
     struct hold h;
-    if (reported_limit_hold(l, g->settings, &g->holds, loop_now(g->loop), &h))
-        add_hold(g, &h, l);
+    if (!reported_limit_hold(l, g->settings, &g->holds, loop_now(g->loop), &h))
+        return;
+    if (add_hold(g, &h))
+        reported_limit_log(l, &h, g->object);
+    if (g->shared)
+        shared_budget_hold(g->shared, &h);
 }
 
 void gate_resume(struct gate *g)
@@ -498,7 +542,22 @@ void gate_resume(struct gate *g)
         LOG(INFO, g->object, "resume ends its holds");
     holds_turn(&g->holds, false, loop_now(g->loop));
     bot_shares_lift(&g->bots);
+    if (g->shared)
+        shared_budget_lift(g->shared);
     review(g);
+}
+
+static uint64_t weigh(struct gate *g, int64_t weight, uint64_t left_ms)
+{
+    bool public = is_over_weight(g, PUBLIC_SHARE), private = is_over_weight(g, PRIVATE_SHARE);
+    holds_turn(&g->holds, public, loop_now(g->loop));
+    uint64_t grown = holds_weigh(&g->holds, weight, loop_now(g->loop), left_ms);
+    holds_turn(&g->holds, is_over_weight(g, PUBLIC_SHARE), loop_now(g->loop));
+    if (public != is_over_weight(g, PUBLIC_SHARE) || private != is_over_weight(g, PRIVATE_SHARE))
+        review(g);
+    else if (public)
+        review_soon(g); /* the waiters are held for a longer or a shorter time */
+    return grown;
 }
 
 uint64_t gate_weigh(struct gate *g, struct span value, int64_t now_s, const char *bot)
@@ -507,16 +566,10 @@ uint64_t gate_weigh(struct gate *g, struct span value, int64_t now_s, const char
     int64_t weight, second = now_s % 60;
     if (!reported_weight(value, &weight))
         return 0;
-    bool public = is_over_weight(g, PUBLIC_SHARE), private = is_over_weight(g, PRIVATE_SHARE);
-    holds_turn(&g->holds, public, loop_now(g->loop));
-    uint64_t grown =
-        holds_weigh(&g->holds, weight, loop_now(g->loop), (uint64_t)(60 - second) * 1000);
-    holds_turn(&g->holds, is_over_weight(g, PUBLIC_SHARE), loop_now(g->loop));
+    uint64_t grown = weigh(g, weight, (uint64_t)(60 - second) * 1000);
     bot_shares_use(&g->bots, bot, grown, g->holds.weight_until_ms, loop_now(g->loop));
-    if (public != is_over_weight(g, PUBLIC_SHARE) || private != is_over_weight(g, PRIVATE_SHARE))
-        review(g);
-    else if (public)
-        review_soon(g); /* the waiters are held for a longer or a shorter time */
+    if (g->shared)
+        shared_budget_weigh(g->shared, weight);
     return grown;
 }
 
@@ -558,6 +611,68 @@ void gate_describe(const struct gate *g, struct gate_view *view)
     };
     if (g->settings->retry_after)
         view->hold_count = holds_show(&g->holds, view->holds, GATE_HOLDS_SHOWN, now);
+    if (g->shared)
+        shared_budget_describe(g->shared, &view->shared);
+}
+
+/* -------------------------------------------------------- shared with others */
+
+static struct gate *sharing(void *owner)
+{
+    struct gate *g = owner;
+    MAGIC_CHECK(g, MAGIC);
+    return g;
+}
+
+static void on_tokens(void *owner)
+{
+    struct gate *g = sharing(owner);
+    on_wake(&g->wake);
+    if (g->settings->on_limit == ON_LIMIT_REFUSE && waiting(g))
+        review(g);
+}
+
+static void on_shared_hold(void *owner, const struct hold *h)
+{
+    struct gate *g = sharing(owner);
+    if (add_hold(g, h))
+        reported_limit_log_learned(h, "at another trunkline", h->until_ms - loop_now(g->loop),
+                                   g->object);
+}
+
+static void on_lift(void *owner)
+{
+    struct gate *g = sharing(owner);
+    if (holds_lift(&g->holds, loop_now(g->loop)))
+        LOG(INFO, g->object, "resume of another trunkline ends its holds");
+    holds_turn(&g->holds, false, loop_now(g->loop));
+    bot_shares_lift(&g->bots);
+    review(g);
+}
+
+static void on_shared_weight(void *owner, int64_t weight, uint64_t left_ms)
+{
+    struct gate *g = sharing(owner);
+    if (weight > holds_weight(&g->holds, loop_now(g->loop)))
+        weigh(g, weight, left_ms);
+}
+
+static size_t count_waiting(void *owner)
+{
+    return waiting(sharing(owner));
+}
+
+void gate_share(struct gate *g, struct budget_store *store, const char *key, const char *exit)
+{
+    static const struct shared_budget_events events = {on_tokens, on_shared_hold, on_lift,
+                                                       on_shared_weight, count_waiting};
+    MAGIC_CHECK(g, MAGIC);
+    if (store == NULL)
+        return;
+    if (g->shared == NULL)
+        g->shared = shared_budget_new(store, &g->holds, &events, g);
+    shared_budget_configure(g->shared, &g->settings->rate, g->settings->burst, key, exit);
+    review(g);
 }
 
 /* ----------------------------------------------------------------- its life */
@@ -597,6 +712,8 @@ void gate_free(struct gate *g)
     deadline_stop(&g->wake);
     deadline_stop(&g->bot_wake);
     deadline_stop(&g->rethink);
+    if (g->shared)
+        shared_budget_free(g->shared);
     bot_shares_free(&g->bots);
     holds_free(&g->holds);
     g->magic = 0;

@@ -18,6 +18,7 @@
 #include "budget/gate_waiter.h"
 #include "budget/holds.h"
 #include "budget/reported_limit.h"
+#include "budget/shared_budget.h"
 #include "config/config.h"
 
 struct gate *gate_new(struct loop *, const struct upstream_config *);
@@ -25,6 +26,10 @@ void gate_configure(struct gate *, const struct upstream_config *); /* after a r
 
 /* The bot blocks of this configuration apply from now on; they are borrowed until the next call. */
 void gate_limit_bots(struct gate *, const struct config *);
+
+/* Shares its rate, weight and holds through the store (NULL: not at all), under `key` and, if there
+ * are several ways out, the name of its `exit`. Again after a reload. */
+void gate_share(struct gate *, struct budget_store *, const char *key, const char *exit);
 void gate_free(struct gate *); /* no request may be waiting */
 
 /* True: the request may be sent at once (a token is taken). False: exactly one of the waiter's
@@ -84,6 +89,7 @@ struct gate_view {
     size_t hold_count;                        /* entries in `holds` */
     const struct bot_shares *bots; /* valid until the gate changes; NULL: of several gates */
     unsigned weight_limit;
+    struct shared_budget_view shared;
     uint64_t now_ms; /* loop time, for `bots` */
 };
 void gate_describe(const struct gate *, struct gate_view *);

@@ -46,12 +46,12 @@ bool reported_limit_hold(const struct gate_limit *l, const struct upstream_confi
 static const char *const whom[] = {"public requests wait", "all requests wait",
                                    "requests of one credential wait"};
 
-void reported_limit_log_restored(const struct hold *h, uint64_t left_ms, const char *object)
+void reported_limit_log_learned(const struct hold *h, const char *how, uint64_t left_ms,
+                                const char *object)
 {
     char left[DURATION_TEXT_SIZE];
-    LOG(WARN, object, "held as before the restart: %u%s%s for %s, %s left: %s", h->status,
-        *h->bot ? " to " : "", h->bot, *h->path ? h->path : "a request",
-        duration_text(left, left_ms), whom[h->scope]);
+    LOG(WARN, object, "held %s: %u%s%s for %s, %s left: %s", how, h->status, *h->bot ? " to " : "",
+        h->bot, *h->path ? h->path : "a request", duration_text(left, left_ms), whom[h->scope]);
 }
 
 void reported_limit_log(const struct gate_limit *l, const struct hold *h, const char *object)

@@ -30,8 +30,10 @@ bool reported_limit_hold(const struct gate_limit *, const struct upstream_config
 /* Logs that hold, as an event of `object`. */
 void reported_limit_log(const struct gate_limit *, const struct hold *, const char *object);
 
-/* Logs that a hold of before a restart is in force for `left_ms` more. */
-void reported_limit_log_restored(const struct hold *, uint64_t left_ms, const char *object);
+/* Logs one that is in force for `left_ms` more and was learned of in another way: "at another
+ * trunkline". */
+void reported_limit_log_learned(const struct hold *, const char *how, uint64_t left_ms,
+                                const char *object);
 
 /* The value of weight_header. False: it states no weight. */
 bool reported_weight(struct span value, int64_t *weight) MUST_CHECK;

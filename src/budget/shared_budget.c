@@ -30,6 +30,7 @@ struct shared_budget {
     struct ahead_batch asked; /* with the question under way */
     int64_t asked_weight;
     bool is_probing; /* that question asks for nothing */
+    int taker;       /* while one takes a token: 1, it will wait for one; -1, it waits no longer */
     bool is_urgent;  /* an order waits, although the bucket is empty */
     bool lifts;      /* to be told */
     bool wants_now;  /* something to tell came up while a question was under way */
@@ -54,7 +55,8 @@ static uint64_t now_of(const struct shared_budget *s)
 
 static size_t waiting(const struct shared_budget *s)
 {
-    return s->events->waiting(s->owner);
+    size_t n = s->events->waiting(s->owner);
+    return s->taker < 0 && n == 0 ? 0 : n + (size_t)s->taker;
 }
 
 /* --------------------------------------------------------------------- asking */
@@ -100,7 +102,9 @@ static void on_poll(struct deadline *d)
     }
     if (waiting(s))
         s->used_ms = now;
-    if (s->used_ms + POLL_MS > now || s->ahead.ready + s->ahead.later + s->ahead.back)
+    bool has_to_tell = s->weight >= 0 || s->to_tell_count || s->lifts;
+    if (s->used_ms + POLL_MS > now || has_to_tell ||
+        s->ahead.ready + s->ahead.later + s->ahead.back + s->ahead.credit)
         ask(s);
 }
 
@@ -193,6 +197,15 @@ static void take_state(struct shared_budget *s, struct store_answer *a)
         s->events->on_weight(s->owner, a->weight, a->weight_left_ms);
 }
 
+/* For those that wait: at once, or when the bucket should have something to give. */
+static void ask_again(struct shared_budget *s)
+{
+    uint64_t at = s->ahead.not_before_ms;
+    ask_if_low(s, false);
+    if (at > now_of(s) && !s->member.is_asking && at < s->poll.due)
+        deadline_at(&s->poll, at);
+}
+
 static bool on_answer(void *owner, const struct store_reply *reply, bool is_late)
 {
     struct shared_budget *s = self(owner);
@@ -201,7 +214,7 @@ static bool on_answer(void *owner, const struct store_reply *reply, bool is_late
         return false;
     forget_told(s);
     s->is_urgent = false;
-    s->daemons = a.daemons;
+    s->daemons = a.grant.daemons;
     if (is_late || s->is_probing)
         ahead_answer_late(&s->ahead, &a.grant);
     else
@@ -212,7 +225,7 @@ static bool on_answer(void *owner, const struct store_reply *reply, bool is_late
     if (s->wants_now)
         ask_now(s);
     else if (waiting(s))
-        ask_if_low(s, false);
+        ask_again(s);
     return true;
 }
 
@@ -270,9 +283,18 @@ bool shared_budget_take(struct shared_budget *s, bool is_order)
     if (s->mode == BUDGET_STORE_AWAY)
         return bucket_take(&s->share, now);
     bool taken = (is_order || now < s->fresh_until_ms) && ahead_take(&s->ahead, now, is_order);
+    s->taker = taken ? -1 : 1;
     s->is_urgent = s->is_urgent || (is_order && !taken);
     ask_if_low(s, is_order && !taken);
+    s->taker = 0;
     return taken;
+}
+
+void shared_budget_touch(struct shared_budget *s)
+{
+    s->used_ms = now_of(s);
+    if (s->mode == BUDGET_STORE_UP)
+        ask_if_low(s, false);
 }
 
 uint64_t shared_budget_when(struct shared_budget *s, uint64_t from_ms, uint64_t n, bool is_order)
@@ -285,10 +307,20 @@ uint64_t shared_budget_when(struct shared_budget *s, uint64_t from_ms, uint64_t 
     if (at > now ||
         (!is_stale && (s->rate.count == 0 || n <= ahead_at_hand(&s->ahead, is_order, now))))
         return at;
+    return s->ahead.not_before_ms > now ? s->ahead.not_before_ms : now + 1;
+}
+
+uint64_t shared_budget_wake(struct shared_budget *s, uint64_t at_ms)
+{
     uint64_t answered = s->asked_ms + budget_store_timeout_ms(s->member.store) + 1;
-    if (!shared_budget_is_asking(s))
-        answered = s->ahead.not_before_ms;
-    return answered > now ? answered : now + 1;
+    return shared_budget_is_asking(s) && answered > at_ms ? answered : at_ms;
+}
+
+uint64_t shared_budget_tokens(struct shared_budget *s)
+{
+    uint64_t now = now_of(s);
+    return s->mode == BUDGET_STORE_AWAY ? bucket_tokens(&s->share, now)
+                                        : ahead_at_hand(&s->ahead, false, now);
 }
 
 bool shared_budget_is_asking(const struct shared_budget *s)

@@ -34,9 +34,19 @@ bool shared_budget_is_on(const struct shared_budget *);
  * being asked; on_tokens may come. */
 bool shared_budget_take(struct shared_budget *, bool is_order) MUST_CHECK;
 
+/* A request came that may not take a token now, such as a held one: the others may know better. */
+void shared_budget_touch(struct shared_budget *);
+
 /* The earliest time (loop time, ms) at which the n-th token from now can be taken, as far as is
  * known, if none is taken before `from_ms`. */
 uint64_t shared_budget_when(struct shared_budget *, uint64_t from_ms, uint64_t n, bool is_order);
+
+/* When to try again to take a token that shared_budget_when() expects at this time: not before the
+ * answer that is to come, or the time at which it would be late. */
+uint64_t shared_budget_wake(struct shared_budget *, uint64_t at_ms);
+
+/* The tokens that are at hand now. */
+uint64_t shared_budget_tokens(struct shared_budget *);
 
 /* Is an answer to come that decides whether there is a token? */
 bool shared_budget_is_asking(const struct shared_budget *);

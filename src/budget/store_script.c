@@ -206,8 +206,8 @@ bool store_script_read(const struct store_reply *r, struct store_answer *a)
         name->text.len >= STORE_EPOCH_SIZE || name->text.len == 0)
         return false;
     *a = (struct store_answer){.grant = {(uint64_t)n[0], (uint64_t)n[1],
-                                         n[2] > 0 ? (uint64_t)n[2] : 0, (double)n[3] / 1000},
-                               .daemons = (unsigned)n[4],
+                                         n[2] > 0 ? (uint64_t)n[2] : 0, (double)n[3] / 1000,
+                                         (unsigned)n[4]},
                                .weight = n[5],
                                .weight_left_ms = (uint64_t)n[6],
                                .seen = {.version = n[8], .lifts = n[9]},

@@ -42,8 +42,7 @@ void store_script_write(const struct store_request *, bool whole, struct text *t
 
 struct store_answer {
     struct ahead_grant grant;
-    unsigned daemons; /* that spoke within 10 s */
-    int64_t weight;   /* used in this minute; -1: not known */
+    int64_t weight; /* used in this minute; -1: not known */
     uint64_t weight_left_ms;
     struct store_seen seen;
     const struct store_reply *holds; /* the first of the holds' elements; NULL: they are as seen */

@@ -107,7 +107,11 @@ static int examine(struct doctor *d)
         loop_free(loop);
         return EX_OSERR;
     }
-    d->env = (struct connect_env){loop, dns, worker_new(loop), permit, NULL, c->max_header_size};
+    d->env = (struct connect_env){.loop = loop,
+                                  .dns = dns,
+                                  .worker = worker_new(loop),
+                                  .permit = permit,
+                                  .header_limit = c->max_header_size};
     d->at = must_calloc(d->count, sizeof *d->at);
     look(d);
     int exit_code = tell(d);

@@ -41,6 +41,7 @@ struct daemon {
     struct worker *worker;
     struct dns *dns;
     struct connect_env env;
+    struct budget_store *store;
     struct pools *pools;
     struct proxy *proxy;
     struct state_keeper *state;
@@ -274,6 +275,7 @@ static bool apply(struct daemon *d, struct loaded_config *loaded)
     leaves_use(d->leaves, loaded->ca);
     d->env.header_limit = c->max_header_size;
     state_keeper_use(d->state, state);
+    budget_store_configure(d->store, c, tls_set_store(loaded->tls));
     pools_apply(d->pools, c, loaded->tls);
     proxy_configure(d->proxy, c);
     journals_use(&d->journals, c);
@@ -460,7 +462,14 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
     struct client_limits limits = limits_of(c);
     begin_life(d);
     d->worker = worker_new(d->loop);
-    d->env = (struct connect_env){d->loop, d->dns, d->worker, permit, d, c->max_header_size};
+    d->store = budget_store_new(&(struct store_env){d->loop, d->dns, d->worker});
+    d->env = (struct connect_env){.loop = d->loop,
+                                  .dns = d->dns,
+                                  .worker = d->worker,
+                                  .permit = permit,
+                                  .context = d,
+                                  .store = d->store,
+                                  .header_limit = c->max_header_size};
     d->pools = pools_new(&d->env);
     d->proxy = proxy_new(d->loop, d->pools);
     d->state = state_keeper_new(d->loop, d->pools, proxy_freezes(d->proxy));
@@ -470,6 +479,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
                               .totals = proxy_totals(d->proxy),
                               .under_way = proxy_under_way(d->proxy),
                               .freezes = proxy_freezes(d->proxy),
+                              .store = d->store,
                               .count_clients = count_clients,
                               .count_stored = count_stored,
                               .view_state = view_state,
@@ -505,6 +515,7 @@ static void destroy(struct daemon *d)
     proxy_stop(d->proxy);
     state_keeper_free(d->state);
     pools_free(d->pools);
+    budget_store_free(d->store);
     proxy_free(d->proxy);
     journals_end(&d->journals);
     dns_free(d->dns);

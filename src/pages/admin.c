@@ -116,6 +116,7 @@ static struct exchange *send_stats(const struct page *p, enum stats_extra extra)
                              .pools = a->pools,
                              .totals = a->totals,
                              .freezes = a->freezes,
+                             .store = a->store,
                              .config_path = a->config_path,
                              .started_us = a->started_us,
                              .draining = a->draining};
@@ -135,6 +136,8 @@ static struct exchange *send_metrics(const struct page *p)
                         .journal = view_journal(p->admin)};
     p->admin->count_clients(p->admin->context, &m.clients);
     fill_vitals(p->admin, &m.vitals);
+    if (p->admin->store)
+        budget_store_describe(p->admin->store, &m.store);
     return send_in_pieces(p, SPAN("text/plain; version=0.0.4; charset=utf-8"), metrics_new(&m));
 }
 

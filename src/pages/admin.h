@@ -34,6 +34,7 @@ struct admin {
     const struct totals *totals;
     struct under_way *under_way;
     const struct freezes *freezes;
+    const struct budget_store *store; /* NULL: none */
     /* Fill in counts of now. */
     void (*count_clients)(void *context, struct client_counts *);
     void (*count_stored)(void *context, struct store_counts *);

@@ -290,6 +290,57 @@ static void end_with_ms(struct series *s, uint64_t ms)
     text_printf(s->to, "%ju.%03ju\n", (uintmax_t)(ms / 1000), (uintmax_t)(ms % 1000));
 }
 
+static void add_budget_daemons(struct series *s, const struct pool_view *v)
+{
+    if (v->gate.shared.daemons)
+        sample(s, v, "", NULL, v->gate.shared.daemons);
+}
+
+static void add_budget_tokens(struct series *s, const struct pool_view *v)
+{
+    if (v->gate.shared.key)
+        sample(s, v, "", NULL, v->gate.shared.ahead);
+}
+
+/* The n-th bot that an upstream knows and limits; NULL: there are no more. */
+static const struct bot_share *bot_at(const struct pool_view *v, size_t *n)
+{
+    const struct bot_shares *all = v->gate.bots;
+    while (all && all->settings_count && *n < all->count) {
+        const struct bot_share *b = all->at[(*n)++];
+        if (*b->bot)
+            return b;
+    }
+    return NULL;
+}
+
+static void bot_sample(struct series *s, const struct pool_view *v, const struct bot_share *b,
+                       const char *label, uint64_t n)
+{
+    add_name(s, "");
+    add_upstream(s, v->name);
+    text_add_str(s->to, ",bot=\"");
+    metrics_escape(s->to, b->bot);
+    text_printf(s->to, "\"%s} ", label);
+    end_sample(s, n);
+}
+
+static void add_bot_weight(struct series *s, const struct pool_view *v)
+{
+    const struct bot_share *b;
+    for (size_t n = 0; (b = bot_at(v, &n));)
+        bot_sample(s, v, b, "", bot_share_weight(b, v->gate.now_ms));
+}
+
+static void add_bot_limited(struct series *s, const struct pool_view *v)
+{
+    const struct bot_share *b;
+    for (size_t n = 0; (b = bot_at(v, &n));) {
+        bot_sample(s, v, b, ",result=\"held\"", b->held);
+        bot_sample(s, v, b, ",result=\"refused\"", b->refused);
+    }
+}
+
 static void add_held(struct series *s, const struct pool_view *v)
 {
     add_name(s, "");

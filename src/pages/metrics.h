@@ -15,6 +15,7 @@ struct metrics {
     const struct pools *pools;
     const struct bots *bots;
     const struct freezes *freezes;
+    struct budget_store_view store; /* zeros: there is none */
     struct client_counts clients;
     struct vitals vitals;
     bool draining;

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include "base/rare.h"
+#include "pages/budget_json.h"
 #include "pages/frozen_json.h"
 #include "pages/json.h"
 #include "pages/recent_json.h"

@@ -19,6 +19,7 @@ struct stats_source {
     const struct pools *pools;
     const struct totals *totals;
     const struct freezes *freezes;
+    const struct budget_store *store; /* NULL: none */
     struct client_counts clients;
     struct store_counts stored;
     struct vitals vitals;

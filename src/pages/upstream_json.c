@@ -1,5 +1,6 @@
 #include "pages/upstream_json.h"
 
+#include "pages/budget_json.h"
 #include "pages/frozen_json.h"
 #include "pages/json.h"
 

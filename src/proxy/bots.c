@@ -43,7 +43,8 @@ void bots_each(const struct bots *b, void (*visit)(void *context, const struct b
                void *context)
 {
     for (size_t i = 0; i < b->count; i++)
-        visit(context, &b->at[i]);
+        if (b->at[i].requests)
+            visit(context, &b->at[i]);
     if (b->other.requests)
         visit(context, &b->other);
 }

@@ -27,6 +27,6 @@ struct bot *bots_find(struct bots *, struct span name);
 /* Can a bot have that name? It is a token of at most BOT_NAME_MAX bytes. */
 bool bots_is_name(struct span name);
 
-/* Visits all of them; `other` last, if a request was counted there. */
+/* Visits all for which a request was counted; `other` last. */
 void bots_each(const struct bots *, void (*visit)(void *context, const struct bot *),
                void *context);

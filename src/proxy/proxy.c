@@ -145,12 +145,20 @@ static void renew(struct proxy *p, const struct config *new)
     free(u.ids);
 }
 
+/* A bot with limits has an entry of its own, however many names there are. */
+static void know_bots(struct proxy *p, const struct config *c)
+{
+    for (size_t i = 0; i < c->bot_count; i++)
+        (void)bots_find(&p->totals.bots, span_of(c->bots[i].name));
+}
+
 void proxy_configure(struct proxy *p, struct config *c)
 {
     struct config *old = p->config;
     if (old)
         renew(p, c);
     coalescer_configure(p->coalescer, c->cache_size);
+    know_bots(p, c);
     p->config = config_ref(c);
     config_unref(old);
 }

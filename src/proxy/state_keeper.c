@@ -146,7 +146,8 @@ static void restore_hold(struct pool *p, struct way *w, const struct saved_hold 
     const struct upstream_config *u = pool_settings(p);
     const struct hold *held = holds_restore(gate_limits(w->gate), &h, u->hold_max, c->loop_ms);
     if (held && u->retry_after)
-        reported_limit_log_restored(held, held->until_ms - c->loop_ms, w->lines.object);
+        reported_limit_log_learned(held, "as before the restart", held->until_ms - c->loop_ms,
+                                   w->lines.object);
 }
 
 static void restore_budget(const struct state_keeper *k, struct pool *p, struct way *w,

@@ -4,6 +4,7 @@
  * or ended. */
 #pragma once
 
+#include "budget/budget_store.h"
 #include "net/dns.h"
 #include "net/tls_context.h"
 #include "net/worker.h"
@@ -18,7 +19,8 @@ struct connect_env {
      * configuration. */
     enum failure (*permit)(void *context, bool listed, const struct sockaddr *);
     void *context;
-    size_t header_limit; /* bytes of a response's head: told to origins that speak HTTP/2 */
+    struct budget_store *store; /* NULL: budgets are not shared */
+    size_t header_limit;        /* bytes of a response's head: told to origins that speak HTTP/2 */
 };
 
 /* `tls` (a reference is taken; NULL: the origin speaks no TLS) is for the lines it opens. To be

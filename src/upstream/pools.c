@@ -132,9 +132,13 @@ static void set_tls(struct entry *e, bool secure, struct tls_context *tls)
         tls_context_unref(old);
 }
 
-/* Ways may come with each configuration; their limits are watched from then on. */
+/* Ways may come with each configuration; their limits are shared and watched from then on. */
 static void watch_ways(struct pools *p, struct pool *pool)
 {
+    const char *key = pool_settings(pool)->budget_key;
+    EACH_WAY (pool_ways(pool), w)
+        gate_share(w->gate, p->env->store, key ? key : pool_origin(pool)->name,
+                   w->exit ? w->name : "");
     if (p->events == NULL)
         return;
     EACH_WAY (pool_ways(pool), w) {
@@ -239,6 +243,7 @@ static void apply_unlisted(struct pools *p)
         e->own = now;
         set_tls(e, now.secure, p->unlisted_tls);
         pool_configure(e->pool, p->snapshot, &e->own, renew);
+        watch_ways(p, e->pool);
     }
 }
 

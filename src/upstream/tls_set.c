@@ -7,6 +7,7 @@
 struct tls_set {
     size_t count;
     struct tls_context *unlisted;
+    struct tls_context *store; /* of budget_store; NULL: it is not reached by TLS */
     struct tls_context *at[];
 };
 
@@ -54,6 +55,23 @@ static struct tls_context *build(struct build *b, const struct upstream_config *
     return tls;
 }
 
+/* False: its ca_file cannot be used. */
+static bool build_store(struct build *b, struct tls_context **to)
+{
+    char error[300], message[5000];
+    const struct config *c = b->config;
+    struct tls_settings settings = {.verify = true, .ca_file = c->budget_store_ca_file};
+    if (!c->budget_store.secure)
+        return true;
+    *to = tls_context_new(&settings, error, sizeof error);
+    if (*to)
+        return true;
+    snprintf(message, sizeof message, "%s:%d: budget_store: %s", c->path,
+             c->budget_store_ca_file ? c->budget_store_ca_file_line : c->budget_store_line, error);
+    b->complain(b->context, message);
+    return false;
+}
+
 struct tls_set *tls_set_new(const struct config *c, config_complain *complain, void *context)
 {
     struct tls_set *s =
@@ -63,6 +81,7 @@ struct tls_set *tls_set_new(const struct config *c, config_complain *complain, v
     s->count = c->upstream_count;
     s->unlisted = build(&b, &c->defaults);
     good &= s->unlisted != NULL;
+    good &= build_store(&b, &s->store);
     for (size_t i = 0; i < s->count; i++) {
         if (!c->upstreams[i]->secure)
             continue;
@@ -82,6 +101,8 @@ void tls_set_free(struct tls_set *s)
         return;
     if (s->unlisted)
         tls_context_unref(s->unlisted);
+    if (s->store)
+        tls_context_unref(s->store);
     for (size_t i = 0; i < s->count; i++)
         if (s->at[i])
             tls_context_unref(s->at[i]);
@@ -92,6 +113,11 @@ struct tls_context *tls_set_upstream(const struct tls_set *s, size_t n)
 {
     CHECK(n < s->count);
     return s->at[n];
+}
+
+struct tls_context *tls_set_store(const struct tls_set *s)
+{
+    return s->store;
 }
 
 struct tls_context *tls_set_unlisted(const struct tls_set *s)

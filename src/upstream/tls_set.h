@@ -13,6 +13,8 @@ struct tls_set;
 struct tls_set *tls_set_new(const struct config *, config_complain *, void *context);
 void tls_set_free(struct tls_set *);
 
-/* The context of upstream `n` (NULL: it uses no TLS); that of unlisted hosts. Borrowed. */
+/* The context of upstream `n` (NULL: it uses no TLS); that of unlisted hosts; that of budget_store
+ * (NULL: no TLS). Borrowed. */
 struct tls_context *tls_set_upstream(const struct tls_set *, size_t n);
 struct tls_context *tls_set_unlisted(const struct tls_set *);
+struct tls_context *tls_set_store(const struct tls_set *);

@@ -185,7 +185,7 @@ START_TEST(every_key_in_its_order)
     has_keys(o, "",
              "version pid uptime_s draining config reload process clients requests cache "
              "state_file order_journal frozen_bots "
-             "bots upstreams");
+             "budget_store bots upstreams");
     has_keys(o, "reload", "at succeeded");
     has_keys(o, "process",
              "started cpu_s resident_bytes virtual_bytes descriptors descriptors_max");
@@ -216,7 +216,7 @@ START_TEST(every_key_in_its_order)
     has_keys(u, "latency_ms.tls", "count mean p50 p90 p99 p999 max");
     has_keys(u, "cache", "hits misses stale collapsed");
     has_keys(u, "clock", "offset_ms error_ms samples");
-    has_keys(u, "limits", "rate_held rate_refused weight_used weight_limit held_ms holds");
+    has_keys(u, "limits", "rate_held rate_refused weight_used weight_limit held_ms budget bots holds");
     json_decref(o);
 }
 END_TEST
@@ -275,7 +275,9 @@ END_TEST
 
 START_TEST(bots_are_listed)
 {
-    bots_find(&totals.bots, SPAN("grid1"))->weight = 120;
+    *bots_find(&totals.bots, SPAN("grid1")) =
+        (struct bot){.name = "grid1", .requests = 2, .weight = 120};
+    (void)bots_find(&totals.bots, SPAN("never"));
     bots_find(&totals.bots, SPAN("a b"))->requests = 4;
     json_t *o = parse_stats();
     has_keys(o, "bots", "grid1 other");
@@ -391,7 +393,7 @@ START_TEST(recent_stats)
     has_keys(o, "",
              "version pid uptime_s draining config reload process clients requests cache "
              "state_file order_journal frozen_bots "
-             "bots upstreams "
+             "budget_store bots upstreams "
              "recent_errors");
     has_keys(u, "", "step_s ended failed p50_ms p99_ms");
     ck_assert_uint_eq(json_array_size(at(u, "ended")), RECENT_STEPS);

@@ -64,7 +64,8 @@ END_TEST
 START_TEST(other_is_told_if_there_was_any)
 {
     unsigned seen = 0;
-    (void)!bots_find(&b, SPAN("a"));
+    (void)!bots_find(&b, SPAN("never"));
+    bots_find(&b, SPAN("a"))->requests = 1;
     bots_each(&b, count, &seen);
     ck_assert_uint_eq(seen, 1);
 }
