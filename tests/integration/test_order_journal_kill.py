@@ -8,6 +8,8 @@ import signal
 import threading
 import time
 
+import pytest
+
 from lib import wire
 from lib.daemon import cli, upstream
 
@@ -66,6 +68,8 @@ def unknown(journal):
     return {o['order_ids']['cl_ord_id'] for o in found}
 
 
+@pytest.mark.slow
+@pytest.mark.limit(120 + 12 * KILLS)
 def test_kill(daemon, origins, tmp_path):
     """Of each order that the origin has read and not answered the journal says that its fate is unknown, and of none whose answer a
     client has. In between are those that the kill caught on their way: begun and not read yet, or answered and not heard of."""
