@@ -60,6 +60,17 @@ static size_t print_rows(json_t *rows, const struct verb_call *c)
     return shown;
 }
 
+static void warn_of_state(json_t *stats)
+{
+    const json_t *file = json_object_get(stats, "state_file");
+    const char *error = json_string_value(json_object_get(file, "error"));
+    if (error)
+        fprintf(stderr,
+                "trunkline: warning: the state file cannot be written: %s: a restart would lose "
+                "what changed\n",
+                error);
+}
+
 /* The verb was applied already, so it is no failure if the outcome cannot be shown. */
 static void print_outcome(const char *url, const struct verb_call *c)
 {
@@ -72,6 +83,7 @@ static void print_outcome(const char *url, const struct verb_call *c)
         printf("bot %s: %s: done\n", c->bot, c->verb);
     if (print_rows(json_object_get(o, "upstreams"), c) == 0 && !c->bot)
         printf("%s: %s: done\n", c->upstream ? c->upstream : "all", c->verb);
+    warn_of_state(o);
     json_decref(o);
     text_free(&page);
 }
