@@ -28,9 +28,16 @@ static inline bool span_is(struct span s, struct span other)
     return s.len == other.len && (s.len == 0 || memcmp(s.at, other.at, s.len) == 0);
 }
 
+/* False if the first bytes already differ by more than their case, which spares most calls. */
+static inline bool span_may_begin_(struct span s, struct span prefix)
+{
+    return ((s.at[0] ^ prefix.at[0]) & ~0x20) == 0;
+}
+
 static inline bool span_is_nocase(struct span s, struct span other)
 {
-    return s.len == other.len && (s.len == 0 || strncasecmp(s.at, other.at, s.len) == 0);
+    return s.len == other.len &&
+           (s.len == 0 || (span_may_begin_(s, other) && strncasecmp(s.at, other.at, s.len) == 0));
 }
 
 static inline bool span_starts(struct span s, struct span prefix)
@@ -40,7 +47,9 @@ static inline bool span_starts(struct span s, struct span prefix)
 
 static inline bool span_starts_nocase(struct span s, struct span prefix)
 {
-    return s.len >= prefix.len && strncasecmp(s.at, prefix.at, prefix.len) == 0;
+    return s.len >= prefix.len &&
+           (prefix.len == 0 ||
+            (span_may_begin_(s, prefix) && strncasecmp(s.at, prefix.at, prefix.len) == 0));
 }
 
 /* The rest of the span from offset `from` on (empty past the end). */
