@@ -1,8 +1,8 @@
 #include "proxy/order_rules.h"
 
+#include "base/percent.h"
 #include "base/text.h"
 #include "config/order_path.h"
-#include "base/percent.h"
 
 #define ROUNDS 4 /* of decoding; what is still encoded then is deeper than any server looks */
 
