@@ -3,8 +3,8 @@
 #include <stdio.h>
 
 #include "base/duration.h"
-#include "http/origin_clock.h"
 #include "http/origin.h"
+#include "http/origin_clock.h"
 #include "upstream/line.h"
 
 #define MAGIC 0x63686b75
@@ -306,8 +306,12 @@ static void on_not_found(void *owner, enum failure why, const char *detail)
 static void begin(struct checkup *c)
 {
     const struct upstream_config *u = c->upstream;
+    const struct config_exit *exit = c->connector->exit;
     struct dns_addresses found;
-    if (u->connect_to.len) {
+    if (exit && exit->kind != EXIT_SOURCE && u->connect_to.len == 0) {
+        snprintf(c->facts.addresses, sizeof c->facts.addresses, "resolved by the proxy");
+        connect_line(c);
+    } else if (u->connect_to.len) {
         snprintf(c->facts.addresses, sizeof c->facts.addresses, "%s", u->connect_to.text);
         connect_line(c);
     } else if (dns_resolve(c->env->dns, &c->query, u->host, u->dns_timeout, &found)) {
@@ -316,8 +320,8 @@ static void begin(struct checkup *c)
 }
 
 struct checkup *checkup_start(const struct connect_env *env, struct tls_context *tls,
-                              const struct upstream_config *u, void (*done)(void *owner),
-                              void *owner)
+                              const struct upstream_config *u, const struct config_exit *exit,
+                              void (*done)(void *owner), void *owner)
 {
     struct checkup *c = NEW(struct checkup);
     MAGIC_INIT(c, MAGIC);
@@ -327,6 +331,8 @@ struct checkup *checkup_start(const struct connect_env *env, struct tls_context 
     c->owner = owner;
     c->arena = arena_new();
     c->connector = connect_new(env, tls, true);
+    c->connector->exit = exit;
+    c->facts.exit = exit ? exit->name : NULL;
     c->query.owner = c;
     c->query.on_found = on_found;
     c->query.on_failed = on_not_found;

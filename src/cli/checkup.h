@@ -11,6 +11,7 @@
 struct checkup;
 
 struct checkup_facts {
+    const char *exit;     /* the name of the one it went by; NULL: none */
     char addresses[400];  /* all of them, "IP:PORT, …"; a long list is cut */
     enum failure failure; /* FAILURE_NONE: it responded */
     char detail[200];     /* describes the failure */
@@ -30,10 +31,11 @@ struct checkup_facts {
     int64_t weight;                /* used up, as weight_header says */
 };
 
-/* Starts it. `done` is called once, later. All arguments must outlive it. */
+/* Starts it, by one of the upstream's exits (NULL: straight). `done` is called once, later. All
+ * arguments must outlive it. */
 struct checkup *checkup_start(const struct connect_env *, struct tls_context *,
-                              const struct upstream_config *, void (*done)(void *owner),
-                              void *owner);
+                              const struct upstream_config *, const struct config_exit *,
+                              void (*done)(void *owner), void *owner);
 const struct checkup_facts *checkup_facts(const struct checkup *);
 
 /* At any time; the loop must turn once more after. */

@@ -41,6 +41,7 @@ static const char *in_plain_words(enum failure why)
     case FAILURE_CONNECTION_REFUSED: return "it refuses connections";
     case FAILURE_CONNECTION_TIMEOUT: return "it does not connect in time";
     case FAILURE_CONNECTION_TERMINATED: return "it closed the connection";
+    case FAILURE_PROXY_CONFIGURATION_ERROR: return "the proxy of this exit wants another login";
     case FAILURE_TLS_CERTIFICATE_ERROR: return "its certificate is not trusted";
     case FAILURE_TLS_PROTOCOL_ERROR: return "the TLS handshake failed";
     case FAILURE_HTTP_RESPONSE_TIMEOUT: return "it accepts connections but does not respond";
@@ -207,7 +208,8 @@ bool diagnose(const struct upstream_config *u, const struct checkup_facts *f, st
         look_at_weight(&d);
     }
     bool well = d.findings.len == 0;
-    text_printf(page, "%s  %s  %s\n", u->name, u->url, well ? "well" : "not well");
+    text_printf(page, "%s  %s%s%s  %s\n", u->name, u->url, f->exit ? "  exit " : "",
+                f->exit ? f->exit : "", well ? "well" : "not well");
     text_add(page, text_span(&d.findings));
     text_add(page, text_span(&d.rows));
     text_add_str(page, d.rows.len ? "\n" : "");

@@ -11,14 +11,21 @@
 #define NOT_WELL 1
 #define STEP_MS 250
 
+/* One look at one upstream, by one of its exits if it has any. */
+struct visit {
+    size_t upstream;
+    const struct config_exit *exit; /* NULL: straight */
+    struct checkup *checkup;        /* NULL: not begun */
+};
+
 struct doctor {
     struct loaded_config loaded;
     struct connect_env env;
     const char *only;      /* the one to look at; NULL: all */
-    size_t count, waiting; /* upstreams, checkups that are not over */
-    size_t next;           /* the first that may not have begun */
+    size_t count, waiting; /* visits, those that are not over */
+    size_t next;           /* the first that has not begun */
     struct deadline step;  /* when it begins, even if the one before is not over */
-    struct checkup **at;   /* in the upstreams' order; NULL: not looked at */
+    struct visit *at;      /* in the order of the configuration */
 };
 
 /* Any address is permitted: these are the operator's own upstreams. */
@@ -40,11 +47,11 @@ static bool is_wanted(const struct doctor *d, const struct upstream_config *u)
     return d->only == NULL || strcmp(u->name, d->only) == 0;
 }
 
-static void begin(struct doctor *d, size_t i)
+static void begin(struct doctor *d, struct visit *v)
 {
     d->waiting++;
-    d->at[i] = checkup_start(&d->env, tls_set_upstream(d->loaded.tls, i),
-                             d->loaded.config->upstreams[i], on_done, d);
+    v->checkup = checkup_start(&d->env, tls_set_upstream(d->loaded.tls, v->upstream),
+                               d->loaded.config->upstreams[v->upstream], v->exit, on_done, d);
 }
 
 /* One after another, so that the times of one do not include work for another. One that takes
@@ -52,13 +59,30 @@ static void begin(struct doctor *d, size_t i)
 static void on_step(struct deadline *step)
 {
     struct doctor *d = container_of(step, struct doctor, step);
-    while (d->next < d->count && !is_wanted(d, d->loaded.config->upstreams[d->next]))
-        d->next++;
     if (d->next < d->count) {
-        begin(d, d->next++);
+        begin(d, &d->at[d->next++]);
         deadline_in(&d->step, STEP_MS);
     } else if (d->waiting == 0) {
         loop_stop(d->env.loop);
+    }
+}
+
+static void add_visit(struct doctor *d, size_t upstream, const struct config_exit *exit)
+{
+    d->at = must_realloc(d->at, (d->count + 1) * sizeof *d->at);
+    d->at[d->count++] = (struct visit){upstream, exit, NULL};
+}
+
+static void plan(struct doctor *d)
+{
+    for (size_t i = 0; i < d->loaded.config->upstream_count; i++) {
+        const struct upstream_config *u = d->loaded.config->upstreams[i];
+        if (!is_wanted(d, u))
+            continue;
+        for (size_t k = 0; k < u->exits.count; k++)
+            add_visit(d, i, &u->exits.at[k]);
+        if (u->exits.count == 0)
+            add_visit(d, i, NULL);
     }
 }
 
@@ -74,11 +98,10 @@ static int tell(const struct doctor *d)
     struct text page = {0};
     bool all_well = true;
     for (size_t i = 0; i < d->count; i++) {
-        if (d->at[i] == NULL)
-            continue;
         if (page.len)
             text_add_str(&page, "\n");
-        all_well &= diagnose(d->loaded.config->upstreams[i], checkup_facts(d->at[i]), &page);
+        all_well &= diagnose(d->loaded.config->upstreams[d->at[i].upstream],
+                             checkup_facts(d->at[i].checkup), &page);
     }
     fwrite(page.at, 1, page.len, stdout);
     text_free(&page);
@@ -88,8 +111,7 @@ static int tell(const struct doctor *d)
 static void clean_up(struct doctor *d)
 {
     for (size_t i = 0; i < d->count; i++)
-        if (d->at[i])
-            checkup_free(d->at[i]);
+        checkup_free(d->at[i].checkup);
     loop_turn(d->env.loop, false);
     dns_free(d->env.dns);
     worker_free(d->env.worker);
@@ -112,7 +134,7 @@ static int examine(struct doctor *d)
                                   .worker = worker_new(loop),
                                   .permit = permit,
                                   .header_limit = c->max_header_size};
-    d->at = must_calloc(d->count, sizeof *d->at);
+    plan(d);
     look(d);
     int exit_code = tell(d);
     clean_up(d);
@@ -144,7 +166,6 @@ int doctor_run(const char *path, bool optional, const char *only)
         fputs(d.loaded.errors.at, stderr);
     int exit_code = good ? check_call(d.loaded.config, only) : EX_CONFIG;
     if (exit_code == EX_OK) {
-        d.count = d.loaded.config->upstream_count;
         d.only = only;
         exit_code = examine(&d);
     }

@@ -121,6 +121,8 @@ void access_line(struct text *to, enum config_log_format format, const struct ti
     add_text(&l, "method", r->method);
     add_word(&l, "upstream", r->upstream);
     add_text(&l, "target", r->target);
+    if (r->timing.exit)
+        add_word(&l, "exit", r->timing.exit);
     if (r->status)
         add_number(&l, "status", r->status);
     else

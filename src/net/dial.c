@@ -7,6 +7,7 @@
 #include "base/descriptors.h"
 #include "base/duration.h"
 #include "base/rare.h"
+#include "net/proxy_hello.h"
 #include "net/stream_uv.h"
 
 #define HEAD_START_MS 250 /* RFC 8305 5: Connection Attempt Delay */
@@ -34,7 +35,10 @@ struct dial {
     size_t next;
     struct list attempts;
     struct deadline limit, head_start;
-    bool tried; /* at least one address was tried: `why` is about one of those */
+    struct config_exit exit; /* our own copy, if target.exit is set */
+    struct sockaddr_storage hop;
+    struct proxy_hello *hello; /* NULL: not with a proxy, or not yet */
+    bool tried;                /* at least one address was tried: `why` is about one of those */
     enum failure why;
     char detail[DETAIL_SIZE];
     uint64_t began_us, connecting_us; /* since when, by loop_clock_us() */
@@ -50,6 +54,15 @@ static void attempt_drop(struct attempt *a)
     free(a);
 }
 
+static void forget_exit(struct config_exit *e)
+{
+    if (e->password)
+        explicit_bzero((char *)e->password, strlen(e->password));
+    free((char *)e->host);
+    free((char *)e->user);
+    free((char *)e->password);
+}
+
 static void dial_free(struct dial *d)
 {
     dns_cancel(&d->query);
@@ -60,6 +73,9 @@ static void dial_free(struct dial *d)
         attempt_drop(a);
     if (d->adopted)
         stream_close(d->adopted);
+    if (d->hello)
+        proxy_hello_cancel(d->hello);
+    forget_exit(&d->exit);
     free(d->addresses.at);
     free(d);
 }
@@ -81,19 +97,64 @@ static void fail(struct dial *d)
     events->on_failed(owner, why, detail);
 }
 
-static void succeed(struct dial *d, struct attempt *a)
+static void hand_over(struct dial *d, struct stream *stream)
 {
     const struct dial_events *events = d->events;
     void *owner = d->owner;
-    struct stream *stream = a->stream;
     struct dial_report report = d->report;
     report.connect_us = loop_clock_us(d->loop) - d->connecting_us;
-    if (a->to.ss_family != AF_UNIX)
-        report.peer = a->to;
-    list_remove(&a->link);
-    free(a);
     dial_free(d);
     events->on_connected(owner, stream, &report);
+}
+
+/* --------------------------------------------------------------------- the proxy */
+
+static bool is_by_proxy(const struct dial *d)
+{
+    return d->target.exit && d->exit.kind != EXIT_SOURCE;
+}
+
+static void on_open(void *owner, struct stream *stream)
+{
+    struct dial *d = owner;
+    d->hello = NULL;
+    hand_over(d, stream);
+}
+
+static void on_proxy_refused(void *owner, enum failure why, const char *detail)
+{
+    struct dial *d = owner;
+    d->hello = NULL;
+    d->why = why;
+    snprintf(d->detail, sizeof d->detail, "%s", detail);
+    fail(d);
+}
+
+static void ask_proxy(struct dial *d, struct stream *stream)
+{
+    static const struct proxy_hello_events events = {on_open, on_proxy_refused};
+    const struct hello_target target = {d->hop.ss_family == AF_UNSPEC ? NULL : &d->hop,
+                                        d->target.host, d->target.port};
+    deadline_stop(&d->limit);
+    d->hello = proxy_hello_start(d->loop, stream, &d->exit, &target, d->target.connect_timeout_ms,
+                                 &events, d);
+}
+
+/* The other attempts are given up. */
+static void succeed(struct dial *d, struct attempt *a)
+{
+    struct stream *stream = a->stream;
+    if (a->to.ss_family != AF_UNIX)
+        d->report.peer = a->to;
+    list_remove(&a->link);
+    free(a);
+    deadline_stop(&d->head_start);
+    LIST_FOR (&d->attempts, other, struct attempt, link)
+        attempt_drop(other);
+    if (is_by_proxy(d))
+        ask_proxy(d, stream);
+    else
+        hand_over(d, stream);
 }
 
 /* --------------------------------------------------------------- connecting */
@@ -131,7 +192,9 @@ static void on_connect(void *owner, struct stream *stream, int status)
         succeed(d, a);
         return;
     }
-    note(d, failure_of(status), &a->to, uv_strerror(status));
+    bool is_foreign = status == UV_EADDRNOTAVAIL && d->target.exit;
+    note(d, failure_of(status), &a->to,
+         is_foreign ? "the source address is not one of this machine's" : uv_strerror(status));
     attempt_drop(a);
     proceed(d);
 }
@@ -146,6 +209,9 @@ static void attempt_start(struct dial *d, const struct sockaddr_storage *to)
     if (to->ss_family == AF_UNIX) {
         const struct sockaddr_un *un = (const void *)&a->to;
         a->stream = stream_uv_connect_unix(d->loop, un->sun_path, a, on_connect);
+    } else if (d->target.exit && d->exit.kind == EXIT_SOURCE) {
+        a->stream = stream_uv_connect_from(d->loop, &d->exit.source,
+                                           (const struct sockaddr *)&a->to, a, on_connect);
     } else {
         a->stream = stream_uv_connect(d->loop, (const struct sockaddr *)&a->to, a, on_connect);
     }
@@ -200,11 +266,24 @@ static void on_limit(struct deadline *deadline)
     fail(d);
 }
 
+/* From a source address only its own family can be reached. */
+static bool is_in_reach(const struct dial *d, const struct sockaddr_storage *at)
+{
+    return !d->target.exit || d->exit.kind != EXIT_SOURCE ||
+           at->ss_family == d->exit.source.ss_family;
+}
+
 static void take_addresses(struct dial *d, const struct sockaddr_storage *at, size_t count)
 {
     d->addresses.at = must_calloc(count, sizeof *at);
-    d->addresses.count = count;
-    memcpy(d->addresses.at, at, count * sizeof *at);
+    for (size_t i = 0; i < count; i++)
+        if (is_in_reach(d, &at[i]))
+            d->addresses.at[d->addresses.count++] = at[i];
+    if (d->addresses.count)
+        return;
+    d->why = FAILURE_CONNECTION_REFUSED;
+    snprintf(d->detail, sizeof d->detail, "the origin has no IPv%c address",
+             d->exit.source.ss_family == AF_INET ? '4' : '6');
 }
 
 static void start_connecting(struct dial *d)
@@ -221,7 +300,7 @@ static void connect_to_found(struct dial *d, const struct dns_addresses *found)
 {
     take_addresses(d, found->at, found->count);
     for (size_t i = 0; i < d->addresses.count; i++)
-        address_set_port(&d->addresses.at[i], d->target.port);
+        address_set_port(&d->addresses.at[i], is_by_proxy(d) ? d->exit.port : d->target.port);
     d->report.dns_us = loop_clock_us(d->loop) - d->began_us;
     start_connecting(d);
 }
@@ -255,9 +334,10 @@ static void run_begin(struct task *t)
 {
     struct dial *d = container_of(t, struct dial, begin);
     struct dns_addresses found;
-    if (d->addresses.count)
+    const char *host = is_by_proxy(d) ? d->exit.host : d->target.host;
+    if (d->addresses.at)
         start_connecting(d);
-    else if (dns_resolve(d->dns, &d->query, d->target.host, d->target.dns_timeout_ms, &found))
+    else if (dns_resolve(d->dns, &d->query, host, d->target.dns_timeout_ms, &found))
         connect_to_found(d, &found);
 }
 
@@ -286,6 +366,21 @@ struct dial *dial_adopt(struct loop *loop, struct stream *stream, const struct d
     return d;
 }
 
+static char *copy(const char *text)
+{
+    return text ? must_strdup(text) : NULL;
+}
+
+static void copy_exit(struct config_exit *to, const struct config_exit *from)
+{
+    *to = (struct config_exit){.kind = from->kind,
+                               .source = from->source,
+                               .host = copy(from->host),
+                               .port = from->port,
+                               .user = copy(from->user),
+                               .password = copy(from->password)};
+}
+
 struct dial *dial_start(struct loop *loop, struct dns *dns, const struct dial_target *target,
                         const struct dial_events *events, void *owner)
 {
@@ -295,7 +390,13 @@ struct dial *dial_start(struct loop *loop, struct dns *dns, const struct dial_ta
     d->query.owner = d;
     d->query.on_found = on_found;
     d->query.on_failed = on_dns_failed;
-    if (target->connect_to && target->connect_to->ss_family != AF_UNSPEC)
+    if (target->exit)
+        copy_exit(&d->exit, target->exit);
+    if (target->connect_to == NULL || target->connect_to->ss_family == AF_UNSPEC)
+        return d;
+    if (is_by_proxy(d))
+        d->hop = *target->connect_to;
+    else
         take_addresses(d, target->connect_to, 1);
     return d;
 }

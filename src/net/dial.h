@@ -1,10 +1,11 @@
 /* From a host name to a connected stream: DNS, then the addresses one after the other, each with a
- * head start over the next (RFC 8305), or directly to a fixed address. Owned by the caller that
- * started it until its event or dial_cancel(), when it is freed. It is starting, resolving, or
- * connecting. */
+ * head start over the next (RFC 8305), or directly to a fixed address; from a source address, or
+ * through another proxy. Owned by the caller that started it until its event or dial_cancel(), when
+ * it is freed. It is starting, resolving, connecting, or waits for the proxy. */
 #pragma once
 
 #include "base/failure.h"
+#include "config/settings.h"
 #include "net/dns.h"
 #include "net/stream.h"
 
@@ -16,7 +17,10 @@ struct dial_target {
     /* A fixed address, which is not resolved: family AF_UNSPEC means none; AF_UNIX (sockaddr_un) is
      * allowed. */
     const struct sockaddr_storage *connect_to;
-    uint64_t dns_timeout_ms, connect_timeout_ms;
+    /* A source address, or another proxy, which is resolved and dialled instead, and asked for the
+     * target; copied. NULL: none. */
+    const struct config_exit *exit;
+    uint64_t dns_timeout_ms, connect_timeout_ms; /* the latter for TCP, and again for the proxy */
     /* Called before each address is dialled, including a fixed one. Returns FAILURE_NONE, or why
      * the address must not be dialled (the next one is then tried). NULL permits all. */
     enum failure (*permit)(void *context, const struct sockaddr *);
@@ -24,7 +28,7 @@ struct dial_target {
 };
 
 struct dial_report {
-    struct sockaddr_storage peer; /* AF_UNSPEC for a unix socket */
+    struct sockaddr_storage peer; /* AF_UNSPEC for a unix socket; of a proxy, its own */
     uint64_t dns_us, connect_us;  /* 0: there was nothing to resolve; all of the TCP phase */
 };
 

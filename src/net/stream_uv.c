@@ -3,10 +3,13 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/buf.h"
 #include "base/descriptors.h"
+#include "net/address.h"
 
 #define MAGIC 0x73747576
 #define KEEPALIVE_S 30
@@ -27,6 +30,14 @@ struct uv_request {
     void (*connected)(void *owner, struct stream *, int status); /* NULL: it was called */
 };
 
+/* Bytes that come again when it is resumed. */
+struct again {
+    struct task give;
+    struct stream_uv *stream;
+    size_t len;
+    char bytes[];
+};
+
 struct stream_uv {
     struct stream base;
     unsigned magic;
@@ -37,7 +48,8 @@ struct stream_uv {
     struct loop *loop;
     struct buf out; /* bytes that the kernel did not accept at once */
     struct uv_request *request;
-    struct task report; /* reports an error found inside a call */
+    struct task report;  /* reports an error found inside a call */
+    struct again *again; /* NULL: none */
     union {
         uv_handle_t handle;
         uv_stream_t stream;
@@ -66,6 +78,14 @@ static void end_request(struct stream_uv *u)
 {
     free(u->request);
     u->request = NULL;
+}
+
+static void forget_again(struct stream_uv *u)
+{
+    if (u->again)
+        task_forget(&u->again->give);
+    free(u->again);
+    u->again = NULL;
 }
 
 /* ------------------------------------------------------------------- ending */
@@ -126,6 +146,7 @@ static void uv_close_stream(struct stream *s, bool reset)
     u->closing = true;
     s->events = NULL;
     task_forget(&u->report);
+    forget_again(u);
     bool can_reset = reset && u->uv.handle.type == UV_TCP;
     if (!can_reset || uv_tcp_close_reset(&u->uv.tcp, on_closed) != 0)
         uv_close(&u->uv.handle, on_closed);
@@ -296,6 +317,23 @@ static void uv_pause_stream(struct stream *s)
     if (u->reading)
         uv_read_stop(&u->uv.stream);
     u->reading = false;
+    if (u->again)
+        task_forget(&u->again->give);
+}
+
+static void uv_resume_stream(struct stream *s);
+
+/* It reads on from here, so that a pause or a close from inside has its effect. */
+static void give_again(struct task *t)
+{
+    struct again *a = container_of(t, struct again, give);
+    struct stream_uv *u = a->stream;
+    MAGIC_CHECK(u, MAGIC);
+    u->again = NULL;
+    uv_resume_stream(&u->base);
+    if (u->base.events)
+        u->base.events->on_data(u->base.owner, a->bytes, a->len);
+    free(a);
 }
 
 static void uv_resume_stream(struct stream *s)
@@ -303,6 +341,10 @@ static void uv_resume_stream(struct stream *s)
     struct stream_uv *u = self(s);
     if (u->reading || u->ended || u->closing)
         return;
+    if (u->again) {
+        loop_defer(u->loop, &u->again->give);
+        return;
+    }
     int error = uv_read_start(&u->uv.stream, on_alloc, on_read);
     u->reading = error == 0;
     if (error)
@@ -323,7 +365,7 @@ static bool uv_is_quiet(struct stream *s, uint64_t within_us)
     struct stream_uv *u = self(s);
     struct look *look = loop_look(u->loop);
     int fd = stream_uv_fd(s);
-    if (u->ended || u->closing || u->error || fd < 0)
+    if (u->again || u->ended || u->closing || u->error || fd < 0)
         return false;
     if (within_us == 0)
         return peek_is_quiet(fd);
@@ -421,15 +463,58 @@ static struct stream_uv *create_to_connect(struct loop *l, bool is_pipe, void *o
     return u;
 }
 
-struct stream *stream_uv_connect(struct loop *l, const struct sockaddr *address, void *owner,
-                                 void (*done)(void *owner, struct stream *, int status))
+static void connect_now(struct stream_uv *u, const struct sockaddr *address)
 {
-    struct stream_uv *u = create_to_connect(l, false, owner, done);
     int error = uv_tcp_connect(&u->request->uv.connect, &u->uv.tcp, address, on_connect);
     if (error == 0 && descriptors_beside(stream_uv_fd(&u->base)) == DESCRIPTORS_GONE)
         error = UV_EMFILE; /* the last descriptors are reserved for other uses */
     if (error)
         fail_later(u, error);
+}
+
+struct stream *stream_uv_connect(struct loop *l, const struct sockaddr *address, void *owner,
+                                 void (*done)(void *owner, struct stream *, int status))
+{
+    struct stream_uv *u = create_to_connect(l, false, owner, done);
+    connect_now(u, address);
+    return &u->base;
+}
+
+/* The port is chosen when the destination is known (ip(7)), so that one port serves several. */
+static int bind_to(int fd, const struct sockaddr_storage *source)
+{
+    int one = 1;
+    bool is_ipv4 = source->ss_family == AF_INET;
+    socklen_t size = is_ipv4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6);
+    struct sockaddr_storage from = *source;
+    address_set_port(&from, 0);
+    (void)setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    return bind(fd, (struct sockaddr *)&from, size);
+}
+
+static int open_at(struct stream_uv *u, const struct sockaddr_storage *source)
+{
+    int fd = socket(source->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return uv_translate_sys_error(errno);
+    int error = bind_to(fd, source) ? uv_translate_sys_error(errno) : 0;
+    if (error == 0)
+        error = uv_tcp_open(&u->uv.tcp, fd);
+    if (error)
+        close(fd);
+    return error;
+}
+
+struct stream *stream_uv_connect_from(struct loop *l, const struct sockaddr_storage *source,
+                                      const struct sockaddr *address, void *owner,
+                                      void (*done)(void *owner, struct stream *, int status))
+{
+    struct stream_uv *u = create_to_connect(l, false, owner, done);
+    int error = open_at(u, source);
+    if (error)
+        fail_later(u, error);
+    else
+        connect_now(u, address);
     return &u->base;
 }
 
@@ -455,6 +540,20 @@ bool stream_uv_local(const struct stream *s, struct sockaddr_storage *local)
     int len = sizeof *local;
     return u->uv.handle.type == UV_TCP &&
            uv_tcp_getsockname(&u->uv.tcp, (struct sockaddr *)local, &len) == 0;
+}
+
+void stream_uv_unread(struct stream *s, const char *data, size_t len)
+{
+    struct stream_uv *u = self(s);
+    CHECK(!u->reading && u->again == NULL);
+    if (len == 0)
+        return;
+    struct again *a = must_calloc(1, sizeof *a + len);
+    a->stream = u;
+    a->len = len;
+    memcpy(a->bytes, data, len);
+    task_init(&a->give, give_again);
+    u->again = a;
 }
 
 int stream_uv_fd(const struct stream *s)

@@ -9,6 +9,7 @@
 struct series {
     const char *family; /* its name after "trunkline_" */
     struct text *to;
+    const char *exit; /* of the samples that are added now; NULL: none */
     const struct freezes *freezes;
 };
 
@@ -37,6 +38,11 @@ static void add_upstream(struct series *s, const char *name)
 {
     text_add(s->to, SPAN("{upstream=\""));
     metrics_escape(s->to, name);
+    text_add(s->to, SPAN("\""));
+    if (s->exit == NULL)
+        return;
+    text_add(s->to, SPAN(",exit=\""));
+    metrics_escape(s->to, s->exit);
     text_add(s->to, SPAN("\""));
 }
 
@@ -131,7 +137,8 @@ static void add_buckets(struct series *s, const struct pool_view *v, const char 
 {
     uint64_t counts[COUNT_OF(bounds_us)];
     struct text line = {0};
-    struct series own = {s->family, &line, s->freezes};
+    struct series own = *s;
+    own.to = &line;
     histogram_cumulate(h, bounds_us, counts, COUNT_OF(counts));
     add_name(&own, "_bucket");
     add_upstream(&own, v->name);
@@ -515,16 +522,80 @@ static struct source *source_of(struct page_source *base)
     return container_of(base, struct source, base);
 }
 
+/* What is kept per exit: whether the upstream as a whole has a sample too, which a sum over exits would
+ * count twice. */
+static const struct {
+    const char *family;
+    bool has_whole;
+} by_exit[] = {
+    {"connections", false},
+    {"connections_closed_total", false},
+    {"connections_opened_total", false},
+    {"connections_reused_total", false},
+    {"connections_drained_total", false},
+    {"connections_negotiated_total", false},
+    {"connections_failed_total", false},
+    {"handshakes_total", false},
+    {"bytes_total", false},
+    {"queue_waiting", false},
+    {"rate_limited_total", false},
+    {"weight_used", false},
+    {"upstream_state", true},
+    {"held_seconds", true},
+};
+
+static int place_by_exit(const char *family)
+{
+    for (size_t i = 0; i < COUNT_OF(by_exit); i++)
+        if (strcmp(by_exit[i].family, family) == 0)
+            return (int)i;
+    return -1;
+}
+
+/* What no exit that there is has counted: exits that are gone did. */
+static struct pool_view rest_of(const struct pool_view *v)
+{
+    return (struct pool_view){
+        .name = v->name, .stats = v->own, .gate.weight_used = -1, .learned_idle_ms = -1};
+}
+
+static struct pool_view view_of_exit(const struct pool_view *v, const struct way_view *w)
+{
+    return (struct pool_view){.name = v->name,
+                              .state = w->state,
+                              .idle = w->idle,
+                              .active = w->active,
+                              .connecting = w->connecting,
+                              .waiting = w->waiting,
+                              .gate = w->gate,
+                              .stats = w->stats};
+}
+
+static void add_all(struct series *s, void (*add)(struct series *, const struct pool_view *),
+                    const struct pool_view *v)
+{
+    int place = v->exit_count ? place_by_exit(s->family) : -1;
+    struct pool_view part = place >= 0 && !by_exit[place].has_whole ? rest_of(v) : *v;
+    add(s, &part);
+    for (size_t i = 0; place >= 0 && i < v->exit_count; i++) {
+        part = view_of_exit(v, &v->exits[i]);
+        s->exit = v->exits[i].exit;
+        add(s, &part);
+        s->exit = NULL;
+    }
+}
+
 static void add_next(struct source *s, struct text *to)
 {
-    struct series series = {families[s->family].name, to, s->metrics.freezes};
+    struct series series = {
+        .family = families[s->family].name, .to = to, .freezes = s->metrics.freezes};
     struct pool_view view;
     if (s->pool == 0)
         add_family(to, families[s->family].name, families[s->family].type,
                    families[s->family].meaning);
     if (s->pool < pools_snapshot_count(s->snapshot)) {
         pools_snapshot_view(s->snapshot, s->pool, &view);
-        families[s->family].add(&series, &view);
+        add_all(&series, families[s->family].add, &view);
     }
     if (++s->pool < pools_snapshot_count(s->snapshot))
         return;

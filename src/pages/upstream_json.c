@@ -87,6 +87,23 @@ static json_t *clock_ms(const struct origin_clock_view *c, int64_t us)
     return c->samples ? json_real((double)(us / 100) / 10) : json_null();
 }
 
+static json_t *exit_json(const struct way_view *w)
+{
+    const struct upstream_stats *s = w->stats;
+    json_t *o = json_object();
+#define EXIT(place, value, meaning) json_place(o, place, value);
+#include "pages/stats_page.def"
+    return o;
+}
+
+static json_t *exits_json(const struct pool_view *v)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < v->exit_count; i++)
+        CHECK(json_array_append_new(all, exit_json(&v->exits[i])) == 0);
+    return all;
+}
+
 json_t *upstream_json(const struct pool_view *v, const struct freezes *freezes)
 {
     const struct upstream_stats *s = v->stats;

@@ -147,6 +147,7 @@ static void try_again(struct connecting *c)
     c->is_second = true;
     enter(c, CONNECTING_DIALLING);
     c->report.tls_us += loop_clock_us(env->loop) - c->tls_began_us;
+    c->target.exit = c->connector->base.exit; /* a reload may have replaced it */
     c->dial = dial_start(env->loop, env->dns, &c->target, &dial_events, c);
 }
 
@@ -216,6 +217,7 @@ static struct dial_target target_of(struct line_connector *l, const struct upstr
         .host = u->host,
         .port = u->port,
         .connect_to = u->connect_to.len ? &u->connect_to.at : NULL,
+        .exit = l->base.exit,
         .dns_timeout_ms = u->dns_timeout,
         .connect_timeout_ms = u->connect_timeout,
         .permit = permit,
@@ -289,7 +291,9 @@ static void cancel(struct connecting *c)
 static void watch(struct connector *base, const struct upstream_config *u, void *owner)
 {
     struct line_connector *l = self(base);
-    bool wanted = owner && u->connect_to.len == 0;
+    const struct config_exit *exit = base->exit;
+    bool by_proxy = exit && exit->kind != EXIT_SOURCE; /* which resolves the name */
+    bool wanted = owner && u->connect_to.len == 0 && !by_proxy;
     if (wanted == l->watching)
         return;
     l->watching = wanted;

@@ -48,6 +48,7 @@ static void add_gate(struct gate_view *to, const struct gate_view *g, bool is_fi
         *to = *g;
         return;
     }
+    to->bots = NULL; /* each gate has its own */
     to->rate_held += g->rate_held;
     to->rate_refused += g->rate_refused;
     if (g->weight_used >= 0)
@@ -122,7 +123,7 @@ void pool_view_ways(struct pool_view *v, const struct ways *ways, struct pool_lo
 {
     struct way_view one;
     v->learned_idle_ms = -1;
-    v->stats = ways->common.stats;
+    v->stats = v->own = ways->common.stats;
     v->ways = ways;
     if (ways->count == 1 && ways->leaving.count == 0 && ways->at[0]->exit == NULL) {
         way_describe(ways->at[0], &one);

@@ -20,7 +20,8 @@ struct pool_view {
     int64_t now_s;                      /* since 1970 */
     int64_t certificate_ends_s;         /* of the certificate seen last, since 1970; 0: none was */
     const struct ways *ways;            /* for ways_addresses(); NULL: it has none */
-    const struct upstream_stats *stats; /* of all ways */
+    const struct upstream_stats *stats; /* of all ways; */
+    const struct upstream_stats *own;   /* of them, what no exit in `exits` has counted */
     const struct recent *recent;
     const struct way_view *exits;
     size_t exit_count; /* 0: there are no exits */

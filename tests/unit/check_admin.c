@@ -198,7 +198,7 @@ START_TEST(every_key_in_its_order)
     has_keys(u, "",
              "name origin listed tls_verify state frozen frozen_bots since reason certificate_days "
              "addresses connections tunnels queue requests latency_ms "
-             "limits breaker learned_idle_ms clock bytes cache");
+             "limits breaker learned_idle_ms clock exits bytes cache");
     has_keys(u, "connections",
              "open idle active connecting max streams streams_peak closed opened reused handshakes "
              "resumed drained http1 http2 failed");
@@ -216,7 +216,8 @@ START_TEST(every_key_in_its_order)
     has_keys(u, "latency_ms.tls", "count mean p50 p90 p99 p999 max");
     has_keys(u, "cache", "hits misses stale collapsed");
     has_keys(u, "clock", "offset_ms error_ms samples");
-    has_keys(u, "limits", "rate_held rate_refused weight_used weight_limit held_ms budget bots holds");
+    has_keys(u, "limits",
+             "rate_held rate_refused weight_used weight_limit held_ms budget bots holds");
     json_decref(o);
 }
 END_TEST

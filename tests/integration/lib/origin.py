@@ -257,6 +257,7 @@ class Origin:
             sock.setblocking(False)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             line = Line(self, sock, next(self._count), peer[1])
+            line.source = peer[0]
             self.lines.append(line)
             self.spawn(self._serve(line), line)
 
