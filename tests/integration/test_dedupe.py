@@ -9,6 +9,7 @@ import pytest
 from lib import certs, programs
 from lib.behaviour import Gate, drop, hang, raw, reply
 from lib.daemon import cli, upstream
+from lib.h2_origin import Code, h2_reset
 from lib.promise import own_error
 from lib.wire import background, compose, eventually
 
@@ -278,6 +279,37 @@ def test_inside_an_intercepted_connect(daemon, origin, tmp_path):
     out = programs.shell(f'curl -q -sS -i --cacert {tmp_path}/ca.pem -x {d.url} -H "API-Key: k" -H "API-Sign: s" -d "{BODY.decode()}" '
                          'https://exchange.test/0/private/AddOrder', CA=certs.CA)
     assert any('trunkline-duplicate: yes' in line.lower() for line in out) and orders(origin) == 1, (out, origin.requests)
+
+
+def test_a_refused_stream_is_one_order(daemon, origins):
+    """The origin refuses the order's stream (RFC 9113 8.7), and it goes again; its copies wait for the answer all the same."""
+    origin = origins(alpn=('h2',))
+    gate = Gate(h2_reset(Code.REFUSED_STREAM))
+    origin.on('/0/private/AddOrder', gate, reply(200, b'done'))
+    d = daemon(upstream('ex', origin, dedupe='10s'))
+    first = background(lambda: place(d))
+    eventually(lambda: gate.waiting == 1)
+    copies = [background(lambda: place(d)) for _ in range(3)]
+    eventually(lambda: len(waiting(d)) == 3)
+    gate.release()
+    assert {x.result(30).body for x in (first, *copies)} == {b'done'}
+    assert orders(origin) == 2 and duplicates(d) == 3 and d.upstream()['requests']['retried'] == 1
+
+
+def test_the_journal_has_the_order_and_not_its_copies(daemon, origin, tmp_path):
+    """One begin and one end, with its digest; the copies are told of neither."""
+    journal = tmp_path / 'orders'
+    d = daemon(upstream('ex', origin, dedupe='10s'), order_journal=str(journal))
+    gate, first = held(d, origin)
+    copies = [background(lambda: place(d)) for _ in range(10)]
+    eventually(lambda: len(waiting(d)) == 10)
+    gate.release()
+    assert {x.result(30).status for x in (first, *copies)} == {200} and is_copy(place(d))
+    assert d.stop() == 0
+    lines = [json.loads(line) for line in journal.read_text().splitlines()]
+    ends = [line for line in lines if line['ev'] != 'start']
+    assert [line['ev'] for line in ends] == ['begin', 'end'] and {line['id'] for line in ends} == {first.result().get('trunkline-request')}
+    assert re.fullmatch('[0-9a-f]{32}', ends[0]['digest'])
 
 
 def test_a_restart_forgets_nothing(daemon, origin, tmp_path):

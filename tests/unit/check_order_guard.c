@@ -245,6 +245,30 @@ START_TEST(a_copy_does_not_leave_late)
 }
 END_TEST
 
+/* A copy that came with the first is as late as that: no copy goes. */
+START_TEST(no_copy_goes_when_all_are_late)
+{
+    begin("dedupe = 10s\nmax_connections = 1\norder_wait = 1s");
+    ask_whole(&c, "GET", "");
+    UNTIL(origin.requests == 1);
+    order(&a);
+    order(&b);
+    loop_skip(loop, 1100);
+    UNTIL(a.recorder.ended && b.recorder.ended);
+    told(&b, 503, false);
+    ck_assert_msg(heard_part(&b, "sent=no") && heard_part(&b, "not sent within 1s"), "%s",
+                  b.heard.at);
+    ck_assert(look().stats->duplicates == 0 && look().stats->unknown == 0);
+    plain_origin_say(&origin, 0, OK);
+    UNTIL(c.recorder.ended);
+    turn();
+    ck_assert_uint_eq(origin.requests, 1);
+    clear(&b);
+    clear(&c);
+    end();
+}
+END_TEST
+
 /* The client of the first left after it was sent: copies get the answer nevertheless. */
 START_TEST(a_followed_answer_is_kept)
 {
@@ -278,6 +302,29 @@ START_TEST(a_copy_that_gives_up_tells_of_the_first)
     UNTIL(a.recorder.ended);
     told(&a, 200, false);
     clear(&b);
+    end();
+}
+END_TEST
+
+/* The first has not left, but still may: `no` would allow its client to order again. */
+START_TEST(a_copy_that_gives_up_before_the_first_leaves)
+{
+    begin("dedupe = 10s\nmax_connections = 1\norder_wait = 5s");
+    ask_whole(&c, "GET", "");
+    UNTIL(origin.requests == 1);
+    order(&a);
+    ask_whole(&b, "POST", KEY "Trunkline-Timeout: 200ms\r\n");
+    loop_skip(loop, 300);
+    UNTIL(b.recorder.ended);
+    told(&b, 504, true);
+    ck_assert(heard_part(&b, "sent=partial"));
+    plain_origin_say(&origin, 0, OK);
+    UNTIL(origin.requests == 2);
+    plain_origin_say(&origin, 0, OK);
+    UNTIL(a.recorder.ended);
+    told(&a, 200, false);
+    clear(&b);
+    clear(&c);
     end();
 }
 END_TEST
@@ -557,8 +604,10 @@ SUITE()
     LOOP(a_long_answer_is_not_kept, 0, 2);
     LOOP(of_an_unsent_order_one_copy_goes, 0, 2);
     TEST(a_copy_does_not_leave_late);
+    TEST(no_copy_goes_when_all_are_late);
     TEST(a_followed_answer_is_kept);
     TEST(a_copy_that_gives_up_tells_of_the_first);
+    TEST(a_copy_that_gives_up_before_the_first_leaves);
     TEST(a_copy_leaves);
     TEST(bodies_that_come_late);
     LOOP(long_bodies_are_sent, 0, 2);
