@@ -46,12 +46,21 @@ static bool is_for(struct span entry, struct span method)
            (span_is(entry, SPAN("GET")) && span_is(method, SPAN("HEAD")));
 }
 
+/* A look at the first letter, since most entries are for other methods. */
+static bool may_be_for(const char *entry, struct span method)
+{
+    char first = method.len ? method.at[0] : '\0';
+    return *entry == '/' || *entry == first || (*entry == 'G' && first == 'H');
+}
+
 /* The length of the longest entry that matches; 0: none does. */
 static size_t longest(const struct config_names *entries, struct span method, struct span path,
                       bool in_any_case)
 {
     size_t found = 0;
     for (size_t i = 0; i < entries->count; i++) {
+        if (!may_be_for(entries->at[i], method))
+            continue;
         struct order_path p = order_path_parse(span_of(entries->at[i]));
         if (p.prefix.len > found && is_for(p.method, method) &&
             (in_any_case ? span_starts_nocase(path, p.prefix) : span_starts(path, p.prefix)))

@@ -11,6 +11,7 @@
 #include "proxy/no_client.h"
 #include "proxy/order_guard.h"
 #include "proxy/order_journal.h"
+#include "proxy/order_rules.h"
 #include "proxy/redact.h"
 #include "proxy/rewrite.h"
 #include "proxy/tally.h"
@@ -514,7 +515,8 @@ static void begin(struct transaction *t, uint64_t total_ms)
         t->follow = order_guard_follow;
         return;
     }
-    if (!policy.allowed || t->order.entry || pool_is_draining(t->pool)) {
+    if (!policy.allowed || t->order.entry || pool_is_draining(t->pool) ||
+        order_is_accounted(t->settings, t->order.request->method, t->route.path)) {
         t->answer = fetch_open(&fetch, &fetch_events, t);
         t->follow = fetch_follow;
         return;

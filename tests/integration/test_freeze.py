@@ -62,6 +62,15 @@ def test_what_passes(daemon, origin, method, target, passes):
     assert order(d, '/ex' + target, method=method).status == 200
 
 
+def test_an_order_by_get_is_not_shared(daemon, origin):
+    """Nor is it answered from the store, not even when it is refused."""
+    d = daemon(upstream('ex', origin, fresh='10m', stale_if_error='10m', coalesce=True, **LISTS))
+    assert [d.get(f'/ex{path}').status for path in ('/buy', '/buy', '/x', '/x')] == [200] * 4
+    assert origin.paths() == ['/buy', '/buy', '/x']
+    freeze(d)
+    assert frozen(d.get('/ex/buy')) and d.get('/ex/x').status == 200
+
+
 def test_without_lists(daemon, origin):
     """Each POST, PUT and PATCH is stopped; DELETE cancels, GET reads."""
     d = daemon(upstream('ex', origin))
