@@ -2,33 +2,26 @@
 
 #include <stdio.h>
 
-#include "base/bucket.h"
 #include "base/log.h"
-#include "budget/bot_shares.h"
-#include "budget/denial.h"
-#include "budget/holds.h"
 #include "budget/lane.h"
-#include "budget/shared_budget.h"
+#include "budget/limits.h"
+#include "budget/order_pace.h"
+#include "budget/tokens.h"
 
 #define MAGIC 0x67617465
-#define PUBLIC_SHARE 8 /* tenths of weight_limit that public requests may use */
-#define PRIVATE_SHARE 9
 #define OBJECT_SIZE 160
 #define REVIEW_MS 100 /* minimum time between reviews that are not urgent */
 
 struct gate {
     unsigned magic;
     struct loop *loop;
-    const struct upstream_config *settings;
-    struct bucket bucket;
-    struct shared_budget *shared; /* tokens come from there, if it is on; NULL: never */
-    struct holds holds;
-    struct bot_shares bots;
-    struct lane lanes[2];     /* for orders, for all other requests */
-    uint64_t came;            /* number of waiters so far */
-    uint64_t lapse_ms;        /* when the first hold of a waiter in `held` may end */
-    struct deadline wake;     /* when the next waiter may pass, or such a hold ends */
-    struct deadline bot_wake; /* when the order of a bot with an order_rate may go on */
+    struct tokens tokens;
+    struct limits limits;
+    struct lane lanes[2]; /* for orders, for all other requests */
+    uint64_t came;        /* number of waiters so far */
+    uint64_t lapse_ms;    /* when the first hold of a waiter in `held` may end */
+    struct deadline wake; /* when the next waiter may pass, or such a hold ends */
+    struct order_pace pace;
     struct deadline rethink;  /* when the next review that is not urgent is due */
     uint64_t reviewed_ms;     /* when the last review was */
     uint64_t waited, refused; /* since start */
@@ -41,58 +34,20 @@ static size_t waiting(const struct gate *g)
     size_t n = 0;
     for (size_t i = 0; i < COUNT_OF(g->lanes); i++)
         n += lane_waiting(&g->lanes[i]);
-    return n + bot_shares_waiting(&g->bots);
+    return n + bot_shares_waiting(&g->limits.bots);
 }
 
 /* -------------------------------------------------------------------- holds */
 
-/* Why a request may not pass, whether or not there is a token. */
-struct obstacle {
-    uint64_t until_ms; /* 0: there is no obstacle */
-    enum denial_cause cause;
-    const struct hold *hold;
-};
-
-static bool is_over_weight(const struct gate *g, int64_t share)
-{
-    int64_t limit = g->settings->weight_limit;
-    return limit > 0 && !g->holds.weight_lifted &&
-           holds_weight(&g->holds, loop_now(g->loop)) * 10 >= limit * share;
-}
-
-static bool is_weighed_down(const struct gate *g, const struct gate_waiter *w)
-{
-    return !w->is_order && is_over_weight(g, w->is_private ? PRIVATE_SHARE : PUBLIC_SHARE);
-}
-
-static void hinder(struct obstacle *o, enum denial_cause cause, uint64_t until_ms)
-{
-    if (until_ms > o->until_ms)
-        *o = (struct obstacle){.until_ms = until_ms, .cause = cause};
-}
-
 static struct obstacle obstacle_of(const struct gate *g, const struct gate_waiter *w)
 {
-    struct obstacle o = {0};
-    uint64_t now = loop_now(g->loop);
-    if (g->settings->retry_after)
-        o.hold = holds_find(&g->holds, !w->is_order && !w->is_private, w->credential, now);
-    if (o.hold)
-        o = (struct obstacle){o.hold->until_ms, DENIAL_HOLD, o.hold};
-    if (g->holds.weight_until_ms > o.until_ms && is_weighed_down(g, w))
-        hinder(&o, DENIAL_WEIGHT, g->holds.weight_until_ms);
-    if (w->share && !w->is_order)
-        hinder(&o, DENIAL_SHARE,
-               bot_shares_held_until(&g->bots, w->share, g->settings->weight_limit, now));
-    return o;
+    return limits_find(&g->limits, w, loop_now(g->loop));
 }
 
 /* The time until which a hold stops all requests; now, if there is no such hold. */
 static uint64_t shut_until(const struct gate *g)
 {
-    uint64_t now = loop_now(g->loop);
-    const struct hold *h = g->settings->retry_after ? holds_find(&g->holds, false, 0, now) : NULL;
-    return h ? h->until_ms : now;
+    return limits_shut_until(&g->limits, loop_now(g->loop));
 }
 
 /* A waiter that has another response to give is refused as soon as it is held. That does not count
@@ -104,32 +59,17 @@ static bool gives_way(const struct gate *g, const struct gate_waiter *w)
 
 /* ------------------------------------------------------------------- places */
 
-static bool take_token(struct gate *g, bool is_order)
-{
-    return shared_budget_is_on(g->shared) ? shared_budget_take(g->shared, is_order)
-                                          : bucket_take(&g->bucket, loop_now(g->loop));
-}
-
-/* The earliest time at which the n-th token from now can be taken. */
-static uint64_t token_at(const struct gate *g, size_t n, bool is_order)
-{
-    return shared_budget_is_on(g->shared)
-               ? shared_budget_when(g->shared, shut_until(g), n, is_order)
-               : bucket_when(&g->bucket, shut_until(g), n);
-}
-
 /* Is it to be refused where it cannot pass at once? Not if its token is being asked for. */
 static bool refuses(const struct gate *g)
 {
-    return g->settings->on_limit == ON_LIMIT_REFUSE &&
-           !(shared_budget_is_on(g->shared) && shared_budget_is_asking(g->shared));
+    return g->limits.settings->on_limit == ON_LIMIT_REFUSE && !tokens_are_asked_for(&g->tokens);
 }
 
 /* The earliest time at which a request may pass that has this many others before it. */
 static uint64_t earliest(const struct gate *g, const struct obstacle *o, size_t before,
                          bool is_order)
 {
-    uint64_t by_rate = token_at(g, before + 1, is_order);
+    uint64_t by_rate = tokens_when(&g->tokens, shut_until(g), before + 1, is_order);
     return by_rate > o->until_ms ? by_rate : o->until_ms;
 }
 
@@ -144,8 +84,8 @@ static size_t before_newcomer(const struct gate *g, bool is_order)
 static struct verdict denied(const struct gate *g, const struct gate_waiter *w, uint64_t at_ms)
 {
     struct obstacle o = obstacle_of(g, w);
-    struct denial d = {w->is_paced ? DENIAL_ORDERS : o.cause, g->settings, o.hold, w->share,
-                       g->holds.weight};
+    struct denial d = {w->is_paced ? DENIAL_ORDERS : o.cause, g->limits.settings, o.hold, w->share,
+                       g->limits.holds.weight};
     return denial_verdict(&d, at_ms, loop_now(g->loop));
 }
 
@@ -154,7 +94,7 @@ static uint64_t earliest_alone(const struct gate *g, const struct gate_waiter *w
 {
     struct obstacle o = obstacle_of(g, w);
     if (w->is_paced)
-        hinder(&o, DENIAL_ORDERS, bucket_when(&w->share->orders, loop_now(g->loop), 1));
+        obstacle_add(&o, DENIAL_ORDERS, bucket_when(&w->share->orders, loop_now(g->loop), 1));
     return earliest(g, &o, 0, w->is_order);
 }
 
@@ -207,19 +147,12 @@ static void on_deadline(struct deadline *d)
 
 /* ------------------------------------------------------------------- review */
 
-/* When the first waiter of a lane may get a token. */
-static uint64_t wake_at(const struct gate *g, bool is_order)
-{
-    uint64_t at = token_at(g, 1, is_order);
-    return shared_budget_is_on(g->shared) ? shared_budget_wake(g->shared, at) : at;
-}
-
 static void set_wake(struct gate *g)
 {
     uint64_t at = UINT64_MAX;
     for (size_t i = 0; i < COUNT_OF(g->lanes); i++) {
         if (g->lanes[i].ready.count)
-            at = wake_at(g, i == 0);
+            at = tokens_wake(&g->tokens, shut_until(g), i == 0);
         if (g->lanes[i].held.count && g->lapse_ms < at)
             at = g->lapse_ms;
     }
@@ -252,7 +185,7 @@ static void review(struct gate *g)
             struct obstacle o = obstacle_of(g, w);
             uint64_t at = earliest(g, &o, before + g->lanes[i].ready.count, w->is_order);
             list_remove(&w->link);
-            bool is_denied = g->shared && refuses(g) && at > loop_now(g->loop);
+            bool is_denied = g->tokens.shared && refuses(g) && at > loop_now(g->loop);
             if (w->moves && o.until_ms)
                 move_later(g, w);
             else if (at >= w->deadline.due || (w->yields && o.until_ms) || is_denied)
@@ -322,7 +255,7 @@ static void on_wake(struct deadline *d)
     MAGIC_CHECK(g, MAGIC);
     struct gate_waiter *w;
     let_in(g);
-    while ((w = next_waiter(g)) && take_token(g, w->is_order)) {
+    while ((w = next_waiter(g)) && tokens_take(&g->tokens, w->is_order, loop_now(g->loop))) {
         stop_waiting(w);
         w->on_pass(w->owner);
     }
@@ -332,7 +265,7 @@ static void on_wake(struct deadline *d)
 static void begin_to_wait(struct gate *g, struct gate_waiter *w, enum denial_cause cause,
                           uint64_t until_ms)
 {
-    g->waited += w->number == 0 && !(g->shared && shared_budget_is_asking(g->shared));
+    g->waited += w->number == 0 && !tokens_are_asked_for(&g->tokens);
     w->number = ++g->came;
     if (w->share)
         w->share->held += cause == DENIAL_SHARE || cause == DENIAL_ORDERS;
@@ -354,10 +287,11 @@ static bool pass_or_join(struct gate *g, struct gate_waiter *w, uint64_t until_m
     size_t before = before_newcomer(g, w->is_order);
     struct obstacle o = obstacle_of(g, w);
     uint64_t now = loop_now(g->loop);
-    if (before == 0 && o.until_ms <= now && shut_until(g) <= now && take_token(g, w->is_order))
+    if (before == 0 && o.until_ms <= now && shut_until(g) <= now &&
+        tokens_take(&g->tokens, w->is_order, loop_now(g->loop)))
         return true;
-    if (o.until_ms > now && shared_budget_is_on(g->shared))
-        shared_budget_touch(g->shared);
+    if (o.until_ms > now)
+        tokens_touch(&g->tokens);
     uint64_t at = earliest(g, &o, before, w->is_order);
     if (at >= until_ms || refuses(g) || (w->yields && o.until_ms))
         refuse_later(g, w, at);
@@ -368,63 +302,36 @@ static bool pass_or_join(struct gate *g, struct gate_waiter *w, uint64_t until_m
 
 /* -------------------------------------------------------------- orders of a bot */
 
-static void set_bot_wake(struct gate *g)
-{
-    uint64_t at = bot_shares_next(&g->bots, loop_now(g->loop));
-    if (at == UINT64_MAX)
-        deadline_stop(&g->bot_wake);
-    else
-        deadline_at(&g->bot_wake, at);
-}
-
-/* An order beyond its bot's order_rate waits before it goes to its lane, so that it does not delay
- * others there. True: it may go there at once. */
 static bool keeps_pace(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
 {
-    uint64_t now = loop_now(g->loop);
-    if (!w->places || !bot_share_is_paced(w->share))
+    uint64_t at;
+    if (order_pace_take(&g->pace, w, &at))
         return true;
-    if (w->share->waiting.count == 0 && bucket_take(&w->share->orders, now))
-        return true;
-    uint64_t at = bucket_when(&w->share->orders, now, w->share->waiting.count + 1);
-    w->is_paced = true;
-    if (at >= until_ms || g->settings->on_limit == ON_LIMIT_REFUSE) {
+    if (at >= until_ms || g->limits.settings->on_limit == ON_LIMIT_REFUSE) {
         refuse_later(g, w, at);
         return false;
     }
     begin_to_wait(g, w, DENIAL_ORDERS, until_ms);
-    list_push_back(&w->share->waiting, &w->link);
-    set_bot_wake(g);
+    order_pace_wait(&g->pace, w);
     return false;
 }
 
-static void let_bot_on(struct gate *g, struct bot_share *b)
+static void on_turn(void *owner, struct gate_waiter *w)
 {
-    struct gate_waiter *w;
-    while ((w = gate_waiter_first(&b->waiting)) && bucket_take(&b->orders, loop_now(g->loop))) {
-        uint64_t until = w->deadline.due;
-        stop_waiting(w);
-        w->is_paced = false;
-        if (pass_or_join(g, w, until))
-            w->on_pass(w->owner);
-    }
-}
-
-static void on_bot_wake(struct deadline *d)
-{
-    struct gate *g = container_of(d, struct gate, bot_wake);
+    struct gate *g = owner;
     MAGIC_CHECK(g, MAGIC);
+    uint64_t until = w->deadline.due;
+    stop_waiting(w);
     let_in(g);
-    for (size_t i = 0; i < g->bots.count; i++)
-        let_bot_on(g, g->bots.at[i]);
-    set_bot_wake(g);
+    if (pass_or_join(g, w, until))
+        w->on_pass(w->owner);
 }
 
 void gate_limit_bots(struct gate *g, const struct config *c)
 {
     MAGIC_CHECK(g, MAGIC);
-    bot_shares_configure(&g->bots, c->bots, c->bot_count, loop_now(g->loop));
-    set_bot_wake(g);
+    bot_shares_configure(&g->limits.bots, c->bots, c->bot_count, loop_now(g->loop));
+    order_pace_review(&g->pace);
     review(g);
 }
 
@@ -443,7 +350,7 @@ bool gate_pass(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
                               .on_moved = w->on_moved,
                               .moves = w->moves,
                               .gate = g,
-                              .share = bot_shares_ask(&g->bots, w->bot, loop_now(g->loop))};
+                              .share = bot_shares_ask(&g->limits.bots, w->bot, loop_now(g->loop))};
     task_init(&w->refusal, on_refusal);
     deadline_init(&w->deadline, g->loop, on_deadline);
     let_in(g);
@@ -468,17 +375,11 @@ void gate_recall(struct gate *g)
                (w = gate_waiter_first(&g->lanes[i].held)))
             move_later(g, w);
     }
-    for (size_t i = 0; i < g->bots.count; i++)
-        while ((w = gate_waiter_first(&g->bots.at[i]->waiting)))
+    for (size_t i = 0; i < g->limits.bots.count; i++)
+        while ((w = gate_waiter_first(&g->limits.bots.at[i]->waiting)))
             move_later(g, w);
     set_wake(g);
-    set_bot_wake(g);
-}
-
-static uint64_t tokens(const struct gate *g)
-{
-    return shared_budget_is_on(g->shared) ? shared_budget_tokens(g->shared)
-                                          : bucket_tokens(&g->bucket, loop_now(g->loop));
+    order_pace_review(&g->pace);
 }
 
 void gate_stand(const struct gate *g, const struct gate_waiter *w, struct gate_standing *s)
@@ -486,19 +387,21 @@ void gate_stand(const struct gate *g, const struct gate_waiter *w, struct gate_s
     MAGIC_CHECK(g, MAGIC);
     uint64_t now = loop_now(g->loop);
     struct gate_waiter it = *w;
-    it.share = bot_shares_find(&g->bots, w->bot);
+    it.share = bot_shares_find(&g->limits.bots, w->bot);
     struct obstacle o = obstacle_of(g, &it);
     size_t before = before_newcomer(g, w->is_order);
-    int64_t limit = g->settings->weight_limit, weight = holds_weight(&g->holds, now);
+    int64_t limit = g->limits.settings->weight_limit, weight = holds_weight(&g->limits.holds, now);
     s->is_held = o.until_ms > now;
     s->pass_ms = earliest(g, &o, before, w->is_order);
-    s->tokens = g->settings->rate.count ? (int64_t)tokens(g) - (int64_t)before : INT64_MAX;
+    s->tokens = g->limits.settings->rate.count
+                    ? (int64_t)tokens_count(&g->tokens, now) - (int64_t)before
+                    : INT64_MAX;
     s->weight_share = limit > 0 && weight > 0 ? (unsigned)(weight * 1000 / limit) : 0;
 }
 
 void gate_watch(struct gate *g, const char *exit, void (*on_hold)(void *owner), void *owner)
 {
-    const char *name = g->settings->name;
+    const char *name = g->limits.settings->name;
     g->on_hold = on_hold;
     g->owner = owner;
     snprintf(g->object, sizeof g->object, "upstream %.63s%s%s", name ? name : "(unlisted)",
@@ -507,19 +410,23 @@ void gate_watch(struct gate *g, const char *exit, void (*on_hold)(void *owner), 
 
 /* ----------------------------------------------------------------- learning */
 
-/* Waiters that were not held may be held now, and waiters in `ready` may move to `held`. */
+/* Looks at the waiters as far as what changed demands. */
+static void follow(struct gate *g, enum limits_change change)
+{
+    if (change == LIMITS_CHANGED && waiting(g))
+        review(g);
+    else if (change != LIMITS_SAME)
+        review_soon(g);
+}
+
+/* True: it is new, and to be logged. */
 static bool add_hold(struct gate *g, const struct hold *h)
 {
-    uint64_t now = loop_now(g->loop), shut = shut_until(g);
-    const struct hold *old = holds_find(&g->holds, h->scope == HOLD_PUBLIC, h->credential, now);
-    bool prolongs = old && old->scope == h->scope && (h->scope == HOLD_ALL || old->until_ms > shut);
-    bool is_new = holds_add(&g->holds, h, now);
+    bool is_new;
+    enum limits_change change = limits_hold(&g->limits, h, loop_now(g->loop), &is_new);
     if (g->on_hold)
         g->on_hold(g->owner);
-    if (prolongs || waiting(g) == 0)
-        review_soon(g);
-    else
-        review(g);
+    follow(g, change);
     return is_new;
 }
 
@@ -527,37 +434,22 @@ void gate_limit(struct gate *g, const struct gate_limit *l)
 {
     MAGIC_CHECK(g, MAGIC);
     struct hold h;
-    if (!reported_limit_hold(l, g->settings, &g->holds, loop_now(g->loop), &h))
+    if (!reported_limit_hold(l, g->limits.settings, &g->limits.holds, loop_now(g->loop), &h))
         return;
     if (add_hold(g, &h))
         reported_limit_log(l, &h, g->object);
-    if (g->shared)
-        shared_budget_hold(g->shared, &h);
+    if (g->tokens.shared)
+        shared_budget_hold(g->tokens.shared, &h);
 }
 
 void gate_resume(struct gate *g)
 {
     MAGIC_CHECK(g, MAGIC);
-    if (holds_lift(&g->holds, loop_now(g->loop)))
+    if (g->tokens.shared)
+        shared_budget_lift(g->tokens.shared);
+    if (limits_lift(&g->limits, loop_now(g->loop)))
         LOG(INFO, g->object, "resume ends its holds");
-    holds_turn(&g->holds, false, loop_now(g->loop));
-    bot_shares_lift(&g->bots);
-    if (g->shared)
-        shared_budget_lift(g->shared);
     review(g);
-}
-
-static uint64_t weigh(struct gate *g, int64_t weight, uint64_t left_ms)
-{
-    bool public = is_over_weight(g, PUBLIC_SHARE), private = is_over_weight(g, PRIVATE_SHARE);
-    holds_turn(&g->holds, public, loop_now(g->loop));
-    uint64_t grown = holds_weigh(&g->holds, weight, loop_now(g->loop), left_ms);
-    holds_turn(&g->holds, is_over_weight(g, PUBLIC_SHARE), loop_now(g->loop));
-    if (public != is_over_weight(g, PUBLIC_SHARE) || private != is_over_weight(g, PRIVATE_SHARE))
-        review(g);
-    else if (public)
-        review_soon(g); /* the waiters are held for a longer or a shorter time */
-    return grown;
 }
 
 uint64_t gate_weigh(struct gate *g, struct span value, int64_t now_s, const char *bot)
@@ -566,17 +458,19 @@ uint64_t gate_weigh(struct gate *g, struct span value, int64_t now_s, const char
     int64_t weight, second = now_s % 60;
     if (!reported_weight(value, &weight))
         return 0;
-    uint64_t grown = weigh(g, weight, (uint64_t)(60 - second) * 1000);
-    bot_shares_use(&g->bots, bot, grown, g->holds.weight_until_ms, loop_now(g->loop));
-    if (g->shared)
-        shared_budget_weigh(g->shared, weight);
+    uint64_t grown;
+    follow(g, limits_weigh(&g->limits, weight, (uint64_t)(60 - second) * 1000, loop_now(g->loop),
+                           &grown));
+    bot_shares_use(&g->limits.bots, bot, grown, g->limits.holds.weight_until_ms, loop_now(g->loop));
+    if (g->tokens.shared)
+        shared_budget_weigh(g->tokens.shared, weight);
     return grown;
 }
 
 struct holds *gate_limits(struct gate *g)
 {
     MAGIC_CHECK(g, MAGIC);
-    return &g->holds;
+    return &g->limits.holds;
 }
 
 void gate_restored(struct gate *g)
@@ -591,7 +485,7 @@ bool gate_holds(const struct gate *g, const struct gate_waiter *w)
 {
     MAGIC_CHECK(g, MAGIC);
     struct gate_waiter it = *w;
-    it.share = bot_shares_find(&g->bots, w->bot);
+    it.share = bot_shares_find(&g->limits.bots, w->bot);
     return obstacle_of(g, &it).until_ms != 0;
 }
 
@@ -602,17 +496,17 @@ void gate_describe(const struct gate *g, struct gate_view *view)
     *view = (struct gate_view){
         .rate_held = g->waited,
         .rate_refused = g->refused,
-        .weight_used = holds_weight(&g->holds, now),
+        .weight_used = holds_weight(&g->limits.holds, now),
         .held_ms = until > now ? until - now : 0,
-        .turned_ms = holds_turned(&g->holds, until > now, now),
-        .bots = &g->bots,
-        .weight_limit = g->settings->weight_limit,
+        .turned_ms = holds_turned(&g->limits.holds, until > now, now),
+        .bots = &g->limits.bots,
+        .weight_limit = g->limits.settings->weight_limit,
         .now_ms = now,
     };
-    if (g->settings->retry_after)
-        view->hold_count = holds_show(&g->holds, view->holds, GATE_HOLDS_SHOWN, now);
-    if (g->shared)
-        shared_budget_describe(g->shared, &view->shared);
+    if (g->limits.settings->retry_after)
+        view->hold_count = holds_show(&g->limits.holds, view->holds, GATE_HOLDS_SHOWN, now);
+    if (g->tokens.shared)
+        shared_budget_describe(g->tokens.shared, &view->shared);
 }
 
 /* -------------------------------------------------------- shared with others */
@@ -628,33 +522,16 @@ static void on_tokens(void *owner)
 {
     struct gate *g = sharing(owner);
     on_wake(&g->wake);
-    if (g->settings->on_limit == ON_LIMIT_REFUSE && waiting(g))
+    if (g->limits.settings->on_limit == ON_LIMIT_REFUSE && waiting(g))
         review(g);
 }
 
-static void on_shared_hold(void *owner, const struct hold *h)
+static void on_shared(void *owner, enum limits_change change)
 {
     struct gate *g = sharing(owner);
-    if (add_hold(g, h))
-        reported_limit_log_learned(h, "at another trunkline", h->until_ms - loop_now(g->loop),
-                                   g->object);
-}
-
-static void on_lift(void *owner)
-{
-    struct gate *g = sharing(owner);
-    if (holds_lift(&g->holds, loop_now(g->loop)))
-        LOG(INFO, g->object, "resume of another trunkline ends its holds");
-    holds_turn(&g->holds, false, loop_now(g->loop));
-    bot_shares_lift(&g->bots);
-    review(g);
-}
-
-static void on_shared_weight(void *owner, int64_t weight, uint64_t left_ms)
-{
-    struct gate *g = sharing(owner);
-    if (weight > holds_weight(&g->holds, loop_now(g->loop)))
-        weigh(g, weight, left_ms);
+    if (g->on_hold)
+        g->on_hold(g->owner);
+    follow(g, change);
 }
 
 static size_t count_waiting(void *owner)
@@ -664,14 +541,14 @@ static size_t count_waiting(void *owner)
 
 void gate_share(struct gate *g, struct budget_store *store, const char *key, const char *exit)
 {
-    static const struct shared_budget_events events = {on_tokens, on_shared_hold, on_lift,
-                                                       on_shared_weight, count_waiting};
+    static const struct shared_budget_events events = {on_tokens, on_shared, count_waiting};
     MAGIC_CHECK(g, MAGIC);
     if (store == NULL)
         return;
-    if (g->shared == NULL)
-        g->shared = shared_budget_new(store, &g->holds, &events, g);
-    shared_budget_configure(g->shared, &g->settings->rate, g->settings->burst, key, exit);
+    if (g->tokens.shared == NULL)
+        g->tokens.shared = shared_budget_new(store, &g->limits, g->object, &events, g);
+    shared_budget_configure(g->tokens.shared, &g->limits.settings->rate, g->limits.settings->burst,
+                            key, exit);
     review(g);
 }
 
@@ -682,16 +559,16 @@ struct gate *gate_new(struct loop *loop, const struct upstream_config *settings)
     struct gate *g = NEW(struct gate);
     g->magic = MAGIC;
     g->loop = loop;
-    g->settings = settings;
+    g->limits.settings = settings;
     g->lapse_ms = UINT64_MAX;
-    bucket_configure(&g->bucket, settings->rate.count, settings->rate.per_ms, settings->burst,
-                     loop_now(loop));
-    holds_init(&g->holds);
+    bucket_configure(&g->tokens.bucket, settings->rate.count, settings->rate.per_ms,
+                     settings->burst, loop_now(loop));
+    holds_init(&g->limits.holds);
     for (size_t i = 0; i < COUNT_OF(g->lanes); i++)
         lane_init(&g->lanes[i]);
     gate_watch(g, NULL, NULL, NULL);
     deadline_init(&g->wake, loop, on_wake);
-    deadline_init(&g->bot_wake, loop, on_bot_wake);
+    order_pace_init(&g->pace, loop, &g->limits.bots, on_turn, g);
     deadline_init(&g->rethink, loop, on_rethink);
     return g;
 }
@@ -699,9 +576,9 @@ struct gate *gate_new(struct loop *loop, const struct upstream_config *settings)
 void gate_configure(struct gate *g, const struct upstream_config *settings)
 {
     MAGIC_CHECK(g, MAGIC);
-    g->settings = settings;
-    bucket_configure(&g->bucket, settings->rate.count, settings->rate.per_ms, settings->burst,
-                     loop_now(g->loop));
+    g->limits.settings = settings;
+    bucket_configure(&g->tokens.bucket, settings->rate.count, settings->rate.per_ms,
+                     settings->burst, loop_now(g->loop));
     review(g);
 }
 
@@ -710,12 +587,12 @@ void gate_free(struct gate *g)
     MAGIC_CHECK(g, MAGIC);
     CHECK(waiting(g) == 0);
     deadline_stop(&g->wake);
-    deadline_stop(&g->bot_wake);
+    order_pace_end(&g->pace);
     deadline_stop(&g->rethink);
-    if (g->shared)
-        shared_budget_free(g->shared);
-    bot_shares_free(&g->bots);
-    holds_free(&g->holds);
+    if (g->tokens.shared)
+        shared_budget_free(g->tokens.shared);
+    bot_shares_free(&g->limits.bots);
+    holds_free(&g->limits.holds);
     g->magic = 0;
     free(g);
 }

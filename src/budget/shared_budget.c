@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/bucket.h"
+#include "base/log.h"
 #include "budget/fleet_share.h"
+#include "budget/reported_limit.h"
 #include "budget/store_script.h"
 
 #define MAGIC 0x73686272
@@ -16,7 +18,8 @@ struct shared_budget {
     unsigned magic;
     struct store_member member;
     struct loop *loop;
-    const struct holds *holds;
+    struct limits *limits;
+    const char *object;
     const struct shared_budget_events *events;
     void *owner;
     char *key, *exit;
@@ -173,9 +176,32 @@ static void tell_all(struct shared_budget *s)
 {
     const struct hold *h = NULL;
     s->to_tell_count = 0;
-    while ((h = holds_next(s->holds, h, now_of(s))))
+    while ((h = holds_next(&s->limits->holds, h, now_of(s))))
         add_to_tell(s, h);
     s->wants_now = s->to_tell_count > 0;
+}
+
+static void add_hold(struct shared_budget *s, const struct hold *h)
+{
+    bool is_new;
+    enum limits_change change = limits_hold(s->limits, h, now_of(s), &is_new);
+    if (is_new)
+        reported_limit_log_learned(h, "at another trunkline", h->until_ms - now_of(s), s->object);
+    s->events->on_limits(s->owner, change);
+}
+
+static void lift_all(struct shared_budget *s)
+{
+    if (limits_lift(s->limits, now_of(s)))
+        LOG(INFO, s->object, "resume of another trunkline ends its holds");
+    s->events->on_limits(s->owner, LIMITS_CHANGED);
+}
+
+static void add_weight(struct shared_budget *s, int64_t weight, uint64_t left_ms)
+{
+    uint64_t grown, now = now_of(s);
+    if (weight > holds_weight(&s->limits->holds, now))
+        s->events->on_limits(s->owner, limits_weigh(s->limits, weight, left_ms, now, &grown));
 }
 
 static void take_state(struct shared_budget *s, struct store_answer *a)
@@ -183,18 +209,16 @@ static void take_state(struct shared_budget *s, struct store_answer *a)
     struct hold h;
     bool is_known = strcmp(s->seen.epoch, a->seen.epoch) == 0;
     bool is_lifted = is_known && a->seen.lifts > s->seen.lifts + (s->lifts && !s->is_probing);
-    bool is_new = !is_known;
     s->seen = a->seen;
     if (!s->is_probing)
         s->lifts = false;
     if (is_lifted)
-        s->events->on_lift(s->owner);
-    if (is_new)
+        lift_all(s);
+    if (!is_known)
         tell_all(s);
     while (store_answer_hold(a, now_of(s), &h))
-        s->events->on_hold(s->owner, &h);
-    if (a->weight >= 0)
-        s->events->on_weight(s->owner, a->weight, a->weight_left_ms);
+        add_hold(s, &h);
+    add_weight(s, a->weight, a->weight_left_ms);
 }
 
 /* For those that wait: at once, or when the bucket should have something to give. */
@@ -367,13 +391,15 @@ void shared_budget_describe(const struct shared_budget *s, struct shared_budget_
 
 /* ----------------------------------------------------------------------- life */
 
-struct shared_budget *shared_budget_new(struct budget_store *store, const struct holds *holds,
+struct shared_budget *shared_budget_new(struct budget_store *store, struct limits *limits,
+                                        const char *object,
                                         const struct shared_budget_events *events, void *owner)
 {
     struct shared_budget *s = NEW(struct shared_budget);
     MAGIC_INIT(s, MAGIC);
     s->loop = budget_store_loop(store);
-    s->holds = holds;
+    s->limits = limits;
+    s->object = object;
     s->events = events;
     s->owner = owner;
     s->weight = -1;

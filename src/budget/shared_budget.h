@@ -4,21 +4,20 @@
 #pragma once
 
 #include "budget/budget_store.h"
-#include "budget/holds.h"
+#include "budget/limits.h"
 
 struct shared_budget;
 
 /* None of them but `waiting` comes from inside a call of the gate's. */
 struct shared_budget_events {
-    void (*on_tokens)(void *owner);                    /* more requests may pass than before */
-    void (*on_hold)(void *owner, const struct hold *); /* in force elsewhere */
-    void (*on_lift)(void *owner);                      /* an operator ended all holds */
-    void (*on_weight)(void *owner, int64_t, uint64_t left_ms); /* used by all of them */
-    size_t (*waiting)(void *owner);                            /* requests that wait for a token */
+    void (*on_tokens)(void *owner);                     /* more requests may pass than before */
+    void (*on_limits)(void *owner, enum limits_change); /* as others told them */
+    size_t (*waiting)(void *owner);                     /* requests that wait for a token */
 };
 
-/* `holds` are the gate's own, which are told again to a store that begins empty. */
-struct shared_budget *shared_budget_new(struct budget_store *, const struct holds *,
+/* `limits` are the gate's own, which what others told is added to, and which are told again to a
+ * store that begins empty; `object` is the gate's in the log. */
+struct shared_budget *shared_budget_new(struct budget_store *, struct limits *, const char *object,
                                         const struct shared_budget_events *, void *owner);
 void shared_budget_free(struct shared_budget *);
 
