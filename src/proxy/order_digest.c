@@ -10,21 +10,21 @@
  * digests are compared with those in journals that earlier releases wrote. */
 #include "proxy/order_digest.h"
 
-#include <mbedtls/sha256.h>
 #include <stdlib.h>
 
+#include "net/sha256.h"
 #include "proxy/credentials.h"
 
-#define SHA256_SIZE 32
+#define FIRST_ROOM 512 /* besides the body */
 
 /* ---------------------------------------------------------------------------- hashing */
 
-static void add_bytes(mbedtls_sha256_context *hash, const void *at, size_t len)
+static void add_bytes(struct text *hash, const void *at, size_t len)
 {
-    CHECK(mbedtls_sha256_update(hash, at, len) == 0);
+    text_add(hash, (struct span){at, len});
 }
 
-static void add_number(mbedtls_sha256_context *hash, uint64_t n)
+static void add_number(struct text *hash, uint64_t n)
 {
     unsigned char bytes[8];
     for (size_t i = 0; i < sizeof bytes; i++)
@@ -32,7 +32,7 @@ static void add_number(mbedtls_sha256_context *hash, uint64_t n)
     add_bytes(hash, bytes, sizeof bytes);
 }
 
-static void add(mbedtls_sha256_context *hash, struct span s)
+static void add(struct text *hash, struct span s)
 {
     add_number(hash, s.len);
     if (s.len)
@@ -44,7 +44,7 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-static void add_lower(mbedtls_sha256_context *hash, struct span s)
+static void add_lower(struct text *hash, struct span s)
 {
     char piece[64];
     add_number(hash, s.len);
@@ -77,7 +77,7 @@ static int compare(const void *left, const void *right)
     return by_name ? by_name : (*a < *b ? -1 : *a > *b);
 }
 
-static void add_fields(mbedtls_sha256_context *hash, const struct upstream_config *u,
+static void add_fields(struct text *hash, const struct upstream_config *u,
                        const struct fields *fields)
 {
     const struct field **chosen = must_malloc((fields->count + 1) * sizeof(struct field *));
@@ -100,18 +100,17 @@ bool order_digest(const struct upstream_config *u, const struct conn_request *r,
                   struct order_digest *to)
 {
     unsigned char whole[SHA256_SIZE];
-    mbedtls_sha256_context hash;
+    struct text hash = {0};
     *to = (struct order_digest){0};
     if (body.len > ORDER_DIGEST_BODY_MAX)
         return false;
-    mbedtls_sha256_init(&hash);
-    CHECK(mbedtls_sha256_starts(&hash, 0) == 0);
+    (void)text_reserve(&hash, FIRST_ROOM + body.len);
     add(&hash, r->method);
     add(&hash, r->target);
     add_fields(&hash, u, &r->fields);
     add(&hash, body);
-    CHECK(mbedtls_sha256_finish(&hash, whole) == 0);
-    mbedtls_sha256_free(&hash);
+    sha256(text_span(&hash), whole);
+    text_free(&hash);
     memcpy(to->bytes, whole, sizeof to->bytes);
     return true;
 }

@@ -4,14 +4,21 @@
 #include <stdio.h>
 
 #include "base/percent.h"
+#include "base/quoting.h"
+
+struct id {
+    const char *name; /* one of those looked for */
+    char value[ORDER_ID_MOST];
+    size_t len;
+};
 
 struct search {
     const struct config_names *names;
-    json_t *found; /* NULL: nothing yet */
-    unsigned count;
+    struct id found[ORDER_IDS_MAX];
+    size_t count;
 };
 
-/* Parsing costs far more than this, and most requests without an id end here. */
+/* Looking into a body costs far more than this, and most requests without an id end here. */
 static bool may_occur(const struct config_names *names, struct span in)
 {
     for (size_t i = 0; i < names->count; i++)
@@ -29,36 +36,15 @@ static const char *name_in(const struct search *s, struct span name)
 }
 
 /* What is not ASCII becomes "?", since it may not be UTF-8 either. */
-static json_t *text_value(struct span value)
-{
-    char shown[ORDER_ID_MOST + 1];
-    size_t len = value.len < ORDER_ID_MOST ? value.len : ORDER_ID_MOST;
-    for (size_t i = 0; i < len; i++) {
-        char c = value.at[i];
-        shown[i] = c > ' ' && c < 0x7f ? c : '?';
-    }
-    shown[len] = '\0';
-    return json_string(shown);
-}
-
 static void note(struct search *s, const char *name, struct span value)
 {
-    json_t *before = json_object_get(s->found, name);
-    if (value.len == 0 || s->count++ >= ORDER_IDS_MAX)
+    if (value.len == 0 || s->count == ORDER_IDS_MAX)
         return;
-    if (s->found == NULL)
-        s->found = json_object();
-    if (before == NULL) {
-        json_object_set_new(s->found, name, text_value(value));
-        return;
-    }
-    if (!json_is_array(before)) {
-        json_t *several = json_array();
-        json_array_append(several, before);
-        json_object_set_new(s->found, name, several);
-        before = several;
-    }
-    json_array_append_new(before, text_value(value));
+    struct id *id = &s->found[s->count++];
+    id->name = name;
+    id->len = value.len < ORDER_ID_MOST ? value.len : ORDER_ID_MOST;
+    for (size_t i = 0; i < id->len; i++)
+        id->value[i] = value.at[i] > ' ' && value.at[i] < 0x7f ? value.at[i] : '?';
 }
 
 /* ---------------------------------------------------------------------------- in JSON */
@@ -106,15 +92,19 @@ static void search_json(struct search *s, struct span in)
 
 /* --------------------------------------------------------------------------- in a form */
 
-static void decode(struct text *to, struct span s)
+/* `s` itself where nothing is encoded; otherwise what `to` is filled with. */
+static struct span decoded(struct text *to, struct span s)
 {
-    text_clear(to);
+    if (span_find(s, '%') == s.len && span_find(s, '+') == s.len)
+        return s;
+    char *at = text_reserve(to, s.len);
+    size_t len = 0;
     for (size_t i = 0; i < s.len; i++) {
         int byte = s.at[i] == '%' ? percent_byte(s, i + 1) : -1;
-        char c = byte >= 0 ? (char)byte : s.at[i] == '+' ? ' ' : s.at[i];
+        at[len++] = byte >= 0 ? (char)byte : s.at[i] == '+' ? ' ' : s.at[i];
         i += byte >= 0 ? 2 : 0;
-        text_add(to, (struct span){&c, 1});
     }
+    return (struct span){at, len};
 }
 
 /* "name", or the name in "orders[0][name]". */
@@ -130,38 +120,77 @@ static struct span last_name(struct span name)
 
 static void search_form(struct search *s, struct span form)
 {
-    struct text name = {0}, value = {0};
+    struct text names = {0}, values = {0};
     while (form.len && s->count < ORDER_IDS_MAX) {
         struct span pair = span_first(form, span_find(form, '&'));
         size_t equals = span_find(pair, '=');
-        decode(&name, span_first(pair, equals));
-        decode(&value, span_from(pair, equals + 1));
-        const char *known = name_in(s, last_name(text_span(&name)));
-        if (known)
-            note(s, known, text_span(&value));
-        else if (is_json(text_span(&value)))
-            search_json(s, text_span(&value));
+        const char *name = name_in(s, last_name(decoded(&names, span_first(pair, equals))));
+        struct span value = span_from(pair, equals + 1);
+        if (name)
+            note(s, name, decoded(&values, value));
+        else if (value.len && memchr("[{% ", value.at[0], 4) && is_json(decoded(&values, value)))
+            search_json(s, decoded(&values, value));
         form = span_from(form, pair.len + 1);
     }
-    text_free(&name);
-    text_free(&value);
+    text_free(&names);
+    text_free(&values);
+}
+
+/* ------------------------------------------------------------------------------ as JSON */
+
+/* Has an id of this name come before? */
+static bool is_told(const struct search *s, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (s->found[i].name == s->found[at].name)
+            return true;
+    return false;
+}
+
+static void add_values(struct text *to, const struct search *s, const char *name)
+{
+    size_t count = 0, told = 0;
+    for (size_t i = 0; i < s->count; i++)
+        count += s->found[i].name == name;
+    if (count > 1)
+        text_add(to, SPAN("["));
+    for (size_t i = 0; i < s->count; i++) {
+        if (s->found[i].name != name)
+            continue;
+        if (told++)
+            text_add(to, SPAN(","));
+        quote_add(to, (struct span){s->found[i].value, s->found[i].len}, true);
+    }
+    if (count > 1)
+        text_add(to, SPAN("]"));
+}
+
+static void add_found(struct text *to, const struct search *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        if (is_told(s, i))
+            continue;
+        text_add(to, i ? SPAN(",") : SPAN("{"));
+        quote_add(to, span_of(s->found[i].name), true);
+        text_add(to, SPAN(":"));
+        add_values(to, s, s->found[i].name);
+    }
+    if (s->count)
+        text_add(to, SPAN("}"));
 }
 
 void order_ids_add(struct text *to, const struct config_names *names, struct span target,
                    struct span body)
 {
-    struct search s = {.names = names};
+    struct search s;
     struct span query = span_from(target, span_find(target, '?') + 1);
+    s.names = names;
+    s.count = 0;
     if (may_occur(names, query))
         search_form(&s, query);
     if (may_occur(names, body) && is_json(body))
         search_json(&s, body);
     else if (may_occur(names, body))
         search_form(&s, body);
-    if (s.found == NULL)
-        return;
-    char *dump = json_dumps(s.found, JSON_COMPACT | JSON_ENSURE_ASCII);
-    text_add_str(to, dump);
-    free(dump);
-    json_decref(s.found);
+    add_found(to, &s);
 }
