@@ -1,0 +1,1 @@
+"""The benchmark of trunkline beside other proxies: bench/compare is its command line."""
