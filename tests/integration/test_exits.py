@@ -111,8 +111,9 @@ def test_family_of_the_source_decides(daemon, origins):
 # --------------------------------------------------------------------------------------------------- real proxies
 
 @pytest.mark.parametrize('http2', ['never', 'auto'])
-def test_real_proxies(daemon, origin, proxy, tmp_path, http2):
+def test_real_proxies(daemon, origins, proxy, tmp_path, http2):
     """TLS end to end through microsocks and tinyproxy, with logins; h2 too; each comes from where its proxy binds."""
+    origin = origins(alpn=('h2', 'http/1.1'))
     s = proxy(proxies.socks(A, 'geheimer', 'se:cret'))
     t = proxy(proxies.tiny(tmp_path, B, 'geheimer', 'secret'))
     d = daemon(upstream('ex', origin, http2=http2, exits=[f'socks5h://geheimer:se%3Acret@127.0.0.1:{s.port}',
