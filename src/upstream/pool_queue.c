@@ -321,18 +321,25 @@ static void dial_new(struct pool_queue *q)
 
 /* Idle lines count too: those of a paused pool are there for its waiters. Each order dials for
  * itself, though a line that connects may turn out to carry it as well. */
-void pool_queue_dial(struct pool_queue *q)
+static void dial_for_waiters(struct pool_queue *q)
 {
-    MAGIC_CHECK(q, MAGIC);
     struct lines *s = q->lines;
     size_t waiters = q->waiters.count, loners = q->loners.count, have;
-    size_t wanted = waiters ? origin_traits_lines(&s->traits, q->settings, waiters, loners) : 0;
-    size_t at_once = loners + (waiters > loners), awaited = waiters ? lines_awaited(s) : 0;
-    if (q->want_new)
-        dial_new(q);
+    size_t wanted = origin_traits_lines(&s->traits, q->settings, waiters, loners);
+    size_t at_once = loners + (waiters > loners), awaited = lines_awaited(s);
     while ((have = s->connecting.count + lines_ready(s) + awaited) < wanted &&
            lines_dial(s, have < at_once ? DIAL_FOR_WAITER : DIAL_FOR_BURST))
         continue;
+}
+
+/* Called for each line that falls idle: without waiters, or at the cap, the lines are not counted. */
+void pool_queue_dial(struct pool_queue *q)
+{
+    MAGIC_CHECK(q, MAGIC);
+    if (q->want_new)
+        dial_new(q);
+    if (q->waiters.count && lines_open(q->lines) < q->settings->max_connections)
+        dial_for_waiters(q);
     refuse_behind_breaker(q);
 }
 
