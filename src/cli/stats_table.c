@@ -148,6 +148,22 @@ static void add_holds(struct text *out, const char *name, json_t *holds)
     }
 }
 
+static void add_exits(struct text *out, const char *name, json_t *exits)
+{
+    size_t row;
+    json_t *e;
+    json_array_foreach (exits, row, e) {
+        char exit[CELL_SIZE], state[CELL_SIZE];
+        format_string(exit, at_path(e, "name"));
+        format_string(state, at_path(e, "state"));
+        text_printf(out, "exit: %s: %s %s: %.0f open, %.0f idle, %.0f busy, %.0f waiting", name,
+                    exit, state, number_at(e, "connections.open"), number_at(e, "connections.idle"),
+                    number_at(e, "connections.active"), number_at(e, "queue.waiting"));
+        text_printf(out, ", %.0f opened, %.0f failed\n", number_at(e, "connections.opened"),
+                    number_at(e, "connections.failed"));
+    }
+}
+
 static void add_warnings(struct text *out, json_t *upstreams)
 {
     size_t row;
@@ -158,6 +174,7 @@ static void add_warnings(struct text *out, json_t *upstreams)
         double tls_failed = number_at(u, "tunnels.tls_failed");
         double unknown = number_at(u, "requests.unknown");
         format_string(name, at_path(u, "name"));
+        add_exits(out, name, at_path(u, "exits"));
         add_holds(out, name, at_path(u, "limits.holds"));
         if (json_is_false(at_path(u, "tls_verify")))
             text_printf(out, "warning: %s: tls_verify = no: anyone could answer in its name\n",

@@ -369,3 +369,10 @@ def test_check_names_file_and_line(tmp_path):
     r = cli('check', '-c', str(conf))
     assert r.returncode == 78 and f'{conf}:4: exits: ' in r.stderr and 'twice' in r.stderr
     assert 'geheim' not in r.stderr
+
+
+def test_table_of_stats_lists_exits(daemon, origin):
+    d = daemon(upstream('ex', origin, exits=[A, B], min_idle=1))
+    eventually(lambda: d.connections()['idle'] == 2)
+    r = d.cli('stats')
+    assert f'exit: ex: {A} up: 1 open, 1 idle, 0 busy, 0 waiting, 1 opened, 0 failed' in r.stdout, r.stdout
