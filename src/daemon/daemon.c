@@ -44,7 +44,7 @@ struct daemon {
     struct budget_store *store;
     struct pools *pools;
     struct proxy *proxy;
-    struct state_keeper *state;
+    struct state_keeper *keeper;
     struct admin admin;
     struct dispatch dispatch;
     struct lingering *linger;
@@ -87,7 +87,7 @@ static void count_stored(void *context, struct store_counts *counts)
 static void view_state(void *context, struct state_view *view)
 {
     struct daemon *d = context;
-    *view = state_keeper_view(d->state);
+    *view = state_keeper_view(d->keeper);
 }
 
 static void count_clients(void *context, struct client_counts *counts)
@@ -140,7 +140,7 @@ static enum admin_outcome command(void *context, struct admin_command *c)
 static bool save(void *context, struct save_waiter *w)
 {
     struct daemon *d = context;
-    return state_keeper_save(d->state, w);
+    return state_keeper_save(d->keeper, w);
 }
 
 static void on_record(void *context, const struct record *record)
@@ -274,7 +274,7 @@ static bool apply(struct daemon *d, struct loaded_config *loaded)
     dns_set_limits(d->dns, &dns_limits);
     leaves_use(d->leaves, loaded->ca);
     d->env.header_limit = c->max_header_size;
-    state_keeper_use(d->state, state);
+    state_keeper_use(d->keeper, state);
     budget_store_configure(d->store, c, tls_set_store(loaded->tls));
     pools_apply(d->pools, c, loaded->tls);
     proxy_configure(d->proxy, c);
@@ -472,7 +472,7 @@ static void build(struct daemon *d, const struct config *c, const char *path, bo
                                   .header_limit = c->max_header_size};
     d->pools = pools_new(&d->env);
     d->proxy = proxy_new(d->loop, d->pools);
-    d->state = state_keeper_new(d->loop, d->pools, proxy_freezes(d->proxy));
+    d->keeper = state_keeper_new(d->loop, d->pools, proxy_freezes(d->proxy));
     journals_init(&d->journals, d->loop, d->proxy, d->ids.life);
     d->admin = (struct admin){.loop = d->loop,
                               .pools = d->pools,
@@ -513,7 +513,7 @@ static void destroy(struct daemon *d)
     linger_free(d->linger);
     leaves_free(d->leaves);
     proxy_stop(d->proxy);
-    state_keeper_free(d->state);
+    state_keeper_free(d->keeper);
     pools_free(d->pools);
     budget_store_free(d->store);
     proxy_free(d->proxy);
