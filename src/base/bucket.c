@@ -34,9 +34,9 @@ void bucket_set(struct bucket *b, double tokens, uint64_t now_ms)
     b->at_ms = now_ms;
 }
 
-uint64_t bucket_missing(const struct bucket *b, uint64_t now_ms)
+double bucket_level(const struct bucket *b, uint64_t now_ms)
 {
-    return b->flow ? (b->most - level_at(b, now_ms)) / b->cost : 0;
+    return (double)level_at(b, now_ms) / (double)b->cost;
 }
 
 bool bucket_take(struct bucket *b, uint64_t now_ms)

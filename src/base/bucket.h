@@ -22,8 +22,8 @@ void bucket_configure(struct bucket *, unsigned count, uint64_t per_ms, unsigned
 /* Leaves it `tokens` (also parts of one), at most as many as it keeps. */
 void bucket_set(struct bucket *, double tokens, uint64_t now_ms);
 
-/* How many tokens it is short of being full, rounded down. */
-uint64_t bucket_missing(const struct bucket *, uint64_t now_ms);
+/* The tokens it has, parts of one too; only with a rate. */
+double bucket_level(const struct bucket *, uint64_t now_ms);
 bool bucket_take(struct bucket *, uint64_t now_ms) MUST_CHECK;
 
 /* How many whole tokens there are; only with a rate. */

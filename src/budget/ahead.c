@@ -131,7 +131,7 @@ struct ahead_batch ahead_ask(struct ahead *a, size_t waiting, uint64_t now_ms)
     return b;
 }
 
-struct ahead_batch ahead_rest(struct ahead *a, uint64_t now_ms)
+struct ahead_batch ahead_give_back(struct ahead *a, uint64_t now_ms)
 {
     note_pace(a, now_ms);
     struct ahead_batch b = {.credit = a->credit, .back = a->back + a->ready + a->later};
@@ -162,21 +162,19 @@ void ahead_answer_late(struct ahead *a, const struct ahead_grant *g)
     a->back += g->now + g->later;
 }
 
-double ahead_leave(struct ahead *a, double share, uint64_t now_ms)
+struct ahead_rest ahead_leave(struct ahead *a, uint64_t now_ms)
 {
     advance(a, now_ms);
-    double left = fmax(0, level_at(a, now_ms));
-    double tokens = (double)a->ready + left * share;
-    a->back += a->later;
-    a->ready = a->later = 0;
+    struct ahead_rest rest = {(double)(a->ready + a->later), fmax(0, level_at(a, now_ms))};
+    a->ready = a->later = a->credit = a->back = 0;
     a->is_known = false;
-    return tokens;
+    return rest;
 }
 
-void ahead_return(struct ahead *a, uint64_t missing)
+void ahead_return(struct ahead *a, int64_t used)
 {
-    a->credit = missing;
-    a->back = 0;
+    a->credit = used > 0 ? (uint64_t)used : 0;
+    a->back = used < 0 ? (uint64_t)-used : 0;
     a->is_known = false;
     a->not_before_ms = 0;
 }

@@ -54,7 +54,7 @@ struct ahead_batch {
 struct ahead_batch ahead_ask(struct ahead *, size_t waiting, uint64_t now_ms);
 
 /* Likewise, when nothing has been asked for a while: gives back all that is at hand. */
-struct ahead_batch ahead_rest(struct ahead *, uint64_t now_ms);
+struct ahead_batch ahead_give_back(struct ahead *, uint64_t now_ms);
 
 /* The store's answer: tokens for now, tokens for later with the time until the first, and what the
  * bucket has left. If it had fewer than were wanted and none for later, the time until it should be
@@ -69,10 +69,14 @@ void ahead_answer(struct ahead *, const struct ahead_grant *, uint64_t now_ms);
 /* An answer that came too late: its tokens are to be given back. */
 void ahead_answer_late(struct ahead *, const struct ahead_grant *);
 
-/* The store cannot be asked any more. Returns the tokens that this trunkline may still count on:
- * those at hand, and `share` (0 to 1) of what the bucket had left. Then nothing is known. */
-double ahead_leave(struct ahead *, double share, uint64_t now_ms);
+/* The store cannot be asked any more: nothing is known from now on. `held`: the tokens that were at
+ * hand or reserved; `level`: what the bucket had left besides, at least 0. */
+struct ahead_rest {
+    double held, level;
+};
+struct ahead_rest ahead_leave(struct ahead *, uint64_t now_ms);
 
-/* The store can be asked again. `missing`: tokens short of a full bucket that were used without
- * it, which are told as credit. */
-void ahead_return(struct ahead *, uint64_t missing);
+/* The store can be asked again. `used`: tokens that were used without it and that the bucket has
+ * not got back since, which are told as credit; < 0: tokens that were held, not used, and are given
+ * back. */
+void ahead_return(struct ahead *, int64_t used);

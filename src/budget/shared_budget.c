@@ -27,7 +27,10 @@ struct shared_budget {
     unsigned burst;
     enum budget_store_mode mode;
     struct ahead ahead;
-    struct bucket share; /* while it is away */
+    struct bucket share; /* while it is away: what may be used, */
+    struct bucket whole; /* and what is left of the whole rate, if nobody else uses it */
+    double left_level;   /* of the store's bucket, when it was last known */
+    uint64_t left_ms;
     unsigned daemons;
     struct store_seen seen;
     struct ahead_batch asked; /* with the question under way */
@@ -122,7 +125,7 @@ static void decide_what_to_ask(struct shared_budget *s)
     else if (s->used_ms + POLL_MS > now || waiting(s))
         s->asked = ahead_ask(&s->ahead, waiting(s), now);
     else
-        s->asked = ahead_rest(&s->ahead, now);
+        s->asked = ahead_give_back(&s->ahead, now);
     if (s->is_probing)
         return;
     s->batches++;
@@ -263,16 +266,42 @@ static void on_lost(void *owner)
 
 /* ---------------------------------------------------------------------- modes */
 
+/* Begins to keep account of what is used without the store: of a bucket that has what the store's
+ * had left, and what was held. */
+static void keep_account(struct shared_budget *s, struct ahead_rest rest)
+{
+    uint64_t now = now_of(s);
+    s->whole = (struct bucket){0};
+    bucket_configure(&s->whole, s->rate.count, s->rate.per_ms, s->burst, now);
+    s->left_level = rest.level;
+    s->left_ms = now;
+    if (s->rate.count)
+        bucket_set(&s->whole, rest.level + rest.held, now);
+}
+
+/* What was used since, and has not flowed back: the difference between the store's bucket, if
+ * nothing was used, and that account. */
+static int64_t account(const struct shared_budget *s)
+{
+    if (s->rate.count == 0)
+        return 0;
+    double burst = s->burst ? s->burst : s->rate.count;
+    double flow = (double)s->rate.count / (double)s->rate.per_ms;
+    double unused = s->left_level + flow * (double)(now_of(s) - s->left_ms);
+    return (int64_t)((unused < burst ? unused : burst) - bucket_level(&s->whole, now_of(s)));
+}
+
 static void go_on_share(struct shared_budget *s, bool was_shared)
 {
     uint64_t now = now_of(s);
     struct fleet_share f = fleet_share_of(s->daemons, budget_store_percent(s->member.store));
     struct fleet_rate r = fleet_share_rate(f, &s->rate, s->burst);
-    double left = ahead_leave(&s->ahead, (double)f.part / f.of, now);
+    struct ahead_rest rest = ahead_leave(&s->ahead, now);
     s->share = (struct bucket){0};
     bucket_configure(&s->share, r.rate.count, r.rate.per_ms, r.burst, now);
     if (was_shared && s->rate.count)
-        bucket_set(&s->share, left, now);
+        bucket_set(&s->share, rest.held + rest.level * f.part / f.of, now);
+    keep_account(s, rest);
     s->fresh_until_ms = 0;
     deadline_stop(&s->poll);
 }
@@ -285,10 +314,9 @@ static void on_mode(void *owner)
     if (s->mode == BUDGET_STORE_AWAY)
         go_on_share(s, was == BUDGET_STORE_UP);
     else if (s->mode == BUDGET_STORE_UP)
-        ahead_return(&s->ahead,
-                     was == BUDGET_STORE_AWAY ? bucket_missing(&s->share, now_of(s)) : 0);
+        ahead_return(&s->ahead, was == BUDGET_STORE_AWAY ? account(s) : 0);
     if (s->mode == BUDGET_STORE_UP &&
-        (waiting(s) || s->to_tell_count || s->lifts || s->ahead.credit))
+        (waiting(s) || s->to_tell_count || s->lifts || s->ahead.credit || s->ahead.back))
         ask_now(s);
     s->events->on_tokens(s->owner);
 }
@@ -300,12 +328,21 @@ bool shared_budget_is_on(const struct shared_budget *s)
     return s && s->mode != BUDGET_STORE_OFF;
 }
 
+static bool take_share(struct shared_budget *s, uint64_t now)
+{
+    if (!bucket_take(&s->share, now))
+        return false;
+    bool had_one = bucket_take(&s->whole, now);
+    (void)had_one; /* the share is what counts */
+    return true;
+}
+
 bool shared_budget_take(struct shared_budget *s, bool is_order)
 {
     uint64_t now = now_of(s);
     s->used_ms = now;
     if (s->mode == BUDGET_STORE_AWAY)
-        return bucket_take(&s->share, now);
+        return take_share(s, now);
     bool taken = (is_order || now < s->fresh_until_ms) && ahead_take(&s->ahead, now, is_order);
     s->taker = taken ? -1 : 1;
     s->is_urgent = s->is_urgent || (is_order && !taken);

@@ -110,10 +110,10 @@ START_TEST(what_is_not_used_is_given_back)
     answer(3, 2, 100000, 0, 0);
     ahead_answer_late(&a, &(struct ahead_grant){1, 1, 0, 0, 1});
     ck_assert_uint_eq(take(1, 10, false), 1);
-    struct ahead_batch b = ahead_rest(&a, 50);
+    struct ahead_batch b = ahead_give_back(&a, 50);
     ck_assert_uint_eq(b.want, 0);
     ck_assert_uint_eq(b.back, 2 + 2 + 2);
-    ck_assert_uint_eq(ahead_rest(&a, 60).back, 0);
+    ck_assert_uint_eq(ahead_give_back(&a, 60).back, 0);
     ck_assert_uint_eq(take(1, 60, false), 0);
 }
 END_TEST
@@ -123,11 +123,14 @@ START_TEST(leaving_and_returning)
     begin(10, 1000, 10);
     (void)ahead_ask(&a, 0, 0);
     answer(2, 0, 0, 6, 0);
-    ck_assert(ahead_leave(&a, 0.5, 0) == 2 + 3);
+    struct ahead_rest rest = ahead_leave(&a, 0);
+    ck_assert(rest.held == 2 && rest.level == 6);
     ck_assert_uint_eq(take(1, 0, false), 0);
     ahead_return(&a, 4);
     ck_assert_uint_eq(a.credit, 4);
     ck_assert_uint_eq(take(10, 0, true), 6);
+    ahead_return(&a, -3);
+    ck_assert(a.credit == 0 && a.back == 3);
 }
 END_TEST
 
