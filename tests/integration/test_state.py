@@ -10,7 +10,7 @@ import pytest
 from lib.behaviour import reply
 from lib.daemon import Daemon, cli, upstream
 from lib.promise import own_error, works
-from lib.wire import eventually
+from lib.wire import WireError, background, eventually
 
 KEY = [('API-Key', 'k3y-of-one')]
 OTHER = [('API-Key', 'k3y-of-two')]
@@ -118,6 +118,51 @@ def test_resume_is_in_the_file_when_it_is_answered(again, origin, path):
     assert works(again(upstream('ex', origin), state=str(path)))
 
 
+def test_a_freeze_outlives_a_kill_right_after_its_204(again, origin, path):
+    """Of an upstream, of a bot and of all: the next daemon refuses those orders, and lets the others pass."""
+    for verb, bot in [('/upstreams/ex/freeze', None), ('/upstreams/ex/freeze?bot=grid1', 'grid1'), ('/upstreams/freeze', None)]:
+        d = again(upstream('ex', origin), state=str(path))
+        assert d.request('POST', verb).status == 204
+        kill(d)
+        d = again(upstream('ex', origin), state=str(path))
+        headers = KEY + ([('Trunkline-Client', bot)] if bot else [])
+        own_error(d.request('POST', '/ex/order', headers, b'x'), 503, 'destination_unavailable', 'no')
+        assert d.request('POST', '/ex/other', KEY, b'x').status == (200 if bot else 503)
+        assert works(d)
+        assert d.request('POST', verb.replace('freeze', 'unfreeze')).status == 204
+        assert d.request('POST', '/ex/thawed', headers, b'x').status == 200
+        kill(d)
+    assert '/order' not in origin.paths()
+
+
+def test_killed_at_any_moment(again, origin, path):
+    """However it is killed while freezes come and go, the next daemon has the last one that was answered, or the one under way."""
+    for n in range(12):
+        d = again(upstream('ex', origin), state=str(path))
+        answered = []
+
+        def toggle():
+            for turn in range(1000):
+                verb = 'unfreeze' if turn % 2 else 'freeze'
+                answered.append([verb, False])
+                try:
+                    assert d.verb(verb).status == 204
+                except WireError:
+                    return
+                answered[-1][1] = True
+        busy = background(toggle)
+        eventually(lambda: len(answered) > 2 + n % 3)
+        kill(d)
+        busy.result()
+        done = [verb for verb, ok in answered if ok]
+        d = again(upstream('ex', origin), state=str(path))
+        assert d.stats()['state_file']['damage'] is None
+        now = 'freeze' if d.upstream()['state'] == 'frozen' else 'unfreeze'
+        assert now in {done[-1], answered[-1][0]}
+        d.verb('unfreeze')
+        kill(d)
+
+
 def test_the_hold_of_a_block_that_is_gone_is_kept(again, origin, path):
     """Without its block a hold is kept in the file for as long as it lasts, and is in force when a reload brings the block back."""
     origin.on('/banned', reply(418, headers=[('Retry-After', '300')]))
@@ -185,6 +230,15 @@ def test_a_damaged_file_freezes_everything(again, origin, path, what):
     assert told['damage'] and told['put_aside'] == str(kept)
     assert re.search(rf'error state: {re.escape(str(path))}: damaged', d.stderr)
     eventually(lambda: saved(path) is not None and len(saved(path)['freezes']) == 1)
+    assert is_frozen(d) and d.upstream()['state'] == 'frozen' and works(d)
+    kill(d)
+    d = again(upstream('ex', origin), state=str(path))
+    assert is_frozen(d) and d.stats()['state_file']['damage'] is None
+    assert d.request('POST', '/upstreams/unfreeze').status == 204
+    kill(d)
+    d = again(upstream('ex', origin), state=str(path))
+    assert d.request('POST', '/ex/order', KEY, b'x').status == 200
+    assert origin.paths().count('/order') == 1
 
 
 def test_damaged_files_do_not_replace_each_other(again, origin, path):
