@@ -3,79 +3,8 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "pages/metric_series.h"
 #include "upstream/pools_snapshot.h"
-
-/* The samples of one family, for all pools. */
-struct series {
-    const char *family; /* its name after "trunkline_" */
-    struct text *to;
-    const char *exit; /* of the samples that are added now; NULL: none */
-    const struct freezes *freezes;
-};
-
-/* -------------------------------------------------------------------- samples */
-
-void metrics_escape(struct text *t, const char *value)
-{
-    for (size_t plain; *value; value += plain + (value[plain] != '\0')) {
-        plain = strcspn(value, "\\\"\n");
-        text_add(t, (struct span){value, plain});
-        if (value[plain] == '\n')
-            text_add(t, SPAN("\\n"));
-        else if (value[plain])
-            text_add(t, (struct span){value[plain] == '"' ? "\\\"" : "\\\\", 2});
-    }
-}
-
-static void add_name(struct series *s, const char *suffix)
-{
-    text_add(s->to, SPAN("trunkline_"));
-    text_add_str(s->to, s->family);
-    text_add_str(s->to, suffix);
-}
-
-static void add_upstream(struct series *s, const char *name)
-{
-    text_add(s->to, SPAN("{upstream=\""));
-    metrics_escape(s->to, name);
-    text_add(s->to, SPAN("\""));
-    if (s->exit == NULL)
-        return;
-    text_add(s->to, SPAN(",exit=\""));
-    metrics_escape(s->to, s->exit);
-    text_add(s->to, SPAN("\""));
-}
-
-/* {upstream="…"}, or with one more label: `label` is the whole of it (`label="value"`) or, if
- * there is a value, its name. */
-static void add_labels(struct series *s, const char *upstream, const char *label, const char *value)
-{
-    add_upstream(s, upstream);
-    if (*label) {
-        text_add(s->to, SPAN(","));
-        text_add_str(s->to, label);
-    }
-    if (value) {
-        text_add(s->to, SPAN("=\""));
-        text_add_str(s->to, value);
-        text_add(s->to, SPAN("\""));
-    }
-    text_add(s->to, SPAN("} "));
-}
-
-static void end_sample(struct series *s, uint64_t n)
-{
-    text_add_number(s->to, n);
-    text_add(s->to, SPAN("\n"));
-}
-
-static void sample(struct series *s, const struct pool_view *v, const char *label,
-                   const char *value, uint64_t n)
-{
-    add_name(s, "");
-    add_labels(s, v->name, label, value);
-    end_sample(s, n);
-}
 
 /* ------------------------------------------------------- the rows of stats.def */
 
@@ -94,7 +23,7 @@ static void add_counters(struct series *s, const struct pool_view *v)
         if (strcmp(counters[i].family, s->family) != 0)
             continue;
         const char *at = (const char *)v->stats + counters[i].offset;
-        sample(s, v, counters[i].label, NULL, *(const uint64_t *)(const void *)at);
+        series_sample(s, v, counters[i].label, NULL, *(const uint64_t *)(const void *)at);
     }
 }
 
@@ -140,15 +69,15 @@ static void add_buckets(struct series *s, const struct pool_view *v, const char 
     struct series own = *s;
     own.to = &line;
     histogram_cumulate(h, bounds_us, counts, COUNT_OF(counts));
-    add_name(&own, "_bucket");
-    add_upstream(&own, v->name);
+    series_name(&own, "_bucket");
+    series_upstream(&own, v->name);
     text_printf(&line, ",phase=\"%s\",le=\"", phase);
     for (size_t i = 0; i <= COUNT_OF(counts); i++) {
         bool last = i == COUNT_OF(counts);
         text_add(s->to, text_span(&line));
         text_add_str(s->to, last ? "+Inf" : bounds_s[i]);
         text_add(s->to, SPAN("\"} "));
-        end_sample(s, last ? h->count : counts[i]);
+        series_end(s, last ? h->count : counts[i]);
     }
     text_free(&line);
 }
@@ -157,13 +86,13 @@ static void add_histogram(struct series *s, const struct pool_view *v, const cha
                           const struct histogram *h)
 {
     add_buckets(s, v, phase, h);
-    add_name(s, "_sum");
-    add_labels(s, v->name, "phase", phase);
+    series_name(s, "_sum");
+    series_labels(s, v->name, "phase", phase);
     text_printf(s->to, "%ju.%06ju\n", (uintmax_t)(h->sum_us / 1000000),
                 (uintmax_t)(h->sum_us % 1000000));
-    add_name(s, "_count");
-    add_labels(s, v->name, "phase", phase);
-    end_sample(s, h->count);
+    series_name(s, "_count");
+    series_labels(s, v->name, "phase", phase);
+    series_end(s, h->count);
 }
 
 static void add_durations(struct series *s, const struct pool_view *v)
@@ -178,12 +107,12 @@ static void add_requests(struct series *s, const struct pool_view *v)
 {
     static const char *const classes[] = {"none", "1xx", "2xx", "3xx", "4xx", "5xx"};
     for (size_t i = 0; i < COUNT_OF(classes); i++)
-        sample(s, v, "status", classes[i], v->stats->ended[i]);
+        series_sample(s, v, "status", classes[i], v->stats->ended[i]);
 }
 
 static void add_active(struct series *s, const struct pool_view *v)
 {
-    sample(s, v, "", NULL, v->requests);
+    series_sample(s, v, "", NULL, v->requests);
 }
 
 /* An error that never occurred has no series, as in /stats. */
@@ -191,44 +120,44 @@ static void add_errors(struct series *s, const struct pool_view *v)
 {
     for (int f = FAILURE_NONE + 1; f < FAILURE_COUNT; f++)
         if (v->stats->errors[f])
-            sample(s, v, "error", failure_name((enum failure)f), v->stats->errors[f]);
+            series_sample(s, v, "error", failure_name((enum failure)f), v->stats->errors[f]);
 }
 
 static void add_connections(struct series *s, const struct pool_view *v)
 {
-    sample(s, v, "state", "idle", v->idle);
-    sample(s, v, "state", "active", v->active);
-    sample(s, v, "state", "connecting", v->connecting);
+    series_sample(s, v, "state", "idle", v->idle);
+    series_sample(s, v, "state", "active", v->active);
+    series_sample(s, v, "state", "connecting", v->connecting);
 }
 
 static void add_closed(struct series *s, const struct pool_view *v)
 {
     for (int reason = 0; reason < CLOSE_REASON_COUNT; reason++)
-        sample(s, v, "reason", close_reason_name((enum close_reason)reason),
-               v->stats->closed[reason]);
+        series_sample(s, v, "reason", close_reason_name((enum close_reason)reason),
+                      v->stats->closed[reason]);
 }
 
 static void add_handshakes(struct series *s, const struct pool_view *v)
 {
-    sample(s, v, "resumed", "false", v->stats->handshakes - v->stats->resumed);
-    sample(s, v, "resumed", "true", v->stats->resumed);
+    series_sample(s, v, "resumed", "false", v->stats->handshakes - v->stats->resumed);
+    series_sample(s, v, "resumed", "true", v->stats->resumed);
 }
 
 static void add_waiting(struct series *s, const struct pool_view *v)
 {
-    sample(s, v, "", NULL, v->waiting);
+    series_sample(s, v, "", NULL, v->waiting);
 }
 
 static void add_tunnels(struct series *s, const struct pool_view *v)
 {
-    sample(s, v, "", NULL, v->tunnels);
+    series_sample(s, v, "", NULL, v->tunnels);
 }
 
 static void add_state(struct series *s, const struct pool_view *v)
 {
     static const char *const states[] = {"up", "frozen", "paused", "draining", "held", "open"};
     for (size_t i = 0; v->state && i < COUNT_OF(states); i++)
-        sample(s, v, "state", states[i], strcmp(states[i], v->state) == 0);
+        series_sample(s, v, "state", states[i], strcmp(states[i], v->state) == 0);
 }
 
 static void count_bot(void *context, const struct freeze *z)
@@ -241,13 +170,13 @@ static void add_frozen_bots(struct series *s, const struct pool_view *v)
 {
     uint64_t count = 0;
     freezes_each_bot(s->freezes, v->name, count_bot, &count);
-    sample(s, v, "", NULL, count);
+    series_sample(s, v, "", NULL, count);
 }
 
 static void add_label(struct series *s, const char *name, const char *value)
 {
     text_printf(s->to, ",%s=\"", name);
-    metrics_escape(s->to, value);
+    series_escape(s->to, value);
     text_add(s->to, SPAN("\""));
 }
 
@@ -255,8 +184,8 @@ static void add_since(struct series *s, const struct pool_view *v)
 {
     if (v->standing.state == NULL)
         return;
-    add_name(s, "");
-    add_upstream(s, v->name);
+    series_name(s, "");
+    series_upstream(s, v->name);
     add_label(s, "state", v->standing.state);
     add_label(s, "reason", v->standing.cause);
     text_printf(s->to, "} %jd.%03d\n", (intmax_t)(v->standing.since_ms / 1000),
@@ -267,8 +196,8 @@ static void add_certificate(struct series *s, const struct pool_view *v)
 {
     if (v->certificate_ends_s == 0)
         return;
-    add_name(s, "");
-    add_labels(s, v->name, "", NULL);
+    series_name(s, "");
+    series_labels(s, v->name, "", NULL);
     text_printf(s->to, "%jd\n", (intmax_t)(v->certificate_ends_s - v->now_s));
 }
 
@@ -277,19 +206,19 @@ static void add_addresses(struct series *s, const struct pool_view *v)
     struct way_address all[64];
     size_t count = v->ways ? ways_addresses(v->ways, all, COUNT_OF(all)) : 0;
     for (size_t i = 0; i < count; i++)
-        sample(s, v, "address", all[i].text, all[i].count);
+        series_sample(s, v, "address", all[i].text, all[i].count);
 }
 
 static void add_limited(struct series *s, const struct pool_view *v)
 {
-    sample(s, v, "result", "held", v->gate.rate_held);
-    sample(s, v, "result", "refused", v->gate.rate_refused);
+    series_sample(s, v, "result", "held", v->gate.rate_held);
+    series_sample(s, v, "result", "refused", v->gate.rate_refused);
 }
 
 static void add_weight(struct series *s, const struct pool_view *v)
 {
     if (v->gate.weight_used >= 0)
-        sample(s, v, "", NULL, (uint64_t)v->gate.weight_used);
+        series_sample(s, v, "", NULL, (uint64_t)v->gate.weight_used);
 }
 
 static void end_with_ms(struct series *s, uint64_t ms)
@@ -300,13 +229,13 @@ static void end_with_ms(struct series *s, uint64_t ms)
 static void add_budget_daemons(struct series *s, const struct pool_view *v)
 {
     if (v->gate.shared.daemons)
-        sample(s, v, "", NULL, v->gate.shared.daemons);
+        series_sample(s, v, "", NULL, v->gate.shared.daemons);
 }
 
 static void add_budget_tokens(struct series *s, const struct pool_view *v)
 {
     if (v->gate.shared.key)
-        sample(s, v, "", NULL, v->gate.shared.ahead);
+        series_sample(s, v, "", NULL, v->gate.shared.ahead);
 }
 
 /* The n-th bot that an upstream knows and limits; NULL: there are no more. */
@@ -324,12 +253,12 @@ static const struct bot_share *bot_at(const struct pool_view *v, size_t *n)
 static void bot_sample(struct series *s, const struct pool_view *v, const struct bot_share *b,
                        const char *label, uint64_t n)
 {
-    add_name(s, "");
-    add_upstream(s, v->name);
+    series_name(s, "");
+    series_upstream(s, v->name);
     text_add_str(s->to, ",bot=\"");
-    metrics_escape(s->to, b->bot);
+    series_escape(s->to, b->bot);
     text_printf(s->to, "\"%s} ", label);
-    end_sample(s, n);
+    series_end(s, n);
 }
 
 static void add_bot_weight(struct series *s, const struct pool_view *v)
@@ -350,8 +279,8 @@ static void add_bot_limited(struct series *s, const struct pool_view *v)
 
 static void add_held(struct series *s, const struct pool_view *v)
 {
-    add_name(s, "");
-    add_labels(s, v->name, "", NULL);
+    series_name(s, "");
+    series_labels(s, v->name, "", NULL);
     end_with_ms(s, v->gate.held_ms);
 }
 
@@ -359,15 +288,15 @@ static void add_learned(struct series *s, const struct pool_view *v)
 {
     if (v->learned_idle_ms < 0)
         return;
-    add_name(s, "");
-    add_labels(s, v->name, "", NULL);
+    series_name(s, "");
+    series_labels(s, v->name, "", NULL);
     end_with_ms(s, (uint64_t)v->learned_idle_ms);
 }
 
 static void add_weight_limit(struct series *s, const struct pool_view *v)
 {
     if (v->gate.weight_limit)
-        sample(s, v, "", NULL, v->gate.weight_limit);
+        series_sample(s, v, "", NULL, v->gate.weight_limit);
 }
 
 static bool same_labels(const struct gate_hold *a, const struct gate_hold *b)
@@ -400,8 +329,8 @@ static void add_holds(struct series *s, const struct pool_view *v)
         if (!merge_hold(&v->gate, i, &left_ms))
             continue;
         snprintf(status, sizeof status, "%u", h->status);
-        add_name(s, "");
-        add_upstream(s, v->name);
+        series_name(s, "");
+        series_upstream(s, v->name);
         add_label(s, "held", h->held);
         add_label(s, "status", status);
         add_label(s, "bot", h->bot);
@@ -413,8 +342,8 @@ static void add_holds(struct series *s, const struct pool_view *v)
 
 static void add_seconds(struct series *s, const struct pool_view *v, int64_t us)
 {
-    add_name(s, "");
-    add_labels(s, v->name, "", NULL);
+    series_name(s, "");
+    series_labels(s, v->name, "", NULL);
     text_printf(s->to, "%.4f\n", (double)us / 1e6);
 }
 
@@ -485,7 +414,7 @@ static void add_bot(void *context, const struct bot *b)
     const struct bot_series *s = context;
     const char *at = (const char *)b + s->offset;
     text_printf(s->to, "trunkline_%s{bot=\"", s->family);
-    metrics_escape(s->to, b->name);
+    series_escape(s->to, b->name);
     text_printf(s->to, "\"} %ju\n", (uintmax_t) * (const uint64_t *)(const void *)at);
 }
 

@@ -24,7 +24,3 @@ struct metrics {
 
 /* `m` is copied; what it points to must outlive the page. */
 struct page_source *metrics_new(const struct metrics *m);
-
-/* Appends a label's value, in which the format demands that \, " and line feed are
- * escaped. */
-void metrics_escape(struct text *, const char *value);

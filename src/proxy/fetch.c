@@ -5,33 +5,12 @@
  *   serialize()       serialized   serialize_by: one request at a time for each value
  *   pass_gate()       gated        chooses its way (an exit); rate, weight and holds of that
  *   acquire()         queued       a line of the pool; for an upgrade a line of its own
- *   begin_try()       trying       one attempt on that line (attempt.c); an order that is
- *                                  journaled is noting before (noting.c)
+ *   begin_try()       trying       one attempt on that line (attempt.c), once noted (noting.c)
  *   on_lost()                      the connection failed before a head: again, or fail()
  *   on_answer()                    421: once more on a line that carried nothing before
  *   on_no_line()                   nothing was sent that way: by the next exit, or fail()
  *   fetch_follow()    followed     the owner is gone, and the request was sent whole
- *   let_go()          ended        on_end, on_switch, fail(), or cancelled
- *
- * The fetch owns what is one for all tries: body (upload), times (clocks), what can have left
- * (delivery), its place in the serializer; the attempt what belongs to a try: the exchange on the
- * line, its deadline, the response.
- *
- * The verdict is made in one place, fail(): whatever went wrong last, `sent` is what the
- * delivery says of all tries. An owner that asks (exchange_sent()) gets the same fact.
- *
- * Why an order cannot go twice. A further try begins in two places only:
- * - on_lost(), where delivery_may_repeat() must permit it. Of an order it does only if
- *   nothing of it was sent (the line says so, after it has taken back what it could), or
- *   if the origin says in HTTP/2 that it did nothing of it: REFUSED_STREAM, a GOAWAY below
- *   the stream's id, HTTP_1_1_REQUIRED (`undone`). The third case, a safe request on a
- *   reused line, demands is_safe, which no order has.
- *   Once a head has come there is no on_lost any more.
- * - on_answer(), for a 421 alone, which says that the request was not acted on.
- * Both demand may_replay(): the owner is still there, the body is still kept, tries and
- * time are left. The delivery only grows, so a later try cannot hide an earlier one.
- * Another exit (to_gate(), on_recall(), on_no_line()) is no further try: it is chosen at the gate
- * or in the queue, where the present try has no line yet, so that nothing of it was sent. */
+ *   let_go()          ended        on_end, on_switch, fail(), or cancelled */
 #include "proxy/fetch.h"
 
 #include "base/rare.h"
@@ -112,11 +91,6 @@ static void enter(struct fetch *f, enum fetch_state to)
                        loop_clock_us(f->order.loop));
 }
 
-static bool has_its_own(const struct fetch *f)
-{
-    return f->dedicated && f->dedicated->line;
-}
-
 /* -------------------------------------------------------------------- its end */
 
 static void free_now(struct task *task)
@@ -159,16 +133,9 @@ static void fail(struct fetch *f, const struct verdict *why, bool late)
 {
     struct verdict v = *why;
     v.sent = sent(&f->base);
+    way_blame(f->order.way, &v);
     let_go(f, late);
     f->base.events->on_failed(f->base.owner, &v);
-}
-
-/* Likewise, and the way is to be named. */
-static void fail_there(struct fetch *f, const struct verdict *why, bool late)
-{
-    struct verdict v = *why;
-    way_blame(f->order.way, &v);
-    fail(f, &v, late);
 }
 
 /* What waits is refused at once, and what is still in our own memory is taken back; a try of which
@@ -178,8 +145,10 @@ static void on_freeze(void *owner)
     struct fetch *f = self(owner);
     struct verdict why = freezes_verdict();
     bool undecided = f->state == FETCH_WITHHELD || (f->state == FETCH_GATHERING && f->order.may_go);
-    if (!undecided && !attempt_has_left(&f->attempt))
-        fail(f, &why, false);
+    if (undecided || attempt_has_left(&f->attempt))
+        return;
+    way_taken_leave(&f->order); /* it is not to blame */
+    fail(f, &why, false);
 }
 
 struct verdict fetch_late(const struct exchange *x, uint64_t total_ms)
@@ -216,7 +185,7 @@ static void on_deadline(struct deadline *d)
 {
     struct fetch *f = self(container_of(d, struct fetch, deadline));
     if (f->state != FETCH_GATHERING && f->state != FETCH_WITHHELD &&
-        !(f->state == FETCH_QUEUED && has_its_own(f)))
+        !(f->state == FETCH_QUEUED && dedicated_is_open(f->dedicated)))
         return;
     if (clocks_are_up(&f->clocks, phase(f), false)) {
         struct verdict why = clocks_verdict(&f->clocks, phase(f));
@@ -231,7 +200,6 @@ static void on_deadline(struct deadline *d)
 static void pass_gate(struct fetch *f);
 static void acquire(struct fetch *f);
 
-/* Is there anybody, and anything left to send it with? */
 static bool may_replay(const struct fetch *f)
 {
     return f->state == FETCH_TRYING && f->upload.replayable &&
@@ -257,7 +225,7 @@ static void on_lost(void *owner, const struct verdict *v)
     if (again && v->sent == SENT_NO && !v->undone)
         rare_note(RARE_REQUEST_UNSENT_AGAIN);
     if (!again)
-        fail_there(f, v, false);
+        fail(f, v, false);
     else if ((v->sent == SENT_NO || v->undone) && !way_taken_is_shut(&f->order, &f->gated))
         acquire(f);
     else
@@ -307,7 +275,7 @@ static void on_end(void *owner, const struct fields *trailers)
 
 static void on_failed(void *owner, const struct verdict *why, bool late)
 {
-    fail_there(self(owner), why, late);
+    fail(self(owner), why, late);
 }
 
 static const struct attempt_events attempt_events = {.on_answer = on_answer,
@@ -320,7 +288,7 @@ static const struct attempt_events attempt_events = {.on_answer = on_answer,
 
 static void on_refused(void *owner, const struct verdict *why)
 {
-    fail_there(self(owner), why, false);
+    fail(self(owner), why, false);
 }
 
 static void enter_gate(struct fetch *f)
@@ -341,7 +309,7 @@ static void on_no_line(void *owner, const struct verdict *why)
     if (may && way_taken_next(&f->way, &f->order, &f->gated))
         enter_gate(f);
     else
-        fail_there(f, why, false);
+        fail(f, why, false);
 }
 
 /* A hold has begun that way, or it is gone from the configuration. */
@@ -383,24 +351,14 @@ static void on_line(void *owner, struct line *line)
         begin_try(f, line);
 }
 
-static void dial_its_own(struct fetch *f)
-{
-    if (f->dedicated == NULL)
-        f->dedicated = NEW(struct dedicated);
-    f->dedicated->owner = f;
-    f->dedicated->on_line = on_line;
-    f->dedicated->on_failed = on_no_line;
-    dedicated_open(f->dedicated, f->order.loop, f->order.pool, f->order.way);
-    watch(f);
-}
-
 static void acquire(struct fetch *f)
 {
     if (departure_ask(&f->departure))
         return;
     enter(f, FETCH_QUEUED);
     if (f->order.request.upgrades) {
-        dial_its_own(f);
+        dedicated_open(f->dedicated, f->order.loop, f->order.pool, f->order.way);
+        watch(f);
         return;
     }
     f->waiter.wants_new = f->elsewhere;
@@ -446,8 +404,7 @@ static void serialize(struct fetch *f)
         fetch_log_serialized(&f->order);
 }
 
-/* The body is here, whole or in part; order_wait begins. Only a request that is here whole can
- * be withheld. */
+/* The body is here, whole (only then it may be withheld) or in part; order_wait begins. */
 static void on_gathered(struct fetch *f)
 {
     const struct fetch_order *o = &f->order;
@@ -474,8 +431,7 @@ bool fetch_go(struct exchange *x)
 
 /* ------------------------------------------------------------- asked by its owner */
 
-/* A body is gathered before anything is waited for: one that is slow or never comes then costs no
- * line. A client that waits for a 100 (Continue) is invited here. */
+/* A body is gathered first, so that a slow one costs no line. Here one is invited (100). */
 static void on_start(struct task *task)
 {
     static const struct response invitation = {
@@ -531,8 +487,9 @@ static void progress(const struct exchange *x, struct progress *p)
     case FETCH_SERIALIZED:
     case FETCH_GATED: p->state = PROGRESS_GATED; break;
     case FETCH_QUEUED:
-        p->state = has_its_own(f) || pool_waiter_connects(&f->waiter) ? PROGRESS_CONNECTING
-                                                                      : PROGRESS_QUEUED;
+        p->state = dedicated_is_open(f->dedicated) || pool_waiter_connects(&f->waiter)
+                       ? PROGRESS_CONNECTING
+                       : PROGRESS_QUEUED;
         break;
     case FETCH_NOTING: p->state = PROGRESS_SENDING; break;
     case FETCH_TRYING:
@@ -596,6 +553,8 @@ static void init_waiters(struct fetch *f)
     f->waiter.on_line = on_line;
     f->waiter.on_refused = on_no_line;
     f->waiter.on_recall = on_recall;
+    if (f->order.request.upgrades)
+        f->dedicated = dedicated_new(f, on_line, on_no_line);
 }
 
 struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_events *events,

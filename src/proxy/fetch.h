@@ -11,6 +11,26 @@
 
 #include "cache/origin_fetch.h"
 
+/* The fetch owns what is one for all tries: body (upload), times (clocks), what can have left
+ * (delivery), its place in the serializer; the attempt what belongs to a try: the exchange on the
+ * line, its deadline, the response.
+ *
+ * The verdict is made in one place, fail(): whatever went wrong last, `sent` is what the
+ * delivery says of all tries. An owner that asks (exchange_sent()) gets the same fact.
+ *
+ * Why an order cannot go twice. A further try begins in two places only:
+ * - on_lost(), where delivery_may_repeat() must permit it. Of an order it does only if
+ *   nothing of it was sent (the line says so, after it has taken back what it could), or
+ *   if the origin says in HTTP/2 that it did nothing of it: REFUSED_STREAM, a GOAWAY below
+ *   the stream's id, HTTP_1_1_REQUIRED (`undone`). The third case, a safe request on a
+ *   reused line, demands is_safe, which no order has.
+ *   Once a head has come there is no on_lost any more.
+ * - on_answer(), for a 421 alone, which says that the request was not acted on.
+ * Both demand may_replay(): the owner is still there, the body is still kept, tries and
+ * time are left. The delivery only grows, so a later try cannot hide an earlier one.
+ * Another exit (to_gate(), on_recall(), on_no_line()) is no further try: it is chosen at the gate
+ * or in the queue, where the present try has no line yet, so that nothing of it was sent. */
+
 /* `order` is copied; what it points to must live as long as the fetch. */
 struct exchange *fetch_open(const struct fetch_order *order, const struct exchange_events *,
                             void *owner);

@@ -65,3 +65,18 @@ void dedicated_open(struct dedicated *d, struct loop *loop, struct pool *pool, s
     settings.http2 = HTTP2_NEVER;
     d->line = line_new(&way->lines.env, &settings, "an upgrade", &events, d);
 }
+
+struct dedicated *dedicated_new(void *owner, void (*line_event)(void *owner, struct line *),
+                                void (*failed_event)(void *owner, const struct verdict *))
+{
+    struct dedicated *d = NEW(struct dedicated);
+    d->owner = owner;
+    d->on_line = line_event;
+    d->on_failed = failed_event;
+    return d;
+}
+
+bool dedicated_is_open(const struct dedicated *d)
+{
+    return d && d->line;
+}

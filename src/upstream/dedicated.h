@@ -15,8 +15,15 @@ struct dedicated {
     void (*on_failed)(void *owner, const struct verdict *); /* there is none; sent = no */
 };
 
-/* Begins to dial the pool's origin, that way; the owner has set the last three fields. Exactly
- * one of the events comes later, unless dedicated_close(). */
+/* With its owner's events. To be closed, then freed by free(). */
+struct dedicated *dedicated_new(void *owner, void (*on_line)(void *owner, struct line *),
+                                void (*on_failed)(void *owner, const struct verdict *));
+
+/* Is a line connecting or lent? NULL is fine. */
+bool dedicated_is_open(const struct dedicated *);
+
+/* Begins to dial the pool's origin, that way. Exactly one of the events comes later, unless
+ * dedicated_close(). */
 void dedicated_open(struct dedicated *, struct loop *, struct pool *, struct way *);
 
 /* Closes what there is, or nothing; no event comes after. The exchange on it must have ended

@@ -1,6 +1,8 @@
 /* The /metrics page, over views made by the test. */
 #include "pages/metrics.h"
 
+#include "pages/metric_series.h"
+
 #include <stdio.h>
 
 #include "pools_fixture.h"
@@ -273,7 +275,7 @@ START_TEST(labels_are_escaped)
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         struct text t = {0};
         text_add_str(&t, "");
-        metrics_escape(&t, cases[i][0]);
+        series_escape(&t, cases[i][0]);
         ck_assert_str_eq(t.at, cases[i][1]);
         text_free(&t);
     }
