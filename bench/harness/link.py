@@ -137,5 +137,3 @@ def measure(binary, work, requests, scripts, tell):
                     tell(f'{way:14} {pattern:8} {row["median"]:.1f} ms a request (the first {row["first"]:.1f}, the worst {row["worst"]:.1f}), '
                          f'{row["connections"]} connections')
     return found
-
-

@@ -1,11 +1,10 @@
 """The loads: every proxy under each of them, in rounds, in an order that a seed shuffles anew each round.
 
-A proxy is started anew for each load and warmed up by half a second of the same, so that no load inherits connections or memory of
+A proxy is started anew for each load and warmed up by 20 requests of each client, so that no load inherits connections or memory of
 another. Each measurement is a dictionary of plain numbers; medians over the rounds are made by the report."""
 import random
-import time
 
-from .clients import download, wrk
+from .clients import download, h2load, wrk
 from .system import PROXY_CPU, steal
 
 SEED = 1
@@ -36,8 +35,7 @@ def stream(running, seconds):
 
 def ask(running, origin, load, seconds):
     url = f'http://127.0.0.1:{running.port}'
-    wrk(url, load.path, load.clients, 1)
-    time.sleep(0.2)     # answers of the warm-up whose clients have gone
+    h2load(url, load.path, load.clients, max(500, 20 * load.clients), running.folder)
     counts, handshakes, stolen = origin.counts(), origin.handshakes(), steal()
     before, (_, ticks) = running.process.cpu(), running.process.kernel_share()
     found = wrk(url, load.path, load.clients, seconds)
@@ -79,5 +77,3 @@ def measure(peers, origin, loads, rounds, seconds, folder, tell):
                     f'  {row["rate"]:8.0f}/s  p50 {row["p50"]:6} p99 {row["p99"]:7}  opened {row.get("opened", "-")} of {row.get("connections", "-")}'
                     f'  errors {row["errors"]}' if 'rate' in row else f'  {row["mib_per_s"]:.0f} MiB/s'))
     return found
-
-
