@@ -21,6 +21,7 @@ _trunkline_upstreams() {
 _trunkline() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
     local options='-c --help'
+    local commands='check config help stats top requests orders pause resume reconnect drain freeze unfreeze reload doctor ca'
     case $before in
     -c)
         compopt -o filenames
@@ -36,6 +37,10 @@ _trunkline() {
         mapfile -t COMPREPLY < <(compgen -W "$(_trunkline_upstreams)" -- "$word")
         return
         ;;
+    --sort)
+        mapfile -t COMPREPLY < <(compgen -W 'age state sent upstream line bot client method target protocol active reqs idle address open busy wait req/s err/s p50 p99 opened/s unknown' -- "$word")
+        return
+        ;;
     --url | --host | --bot | --since)
         return
         ;;
@@ -49,6 +54,8 @@ _trunkline() {
         mapfile -t COMPREPLY < <(compgen -f -W '--unknown --open --since --upstream --json -c --help' -- "$word")
         return
         ;;
+    top) options='requests connections upstreams -c --url --sort --upstream --once --help' ;;
+    help) options="$commands --help" ;;
     requests) options='-c --url --upstream --json --watch --help' ;;
     pause | resume | reconnect | drain) options="$(_trunkline_upstreams) --all -c --url --help" ;;
     freeze | unfreeze) options="$(_trunkline_upstreams) --all --bot -c --url --help" ;;
@@ -56,7 +63,7 @@ _trunkline() {
     ca) [ "$COMP_CWORD" -eq 2 ] && options='init --help' || options='--dir --host --help' ;;
     *)
         options='-c -v --help --version'
-        [ "$COMP_CWORD" -gt 1 ] || options="check config stats requests orders pause resume reconnect drain freeze unfreeze reload doctor ca $options"
+        [ "$COMP_CWORD" -gt 1 ] || options="$commands $options"
         ;;
     esac
     mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")

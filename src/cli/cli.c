@@ -2,25 +2,25 @@
 
 #include <ares.h>
 #include <confuse.h>
-#include <getopt.h>
 #include <jansson.h>
 #include <libpsl.h>
 #include <llhttp.h>
 #include <mbedtls/version.h>
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
-#include <sysexits.h>
 #include <uv.h>
 
 #include "base/text.h"
 #include "cli/ca_init.h"
 #include "cli/daemon_client.h"
 #include "cli/doctor.h"
+#include "cli/options.h"
 #include "cli/orders.h"
 #include "cli/rare_table.h"
 #include "cli/requests_table.h"
 #include "cli/stats_page.h"
 #include "cli/stats_table.h"
+#include "cli/top_page.h"
 #include "cli/verbs.h"
 #include "cli/watch.h"
 #include "config/config.h"
@@ -29,27 +29,6 @@
 #include "daemon/loaded_config.h"
 #include "daemon/sandbox.h"
 #include "net/aead.h"
-
-#define DEFAULT_PATH SYSCONFDIR "/trunkline/trunkline.conf"
-#define DEFAULT_URL "http://127.0.0.1:8642"
-
-enum takes { TAKES_NOTHING, TAKES_UPSTREAM, TAKES_FILES };
-
-struct command {
-    const char *name; /* NULL: no command, the daemon itself */
-    int (*run)(int argc, char **argv, const struct command *);
-    const char *usage;
-    enum takes takes; /* as arguments beside the options */
-};
-
-/* The options given. */
-struct options {
-    const char *path, *url, *upstream, *bot, *since; /* NULL: not given */
-    bool verbose, json, watch, all, rare, open, unknown;
-    char **files;
-    size_t file_count;
-    int exit_code; /* -1: go on */
-};
 
 static int print_version(void)
 {
@@ -64,74 +43,13 @@ static int print_version(void)
     return EX_OK;
 }
 
-/* Output that was buffered may still fail, on a full disk. */
-static int end_of_output(int exit_code)
-{
-    if (fflush(stdout) == 0 && !ferror(stdout))
-        return exit_code;
-    fprintf(stderr, "trunkline: cannot write: %m\n");
-    return EX_IOERR;
-}
-
-static int misused(const struct command *c, const char *what, const char *which)
-{
-    fprintf(stderr, "trunkline: %s '%s'; see trunkline%s%s --help\n", what, which,
-            c->name ? " " : "", c->name ? c->name : "");
-    return EX_USAGE;
-}
-
-static int wrong_option(const struct command *c, char **argv, int found)
-{
-    char letter[] = {'-', (char)optopt, '\0'};
-    const char *word = argv[optind - 1];
-    if (found == ':')
-        return misused(c, "a value must follow", word);
-    if (optopt && strchr(word, '=')) /* a long option: getopt_long(3) returns its letter */
-        return misused(c, "no value is allowed in", word);
-    return misused(c, "unknown option", optopt ? letter : word);
-}
-
-/* Reads the options of any command; `letters` and `names` say which it takes. */
-static struct options read_options(const struct command *c, int argc, char **argv,
-                                   const char *letters, const struct option *names)
-{
-    struct options o = {.exit_code = -1};
-    int found;
-    optind = 0;
-    while (o.exit_code < 0 && (found = getopt_long(argc, argv, letters, names, NULL)) != -1) {
-        switch (found) {
-        case 'c': o.path = optarg; break;
-        case 'v': o.verbose = true; break;
-        case 'u': o.url = optarg; break;
-        case 'j': o.json = true; break;
-        case 'w': o.watch = true; break;
-        case 'U': o.upstream = optarg; break;
-        case 'R': o.rare = true; break;
-        case 'B': o.bot = optarg; break;
-        case 's': o.since = optarg; break;
-        case 'o': o.open = true; break;
-        case 'n': o.unknown = true; break;
-        case 'a': o.all = true; break;
-        case 'h': o.exit_code = printf("%s", c->usage) < 0 ? EX_IOERR : EX_OK; break;
-        case 'V': o.exit_code = print_version(); break;
-        default: o.exit_code = wrong_option(c, argv, found);
-        }
-    }
-    if (o.exit_code < 0 && c->takes == TAKES_UPSTREAM && optind < argc)
-        o.upstream = argv[optind++];
-    if (c->takes == TAKES_FILES) {
-        o.files = argv + optind;
-        o.file_count = (size_t)(argc - optind);
-    } else if (o.exit_code < 0 && optind < argc)
-        o.exit_code = misused(c, "unexpected argument", argv[optind]);
-    return o;
-}
-
 static int run_daemon(int argc, char **argv, const struct command *c)
 {
     static const struct option names[] = {
         {"help", no_argument, NULL, 'h'}, {"version", no_argument, NULL, 'V'}, {0}};
-    struct options o = read_options(c, argc, argv, "+:c:vh", names);
+    struct options o = options_read(c, argc, argv, "+:c:vh", names);
+    if (o.exit_code < 0 && o.version)
+        o.exit_code = print_version();
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
     return daemon_run(o.path ? o.path : DEFAULT_PATH, o.path == NULL, o.verbose);
@@ -139,15 +57,9 @@ static int run_daemon(int argc, char **argv, const struct command *c)
 
 static const struct option file_options[] = {{"help", no_argument, NULL, 'h'}, {0}};
 
-static void complain(void *context, const char *message)
-{
-    (void)context;
-    fprintf(stderr, "%s\n", message);
-}
-
 static int run_check(int argc, char **argv, const struct command *c)
 {
-    struct options o = read_options(c, argc, argv, ":c:h", file_options);
+    struct options o = options_read(c, argc, argv, ":c:h", file_options);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
     const char *path = o.path ? o.path : DEFAULT_PATH;
@@ -165,11 +77,11 @@ static int run_check(int argc, char **argv, const struct command *c)
 
 static int run_config(int argc, char **argv, const struct command *c)
 {
-    struct options o = read_options(c, argc, argv, ":c:h", file_options);
+    struct options o = options_read(c, argc, argv, ":c:h", file_options);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
     struct config *config =
-        config_load(o.path ? o.path : DEFAULT_PATH, o.path == NULL, complain, NULL);
+        config_load(o.path ? o.path : DEFAULT_PATH, o.path == NULL, options_complain, NULL);
     if (config == NULL)
         return EX_CONFIG;
     struct text dump = {0};
@@ -178,40 +90,6 @@ static int run_config(int argc, char **argv, const struct command *c)
     text_free(&dump);
     config_unref(config);
     return end_of_output(EX_OK);
-}
-
-/* Finds the first address on which the daemon of this file listens. Returns an exit code. */
-static int url_of_file(const char *path, struct text *url)
-{
-    struct text at = {0};
-    bool found = config_first_listen(path, &at);
-    if (found) {
-        bool is_unix = span_starts(text_span(&at), SPAN("unix:"));
-        text_printf(url, "%s%s", is_unix ? "" : "http://", at.at);
-    }
-    text_free(&at);
-    if (found)
-        return EX_OK;
-    struct config *config = config_load(path, false, complain, NULL); /* to tell why not */
-    if (config)
-        fprintf(stderr, "trunkline: %s: it has no address to listen on\n", path);
-    config_unref(config);
-    return EX_CONFIG;
-}
-
-/* Finds the daemon that the options name. Returns an exit code. */
-static int url_of_daemon(const struct options *o, const struct command *c, struct text *url)
-{
-    int exit_code = EX_OK;
-    if (o->path && o->url)
-        return misused(c, "-c cannot be combined with", "--url");
-    if (o->path)
-        exit_code = url_of_file(o->path, url);
-    else
-        text_add_str(url, o->url ? o->url : DEFAULT_URL);
-    if (exit_code == EX_OK && !daemon_client_understands(url->at))
-        exit_code = misused(c, "neither http://HOST:PORT nor unix:/path:", url->at);
-    return exit_code;
 }
 
 /* Prints what a page of the daemon was turned into, or why there is none. */
@@ -243,6 +121,12 @@ static int show_stats(const char *url, const struct options *o)
     return exit_code;
 }
 
+static const char *stats_path(const void *context)
+{
+    (void)context;
+    return "/stats?recent";
+}
+
 static bool compose_stats(const void *context, struct span before, struct span now,
                           const struct page_form *form, struct text *out, char *error, size_t size)
 {
@@ -271,14 +155,14 @@ static int run_stats(int argc, char **argv, const struct command *c)
                                           {"rare", no_argument, NULL, 'R'},
                                           {"all", no_argument, NULL, 'a'},
                                           {0}};
-    static const struct watched watched = {.path = "/stats?recent", .compose = compose_stats};
-    struct options o = read_options(c, argc, argv, ":c:h", names);
+    static const struct watched watched = {.path = stats_path, .compose = compose_stats};
+    struct options o = options_read(c, argc, argv, ":c:h", names);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
     struct text url = {0};
     int exit_code = check_ways(&o, c);
     if (exit_code == EX_OK)
-        exit_code = url_of_daemon(&o, c, &url);
+        exit_code = options_daemon(&o, c, &url);
     if (exit_code == EX_OK)
         exit_code = o.watch ? watch_run(url.at, &watched) : show_stats(url.at, &o);
     text_free(&url);
@@ -301,12 +185,18 @@ static int show_requests(const char *url, const struct options *o)
     return exit_code;
 }
 
+static const char *requests_path(const void *upstream)
+{
+    (void)upstream;
+    return "/requests";
+}
+
 static bool compose_requests(const void *upstream, struct span before, struct span now,
                              const struct page_form *form, struct text *out, char *error,
                              size_t size)
 {
     (void)before;
-    return requests_table(now, upstream, form, out, error, size);
+    return requests_table(now, *(const char *const *)upstream, form, out, error, size);
 }
 
 static int run_requests(int argc, char **argv, const struct command *c)
@@ -315,14 +205,14 @@ static int run_requests(int argc, char **argv, const struct command *c)
         {"help", no_argument, NULL, 'h'},           {"url", required_argument, NULL, 'u'},
         {"json", no_argument, NULL, 'j'},           {"watch", no_argument, NULL, 'w'},
         {"upstream", required_argument, NULL, 'U'}, {0}};
-    struct options o = read_options(c, argc, argv, ":c:h", names);
+    struct options o = options_read(c, argc, argv, ":c:h", names);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
-    struct watched watched = {"/requests", compose_requests, o.upstream};
+    struct watched watched = {requests_path, compose_requests, NULL, &o.upstream};
     struct text url = {0};
     int exit_code = check_ways(&o, c);
     if (exit_code == EX_OK)
-        exit_code = url_of_daemon(&o, c, &url);
+        exit_code = options_daemon(&o, c, &url);
     if (exit_code == EX_OK)
         exit_code = o.watch ? watch_run(url.at, &watched) : show_requests(url.at, &o);
     text_free(&url);
@@ -333,7 +223,7 @@ static int run_requests(int argc, char **argv, const struct command *c)
 static int run_orders_of(const struct options *o, const struct orders_options *orders)
 {
     const char *path = o->path ? o->path : DEFAULT_PATH;
-    struct config *config = config_load(path, o->path == NULL, complain, NULL);
+    struct config *config = config_load(path, o->path == NULL, options_complain, NULL);
     if (config == NULL)
         return EX_CONFIG;
     int exit_code = EX_CONFIG;
@@ -354,21 +244,89 @@ static int run_orders(int argc, char **argv, const struct command *c)
                                           {"upstream", required_argument, NULL, 'U'},
                                           {"json", no_argument, NULL, 'j'},
                                           {0}};
-    struct options o = read_options(c, argc, argv, ":c:h", names);
+    struct options o = options_read(c, argc, argv, ":c:h", names);
     int64_t ignored;
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
     if (o.since && !orders_since(o.since, &ignored))
         return misused(c, "no time such as 90s, 5m, 1h or 2d:", o.since);
-    if (o.path && o.file_count)
-        return misused(c, "-c cannot be combined with", o.files[0]);
+    if (o.path && o.word_count)
+        return misused(c, "-c cannot be combined with", o.words[0]);
     const struct orders_options orders = {.upstream = o.upstream,
                                           .since = o.since,
                                           .open = o.open,
                                           .unknown = o.unknown,
                                           .json = o.json};
-    return end_of_output(o.file_count ? orders_run(&orders, o.files, o.file_count)
+    return end_of_output(o.word_count ? orders_run(&orders, o.words, o.word_count)
                                       : run_orders_of(&o, &orders));
+}
+
+static const char *path_of_top(const void *top)
+{
+    return top_path(top);
+}
+
+static bool compose_top(const void *top, struct span before, struct span now,
+                        const struct page_form *form, struct text *out, char *error, size_t size)
+{
+    return top_page(top, before, now, form, out, error, size);
+}
+
+static bool key_of_top(void *top, char key)
+{
+    return top_key(top, key);
+}
+
+/* Sets which table is shown, and how. Returns an exit code. */
+static int set_top(struct top *top, const struct options *o, const struct command *c)
+{
+    static const char *const tables[] = {"requests", "connections", "upstreams", NULL};
+    struct text titles = {0};
+    int exit_code = EX_OK;
+    top_init(top);
+    top->upstream = o->upstream;
+    if (o->word && !top_show(top, o->word))
+        return misspelt(c, "there is no table", o->word, tables);
+    if (o->sort && !top_sort(top, o->sort, &titles)) {
+        fprintf(stderr, "trunkline: no column '%s'; the table has: %s\n", o->sort, titles.at);
+        exit_code = EX_USAGE;
+    }
+    text_free(&titles);
+    return exit_code;
+}
+
+static int show_top(const char *url, const struct top *top)
+{
+    static const struct page_form form;
+    char why[200];
+    struct text page = {0}, out = {0};
+    bool fine = daemon_client_page(url, top_path(top), &page, why, sizeof why) &&
+                top_page(top, (struct span){0}, text_span(&page), &form, &out, why, sizeof why);
+    int exit_code = show(url, fine, &out, why);
+    text_free(&page);
+    text_free(&out);
+    return exit_code;
+}
+
+static int run_top(int argc, char **argv, const struct command *c)
+{
+    static const struct option names[] = {
+        {"help", no_argument, NULL, 'h'},           {"url", required_argument, NULL, 'u'},
+        {"once", no_argument, NULL, 'O'},           {"sort", required_argument, NULL, 'S'},
+        {"upstream", required_argument, NULL, 'U'}, {0}};
+    struct top top;
+    struct watched watched = {path_of_top, compose_top, key_of_top, &top};
+    struct options o = options_read(c, argc, argv, ":c:h", names);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    struct text url = {0};
+    int exit_code = set_top(&top, &o, c);
+    if (exit_code == EX_OK)
+        exit_code = options_daemon(&o, c, &url);
+    if (exit_code == EX_OK)
+        exit_code = o.once ? show_top(url.at, &top) : watch_run(url.at, &watched);
+    text_free(&url);
+    return exit_code;
 }
 
 /* One upstream, or explicitly all of them, so that a forgotten name stops nothing; a bot alone is
@@ -393,14 +351,15 @@ static int run_verb(int argc, char **argv, const struct command *c)
                                           {"all", no_argument, NULL, 'a'},
                                           {"bot", required_argument, NULL, 'B'},
                                           {0}};
-    struct options o = read_options(c, argc, argv, ":c:h", names);
+    struct options o = options_read(c, argc, argv, ":c:h", names);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
+    o.upstream = o.word;
     int wrong = check_target(&o, c);
     if (wrong)
         return wrong;
     struct text url = {0};
-    int exit_code = url_of_daemon(&o, c, &url);
+    int exit_code = options_daemon(&o, c, &url);
     if (exit_code == EX_OK)
         exit_code =
             end_of_output(verb_say(url.at, &(struct verb_call){c->name, o.upstream, o.bot}));
@@ -412,11 +371,11 @@ static int run_reload(int argc, char **argv, const struct command *c)
 {
     static const struct option names[] = {
         {"help", no_argument, NULL, 'h'}, {"url", required_argument, NULL, 'u'}, {0}};
-    struct options o = read_options(c, argc, argv, ":c:h", names);
+    struct options o = options_read(c, argc, argv, ":c:h", names);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
     struct text url = {0};
-    int exit_code = url_of_daemon(&o, c, &url);
+    int exit_code = options_daemon(&o, c, &url);
     if (exit_code == EX_OK)
         exit_code = end_of_output(verb_reload(url.at));
     text_free(&url);
@@ -425,14 +384,14 @@ static int run_reload(int argc, char **argv, const struct command *c)
 
 static int run_doctor(int argc, char **argv, const struct command *c)
 {
-    struct options o = read_options(c, argc, argv, ":c:h", file_options);
+    struct options o = options_read(c, argc, argv, ":c:h", file_options);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
-    return end_of_output(doctor_run(o.path ? o.path : DEFAULT_PATH, o.path == NULL, o.upstream));
+    return end_of_output(doctor_run(o.path ? o.path : DEFAULT_PATH, o.path == NULL, o.word));
 }
 
 #define WHERE_IT_IS                                                                                \
-    "  --url URL  where it listens: http://HOST:PORT or unix:/path (" DEFAULT_URL ")\n"            \
+    "  --url URL  where it listens: HOST:PORT or unix:/path (" DEFAULT_URL ")\n"                   \
     "  -c FILE    take the first address its configuration listens on\n"
 #define VERB_USAGE(verb, meaning)                                                                  \
     "Usage: trunkline " verb " UPSTREAM | --all [--url URL | -c FILE]\n" meaning                   \
@@ -443,6 +402,8 @@ static int run_doctor(int argc, char **argv, const struct command *c)
     "  --all      at all upstreams\n"                                                              \
     "  --bot NAME only orders that name this bot in Trunkline-Client; without an\n"                \
     "             upstream, at all of them\n" WHERE_IT_IS
+
+static int run_help(int argc, char **argv, const struct command *);
 
 static int run_ca(int argc, char **argv, const struct command *c)
 {
@@ -456,6 +417,7 @@ static const struct command commands[] = {
      "       trunkline config [-c FILE]\n"
      "       trunkline stats [--url URL | -c FILE] [--json | --watch]\n"
      "       trunkline stats --rare [--all] [--url URL | -c FILE] [--json]\n"
+     "       trunkline top [requests | connections | upstreams] [--url URL | -c FILE]\n"
      "       trunkline requests [--upstream NAME] [--url URL | -c FILE] [--json | --watch]\n"
      "       trunkline orders [--unknown] [--open] [--since TIME] [--upstream NAME] [--json]\n"
      "                        [-c FILE | FILE...]\n"
@@ -464,6 +426,7 @@ static const struct command commands[] = {
      "       trunkline reload [--url URL | -c FILE]\n"
      "       trunkline doctor [UPSTREAM] [-c FILE]\n"
      "       trunkline ca init --dir DIR --host NAME ...\n"
+     "       trunkline help [COMMAND]\n"
      "Keeps TLS connections to exchanges open and lends them to local programs.\n"
      "\n"
      "Without a command it runs in the foreground and logs to stderr.\n"
@@ -491,6 +454,15 @@ static const struct command commands[] = {
      "  --rare     how often rare but legal branches were taken, instead of the pools\n"
      "  --all      those that never were, too\n",
      TAKES_NOTHING},
+    {"top", run_top,
+     "Usage: trunkline top [requests | connections | upstreams] [--sort COLUMN]\n"
+     "                     [--upstream NAME] [--once] [--url URL | -c FILE]\n"
+     "Shows what a running daemon does, refreshed each second. Keys: 1, 2, 3 or Tab for\n"
+     "the table, < and > for the column to sort by, r to reverse, h for help, q to "
+     "quit.\n" WHERE_IT_IS "  --sort COLUMN    the column to sort by\n"
+     "  --upstream NAME  only what belongs to that upstream\n"
+     "  --once           the table once, as text\n",
+     TAKES_WORD},
     {"requests", run_requests,
      "Usage: trunkline requests [--upstream NAME] [--url URL | -c FILE] [--json | --watch]\n"
      "Shows the requests that are under way in a running daemon, the oldest first.\n" WHERE_IT_IS
@@ -509,24 +481,24 @@ static const struct command commands[] = {
      "  --upstream NAME  only those to that upstream\n"
      "  --json           one JSON object for each order, on a line, rather than a table\n"
      "  -c FILE          the configuration (" DEFAULT_PATH ")\n",
-     TAKES_FILES},
+     TAKES_WORDS},
     {"pause", run_verb,
      VERB_USAGE("pause", "Lets running requests finish and makes further ones wait.\n"),
-     TAKES_UPSTREAM},
-    {"resume", run_verb, VERB_USAGE("resume", "Ends pause and drain.\n"), TAKES_UPSTREAM},
+     TAKES_WORD},
+    {"resume", run_verb, VERB_USAGE("resume", "Ends pause and drain.\n"), TAKES_WORD},
     {"reconnect", run_verb,
-     VERB_USAGE("reconnect", "Replaces every connection as it falls idle.\n"), TAKES_UPSTREAM},
+     VERB_USAGE("reconnect", "Replaces every connection as it falls idle.\n"), TAKES_WORD},
     {"drain", run_verb,
      VERB_USAGE("drain",
                 "Finishes running requests, closes the connections and refuses further requests\n"
                 "until resume; --all drains the daemon, which then ends, as by SIGTERM.\n"),
-     TAKES_UPSTREAM},
+     TAKES_WORD},
     {"freeze", run_verb,
      FREEZE_USAGE("freeze",
                   "Lets no order leave any more, until unfreeze: those that wait are refused too.\n"
                   "Cancels and reads pass.\n"),
-     TAKES_UPSTREAM},
-    {"unfreeze", run_verb, FREEZE_USAGE("unfreeze", "Ends a freeze.\n"), TAKES_UPSTREAM},
+     TAKES_WORD},
+    {"unfreeze", run_verb, FREEZE_USAGE("unfreeze", "Ends a freeze.\n"), TAKES_WORD},
     {"reload", run_reload,
      "Usage: trunkline reload [--url URL | -c FILE]\n"
      "Makes a running daemon reload its configuration, and waits for the outcome: a file\n"
@@ -537,7 +509,7 @@ static const struct command commands[] = {
      "Checks each exchange, or one of them: addresses, TLS, certificate, times, clock and\n"
      "weight used. Exits with 1 if one has a problem, and says which.\n"
      "  -c FILE    the configuration (" DEFAULT_PATH ")\n",
-     TAKES_UPSTREAM},
+     TAKES_WORD},
     {"ca", run_ca,
      "Usage: trunkline ca init --dir DIR --host NAME [--host NAME]...\n"
      "Makes the local CA for connect = intercept: DIR/ca.pem for the programs,\n"
@@ -545,15 +517,42 @@ static const struct command commands[] = {
      "  --dir DIR    where to; made if it is not there. Nothing is overwritten\n"
      "  --host NAME  a host that it can vouch for, with its subdomains\n",
      TAKES_NOTHING},
+    {"help", run_help,
+     "Usage: trunkline help [COMMAND]\n"
+     "Prints what trunkline, or one of its commands, takes.\n",
+     TAKES_WORD},
 };
+
+/* NULL: there is no such command, which is reported. */
+static const struct command *command_of(const char *word)
+{
+    const char *names[COUNT_OF(commands)] = {NULL};
+    for (size_t i = 1; i < COUNT_OF(commands); i++) {
+        if (strcmp(word, commands[i].name) == 0)
+            return &commands[i];
+        names[i - 1] = commands[i].name;
+    }
+    misspelt(&commands[0], "unknown command", word, names);
+    return NULL;
+}
+
+static int run_help(int argc, char **argv, const struct command *c)
+{
+    struct options o = options_read(c, argc, argv, ":h", file_options);
+    if (o.exit_code >= 0)
+        return end_of_output(o.exit_code);
+    const struct command *about = o.word ? command_of(o.word) : &commands[0];
+    if (about == NULL)
+        return EX_USAGE;
+    fputs(about->usage, stdout);
+    return end_of_output(EX_OK);
+}
 
 int cli_main(int argc, char **argv)
 {
     const struct command *daemon = &commands[0];
     if (argc < 2 || argv[1][0] == '-')
         return daemon->run(argc, argv, daemon);
-    for (size_t i = 1; i < COUNT_OF(commands); i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return commands[i].run(argc - 1, argv + 1, &commands[i]);
-    return misused(daemon, "unknown command", argv[1]);
+    const struct command *c = command_of(argv[1]);
+    return c ? c->run(argc - 1, argv + 1, c) : EX_USAGE;
 }

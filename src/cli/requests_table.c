@@ -31,19 +31,9 @@ static void line_cell(char *cell, json_t *r, const char *key)
         snprintf(cell, CELL_SIZE, "-");
 }
 
-/* "250ms", "2.5s" or "3m 20s" */
 static void age_cell(char *cell, json_t *r, const char *key)
 {
-    double ms = json_number_value(json_object_get(r, key));
-    struct text age = {0};
-    if (ms < 1000)
-        text_printf(&age, "%.0fms", ms);
-    else if (ms < 60000)
-        text_printf(&age, "%.1fs", ms / 1000);
-    else
-        format_uptime(&age, ms / 1000);
-    snprintf(cell, CELL_SIZE, "%s", age.at);
-    text_free(&age);
+    format_age(cell, json_number_value(json_object_get(r, key)));
 }
 
 /* The target comes last: it may be as long as it likes. */
@@ -193,7 +183,7 @@ bool requests_table(struct span document, const char *upstream, const struct pag
     if (t.requests == NULL)
         return false;
     add_summary(&t);
-    if (json_array_size(t.requests) > 0 && form->rows != 1) {
+    if (json_array_size(t.requests) > 0 && (form->rows == 0 || form->rows > ROWS_BESIDE)) {
         measure(&t);
         add_rows(&t);
     }

@@ -77,3 +77,16 @@ void format_uptime(struct text *out, double seconds)
     else
         text_printf(out, "%us", (unsigned)seconds);
 }
+
+void format_age(char *cell, double ms)
+{
+    struct text age = {0};
+    if (ms < 1000)
+        text_printf(&age, "%.0fms", ms);
+    else if (ms < 60000)
+        text_printf(&age, "%.1fs", ms / 1000);
+    else
+        format_uptime(&age, ms / 1000);
+    snprintf(cell, CELL_SIZE, "%s", age.at);
+    text_free(&age);
+}

@@ -27,5 +27,8 @@ void format_share(char *cell, double part, double whole);
 /* Milliseconds, in three digits or more. */
 void format_ms(char *cell, double ms);
 
+/* How long something has lasted, in milliseconds: "250ms", "2.5s" or "3m 20s". */
+void format_age(char *cell, double ms);
+
 /* "3d 4h", "4h 5m", "5m 6s" or "6s". */
 void format_uptime(struct text *, double seconds);

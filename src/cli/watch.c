@@ -112,7 +112,8 @@ static void look(struct watch *w)
     text_clear(&w->now);
     if (!w->known)
         text_clear(&w->before);
-    w->known = daemon_client_page(w->url, w->watched->path, &w->now, w->why, sizeof w->why);
+    w->known = daemon_client_page(w->url, w->watched->path(w->watched->context), &w->now, w->why,
+                                  sizeof w->why);
 }
 
 static struct page_form form_of(const struct watch *w)
@@ -178,24 +179,38 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-/* False: to end, because of "q", ^D or the end of the input. */
-static bool goes_on(void)
+/* What a key, or the end of the input, asks for. */
+enum wish { WISH_NONE, WISH_END, WISH_PAINT, WISH_LOOK };
+
+static enum wish read_key(const struct watch *w)
 {
     char key = 0;
     ssize_t n = read(STDIN_FILENO, &key, 1);
-    return n < 0 ? errno == EINTR || errno == EAGAIN : n > 0 && key != 'q' && key != CTRL_D;
+    if (n < 0)
+        return errno == EINTR || errno == EAGAIN ? WISH_NONE : WISH_END;
+    if (n == 0 || key == 'q' || key == CTRL_D)
+        return WISH_END;
+    const struct watched *watched = w->watched;
+    const char *before = watched->path(watched->context);
+    if (!watched->on_key || !watched->on_key(watched->context, key))
+        return WISH_NONE;
+    return strcmp(watched->path(watched->context), before) == 0 ? WISH_PAINT : WISH_LOOK;
 }
 
-/* Waits until the next look is due; repaints at once if the size changes. False: to end. */
+/* Waits until the next look is due; repaints at once if the size or the page changes. False: to
+ * end. */
 static bool wait_until(struct watch *w, int64_t due)
 {
     struct pollfd input = {.fd = screen.keys ? STDIN_FILENO : -1, .events = POLLIN};
     for (int64_t left; (left = due - now_ms()) > 0;) {
         int n = poll(&input, 1, (int)left);
-        if (n > 0 && !goes_on())
+        enum wish wish = n > 0 ? read_key(w) : n < 0 && w->terminal ? WISH_PAINT : WISH_NONE;
+        if (wish == WISH_END || (wish == WISH_PAINT && !show(w)))
             return false;
-        if (n < 0 && w->terminal && !show(w))
-            return false;
+        if (wish == WISH_LOOK) {
+            w->known = false; /* what is here is another document */
+            return true;
+        }
     }
     return true;
 }

@@ -12,13 +12,16 @@ struct page_form {
 };
 
 struct watched {
-    const char *path; /* what is requested of the daemon */
+    /* What is requested of the daemon; it may be another document after each key. */
+    const char *(*path)(const void *context);
     /* Appends the page, each line ended by '\n'. `before` is the look before this one; it
      * may be empty, or of a daemon that has restarted since. False: `now` is not what it
      * should be; `error` says why. */
     bool (*compose)(const void *context, struct span before, struct span now,
                     const struct page_form *, struct text *out, char *error, size_t size);
-    const void *context;
+    /* A key was pressed; false: it has no meaning. NULL: no key has. "q" and ^D are not passed. */
+    bool (*on_key)(void *context, char key);
+    void *context;
 };
 
 /* Watches the daemon at `url` until ^C, SIGTERM, SIGHUP, "q" or the end of the terminal's
