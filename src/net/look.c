@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "base/alloc.h"
 
@@ -54,11 +53,10 @@ static void ask(struct look *k, uint64_t now_us)
     k->number++;
 }
 
-bool look_is_quiet(struct look *k, int fd, uint64_t within_us, uint64_t seen)
+bool look_is_quiet(struct look *k, int fd, uint64_t now_us, uint64_t within_us, uint64_t seen)
 {
-    uint64_t now = uv_hrtime() / 1000;
-    if (k->number <= seen || now - k->at_us > within_us)
-        ask(k, now);
+    if (k->number <= seen || now_us - k->at_us > within_us)
+        ask(k, now_us);
     return k->is_whole && !is_marked(k, fd);
 }
 

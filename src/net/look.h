@@ -17,7 +17,8 @@ bool look_add(struct look *, int fd);
 /* The number of the last answer, from 1; 0: there is none yet. */
 uint64_t look_number(const struct look *);
 
-/* True: as of at most `within_us` microseconds ago the kernel had nothing unread for `fd`, neither
- * bytes nor an end, and the answer is newer than number `seen`. False: it may have something. For a
- * descriptor that was added. One system call, unless the last answer serves. */
-bool look_is_quiet(struct look *, int fd, uint64_t within_us, uint64_t seen);
+/* True: as of at most `within_us` microseconds before `now_us` (loop_real_clock_us()) the kernel had
+ * nothing unread for `fd`, neither bytes nor an end, and the answer is newer than number `seen`.
+ * False: it may have something. For a descriptor that was added. One system call, unless the last
+ * answer serves. */
+bool look_is_quiet(struct look *, int fd, uint64_t now_us, uint64_t within_us, uint64_t seen);

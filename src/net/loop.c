@@ -90,7 +90,7 @@ static void run_tasks(struct loop *l)
  * The real clock, even if that of the loop is held: what is bounded is the processor's time. */
 static void spin(struct loop *l)
 {
-    uint64_t now = uv_hrtime() / 1000;
+    uint64_t now = loop_real_clock_us();
     if (l->due.count && l->spin_until == 0)
         l->spin_until = now + l->spin_us;
     if (l->due.count && now < l->spin_until)
@@ -322,6 +322,11 @@ uint64_t loop_age_clock(const struct loop *l)
 uint64_t loop_clock_us(const struct loop *l)
 {
     return (l->held ? l->at.clock_us : uv_hrtime() / 1000) + l->skew * 1000;
+}
+
+uint64_t loop_real_clock_us(void)
+{
+    return uv_hrtime() / 1000;
 }
 
 struct timespec loop_wall(const struct loop *l)

@@ -51,6 +51,9 @@ uint64_t loop_age_clock(const struct loop *);
 /* Microseconds of a monotonic clock, read now: used for latencies. */
 uint64_t loop_clock_us(const struct loop *);
 
+/* Likewise, and it runs even if the clocks are held: for the age of what the kernel said. */
+uint64_t loop_real_clock_us(void);
+
 /* The wall clock (CLOCK_REALTIME), read now, and its whole seconds since 1970. */
 struct timespec loop_wall(const struct loop *);
 int64_t loop_wall_s(const struct loop *);

@@ -371,7 +371,9 @@ static bool uv_is_quiet(struct stream *s, uint64_t within_us)
         return peek_is_quiet(fd);
     if (!u->looked_at)
         u->looked_at = look_add(look, fd);
-    return (u->looked_at && look_is_quiet(look, fd, within_us, u->read_after)) || peek_is_quiet(fd);
+    return (u->looked_at &&
+            look_is_quiet(look, fd, loop_real_clock_us(), within_us, u->read_after)) ||
+           peek_is_quiet(fd);
 }
 
 static bool uv_is_broken(struct stream *s)
