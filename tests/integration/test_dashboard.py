@@ -27,15 +27,19 @@ def chrome(tmp_path_factory):
 
 
 @pytest.fixture
-def page(chrome, daemon):       # `daemon` is finished after it: a page whose daemon is gone writes errors to the console
-    """page(daemon) opens the dashboard of a daemon. At the end of the test the console must be empty."""
+def page(chrome, daemon):
+    """page(daemon) opens the dashboard of a daemon. At the end of the test the console must be empty. The page is left before its
+    daemon ends: otherwise it would go on to ask for /stats, and each refusal would be an error in the console of the next test."""
     def show(d):
+        chrome.open('about:blank')
         chrome.console()
         chrome.open(d.url + '/')
         eventually(lambda: 'process' in chrome.text('#daemon'), SHOWN)
         return chrome
     yield show
-    assert not chrome.console()
+    said = chrome.console()
+    chrome.open('about:blank')
+    assert not said
 
 
 def field(name, of='ex'):
