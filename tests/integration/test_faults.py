@@ -58,7 +58,7 @@ def test_handshakes_that_fail(ex, origin, greet, errors):
 def test_handshakes_that_stall(daemon, origin, greet):
     """tls_timeout ends the handshake: 504 connection_timeout."""
     origin.greet = greet
-    d = daemon(upstream('ex', origin, tls_timeout='300ms'))
+    d = daemon(upstream('ex', origin, tls_timeout='1500ms'))
     own_error(d.get('/ex/x'), 504, 'connection_timeout', 'no')
     origin.greet = None
     unharmed(d, origin)
@@ -141,7 +141,7 @@ def test_answers_that_break_off(ex, origin, head, body, how):
 @pytest.mark.parametrize('at', [0, 9, len(CHUNKED[0]) - 1, len(CHUNKED[0]), len(CHUNKED[0]) + 9, -3])
 def test_answers_that_stall(daemon, origin, at):
     """A response that stalls within the head gives 504; within the body or the trailers, the client gets a truncated response."""
-    d = daemon(upstream('ex', origin, response_timeout='1500ms', body_timeout='300ms'))
+    d = daemon(upstream('ex', origin, response_timeout='1500ms', body_timeout='900ms'))
     whole = b''.join(CHUNKED)
 
     async def behave(x):
