@@ -422,7 +422,7 @@ void budget_store_describe(const struct budget_store *s, struct budget_store_vie
 {
     bool is_off = s->state == STORE_OFF;
     *v = (struct budget_store_view){.name = is_off ? NULL : s->config->budget_store.text,
-                                    .state = budget_store_state_name(s->state),
+                                    .word = budget_store_state_name(s->state),
                                     .why = *s->why ? s->why : NULL,
                                     .since_s = s->since_s,
                                     .round_trip_us = s->round_trip_us,

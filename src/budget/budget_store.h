@@ -57,7 +57,7 @@ struct loop *budget_store_loop(const struct budget_store *);
 
 struct budget_store_view {
     const char *name;                        /* where it is, without the login; NULL: off */
-    const char *state;                       /* off, starting, up, outage */
+    const char *word;                        /* off, starting, up, outage */
     const char *why;                         /* the reason of the outage; NULL: there is none */
     int64_t since_s;                         /* since 1970: of the state */
     uint64_t round_trip_us;                  /* of the last answer; 0: there was none */

@@ -419,7 +419,7 @@ void shared_budget_describe(const struct shared_budget *s, struct shared_budget_
     if (!shared_budget_is_on(s))
         return;
     *v = (struct shared_budget_view){.key = s->key,
-                                     .state = s->mode == BUDGET_STORE_UP ? "shared" : "away",
+                                     .word = s->mode == BUDGET_STORE_UP ? "shared" : "away",
                                      .ahead = s->ahead.ready + s->ahead.later,
                                      .credit = s->ahead.credit,
                                      .daemons = s->daemons,

@@ -56,12 +56,12 @@ void shared_budget_weigh(struct shared_budget *, int64_t weight);
 void shared_budget_lift(struct shared_budget *);
 
 struct shared_budget_view {
-    const char *key;   /* NULL: it is not shared */
-    const char *state; /* away, shared */
-    uint64_t ahead;    /* tokens at hand */
-    uint64_t credit;   /* tokens that orders used beyond, not told yet */
-    unsigned daemons;  /* trunklines that used this budget within 10 s, at the last answer; 0: not
+    const char *key;  /* NULL: it is not shared */
+    const char *word; /* away, shared */
+    uint64_t ahead;   /* tokens at hand */
+    uint64_t credit;  /* tokens that orders used beyond, not told yet */
+    unsigned daemons; /* trunklines that used this budget within 10 s, at the last answer; 0: not
                           known */
-    uint64_t batches;  /* asked for, since the start */
+    uint64_t batches; /* asked for, since the start */
 };
 void shared_budget_describe(const struct shared_budget *, struct shared_budget_view *);

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "cli/diagnosis.h"
+#include "cli/store_checkup.h"
 #include "daemon/loaded_config.h"
 
 #define NOT_WELL 1
@@ -103,6 +104,9 @@ static int tell(const struct doctor *d)
         all_well &= diagnose(d->loaded.config->upstreams[d->at[i].upstream],
                              checkup_facts(d->at[i].checkup), &page);
     }
+    const struct store_env env = {d->env.loop, d->env.dns, d->env.worker};
+    if (d->only == NULL)
+        all_well &= store_checkup(&env, d->loaded.config, tls_set_store(d->loaded.tls), &page);
     fwrite(page.at, 1, page.len, stdout);
     text_free(&page);
     return all_well ? EX_OK : NOT_WELL;

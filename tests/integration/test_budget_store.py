@@ -220,8 +220,13 @@ def test_a_login_and_a_database(daemon, origin, redis):
     works(d)
     assert r('INFO', 'keyspace').count('db3:keys=') == 1
     assert d.stats()['budget_store']['name'] == f'redis://***@127.0.0.1:{r.port}/3'
+    seen = d.cli('doctor').stdout
+    assert f'budget_store  redis://***@127.0.0.1:{r.port}/3  well' in seen
+    r('ACL', 'SETUSER', 'trunk', 'resetpass', '>another')
+    lost = d.cli('doctor')
+    assert lost.returncode != 0 and 'not well\n  ! the store refuses the user or password (WRONGPASS)' in lost.stdout
     shown = d.stderr + d.get('/stats').text + d.get('/metrics').text + d.cli('config').stdout + d.cli('check').stdout
-    assert 's3cr3t' not in shown and 's3cr3t' not in d.cli('doctor').stdout
+    assert 's3cr3t' not in shown + seen + lost.stdout
 
 
 def test_a_unix_socket(daemon, origin, redis):
