@@ -312,7 +312,6 @@ static void on_refused(struct task *task)
     struct verdict v =
         verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO,
                      "dedupe remembers %d orders, and has no room for another", DEDUPE_ORDERS_MAX);
-    rare_note(RARE_ORDER_NOT_REMEMBERED);
     exchange_cancel(g->inner);
     fail(g, &v);
 }
@@ -322,10 +321,9 @@ static void on_refused(struct task *task)
 static bool goes_unremembered(struct order_guard *g)
 {
     const struct conn_request *r = &g->order.request;
-    if (order_class(g->order.settings, r->method, r->target) == ORDER_CANCELS) {
-        rare_note(RARE_ORDER_NOT_REMEMBERED);
+    rare_note(RARE_ORDER_NOT_REMEMBERED);
+    if (order_class(g->order.settings, r->method, r->target) == ORDER_CANCELS)
         return true;
-    }
     enter(g, GUARD_REFUSED);
     loop_defer(g->order.loop, &g->refuse);
     return false;
