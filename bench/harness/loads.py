@@ -1,6 +1,6 @@
 """The loads: every proxy under each of them, in rounds, in an order that a seed shuffles anew each round.
 
-A proxy is started anew for each load and warmed up by 20 requests of each client, so that no load inherits connections or memory of
+A proxy is started anew for each load and warmed up by up to 5000 requests, so that no load inherits connections or memory of
 another. Each measurement is a dictionary of plain numbers; medians over the rounds are made by the report."""
 import random
 
@@ -33,9 +33,18 @@ def stream(running, seconds):
     return found | {'cpu': (running.process.cpu() - before) * 1e6 / found['mib']}
 
 
+def warm_up(clients):
+    """So many requests: 20 of each client, within bounds."""
+    return max(500, 4 * clients, min(20 * clients, 5000))
+
+
+def per_request(seconds, requests):
+    return seconds * 1e6 / requests if requests else None
+
+
 def ask(running, origin, load, seconds):
     url = f'http://127.0.0.1:{running.port}'
-    h2load(url, load.path, load.clients, max(500, 20 * load.clients), running.folder)
+    h2load(url, load.path, load.clients, warm_up(load.clients), running.folder)
     counts, handshakes, stolen = origin.counts(), origin.handshakes(), steal()
     before, (_, ticks) = running.process.cpu(), running.process.kernel_share()
     found = wrk(url, load.path, load.clients, seconds)
@@ -43,7 +52,7 @@ def ask(running, origin, load, seconds):
     after, later = origin.counts(), origin.handshakes()
     opened = after['accepted'] - counts['accepted']
     return found | {
-        'rate': found['requests'] / found['seconds'], 'cpu': used * 1e6 / max(1, found['requests']), 'kernel': kernel,
+        'rate': found['requests'] / found['seconds'], 'cpu': per_request(used, found['requests']), 'kernel': kernel,
         'busy': used / found['seconds'], 'opened': opened, 'connections': counts['open'] + opened,
         'full': later['full'] - handshakes['full'], 'resumed': later['resumed'] - handshakes['resumed'],
         'resident': running.process.resident(), 'steal': steal() - stolen}
@@ -53,7 +62,15 @@ def direct(origin, load, seconds):
     """No proxy: wrk itself does TLS, on the proxy's CPU, and the CPU is wrk's."""
     url = f'https://{origin.at("h1")}'
     found = wrk(url, load.path, load.clients, seconds, cpu=PROXY_CPU)
-    return found | {'rate': found['requests'] / found['seconds'], 'cpu': found['client_cpu'] * 1e6 / max(1, found['requests'])}
+    return found | {'rate': found['requests'] / found['seconds'], 'cpu': per_request(found['client_cpu'], found['requests'])}
+
+
+def words(row):
+    cpu = f'cpu {row["cpu"]:8.1f} µs' if row['cpu'] is not None else 'no request in time'
+    if 'mib_per_s' in row:
+        return f'{cpu}  {row["mib_per_s"]:8.0f} MiB/s'
+    opened = f'  opened {row["opened"]} of {row["connections"]}' if 'opened' in row else ''
+    return f'{cpu}  {row["rate"]:8.0f}/s  p50 {row["p50"]:6} p99 {row["p99"]:7}{opened}  errors {row["errors"]}'
 
 
 def measure(peers, origin, loads, rounds, seconds, folder, tell):
@@ -64,7 +81,7 @@ def measure(peers, origin, loads, rounds, seconds, folder, tell):
         random.Random(SEED + number).shuffle(order)
         for peer in order:
             for load in map(Load, loads):
-                if peer and not peer.does(load.text) or not peer and load.path in ('big', 'order'):
+                if not (peer.does(load.text) if peer else load.clients <= 64 and load.path in ('ticker', 'depth')):
                     continue
                 name = peer.name if peer else 'direct'
                 if not peer:
@@ -73,7 +90,5 @@ def measure(peers, origin, loads, rounds, seconds, folder, tell):
                     with peer.start(folder / name, origin) as running:
                         row = stream(running, seconds) if load.path == 'big' else ask(running, origin, load, seconds)
                 found.append({'round': number, 'peer': name, 'load': load.text} | row)
-                tell(f'{number} {name:14} {load.text:12} cpu {row["cpu"]:8.1f} µs' + (
-                    f'  {row["rate"]:8.0f}/s  p50 {row["p50"]:6} p99 {row["p99"]:7}  opened {row.get("opened", "-")} of {row.get("connections", "-")}'
-                    f'  errors {row["errors"]}' if 'rate' in row else f'  {row["mib_per_s"]:.0f} MiB/s'))
+                tell(f'{number} {name:14} {load.text:12} {words(row)}')
     return found

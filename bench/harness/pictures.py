@@ -50,7 +50,7 @@ def of_loads(results, folder):
         loads = [text for text in loads if text in measured] or measured
         values = {}
         for peer in peers:
-            these = [[r[figure] for r in rows if r['peer'] == peer and r['load'] == text] for text in loads]
+            these = [[r[figure] for r in rows if (r['peer'], r['load']) == (peer, text) and r[figure] is not None] for text in loads]
             values[title(peer).replace('*', '')] = [statistics.median(v) if v else None for v in these]
         bars(folder / name, label, [load_title(text) for text in loads], list(values), values, [COLOURS[p] for p in peers], more)
     draw_figure('cpu.svg', 'CPU per request, µs', 'cpu', ('ticker:16', 'ticker:64', 'ticker:256', 'order:16', 'depth:16'), 'set yrange [0:120]\n')

@@ -75,9 +75,11 @@ def by_load(part, cell, loads=None):
 # ------------------------------------------------------------------------------------------------------------------- blocks
 
 def conditions(part):
+    stolen = sum(row.get('steal', 0) for row in part['rows'])
     failed = sum(row.get('errors', 0) for row in part['rows'])
     return (f'Measured on {part["date"]} ({part["version"]}) on {part["machine"]}; load average at the start {part["load_average"]:.1f}'
             + (f', {part["rounds"]} rounds of {part["seconds"]} s' if part.get('rounds') else '')
+            + (f'; the hypervisor kept {stolen:.1f} s of the CPUs to itself' if stolen >= 0.1 else '')
             + (f'; {failed} requests failed' if failed else '') + '.')
 
 
@@ -96,6 +98,13 @@ def cpu_block(results):
     return by_load(results['loads'], lambda rows: spread([r['cpu'] for r in rows]))
 
 
+def share_block(results):
+    def cell(rows):
+        return ' / '.join(number(100 * statistics.median(r[key] or 0 for r in rows), 0) for key in ('kernel', 'busy'))
+    rows = [row for row in results['loads']['rows'] if 'busy' in row]
+    return by_load(results['loads'] | {'rows': rows}, cell)
+
+
 def latency_block(results):
     loads = [text for text in in_order(results['loads']['rows']) if not text.startswith('big')]
     def cell(rows):
@@ -108,8 +117,8 @@ def rate_block(results):
 
 
 def connections_block(results):
-    rows = {'rows': [r for r in results['loads']['rows'] if 'connections' in r], 'versions': results['loads'].get('versions')}
-    return by_load(rows, lambda rows: f'{max(r["connections"] for r in rows)} / {max(r["opened"] for r in rows)} / '
+    rows = [row for row in results['loads']['rows'] if 'connections' in row]
+    return by_load(results['loads'] | {'rows': rows}, lambda rows: f'{max(r["connections"] for r in rows)} / {max(r["opened"] for r in rows)} / '
                                       f'{max(r["full"] for r in rows)} + {max(r["resumed"] for r in rows)}')
 
 
@@ -185,8 +194,8 @@ def sockets_block(results):
 
 # name: the part of the results that it needs, and what makes it
 BLOCKS = {
-    'targets': ('loads', targets_block), 'cpu': ('loads', cpu_block), 'latency': ('loads', latency_block),
-    'rate': ('loads', rate_block), 'connections': ('loads', connections_block), 'memory': ('idle', memory_block),
+    'targets': ('loads', targets_block), 'cpu': ('loads', cpu_block), 'share': ('loads', share_block),
+    'latency': ('loads', latency_block), 'rate': ('loads', rate_block), 'connections': ('loads', connections_block), 'memory': ('idle', memory_block),
     'calls': ('calls', calls_block), 'burst': ('burst', burst_block), 'waiters': ('waiters', waiters_block),
     'link': ('link', link_block), 'hop': ('hop', hop_block), 'sockets': ('sockets', sockets_block),
 }
