@@ -488,16 +488,16 @@ static struct pool_view rest_of(const struct pool_view *v)
         .name = v->name, .stats = v->own, .gate.weight_used = -1, .learned_idle_ms = -1};
 }
 
-static struct pool_view view_of_exit(const struct pool_view *v, const struct way_view *w)
+static void view_exit(const struct way_view *w, const char *upstream, struct pool_view *view)
 {
-    return (struct pool_view){.name = v->name,
-                              .state = w->state,
-                              .idle = w->idle,
-                              .active = w->active,
-                              .connecting = w->connecting,
-                              .waiting = w->waiting,
-                              .gate = w->gate,
-                              .stats = w->stats};
+    *view = (struct pool_view){.name = upstream,
+                               .idle = w->idle,
+                               .active = w->active,
+                               .connecting = w->connecting,
+                               .waiting = w->waiting,
+                               .gate = w->gate,
+                               .stats = w->stats};
+    view->state = w->state;
 }
 
 static void add_all(struct series *s, void (*add)(struct series *, const struct pool_view *),
@@ -507,7 +507,7 @@ static void add_all(struct series *s, void (*add)(struct series *, const struct 
     struct pool_view part = place >= 0 && !by_exit[place].has_whole ? rest_of(v) : *v;
     add(s, &part);
     for (size_t i = 0; place >= 0 && i < v->exit_count; i++) {
-        part = view_of_exit(v, &v->exits[i]);
+        view_exit(&v->exits[i], v->name, &part);
         s->exit = v->exits[i].exit;
         add(s, &part);
         s->exit = NULL;

@@ -481,16 +481,13 @@ static void progress(const struct exchange *x, struct progress *p)
 {
     const struct fetch *f = container_of(x, const struct fetch, base);
     MAGIC_CHECK(f, MAGIC);
+    bool connects = dedicated_is_open(f->dedicated) || pool_waiter_connects(&f->waiter);
     switch (f->state) {
     case FETCH_GATHERING: p->state = PROGRESS_READING; break;
     case FETCH_WITHHELD: p->state = PROGRESS_DUPLICATE; break;
     case FETCH_SERIALIZED:
     case FETCH_GATED: p->state = PROGRESS_GATED; break;
-    case FETCH_QUEUED:
-        p->state = dedicated_is_open(f->dedicated) || pool_waiter_connects(&f->waiter)
-                       ? PROGRESS_CONNECTING
-                       : PROGRESS_QUEUED;
-        break;
+    case FETCH_QUEUED: p->state = connects ? PROGRESS_CONNECTING : PROGRESS_QUEUED; break;
     case FETCH_NOTING: p->state = PROGRESS_SENDING; break;
     case FETCH_TRYING:
     case FETCH_FOLLOWED: attempt_progress(&f->attempt, p); break;
