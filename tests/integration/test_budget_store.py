@@ -257,7 +257,8 @@ FAULTS = {'stopped': lambda r: r.stop(), 'hung': lambda r: r.freeze(), 'restarte
 def test_no_order_waits_for_the_store(daemon, origin, redis, fault):
     """Under load the store goes away and comes back: every order is sent, none is kept longer than without a store."""
     r = redis()
-    d, = fleet(daemon, 1, upstream('ex', origin, rate='20000/1s', total_timeout='30s', order_wait='30s'), r.url, budget_timeout='5ms')
+    d, = fleet(daemon, 1, upstream('ex', origin, rate='20000/1s', response_timeout='60s', total_timeout='60s',
+                                   order_wait='60s'), r.url, budget_timeout='5ms')
     clients = [d.client() for _ in range(2)]
     quotes = Load(lambda: clients[0].get('/ex/q').status)
     orders = Load(lambda: clients[1].request('POST', '/ex/order', body=b'x').status)
@@ -288,7 +289,7 @@ def test_an_outage_is_told_once(daemon, origin, redis):
     store = d.stats()['budget_store']
     assert store['reason'] and store['outages'] == 1 and abs(store['since'] - time.time()) < 60
     assert d.upstream()['limits']['budget']['state'] == 'away'
-    assert '\ntrunkline_budget_store_up 0\n' in d.get('/metrics').text
+    assert '\ntrunkline_budget_store_away 1\n' in d.get('/metrics').text
     r.start()
     is_up(d)
     eventually(lambda: lines(d, 'back after'))
