@@ -218,13 +218,11 @@ START_TEST(an_order_waits_for_its_line_and_its_answer_for_the_end)
 {
     struct order o;
     ck_assert(!start(&o, 1));
-    ck_assert_int_eq(o.begun, 0);
     UNTIL(o.begun);
     ck_assert(!o.refused);
     ck_assert_str_eq(on_disk(), "start; begin 1; ");
     end(&o, SENT_YES);
     ck_assert(!answer(&o));
-    ck_assert_int_eq(o.ended, 0);
     UNTIL(o.ended);
     ck_assert_str_eq(on_disk(), "start; begin 1; end 1 yes; ");
     order_entry_release(o.entry);
@@ -277,7 +275,6 @@ START_TEST(lines_of_one_turn_are_one_write)
 }
 END_TEST
 
-/* Its client left, or its time was up, before the thread had the line. */
 START_TEST(what_is_not_written_yet_is_taken_back)
 {
     struct order o;
@@ -291,7 +288,6 @@ START_TEST(what_is_not_written_yet_is_taken_back)
 }
 END_TEST
 
-/* The same while the thread works on it. */
 START_TEST(what_may_be_written_gets_its_end)
 {
     struct order first, o;
