@@ -72,10 +72,16 @@ static void contradict(struct origin_clock *c, struct origin_clock_bounds b, uin
     CHECK(narrowed);
 }
 
-bool origin_clock_date(const struct fields *fields, int64_t now_s, int64_t *date_s)
+const struct field *origin_clock_field(const struct fields *fields)
 {
     const struct field *date = fields_find(fields, SPAN("Date"));
-    return date && !fields_find(fields, SPAN("Age")) && http_date_read(date->value, now_s, date_s);
+    return date && !fields_find(fields, SPAN("Age")) ? date : NULL;
+}
+
+bool origin_clock_date(const struct fields *fields, int64_t now_s, int64_t *date_s)
+{
+    const struct field *date = origin_clock_field(fields);
+    return date && http_date_read(date->value, now_s, date_s);
 }
 
 void origin_clock_add(struct origin_clock *c, int64_t date_s, uint64_t sent_us, uint64_t came_us)

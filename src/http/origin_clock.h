@@ -29,8 +29,11 @@ struct origin_clock {
     struct origin_clock_bounds rival;
 };
 
-/* The Date of an ordinary response. False: it has none, or it has an Age, so that the Date is that
- * of a cache. `now_s`: see http_date_read(). */
+/* The Date field of an ordinary response. NULL: it has none, or it has an Age, so that the Date is
+ * that of a cache. */
+const struct field *origin_clock_field(const struct fields *);
+
+/* Likewise, read. `now_s`: see http_date_read(). */
 bool origin_clock_date(const struct fields *, int64_t now_s, int64_t *date_s) MUST_CHECK;
 
 /* A response with this Date (seconds since 1970) came at `came_us`; its request was sent at

@@ -1,6 +1,7 @@
 #include "upstream/clock_watch.h"
 
 #include "base/log.h"
+#include "http/http_date.h"
 
 #define LOOKED_MOST 32  /* responses in a second: more tell nothing new */
 #define SAMPLES_LEAST 3 /* so that one odd response does not warn */
@@ -36,17 +37,36 @@ static void warn(struct clock_watch *w, const struct loop *loop, const char *obj
     }
 }
 
+/* Reading it costs more than all the rest. */
+static bool read_date(struct clock_watch *w, const struct loop *loop, struct span value)
+{
+    if (w->len && span_is(value, (struct span){w->text, w->len}))
+        return true;
+    w->len = 0;
+    if (!http_date_read(value, loop_wall_s(loop), &w->date_s))
+        return false;
+    if (value.len <= sizeof w->text) {
+        memcpy(w->text, value.at, value.len);
+        w->len = value.len;
+    }
+    return true;
+}
+
 void clock_watch_learn(struct clock_watch *w, const struct loop *loop, const struct fields *fields,
                        uint64_t sent_us, const char *object)
 {
-    int64_t date_s;
     uint64_t now_us = loop_clock_us(loop), second = now_us / 1000000;
-    if (second != w->second)
+    bool is_new = second != w->second;
+    if (is_new)
         w->looked = 0;
-    w->second = second;
-    if (w->looked >= LOOKED_MOST || !origin_clock_date(fields, loop_wall_s(loop), &date_s))
+    if (w->looked >= LOOKED_MOST)
         return;
+    const struct field *date = origin_clock_field(fields);
+    if (date == NULL || !read_date(w, loop, date->value))
+        return;
+    w->second = second;
     w->looked++;
-    origin_clock_add(&w->clock, date_s, sent_us, now_us);
-    warn(w, loop, object);
+    origin_clock_add(&w->clock, w->date_s, sent_us, now_us);
+    if (is_new)
+        warn(w, loop, object);
 }

@@ -12,6 +12,9 @@ struct clock_watch {
     struct origin_clock clock;
     uint64_t second; /* the last one in which a response was looked at */
     unsigned looked; /* at so many responses in it */
+    char text[32];   /* the last Date, which many responses have in common, and its time */
+    size_t len;
+    int64_t date_s;
     bool is_off;
 };
 
