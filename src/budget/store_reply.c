@@ -1,11 +1,11 @@
 #include "budget/store_reply.h"
 
+#include "base/alloc.h"
+
 #ifdef HAVE_HIREDIS
 
 #include <hiredis/hiredis.h>
 #include <string.h>
-
-#include "base/alloc.h"
 
 struct store_parser {
     redisReader *reader;
