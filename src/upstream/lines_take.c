@@ -5,21 +5,18 @@
 #define FRESH_MS 1000
 #define UNREAD_MOST_MS 50
 
-/* How old the kernel's word may be, us. Even what it says now is older than this when the request
- * is written, at the end of the turn. Beyond an order's bound the word serves the other requests:
- * what had come before this turn has been read by now, or is about to be, and such a request is
- * sent again if its line ends. */
-#define ORDER_ASKED_WITHIN_US 100
-#define ASKED_WITHIN_US 10000
+/* How old the kernel's word may be for an order, us. Even what it says now is older than this when
+ * many requests are written together at the end of the turn. */
+#define ASKED_WITHIN_US 100
 
-/* What is unread on a line would be taken for the response, or is the line's end. A line that came
- * up or came back in this very millisecond has just been read: only orders ask the kernel
- * again. */
+/* A line that came up or came back so recently has just been read; what came since is read in this
+ * turn, or was not there when it began. Only orders ask the kernel again. */
+#define READ_WITHIN_MS 10
+
+/* What is unread on a line would be taken for the response, or is the line's end. */
 static bool is_safe(struct line *l, bool careful)
 {
-    if (careful)
-        return line_is_quiet(l, ORDER_ASKED_WITHIN_US);
-    return line_idle_ms(l) == 0 || line_is_quiet(l, ASKED_WITHIN_US);
+    return (!careful && line_idle_ms(l) < READ_WITHIN_MS) || line_is_quiet(l, ASKED_WITHIN_US);
 }
 
 /* What is unread may be frames, on a line that shares, or TLS 1.3 tickets, on a line just opened:
