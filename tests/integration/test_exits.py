@@ -376,3 +376,19 @@ def test_table_of_stats_lists_exits(daemon, origin):
     eventually(lambda: d.connections()['idle'] == 2)
     r = d.cli('stats')
     assert f'exit: ex: {A} up: 1 open, 1 idle, 0 busy, 0 waiting, 1 opened, 0 failed' in r.stdout, r.stdout
+
+
+def test_a_ban_of_one_exit_outlives_a_restart(daemon, origin, tmp_path):
+    async def behave(x):
+        await x.read_body()
+        await x.respond(418 if x.line.source == A else 200, [('Retry-After', '600')], b'')
+    origin.on('/', behave)
+    how = {'state': str(tmp_path / 'state.json')}
+    d = daemon(upstream('ex', origin, exits=[A, B]), **how)
+    assert [d.get('/ex/').status for _ in range(4)].count(418) == 1
+    d.stop()
+    before = len(origin.requests)
+    d = daemon(upstream('ex', origin, exits=[A, B]), **how)
+    assert exits_of(d)[A]['state'] == 'held' and exits_of(d)[B]['state'] == 'up'
+    assert {d.get('/ex/').status for _ in range(4)} == {200}
+    assert set(sources(origin)[before:]) == {B}
