@@ -161,9 +161,7 @@ static void collect(struct order_writer *w)
 
 static void on_async(uv_async_t *async)
 {
-    struct order_writer *w = container_of(async, struct order_writer, async);
-    MAGIC_CHECK(w, MAGIC);
-    collect(w);
+    collect(container_of(async, struct order_writer, async));
 }
 
 void order_writer_give(struct order_writer *w, struct list *lines)

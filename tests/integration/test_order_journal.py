@@ -500,3 +500,29 @@ def test_http2(daemon, origins, journal):
         assert d.request('POST', f'/ex{path}', body=b'x').status == 200
     assert origin.paths().count('/again') == 2
     assert [e.split()[0] for e in events(journal)] == ['start'] + 3 * ['begin', 'end']
+
+
+# --------------------------------------------------------------------------------------- trunkline orders
+
+def test_the_command(ex, origin, journal, tmp_path):
+    """Its filters, its files, and what it says of those that it cannot read."""
+    origin.on('/lost', drop('reset'))
+    ex.request('POST', '/ex/order', body=b'cl_ord_id=a')
+    ex.request('POST', '/ex/lost', body=b'cl_ord_id=b')
+    table = ex.cli('orders').stdout.splitlines()
+    assert table[0] == '2 orders: 0 open, 1 unknown' and 'cl_ord_id=a' in table[2] and 'unknown' in table[3], table
+    assert ex.cli('orders', '--unknown', '--since', '1h', '--upstream', 'ex').stdout.count('cl_ord_id=b') == 1
+    assert ex.cli('orders', '--upstream', 'other').stdout == '0 orders: 0 open, 0 unknown\n'
+    assert ex.cli('orders', '--since', 'x').returncode == 64
+    with open(journal, 'a') as f:
+        f.write('damage\n')
+    out = cli('orders', '--json', journal)
+    assert len(out.stdout.splitlines()) == 2 and out.stderr.strip().endswith('cut off: 1')
+    subprocess.run(['gzip', '-k', journal], check=True)
+    out = cli('orders', f'{journal}.gz', journal)
+    assert out.returncode == 66 and 'compressed' in out.stderr and out.stdout.startswith('2 orders')
+    (tmp_path / 'orders.journal.gz').rename(tmp_path / 'orders.journal.2.gz')
+    out = ex.cli('orders')
+    assert out.returncode == 0 and out.stdout.startswith('2 orders') and 'left out' in out.stderr
+    assert cli('orders', tmp_path / 'none').returncode == 66
+    assert cli('orders', '-c', '/dev/null').returncode == 78
