@@ -274,7 +274,7 @@ def test_inside_an_intercepted_connect(daemon, origin, tmp_path):
     """A copy by way of TLS inside CONNECT is one of an order in plain form."""
     programs.need('curl')
     assert cli('ca', 'init', '--dir', tmp_path, '--host', 'exchange.test').returncode == 0
-    d = daemon(upstream('ex', origin, dedupe='10s'), connect='intercept', ca_cert=str(tmp_path / 'issuer.pem'), ca_key=str(tmp_path / 'ca.key'))
+    d = daemon(upstream('ex', origin, dedupe='1h'), connect='intercept', ca_cert=str(tmp_path / 'issuer.pem'), ca_key=str(tmp_path / 'ca.key'))
     assert place(d).status == 200
     out = programs.shell(f'curl -q -sS -i --cacert {tmp_path}/ca.pem -x {d.url} -H "API-Key: k" -H "API-Sign: s" -d "{BODY.decode()}" '
                          'https://exchange.test/0/private/AddOrder', CA=certs.CA)
