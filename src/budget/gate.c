@@ -151,8 +151,9 @@ static void set_wake(struct gate *g)
 {
     uint64_t at = UINT64_MAX;
     for (size_t i = 0; i < COUNT_OF(g->lanes); i++) {
-        if (g->lanes[i].ready.count)
-            at = tokens_wake(&g->tokens, shut_until(g), i == 0);
+        uint64_t next =
+            g->lanes[i].ready.count ? tokens_wake(&g->tokens, shut_until(g), i == 0) : UINT64_MAX;
+        at = next < at ? next : at;
         if (g->lanes[i].held.count && g->lapse_ms < at)
             at = g->lapse_ms;
     }

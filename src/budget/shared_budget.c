@@ -374,7 +374,8 @@ uint64_t shared_budget_when(struct shared_budget *s, uint64_t from_ms, uint64_t 
 uint64_t shared_budget_wake(struct shared_budget *s, uint64_t at_ms)
 {
     uint64_t answered = s->asked_ms + budget_store_timeout_ms(s->member.store) + 1;
-    return shared_budget_is_asking(s) && answered > at_ms ? answered : at_ms;
+    bool is_known = at_ms > now_of(s) + 1;
+    return !is_known && shared_budget_is_asking(s) && answered > at_ms ? answered : at_ms;
 }
 
 uint64_t shared_budget_tokens(struct shared_budget *s)
