@@ -181,8 +181,9 @@ def test_a_first_start_holds_nothing(again, origin, path):
     d = again(upstream('ex', origin), state=str(path))
     assert works(d)
     eventually(path.exists)
-    assert d.stats()['state_file'] == {'path': str(path), 'written': d.stats()['state_file']['written'], 'failures': 0,
-                                       'error': None, 'damage': None, 'put_aside': None}
+    eventually(lambda: d.stats()['state_file']['written'])
+    told = d.stats()['state_file']
+    assert told == {'path': str(path), 'written': told['written'], 'failures': 0, 'error': None, 'damage': None, 'put_aside': None}
 
 
 def test_state_directory(again, origin, path):
