@@ -86,6 +86,7 @@ class Origin:
         prepare(work)
         self.address, self.inside, self.folder, self.ca = address, list(inside), work / name, work / 'ca.pem'
         self.folder.mkdir(exist_ok=True)
+        self.asked = 0      # by counts(), of the connections that nginx counts
         self.h1, self.h2, self.counts_port = (free_port() for _ in range(3))
         locations = LOCATIONS.format(ticker=TICKER.ljust(250), placed=PLACED, work=work)
         (self.folder / 'nginx.conf').write_text(CONFIGURATION.format(
@@ -97,7 +98,8 @@ class Origin:
                                 self.folder / 'nginx.conf'], self.folder / 'out', cpu, inside, nice)
 
     def __enter__(self):
-        until('the origin', lambda: self.process.running() and self.counts())
+        with self.process.or_stopped():
+            until('the origin', lambda: self.process.running() and self.counts())
         return self
 
     def __exit__(self, *_):
@@ -109,16 +111,20 @@ class Origin:
     def counts(self):
         """Connections that are open, and connections and requests so far, without those that count."""
         if self.inside:
-            page = subprocess.run([*self.inside, 'curl', '-sf', f'http://{self.address}:{self.counts_port}/'], stdout=subprocess.PIPE, text=True).stdout
+            done = subprocess.run([*self.inside, 'curl', '-sf', '-m', '10', f'http://{self.address}:{self.counts_port}/'],
+                                  stdout=subprocess.PIPE, text=True)
+            page = done.stdout
+            self.asked += done.returncode == 0
         else:
-            connection = http.client.HTTPConnection(self.address, self.counts_port, timeout=30)
+            connection = http.client.HTTPConnection(self.address, self.counts_port, timeout=10)
+            connection.connect()
+            self.asked += 1
             connection.request('GET', '/', headers={'Connection': 'close'})
             page = connection.getresponse().read().decode()
             connection.close()
         found = re.search(r'connections: (\d+)\D+(\d+) \d+ (\d+)', page)
         if not found:
             return None
-        self.asked = getattr(self, 'asked', 0) + 1
         return {'open': int(found.group(1)) - 1, 'accepted': int(found.group(2)) - self.asked, 'requests': int(found.group(3)) - self.asked}
 
     def handshakes(self):

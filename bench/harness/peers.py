@@ -106,7 +106,8 @@ class Running:
         return status == 200
 
     def __enter__(self):
-        until(self.process.name, self.answers)
+        with self.process.or_stopped():
+            until(self.process.name, self.answers)
         return self
 
     def __exit__(self, *_):

@@ -10,10 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 PROXY_CPU, OTHER_CPU = (sorted(os.sched_getaffinity(0)) * 2)[:2]    # the proxy alone on the first, everything else on the second
 TICKS = os.sysconf('SC_CLK_TCK')
+
+
+given, giving = set(), threading.Lock()     # ports of free_port()
 
 
 class Failure(Exception):
@@ -38,24 +42,28 @@ def program(name, package=None):
 
 
 def free_port():
-    """A port that nothing listens on. It is below those that the kernel gives to clients, and drawn, so that programs started at the
-    same time do not get the same."""
+    """A port that nothing listens on, each once. It is below those that the kernel gives to clients, and drawn, so that programs that
+    start at the same time do not get the same."""
     while True:
         port = 20000 + random.SystemRandom().randrange(12000)
-        with contextlib.suppress(OSError), socket.socket() as s:
-            s.bind(('', port))
-            return port
+        with contextlib.suppress(OSError), socket.socket() as s, giving:
+            if port not in given:
+                s.bind(('', port))
+                given.add(port)
+                return port
 
 
 def until(what, condition, seconds=30):
-    end = time.monotonic() + seconds
+    end, last = time.monotonic() + seconds, ''
     while time.monotonic() < end:
-        with contextlib.suppress(OSError):
+        try:
             found = condition()
             if found:
                 return found
+        except OSError as why:
+            last = f' ({why})'
         time.sleep(0.02)
-    raise Failure(f'{what}: not within {seconds} s')
+    raise Failure(f'{what}: not within {seconds} s{last}')
 
 
 class Process:
@@ -74,6 +82,15 @@ class Process:
             last = self.log.read_text(errors='replace').strip().splitlines()[-1:] or ['no message']
             raise Failure(f'{self.name} ended with {self.popen.returncode}: {last[0]}')
         return True
+
+    @contextlib.contextmanager
+    def or_stopped(self):
+        """Stops it if the block fails."""
+        try:
+            yield
+        except BaseException:
+            self.stop()
+            raise
 
     def cpu(self):
         """Seconds of CPU of all its threads so far."""
