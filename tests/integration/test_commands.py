@@ -208,7 +208,7 @@ def test_completion_offers_the_names(daemon, origin, tmp_path):
     d = daemon(upstream('ex', origin), upstream('two', origin, host='two.test'))
     file, exe = tmp_path / 'other.conf', binary()
     file.write_text(f'listen = {{"127.0.0.1:{free_port()}"}}\nupstream quiet {{ url = "https://a.test" }}\n')
-    assert completions(f'{exe} ') == [*('check config stats requests orders pause resume reconnect drain freeze unfreeze reload doctor ca '
+    assert completions(f'{exe} ') == [*('check config help stats top requests orders pause resume reconnect drain freeze unfreeze reload doctor ca '
                                         '-c -v --help --version').split()]
     for verb in ('pause', 'resume', 'reconnect', 'drain'):
         assert completions(f'{exe} {verb} --url {d.url} ') == ['ex', 'two', '--all', '-c', '--url', '--help']
