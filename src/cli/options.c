@@ -42,7 +42,7 @@ static int unknown_option(const struct command *c, const char *word, const struc
 {
     char written[OPTIONS_MAX][OPTION_SIZE];
     const char *words[OPTIONS_MAX + 1] = {NULL};
-    for (size_t i = 0; names[i].name && i < OPTIONS_MAX; i++) {
+    for (size_t i = 0; i < OPTIONS_MAX && names[i].name; i++) {
         snprintf(written[i], sizeof written[i], "--%s", names[i].name);
         words[i] = written[i];
     }
