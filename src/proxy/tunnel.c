@@ -250,13 +250,15 @@ static void on_refusal(struct task *task)
     end_and_tell(t, true, "frozen");
 }
 
-/* The client's stream is not read meanwhile. */
+/* Neither stream is read meanwhile. */
 static bool is_stopped(struct tunnel *t)
 {
     if (!t->freezes || !freezes_find(t->freezes, pool_origin(t->pool)->name, span_of(t->bot)))
         return false;
     enter(t, TUNNEL_DIALLING);
     stream_pause(t->client.stream);
+    if (t->origin.stream)
+        stream_pause(t->origin.stream);
     loop_defer(t->loop, &t->refusal);
     return true;
 }

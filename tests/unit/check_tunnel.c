@@ -5,6 +5,7 @@
 
 #include "fake_stream.h"
 #include "pool_fixture.h"
+#include "proxy/freezes.h"
 #include "proxy/tunnel.h"
 #include "proxy/tunnel_record.h"
 
@@ -147,6 +148,28 @@ START_TEST(an_origin_may_end_before_the_client_spoke)
     fake_stream_end(&client, STREAM_EOF);
     ck_assert_uint_eq(over, 1);
     close_all();
+}
+END_TEST
+
+/* Its upstream was frozen while the client was silent. What the origin does until it is refused is
+ * not looked at: between two turns of the loop it may end, too. */
+START_TEST(a_frozen_one_reads_no_more)
+{
+    open_tunnel("");
+    struct freezes *freezes = freezes_new(loop);
+    tunnel_set_freezes(tunnel, freezes, SPAN(""));
+    tunnel_wait(tunnel, &events, &spoke);
+    ck_assert(freezes_begin(freezes, NULL, NULL, "me"));
+    join_with("hello?");
+    ck_assert(origin.paused && client.paused);
+    ck_assert(!fake_stream_feed(&origin, "220 hello", 9));
+    loop_turn(loop, false);
+    ck_assert_uint_eq(over, 1);
+    ck_assert(origin.reset && client.reset);
+    wrote(&origin, "");
+    wrote(&client, "");
+    close_all();
+    freezes_free(freezes);
 }
 END_TEST
 
@@ -330,6 +353,7 @@ SUITE()
     TEST(what_was_read_ahead_comes_first);
     TEST(an_origin_may_speak_first);
     TEST(an_origin_may_end_before_the_client_spoke);
+    TEST(a_frozen_one_reads_no_more);
     LOOP(back_pressure, 0, 2);
     LOOP(a_half_close_goes_on_as_one, 0, 2);
     TEST(the_last_bytes_arrive);
