@@ -1,7 +1,7 @@
 #include "proxy/order_recall.h"
 
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "base/log.h"
 #include "proxy/order_history.h"
@@ -101,10 +101,12 @@ static void recall_one(void *context, const struct order_past *p)
         r->left_out++;
 }
 
+/* A pipe or a terminal keeps nothing that could be read, and reading it would wait. */
 static void read_file(struct order_history *h, const char *path)
 {
     char error[200];
-    if (access(path, F_OK) != 0)
+    struct stat about;
+    if (stat(path, &about) != 0 || !S_ISREG(about.st_mode))
         return;
     if (!order_history_read(h, path, error, sizeof error))
         log_write(LOG_LEVEL_WARN, "order journal",

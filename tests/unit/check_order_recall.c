@@ -1,5 +1,7 @@
 /* What of a journal is remembered at the start, so that copies of its orders are not sent. */
+#include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -185,6 +187,19 @@ START_TEST(there_may_be_none)
 }
 END_TEST
 
+/* A pipe that has a writer, as the journal itself is, would be waited for. */
+START_TEST(a_pipe_is_not_read)
+{
+    ck_assert_int_eq(mkfifo(path, 0600), 0);
+    int fd = open(path, O_RDWR);
+    ck_assert_int_ge(fd, 0);
+    ck_assert_int_eq(write(fd, "{}\n", 3), 3);
+    ck_assert_uint_eq(order_recall(dedupe, loop, config, path), 0);
+    ck_assert_int_eq(read(fd, told_id, 3), 3);
+    close(fd);
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(start, stop);
@@ -192,4 +207,5 @@ SUITE()
     TEST(the_rest_is_not);
     TEST(a_rotated_journal_counts);
     TEST(there_may_be_none);
+    TEST(a_pipe_is_not_read);
 }
