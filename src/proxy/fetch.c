@@ -78,10 +78,13 @@ static struct fetch *fetch_of(struct exchange *x)
     return self(container_of(x, struct fetch, base));
 }
 
-/* What it waits for in this state is charged to its timing. */
+/* What it waits for in this state is charged to its timing. At the gate it may be on another way
+ * than the one whose queue it was in last, which may be gone by now. */
 static void enter(struct fetch *f, enum fetch_state to)
 {
     STATE_ENTER_FOR(fetch, &f->state, to, pool_origin(f->order.pool)->name, 0, &f->order.id);
+    if (to == FETCH_GATED)
+        f->waiter.queue = NULL;
     if (to == FETCH_WITHHELD || to == FETCH_SERIALIZED || to == FETCH_GATED)
         timing_held(f->order.timing, loop_clock_us(f->order.loop));
     else if (to == FETCH_QUEUED)

@@ -13,10 +13,14 @@ static void take(struct fetch_order *o, struct way *w)
         way_release(old);
 }
 
-/* Where all are held it waits for the first to be free; else it moves when a hold begins. */
+/* Where all are held it waits for the first to be free; else it moves when a hold begins. After a
+ * reload that removed its way, those that it has tried are not known any more: their places are
+ * others. */
 bool way_taken_choose(struct way_taken *t, struct fetch_order *o, struct gate_waiter *g)
 {
     uint64_t credential = o->credential > CREDENTIAL_NONE ? o->credential : 0;
+    if (o->way && o->way->leaving)
+        t->tried = 0;
     const struct ways_wish wish = {g, credential, t->tried};
     struct ways *ways = pool_ways(o->pool);
     struct way *w = ways_choose(ways, &wish, &t->bit);
