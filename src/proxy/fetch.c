@@ -33,7 +33,8 @@
     S(FETCH_GATED, "gated", TO(FETCH_GATED) | TO(FETCH_QUEUED) | TO(FETCH_ENDED))                  \
     S(FETCH_QUEUED, "queued",                                                                      \
       TO(FETCH_GATED) | TO(FETCH_NOTING) | TO(FETCH_TRYING) | TO(FETCH_ENDED))                     \
-    S(FETCH_NOTING, "noting", TO(FETCH_QUEUED) | TO(FETCH_TRYING) | TO(FETCH_ENDED))               \
+    S(FETCH_NOTING, "noting",                                                                      \
+      TO(FETCH_GATED) | TO(FETCH_QUEUED) | TO(FETCH_TRYING) | TO(FETCH_ENDED))                     \
     S(FETCH_TRYING, "trying",                                                                      \
       TO(FETCH_GATED) | TO(FETCH_QUEUED) | TO(FETCH_FOLLOWED) | TO(FETCH_ENDED))                   \
     S(FETCH_FOLLOWED, "followed", TO(FETCH_ENDED))                                                 \
@@ -79,7 +80,7 @@ static struct fetch *fetch_of(struct exchange *x)
 }
 
 /* What it waits for in this state is charged to its timing. At the gate it may be on another way
- * than the one whose queue it was in last, which may be gone by now. */
+ * than the one in whose queue it was, which may be gone. */
 static void enter(struct fetch *f, enum fetch_state to)
 {
     STATE_ENTER_FOR(fetch, &f->state, to, pool_origin(f->order.pool)->name, 0, &f->order.id);
@@ -200,8 +201,8 @@ static void on_deadline(struct deadline *d)
 
 /* ------------------------------------------------------------------ the retry rule */
 
-static void pass_gate(struct fetch *f);
-static void acquire(struct fetch *f);
+static void pass_gate(void *owner);
+static void acquire(void *owner);
 
 static bool may_replay(const struct fetch *f)
 {
@@ -336,10 +337,16 @@ static void begin_try(struct fetch *f, struct line *line)
     attempt_begin(&f->attempt, line, pool_waiter_paused_us(&f->waiter) + f->noting.waited_us);
 }
 
+/* A hold may have begun that way meanwhile. */
 static void on_noted(void *owner, struct line *line)
 {
     struct fetch *f = self(owner);
-    if (line)
+    bool is_shut = way_taken_is_shut(&f->order, &f->gated);
+    if (is_shut && line)
+        line_return(line);
+    if (is_shut)
+        pass_gate(f);
+    else if (line)
         begin_try(f, line);
     else
         acquire(f);
@@ -354,8 +361,9 @@ static void on_line(void *owner, struct line *line)
         begin_try(f, line);
 }
 
-static void acquire(struct fetch *f)
+static void acquire(void *owner)
 {
+    struct fetch *f = self(owner);
     if (departure_ask(&f->departure))
         return;
     enter(f, FETCH_QUEUED);
@@ -371,20 +379,11 @@ static void acquire(struct fetch *f)
         begin_try(f, line);
 }
 
-static void on_pass(void *owner)
+/* Also when the serializer has admitted it, or the gate of another exit sends it away. Where it has
+ * tried all exits, it stays with the last one. */
+static void pass_gate(void *owner)
 {
-    acquire(self(owner));
-}
-
-/* Admitted by the serializer, or moved away from the gate of another exit. */
-static void to_gate(void *owner)
-{
-    pass_gate(self(owner));
-}
-
-/* Where it has tried all exits, it stays with the last one. */
-static void pass_gate(struct fetch *f)
-{
+    struct fetch *f = self(owner);
     if (departure_ask(&f->departure))
         return;
     (void)way_taken_choose(&f->way, &f->order, &f->gated);
@@ -399,7 +398,7 @@ static void serialize(struct fetch *f)
     if (departure_ask(&f->departure))
         return;
     f->serialized =
-        (struct serializer_entry){.owner = f, .on_admitted = to_gate, .on_refused = on_refused};
+        (struct serializer_entry){.owner = f, .on_admitted = pass_gate, .on_refused = on_refused};
     if (value.len == 0 || serializer_enter(pool_serializer(f->order.pool), &f->serialized, value,
                                            clocks_serialize_until(&f->clocks)))
         pass_gate(f);
@@ -547,9 +546,9 @@ static void init_waiters(struct fetch *f)
     fetch_order_is_gated(&f->order, &f->gated);
     fetch_order_waits(&f->order, &f->waiter);
     f->gated.owner = f->waiter.owner = f;
-    f->gated.on_pass = on_pass;
+    f->gated.on_pass = acquire;
     f->gated.on_refused = on_refused;
-    f->gated.on_moved = to_gate;
+    f->gated.on_moved = pass_gate;
     f->waiter.on_line = on_line;
     f->waiter.on_refused = on_no_line;
     f->waiter.on_recall = on_recall;
