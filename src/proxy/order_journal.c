@@ -52,6 +52,7 @@ struct order_journal {
     struct deadline stuck, retry;
     uint64_t
         progress_ms; /* when a line last came back from the thread, or was given to an idle one */
+    bool given_up;   /* another daemon may have its path */
     struct link leaving; /* no order begins in it any more */
     size_t entries;
     struct task free_later;
@@ -510,6 +511,8 @@ void order_journal_reopen(struct order_journal *j)
         LOG(ERROR, OBJECT, "cannot reopen %s: %s; the old file stays", j->path, error);
         return;
     }
+    if (j->given_up)
+        order_file_give_up(file);
     write_mark(j, file);
     j->file = file;
     write_mark(j, NULL);
@@ -518,6 +521,7 @@ void order_journal_reopen(struct order_journal *j)
 void order_journal_give_up(struct order_journal *j)
 {
     MAGIC_CHECK(j, MAGIC);
+    j->given_up = true;
     order_file_give_up(j->file);
 }
 

@@ -330,6 +330,24 @@ def test_the_next_daemon_may_begin_during_the_drain(daemon, origin, journal):
     assert [(o['target'], o['fate']) for o in map(json.loads, out.stdout.splitlines())] == [('/held', 'known'), ('/order', 'known')]
 
 
+def test_a_rotation_during_the_drain(daemon, origin, journal, tmp_path):
+    """What it has given up it does not take again with the file that comes after a rotation."""
+    gate = Gate(reply(200, b'taken'))
+    origin.on('/held', gate)
+    first = daemon(upstream('ex', origin), order_journal=str(journal))
+    held = background(lambda: first.request('POST', '/ex/held', body=b'x'))
+    eventually(lambda: gate.waiting)
+    first.kill(signal.SIGTERM)
+    eventually(lambda: 'draining' in first.stderr)
+    journal.rename(tmp_path / 'old')
+    first.kill(signal.SIGUSR1)
+    eventually(journal.exists)
+    second = daemon(upstream('ex', origin), order_journal=str(journal))
+    assert second.request('POST', '/ex/order', body=b'x').status == 200
+    gate.release()
+    assert held.result().status == 200 and first.wait() == 0
+
+
 def test_another_path(ex, origin, journal, tmp_path):
     """A reload names another path: what began in the old file ends there."""
     gate = Gate(reply(200, b'taken'))
