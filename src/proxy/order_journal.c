@@ -555,7 +555,10 @@ void order_journal_end(struct order_journal *j)
     struct link *k;
     MAGIC_CHECK(j, MAGIC);
     list_remove(&j->leaving);
-    submit_all(j);
+    do { /* a begin that is written may have its end behind it */
+        submit_all(j);
+        order_writer_wait(j->writer);
+    } while (j->fresh.count);
     order_writer_free(j->writer);
     if (j->kept.count)
         LOG(ERROR, OBJECT, "not written to %s, and lost: lines: %zu (%s)", j->path, j->kept.count,

@@ -11,7 +11,7 @@ struct order_writer {
     void *owner;
 
     uv_mutex_t mutex; /* guards what follows */
-    uv_cond_t wake;
+    uv_cond_t wake, handed_back;
     struct list given, finished;
     bool ending;
 
@@ -104,6 +104,7 @@ static void hand_back(struct order_writer *w, bool synced)
     uv_mutex_unlock(&w->mutex);
     if (count)
         CHECK(uv_async_send(&w->async) == 0);
+    uv_cond_signal(&w->handed_back);
 }
 
 /* What could not be synced counts as not written, and may be in the file all the same. */
@@ -187,6 +188,16 @@ bool order_writer_take_back(struct order_writer *w, struct order_writing *l)
     return is_here;
 }
 
+void order_writer_wait(struct order_writer *w)
+{
+    MAGIC_CHECK(w, MAGIC);
+    uv_mutex_lock(&w->mutex);
+    while (w->finished.count < w->count)
+        uv_cond_wait(&w->handed_back, &w->mutex);
+    uv_mutex_unlock(&w->mutex);
+    collect(w);
+}
+
 size_t order_writer_count(const struct order_writer *w)
 {
     return w->count;
@@ -206,6 +217,7 @@ struct order_writer *order_writer_new(struct loop *loop, struct order_file *file
     list_init(&w->lines);
     CHECK(uv_mutex_init(&w->mutex) == 0);
     CHECK(uv_cond_init(&w->wake) == 0);
+    CHECK(uv_cond_init(&w->handed_back) == 0);
     CHECK(uv_async_init(loop_uv(loop), &w->async, on_async) == 0);
     uv_unref((uv_handle_t *)&w->async);
     CHECK(uv_thread_create(&w->thread, run, w) == 0);
@@ -230,6 +242,7 @@ void order_writer_free(struct order_writer *w)
     order_file_close(w->file);
     text_free(&w->buffer);
     uv_cond_destroy(&w->wake);
+    uv_cond_destroy(&w->handed_back);
     uv_mutex_destroy(&w->mutex);
     w->magic = 0;
     uv_ref((uv_handle_t *)&w->async);

@@ -40,6 +40,10 @@ bool order_writer_take_back(struct order_writer *, struct order_writing *) MUST_
 /* How many were given whose outcome is not known yet. */
 size_t order_writer_count(const struct order_writer *);
 
+/* Blocks until the thread has written what it can of all that was given, and tells the outcomes from
+ * inside: for the end of the daemon. */
+void order_writer_wait(struct order_writer *);
+
 /* Waits until the thread has written what it can of all that was given, tells the outcomes, closes
  * the file, and frees itself once the loop has turned. */
 void order_writer_free(struct order_writer *);
