@@ -1,35 +1,57 @@
-"""System calls per request."""
+"""System calls per request: counted by perf at the kernel's tracepoints where there are any, else by strace, which slows the proxy down
+and so changes what depends on time."""
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 
 from .clients import h2load
 from .system import OTHER_CPU, pinned, program, until
 
+EVERY = 'raw_syscalls:sys_enter'
+NAMED = ('read', 'readv', 'recvfrom', 'recvmsg', 'write', 'writev', 'sendto', 'sendmsg', 'epoll_wait', 'epoll_pwait', 'epoll_ctl', 'getsockopt',
+         'setsockopt', 'clock_gettime', 'madvise', 'accept4', 'close')
+EVENTS = ','.join([EVERY, *(f'syscalls:sys_enter_{name}' for name in NAMED)])
 
-def traced(running, work):
-    """System calls of the proxy during work(): how many of each."""
+
+def has_tracepoints():
+    if not shutil.which('perf'):
+        return False
+    return subprocess.run(['perf', 'stat', '-e', EVENTS, 'true'], capture_output=True).returncode == 0
+
+
+def by_perf(running, load, count):
+    """System calls of the proxy during so many requests: how many of each; those without a name are 'other'."""
+    out = running.folder / 'perf.csv'
+    load(count, ('perf', 'stat', '-x', ',', '-o', out, '-e', EVENTS, '-p', running.process.pid, '--'))
+    found = {name.rpartition('sys_enter')[2].lstrip('_'): int(number)
+             for number, name in re.findall(r'^(\d+),[^,]*,(\S+?sys_enter\w*),', out.read_text(), re.M)}
+    return found | {'other': found.pop('') - sum(found.values())}
+
+
+def by_strace(running, load, count):
     tracer = subprocess.Popen(pinned(OTHER_CPU, program('strace'), '-c', '-f', '-p', running.process.pid), stderr=subprocess.PIPE, text=True)
     until('strace', lambda: 'TracerPid:\t0' not in pathlib.Path(f'/proc/{running.process.pid}/status').read_text())
-    work()
+    load(count)
     tracer.send_signal(signal.SIGINT)
-    out = tracer.communicate()[1]
-    rows = re.findall(r'^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$', out, re.M)
-    return {name: int(count) for count, name in rows if name != 'total'}
+    rows = re.findall(r'^ *[\d.]+ +[\d.]+ +\d+ +(\d+) +(?:\d+ +)?(\w+)$', tracer.communicate()[1], re.M)
+    return {name: int(number) for number, name in rows if name != 'total'}
 
 
 def measure(peers, origin, loads, requests, folder, tell):
-    """System calls per request: those of 3N requests without those of N, so that connecting does not count."""
-    found = []
+    """Those of 3N requests without those of N, so that connecting does not count."""
+    found, counted = [], by_perf if has_tracepoints() else by_strace
     for peer in (p for p in peers if p.only is None):
         for load in loads:
             with peer.start(folder / peer.name, origin) as running:
-                url = f'http://127.0.0.1:{running.port}'
+                def ask(count, around=()):
+                    h2load(f'http://127.0.0.1:{running.port}', load.path, load.clients, count, running.folder, around=around)
                 count = requests if load.clients > 2 else max(20, requests // 10)
-                h2load(url, load.path, load.clients, count, running.folder)
-                few, many = (traced(running, lambda n=n: h2load(url, load.path, load.clients, n, running.folder)) for n in (count, 3 * count))
+                ask(count)
+                few, many = counted(running, ask, count), counted(running, ask, 3 * count)
             each = {name: (many[name] - few.get(name, 0)) / (2 * count) for name in many}
-            found.append({'peer': peer.name, 'load': load.text, 'calls': sum(each.values()), 'each': {k: v for k, v in each.items() if v > 0.005}})
-            tell(f'{peer.name:14} {load.text:12} {found[-1]["calls"]:.2f} system calls a request')
+            row = {'peer': peer.name, 'load': load.text, 'calls': sum(each.values()), 'each': {k: v for k, v in each.items() if v > 0.005}}
+            found.append(row)
+            tell(f'{peer.name:14} {load.text:12} {row["calls"]:.2f} system calls a request')
     return found

@@ -34,12 +34,12 @@ def wrk(url, path, clients, seconds, cpu=OTHER_CPU):
     return json.loads(found.group(1)) | {'client_cpu': used.ru_utime + used.ru_stime}
 
 
-def h2load(url, path, clients, requests, folder, unix=None):
-    """So many requests, by HTTP/1.1 clients; through a Unix socket if one is named."""
+def h2load(url, path, clients, requests, folder, unix=None, around=()):
+    """So many requests, by HTTP/1.1 clients; through a Unix socket if one is named. `around`: a command that runs h2load."""
     log, body = pathlib.Path(folder) / 'h2load.log', pathlib.Path(folder) / 'order.json'
     log.unlink(missing_ok=True)
     body.write_text(ORDER)
-    argv = pinned(OTHER_CPU, program('h2load', 'nghttp2-client'), '--h1', '-n', requests, '-c', clients, '--log-file', log,
+    argv = pinned(OTHER_CPU, *around, program('h2load', 'nghttp2-client'), '--h1', '-n', requests, '-c', clients, '--log-file', log,
                   *(('-d', body, '-H', 'Content-Type: application/json') if path == 'order' else ()))
     argv += ['-B', f'unix:{unix}', f'http://{NAME}/{path}'] if unix else [f'{url}/{path}']
     out = subprocess.run(argv, capture_output=True, text=True)
