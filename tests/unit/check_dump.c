@@ -56,6 +56,7 @@ START_TEST(all_of_it_reads_back)
     ck_assert_ptr_nonnull(strstr(once.at,
                                  "    path \"/0/public/Ticker\" {\n        response_timeout = 9s\n"
                                  "        total_timeout = 9s\n        body_timeout = 30s\n"
+                                 "        dedupe = 10s\n"
                                  "        fresh = 500ms\n"
                                  "        stale_if_error = 5s\n        coalesce = yes\n"
                                  "        cache_max_object = 1m\n    }\n"));

@@ -24,7 +24,7 @@ START_TEST(lines_are_right_in_a_commented_file)
            "t.conf:6: retries = x: must be a whole number from 0 to 100\n"
            "t.conf:8: unknown directive 'cache_sise'; did you mean 'cache_size'?\n");
     refuse_at("# a\r\n\r\nmax_clients = \"1\\\n0\" # b\r\nmax_clients_ = 1", 5,
-              "unknown directive 'max_clients_'");
+              "unknown directive 'max_clients_'; did you mean 'max_clients'?");
     config_unref(parse_good("max_clients=5//five\nupstream a{url=https://a.example/**/}#"));
 }
 END_TEST
@@ -70,7 +70,7 @@ START_TEST(syntax_errors_name_their_line)
     refuse("access_log = \"\\999\"", "t.conf:1: bad escape sequence '\\999'\n");
     refuse("max_clients = 0\nmax_clients_ = 1\n\"",
            "t.conf:1: max_clients = 0: must be a whole number from 1 to 1000000\n"
-           "t.conf:2: unknown directive 'max_clients_'\n");
+           "t.conf:2: unknown directive 'max_clients_'; did you mean 'max_clients'?\n");
     ck_assert_ptr_null(config_parse("t.conf", "\0", 1, complain, &complaints));
     ck_assert_ptr_null(config_parse("t.conf", "a = \"\0\"", 7, NULL, NULL));
 }
