@@ -11,9 +11,10 @@ void upload_free(struct upload *u)
     text_free(&u->kept);
 }
 
+/* As long as a whole body could be kept, its end is waited for. */
 bool upload_is_gathered(const struct upload *u)
 {
-    return u->kept.len >= UPLOAD_KEPT_MAX;
+    return u->kept.len > UPLOAD_KEPT_MAX;
 }
 
 static void keep(struct upload *u, const char *data, size_t len)
