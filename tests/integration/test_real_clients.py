@@ -1,5 +1,5 @@
 """Real clients in every way in which they can be configured to use trunkline: correct responses, target and signature unchanged,
-and connections reused. The table in the README says the same."""
+and connections reused. doc/clients.md says the same."""
 import base64
 import hashlib
 import hmac
