@@ -142,8 +142,12 @@ static struct order_journal *new_journal(const char *path, bool required, bool s
     return j;
 }
 
+/* The disk is new, also after a test in the same process. */
 static void begin(void)
 {
+    text_clear(&content);
+    sync_error = opened = closed = given_up = 0;
+    stopped = moved = false;
     uv_mutex_init(&disk);
     uv_cond_init(&disk_moves);
     loop = loop_new();
