@@ -198,6 +198,6 @@ def others(folder):
 def trunklines(binary):
     binary = os.path.abspath(binary)
     found = [Peer('trunkline-h1', binary, 'h1'), Peer('trunkline-h2', binary, 'h2')]
-    if knows(binary, 'busy_poll = 100us'):
-        found.append(Peer('trunkline-spin', binary, 'h1', 'busy_poll = 100us', only=('ticker:1',)))
+    if knows(binary, 'busy_poll = 200us'):
+        found.append(Peer('trunkline-spin', binary, 'h1', 'busy_poll = 200us', only=('ticker:1',)))
     return found
