@@ -84,8 +84,9 @@ END_TEST
 /* The sizes that TLS uses: a nonce of 12 bytes, additional data of 5 or 13, a tag of 16. */
 START_TEST(every_length_up_to_17_kib)
 {
+    size_t step = getenv("TRUNKLINE_VALGRIND") ? 7 : 1; /* valgrind takes minutes for them all */
     set_key(128u << _i);
-    for (size_t len = 0; len <= LONGEST; len++) {
+    for (size_t len = 0; len <= LONGEST; len += step) {
         iv[0]++;
         compare(len, 12, len % 2 ? 5 : 13, TAG);
     }

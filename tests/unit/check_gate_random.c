@@ -8,7 +8,7 @@
 #include "storm.h"
 #include "suite.h"
 
-#define LIVES 32 /* a few requests for each budget */
+#define LIVES 16 /* a few requests for each budget */
 #define CALLERS 40
 #define STEPS 1500
 #define CREDENTIALS 4 /* 0: none */
