@@ -40,7 +40,7 @@ void gate_free(struct gate *); /* no request may be waiting */
 bool gate_pass(struct gate *, struct gate_waiter *, uint64_t until_ms) MUST_CHECK;
 void gate_forget(struct gate_waiter *);
 
-/* Every waiter is told on_moved, later in this turn of the loop. */
+/* on_moved of every waiter is called later in this turn of the loop. */
 void gate_recall(struct gate *);
 
 /* `on_hold` is told whenever a hold has begun, from inside the call that began it. `exit` is the name
