@@ -1,9 +1,8 @@
 # bash completion for trunkline(8)
 
-# The names of the upstreams: those of the running daemon to which -c or --url refers, otherwise
-# those of the configuration. (COMP_WORDS would split a URL.)
-_trunkline_upstreams() {
-    local i words value daemon=() file=()
+# Sets `daemon` and `file`: the options -c and --url that were typed. (COMP_WORDS would split a URL.)
+_trunkline_options() {
+    local i value
     read -ra words <<<"${COMP_LINE:0:COMP_POINT}"
     for ((i = 2; i < ${#words[@]}; i++)); do
         value=${words[i + 1]/#\~/$HOME}
@@ -13,9 +12,25 @@ _trunkline_upstreams() {
         --url=*) daemon=("${words[i]}") ;;
         esac
     done
+}
+
+# The names of the upstreams: those of the running daemon to which -c or --url refers, otherwise
+# those of the configuration.
+_trunkline_upstreams() {
+    local words daemon=() file=()
+    _trunkline_options
     { [ "${words[1]}" != doctor ] && "${words[0]}" stats --json "${daemon[@]}" 2>/dev/null |
         grep -o '"name":"[a-z0-9-]*","origin":"[^"]*","listed":true' | cut -d '"' -f 4 | grep .; } ||
         "${words[0]}" config "${file[@]}" 2>/dev/null | sed -n 's/^upstream \([a-z0-9-]*\) {.*/\1/p'
+}
+
+# The names of the bots: those that the running daemon has seen, and those of the configuration.
+_trunkline_bots() {
+    local words daemon=() file=()
+    _trunkline_options
+    "${words[0]}" stats --json "${daemon[@]}" 2>/dev/null |
+        grep -o '"[A-Za-z0-9._-]*":{"requests":[0-9]*,"failed":[0-9]*,"weight":[0-9]*}' | cut -d '"' -f 2
+    "${words[0]}" config "${file[@]}" 2>/dev/null | sed -n 's/^bot "*\([A-Za-z0-9._-]*\)"* {.*/\1/p'
 }
 
 _trunkline() {
@@ -41,7 +56,11 @@ _trunkline() {
         mapfile -t COMPREPLY < <(compgen -W 'age state sent upstream line bot client method target protocol active reqs idle address open busy wait req/s err/s p50 p99 opened/s unknown' -- "$word")
         return
         ;;
-    --url | --host | --bot | --since)
+    --bot)
+        mapfile -t COMPREPLY < <(compgen -W "$(_trunkline_bots)" -- "$word")
+        return
+        ;;
+    --url | --host | --since)
         return
         ;;
     esac
@@ -55,7 +74,7 @@ _trunkline() {
         return
         ;;
     top) options='requests connections upstreams -c --url --sort --upstream --once --help' ;;
-    help) options="$commands --help" ;;
+    help) options="$commands $("${COMP_WORDS[0]}" help --directives 2>/dev/null) --directives --help" ;;
     requests) options='-c --url --upstream --json --watch --help' ;;
     pause | resume | reconnect | drain) options="$(_trunkline_upstreams) --all -c --url --help" ;;
     freeze | unfreeze) options="$(_trunkline_upstreams) --all --bot -c --url --help" ;;

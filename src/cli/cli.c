@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "cli/ca_init.h"
 #include "cli/daemon_client.h"
+#include "cli/directive_help.h"
 #include "cli/doctor.h"
 #include "cli/options.h"
 #include "cli/orders.h"
@@ -24,6 +25,7 @@
 #include "cli/verbs.h"
 #include "cli/watch.h"
 #include "config/config.h"
+#include "config/directive.h"
 #include "config/dump.h"
 #include "daemon/daemon.h"
 #include "daemon/loaded_config.h"
@@ -426,7 +428,7 @@ static const struct command commands[] = {
      "       trunkline reload [--url URL | -c FILE]\n"
      "       trunkline doctor [UPSTREAM] [-c FILE]\n"
      "       trunkline ca init --dir DIR --host NAME ...\n"
-     "       trunkline help [COMMAND]\n"
+     "       trunkline help [COMMAND | DIRECTIVE]\n"
      "Keeps TLS connections to exchanges open and lends them to local programs.\n"
      "\n"
      "Without a command it runs in the foreground and logs to stderr.\n"
@@ -518,34 +520,64 @@ static const struct command commands[] = {
      "  --host NAME  a host that it can vouch for, with its subdomains\n",
      TAKES_NOTHING},
     {"help", run_help,
-     "Usage: trunkline help [COMMAND]\n"
-     "Prints what trunkline, or one of its commands, takes.\n",
+     "Usage: trunkline help [COMMAND | DIRECTIVE | --directives]\n"
+     "Prints what trunkline or one of its commands takes, or what a directive of the\n"
+     "configuration means.\n"
+     "  --directives  the names of all directives\n",
      TAKES_WORD},
 };
 
-/* NULL: there is no such command, which is reported. */
-static const struct command *command_of(const char *word)
+static const struct command *find_command(const char *word)
 {
-    const char *names[COUNT_OF(commands)] = {NULL};
-    for (size_t i = 1; i < COUNT_OF(commands); i++) {
+    for (size_t i = 1; i < COUNT_OF(commands); i++)
         if (strcmp(word, commands[i].name) == 0)
             return &commands[i];
-        names[i - 1] = commands[i].name;
-    }
-    misspelt(&commands[0], "unknown command", word, names);
     return NULL;
+}
+
+/* A word that is no command, nor, with `directives_too`, a directive. Returns the exit code. */
+static int unknown_word(const char *what, const char *word, bool directives_too)
+{
+    const char *names[COUNT_OF(commands) + ALL_ROWS] = {NULL};
+    size_t count = 0;
+    for (size_t i = 1; i < COUNT_OF(commands); i++)
+        names[count++] = commands[i].name;
+    for (size_t i = 0; directives_too && i < ALL_ROWS; i++)
+        names[count++] = directives[i].name;
+    return misspelt(&commands[0], what, word, names);
+}
+
+static void print_directives(void)
+{
+    for (size_t i = 0; i < ALL_ROWS; i++)
+        printf("%s\n", directives[i].name);
+}
+
+static int help_on(const char *word)
+{
+    const struct command *about = find_command(word);
+    struct text out = {0};
+    if (!about && !directive_help(&out, word))
+        return unknown_word("neither a command nor a directive:", word, true);
+    fputs(about ? about->usage : out.at, stdout);
+    text_free(&out);
+    return EX_OK;
 }
 
 static int run_help(int argc, char **argv, const struct command *c)
 {
-    struct options o = options_read(c, argc, argv, ":h", file_options);
+    static const struct option names[] = {
+        {"help", no_argument, NULL, 'h'}, {"directives", no_argument, NULL, 'D'}, {0}};
+    struct options o = options_read(c, argc, argv, ":h", names);
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
-    const struct command *about = o.word ? command_of(o.word) : &commands[0];
-    if (about == NULL)
-        return EX_USAGE;
-    fputs(about->usage, stdout);
-    return end_of_output(EX_OK);
+    if (o.directives && o.word)
+        return misused(c, "--directives cannot be combined with", o.word);
+    if (o.directives)
+        print_directives();
+    else if (!o.word)
+        fputs(commands[0].usage, stdout);
+    return end_of_output(o.word ? help_on(o.word) : EX_OK);
 }
 
 int cli_main(int argc, char **argv)
@@ -553,6 +585,6 @@ int cli_main(int argc, char **argv)
     const struct command *daemon = &commands[0];
     if (argc < 2 || argv[1][0] == '-')
         return daemon->run(argc, argv, daemon);
-    const struct command *c = command_of(argv[1]);
-    return c ? c->run(argc - 1, argv + 1, c) : EX_USAGE;
+    const struct command *c = find_command(argv[1]);
+    return c ? c->run(argc - 1, argv + 1, c) : unknown_word("unknown command", argv[1], false);
 }

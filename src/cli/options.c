@@ -82,6 +82,7 @@ struct options options_read(const struct command *c, int argc, char **argv, cons
         case 'o': o.open = true; break;
         case 'n': o.unknown = true; break;
         case 'a': o.all = true; break;
+        case 'D': o.directives = true; break;
         case 'h': o.exit_code = printf("%s", c->usage) < 0 ? EX_IOERR : EX_OK; break;
         case 'V': o.version = true; break;
         default: o.exit_code = wrong_option(c, argv, found, names);

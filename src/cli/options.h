@@ -25,7 +25,7 @@ struct options {
     const char *word; /* the first argument; NULL: not given */
     char **words;     /* all of them */
     size_t word_count;
-    bool verbose, json, watch, all, rare, once, open, unknown, version;
+    bool verbose, json, watch, all, rare, once, open, unknown, directives, version;
     int exit_code; /* -1: go on; otherwise the command ends with it */
 };
 

@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include "cli/hints.h"
 #include "cli/stats_cell.h"
 
 typedef void format_cell(char *cell, json_t *upstream, const char *path);
@@ -46,32 +47,47 @@ static const struct column {
     const char *title;
     format_cell *format;
     const char *path;
+    bool when_not_0; /* shown only if it is not 0 somewhere */
 } columns[] = {
-    {"upstream", string_cell, "name"},
-    {"state", string_cell, "state"},
-    {"open", count_cell, "connections.open"},
-    {"idle", count_cell, "connections.idle"},
-    {"busy", count_cell, "connections.active"},
-    {"wait", count_cell, "queue.waiting"},
-    {"opened", count_cell, "connections.opened"},
-    {"reused%", reused_cell, "connections.reused"},
-    {"reqs", count_cell, "requests.total"},
-    {"ok%", success_cell, "requests.succeeded"},
-    {"p50ms", latency_cell, "latency_ms.total.p50"},
-    {"p99ms", latency_cell, "latency_ms.total.p99"},
-    {"errs", sum_cell, "requests.errors"},
+    {"upstream", string_cell, "name", false},
+    {"state", string_cell, "state", false},
+    {"open", count_cell, "connections.open", false},
+    {"idle", count_cell, "connections.idle", false},
+    {"busy", count_cell, "connections.active", false},
+    {"wait", count_cell, "queue.waiting", false},
+    {"opened", count_cell, "connections.opened", false},
+    {"reused%", reused_cell, "connections.reused", false},
+    {"reqs", count_cell, "requests.total", false},
+    {"ok%", success_cell, "requests.succeeded", false},
+    {"p50ms", latency_cell, "latency_ms.total.p50", false},
+    {"p99ms", latency_cell, "latency_ms.total.p99", false},
+    {"errs", sum_cell, "requests.errors", false},
+    {"unknown", count_cell, "requests.unknown", true},
 };
 
 struct table {
     json_t *upstreams;
-    size_t widths[COUNT_OF(columns)];
+    size_t widths[COUNT_OF(columns)]; /* 0: not shown */
 };
+
+static double sum_of(json_t *upstreams, const char *path)
+{
+    size_t row;
+    json_t *u;
+    double sum = 0;
+    json_array_foreach (upstreams, row, u) {
+        sum += number_at(u, path);
+    }
+    return sum;
+}
 
 static void measure(struct table *t)
 {
     size_t row;
     json_t *u;
     for (size_t c = 0; c < COUNT_OF(columns); c++) {
+        if (columns[c].when_not_0 && sum_of(t->upstreams, columns[c].path) <= 0)
+            continue;
         t->widths[c] = strlen(columns[c].title);
         json_array_foreach (t->upstreams, row, u) {
             char cell[CELL_SIZE];
@@ -87,7 +103,8 @@ static void add_cell(struct text *out, const struct table *t, size_t c, const ch
 {
     int width = (int)t->widths[c];
     bool is_word = columns[c].format == string_cell;
-    text_printf(out, "%s%*s", c ? " " : "", is_word ? -width : width, cell);
+    if (width)
+        text_printf(out, "%s%*s", c ? " " : "", is_word ? -width : width, cell);
     if (c + 1 == COUNT_OF(columns))
         text_add(out, SPAN("\n"));
 }
@@ -99,17 +116,6 @@ static void add_row(struct text *out, const struct table *t, json_t *u)
         columns[c].format(cell, u, columns[c].path);
         add_cell(out, t, c, cell);
     }
-}
-
-static double sum_of(json_t *upstreams, const char *path)
-{
-    size_t row;
-    json_t *u;
-    double sum = 0;
-    json_array_foreach (upstreams, row, u) {
-        sum += number_at(u, path);
-    }
-    return sum;
 }
 
 static void add_summary(struct text *out, json_t *o)
@@ -164,36 +170,44 @@ static void add_exits(struct text *out, const char *name, json_t *exits)
     }
 }
 
-static void add_warnings(struct text *out, json_t *upstreams)
+/* `where`: what names the orders of unknown fate. */
+static void add_warnings(struct text *out, const char *name, json_t *u, const char *where)
 {
+    double bypassing = number_at(u, "tunnels.bypassing");
+    double tls_failed = number_at(u, "tunnels.tls_failed");
+    double unknown = number_at(u, "requests.unknown");
+    if (json_is_false(at_path(u, "tls_verify")))
+        text_printf(out, "warning: %s: tls_verify = no: anyone could answer in its name\n", name);
+    if (unknown > 0)
+        text_printf(out, "warning: %s: %.0f orders of unknown fate: %s\n", name, unknown, where);
+    if (bypassing > 0)
+        text_printf(out,
+                    "warning: %s: %.0f tunnels by CONNECT went past the pool: give the client a "
+                    "base URL, or set connect = intercept\n",
+                    name, bypassing);
+    if (tls_failed > 0)
+        text_printf(out,
+                    "warning: %s: %.0f TLS handshakes inside CONNECT failed: does the "
+                    "client trust ca_cert?\n",
+                    name, tls_failed);
+}
+
+static void add_notes(struct text *out, json_t *o, json_t *upstreams)
+{
+    bool has_journal = json_is_string(at_path(o, "order_journal.path"));
     size_t row;
     json_t *u;
     json_array_foreach (upstreams, row, u) {
         char name[CELL_SIZE];
-        double bypassing = number_at(u, "tunnels.bypassing");
-        double tls_failed = number_at(u, "tunnels.tls_failed");
-        double unknown = number_at(u, "requests.unknown");
         format_string(name, at_path(u, "name"));
         add_exits(out, name, at_path(u, "exits"));
         add_holds(out, name, at_path(u, "limits.holds"));
-        if (json_is_false(at_path(u, "tls_verify")))
-            text_printf(out, "warning: %s: tls_verify = no: anyone could answer in its name\n",
-                        name);
-        if (unknown > 0)
-            text_printf(out, "warning: %s: %.0f orders of unknown fate: see the log\n", name,
-                        unknown);
-        if (bypassing > 0)
-            text_printf(out, "warning: %s: %.0f tunnels by CONNECT went past the pool\n", name,
-                        bypassing);
-        if (tls_failed > 0)
-            text_printf(out,
-                        "warning: %s: %.0f TLS handshakes inside CONNECT failed: does the "
-                        "client trust ca_cert?\n",
-                        name, tls_failed);
+        add_warnings(out, name, u, has_journal ? "see trunkline orders --unknown" : "see the log");
+        hints_add(out, u);
     }
 }
 
-static void add_table(struct text *out, json_t *upstreams)
+static void add_table(struct text *out, json_t *o, json_t *upstreams)
 {
     struct table t = {.upstreams = upstreams};
     size_t row;
@@ -204,7 +218,7 @@ static void add_table(struct text *out, json_t *upstreams)
     json_array_foreach (upstreams, row, u) {
         add_row(out, &t, u);
     }
-    add_warnings(out, upstreams);
+    add_notes(out, o, upstreams);
 }
 
 bool stats_table(struct span document, struct text *out, char *error, size_t size)
@@ -214,7 +228,7 @@ bool stats_table(struct span document, struct text *out, char *error, size_t siz
     json_t *upstreams = o ? json_object_get(o, "upstreams") : NULL;
     if (json_is_array(upstreams)) {
         add_summary(out, o);
-        add_table(out, upstreams);
+        add_table(out, o, upstreams);
     } else {
         snprintf(error, size, "not the /stats of a trunkline: %s",
                  o ? "it lists no upstreams" : problem.text);

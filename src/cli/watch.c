@@ -129,15 +129,21 @@ static struct page_form form_of(const struct watch *w)
     return form;
 }
 
+/* False: there is no page; `why` says why. */
+static bool compose_known(struct watch *w, const struct page_form *form)
+{
+    text_clear(&w->page);
+    w->known =
+        w->known && w->watched->compose(w->watched->context, text_span(&w->before),
+                                        text_span(&w->now), form, &w->page, w->why, sizeof w->why);
+    return w->known;
+}
+
 static void compose(struct watch *w)
 {
     struct page_form form = form_of(w);
     struct text line = {0};
-    text_clear(&w->page);
-    w->known =
-        w->known && w->watched->compose(w->watched->context, text_span(&w->before),
-                                        text_span(&w->now), &form, &w->page, w->why, sizeof w->why);
-    if (w->known)
+    if (compose_known(w, &form))
         return;
     size_t columns = form.columns < 80 ? form.columns : 80;
     text_printf(&line, "the daemon is gone: %s", w->why);
@@ -215,6 +221,36 @@ static bool wait_until(struct watch *w, int64_t due)
     return true;
 }
 
+static void free_texts(struct watch *w)
+{
+    text_free(&w->before);
+    text_free(&w->now);
+    text_free(&w->page);
+}
+
+/* The first look, before the terminal is taken: a wrong address, or a daemon that does not run, is
+ * an error of this command and not something to wait for. */
+static bool look_first(struct watch *w)
+{
+    struct page_form form = form_of(w);
+    look(w);
+    if (compose_known(w, &form))
+        return true;
+    fprintf(stderr, "trunkline: %s: %s\n", w->url, w->why);
+    return false;
+}
+
+static void watch(struct watch *w)
+{
+    int64_t due = now_ms() + INTERVAL_MS;
+    take_terminal(w);
+    while (show(w) && wait_until(w, due)) {
+        due = now_ms() + INTERVAL_MS;
+        look(w);
+    }
+    leave_screen();
+}
+
 int watch_run(const char *url, const struct watched *watched)
 {
     const char *no_color = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -222,16 +258,12 @@ int watch_run(const char *url, const struct watched *watched)
     w.terminal = isatty(STDOUT_FILENO) && term && strcmp(term, "dumb") != 0;
     w.colours = w.terminal && !(no_color && *no_color);
     w.keys = w.terminal && isatty(STDIN_FILENO);
-    take_terminal(&w);
-    int64_t due;
-    do {
-        due = now_ms() + INTERVAL_MS;
-        look(&w);
-    } while (show(&w) && wait_until(&w, due));
-    leave_screen();
-    text_free(&w.before);
-    text_free(&w.now);
-    text_free(&w.page);
+    bool answered = look_first(&w);
+    if (answered)
+        watch(&w);
+    free_texts(&w);
+    if (!answered)
+        return EX_UNAVAILABLE;
     if (!ferror(stdout))
         return EX_OK;
     fprintf(stderr, "trunkline: cannot write: %m\n");

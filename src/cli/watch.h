@@ -25,7 +25,8 @@ struct watched {
 };
 
 /* Watches the daemon at `url` until ^C, SIGTERM, SIGHUP, "q" or the end of the terminal's
- * input, through which the terminal becomes what it was. A daemon that does not answer is
- * reported, and asked again. Returns the exit code: 0, or 74 when the page cannot be
+ * input, through which the terminal becomes what it was. A daemon that does not answer the first
+ * request is an error; one that stops answering later is reported, and asked again. Returns the
+ * exit code: 0, 69 with a message when there was no first answer, or 74 when the page cannot be
  * written. */
 int watch_run(const char *url, const struct watched *);

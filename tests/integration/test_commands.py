@@ -219,3 +219,7 @@ def test_completion_offers_the_names(daemon, origin, tmp_path):
     assert completions(f'{exe} stats --url {d.url} ') == ['-c', '--url', '--json', '--watch', '--rare', '--all', '--help']
     assert completions(f'{exe} requests --url {d.url} ') == ['-c', '--url', '--upstream', '--json', '--watch', '--help']
     assert completions(f'{exe} requests --url {d.url} --upstream ') == ['ex', 'two']
+    file.write_text(file.read_text() + 'bot grid1 { weight_share = 10% }\n')
+    d.get('/ex/', headers=[('Trunkline-Client', 'seen-7')])
+    assert completions(f'{exe} freeze --url {d.url} --bot ') == ['seen-7'] and completions(f'{exe} freeze -c {file} --bot g') == ['grid1']
+    assert completions(f'{exe} help max_con') == ['max_connections'] and completions(f'{exe} help rel') == ['reload']

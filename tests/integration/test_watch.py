@@ -1,6 +1,7 @@
 """trunkline stats --watch: a page that is refreshed in place on a terminal, plain blocks of text otherwise."""
 import contextlib
 import fcntl
+import http.server
 import os
 import pty
 import re
@@ -14,8 +15,9 @@ import time
 
 import pytest
 
-from lib.daemon import binary, cli, upstream
-from lib.wire import LONG
+from lib.behaviour import Gate
+from lib.daemon import binary, cli, free_port, upstream
+from lib.wire import LONG, background, eventually
 
 ENTER, LEAVE = '\x1b[?1049h\x1b[?25l', '\x1b[?25h\x1b[?1049l'
 ESCAPE = re.compile(r'\x1b\[[?0-9;]*[A-Za-z]')
@@ -145,3 +147,45 @@ def test_plain_blocks(origin, daemon):
 
 def test_not_with_json():
     assert cli('stats', '--watch', '--json').returncode == 64
+
+
+@pytest.mark.parametrize('args', [['stats', '--watch'], ['requests', '--watch'], ['top'], ['top', 'upstreams', '--once']])
+def test_nothing_to_watch_is_an_error(args):
+    """If no daemon answers the first request, the command ends at once: one plain line on stderr, and nothing else."""
+    r = cli(*args, '--url', f'127.0.0.1:{free_port()}')
+    assert r.returncode == 69 and not r.stdout and re.fullmatch(r'trunkline: http://127.0.0.1:\d+: Connection refused\n', r.stderr), r
+
+
+def test_nothing_to_watch_leaves_the_terminal_alone():
+    """Likewise on a terminal, whose screen is not taken."""
+    class Nobody:
+        port = free_port()
+    with terminal(Nobody) as t:
+        assert t.process.wait(LONG) == 69
+        t.until('Connection refused')
+        assert '\x1b' not in t.seen and termios.tcgetattr(t.slave) == t.mode
+
+
+def test_the_wrong_server_is_an_error():
+    """A server that is no trunkline is an error too."""
+    with http.server.HTTPServer(('127.0.0.1', 0), http.server.BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        r = cli('top', '--url', f'127.0.0.1:{server.server_port}')
+        thread.join()
+    assert r.returncode == 69 and 'answered with status 501' in r.stderr, r
+
+
+def test_hints_name_the_cure(daemon, origin):
+    """A request that waits for the only connection until queue_timeout: `stats` says what is too small. A pause: what ends it."""
+    d = daemon(upstream('ex', origin, max_connections=1, queue_timeout='100ms'))
+    gate = Gate()
+    origin.on('/held', gate)
+    call = background(lambda: d.get('/ex/held'))
+    eventually(lambda: d.connections()['active'])
+    assert d.get('/ex/other').status == 503
+    gate.release()
+    call.result()
+    assert re.search(r'^hint: ex: queue waits \(p99 [0-9.]+ ms, 1 gave up\): max_connections = 1 is too small$', d.cli('stats').stdout, re.M)
+    d.verb('pause')
+    assert 'hint: ex: further requests wait until: trunkline resume ex\n' in d.cli('stats').stdout

@@ -144,6 +144,9 @@ START_TEST(bad_usage_is_one_line_and_64)
     fails("stats --url http://[::1", EX_USAGE, "http://[::1");
     fails("stats --url http://[::1]80", EX_USAGE, "http://[::1]80");
     fails("stats binance", EX_USAGE, "unexpected argument 'binance'");
+    fails("help max_conections", EX_USAGE, "did you mean 'max_connections'?");
+    fails("help chek", EX_USAGE, "did you mean 'check'?");
+    fails("help --directives check", EX_USAGE, "cannot be combined with 'check'");
     fails("pause a b", EX_USAGE, "unexpected argument 'b'");
     fails("pause ../stats", EX_USAGE, "no upstream can have the name '../stats'");
     fails("drain --json", EX_USAGE, "see trunkline drain --help");
@@ -178,6 +181,15 @@ START_TEST(help_and_version)
     prints("pause --help", "Usage: trunkline pause UPSTREAM | --all [--url URL");
     prints("drain --help", "drains the daemon");
     prints("doctor --help", "Usage: trunkline doctor [UPSTREAM]");
+    prints("help", "Usage: trunkline [-c FILE] [-v]\n");
+    prints("help stats", "Usage: trunkline stats");
+    prints("help max_connections",
+           "max_connections = number of connections, 1 to 65535\n"
+           "  default  16\n  where    upstream and defaults blocks\n\nThe maximum");
+    prints("help on_limit", "on_limit = one of wait, refuse\n");
+    prints("help listen", "\n\nlisten = list of addresses");
+    prints("help order_rate", "  default  none\n  where    bot blocks\n");
+    prints("help --directives", "\nmax_connections\n");
     prints("--version", "trunkline " PACKAGE_VERSION "\n");
     static const char *const libraries[] = {"libuv 1.",  "llhttp 9.",  "mbedTLS 3.",
                                             "c-ares 1.", "jansson 2.", "libconfuse 3.",
@@ -344,22 +356,39 @@ START_TEST(stats_as_a_table)
                              "1 active, 99.1 % ok, 2 orders of unknown fate\n");
     ck_assert_ptr_nonnull(strstr(s.request, "GET /stats HTTP/1.1\r\nHost: 127.0.0.1:"));
     stop(&s);
-    ck_assert_uint_eq(lines_of(out), 8);
+    ck_assert_uint_eq(lines_of(out), 9);
+    ck_assert_ptr_nonnull(strstr(out, "\nhint: test?net: requests are refused until: "));
     char header[200], first[200], second[200];
     int found = sscanf(out, "%*[^\n]\n%199[^\n]\n%199[^\n]\n%199[^\n]\n", header, first, second);
     ck_assert_int_eq(found, 3);
     ck_assert_str_eq(header, "upstream state    open idle busy wait opened reused%  reqs  ok% "
-                             "p50ms p99ms errs");
+                             "p50ms p99ms errs unknown");
     ck_assert_str_eq(first, "binance  up         16   14    2    5     20    75.0 1.23M 99.1  "
-                            "1.20  1234    3");
+                            "1.20  1234    3       2");
     ck_assert_str_eq(second, "test?net draining    0    0    0    0      0       -     0    -     "
-                             "-     -    0");
-    ck_assert_uint_le(strlen(header), 80);
-    ck_assert_ptr_nonnull(strstr(out, "\nwarning: binance: 2 orders of unknown fate"));
+                             "-     -    0       0");
+    ck_assert_uint_le(strlen(header) - strlen(" unknown"), 80);
+    ck_assert_ptr_nonnull(strstr(out, "\nwarning: binance: 2 orders of unknown fate: see the "
+                                      "log\n"));
     ck_assert_ptr_nonnull(strstr(out, "\nwarning: test?net: tls_verify = no"));
     ck_assert_ptr_nonnull(strstr(out, "\nwarning: test?net: 2 tunnels by CONNECT"));
     ck_assert_ptr_nonnull(strstr(out, "\nwarning: test?net: 3 TLS handshakes inside CONNECT"));
     ck_assert_ptr_null(strstr(out, "warning: binance: tls_verify"));
+}
+END_TEST
+
+/* Without an order of unknown fate, the table has no column for them. */
+START_TEST(stats_name_the_journal)
+{
+    struct server s;
+    start(&s, OK_HEAD "\r\n{\"version\":\"1\",\"order_journal\":{\"path\":\"/j\"},\"upstreams\":"
+                      "[{\"name\":\"a\",\"requests\":{\"unknown\":1}}]}");
+    prints(url_call(&s, ""), "warning: a: 1 orders of unknown fate: see trunkline orders "
+                             "--unknown\n");
+    stop(&s);
+    start(&s, OK_HEAD "\r\n{\"version\":\"1\",\"upstreams\":[{\"name\":\"a\"}]}");
+    prints(url_call(&s, ""), " errs\na");
+    stop(&s);
 }
 END_TEST
 
@@ -496,6 +525,7 @@ SUITE()
     TEST(check_says_ok_or_what_is_wrong);
     TEST(config_prints_what_reads_back);
     TEST(stats_as_a_table);
+    TEST(stats_name_the_journal);
     TEST(stats_as_json);
     TEST(stats_of_the_file_s_first_address);
     TEST(a_wrong_file_still_has_an_address);
