@@ -1,4 +1,8 @@
 /* Against origins in Python and OpenSSL (tls_origin.py), on loopback. */
+#include <mbedtls/debug.h>
+#include <mbedtls/psa_util.h>
+#include <mbedtls/ssl.h>
+
 #include "suite.h"
 #include "tls_fixture.h"
 
@@ -361,6 +365,38 @@ START_TEST(tells_the_ends_apart)
 }
 END_TEST
 
+static void count_message(void *count, int level, const char *file, int line, const char *words)
+{
+    (void)level, (void)file, (void)line, (void)words;
+    ++*(int *)count;
+}
+
+/* Neither here nor in the daemon does anything read mbedTLS's debug messages, so that it must not
+ * prepare them: its own functions are replaced, and would call back at this threshold. */
+START_TEST(debug_messages_are_not_made)
+{
+#ifdef MBEDTLS_DEBUG_C
+    mbedtls_ssl_config config;
+    mbedtls_ssl_context ssl;
+    int count = 0;
+    mbedtls_ssl_config_init(&config);
+    mbedtls_ssl_config_defaults(&config, MBEDTLS_SSL_IS_CLIENT, MBEDTLS_SSL_TRANSPORT_STREAM,
+                                MBEDTLS_SSL_PRESET_DEFAULT);
+    mbedtls_ssl_conf_rng(&config, mbedtls_psa_get_random, MBEDTLS_PSA_RANDOM_STATE);
+    mbedtls_ssl_conf_dbg(&config, count_message, &count);
+    mbedtls_debug_set_threshold(4);
+    mbedtls_ssl_init(&ssl);
+    ck_assert_int_eq(mbedtls_ssl_setup(&ssl, &config), 0);
+    mbedtls_ssl_set_hostname(&ssl, "a.test");
+    (void)mbedtls_ssl_handshake(&ssl);
+    mbedtls_ssl_free(&ssl);
+    mbedtls_ssl_config_free(&config);
+    mbedtls_debug_set_threshold(0);
+    ck_assert_int_eq(count, 0);
+#endif
+}
+END_TEST
+
 START_TEST(key_update_is_the_end)
 {
     struct line l = {0};
@@ -553,6 +589,7 @@ SUITE()
     TEST(silent_origins_block_nobody);
     TEST(a_burst_comes_through);
     TEST(tells_the_ends_apart);
+    TEST(debug_messages_are_not_made);
     TEST(key_update_is_the_end);
     TEST(pausing_loses_nothing);
     TEST(echoes_with_back_pressure);
