@@ -30,6 +30,8 @@ struct loop {
     struct list tasks;
     struct list last;       /* tasks that run when no other is left */
     bool running;           /* tasks */
+    bool in_event;          /* see loop_event_us() */
+    uint64_t event_us;      /* when it began; 0: nothing has asked yet */
     struct deadline **heap; /* 1-based heap; the earliest is at 1 */
     size_t heap_count, heap_room;
     uint64_t order, armed; /* armed: when the timer fires; 0: it is stopped */
@@ -46,16 +48,29 @@ struct loop {
 
 /* -------------------------------------------------------------------- tasks */
 
+void loop_begin_event(struct loop *l)
+{
+    l->in_event = true;
+    l->event_us = 0;
+}
+
+void loop_end_event(struct loop *l)
+{
+    l->in_event = false;
+}
+
 /* Runs the tasks on this list; tasks that these defer are appended to it, but are not run. */
-static void run_pass(struct list *tasks)
+static void run_pass(struct loop *l, struct list *tasks)
 {
     struct link end = {0}, *first;
     list_push_back(tasks, &end);
     while ((first = list_first(tasks)) != &end) {
         list_remove(first);
         struct task *t = container_of(first, struct task, link);
+        loop_begin_event(l);
         t->run(t);
     }
+    loop_end_event(l);
     list_remove(&end);
 }
 
@@ -75,8 +90,8 @@ static void run_tasks(struct loop *l)
     CHECK(!l->running);
     l->running = true;
     for (int pass = 0; pass < PASSES_MOST && has_tasks(l); pass++)
-        run_pass(l->tasks.count ? &l->tasks : &l->last);
-    run_pass(&l->last);
+        run_pass(l, l->tasks.count ? &l->tasks : &l->last);
+    run_pass(l, &l->last);
     l->running = false;
     if (has_tasks(l))
         uv_idle_start(&l->busy, on_busy);
@@ -120,7 +135,7 @@ void loop_received(struct link *due)
 static void run_all(struct loop *l)
 {
     while (has_tasks(l))
-        run_pass(l->tasks.count ? &l->tasks : &l->last);
+        run_pass(l, l->tasks.count ? &l->tasks : &l->last);
 }
 
 /* Whatever happens to a request has tasks. */
@@ -322,6 +337,15 @@ uint64_t loop_age_clock(const struct loop *l)
 uint64_t loop_clock_us(const struct loop *l)
 {
     return (l->held ? l->at.clock_us : uv_hrtime() / 1000) + l->skew * 1000;
+}
+
+uint64_t loop_event_us(struct loop *l)
+{
+    if (!l->in_event)
+        return loop_clock_us(l);
+    if (l->event_us == 0)
+        l->event_us = loop_clock_us(l);
+    return l->event_us;
 }
 
 uint64_t loop_real_clock_us(void)

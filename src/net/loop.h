@@ -51,6 +51,10 @@ uint64_t loop_age_clock(const struct loop *);
 /* Microseconds of a monotonic clock, read now: used for latencies. */
 uint64_t loop_clock_us(const struct loop *);
 
+/* Likewise, as of the event that is being handled: what a stream has read, or a task. All that one
+ * event does has this time, which is read at most once. Anywhere else it is read now. */
+uint64_t loop_event_us(struct loop *);
+
 /* Likewise, and it runs even if the clocks are held: for the age of what the kernel said. */
 uint64_t loop_real_clock_us(void);
 
@@ -77,6 +81,10 @@ struct look *loop_look(struct loop *);
 
 /* LOOP_READ_SIZE bytes that any stream may read into within one callback. */
 char *loop_read_buffer(struct loop *);
+
+/* For streams: what they have read is handed up between these two; see loop_event_us(). */
+void loop_begin_event(struct loop *);
+void loop_end_event(struct loop *);
 
 /* A task runs once, after the callbacks that are under way and before the loop waits again: in this
  * turn of the loop, or, behind a long chain of tasks that defer each other, in the next one. Tasks

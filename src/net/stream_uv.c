@@ -301,6 +301,7 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
     u->read_after = look_number(loop_look(u->loop));
     if (n == UV_EOF)
         n = true_end(u);
+    loop_begin_event(u->loop);
     if (n > 0 && !u->closing && u->base.events)
         u->base.events->on_data(u->base.owner, buf->base, (size_t)n);
     else if (n == UV_EOF)
@@ -309,6 +310,7 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
         u->error = (int)n;
         end(u, STREAM_RESET, uv_strerror((int)n));
     }
+    loop_end_event(u->loop);
 }
 
 static void uv_pause_stream(struct stream *s)

@@ -145,7 +145,7 @@ static void on_head(void *owner, const struct response *r)
     delivery_answered(a->delivery);
     if (!a->events->on_answer(a->owner, r))
         return;
-    timing_answered(a->order->timing, pool_stats(a->order->pool), loop_clock_us(a->order->loop));
+    timing_answered(a->order->timing, pool_stats(a->order->pool), loop_event_us(a->order->loop));
     if (r->status == 101) {
         a->exchange = NULL; /* it goes with the stream */
         a->events->on_upgraded(a->owner, r);
@@ -248,7 +248,7 @@ void attempt_begin(struct attempt *a, struct line *line, uint64_t paused_us)
     a->limit.gate = a->order->way->gate;
     line_describe(line, &a->line);
     timing_lent(a->order->timing, pool_stats(a->order->pool), &a->line, paused_us,
-                loop_clock_us(a->order->loop));
+                loop_event_us(a->order->loop));
     a->shares = line_shares(line);
     clocks_try(a->clocks);
     enter(a, ATTEMPT_SENDING);

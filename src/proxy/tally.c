@@ -21,7 +21,7 @@ static void end(struct tally *t)
         count_cache(t->stats, t->record.cache.result);
     t->ended = true;
     under_way_leave(&t->totals->under_way, &t->under_way);
-    t->record.total_us = loop_clock_us(t->loop) - t->began_us;
+    t->record.total_us = loop_event_us(t->loop) - t->began_us;
 }
 
 /* Ends it as a request. A CONNECT whose tunnel was opened is not one. */
@@ -74,7 +74,7 @@ static bool leaves_open(const struct record *r)
 void tally_begin(struct tally *t, struct loop *loop, struct totals *totals, const struct request *r,
                  const char *client)
 {
-    *t = (struct tally){.loop = loop, .totals = totals, .began_us = loop_clock_us(loop)};
+    *t = (struct tally){.loop = loop, .totals = totals, .began_us = loop_event_us(loop)};
     t->is_connect = span_is(r->method, SPAN("CONNECT"));
     under_way_enter(&totals->under_way, &t->under_way, !t->is_connect);
     t->record.client = client;

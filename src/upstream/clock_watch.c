@@ -52,10 +52,10 @@ static bool read_date(struct clock_watch *w, const struct loop *loop, struct spa
     return true;
 }
 
-void clock_watch_learn(struct clock_watch *w, const struct loop *loop, const struct fields *fields,
+void clock_watch_learn(struct clock_watch *w, struct loop *loop, const struct fields *fields,
                        uint64_t sent_us, const char *object)
 {
-    uint64_t now_us = loop_clock_us(loop), second = now_us / 1000000;
+    uint64_t now_us = loop_event_us(loop), second = now_us / 1000000;
     bool is_new = second != w->second;
     if (is_new)
         w->looked = 0;

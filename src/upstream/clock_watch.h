@@ -20,7 +20,7 @@ struct clock_watch {
 
 /* The head of a response came now; its request was not sent before `sent_us` (loop_clock_us()).
  * `object` is its upstream, for the log. */
-void clock_watch_learn(struct clock_watch *, const struct loop *, const struct fields *,
-                       uint64_t sent_us, const char *object);
+void clock_watch_learn(struct clock_watch *, struct loop *, const struct fields *, uint64_t sent_us,
+                       const char *object);
 
 struct origin_clock_view clock_watch_view(const struct clock_watch *, const struct loop *);

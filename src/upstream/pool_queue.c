@@ -453,7 +453,7 @@ static void init(struct pool_queue *q, struct pool_waiter *w, uint64_t until_ms)
                               .on_refused = w->on_refused,
                               .on_recall = w->on_recall,
                               .queue = q,
-                              .since_us = loop_clock_us(q->loop),
+                              .since_us = loop_event_us(q->loop),
                               .unpaused_us = pause_clock(q),
                               .since_ms = loop_now(q->loop),
                               .until_ms = until_ms};

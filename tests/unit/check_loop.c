@@ -477,6 +477,39 @@ START_TEST(test_clocks)
 }
 END_TEST
 
+static uint64_t task_us[2][2];
+
+static void note_task_time(struct task *t)
+{
+    static int n;
+    (void)t;
+    task_us[n][0] = loop_event_us(loop);
+    while (loop_clock_us(loop) < task_us[n][0] + 2000)
+        ;
+    task_us[n++][1] = loop_event_us(loop);
+}
+
+/* All that one task does has one time, and the next task another. */
+START_TEST(test_time_of_an_event)
+{
+    struct task first, second;
+    begin();
+    task_init(&first, note_task_time);
+    task_init(&second, note_task_time);
+    loop_defer(loop, &first);
+    loop_defer(loop, &second);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(task_us[0][0], task_us[0][1]);
+    ck_assert_uint_eq(task_us[1][0], task_us[1][1]);
+    ck_assert_uint_ge(task_us[1][0], task_us[0][0] + 2000);
+    uint64_t outside = loop_event_us(loop);
+    ck_assert_uint_ge(outside, task_us[1][0] + 2000);
+    loop_skip(loop, 10);
+    ck_assert_uint_ge(loop_event_us(loop), outside + 10000);
+    finish();
+}
+END_TEST
+
 START_TEST(test_seeded_random)
 {
     enum { DRAWS = 1000 };
@@ -529,6 +562,7 @@ SUITE()
     TEST(test_real_time);
     STORM(test_many, 2);
     TEST(test_clocks);
+    TEST(test_time_of_an_event);
     TEST(test_seeded_random);
     TEST(test_stop);
 }
