@@ -112,6 +112,15 @@ struct span arena_span(struct arena *a, struct span s)
     return (struct span){p, s.len};
 }
 
+struct span arena_number(struct arena *a, uint64_t n)
+{
+    char digits[20], *p = digits + sizeof digits;
+    do
+        *--p = (char)('0' + n % 10);
+    while (n /= 10);
+    return arena_span(a, (struct span){p, (size_t)(digits + sizeof digits - p)});
+}
+
 char *arena_printf(struct arena *a, const char *format, ...)
 {
     CHECK(format != NULL);

@@ -31,4 +31,7 @@ void *arena_grow(struct arena *, void *piece, size_t old_size, size_t size)
 
 /* Copies with a terminating NUL (not counted in the span). */
 struct span arena_span(struct arena *, struct span);
+/* In decimal digits. */
+struct span arena_number(struct arena *, uint64_t);
+
 char *arena_printf(struct arena *, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -7,7 +7,6 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <strings.h>
 
 struct span {
     const char *at;
@@ -34,10 +33,13 @@ static inline bool span_may_begin_(struct span s, struct span prefix)
     return ((s.at[0] ^ prefix.at[0]) & ~0x20) == 0;
 }
 
+/* Whether both have the same `len` bytes but for the case of letters. */
+bool span_same_nocase(const char *a, const char *b, size_t len);
+
 static inline bool span_is_nocase(struct span s, struct span other)
 {
     return s.len == other.len &&
-           (s.len == 0 || (span_may_begin_(s, other) && strncasecmp(s.at, other.at, s.len) == 0));
+           (s.len == 0 || (span_may_begin_(s, other) && span_same_nocase(s.at, other.at, s.len)));
 }
 
 static inline bool span_starts(struct span s, struct span prefix)
@@ -49,7 +51,7 @@ static inline bool span_starts_nocase(struct span s, struct span prefix)
 {
     return s.len >= prefix.len &&
            (prefix.len == 0 ||
-            (span_may_begin_(s, prefix) && strncasecmp(s.at, prefix.at, prefix.len) == 0));
+            (span_may_begin_(s, prefix) && span_same_nocase(s.at, prefix.at, prefix.len)));
 }
 
 /* The rest of the span from offset `from` on (empty past the end). */

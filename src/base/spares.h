@@ -5,6 +5,9 @@
  * taken or given back by others too, it is _Thread_local. */
 #pragma once
 
+#include <stddef.h>
+#include <string.h>
+
 #include "base/alloc.h"
 
 #define SPARES_MAX 64 /* blocks that a list keeps */
@@ -25,3 +28,7 @@ void spares_give(struct spares *, void *block);
 void *spares_zeroed(struct spares *, size_t size) __attribute__((returns_nonnull));
 
 #define SPARES_NEW(spares, type) ((type *)spares_zeroed(spares, sizeof(type)))
+
+/* An object of which only what stands before `member` is zeroed: its owner assigns the rest. */
+#define SPARES_NEW_UP_TO(spares, type, member)                                                     \
+    ((type *)memset(spares_take(spares, sizeof(type)), 0, offsetof(type, member)))

@@ -13,6 +13,7 @@
 struct config_names {
     const char **at;
     size_t count;
+    uint32_t firsts; /* bit n: one begins with a byte whose lower five bits are n; 0: not known */
 };
 
 struct config_rate { /* COUNT/DURATION; count 0: none */

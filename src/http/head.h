@@ -17,11 +17,33 @@ struct head {
 /* Begins a new one. `limit`: bytes. */
 void head_start(struct head *, struct arena *, size_t limit);
 
+#define HEAD_SYNTAX_PER_CUT 2 /* each field has two cuts, and four bytes of syntax: ": ", CRLF */
+
+/* For the two functions below: makes room for `len` bytes of text; for one more cut. */
+void head_grow_text(struct head *, size_t len);
+void head_grow_cuts(struct head *);
+
 /* Adds bytes to the current piece; false if they exceed the limit. */
-bool head_add(struct head *, const char *at, size_t len) MUST_CHECK;
+MUST_CHECK static inline bool head_add(struct head *h, const char *at, size_t len)
+{
+    size_t used = h->len + h->cut_count * HEAD_SYNTAX_PER_CUT;
+    if (used > h->limit || len > h->limit - used)
+        return false;
+    if (len > h->room - h->len)
+        head_grow_text(h, h->len + len);
+    if (len)
+        memcpy(h->text + h->len, at, len);
+    h->len += len;
+    return true;
+}
 
 /* Ends the current piece, which may be empty. */
-void head_cut(struct head *);
+static inline void head_cut(struct head *h)
+{
+    if (h->cut_count == h->cut_room)
+        head_grow_cuts(h);
+    h->cuts[h->cut_count++] = (uint32_t)h->len;
+}
 
 /* Piece `n` (from 0); all pieces from `first` on as fields. To be called when the head is
  * complete; the result lives in the arena. */

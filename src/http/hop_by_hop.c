@@ -28,6 +28,8 @@ static uint8_t place_of(const struct hop_by_hop *h, struct span option, uint32_t
 static void add_option(struct hop_by_hop *h, struct span option)
 {
     uint32_t hash = hash_of(option);
+    if (h->count == 0)
+        memset(h->places, 0, sizeof h->places);
     uint8_t place = place_of(h, option, hash);
     if (h->places[place])
         return;
@@ -54,7 +56,6 @@ void hop_by_hop_read(struct hop_by_hop *h, const struct fields *all)
     size_t elements = 0;
     h->count = 0;
     h->too_many = false;
-    memset(h->places, 0, sizeof h->places);
     for (size_t i = 0; i < all->count && !h->too_many; i++)
         if (is_connection(&all->at[i]))
             read_options(h, all->at[i].value, &elements);

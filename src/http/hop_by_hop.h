@@ -14,8 +14,9 @@ struct hop_by_hop {
     struct span options[CONNECTION_OPTIONS_MAX];
     uint32_t hashes[CONNECTION_OPTIONS_MAX]; /* of each, so that few are compared */
     size_t count;
-    uint8_t places[256]; /* by hash: an option's index plus one; 0: free */
-    bool too_many;       /* options; then every field counts as listed */
+    uint8_t
+        places[256]; /* by hash: an option's index plus one; 0: free. Not set while `count` is 0 */
+    bool too_many;   /* options; then every field counts as listed */
 };
 
 /* Reads the Connection fields of `all`. */

@@ -26,7 +26,7 @@ bool fields_list(const struct fields *fields, struct span name, struct span toke
     return false;
 }
 
-static void make_room(struct fields *fields, struct arena *arena)
+void fields_make_room(struct fields *fields, struct arena *arena)
 {
     size_t room = fields->count < FIRST_ROOM ? FIRST_ROOM : fields->count * 2;
     struct field *borrowed = fields->room ? NULL : fields->at;
@@ -35,13 +35,6 @@ static void make_room(struct fields *fields, struct arena *arena)
     if (borrowed)
         memcpy(fields->at, borrowed, fields->count * sizeof *fields->at);
     fields->room = room;
-}
-
-void fields_add(struct fields *fields, struct arena *arena, struct span name, struct span value)
-{
-    if (fields->count >= fields->room)
-        make_room(fields, arena);
-    fields->at[fields->count++] = (struct field){name, value};
 }
 
 struct fields fields_copy(struct arena *a, const struct fields *from)

@@ -64,8 +64,17 @@ size_t fields_count(const struct fields *, struct span name);
 /* Whether a field of that name lists this token (RFC 9110 5.6.1); case is ignored. */
 bool fields_list(const struct fields *, struct span name, struct span token);
 
+/* Room for at least one more. */
+void fields_make_room(struct fields *, struct arena *);
+
 /* Adds one, in amortised constant time. The spans must live as long as the arena. */
-void fields_add(struct fields *, struct arena *, struct span name, struct span value);
+static inline void fields_add(struct fields *fields, struct arena *arena, struct span name,
+                              struct span value)
+{
+    if (fields->count >= fields->room)
+        fields_make_room(fields, arena);
+    fields->at[fields->count++] = (struct field){name, value};
+}
 
 /* A copy that lives as long as `arena`, texts included. */
 struct fields fields_copy(struct arena *, const struct fields *);

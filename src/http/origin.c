@@ -29,12 +29,7 @@ static bool label_is_sane(struct span label)
 {
     if (label.len == 0 || label.len > MAX_LABEL)
         return false;
-    if (label.at[0] == '-' || label.at[label.len - 1] == '-')
-        return false;
-    for (size_t i = 0; i < label.len; i++)
-        if (!is_name_char(label.at[i]))
-            return false;
-    return true;
+    return label.at[0] != '-' && label.at[label.len - 1] != '-';
 }
 
 /* "7", "0x7f": a resolver would take a name that ends in such a label for an address. */
@@ -49,17 +44,20 @@ static bool label_is_number(struct span label)
 
 static bool name_is_sane(struct span name)
 {
+    size_t begin = 0;
     if (name.len > MAX_NAME)
         return false;
-    for (;;) {
-        size_t dot = span_find(name, '.');
-        struct span label = span_first(name, dot);
-        if (!label_is_sane(label))
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.at[i] != '.' && !is_name_char(name.at[i]))
             return false;
-        if (dot == name.len)
-            return !label_is_number(label);
-        name = span_from(name, dot + 1);
+        if (name.at[i] != '.')
+            continue;
+        if (!label_is_sane((struct span){name.at + begin, i - begin}))
+            return false;
+        begin = i + 1;
     }
+    struct span last = span_from(name, begin);
+    return label_is_sane(last) && !label_is_number(last);
 }
 
 /* A registered name or an IPv4 address, in lower case and without a trailing dot. */
@@ -74,7 +72,8 @@ static bool plain_host(struct arena *arena, struct span text, struct span *host,
     for (size_t i = 0; i < text.len; i++)
         copy[i] = lower(text.at[i]);
     *host = (struct span){copy, text.len};
-    *is_ip = strlen(copy) == text.len && inet_pton(AF_INET, copy, &ignored) == 1;
+    *is_ip = is_digit(copy[text.len - 1]) && strlen(copy) == text.len &&
+             inet_pton(AF_INET, copy, &ignored) == 1;
     return *is_ip || name_is_sane(*host);
 }
 

@@ -1,7 +1,5 @@
 #include "protocol/h2_fields.h"
 
-#include <inttypes.h>
-
 #include "http/hop_by_hop.h"
 
 #define PSEUDO_FIELDS 4
@@ -99,7 +97,7 @@ nghttp2_nv *h2_request_fields(struct arena *a, const struct conn_request *r, boo
     add(&out, SPAN(":path"), r->target);
     add_fields(&out, &r->fields);
     if (r->framing == FRAMING_LENGTH)
-        add(&out, SPAN("content-length"), span_of(arena_printf(a, "%" PRIu64, r->length)));
+        add(&out, SPAN("content-length"), arena_number(a, r->length));
     *count = out.count;
     return out.at;
 }

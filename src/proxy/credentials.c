@@ -2,7 +2,11 @@
 
 #include "base/percent.h"
 
-/* Called for every field of every request: compares the first letter first. */
+#define LETTER(c) (UINT32_C(1) << ((c)&31))
+
+/* What letters the words below begin with. */
+#define FIRST_LETTERS (LETTER('a') | LETTER('k') | LETTER('p') | LETTER('s') | LETTER('t'))
+
 static bool begins_with_word(struct span s)
 {
     switch (s.at[0] | 0x20) {
@@ -17,7 +21,7 @@ static bool begins_with_word(struct span s)
 
 bool credential_is_listed(const struct config_names *names, struct span name)
 {
-    if (name.len == 0)
+    if (name.len == 0 || (names->firsts && !(names->firsts & LETTER(name.at[0]))))
         return false;
     for (size_t i = 0; i < names->count; i++)
         if ((names->at[i][0] | 0x20) == (name.at[0] | 0x20) &&
@@ -29,7 +33,7 @@ bool credential_is_listed(const struct config_names *names, struct span name)
 bool credential_name(const struct config_names *names, struct span name)
 {
     for (size_t from = 0; from < name.len; from++)
-        if (begins_with_word(span_from(name, from)))
+        if (FIRST_LETTERS & LETTER(name.at[from]) && begins_with_word(span_from(name, from)))
             return true;
     return credential_is_listed(names, name);
 }

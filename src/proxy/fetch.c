@@ -45,7 +45,6 @@ struct fetch {
     struct exchange base;
     unsigned magic;
     enum fetch_state state;
-    struct fetch_order order;
     struct link in_pool;
     struct upload upload;
     struct clocks clocks;
@@ -56,13 +55,14 @@ struct fetch {
     struct pool_waiter waiter;
     struct dedicated *dedicated; /* of an upgrade, instead of a line of the pool; NULL: none */
     struct noting noting;
-    struct attempt attempt;
     unsigned tries;
     struct way_taken way;
     bool elsewhere;           /* a 421 has come: once more, on a line that carried nothing before */
     struct deadline deadline; /* of gathering, and of dialling a line of its own */
     struct task start;        /* invites the body; later, of a body that streams, goes on */
     struct task free_later;
+    struct fetch_order order; /* this and `attempt` are not zeroed before fetch_open() sets them */
+    struct attempt attempt;
 };
 
 static struct spares spares;
@@ -87,12 +87,12 @@ static void enter(struct fetch *f, enum fetch_state to)
     if (to == FETCH_GATED)
         f->waiter.queue = NULL;
     if (to == FETCH_WITHHELD || to == FETCH_SERIALIZED || to == FETCH_GATED)
-        timing_held(f->order.timing, loop_clock_us(f->order.loop));
+        timing_held(f->order.timing, loop_event_us(f->order.loop));
     else if (to == FETCH_QUEUED)
-        timing_waits(f->order.timing, loop_clock_us(f->order.loop));
+        timing_waits(f->order.timing, loop_event_us(f->order.loop));
     else if (to == FETCH_ENDED)
         timing_gave_up(f->order.timing, pool_waiter_paused_us(&f->waiter),
-                       loop_clock_us(f->order.loop));
+                       loop_event_us(f->order.loop));
 }
 
 /* -------------------------------------------------------------------- its end */
@@ -568,7 +568,7 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
                                             .patience = patience,
                                             .progress = progress};
     static const struct noting_events noting_events = {on_noted, on_refused};
-    struct fetch *f = SPARES_NEW(&spares, struct fetch);
+    struct fetch *f = SPARES_NEW_UP_TO(&spares, struct fetch, order);
     f->base = (struct exchange){&ops, events, owner};
     MAGIC_INIT(f, MAGIC);
     f->order = *o;

@@ -5,12 +5,6 @@
 #define DENY(why, ...)                                                                             \
     (*(why) = verdict_make(FAILURE_HTTP_REQUEST_DENIED, SENT_NO, __VA_ARGS__), false)
 
-struct authority {
-    struct span host;
-    uint16_t port;
-    bool is_ip;
-};
-
 static bool is_upstream_host(const struct config *c, struct span host)
 {
     for (size_t i = 0; i < c->upstream_count; i++)
@@ -19,24 +13,10 @@ static bool is_upstream_host(const struct config *c, struct span host)
     return false;
 }
 
-/* `host` is left empty by a missing Host (HTTP/1.0) and by an empty one: no browser sends
- * either. */
-static bool read_host(const struct request *q, struct authority *a)
-{
-    const struct field *f = fields_find(&q->fields, SPAN("Host"));
-    *a = (struct authority){.port = 80};
-    if (!f || f->value.len == 0)
-        return true;
-    if (!authority_parse(q->arena, f->value, &a->host, &a->port, &a->is_ip))
-        return false;
-    if (a->port == 0)
-        a->port = 80;
-    return true;
-}
-
-/* Against DNS rebinding: a page of evil.example whose name now resolves to 127.0.0.1. */
+/* Against DNS rebinding: a page of evil.example whose name now resolves to 127.0.0.1. No browser
+ * leaves Host out (HTTP/1.0) or sends an empty one. */
 static bool host_passes(const struct config *c, const struct ingress *in,
-                        const struct authority *host, struct verdict *why)
+                        const struct named_host *host, struct verdict *why)
 {
     if (in->is_unix || host->host.len == 0 || route_own_name(c, in, host->host, host->is_ip) ||
         (!host->is_ip && is_upstream_host(c, host->host)))
@@ -84,7 +64,7 @@ static bool is_own_port(const struct config *c, const struct ingress *in, uint16
 /* A page of our own has the authority that is in Host, or that of another listener of ours
  * on this machine. */
 static bool is_own_site(const struct config *c, const struct ingress *in,
-                        const struct authority *host, const struct origin *site)
+                        const struct named_host *host, const struct origin *site)
 {
     if (site->secure)
         return false;
@@ -96,7 +76,7 @@ static bool is_own_site(const struct config *c, const struct ingress *in,
 }
 
 static bool origin_passes(const struct config *c, const struct ingress *in, const struct request *q,
-                          const struct route *r, const struct authority *host, struct span value,
+                          const struct route *r, const struct named_host *host, struct span value,
                           struct verdict *why)
 {
     struct origin site;
@@ -115,7 +95,7 @@ static bool origin_passes(const struct config *c, const struct ingress *in, cons
 
 static bool browser_passes(const struct config *c, const struct ingress *in,
                            const struct request *q, const struct route *r,
-                           const struct authority *host, struct verdict *why)
+                           const struct named_host *host, struct verdict *why)
 {
     for (size_t i = 0; i < q->fields.count; i++) {
         const struct field *f = &q->fields.at[i];
@@ -155,11 +135,13 @@ static bool came_back(const struct request *q)
 bool guard_request(const struct config *c, const struct ingress *in, const struct request *q,
                    const struct route *r, struct verdict *why)
 {
-    struct authority host;
-    if (!read_host(q, &host)) {
+    struct named_host host = r->host;
+    if (host.is_bad) {
         *why = verdict_make(FAILURE_HTTP_REQUEST_ERROR, SENT_NO, "the Host field is not a host");
         return false;
     }
+    if (host.port == 0)
+        host.port = 80;
     bool tunnelled = r->kind == ROUTE_UPSTREAM && r->form == FORM_CONNECT;
     if (q->target.len && q->target.at[0] == '/' && !tunnelled &&
         (!host_passes(c, in, &host, why) || !browser_passes(c, in, q, r, &host, why)))

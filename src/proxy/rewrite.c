@@ -211,7 +211,7 @@ struct fields rewrite_trailers(struct arena *a, const struct fields *from)
 {
     struct fields to = {0};
     struct hop_by_hop hop_by_hop;
-    if (from == NULL)
+    if (from == NULL || from->count == 0)
         return to;
     hop_by_hop_read(&hop_by_hop, from);
     for (size_t i = 0; i < from->count; i++) {

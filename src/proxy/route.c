@@ -16,7 +16,9 @@ static void refuse(struct route *r, int status, const char *detail)
 static bool is_ip(const char *host)
 {
     struct in_addr ignored;
-    return strchr(host, ':') || inet_pton(AF_INET, host, &ignored) == 1;
+    size_t len = strlen(host);
+    bool may_be_v4 = len && host[len - 1] >= '0' && host[len - 1] <= '9';
+    return memchr(host, ':', len) || (may_be_v4 && inet_pton(AF_INET, host, &ignored) == 1);
 }
 
 static void to_listed(struct route *r, enum route_form form, const struct upstream_config *u,
@@ -116,22 +118,15 @@ static const struct upstream_config *find_host(const struct config *c, const str
     return u || !called ? u : find_either(c, host, 0);
 }
 
-/* False: Host is malformed, an error in every form (RFC 9112 3.2). `named`: the upstream it
- * names, or NULL. */
-static bool read_host(const struct config *c, const struct ingress *in, const struct request *q,
-                      const struct upstream_config **named)
+static struct named_host read_host(const struct request *q)
 {
-    struct span host;
-    uint16_t port;
-    bool ip;
+    struct named_host h = {0};
     const struct field *f = fields_find(&q->fields, SPAN("Host"));
-    *named = NULL;
     if (!f || f->value.len == 0)
-        return true;
-    if (!authority_parse(q->arena, f->value, &host, &port, &ip))
-        return false;
-    *named = find_host(c, in, host, port, ip);
-    return true;
+        return h;
+    h.is_read = authority_parse(q->arena, f->value, &h.host, &h.port, &h.is_ip);
+    h.is_bad = !h.is_read;
+    return h;
 }
 
 static bool is_page(struct span target)
@@ -215,8 +210,7 @@ static void route_target(const struct config *c, const struct request *q, struct
 /* On an upstream's own port, or with its host in Host, a target in origin form is taken
  * unchanged. */
 static bool route_untouched(const struct config *c, const struct ingress *in,
-                            const struct request *q, const struct upstream_config *named,
-                            struct route *r)
+                            const struct request *q, struct route *r)
 {
     if (in->upstream) {
         const struct upstream_config *u = config_find(c, in->upstream, strlen(in->upstream));
@@ -226,6 +220,8 @@ static bool route_untouched(const struct config *c, const struct ingress *in,
             refuse(r, 404, "this port's upstream is no longer configured");
         return true;
     }
+    const struct upstream_config *named =
+        r->host.is_read ? find_host(c, in, r->host.host, r->host.port, r->host.is_ip) : NULL;
     if (named)
         to_listed(r, FORM_NAMED_HOST, named, q->target);
     return named != NULL;
@@ -281,15 +277,9 @@ static bool is_tunnels_own(const struct ingress *in, struct span host, uint16_t 
 }
 
 /* Does Host have the authority that CONNECT named, or is there none (HTTP/1.0)? */
-static bool has_own_host(const struct ingress *in, const struct request *q)
+static bool has_own_host(const struct ingress *in, const struct named_host *h)
 {
-    struct span host;
-    uint16_t port;
-    bool ip;
-    const struct field *f = fields_find(&q->fields, SPAN("Host"));
-    if (!f || f->value.len == 0)
-        return true;
-    return authority_parse(q->arena, f->value, &host, &port, &ip) && is_tunnels_own(in, host, port);
+    return !h->is_read || is_tunnels_own(in, h->host, h->port);
 }
 
 /* Plain HTTP inside a tunnel goes to the authority that CONNECT named and nowhere else: there
@@ -305,7 +295,8 @@ static void route_inside(const struct config *c, const struct ingress *in, const
     if (!is_path && !target_parse(q->arena, q->method, q->target, &t, &r->why))
         return;
     bool absolute = t.form == TARGET_ABSOLUTE_HTTP || t.form == TARGET_ABSOLUTE_HTTPS;
-    if ((absolute && !is_tunnels_own(in, t.origin.host, t.origin.port)) || !has_own_host(in, q))
+    if ((absolute && !is_tunnels_own(in, t.origin.host, t.origin.port)) ||
+        !has_own_host(in, &r->host))
         return deny(r, "inside a tunnel only the host that CONNECT named can be reached");
     struct span host = span_of(in->tunnel);
     r->kind = ROUTE_UPSTREAM;
@@ -320,9 +311,8 @@ static void route_inside(const struct config *c, const struct ingress *in, const
 void route_request(const struct config *c, const struct ingress *in, const struct request *q,
                    struct route *r)
 {
-    const struct upstream_config *named;
-    *r = (struct route){.kind = ROUTE_REFUSED, .path = SPAN("/")};
-    if (!read_host(c, in, q, &named))
+    *r = (struct route){.kind = ROUTE_REFUSED, .path = SPAN("/"), .host = read_host(q)};
+    if (r->host.is_bad) /* an error in every form (RFC 9112 3.2) */
         return refuse(r, 400, "the Host field is neither a plain name nor an IP address");
     if (in->tunnel)
         return route_inside(c, in, q, r);
@@ -330,7 +320,7 @@ void route_request(const struct config *c, const struct ingress *in, const struc
         return route_connect(c, q, r);
     bool path = q->target.len && q->target.at[0] == '/' && target_is_clean(q->target);
     bool asterisk = span_is(q->target, SPAN("*")) && span_is(q->method, SPAN("OPTIONS"));
-    if ((path || asterisk) && route_untouched(c, in, q, named, r))
+    if ((path || asterisk) && route_untouched(c, in, q, r))
         return;
     if (path && is_page(q->target))
         return to_page(r, q->target);

@@ -23,6 +23,15 @@ enum route_form { /* as in contract 3; decides how Location is rewritten */
                   FORM_CONNECT /* CONNECT itself, and requests inside its tunnel */
 };
 
+/* What a request has in Host. */
+struct named_host {
+    bool is_read; /* there is one, and it is not empty */
+    bool is_bad;  /* it is not a host, and the others are not set */
+    bool is_ip;
+    uint16_t port; /* 0: none */
+    struct span host;
+};
+
 struct route {
     enum route_kind kind;
     enum route_form form;
@@ -32,6 +41,7 @@ struct route {
     struct span spelling; /* FORM_PREFIX: "/https://", "/https:/", "/https/" */
     bool answers_first;   /* CONNECT: it is answered before anything is dialled */
     bool intercepts;      /* CONNECT: TLS inside is terminated here; it is answered first, too */
+    struct named_host host;
     struct verdict why;
 };
 

@@ -16,8 +16,9 @@ static const char *param_names[] = {"signature", "listenKey"};
 
 static uint64_t find_key(const char *path, const char *const *names_and_values)
 {
-    struct upstream_config u = {.credential_headers = {header_names, COUNT_OF(header_names)},
-                                .credential_params = {param_names, COUNT_OF(param_names)}};
+    struct upstream_config u = {
+        .credential_headers = {.at = header_names, .count = COUNT_OF(header_names)},
+        .credential_params = {.at = param_names, .count = COUNT_OF(param_names)}};
     struct arena *arena = arena_new();
     struct fields fields = {0};
     for (const char *const *at = names_and_values; at[0]; at += 2)

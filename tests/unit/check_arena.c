@@ -78,6 +78,8 @@ START_TEST(copies_end_in_nul)
     ck_assert_str_eq(s.at, "hell");
     ck_assert_str_eq(arena_span(a, (struct span){NULL, 0}).at, "");
     ck_assert_str_eq(arena_printf(a, "%s-%d", "n", 7), "n-7");
+    ck_assert_str_eq(arena_number(a, 0).at, "0");
+    ck_assert_str_eq(arena_number(a, UINT64_MAX).at, "18446744073709551615");
     char *wide = arena_printf(a, "%5000d", 1);
     ck_assert_uint_eq(strlen(wide), 5000);
     arena_free(a);

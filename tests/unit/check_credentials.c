@@ -5,8 +5,8 @@
 
 static const char *header_names[] = {"Authent", "X-Nonce"};
 static const char *param_names[] = {"signature", "listenKey", "sid"};
-static const struct config_names headers = {header_names, COUNT_OF(header_names)};
-static const struct config_names params = {param_names, COUNT_OF(param_names)};
+static const struct config_names headers = {.at = header_names, .count = COUNT_OF(header_names)};
+static const struct config_names params = {.at = param_names, .count = COUNT_OF(param_names)};
 
 START_TEST(names)
 {

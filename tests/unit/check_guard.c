@@ -20,7 +20,7 @@ static void setup(void)
     ingress = fixture_ingress();
     snprintf(ingress.address, sizeof ingress.address, "192.0.2.1");
     static const char *hosts[] = {"trunkline", "192.0.2.9", "0.0.0.0", "::", "::ffff:192.0.2.9"};
-    config->allow_hosts = (struct config_names){hosts, COUNT_OF(hosts)};
+    config->allow_hosts = (struct config_names){.at = hosts, .count = COUNT_OF(hosts)};
 }
 
 static void teardown(void)

@@ -9,7 +9,8 @@ static const char *header_names[] = {"API-Key", "API-Sign", "X-Nonce"};
 static struct order_digest digest_with(const char *method, const char *target, struct span body,
                                        const char *const *names_and_values)
 {
-    struct upstream_config u = {.credential_headers = {header_names, COUNT_OF(header_names)}};
+    struct upstream_config u = {
+        .credential_headers = {.at = header_names, .count = COUNT_OF(header_names)}};
     struct arena *arena = arena_new();
     struct conn_request r = {.method = span_of(method), .target = span_of(target)};
     struct order_digest d;

@@ -6,7 +6,7 @@
 #include "suite.h"
 
 static const char *names_list[] = {"newClientOrderId", "cl_ord_id", "clOrdId", "userref"};
-static const struct config_names names = {names_list, COUNT_OF(names_list)};
+static const struct config_names names = {.at = names_list, .count = COUNT_OF(names_list)};
 
 static void finds(const char *target, const char *body, const char *expected)
 {

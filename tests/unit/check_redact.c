@@ -5,7 +5,7 @@
 #include "suite.h"
 
 static const char *param_names[] = {"signature", "listenKey", "sid"};
-static const struct config_names params = {param_names, COUNT_OF(param_names)};
+static const struct config_names params = {.at = param_names, .count = COUNT_OF(param_names)};
 
 static void redacts(const char *target, const char *expected)
 {

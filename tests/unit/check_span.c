@@ -1,6 +1,7 @@
 /* Spans: comparing, splitting, lists. */
 #include "base/span.h"
 
+#include <ctype.h>
 #include <stdio.h>
 
 #include "suite.h"
@@ -21,6 +22,24 @@ START_TEST(compares)
     ck_assert(!span_starts(SPAN("Abc"), SPAN("ab")));
     ck_assert(span_starts_nocase(SPAN("Proxy-X"), SPAN("proxy-")));
     ck_assert(!span_starts_nocase(SPAN("Proxy"), SPAN("proxy-")));
+}
+END_TEST
+
+/* Every pair of bytes, at every place of texts of every length that has a path of its own. */
+START_TEST(compares_case_as_the_c_library_does)
+{
+    char a[20], b[20];
+    for (size_t len = 1; len <= sizeof a; len++)
+        for (int x = 0; x < 256; x++)
+            for (int y = 0; y < 256; y++) {
+                size_t at = (size_t)(x + 7 * y) % len;
+                memset(a, 'q', sizeof a);
+                memset(b, 'Q', sizeof b);
+                a[at] = (char)x;
+                b[at] = (char)y;
+                ck_assert_int_eq(span_is_nocase((struct span){a, len}, (struct span){b, len}),
+                                 x == y || (x < 128 && y < 128 && tolower(x) == tolower(y)));
+            }
 }
 END_TEST
 
@@ -75,6 +94,7 @@ END_TEST
 SUITE()
 {
     TEST(compares);
+    TEST(compares_case_as_the_c_library_does);
     TEST(cuts);
     TEST(trims);
     TEST(walks_lists);

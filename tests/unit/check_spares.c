@@ -1,6 +1,7 @@
 /* Blocks that are returned: kept within limits, and handed out again. */
 #include "base/spares.h"
 
+#include "base/sanitized.h"
 #include "suite.h"
 
 struct thing {
@@ -51,6 +52,25 @@ START_TEST(objects_are_zeroed)
 }
 END_TEST
 
+struct halves {
+    char first[40], rest[40];
+};
+
+START_TEST(only_the_beginning_is_zeroed)
+{
+    static const struct halves zero;
+    static struct spares own;
+    struct halves *h = SPARES_NEW(&own, struct halves);
+    memset(h, 'x', sizeof *h);
+    spares_give(&own, h);
+    h = SPARES_NEW_UP_TO(&own, struct halves, rest);
+    ck_assert_mem_eq(h->first, zero.first, sizeof zero.first);
+    if (own.first == NULL && !SANITIZED)
+        ck_assert_int_eq(h->rest[0], 'x');
+    free(h);
+}
+END_TEST
+
 START_TEST(a_burst_is_not_kept)
 {
     static struct thing *things[3 * SPARES_MAX];
@@ -67,5 +87,6 @@ SUITE()
 {
     TEST(kept_blocks_are_taken_again);
     TEST(objects_are_zeroed);
+    TEST(only_the_beginning_is_zeroed);
     TEST(a_burst_is_not_kept);
 }

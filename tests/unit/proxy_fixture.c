@@ -20,7 +20,7 @@ struct config *fixture_config(struct arena *a)
     struct config *c = arena_alloc(a, sizeof *c);
     static const char *hosts[] = {"trunkline"};
     static uint16_t ports[] = {443, 8443, 8080};
-    c->allow_hosts = (struct config_names){hosts, 1};
+    c->allow_hosts = (struct config_names){.at = hosts, .count = 1};
     c->connect_ports = (struct config_numbers){ports, 3};
     add_upstream(a, c, "ex", true, "exchange.test", 443);
     add_upstream(a, c, "alt", true, "exchange.test", 8443);
