@@ -299,6 +299,13 @@ static void on_retry(struct deadline *d)
         probe(s);
 }
 
+static void go_on(struct budget_store *s)
+{
+    s->backoff_ms = 0;
+    LIST_FOR (&s->members, m, struct store_member, link)
+        m->on_reconnected(m->owner);
+}
+
 static void on_ready(void *owner)
 {
     struct budget_store *s = self(owner);
@@ -308,7 +315,7 @@ static void on_ready(void *owner)
     else if (s->state == STORE_OUTAGE)
         probe(s);
     else
-        s->backoff_ms = 0;
+        go_on(s);
     while (s->waiting.count) {
         struct store_member *m = LIST_ENTRY(list_first(&s->waiting), struct store_member, waiting);
         list_remove(&m->waiting);

@@ -35,6 +35,8 @@ struct store_member {
     bool (*on_answer)(void *owner, const struct store_reply *, bool is_late);
     void (*on_lost)(void *owner); /* no answer will come */
     void (*on_mode)(void *owner); /* another mode */
+    /* Up, and on another connection than before: the store may have lost what it knew. */
+    void (*on_reconnected)(void *owner);
     /* ---- */
     struct budget_store *store;
     struct link link;

@@ -306,6 +306,20 @@ static void go_on_share(struct shared_budget *s, bool was_shared)
     deadline_stop(&s->poll);
 }
 
+static bool is_holding(const struct shared_budget *s)
+{
+    return holds_next(&s->limits->holds, NULL, now_of(s)) != NULL;
+}
+
+/* A store that has lost everything shows it by its next answer: where there are holds to be told
+ * again, that must not wait for a request, which another trunkline would send. */
+static void on_reconnected(void *owner)
+{
+    struct shared_budget *s = self(owner);
+    if (is_holding(s))
+        ask_now(s);
+}
+
 static void on_mode(void *owner)
 {
     struct shared_budget *s = self(owner);
@@ -315,8 +329,8 @@ static void on_mode(void *owner)
         go_on_share(s, was == BUDGET_STORE_UP);
     else if (s->mode == BUDGET_STORE_UP)
         ahead_return(&s->ahead, was == BUDGET_STORE_AWAY ? account(s) : 0);
-    if (s->mode == BUDGET_STORE_UP &&
-        (waiting(s) || s->to_tell_count || s->lifts || s->ahead.credit || s->ahead.back))
+    if (s->mode == BUDGET_STORE_UP && (waiting(s) || s->to_tell_count || s->lifts ||
+                                       s->ahead.credit || s->ahead.back || is_holding(s)))
         ask_now(s);
     s->events->on_tokens(s->owner);
 }
@@ -448,6 +462,7 @@ struct shared_budget *shared_budget_new(struct budget_store *store, struct limit
     s->member.on_answer = on_answer;
     s->member.on_lost = on_lost;
     s->member.on_mode = on_mode;
+    s->member.on_reconnected = on_reconnected;
     deadline_init(&s->poll, s->loop, on_poll);
     budget_store_join(store, &s->member);
     s->mode = budget_store_mode(store);

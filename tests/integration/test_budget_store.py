@@ -321,11 +321,9 @@ def test_after_an_empty_restart_holds_are_told_again(daemon, origin, redis):
     eventually(lambda: r('HKEYS', 'trunkline:{ex}:holds') == ['all'])
     r.restart()
     assert r('KEYS', '*') == []
-    is_up(ds[0])
-    ds[0].get('/ex/q', [('Trunkline-Timeout', '50ms')])
-    eventually(lambda: r('HKEYS', 'trunkline:{ex}:holds') == ['all'])
-    is_up(ds[1])
-    eventually(lambda: ds[1].get('/ex/q', [('Trunkline-Timeout', '50ms')]).status == 429)
+    eventually(lambda: r('HKEYS', 'trunkline:{ex}:holds') == ['all'])    # without any request
+    third, = fleet(daemon, 1, upstream('ex', origin), r.url)
+    eventually(lambda: third.get('/ex/q', [('Trunkline-Timeout', '50ms')]).status == 429)
 
 
 WRONG = {
