@@ -15,6 +15,7 @@
 #include "cli/daemon_client.h"
 #include "cli/directive_help.h"
 #include "cli/doctor.h"
+#include "cli/main_process.h"
 #include "cli/options.h"
 #include "cli/orders.h"
 #include "cli/rare_table.h"
@@ -65,6 +66,11 @@ static int run_check(int argc, char **argv, const struct command *c)
     if (o.exit_code >= 0)
         return end_of_output(o.exit_code);
     const char *path = o.path ? o.path : DEFAULT_PATH;
+    char why[200];
+    if (!main_process_join(why, sizeof why)) {
+        fprintf(stderr, "trunkline: %s\n", why);
+        return EX_OSERR;
+    }
     struct text errors = {0};
     tls_start();
     bool good = loaded_config_check(path, &errors);

@@ -8,6 +8,7 @@ import pytest
 
 DEB = pathlib.Path(os.environ['TRUNKLINE_DEB'])
 POLICY = pathlib.Path('/usr/sbin/policy-rc.d')
+LINT = pathlib.Path(__file__).resolve().parents[2] / 'scripts/lint-installed'
 CONF = pathlib.Path('/etc/trunkline/trunkline.conf')
 
 
@@ -39,8 +40,12 @@ def test_install():
     assert not run('dpkg', '--verify', 'trunkline')
     depends = run('dpkg-query', '-W', '-f', '${Depends}', 'trunkline')
     assert all(name in depends for name in ('ca-certificates', 'libmbedtls', 'libllhttp', 'libuv1', 'libsystemd0')), depends
-    for page in ('man8/trunkline.8.gz', 'man5/trunkline.conf.5.gz', 'man5/trunkline-stats.5.gz'):
-        assert pathlib.Path('/usr/share/man', page).exists()
+    logs = pathlib.Path('/var/log/trunkline')
+    assert oct(logs.stat().st_mode & 0o777) == '0o750' and logs.stat().st_uid == pathlib.Path(f'/proc/{show("MainPID")}').stat().st_uid
+
+
+def test_what_documents_refer_to_is_installed():
+    run(LINT, '/')
 
 
 def test_upgrade_keeps_the_configuration(tmp_path):

@@ -1,5 +1,6 @@
 """trunkline as a service under a real systemd: enable, requests, reload, restart, crash, hang and stop."""
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -19,10 +20,11 @@ UNITS = ('/lib/systemd/system/trunkline.service', '/lib/systemd/system/trunkline
 
 
 def test_units_are_sound_and_hardened():
-    """`systemd-analyze verify` prints nothing, and the exposure level is at most 1.5."""
+    """`systemd-analyze verify` prints nothing, the exposure level is at most 1.5, and what the documents refer to is installed."""
     out = run('systemd-analyze', 'verify', *UNITS)
     assert not out.stdout and not out.stderr, out
     out = run('systemd-analyze', 'security', '--no-pager', 'trunkline.service')
+    run(str(pathlib.Path(__file__).parents[2] / 'scripts/lint-installed'), '/')
     assert float(re.search(r'exposure level.*: ([\d.]+)', out.stdout)[1]) <= 1.5, out.stdout
 
 
@@ -178,6 +180,36 @@ def test_a_client_key_that_not_everybody_reads(service, way):
         service.drop_in('[Service]\n' + (f'LoadCredential=client.key:{key}\n' if way == 'credential' else 'SupplementaryGroups=games\n'))
         service.start()
         assert service.get('/ex/x').text == '/x'
+        if way == 'credential':
+            check_and_reload(service)
+
+
+def check_and_reload(service):
+    """systemctl reload checks the file with the service's credentials, and refuses a bad one; by hand, $CREDENTIALS_DIRECTORY names them."""
+    good = CONF.read_text()
+    service.write('max_clients = 77\n' + good)
+    assert systemctl('reload', 'trunkline.service', check=False).returncode == 0, service.journal()
+    reloaded = eventually(lambda: [r for r in [service.get('/stats').json()['reload']] if r['at']])[0]
+    assert reloaded['succeeded'] and service.get('/ex/y').text == '/y'
+    service.write(good.replace('client.key', 'other.key'))
+    assert systemctl('reload', 'trunkline.service', check=False).returncode != 0
+    assert service.get('/ex/z').text == '/z'
+    service.write(good)
+    assert run('/usr/bin/trunkline', 'check', check=False).returncode == 78
+    run('env', 'CREDENTIALS_DIRECTORY=/run/credentials/trunkline.service', '/usr/bin/trunkline', 'check')
+
+
+def test_logs_and_journal_have_a_place(service):
+    """The folder of the order journal and the access log is the service's own, and no other user can read it."""
+    logs = pathlib.Path('/var/log/trunkline')
+    service.write(f'order_journal = "{logs}/orders.journal"\naccess_log = "{logs}/access.log"\n' + service.block)
+    service.start()
+    with wire.Client(WHERE, 20.0) as c:
+        assert c.request('POST', '/ex/order', body=b'x').status == 200
+    uid = pathlib.Path(f'/proc/{service.pid}').stat().st_uid
+    assert uid != 0 and [p.stat().st_uid for p in (logs, *logs.iterdir())] == [uid] * 3
+    assert oct(logs.stat().st_mode & 0o777) == '0o750' and {oct(p.stat().st_mode & 0o777) for p in logs.iterdir()} == {'0o600'}
+    assert '1 order' in run('/usr/bin/trunkline', 'orders').stdout
 
 
 def test_listen_of_the_configuration(service):
