@@ -24,4 +24,4 @@ if [ $# = 0 ] && "$python" -c 'import xdist' 2>/dev/null; then
 fi
 export PYTHONDONTWRITEBYTECODE=1
 exec timeout -k 10 900 "$python" -m pytest -p no:cacheprovider -q -rfEs --tb=short --rootdir "$here" \
-    "$@" "$here"
+    "$@" "$here" "$here/../docs"

@@ -39,16 +39,16 @@ SNIPPETS = {
     ('ruby', "require 'faraday'"): (['ruby', 'ruby:faraday'], True),
     ('php', "require 'GuzzleHttp/autoload.php';      // Debian's; with Composer vendor/autoload.php"): (['php', 'php:GuzzleHttp/autoload.php'], True),
 }
-# ccxt.pro needs a feed of trades, which the demo exchanges do not have; the others are parts of programs that have to be compiled.
-NOT_RUN = {('js', 'ccxt.pro: REST by proxyUrl, WebSocket by wssProxy'), 'go', 'java', 'rust', 'r'}
 PROBES = {'perl': lambda name: ['perl', f'-M{name}', '-e', '1'], 'ruby': lambda name: ['ruby', '-e', f'require "{name}"'],
           'php': lambda name: ['php', '-r', f'require "{name}";']}
 
 
 def snippets():
-    """All snippets of the page, by language and first line."""
+    """All snippets of the page that are not marked (tests/docs/blocks.py), by language and first line."""
     found = {}
-    for language, text in re.findall(r'^```(\w+)\n(.*?)^```$', PAGE.read_text(), re.M | re.S):
+    for mark, language, text in re.findall(r'^(<!-- not run: [^\n]+ -->\n\n?)?^```(\w+)\n(.*?)^```$', PAGE.read_text(), re.M | re.S):
+        if mark:
+            continue
         first = next(line for line in text.splitlines() if line != '<?php')
         found[language, re.sub('^(#|//) ', '', first)] = text
     return found
@@ -89,7 +89,7 @@ def run(language, text, folder):
 
 
 def test_every_snippet_is_run():
-    assert {key for key in snippets() if key not in NOT_RUN and key[0] not in NOT_RUN} == set(SNIPPETS)
+    assert set(snippets()) == set(SNIPPETS)
 
 
 @pytest.mark.parametrize('language, first, state', [(*key, state) for key, (_, verdict) in SNIPPETS.items()
