@@ -12,6 +12,11 @@
 #define LONGEST_BITS 32 /* an hour takes 32 bits */
 #define BUCKETS ((LONGEST_BITS - STEPS_BITS + 1) * STEPS)
 
+struct histogram_entry {
+    uint32_t values;
+    uint16_t bucket;
+};
+
 _Static_assert(LONGEST_US >> LONGEST_BITS == 0, "the last bucket holds an hour");
 
 static size_t bucket_of(uint64_t us)
@@ -87,6 +92,42 @@ void histogram_add_all(struct histogram *h, const struct histogram *from)
     h->sum_us += from->sum_us;
     if (from->max_us > h->max_us)
         h->max_us = from->max_us;
+}
+
+void histogram_pack(const struct histogram *h, struct histogram_packed *to)
+{
+    size_t used = 0;
+    for (size_t i = 0; h->count && i < BUCKETS; i++)
+        used += h->buckets[i] > 0;
+    *to = (struct histogram_packed){.count = used, .max_us = h->max_us};
+    if (used == 0)
+        return;
+    to->at = must_calloc(used, sizeof *to->at);
+    for (size_t i = 0, n = 0; n < used; i++)
+        if (h->buckets[i])
+            to->at[n++] = (struct histogram_entry){(uint32_t)h->buckets[i], (uint16_t)i};
+}
+
+void histogram_add_packed(struct histogram *h, const struct histogram_packed *from)
+{
+    if (from->count == 0)
+        return;
+    if (h->buckets == NULL)
+        h->buckets = must_calloc(BUCKETS, sizeof *h->buckets);
+    for (size_t i = 0; i < from->count; i++) {
+        const struct histogram_entry *e = &from->at[i];
+        h->buckets[e->bucket] += e->values;
+        h->count += e->values;
+        h->sum_us += e->values * bucket_end(e->bucket);
+    }
+    if (from->max_us > h->max_us)
+        h->max_us = from->max_us;
+}
+
+void histogram_packed_free(struct histogram_packed *p)
+{
+    free(p->at);
+    *p = (struct histogram_packed){0};
 }
 
 void histogram_clear(struct histogram *h)

@@ -25,5 +25,21 @@ void histogram_cumulate(const struct histogram *, const uint64_t *bounds_us, uin
 /* Adds all values of another histogram. */
 void histogram_add_all(struct histogram *, const struct histogram *from);
 
+/* The values of a histogram in the memory that they need: an entry for each bucket that has
+ * any, so never more entries than values. Empty if zeroed. */
+struct histogram_packed {
+    struct histogram_entry *at;
+    size_t count;
+    uint64_t max_us;
+};
+
+/* Packs the values of a histogram into `to`, which is overwritten. At most 2³² values. To be
+ * freed by histogram_packed_free(). */
+void histogram_pack(const struct histogram *, struct histogram_packed *to);
+
+/* Adds the values that were packed, each as the upper end of its bucket. */
+void histogram_add_packed(struct histogram *, const struct histogram_packed *);
+void histogram_packed_free(struct histogram_packed *);
+
 void histogram_clear(struct histogram *); /* empties it, keeps the memory */
 void histogram_free(struct histogram *);

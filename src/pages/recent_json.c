@@ -7,6 +7,21 @@ static void append(json_t *array, json_t *value)
     CHECK(json_array_append_new(array, value) == 0);
 }
 
+static double per_second(const struct recent_sum *sum)
+{
+    double seconds = (double)sum->covered_us / 1000000;
+    return (double)sum->all.ended / (seconds > 1 ? seconds : 1);
+}
+
+json_t *last_5m_json(const struct recent_sum *sum)
+{
+    const struct recent_step *l = &sum->all;
+    json_t *o = json_object();
+#define LAST(key, value, meaning) json_place(o, key, value);
+#include "pages/stats_page.def"
+    return o;
+}
+
 static json_t *duration_json(const struct recent_step *s, uint64_t us)
 {
     return s->answered ? json_real((double)us / 1000) : json_null();

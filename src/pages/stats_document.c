@@ -28,6 +28,27 @@ static json_t *bots_json(const struct bots *bots)
     return o;
 }
 
+struct adding {
+    struct recent_sum *sum;
+    uint64_t now_us;
+};
+
+static void add_recent(void *context, const struct pool *p)
+{
+    const struct adding *a = context;
+    recent_sum_add(a->sum, pool_recent(p), a->now_us);
+}
+
+/* Of all upstreams, and of what ended without one. */
+static json_t *last_5m_of_all(const struct stats_source *source)
+{
+    struct recent_sum sum;
+    struct adding a = {&sum, loop_clock_us(source->loop)};
+    recent_sum(&source->totals->unrouted, a.now_us, &sum);
+    pools_each(source->pools, add_recent, &a);
+    return last_5m_json(&sum);
+}
+
 /* The document without its arrays. */
 static json_t *daemon_json(const struct stats_source *source)
 {

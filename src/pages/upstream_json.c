@@ -3,6 +3,7 @@
 #include "pages/budget_json.h"
 #include "pages/frozen_json.h"
 #include "pages/json.h"
+#include "pages/recent_json.h"
 
 static json_t *closed_json(const struct upstream_stats *s)
 {
@@ -107,6 +108,9 @@ static json_t *exits_json(const struct pool_view *v)
 json_t *upstream_json(const struct pool_view *v, const struct freezes *freezes)
 {
     const struct upstream_stats *s = v->stats;
+    struct recent_sum sum;
+    recent_sum(v->recent, v->now_us, &sum);
+    const struct recent_sum *last = &sum;
     json_t *o = json_object();
 #define UPSTREAM(place, value, meaning) json_place(o, place, value);
 #include "pages/stats_page.def"

@@ -56,6 +56,7 @@ struct proxy *proxy_new(struct loop *loop, struct pools *pools)
     p->dedupe = dedupe_new(loop);
     list_init(&p->followed);
     under_way_init(&p->totals.under_way, transaction_describe);
+    recent_begin(&p->totals.unrouted, loop_clock_us(loop));
     return p;
 }
 
@@ -101,6 +102,7 @@ void proxy_stop(struct proxy *p)
 void proxy_free(struct proxy *p)
 {
     CHECK(p->totals.under_way.all.count == 0);
+    recent_free(&p->totals.unrouted);
     coalescer_free(p->coalescer);
     unknown_watch_free(p->unknown);
     freezes_free(p->freezes);

@@ -10,6 +10,12 @@ static void count_cache(struct upstream_stats *s, enum cache_result result)
     s->cache_collapsed += result == CACHE_COLLAPSED;
 }
 
+/* Where its end is counted as recent. */
+static struct recent *recent(const struct tally *t)
+{
+    return t->stats ? &t->stats->recent : &t->totals->unrouted;
+}
+
 static uint64_t ended_us(const struct tally *t)
 {
     return t->began_us + t->record.total_us;
@@ -30,11 +36,13 @@ static void end_request(struct tally *t)
     end(t);
     if (t->bot)
         t->bot->weight += t->record.timing.weight;
+    recent_ended(recent(t), ended_us(t));
+    if (t->record.cache.result == CACHE_STALE)
+        recent_stale(recent(t), ended_us(t));
     if (t->stats == NULL)
         return;
     t->stats->duplicates += t->record.duplicate;
     t->stats->ended[t->record.status < 600 ? t->record.status / 100 : 5]++;
-    recent_ended(&t->stats->recent, ended_us(t));
 }
 
 static void count_status(struct tally *t, unsigned status)
@@ -48,10 +56,9 @@ static void count_failed(struct tally *t)
     t->totals->failed++;
     if (t->bot)
         t->bot->failed++;
-    if (t->stats == NULL)
-        return;
-    t->stats->failed++;
-    recent_failed(&t->stats->recent, ended_us(t));
+    if (t->stats)
+        t->stats->failed++;
+    recent_failed(recent(t), ended_us(t));
 }
 
 /* A copy of an order is counted with the order. */
@@ -62,6 +69,7 @@ static void count_unknown(struct tally *t)
         return;
     t->record.unknown = true;
     t->stats->unknown++;
+    recent_unknown(recent(t), ended_us(t));
 }
 
 /* Does the origin's own response leave it open whether the order was carried out? Binance

@@ -7,6 +7,7 @@
 #include "proxy/bots.h"
 #include "proxy/recent_errors.h"
 #include "proxy/under_way.h"
+#include "upstream/recent.h"
 
 /* Every request that came is under way, or counted by one of the three. */
 struct totals {
@@ -14,6 +15,7 @@ struct totals {
     uint64_t succeeded, failed, abandoned;
     struct recent_errors recent_errors;
     struct bots bots;
+    struct recent unrouted; /* what ended without an upstream, which has statistics of its own */
 };
 
 /* Client connections: open now; since the start. */

@@ -200,6 +200,7 @@ struct pool *pool_new(struct loop *loop, const struct way_maker *maker, struct c
     p->looks = pool_looks_new();
     task_init(&p->end, on_end);
     standing_commanded(&p->standing, wall_ms(p), false);
+    recent_begin(&p->stats.recent, loop_clock_us(loop));
     ways_init(&p->ways,
               &(struct way_common){
                   .loop = loop, .upstream = p->origin.name, .maker = *maker, .stats = &p->stats});
@@ -398,6 +399,7 @@ void pool_describe(const struct pool *p, struct pool_view *view)
         .tunnels = p->tunnels.count,
         .max_wait_us = recent_max_wait_us(&p->stats.recent, loop_clock_us(p->loop)),
         .recent = &p->stats.recent,
+        .now_us = loop_clock_us(p->loop),
     };
     pool_view_ways(view, &p->ways, p->looks);
     describe_standing(p, view);
@@ -421,6 +423,11 @@ bool pool_is_stopped(const struct pool *p)
 struct upstream_stats *pool_stats(struct pool *p)
 {
     return &p->stats;
+}
+
+const struct recent *pool_recent(const struct pool *p)
+{
+    return &p->stats.recent;
 }
 
 const struct upstream_config *pool_settings(const struct pool *p)

@@ -115,6 +115,7 @@ void pool_look_frozen(struct pool *);
 void pool_describe(const struct pool *, struct pool_view *);
 
 struct upstream_stats *pool_stats(struct pool *);
+const struct recent *pool_recent(const struct pool *);
 const struct upstream_config *pool_settings(const struct pool *);
 const struct pool_origin *pool_origin(const struct pool *);
 bool pool_floor_tried(const struct pool *); /* min_idle lines came up, or one failed */

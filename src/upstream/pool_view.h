@@ -18,6 +18,7 @@ struct pool_view {
     struct standing_view standing;      /* its state is also `state` */
     const struct circuit *circuit;      /* of the way that stands best */
     int64_t now_s;                      /* since 1970 */
+    uint64_t now_us;                    /* loop_clock_us() */
     int64_t certificate_ends_s;         /* of the certificate seen last, since 1970; 0: none was */
     const struct ways *ways;            /* for ways_addresses(); NULL: it has none */
     const struct upstream_stats *stats; /* of all ways; */

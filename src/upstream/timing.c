@@ -72,6 +72,7 @@ void timing_lent(struct timing *t, struct upstream_stats *stats, const struct li
     add(t, waited > opening ? waited - opening : 0, paused_us);
     histogram_add(&stats->hold, t->hold_us - t->counted_us);
     histogram_add(&stats->queue, t->queue_us - queued_before);
+    recent_lent(&stats->recent, now_us, facts->reused);
     t->counted_us = t->hold_us;
 }
 

@@ -179,11 +179,13 @@ static void has_keys(json_t *o, const char *path, const char *expected)
     ck_assert_str_eq(keys, expected);
 }
 
+#define FIVE_MINUTES "seconds requests failed per_second error_rate unknown stale sent reused"
+
 START_TEST(every_key_in_its_order)
 {
     json_t *o = parse_stats();
     has_keys(o, "",
-             "version pid uptime_s draining config reload process clients requests cache "
+             "version pid uptime_s draining config reload process clients requests last_5m cache "
              "state_file order_journal frozen_bots "
              "budget_store bots upstreams");
     has_keys(o, "reload", "at succeeded");
@@ -197,7 +199,7 @@ START_TEST(every_key_in_its_order)
     json_t *u = at(o, "upstreams.0");
     has_keys(u, "",
              "name origin listed tls_verify state frozen frozen_bots since reason certificate_days "
-             "addresses connections tunnels queue requests latency_ms "
+             "addresses connections tunnels queue requests last_5m latency_ms "
              "limits breaker learned_idle_ms clock exits bytes cache");
     has_keys(u, "connections",
              "open idle active connecting max streams streams_peak closed opened reused handshakes "
@@ -208,8 +210,10 @@ START_TEST(every_key_in_its_order)
     has_keys(u, "tunnels", "open total bypassing tls_failed");
     has_keys(u, "queue", "waiting max_wait_ms");
     has_keys(u, "requests",
-             "active total success_rate status errors succeeded failed retried abandoned "
+             "active total success_rate status errors last_at succeeded failed retried abandoned "
              "unknown duplicates");
+    has_keys(o, "last_5m", FIVE_MINUTES);
+    has_keys(u, "last_5m", FIVE_MINUTES " p50_ms p99_ms");
     has_keys(u, "requests.status", "1xx 2xx 3xx 4xx 5xx");
     has_keys(u, "bytes", "sent received");
     has_keys(u, "latency_ms", "total hold queue dns connect tls ttfb");
@@ -388,11 +392,13 @@ START_TEST(recent_stats)
     recent_ended(&counted.recent, before);
     recent_failed(&counted.recent, before);
     recent_answered(&counted.recent, before, 2500);
+    recent_ended(&totals.unrouted, before);
+    rows[0].view.now_us = loop_clock_us(loop);
     recent_errors_add_status(&totals.recent_errors, NULL, 500, 9);
     recent_errors_add(&totals.recent_errors, "binance", &v, 504, 10);
     json_t *o = parse(true), *u = at(o, "upstreams.0.recent");
     has_keys(o, "",
-             "version pid uptime_s draining config reload process clients requests cache "
+             "version pid uptime_s draining config reload process clients requests last_5m cache "
              "state_file order_journal frozen_bots "
              "budget_store bots upstreams "
              "recent_errors");
@@ -404,6 +410,13 @@ START_TEST(recent_stats)
                         2.5);
     ck_assert(json_is_null(at(u, "p99_ms.0")));
     ck_assert_double_eq(number(o, "upstreams.1.recent.ended.59"), 0);
+    ck_assert_double_eq(number(o, "upstreams.0.last_5m.requests"), 1);
+    ck_assert_double_eq(number(o, "upstreams.0.last_5m.error_rate"), 1);
+    ck_assert_double_eq(number(o, "upstreams.0.last_5m.p99_ms"), 2.5);
+    ck_assert(json_is_null(at(o, "upstreams.1.last_5m.p99_ms")));
+    ck_assert(json_is_null(at(o, "upstreams.1.last_5m.error_rate")));
+    ck_assert_double_eq(number(o, "last_5m.requests"), 2); /* one of them without an upstream */
+    ck_assert_double_eq(number(o, "last_5m.failed"), 1);
     has_keys(o, "recent_errors.0", "at upstream error status sent detail count");
     ck_assert_str_eq(word(o, "recent_errors.0.detail"), "na?ve \"words\"");
     ck_assert_str_eq(word(o, "recent_errors.0.error"), "connection_timeout");

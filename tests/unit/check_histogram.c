@@ -142,6 +142,35 @@ START_TEST(more_than_an_hour_is_an_hour)
 }
 END_TEST
 
+/* In the memory that they need, with the same percentiles. */
+START_TEST(packed_values)
+{
+    struct histogram a = {0}, b = {0};
+    struct histogram_packed p;
+    histogram_pack(&a, &p);
+    ck_assert_ptr_null(p.at);
+    histogram_add_packed(&b, &p);
+    ck_assert_uint_eq(b.count, 0);
+    for (uint64_t us = 1; us <= 1000; us++) {
+        histogram_add(&a, us * 50);
+        histogram_add(&a, 7);
+    }
+    histogram_pack(&a, &p);
+    ck_assert_uint_gt(p.count, 100);
+    ck_assert_uint_lt(p.count, 1000);
+    histogram_add_packed(&b, &p);
+    histogram_add_packed(&b, &p);
+    ck_assert_uint_eq(b.count, 4000);
+    ck_assert_uint_eq(b.max_us, 50000);
+    for (double share = 0.1; share < 1; share += 0.1)
+        ck_assert_uint_eq(histogram_percentile(&a, share), histogram_percentile(&b, share));
+    histogram_packed_free(&p);
+    histogram_packed_free(&p);
+    histogram_free(&a);
+    histogram_free(&b);
+}
+END_TEST
+
 SUITE()
 {
     TEST(empty);
@@ -152,4 +181,5 @@ SUITE()
     TEST(many_bounds_in_one_walk);
     TEST(adding_all_of_another);
     TEST(more_than_an_hour_is_an_hour);
+    TEST(packed_values);
 }

@@ -129,6 +129,86 @@ START_TEST(pauses_are_empty)
 }
 END_TEST
 
+/* Of the open step and 59 past ones: all counts, and percentiles of all durations rather than of
+ * the steps' percentiles. */
+START_TEST(the_sum_of_five_minutes)
+{
+    struct recent_sum sum;
+    uint64_t now = 1000 * STEP + 1;
+    recent_begin(&r, now);
+    recent_sum(&r, now, &sum);
+    ck_assert_uint_eq(sum.covered_us, 0);
+    ck_assert_uint_eq(sum.all.ended + sum.all.p99_us, 0);
+    for (unsigned i = 0; i < 98; i++)
+        recent_answered(&r, now, 1000);
+    recent_ended(&r, now);
+    recent_failed(&r, now);
+    recent_unknown(&r, now);
+    recent_lent(&r, now, false);
+    now += STEP;
+    recent_answered(&r, now, 500000);
+    recent_answered(&r, now, 500000);
+    recent_ended(&r, now);
+    recent_stale(&r, now);
+    recent_lent(&r, now, true);
+    recent_sum(&r, now + 2, &sum);
+    ck_assert_uint_eq(sum.covered_us, STEP + 2);
+    ck_assert_uint_eq(sum.all.ended, 2);
+    ck_assert_uint_eq(sum.all.failed, 1);
+    ck_assert_uint_eq(sum.all.unknown, 1);
+    ck_assert_uint_eq(sum.all.stale, 1);
+    ck_assert_uint_eq(sum.all.lent, 2);
+    ck_assert_uint_eq(sum.all.reused, 1);
+    ck_assert_uint_eq(sum.all.answered, 100);
+    ck_assert_uint_ge(sum.all.p50_us, 1000);
+    ck_assert_uint_le(sum.all.p50_us, 1020);
+    ck_assert_uint_eq(sum.all.p99_us, 500000);
+    ck_assert_uint_eq(r.ended_us, now);
+    recent_sum(&r, now + (RECENT_STEPS - 1) * STEP, &sum); /* the first step is forgotten */
+    ck_assert_uint_eq(sum.covered_us, (RECENT_STEPS - 1) * STEP + 1);
+    ck_assert_uint_eq(sum.all.answered, 2);
+    ck_assert_uint_ge(sum.all.p50_us, 500000);
+    recent_sum(&r, now + RECENT_STEPS * STEP, &sum);
+    ck_assert_uint_eq(sum.all.ended + sum.all.answered + sum.all.p50_us, 0);
+}
+END_TEST
+
+/* The counts of two, of which the durations are not added. */
+START_TEST(sums_of_two)
+{
+    struct recent_sum sum;
+    struct recent other = {0};
+    recent_ended(&r, STEP);
+    recent_ended(&other, 2 * STEP);
+    recent_answered(&other, 2 * STEP, 70);
+    recent_sum(&r, 2 * STEP, &sum);
+    recent_sum_add(&sum, &other, 2 * STEP);
+    ck_assert_uint_eq(sum.all.ended, 2);
+    ck_assert_uint_eq(sum.all.p99_us, 0);
+    recent_free(&other);
+}
+END_TEST
+
+/* What a step held is freed when the step is reused, however late. */
+START_TEST(packed_durations_do_not_pile_up)
+{
+    struct recent_sum sum;
+    uint64_t now = 900 * STEP;
+    for (unsigned i = 0; i < 3 * RECENT_STEPS; i++)
+        recent_answered(&r, now + i * STEP, 10 + i);
+    now += (3 * RECENT_STEPS - 1) * STEP;
+    recent_sum(&r, now, &sum);
+    ck_assert_uint_eq(sum.all.answered, RECENT_STEPS);
+    ck_assert_uint_eq(sum.all.p99_us, 10 + 3 * RECENT_STEPS - 1);
+    recent_answered(&r, now + 500 * STEP, 5);
+    for (size_t i = 0; i < RECENT_STEPS; i++)
+        ck_assert_ptr_null(r.took[i].at);
+    recent_sum(&r, now + 500 * STEP, &sum);
+    ck_assert_uint_eq(sum.all.answered, 1);
+    ck_assert_uint_eq(sum.all.p50_us, 5);
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(setup, teardown);
@@ -137,4 +217,7 @@ SUITE()
     TEST(a_step_is_told_when_it_is_past);
     TEST(durations_are_of_their_step);
     TEST(pauses_are_empty);
+    TEST(the_sum_of_five_minutes);
+    TEST(sums_of_two);
+    TEST(packed_durations_do_not_pile_up);
 }

@@ -11,6 +11,11 @@ void pool_describe(const struct pool *p, struct pool_view *view)
     *view = p->view;
 }
 
+const struct recent *pool_recent(const struct pool *p)
+{
+    return p->view.recent;
+}
+
 /* A snapshot consists of the pools themselves. */
 static struct pools_snapshot *snapshot_of(const struct pools *p)
 {
