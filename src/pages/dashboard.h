@@ -1,5 +1,6 @@
-/* The dashboard: one page, embedded at build time, that reads /stats. It contains its script
- * and style, and its policy allows only these two. Constant; stateless. */
+/* The dashboard: one page that reads /stats, made of dashboard.html, its style and its scripts
+ * (scripts/assemble) and embedded at build time. It contains its script and style, and its policy
+ * allows only these two. Constant; stateless. */
 #pragma once
 
 #include "base/arena.h"

@@ -46,6 +46,21 @@ def field(name, of='ex'):
     return f'[data-upstream="{of}"] [data-field="{name}"]'
 
 
+def unfold(p, of='ex'):
+    p.click(f'[data-upstream="{of}"] .fold')
+
+
+def asked(p):
+    """The question that the page asks, once it is there."""
+    eventually(lambda: p.run('return document.getElementById("ask").open'), SHOWN)
+    return p.text('#ask-title')
+
+
+def answer(p, button):
+    p.click('#' + button)
+    eventually(lambda: not p.run('return document.getElementById("ask").open'), SHOWN)
+
+
 def traffic(d, stop):
     with d.client(20) as c:
         n = 0
@@ -72,7 +87,7 @@ def test_numbers_agree_while_traffic_runs(page, daemon, origin):
     u = d.upstream()
     assert u['requests']['total'] == sent
     # /stats is generated over several iterations of the event loop, so the totals and the upstreams of one document may differ.
-    eventually(lambda: p.number(field('total')) == sent and p.number('#tiles [data-field="requests.total"]') == sent, SHOWN)
+    eventually(lambda: p.number(field('total')) == sent and p.text('#tiles [data-field="requests.total"]') == f'{sent:,} of {sent:,} in total', SHOWN)
     assert p.number(field('connections.idle')) == u['connections']['idle'] and p.number(field('connections.active')) == 0
     assert p.number(field('saved')) == sent - u['connections']['handshakes']
     assert abs(p.number(field('reuse')) - 100 * u['connections']['reused'] / sent) < 0.02
@@ -102,14 +117,19 @@ def test_pause_and_resume(page, daemon, origin):
     """The button works by mouse and by keyboard; the displayed state follows, and requests wait and continue accordingly."""
     d = daemon(upstream('ex', origin))
     p = page(d)
-    assert p.text('[data-upstream="ex"] button') == 'Pause'
-    p.click('[data-upstream="ex"] button')
+    unfold(p)
+    assert p.text(field('pause')) == 'Pause'
+    p.click(field('pause'))
+    assert asked(p) == 'Pause ex?'
+    answer(p, 'yes')
     eventually(lambda: d.upstream()['state'] == 'paused', SHOWN)
     eventually(lambda: re.search(r'upstream ex: paused by the dashboard \(127\.0\.0\.1:\d+\)', d.stderr))
-    eventually(lambda: p.text(field('state')) == 'paused' and p.text('[data-upstream="ex"] button') == 'Resume', SHOWN)
+    eventually(lambda: p.text(field('state')) == 'paused' and p.text(field('resume')) == 'Resume', SHOWN)
+    assert p.run('return document.querySelector(arguments[0]).hidden', field('pause'))
     waiting = background(lambda: d.get('/ex/x', timeout=30))
     eventually(lambda: p.number(field('connections.waiting')) == 1, SHOWN)
-    p.press('\ue007')        # Enter: the button still has the focus
+    p.run('document.querySelector(arguments[0]).focus()', field('resume'))
+    p.press('\ue007')        # Enter; what was stopped is resumed without a question
     eventually(lambda: d.upstream()['state'] == 'up', SHOWN)
     assert waiting.result(20).status == 200
     eventually(lambda: p.text(field('state')) == 'up', SHOWN)
@@ -123,13 +143,13 @@ def test_errors_with_their_words(page, daemon, origin):
     d.get('/ex/x', [('Host', '<img src=x onerror=alert(1)>')])
     d.get('/https://10.1.2.3/')
     p = page(d)
-    eventually(lambda: 'connection_terminated' in p.text('#errors'), SHOWN)
-    row = p.run('return [...document.querySelectorAll("#errors tr")].map(r => [...r.cells].map(c => c.textContent))')
-    found = {r[2]: r for r in row}
-    assert found['connection_terminated'][1] == 'ex' and found['connection_terminated'][3:5] == ['502', 'yes']
-    assert found['destination_ip_prohibited'][1] == '10.1.2.3' and found['destination_ip_prohibited'][6] == '1'
+    eventually(lambda: 'connection terminated' in p.text('#errors'), SHOWN)
+    found = p.run('return [...document.querySelectorAll("#errors li")].map(e => [...e.children].map(c => c.textContent))')
+    assert ['connection terminated · 502 · sent: yes'] == [e[1] for e in found if e[0].startswith('ex') and 'terminated' in e[1]]
+    assert ['destination ip prohibited · 403 · sent: no'] == [e[1] for e in found if e[0].startswith('10.1.2.3')]
+    assert p.run('return [...document.querySelectorAll("#errors .alarm")].map(e => e.textContent).filter(t => t)') == ['sent: yes']
     assert p.number(field('unknown')) == 1 and 'connection_terminated × 1' in p.text(field('errors'))
-    assert p.run('return document.querySelectorAll("img, td *").length') == 0
+    assert p.run('return document.querySelectorAll("img, [data-field]:not([data-field=exits]) *, #errors li * *:not(b):not(span)").length') == 0
 
 
 def test_it_says_when_the_daemon_is_gone(page, daemon, origin):
@@ -159,13 +179,13 @@ def test_it_is_still_and_readable(page, daemon, origin):
         works(d, headers=[('Trunkline-Client', 'grid1')])
     eventually(lambda: p.number(field('total')) == 4, SHOWN)
     assert p.run('return marked.every(e => e.isConnected) && [...document.querySelectorAll("section")].every(e => e.mark)')
-    assert p.run('return [...document.querySelectorAll("button, [role=img], section")].every(e => e.getAttribute("aria-label") || e.getAttribute("aria-labelledby"))')
+    assert p.run('return [...document.querySelectorAll("[role=img], [role=region], section, .act[data-verb], table")].filter(e => !e.closest(".card table")).every(e => e.getAttribute("aria-label") || e.getAttribute("aria-labelledby"))')
     assert p.run('return document.documentElement.lang') == 'en'
     assert p.run('return [...document.querySelectorAll("#bots td")].map(e => e.textContent)') == ['grid1', '3', '0', '0', '']
     shots = os.environ.get('DASHBOARD_SHOTS')
     for theme in ('light', 'dark'):
         p.theme(theme)
-        for what, least in (('body', 7), ('.soft', 4.5), ('.state', 4.5), ('.tiles b', 7), ('button', 7)):
+        for what, least in (('body', 7), ('.soft', 4.5), ('.state', 4.5), ('.tiles b', 7), ('.fold', 7), ('.act', 7)):
             assert contrast(p, what) >= least, f'{what} in the {theme} theme: {contrast(p, what):.1f}'
         if shots:
             p.screenshot(pathlib.Path(shots) / f'{theme}.png')
@@ -190,20 +210,25 @@ def test_freeze_and_unfreeze(page, daemon, origin):
     """The button asks first: dismissed, nothing happens. The state, who froze it and the frozen bots are shown."""
     d = daemon(upstream('ex', origin))
     p, button = page(d), field('freeze')
+    unfold(p)
     assert p.text(button) == 'Freeze'
     p.click(button)
-    assert 'Freeze ex?' in p.question(accept=False)
+    assert asked(p) == 'Freeze ex?'
+    answer(p, 'no')
     assert d.upstream()['state'] == 'up'
     p.click(button)
-    p.question(accept=True)
+    asked(p)
+    answer(p, 'yes')
     eventually(lambda: d.upstream()['state'] == 'frozen', SHOWN)
     assert re.search(r'upstream ex: frozen by the dashboard \(127\.0\.0\.1:\d+\)', d.stderr), d.stderr
     eventually(lambda: p.text(field('state')) == 'frozen' and p.text(button) == 'Unfreeze', SHOWN)
     assert 'frozen by the dashboard (' in p.text('[data-upstream="ex"] .top')
     d.request('POST', '/upstreams/ex/freeze?bot=grid1')
     eventually(lambda: 'frozen bots: grid1' in p.text('[data-upstream="ex"] .top'), SHOWN)
+    assert p.text('#notices') == 'Frozen bots: grid1.'
     p.click(button)
-    assert 'Unfreeze ex?' in p.question(accept=True)
+    assert asked(p) == 'Unfreeze ex?'
+    answer(p, 'yes')
     eventually(lambda: d.upstream()['state'] == 'up', SHOWN)
 
 

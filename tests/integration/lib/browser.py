@@ -145,12 +145,6 @@ class Chromium(Program):
     def click(self, selector):
         self('POST', f'/element/{self.find(selector)}/click', {})
 
-    def question(self, accept):
-        """The text of the question that the page asks (confirm()), which is then answered."""
-        text = self('GET', '/alert/text')
-        self('POST', f'/alert/{"accept" if accept else "dismiss"}', {})
-        return text
-
     def press(self, keys):
         self('POST', '/actions', {'actions': [{'type': 'key', 'id': 'k', 'actions': [
             {'type': kind, 'value': k} for k in keys for kind in ('keyDown', 'keyUp')]}]})
@@ -163,6 +157,14 @@ class Chromium(Program):
 
     def theme(self, scheme):
         self('POST', '/goog/cdp/execute', {'cmd': 'Emulation.setEmulatedMedia', 'params': {'features': [{'name': 'prefers-color-scheme', 'value': scheme}]}})
+
+    def size(self, width, height):
+        """Gives the page the size of a phone's or a desktop's window."""
+        self('POST', '/goog/cdp/execute', {'cmd': 'Emulation.setDeviceMetricsOverride', 'params': {
+            'width': width, 'height': height, 'deviceScaleFactor': 1, 'mobile': width < 600}})
+
+    def own_size(self):
+        self('POST', '/goog/cdp/execute', {'cmd': 'Emulation.clearDeviceMetricsOverride', 'params': {}})
 
     def screenshot(self, path):
         path.write_bytes(base64.b64decode(self('GET', '/screenshot')))
