@@ -71,7 +71,7 @@ enum budget_store_mode budget_store_mode(const struct budget_store *s)
                                   : BUDGET_STORE_AWAY;
 }
 
-static void set_state(struct budget_store *s, enum budget_store_state to)
+static void enter(struct budget_store *s, enum budget_store_state to)
 {
     enum budget_store_mode before = budget_store_mode(s);
     STATE_ENTER(budget_store, &s->state, to, "budget_store", 0);
@@ -97,7 +97,7 @@ static void go_out(struct budget_store *s, const char *why)
         s->config->budget_store.text, s->why);
     while (s->waiting.count)
         list_remove(list_first(&s->waiting));
-    set_state(s, STORE_OUTAGE);
+    enter(s, STORE_OUTAGE);
 }
 
 static void come_back(struct budget_store *s)
@@ -111,7 +111,7 @@ static void come_back(struct budget_store *s)
             s->config->budget_store.text);
     s->backoff_ms = 0;
     s->why[0] = '\0';
-    set_state(s, STORE_UP);
+    enter(s, STORE_UP);
 }
 
 /* -------------------------------------------------------------------- waiting */
@@ -155,13 +155,20 @@ static void retry_later(struct budget_store *s, uint64_t least_ms)
         deadline_in(&s->retry, s->backoff_ms + loop_random(s->env.loop) % (s->backoff_ms / 4 + 1));
 }
 
+/* Ends it. Returns what it was. */
+static struct flight landed(struct flight *f)
+{
+    struct flight was = *f;
+    list_remove(&f->link);
+    free(f);
+    return was;
+}
+
 static void lose_flights(struct budget_store *s)
 {
     struct flight *f;
     while ((f = oldest(s))) {
-        struct store_member *m = f->member;
-        list_remove(&f->link);
-        free(f);
+        struct store_member *m = landed(f).member;
         if (m == NULL)
             continue;
         m->is_asking = false;
@@ -362,9 +369,7 @@ static void on_reply(void *owner, const struct store_reply *r)
         retry_later(s, RECONNECT_MIN_MS);
         return;
     }
-    struct flight was = *f;
-    list_remove(&f->link);
-    free(f);
+    const struct flight was = landed(f);
     s->answered++;
     if (is_unknown_script(r) && !was.is_whole && was.member) {
         put(s, was.member, true, was.sent_us);
@@ -489,10 +494,10 @@ void budget_store_configure(struct budget_store *s, struct config *c, struct tls
         tls_context_unref(old_tls);
     if (!is_same && c->budget_store.text) {
         if (s->state != STORE_STARTING)
-            set_state(s, STORE_STARTING);
+            enter(s, STORE_STARTING);
         dial(s);
     } else if (c->budget_store.text == NULL && s->state != STORE_OFF) {
-        set_state(s, STORE_OFF);
+        enter(s, STORE_OFF);
     }
     watch(s);
 }

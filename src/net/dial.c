@@ -47,11 +47,18 @@ struct dial {
 
 /* ------------------------------------------------------------------- ending */
 
+/* Ends it. Returns its stream, which is the caller's now. */
+static struct stream *attempt_end(struct attempt *a)
+{
+    struct stream *stream = a->stream;
+    list_remove(&a->link);
+    free(a);
+    return stream;
+}
+
 static void attempt_drop(struct attempt *a)
 {
-    list_remove(&a->link);
-    stream_close(a->stream);
-    free(a);
+    stream_close(attempt_end(a));
 }
 
 static void forget_exit(struct config_exit *e)
@@ -143,11 +150,9 @@ static void ask_proxy(struct dial *d, struct stream *stream)
 /* The other attempts are given up. */
 static void succeed(struct dial *d, struct attempt *a)
 {
-    struct stream *stream = a->stream;
     if (a->to.ss_family != AF_UNIX)
         d->report.peer = a->to;
-    list_remove(&a->link);
-    free(a);
+    struct stream *stream = attempt_end(a);
     deadline_stop(&d->head_start);
     LIST_FOR (&d->attempts, other, struct attempt, link)
         attempt_drop(other);
