@@ -1,24 +1,51 @@
 #include "base/quoting.h"
 
-static void add_escaped(struct text *to, char c, bool json)
+#define SHORT 128    /* not worth being counted */
+#define ESCAPE_MAX 6 /* "\\u00e9" */
+
+static char *put_escaped(char *to, char c, bool json)
 {
-    if (c == '"' || c == '\\')
-        text_printf(to, "\\%c", c);
-    else
-        text_printf(to, json ? "\\u%04x" : "\\x%02x", (unsigned char)c);
+    static const char digits[] = "0123456789abcdef";
+    unsigned char byte = (unsigned char)c;
+    *to++ = '\\';
+    if (c == '"' || c == '\\') {
+        *to++ = c;
+        return to;
+    }
+    *to++ = json ? 'u' : 'x';
+    if (json) {
+        *to++ = '0';
+        *to++ = '0';
+    }
+    *to++ = digits[byte >> 4];
+    *to++ = digits[byte & 15];
+    return to;
+}
+
+size_t quote_room(struct span s)
+{
+    size_t escaped = 0;
+    if (s.len <= SHORT)
+        return s.len * ESCAPE_MAX + 2;
+    for (size_t i = 0; i < s.len; i++)
+        escaped += !quote_is_plain(s.at[i]);
+    return s.len + escaped * (ESCAPE_MAX - 1) + 2;
+}
+
+char *quote_put(char *to, struct span s, bool json)
+{
+    *to++ = '"';
+    for (const char *at = s.at, *end = at + s.len; at != end; at++)
+        if (quote_is_plain(*at))
+            *to++ = *at;
+        else
+            to = put_escaped(to, *at, json);
+    *to++ = '"';
+    return to;
 }
 
 void quote_add(struct text *to, struct span s, bool json)
 {
-    text_add(to, SPAN("\""));
-    while (s.len) {
-        size_t plain = 0;
-        while (plain < s.len && quote_is_plain(s.at[plain]))
-            plain++;
-        text_add(to, span_first(s, plain));
-        if (plain < s.len)
-            add_escaped(to, s.at[plain++], json);
-        s = span_from(s, plain);
-    }
-    text_add(to, SPAN("\""));
+    char *start = text_reserve(to, quote_room(s));
+    text_added(to, (size_t)(quote_put(start, s, json) - start));
 }

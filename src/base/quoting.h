@@ -9,6 +9,11 @@
 /* Appends `s` in quotes; with `json` numbers read \u00e9, else \xe9. */
 void quote_add(struct text *, struct span s, bool json);
 
+/* Likewise, but writes at `to`, where there is room for quote_room() bytes, and returns where the next
+ * byte goes. */
+char *quote_put(char *to, struct span s, bool json) __attribute__((returns_nonnull));
+size_t quote_room(struct span s); /* at most */
+
 /* Returns true if the byte needs no escape. */
 static inline bool quote_is_plain(char c)
 {

@@ -29,6 +29,7 @@ struct loop {
     struct list due;      /* see loop_expect() */
     struct list tasks;
     struct list last;       /* tasks that run when no other is left */
+    struct list to_wait;    /* see loop_defer_to_wait() */
     bool running;           /* tasks */
     bool in_event;          /* see loop_event_us() */
     uint64_t event_us;      /* when it began; 0: nothing has asked yet */
@@ -146,10 +147,23 @@ static void end_phase(struct loop *l)
     run_tasks(l);
 }
 
+/* What such a task defers may in turn give another thread something. */
+static void run_before_wait(struct loop *l)
+{
+    for (int pass = 0; pass < PASSES_MOST && l->to_wait.count; pass++) {
+        run_pass(l, &l->to_wait);
+        end_phase(l);
+    }
+    if (l->to_wait.count)
+        uv_idle_start(&l->busy, on_busy);
+}
+
 static void on_prepare(uv_prepare_t *handle)
 {
     struct loop *l = handle->data;
     end_phase(l);
+    if (l->to_wait.count)
+        run_before_wait(l);
     if (l->spin_us)
         spin(l);
 }
@@ -174,6 +188,12 @@ void loop_defer_last(struct loop *l, struct task *t)
 {
     if (t->link.on == NULL)
         list_push_back(&l->last, &t->link);
+}
+
+void loop_defer_to_wait(struct loop *l, struct task *t)
+{
+    if (t->link.on == NULL)
+        list_push_back(&l->to_wait, &t->link);
 }
 
 void task_forget(struct task *t)
@@ -413,6 +433,7 @@ struct loop *loop_new(void)
     arena_keep_blocks();
     list_init(&l->tasks);
     list_init(&l->last);
+    list_init(&l->to_wait);
     list_init(&l->due);
     CHECK(uv_loop_init(&l->uv) == 0);
     uv_timer_init(&l->uv, &l->timer);

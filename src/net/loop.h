@@ -106,6 +106,11 @@ void task_forget(struct task *);
  * usual. */
 void loop_defer_last(struct loop *, struct task *);
 
+/* Likewise, but the task runs when the loop is about to wait for events, after all others of this
+ * turn; and those that it defers run before the wait. Used to take what another thread has finished
+ * by then, which need not wake the loop. Only a handle or a deadline makes the loop wait. */
+void loop_defer_to_wait(struct loop *, struct task *);
+
 /* A point in time at which `expired` is called, once, from the loop (never from deadline_*()).
  * Embedded in its owner, which must stop it before it is freed. Stopping takes effect at once:
  * `expired` is not called afterwards. */

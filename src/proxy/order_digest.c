@@ -15,28 +15,25 @@
 #include "net/sha256.h"
 #include "proxy/credentials.h"
 
-#define FIRST_ROOM 512 /* besides the body */
+#define NUMBER_SIZE 8
+#define FEW_FIELDS 16 /* so many are sorted on the stack */
 
 /* ---------------------------------------------------------------------------- hashing */
 
-static void add_bytes(struct text *hash, const void *at, size_t len)
+/* Each writes at `to`, where there is room, and returns where to go on. */
+static char *put_number(char *to, uint64_t n)
 {
-    text_add(hash, (struct span){at, len});
+    for (size_t i = 0; i < NUMBER_SIZE; i++)
+        *to++ = (char)(unsigned char)(n >> 8 * i);
+    return to;
 }
 
-static void add_number(struct text *hash, uint64_t n)
+static char *put(char *to, struct span s)
 {
-    unsigned char bytes[8];
-    for (size_t i = 0; i < sizeof bytes; i++)
-        bytes[i] = (unsigned char)(n >> 8 * i);
-    add_bytes(hash, bytes, sizeof bytes);
-}
-
-static void add(struct text *hash, struct span s)
-{
-    add_number(hash, s.len);
+    to = put_number(to, s.len);
     if (s.len)
-        add_bytes(hash, s.at, s.len);
+        memcpy(to, s.at, s.len);
+    return to + s.len;
 }
 
 static char lower(char c)
@@ -44,16 +41,12 @@ static char lower(char c)
     return c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
 }
 
-static void add_lower(struct text *hash, struct span s)
+static char *put_lower(char *to, struct span s)
 {
-    char piece[64];
-    add_number(hash, s.len);
-    for (size_t at = 0; at < s.len; at += sizeof piece) {
-        struct span part = span_first(span_from(s, at), sizeof piece);
-        for (size_t i = 0; i < part.len; i++)
-            piece[i] = lower(part.at[i]);
-        add_bytes(hash, piece, part.len);
-    }
+    to = put_number(to, s.len);
+    for (size_t i = 0; i < s.len; i++)
+        *to++ = lower(s.at[i]);
+    return to;
 }
 
 /* ------------------------------------------------------------------ credential fields */
@@ -77,40 +70,62 @@ static int compare(const void *left, const void *right)
     return by_name ? by_name : (*a < *b ? -1 : *a > *b);
 }
 
-static void add_fields(struct text *hash, const struct upstream_config *u,
-                       const struct fields *fields)
+/* Those of the request, sorted; `chosen` has room for all. Returns how many there are. */
+static size_t choose(const struct upstream_config *u, const struct fields *fields,
+                     const struct field **chosen)
 {
-    const struct field **chosen = must_malloc((fields->count + 1) * sizeof(struct field *));
     size_t count = 0;
     for (size_t i = 0; i < fields->count; i++)
         if (field_is_credential(u, fields->at[i].name))
             chosen[count++] = &fields->at[i];
-    qsort(chosen, count, sizeof(struct field *), compare);
-    add_number(hash, count);
-    for (size_t i = 0; i < count; i++) {
-        add_lower(hash, chosen[i]->name);
-        add(hash, chosen[i]->value);
-    }
-    free(chosen);
+    if (count > 1)
+        qsort(chosen, count, sizeof(struct field *), compare);
+    return count;
 }
 
 /* -------------------------------------------------------------------------- the digest */
+
+static size_t room_for(const struct conn_request *r, const struct field **chosen, size_t count,
+                       struct span body)
+{
+    size_t room = 4 * NUMBER_SIZE + r->method.len + r->target.len + body.len;
+    for (size_t i = 0; i < count; i++)
+        room += 2 * NUMBER_SIZE + chosen[i]->name.len + chosen[i]->value.len;
+    return room;
+}
+
+static void hash_order(const struct conn_request *r, const struct field **chosen, size_t count,
+                       struct span body, unsigned char whole[SHA256_SIZE])
+{
+    struct text hash = {0};
+    char *start = text_reserve(&hash, room_for(r, chosen, count, body)), *at = start;
+    at = put(at, r->method);
+    at = put(at, r->target);
+    at = put_number(at, count);
+    for (size_t i = 0; i < count; i++) {
+        at = put_lower(at, chosen[i]->name);
+        at = put(at, chosen[i]->value);
+    }
+    at = put(at, body);
+    text_added(&hash, (size_t)(at - start));
+    sha256(text_span(&hash), whole);
+    text_free(&hash);
+}
 
 bool order_digest(const struct upstream_config *u, const struct conn_request *r, struct span body,
                   struct order_digest *to)
 {
     unsigned char whole[SHA256_SIZE];
-    struct text hash = {0};
+    const struct field *few[FEW_FIELDS], **chosen = few;
     *to = (struct order_digest){0};
     if (body.len > ORDER_DIGEST_BODY_MAX)
         return false;
-    (void)text_reserve(&hash, FIRST_ROOM + body.len);
-    add(&hash, r->method);
-    add(&hash, r->target);
-    add_fields(&hash, u, &r->fields);
-    add(&hash, body);
-    sha256(text_span(&hash), whole);
-    text_free(&hash);
+    if (r->fields.count > FEW_FIELDS)
+        chosen = must_malloc(r->fields.count * sizeof(struct field *));
+    size_t count = choose(u, &r->fields, chosen);
+    hash_order(r, chosen, count, body, whole);
+    if (chosen != few)
+        free(chosen);
     memcpy(to->bytes, whole, sizeof to->bytes);
     return true;
 }

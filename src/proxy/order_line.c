@@ -5,9 +5,17 @@
 
 #include "base/quoting.h"
 
-#define SECOND_LEN 19 /* "2026-11-27T09:00:00" */
+#define SECOND_LEN 19  /* "2026-11-27T09:00:00" */
+#define FIXED_ROOM 400 /* a line, without what its order or its origin makes of any length */
 
 /* ------------------------------------------------------------------------------ writing */
+
+/* Two digits. */
+static void write_pair(char *to, uint32_t n)
+{
+    to[0] = (char)('0' + n / 10);
+    to[1] = (char)('0' + n % 10);
+}
 
 const char *order_clock_text(struct order_clock *c, const struct timespec *at)
 {
@@ -17,94 +25,123 @@ const char *order_clock_text(struct order_clock *c, const struct timespec *at)
         c->second = at->tv_sec;
         strftime(c->text, sizeof c->text, "%Y-%m-%dT%H:%M:%S.000000Z", &utc);
     }
-    long us = at->tv_nsec / 1000;
-    for (char *digit = c->text + SECOND_LEN + 6; digit > c->text + SECOND_LEN; digit--) {
-        *digit = (char)('0' + us % 10);
-        us /= 10;
-    }
+    uint32_t us = (uint32_t)(at->tv_nsec / 1000);
+    write_pair(c->text + SECOND_LEN + 1, us / 10000);
+    write_pair(c->text + SECOND_LEN + 3, us / 100 % 100);
+    write_pair(c->text + SECOND_LEN + 5, us % 100);
     return c->text;
 }
 
-static void add_time(struct text *to, const char *time)
+/* Each line asks once for the room that it takes at most; what follows writes at `to` and returns
+ * where to go on. */
+static inline char *put(char *to, struct span s)
 {
-    text_add(to, SPAN("{\"t\":\""));
-    text_add(to, (struct span){time, ORDER_TIME_SIZE - 1});
+    if (s.len)
+        memcpy(to, s.at, s.len);
+    return to + s.len;
 }
 
-static void add_id(struct text *to, const char *time, const struct request_id *id)
+static char *put_id(char *to, const char *time, const struct request_id *id)
 {
-    add_time(to, time);
-    text_add(to, SPAN("\",\"id\":\""));
-    text_add_str(to, request_id_text(id));
+    to = put(to, SPAN("{\"t\":\""));
+    to = put(to, (struct span){time, ORDER_TIME_SIZE - 1});
+    to = put(to, SPAN("\",\"id\":\""));
+    return put(to, span_of(request_id_text(id)));
 }
 
-static void add_text(struct text *to, struct span key, struct span value)
+/* In quotes, as it is: one of our own names, or hex. NULL is null. */
+static char *put_name(char *to, const char *name)
 {
-    text_add(to, key);
-    quote_add(to, value, true);
+    if (name == NULL)
+        return put(to, SPAN("null"));
+    to = put(to, SPAN("\""));
+    to = put(to, span_of(name));
+    return put(to, SPAN("\""));
 }
 
-static void add_word(struct text *to, struct span key, const char *word)
+/* NULL is null. */
+static char *put_word(char *to, const char *word)
 {
-    if (word) {
-        add_text(to, key, span_of(word));
-        return;
-    }
-    text_add(to, key);
-    text_add(to, SPAN("null"));
+    return word ? quote_put(to, span_of(word), true) : put(to, SPAN("null"));
+}
+
+static size_t word_room(const char *word)
+{
+    return word ? quote_room(span_of(word)) : 0;
 }
 
 void order_line_start(struct text *to, const char *time, const char *life)
 {
-    add_time(to, time);
-    text_printf(to, "\",\"ev\":\"start\",\"life\":\"%s\",\"pid\":%ld,\"version\":\"%s\"}\n", life,
-                (long)getpid(), PACKAGE_VERSION);
+    text_printf(to,
+                "{\"t\":\"%s\",\"ev\":\"start\",\"life\":\"%s\",\"pid\":%ld,\"version\":\"%s\"}\n",
+                time, life, (long)getpid(), PACKAGE_VERSION);
 }
 
 void order_line_begin(struct text *to, const char *time, const struct order_begin *b)
 {
-    add_id(to, time, b->id);
-    add_text(to, SPAN("\",\"ev\":\"begin\",\"upstream\":"), span_of(b->upstream));
-    add_word(to, SPAN(",\"bot\":"), b->bot);
-    add_text(to, SPAN(",\"client\":"), span_of(b->client));
-    add_text(to, SPAN(",\"method\":"), b->method);
-    add_text(to, SPAN(",\"target\":"), b->target);
-    text_add(to, SPAN(",\"order_ids\":"));
-    text_add(to, b->ids.len ? b->ids : SPAN("{}"));
-    add_word(to, SPAN(",\"digest\":"), b->digest);
-    text_add(to, SPAN("}\n"));
+    char *start = text_reserve(to, FIXED_ROOM + word_room(b->upstream) + word_room(b->bot) +
+                                       word_room(b->client) + quote_room(b->method) +
+                                       quote_room(b->target) + b->ids.len + word_room(b->digest));
+    char *at = put_id(start, time, b->id);
+    at = put(at, SPAN("\",\"ev\":\"begin\",\"upstream\":"));
+    at = put_word(at, b->upstream);
+    at = put(at, SPAN(",\"bot\":"));
+    at = put_word(at, b->bot);
+    at = put(at, SPAN(",\"client\":"));
+    at = put_word(at, b->client);
+    at = put(at, SPAN(",\"method\":"));
+    at = quote_put(at, b->method, true);
+    at = put(at, SPAN(",\"target\":"));
+    at = quote_put(at, b->target, true);
+    at = put(at, SPAN(",\"order_ids\":"));
+    at = put(at, b->ids.len ? b->ids : SPAN("{}"));
+    at = put(at, SPAN(",\"digest\":"));
+    at = put_name(at, b->digest);
+    at = put(at, SPAN("}\n"));
+    text_added(to, (size_t)(at - start));
 }
 
-static void add_bool(struct text *to, struct span key, bool value)
+static char *put_number(char *to, uint64_t n)
 {
-    text_add(to, key);
-    text_add(to, value ? SPAN("true") : SPAN("false"));
+    char digits[20], *p = digits + sizeof digits;
+    do
+        *--p = (char)('0' + n % 10);
+    while (n /= 10);
+    return put(to, (struct span){p, (size_t)(digits + sizeof digits - p)});
 }
 
-static void add_ms(struct text *to, uint64_t us)
+static char *put_bool(char *to, bool value)
 {
-    unsigned rest = (unsigned)(us % 1000);
-    char fraction[4] = {'.', (char)('0' + rest / 100), (char)('0' + rest / 10 % 10),
-                        (char)('0' + rest % 10)};
-    text_add_number(to, us / 1000);
-    text_add(to, (struct span){fraction, sizeof fraction});
+    return put(to, value ? SPAN("true") : SPAN("false"));
+}
+
+static char *put_ms(char *to, uint64_t us)
+{
+    uint32_t rest = (uint32_t)(us % 1000);
+    to = put_number(to, us / 1000);
+    *to++ = '.';
+    *to++ = (char)('0' + rest / 100);
+    write_pair(to, rest % 100);
+    return to + 2;
 }
 
 void order_line_end(struct text *to, const char *time, const struct order_end *e)
 {
-    add_id(to, time, e->id);
-    add_text(to, SPAN("\",\"ev\":\"end\",\"sent\":"), span_of(sent_name(e->sent)));
-    text_add(to, SPAN(",\"status\":"));
-    if (e->status)
-        text_add_number(to, e->status);
-    else
-        text_add(to, SPAN("null"));
-    add_word(to, SPAN(",\"error\":"), e->error == FAILURE_NONE ? NULL : failure_name(e->error));
-    add_bool(to, SPAN(",\"left\":"), e->left);
-    add_bool(to, SPAN(",\"unknown\":"), e->unknown);
-    text_add(to, SPAN(",\"total_ms\":"));
-    add_ms(to, e->total_us);
-    text_add(to, SPAN("}\n"));
+    char *start = text_reserve(to, FIXED_ROOM), *at = put_id(start, time, e->id);
+    at = put(at, SPAN("\",\"ev\":\"end\",\"sent\":"));
+    at = put_name(at, sent_name(e->sent));
+    at = put(at, SPAN(",\"status\":"));
+    at = e->status ? put_number(at, e->status) : put(at, SPAN("null"));
+    at = put(at, SPAN(",\"error\":"));
+    at = put_name(at, e->error == FAILURE_NONE ? NULL : failure_name(e->error));
+    at = put(at, SPAN(",\"left\":"));
+    at = put_bool(at, e->left);
+    at = put(at, SPAN(",\"unknown\":"));
+    at = put_bool(at, e->unknown);
+    at = put(at, SPAN(",\"total_ms\":"));
+    at = put_ms(at, e->total_us);
+    at = put(at, SPAN("}\n"));
+    text_added(to, (size_t)(at - start));
 }
 
 /* ------------------------------------------------------------------------------ reading */

@@ -1,3 +1,6 @@
+/* A hand-off costs what it takes to wake a thread, more than all the rest of a line. So the thread
+ * is woken only if it sleeps, and the loop only if it waits: before it does, it takes what is
+ * finished by then. */
 #include "proxy/order_writer.h"
 
 #define MAGIC 0x6f777274
@@ -5,6 +8,8 @@
 struct order_writer {
     unsigned magic;
     uv_async_t async;
+    struct loop *loop;
+    struct task look; /* before the loop waits */
     uv_thread_t thread;
     size_t count; /* the loop's own: given, and not told of */
     void (*on_outcome)(void *owner, struct order_writing *);
@@ -14,6 +19,8 @@ struct order_writer {
     uv_cond_t wake, handed_back;
     struct list given, finished;
     bool ending;
+    bool thread_sleeps;
+    bool loop_wants; /* to be woken; not from the time lines are given until it is about to wait */
 
     struct order_file *file; /* the thread's own, as is what follows */
     struct list lines;       /* those it works on */
@@ -40,8 +47,11 @@ static void move_all(struct list *from, struct list *to)
 static bool take(struct order_writer *w)
 {
     uv_mutex_lock(&w->mutex);
-    while (w->given.count == 0 && !w->ending)
+    while (w->given.count == 0 && !w->ending) {
+        w->thread_sleeps = true;
         uv_cond_wait(&w->wake, &w->mutex);
+    }
+    w->thread_sleeps = false;
     move_all(&w->given, &w->lines);
     uv_mutex_unlock(&w->mutex);
     return w->lines.count > 0;
@@ -101,8 +111,9 @@ static void hand_back(struct order_writer *w, bool synced)
         list_push_back(&w->finished, k);
         count++;
     }
+    bool wakes = count && w->loop_wants;
     uv_mutex_unlock(&w->mutex);
-    if (count)
+    if (wakes)
         CHECK(uv_async_send(&w->async) == 0);
     uv_cond_signal(&w->handed_back);
 }
@@ -145,6 +156,7 @@ static void set_count(struct order_writer *w, size_t count)
         uv_unref((uv_handle_t *)&w->async);
 }
 
+/* What is finished from now on wakes the loop. */
 static void collect(struct order_writer *w)
 {
     struct list finished;
@@ -152,6 +164,7 @@ static void collect(struct order_writer *w)
     list_init(&finished);
     uv_mutex_lock(&w->mutex);
     move_all(&w->finished, &finished);
+    w->loop_wants = true;
     uv_mutex_unlock(&w->mutex);
     set_count(w, w->count - finished.count);
     while ((k = list_first(&finished))) {
@@ -165,14 +178,25 @@ static void on_async(uv_async_t *async)
     collect(container_of(async, struct order_writer, async));
 }
 
+static void on_look(struct task *t)
+{
+    collect(container_of(t, struct order_writer, look));
+}
+
 void order_writer_give(struct order_writer *w, struct list *lines)
 {
     MAGIC_CHECK(w, MAGIC);
+    if (lines->count == 0)
+        return;
     set_count(w, w->count + lines->count);
     uv_mutex_lock(&w->mutex);
     move_all(lines, &w->given);
+    bool wakes = w->thread_sleeps;
+    w->thread_sleeps = w->loop_wants = false;
     uv_mutex_unlock(&w->mutex);
-    uv_cond_signal(&w->wake);
+    if (wakes)
+        uv_cond_signal(&w->wake);
+    loop_defer_to_wait(w->loop, &w->look);
 }
 
 bool order_writer_take_back(struct order_writer *w, struct order_writing *l)
@@ -220,6 +244,9 @@ struct order_writer *order_writer_new(struct loop *loop, struct order_file *file
     CHECK(uv_cond_init(&w->handed_back) == 0);
     CHECK(uv_async_init(loop_uv(loop), &w->async, on_async) == 0);
     uv_unref((uv_handle_t *)&w->async);
+    w->loop = loop;
+    w->loop_wants = true;
+    task_init(&w->look, on_look);
     CHECK(uv_thread_create(&w->thread, run, w) == 0);
     return w;
 }
@@ -245,6 +272,7 @@ void order_writer_free(struct order_writer *w)
     uv_cond_destroy(&w->handed_back);
     uv_mutex_destroy(&w->mutex);
     w->magic = 0;
+    task_forget(&w->look);
     uv_ref((uv_handle_t *)&w->async);
     uv_close((uv_handle_t *)&w->async, on_closed);
 }

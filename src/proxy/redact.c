@@ -58,21 +58,28 @@ struct reading {
 
 /* ---------------------------------------------------------------- parameters */
 
+static bool ends_with(struct span s, struct span word)
+{
+    return s.len >= word.len && span_is_nocase(span_from(s, s.len - word.len), word);
+}
+
 /* A name that contains one of these words is a credential's. This is called at every byte,
- * hence the comparison of last letters first. "sign" contains "sig"; "passphrase" and
- * "password" contain "pass". */
+ * hence the switch by last letters. "sign" contains "sig"; "passphrase" and "password" contain
+ * "pass". */
 static bool ends_with_word(struct span s)
 {
-    static const struct span words[] = {
-        {"key", 3},  {"sig", 3},  {"token", 5}, {"secret", 6},  {"pass", 4},
-        {"auth", 4}, {"hmac", 4}, {"jwt", 3},   {"session", 7},
-    };
-    char last = s.len ? (char)(s.at[s.len - 1] | 0x20) : '\0';
-    for (size_t i = 0; i < COUNT_OF(words); i++)
-        if (last == words[i].at[words[i].len - 1] && s.len >= words[i].len &&
-            span_is_nocase(span_from(s, s.len - words[i].len), words[i]))
-            return true;
-    return false;
+    if (s.len == 0)
+        return false;
+    switch (s.at[s.len - 1] | 0x20) {
+    case 'c': return ends_with(s, SPAN("hmac"));
+    case 'g': return ends_with(s, SPAN("sig"));
+    case 'h': return ends_with(s, SPAN("auth"));
+    case 'n': return ends_with(s, SPAN("token")) || ends_with(s, SPAN("session"));
+    case 's': return ends_with(s, SPAN("pass"));
+    case 't': return ends_with(s, SPAN("secret")) || ends_with(s, SPAN("jwt"));
+    case 'y': return ends_with(s, SPAN("key"));
+    default: return false;
+    }
 }
 
 /* A broken escape may decode to anything somewhere, so it makes the name a secret. */
@@ -348,6 +355,26 @@ static size_t read_unit(struct reading *r, struct span target, size_t at)
     return u.byte == '=' ? hide_userinfo(r, target, at, false) : at;
 }
 
+/* Most targets are short words between slashes, of which nothing is ever redacted: no segment is
+ * long enough for a token, none names a list of streams (they begin with "s" or "w"), and nothing
+ * is encoded or assigned. */
+static bool has_no_secret(struct span target)
+{
+    size_t segment = 0; /* its length so far */
+    for (size_t i = 0; i < target.len; i++) {
+        char c = target.at[i], low = (char)(c | 0x20);
+        if (c == '/') {
+            segment = 0;
+            continue;
+        }
+        if (!is_letter(c) && !is_digit(c) && c != '-' && c != '_' && c != '.')
+            return false;
+        if ((segment == 0 && (low == 's' || low == 'w')) || ++segment >= TOKEN_MIN)
+            return false;
+    }
+    return true;
+}
+
 static void redact(struct text *out, const struct config_names *params, struct span target,
                    bool is_unrouted)
 {
@@ -366,7 +393,10 @@ static void redact(struct text *out, const struct config_names *params, struct s
 
 void redact_target(struct text *out, const struct config_names *params, struct span target)
 {
-    redact(out, params, target, false);
+    if (has_no_secret(target))
+        text_add(out, target);
+    else
+        redact(out, params, target, false);
 }
 
 /* Only in a path can the first segment be anything. */

@@ -34,8 +34,26 @@ START_TEST(every_byte_is_json)
 }
 END_TEST
 
+/* Long and short texts of each byte fit into the room that is asked for. */
+START_TEST(room)
+{
+    static const size_t lengths[] = {0, 1, 127, 128, 129, 1000};
+    char bytes[1000];
+    memset(bytes, _i, sizeof bytes);
+    for (size_t i = 0; i < COUNT_OF(lengths); i++) {
+        struct span s = {bytes, lengths[i]};
+        char *to = must_malloc(quote_room(s)); /* exact, for the sanitizers */
+        size_t len = (size_t)(quote_put(to, s, true) - to);
+        ck_assert_uint_le(len, quote_room(s));
+        ck_assert_uint_ge(len, s.len + 2);
+        free(to);
+    }
+}
+END_TEST
+
 SUITE()
 {
     TEST(both_forms);
+    LOOP(room, 0, 256);
     LOOP(every_byte_is_json, 0, 256);
 }
