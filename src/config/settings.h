@@ -13,7 +13,8 @@
 struct config_names {
     const char **at;
     size_t count;
-    uint32_t firsts; /* bit n: one begins with a byte whose lower five bits are n; 0: not known */
+    uint32_t firsts;  /* bit n: one begins with a byte whose lower five bits are n; 0: not known */
+    uint32_t lengths; /* bit n: one has a length of which these bits are n */
 };
 
 struct config_rate { /* COUNT/DURATION; count 0: none */

@@ -67,9 +67,13 @@ struct fields head_fields(const struct head *h, size_t first)
         return (struct fields){0};
     struct fields fields = {.count = count, .room = count};
     fields.at = arena_alloc(h->arena, count * sizeof *fields.at);
-    for (size_t i = 0; i < count; i++) {
-        fields.at[i].name = head_piece(h, first + 2 * i);
-        fields.at[i].value = span_trim(head_piece(h, first + 2 * i + 1));
+    const char *text = h->text ? h->text : "";
+    const uint32_t *cut = h->cuts + first;
+    size_t from = first ? cut[-1] : 0;
+    for (size_t i = 0; i < count; i++, cut += 2) {
+        fields.at[i].name = (struct span){text + from, cut[0] - from};
+        fields.at[i].value = span_trim((struct span){text + cut[0], cut[1] - cut[0]});
+        from = cut[1];
     }
     return fields;
 }

@@ -38,14 +38,15 @@ static void add_option(struct hop_by_hop *h, struct span option)
     h->places[place] = (uint8_t)++h->count;
 }
 
-/* Every comma counts, so that a list of commas only is not read to its end. */
+/* Every comma counts, so that a list of commas only is not read to its end. Keep-Alive is what nearly
+ * every list has, and is never forwarded, listed or not. */
 static void read_options(struct hop_by_hop *h, struct span list, size_t *elements)
 {
     while (list.len && !h->too_many) {
         size_t comma = span_find(list, ',');
         struct span option = span_trim(span_first(list, comma));
         h->too_many = ++*elements > CONNECTION_OPTIONS_MAX;
-        if (option.len && !h->too_many)
+        if (option.len && !h->too_many && !span_is_nocase(option, SPAN("keep-alive")))
             add_option(h, option);
         list = span_from(list, comma + 1);
     }

@@ -1,5 +1,7 @@
 #include "protocol/h2_session.h"
 
+#include "protocol/h2_memory.h"
+
 #define FRAME_MAX (64 * 1024)         /* as much as one read of the stream brings */
 #define CONN_WINDOW (8 * 1024 * 1024) /* of all streams together; given back at once */
 #define SEND_HEAD_MAX (1024 * 1024)
@@ -93,11 +95,17 @@ static int on_extension(nghttp2_session *session, void **payload, const nghttp2_
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
-    (void)user;
-    struct h2_exchange *x = find(session, frame->hd.stream_id);
-    if (x)
-        h2_exchange_head_begins(x);
+    struct h2_session *s = user;
+    s->head_of = find(session, frame->hd.stream_id);
+    if (s->head_of)
+        h2_exchange_head_begins(s->head_of);
     return 0;
+}
+
+/* Most sections come in one piece. An exchange that has ended is freed behind it (tasks). */
+static struct h2_exchange *owner_of_head(const struct h2_session *s, int32_t id)
+{
+    return s->head_of && h2_exchange_is_open(s->head_of) ? s->head_of : find(s->nghttp2, id);
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
@@ -105,9 +113,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      void *user)
 {
     struct h2_session *s = user;
-    (void)flags;
+    (void)session, (void)flags;
     int end = count_head(s, frame->hd.stream_id, &s->head_fields, name_len + value_len);
-    struct h2_exchange *x = end ? NULL : find(session, frame->hd.stream_id);
+    struct h2_exchange *x = end ? NULL : owner_of_head(s, frame->hd.stream_id);
     if (x)
         h2_exchange_field(x, (struct span){(const char *)name, name_len},
                           (struct span){(const char *)value, value_len});
@@ -305,7 +313,7 @@ void h2_session_init(struct h2_session *s, const struct h2_session_events *event
     nghttp2_option *options = make_options();
     *s = (struct h2_session){
         .events = events, .owner = owner, .header_most = FAR_TOO_LARGE * header_limit};
-    CHECK(nghttp2_session_client_new2(&s->nghttp2, callbacks, s, options) == 0);
+    CHECK(nghttp2_session_client_new3(&s->nghttp2, callbacks, s, options, h2_memory()) == 0);
     nghttp2_option_del(options);
     nghttp2_session_callbacks_del(callbacks);
     submit_settings(s->nghttp2, header_limit);
@@ -328,6 +336,7 @@ static bool is_terminated(const struct h2_session *s)
 static ssize_t receive(struct h2_session *s, const char *data, size_t len)
 {
     bool had_no_owner = s->head_has_no_owner;
+    s->head_of = NULL;
     ssize_t n = nghttp2_session_mem_recv(s->nghttp2, (const uint8_t *)data, len);
     if (n < 0 || !had_no_owner || !s->head_has_no_owner)
         return n;

@@ -40,6 +40,7 @@ struct h2_session {
     size_t head_frames;     /* header section under way: bytes of its frames, */
     size_t head_fields;     /* and of its fields, as RFC 9113 6.5.2 counts them */
     bool head_has_no_owner; /* it is under way, and its stream is not open */
+    struct h2_exchange *head_of; /* whose section began in what is fed now; NULL: not known */
     bool got_goaway;
     const char *flood; /* what there was too much of, in words; NULL: nothing */
 };

@@ -2,10 +2,12 @@
 
 #include "base/percent.h"
 
-#define LETTER(c) (UINT32_C(1) << ((c)&31))
+/* Of the letters, and of the lengths, whose lower five bits are those of `n`. */
+#define BIT(n) (UINT32_C(1) << ((n)&31))
 
-/* What letters the words below begin with. */
-#define FIRST_LETTERS (LETTER('a') | LETTER('k') | LETTER('p') | LETTER('s') | LETTER('t'))
+/* What the words below begin with, and what comes second in them. */
+#define FIRST (BIT('a') | BIT('k') | BIT('p') | BIT('s') | BIT('t'))
+#define SECOND (BIT('a') | BIT('e') | BIT('i') | BIT('o') | BIT('u'))
 
 static bool begins_with_word(struct span s)
 {
@@ -21,7 +23,8 @@ static bool begins_with_word(struct span s)
 
 bool credential_is_listed(const struct config_names *names, struct span name)
 {
-    if (name.len == 0 || (names->firsts && !(names->firsts & LETTER(name.at[0]))))
+    if (name.len == 0 ||
+        (names->firsts && !(names->firsts & BIT(name.at[0]) && names->lengths & BIT(name.len))))
         return false;
     for (size_t i = 0; i < names->count; i++)
         if ((names->at[i][0] | 0x20) == (name.at[0] | 0x20) &&
@@ -32,8 +35,9 @@ bool credential_is_listed(const struct config_names *names, struct span name)
 
 bool credential_name(const struct config_names *names, struct span name)
 {
-    for (size_t from = 0; from < name.len; from++)
-        if (FIRST_LETTERS & LETTER(name.at[from]) && begins_with_word(span_from(name, from)))
+    for (size_t from = 0; from + 1 < name.len; from++)
+        if (FIRST & BIT(name.at[from]) && SECOND & BIT(name.at[from + 1]) &&
+            begins_with_word(span_from(name, from)))
             return true;
     return credential_is_listed(names, name);
 }
