@@ -66,7 +66,7 @@ struct fields head_fields(const struct head *h, size_t first)
     if (count == 0)
         return (struct fields){0};
     struct fields fields = {.count = count, .room = count};
-    fields.at = arena_alloc(h->arena, count * sizeof *fields.at);
+    fields.at = arena_grow(h->arena, NULL, 0, count * sizeof *fields.at);
     const char *text = h->text ? h->text : "";
     const uint32_t *cut = h->cuts + first;
     size_t from = first ? cut[-1] : 0;

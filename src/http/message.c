@@ -37,14 +37,30 @@ void fields_make_room(struct fields *fields, struct arena *arena)
     fields->room = room;
 }
 
+/* Copies the text to `*at`, with a NUL behind it, and moves `*at` behind that. */
+static struct span copy_text(char **at, struct span from)
+{
+    struct span to = {*at, from.len};
+    if (from.len)
+        memcpy(*at, from.at, from.len);
+    (*at)[from.len] = '\0';
+    *at += from.len + 1;
+    return to;
+}
+
 struct fields fields_copy(struct arena *a, const struct fields *from)
 {
     struct fields to = {.count = from->count, .room = from->count};
+    size_t size = 0;
     if (from->count == 0)
         return (struct fields){0};
-    to.at = arena_alloc(a, from->count * sizeof *to.at);
     for (size_t i = 0; i < from->count; i++)
-        to.at[i] =
-            (struct field){arena_span(a, from->at[i].name), arena_span(a, from->at[i].value)};
+        size += from->at[i].name.len + from->at[i].value.len + 2;
+    to.at = arena_grow(a, NULL, 0, from->count * sizeof *to.at);
+    char *text = arena_grow(a, NULL, 0, size);
+    for (size_t i = 0; i < from->count; i++) {
+        to.at[i].name = copy_text(&text, from->at[i].name);
+        to.at[i].value = copy_text(&text, from->at[i].value);
+    }
     return to;
 }

@@ -28,6 +28,7 @@ bool credential_is_listed(const struct config_names *names, struct span name)
         return false;
     for (size_t i = 0; i < names->count; i++)
         if ((names->at[i][0] | 0x20) == (name.at[0] | 0x20) &&
+            (name.len == 1 || (names->at[i][1] | 0x20) == (name.at[1] | 0x20)) &&
             span_is_nocase(name, span_of(names->at[i])))
             return true;
     return false;
