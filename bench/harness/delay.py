@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """delay NAMESPACE DEVICE NAMESPACE DEVICE MS: a link between two network namespaces that takes MS milliseconds in each direction.
 
-Both devices are TUN devices that exist already. What one namespace sends, the other receives so much later: whole IP packets, in order,
+A namespace is a name, as of `ip netns`, or a path (/proc/PID/ns/net). Both devices are TUN devices; one that does not exist is made, and
+goes when the link ends. What one namespace sends, the other receives so much later: whole IP packets, in order,
 so that TCP's and TLS's handshakes, acknowledgements and windows take as long as on a line of that length. netem does the same in the
 kernel, but not every kernel has it."""
 import collections
@@ -19,7 +20,7 @@ TUNSETIFF, IFF_TUN, IFF_NO_PI = 0x400454ca, 0x0001, 0x1000
 
 def attach(namespace, device):
     """The TUN device of that namespace, as a file descriptor."""
-    with open(f'/run/netns/{namespace}') as place:
+    with open(namespace if '/' in namespace else f'/run/netns/{namespace}') as place:
         if ctypes.CDLL(None, use_errno=True).setns(place.fileno(), CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), 'setns')
     tun = os.open('/dev/net/tun', os.O_RDWR | os.O_NONBLOCK)
