@@ -74,7 +74,7 @@ class World:
 
     def run(self, *command, check=True, input='', **env):
         """Runs a command inside until it ends. With `check`, a status other than 0 fails the test and shows the output."""
-        done = subprocess.run(self._inside(command), capture_output=True, text=True, input=input, timeout=LONG, env={**self._env, **env})
+        done = subprocess.run(self._inside(command), capture_output=True, text=True, input=input, timeout=4 * LONG, env={**self._env, **env})
         assert not check or done.returncode == 0, f'{command[-1]}\nended with {done.returncode}: {done.stdout[-1000:]}\n{done.stderr[-2000:]}'
         return done
 
