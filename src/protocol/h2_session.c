@@ -144,8 +144,7 @@ static void on_response_frame(struct h2_session *s, const nghttp2_frame *frame)
     bool is_last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     if (x && frame->hd.type == NGHTTP2_HEADERS)
         h2_exchange_head(x, is_last);
-    x = find(s->nghttp2, frame->hd.stream_id); /* it may have given itself up */
-    if (x && is_last)
+    if (x && is_last && h2_exchange_is_open(x)) /* it may have given itself up */
         s->events->on_complete(s->owner, x);
 }
 
