@@ -1,17 +1,15 @@
 #include "cli/orders.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <glob.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 #include "cli/orders_table.h"
+#include "proxy/order_files.h"
 #include "proxy/order_history.h"
 
 #define SECOND_US 1000000
@@ -49,39 +47,10 @@ static struct order_wish wish_of(const struct orders_options *o)
 
 /* -------------------------------------------------------------------------------- files */
 
-/* gzip, xz, zstd and bzip2 begin so. */
-static bool is_compressed(const char *path)
-{
-    static const char *const magics[] = {"\x1f\x8b",
-                                         "\xfd"
-                                         "7zXZ",
-                                         "\x28\xb5\x2f\xfd", "BZh"};
-    char start[8] = "";
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    ssize_t n = fd < 0 ? -1 : pread(fd, start, sizeof start - 1, 0);
-    if (fd >= 0)
-        close(fd);
-    for (size_t i = 0; n > 0 && i < COUNT_OF(magics); i++)
-        if (strncmp(start, magics[i], strlen(magics[i])) == 0)
-            return true;
-    return false;
-}
-
-struct dated {
-    const char *path;
-    int64_t begins_us;
-};
-
-static int compare(const void *a, const void *b)
-{
-    const struct dated *x = a, *y = b;
-    return x->begins_us < y->begins_us ? -1 : x->begins_us > y->begins_us;
-}
-
 static bool read_one(struct order_history *h, const char *path)
 {
     char error[300];
-    if (is_compressed(path))
+    if (order_files_is_compressed(path))
         snprintf(error, sizeof error, "%s: it is compressed, and has to be unpacked first", path);
     else if (order_history_read(h, path, error, sizeof error))
         return true;
@@ -92,15 +61,14 @@ static bool read_one(struct order_history *h, const char *path)
 /* The oldest first, whatever the order of the arguments: orders.journal* has the newest first. */
 static int read_all(struct order_history *h, char *const *files, size_t count)
 {
-    struct dated *dated = must_calloc(count + 1, sizeof *dated);
+    char **sorted = must_calloc(count + 1, sizeof *sorted);
     int exit_code = EX_OK;
+    memcpy(sorted, files, count * sizeof *sorted);
+    order_files_sort(sorted, count);
     for (size_t i = 0; i < count; i++)
-        dated[i] = (struct dated){files[i], count > 1 ? order_history_begins(files[i]) : 0};
-    qsort(dated, count, sizeof *dated, compare);
-    for (size_t i = 0; i < count; i++)
-        if (!read_one(h, dated[i].path))
+        if (!read_one(h, sorted[i]))
             exit_code = EX_NOINPUT;
-    free(dated);
+    free(sorted);
     return exit_code;
 }
 
@@ -152,34 +120,22 @@ int orders_run(const struct orders_options *o, char *const *files, size_t count)
     return exit_code;
 }
 
-/* As text for glob(3). */
-static void add_quoted(struct text *to, const char *path)
-{
-    for (; *path; path++)
-        text_printf(to, "%s%c", strchr("*?[]\\", *path) ? "\\" : "", *path);
-}
-
 int orders_run_on(const struct orders_options *o, const char *journal)
 {
-    struct text pattern = {0};
-    glob_t found = {0};
-    add_quoted(&pattern, journal);
-    int none = glob(pattern.at, 0, NULL, &found);
-    text_add(&pattern, SPAN("[.-][0-9]*"));
-    (void)glob(pattern.at, GLOB_APPEND, NULL, &found);
-    text_free(&pattern);
-    char **files = must_calloc(found.gl_pathc + 1, sizeof *files);
+    struct order_files found;
+    order_files_find(&found, journal);
+    char **files = must_calloc(found.count + 1, sizeof *files);
     size_t count = 0;
-    if (none) /* that it is not there is told when it is read */
-        files[count++] = (char *)(uintptr_t)journal;
-    for (size_t i = 0; i < found.gl_pathc; i++) {
-        if (is_compressed(found.gl_pathv[i]))
-            fprintf(stderr, "trunkline: %s: left out, it is compressed\n", found.gl_pathv[i]);
+    if (found.count == 0 || strcmp(found.at[0], journal) != 0)
+        files[count++] = (char *)(uintptr_t)journal; /* that it is not there is told */
+    for (size_t i = 0; i < found.count; i++) {
+        if (order_files_is_compressed(found.at[i]))
+            fprintf(stderr, "trunkline: %s: left out, it is compressed\n", found.at[i]);
         else
-            files[count++] = found.gl_pathv[i];
+            files[count++] = found.at[i];
     }
     int exit_code = orders_run(o, files, count);
     free(files);
-    globfree(&found);
+    order_files_clear(&found);
     return exit_code;
 }

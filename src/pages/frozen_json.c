@@ -1,18 +1,15 @@
 #include "pages/frozen_json.h"
 
-#include "base/timestamp.h"
 #include "pages/json.h"
 
 json_t *frozen_json(const struct pool_view *v, const struct freezes *freezes)
 {
     const struct freeze *z = freezes_find(freezes, v->name, SPAN(""));
-    char since[TIMESTAMP_SIZE];
     if (z == NULL)
         return json_null();
-    struct timespec at = {.tv_sec = z->since_ms / 1000, .tv_nsec = z->since_ms % 1000 * 1000000};
     json_t *o = json_object();
     json_place(o, "by", json_text(z->by));
-    json_place(o, "since", json_string(timestamp_text(since, &at)));
+    json_place(o, "since", json_integer(z->since_ms / 1000));
     return o;
 }
 

@@ -45,6 +45,7 @@ struct dedupe_record {
     int64_t sent_at;    /* loop time, ms: for its age, once known */
     struct deadline expires;
     struct task tell;
+    bool is_telling; /* its copies; if it is forgotten meanwhile, tell() frees it */
     char upstream[];
 };
 
@@ -107,7 +108,8 @@ static void forget(struct dedupe_record *r)
     drop_answer(r);
     deadline_stop(&r->expires);
     task_forget(&r->tell);
-    free(r);
+    if (!r->is_telling)
+        free(r);
 }
 
 /* Copies that are about to be told are waited for. */
@@ -202,8 +204,15 @@ static void tell(struct task *task)
         return;
     }
     const struct dedupe_fate fate = fate_of(r);
+    if (fate.answer)
+        kept_answer_ref(fate.answer);
+    r->is_telling = true;
     for (struct dedupe_claim *c; (c = take_copy(r));)
         c->events->on_fate(c->owner, &fate);
+    r->is_telling = false;
+    kept_answer_unref(fate.answer);
+    if (r->state == RECORD_FORGOTTEN)
+        free(r);
 }
 
 /* --------------------------------------------------------------------- the fate of one */

@@ -50,9 +50,10 @@ bool order_file_is_written(int fd, const char *life)
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
+/* `life` NULL: its lock is held already. */
 static bool lock_all(int fd, const char *life, char *error, size_t size)
 {
-    if (set_lock(fd, F_WRLCK, OWNER_PLACE) && set_lock(fd, F_WRLCK, place_of(life)))
+    if (set_lock(fd, F_WRLCK, OWNER_PLACE) && (!life || set_lock(fd, F_WRLCK, place_of(life))))
         return true;
     if (errno == EAGAIN || errno == EACCES)
         snprintf(error, size, "another trunkline writes to it");
@@ -196,6 +197,11 @@ void order_file_give_up(struct order_file *f)
 {
     if (f->is_regular)
         (void)set_lock(f->fd, F_UNLCK, OWNER_PLACE);
+}
+
+bool order_file_take_back(struct order_file *f, char *error, size_t size)
+{
+    return !f->is_regular || lock_all(f->fd, NULL, error, size);
 }
 
 void order_file_close(struct order_file *f)

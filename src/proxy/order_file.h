@@ -37,6 +37,9 @@ int order_file_sync(struct order_file *);
 /* Another daemon may have it. Idempotent. */
 void order_file_give_up(struct order_file *);
 
+/* Takes it back. False, with a message: another daemon has it meanwhile. */
+bool order_file_take_back(struct order_file *, char *error, size_t size) MUST_CHECK;
+
 void order_file_close(struct order_file *);
 
 /* For readers, with a descriptor of their own: is this life (of REQUEST_LIFE_SIZE - 1 characters)

@@ -18,7 +18,10 @@
 #include "base/log.h"
 #include "base/spares.h"
 #include "base/state.h"
+#include "proxy/order_adopt.h"
 #include "proxy/order_health.h"
+#include "proxy/order_mark.h"
+#include "proxy/order_wait.h"
 #include "proxy/order_writer.h"
 
 #define MAGIC 0x6f6a6f75
@@ -47,14 +50,14 @@ struct order_journal {
     struct order_clock clock;
     struct list fresh;   /* lines of this turn */
     struct list kept;    /* lines that could not be written, and must be */
-    struct list waiting; /* entries of which somebody waits for a line */
+    struct list waiting; /* entries, of which a line is waited for */
     struct task submit;
     struct deadline stuck, retry;
     uint64_t
         progress_ms; /* when a line last came back from the thread, or was given to an idle one */
     bool given_up;   /* another daemon may have its path */
     struct link leaving; /* no order begins in it any more */
-    size_t entries;
+    struct list entries;
     struct task free_later;
     struct order_health health;
 };
@@ -64,13 +67,12 @@ struct order_entry {
     enum order_entry_state state;
     unsigned holds;
     struct order_journal *journal;
-    struct order_writing writing;
+    struct link link;
+    struct order_writing writing; /* its begin, until its end is */
+    struct order_adopted adopted;
     struct request_id id;
-    struct link waiting; /* while one of these is waited for: */
-    order_begun *on_begun;
-    order_ended *on_ended;
-    void *owner;
-    bool has_end; /* it ended while its begin was being written: */
+    struct order_wait wait; /* while one of its lines is waited for */
+    bool has_end;           /* it ended while its begin was being written: */
     struct order_end end;
 };
 
@@ -95,47 +97,11 @@ static void enter(struct order_entry *e, enum order_entry_state to)
     STATE_ENTER_FOR(order_entry, &e->state, to, OBJECT, 0, &e->id);
 }
 
-/* ---------------------------------------------------------------------------- who waits */
-
-static void wait_for(struct order_entry *e, order_begun *on_begun, order_ended *on_ended,
-                     void *owner)
-{
-    e->on_begun = on_begun;
-    e->on_ended = on_ended;
-    e->owner = owner;
-    list_push_back(&e->journal->waiting, &e->waiting);
-}
-
-static void stop_waiting(struct order_entry *e)
-{
-    list_remove(&e->waiting);
-    e->on_begun = NULL;
-    e->on_ended = NULL;
-}
-
-static void tell_begun(struct order_entry *e, const struct verdict *why)
-{
-    order_begun *on_begun = e->on_begun;
-    if (on_begun == NULL)
-        return;
-    stop_waiting(e);
-    on_begun(e->owner, why);
-}
-
-static void tell_ended(struct order_entry *e)
-{
-    order_ended *on_ended = e->on_ended;
-    if (on_ended == NULL)
-        return;
-    stop_waiting(e);
-    on_ended(e->owner);
-}
-
 /* --------------------------------------------------------------------------- their holds */
 
 static void check_empty(struct order_journal *j)
 {
-    if (!j->leaving.on || j->entries)
+    if (!j->leaving.on || j->entries.count)
         return;
     if (j->fresh.count + j->kept.count + order_writer_count(j->writer) == 0)
         loop_defer(j->loop, &j->free_later);
@@ -151,11 +117,11 @@ static void let_go(struct order_entry *e)
     struct order_journal *j = e->journal;
     if (--e->holds)
         return;
-    CHECK(e->on_begun == NULL && e->on_ended == NULL);
+    CHECK(!order_wait_is_on(&e->wait));
     text_free(&e->writing.line);
+    list_remove(&e->link);
     e->magic = 0;
     spares_give(&spares, e);
-    j->entries--;
     check_empty(j);
 }
 
@@ -200,14 +166,14 @@ static void on_retry(struct deadline *d)
 /* The answers go out, and orders without a line if they may. */
 static void tell_stuck(struct order_journal *j, struct order_entry *e)
 {
-    if (e->on_ended) {
-        tell_ended(e);
+    if (e->wait.on_ended) {
+        order_wait_ended(&e->wait);
     } else if (!j->health.required) {
         order_health_missed(&j->health);
-        tell_begun(e, NULL);
+        order_wait_begun(&e->wait, NULL);
     } else {
-        list_remove(&e->waiting);
-        list_push_back(&j->waiting, &e->waiting);
+        list_remove(&e->wait.link);
+        list_push_back(&j->waiting, &e->wait.link);
     }
 }
 
@@ -229,7 +195,7 @@ static void on_stuck(struct deadline *d)
         list_push_back(&due, k);
     }
     while ((k = list_first(&due)))
-        tell_stuck(j, container_of(k, struct order_entry, waiting));
+        tell_stuck(j, container_of(k, struct order_entry, wait.link));
 }
 
 /* ------------------------------------------------------------------------- their outcome */
@@ -252,11 +218,11 @@ static void begin_failed(struct order_entry *e)
 {
     struct order_health *h = &e->journal->health;
     struct verdict why = order_health_verdict(h);
-    if (e->on_begun && h->required)
+    if (e->wait.on_begun && h->required)
         order_health_refused(h);
-    else if (e->on_begun)
+    else if (e->wait.on_begun)
         order_health_missed(h);
-    tell_begun(e, h->required ? &why : NULL);
+    order_wait_begun(&e->wait, h->required ? &why : NULL);
 }
 
 /* What may be in the file needs an end, so that the order is not taken for one that left. */
@@ -268,9 +234,9 @@ static void on_begin_done(struct order_writing *w)
     if (is_there && e->has_end)
         write_end(e);
     else if (e->has_end)
-        tell_ended(e);
+        order_wait_ended(&e->wait);
     if (w->outcome == ORDER_WRITTEN)
-        tell_begun(e, NULL);
+        order_wait_begun(&e->wait, NULL);
     else
         begin_failed(e);
     let_go(e);
@@ -282,33 +248,22 @@ static void on_end_done(struct order_writing *w)
     struct order_entry *e = entry_of(w);
     if (w->outcome != ORDER_WRITTEN) {
         list_push_back(&e->journal->kept, &w->link);
-        tell_ended(e);
+        order_wait_ended(&e->wait);
         return;
     }
     enter(e, ORDER_ENTRY_OVER);
-    tell_ended(e);
+    order_wait_ended(&e->wait);
     let_go(e);
-}
-
-/* A start line, or the place where another file begins. */
-struct mark {
-    struct order_writing writing;
-    struct order_journal *journal;
-};
-
-static void mark_free(struct mark *m)
-{
-    text_free(&m->writing.line);
-    free(m);
 }
 
 static void on_mark_done(struct order_writing *w)
 {
-    struct mark *m = container_of(w, struct mark, writing);
+    struct order_mark *m = order_mark_of(w);
+    struct order_journal *j = self(m->owner);
     if (w->outcome == ORDER_WRITTEN)
-        mark_free(m);
+        order_mark_free(m);
     else
-        list_push_back(&m->journal->kept, &w->link);
+        list_push_back(&j->kept, &w->link);
 }
 
 static void on_outcome(void *owner, struct order_writing *w)
@@ -335,7 +290,7 @@ struct order_entry *order_journal_enter(struct order_journal *j, const struct re
     e->journal = j;
     e->id = *id;
     e->holds = 2;
-    j->entries++;
+    list_push_back(&j->entries, &e->link);
     return e;
 }
 
@@ -358,7 +313,7 @@ bool order_entry_begin(struct order_entry *e, const struct order_begin *b, order
     hold(e);
     order_line_begin(&e->writing.line, time_text(j), b);
     write_line(j, &e->writing);
-    wait_for(e, on_begun, NULL, owner);
+    order_wait_begin(&e->wait, &j->waiting, on_begun, NULL, owner);
     return false;
 }
 
@@ -380,9 +335,9 @@ static bool take_back(struct order_entry *e)
 void order_entry_forget(struct order_entry *e)
 {
     MAGIC_CHECK(e, ENTRY_MAGIC);
-    if (e->on_begun == NULL)
+    if (e->wait.on_begun == NULL)
         return;
-    stop_waiting(e);
+    order_wait_stop(&e->wait);
     if (!take_back(e))
         return;
     enter(e, ORDER_ENTRY_OVER);
@@ -403,6 +358,7 @@ void order_entry_end(struct order_entry *e, const struct record *r)
                                 .unknown = r->unknown,
                                 .total_us = r->total_us};
     e->has_end = true;
+    order_adopted_end(&e->adopted, r);
     if (e->state == ORDER_ENTRY_NEW)
         enter(e, ORDER_ENTRY_OVER);
     else if (e->state == ORDER_ENTRY_BEGUN)
@@ -417,26 +373,24 @@ bool order_entry_await(struct order_entry *e, order_ended *on_ended, void *owner
     CHECK(e->has_end);
     if (e->state == ORDER_ENTRY_OVER || j->health.is_stuck || e->writing.link.on == &j->kept)
         return true;
-    wait_for(e, NULL, on_ended, owner);
+    order_wait_begin(&e->wait, &j->waiting, NULL, on_ended, owner);
     return false;
 }
 
 void order_entry_release(struct order_entry *e)
 {
     MAGIC_CHECK(e, ENTRY_MAGIC);
-    if (e->on_ended)
-        stop_waiting(e);
+    if (e->wait.on_ended)
+        order_wait_stop(&e->wait);
     let_go(e);
 }
 
 /* ------------------------------------------------------------------------------ its life */
 
+/* A start, or with `switch_to` what begins another file. */
 static void write_mark(struct order_journal *j, struct order_file *switch_to)
 {
-    struct mark *m = NEW(struct mark);
-    m->journal = j;
-    m->writing.done = on_mark_done;
-    m->writing.switch_to = switch_to;
+    struct order_mark *m = order_mark_new(on_mark_done, j, switch_to);
     if (switch_to == NULL)
         order_line_start(&m->writing.line, time_text(j), j->life);
     write_line(j, &m->writing);
@@ -448,7 +402,7 @@ static void destroy(struct order_journal *j)
     task_forget(&j->free_later);
     deadline_stop(&j->stuck);
     deadline_stop(&j->retry);
-    CHECK(j->entries == 0 && j->fresh.count == 0 && j->kept.count == 0);
+    CHECK(j->entries.count == 0 && j->fresh.count == 0 && j->kept.count == 0);
     free(j->path);
     j->magic = 0;
     free(j);
@@ -476,6 +430,7 @@ struct order_journal *order_journal_new(struct loop *loop, const char *path, con
     j->file = file;
     j->health.path = j->path;
     order_journal_configure(j, rules);
+    list_init(&j->entries);
     list_init(&j->fresh);
     list_init(&j->kept);
     list_init(&j->waiting);
@@ -533,6 +488,37 @@ void order_journal_leave(struct order_journal *j, struct list *leaving)
     check_empty(j);
 }
 
+bool order_journal_is_at_path(const struct order_journal *j)
+{
+    return order_file_is_at(j->file, j->path);
+}
+
+bool order_journal_take_back(struct order_journal *j, char *error, size_t size)
+{
+    MAGIC_CHECK(j, MAGIC);
+    if (!order_file_take_back(j->file, error, size))
+        return false;
+    j->given_up = false;
+    return true;
+}
+
+void order_journal_stay(struct order_journal *j)
+{
+    MAGIC_CHECK(j, MAGIC);
+    task_forget(&j->free_later);
+    list_remove(&j->leaving);
+}
+
+void order_journal_guard(struct order_journal *j, struct dedupe *dedupe, const struct config *c)
+{
+    MAGIC_CHECK(j, MAGIC);
+    for (struct link *k = list_first(&j->entries); k; k = list_next(k)) {
+        struct order_entry *e = container_of(k, struct order_entry, link);
+        if (!e->has_end && (e->state == ORDER_ENTRY_BEGINNING || e->state == ORDER_ENTRY_BEGUN))
+            order_adopt(&e->adopted, dedupe, c, &e->id, text_span(&e->writing.line));
+    }
+}
+
 struct order_journal *order_journal_of(struct link *leaving)
 {
     return self(container_of(leaving, struct order_journal, leaving));
@@ -542,12 +528,24 @@ struct order_journal *order_journal_of(struct link *leaving)
 static void drop(struct order_writing *w)
 {
     if (w->done == on_mark_done) {
-        mark_free(container_of(w, struct mark, writing));
+        order_mark_free(order_mark_of(w));
         return;
     }
     struct order_entry *e = entry_of(w);
     enter(e, ORDER_ENTRY_OVER);
     let_go(e);
+}
+
+/* What the thread may still write is not freed. */
+static void abandon(struct order_journal *j)
+{
+    LOG(ERROR, OBJECT, "%s: the disk has not answered for %d ms; may not be written: lines: %zu",
+        j->path, ORDER_END_PATIENCE_MS, order_writer_count(j->writer) + j->kept.count);
+    order_writer_abandon(j->writer);
+    task_forget(&j->submit);
+    task_forget(&j->free_later);
+    deadline_stop(&j->stuck);
+    deadline_stop(&j->retry);
 }
 
 void order_journal_end(struct order_journal *j)
@@ -557,7 +555,10 @@ void order_journal_end(struct order_journal *j)
     list_remove(&j->leaving);
     do { /* a begin that is written may have its end behind it */
         submit_all(j);
-        order_writer_wait(j->writer);
+        if (!order_writer_wait(j->writer, ORDER_END_PATIENCE_MS)) {
+            abandon(j);
+            return;
+        }
     } while (j->fresh.count);
     order_writer_free(j->writer);
     if (j->kept.count)

@@ -11,10 +11,13 @@
 #include "base/failure.h"
 #include "net/loop.h"
 #include "proxy/order_line.h"
+#include "proxy/order_wait.h"
 #include "proxy/record.h"
 
 struct order_journal;
 struct order_entry;
+struct dedupe;
+struct config;
 
 struct order_journal_rules {
     bool required; /* while it cannot be written, orders are refused */
@@ -42,8 +45,20 @@ void order_journal_give_up(struct order_journal *);
 void order_journal_leave(struct order_journal *, struct list *leaving);
 struct order_journal *order_journal_of(struct link *leaving);
 
-/* Likewise, at the daemon's end: waits for the thread, and logs what it cannot write. Every entry
- * must be over or given back. */
+/* Of one on that list: is its file still what its path names? Then a second one cannot have it, but
+ * orders may begin in it again: once order_journal_take_back() has returned true (false, with a
+ * message: another daemon has it), and order_journal_stay() takes it off the list. Until then
+ * order_journal_give_up() undoes it. */
+bool order_journal_is_at_path(const struct order_journal *);
+bool order_journal_take_back(struct order_journal *, char *error, size_t size) MUST_CHECK;
+void order_journal_stay(struct order_journal *);
+
+/* Copies of orders that are under way now are recognised from now on, if the configuration wants that
+ * and they are not known already. */
+void order_journal_guard(struct order_journal *, struct dedupe *, const struct config *);
+
+/* As order_journal_leave(), at the daemon's end: waits for the thread, but no longer than ORDER_END_PATIENCE_MS, and
+ * logs what it cannot write. Every entry must be over or given back. */
 void order_journal_end(struct order_journal *);
 
 /* For /stats. Borrowed until the loop turns. */
@@ -64,7 +79,6 @@ struct order_entry *order_journal_enter(struct order_journal *, const struct req
 /* The order has a connection and is about to leave. True: it may, its line is written, or need not
  * be. False: on_begun comes later, with NULL if it may leave, or why it is refused, unless
  * order_entry_forget() is called first. An order that goes again has its line already. */
-typedef void order_begun(void *owner, const struct verdict *why);
 bool order_entry_begin(struct order_entry *, const struct order_begin *, order_begun *,
                        void *owner) MUST_CHECK;
 
@@ -80,8 +94,8 @@ void order_entry_end(struct order_entry *, const struct record *);
 /* Afterwards: may the end of the answer go out? False: on_ended comes, once the line is with the
  * kernel, or cannot be, or not soon (ORDER_PATIENCE_MS); unless order_entry_release() is called
  * first. */
-typedef void order_ended(void *owner);
 bool order_entry_await(struct order_entry *, order_ended *, void *owner) MUST_CHECK;
 void order_entry_release(struct order_entry *);
 
-#define ORDER_PATIENCE_MS 1000 /* a disk that takes longer is not waited for */
+#define ORDER_PATIENCE_MS 1000     /* a disk that takes longer is not waited for */
+#define ORDER_END_PATIENCE_MS 5000 /* nor is the end of the daemon put off for longer */

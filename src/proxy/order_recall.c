@@ -4,9 +4,9 @@
 #include <sys/stat.h>
 
 #include "base/log.h"
+#include "proxy/order_files.h"
 #include "proxy/order_history.h"
-
-#define ROTATED ".1"
+#include "proxy/order_rules.h"
 
 /* The longest that an order may have been under way when its process ended, where no
  * total_timeout bounds that. */
@@ -19,16 +19,6 @@ struct recall {
     size_t remembered, left_out;
 };
 
-/* The longest in any path, since the target in the journal is redacted. */
-static uint64_t longest_dedupe(const struct upstream_config *u)
-{
-    uint64_t longest = u->dedupe;
-    for (size_t i = 0; i < u->path_count; i++)
-        if (u->paths[i].settings->dedupe > longest)
-            longest = u->paths[i].settings->dedupe;
-    return longest;
-}
-
 static uint64_t longest_total(const struct upstream_config *u)
 {
     return u->total_timeout > UNDER_WAY_MS ? u->total_timeout : UNDER_WAY_MS;
@@ -40,7 +30,7 @@ static uint64_t horizon_ms(const struct config *c)
     uint64_t horizon = 0;
     for (size_t i = 0; i <= c->upstream_count; i++) {
         const struct upstream_config *u = i ? c->upstreams[i - 1] : &c->defaults;
-        uint64_t dedupe = longest_dedupe(u);
+        uint64_t dedupe = order_dedupe_longest(u);
         if (dedupe && dedupe + longest_total(u) > horizon)
             horizon = dedupe + longest_total(u);
     }
@@ -87,7 +77,7 @@ static void recall_one(void *context, const struct order_past *p)
     struct order_digest digest;
     struct request_id id = {0};
     const struct upstream_config *u = config_find(r->config, p->upstream, strlen(p->upstream));
-    uint64_t within = longest_dedupe(u ? u : &r->config->defaults);
+    uint64_t within = order_dedupe_longest(u ? u : &r->config->defaults);
     struct dedupe_fate f = fate_of(r, p);
     uint64_t since = since_ms(r, p, &f);
     if (f.sent == SENT_NO || since >= within || strlen(p->id) >= sizeof id.text ||
@@ -101,16 +91,38 @@ static void recall_one(void *context, const struct order_past *p)
         r->left_out++;
 }
 
-/* A pipe or a terminal keeps nothing that could be read, and reading it would wait. */
+/* A pipe or a terminal keeps nothing that could be read, and reading it would wait. A file to which
+ * nothing was written of late has nothing that counts. */
+static bool is_of_use(const struct order_wish *wish, const char *path)
+{
+    struct stat about;
+    return stat(path, &about) == 0 && S_ISREG(about.st_mode) &&
+           (int64_t)about.st_mtim.tv_sec + 1 >= wish->since_us / 1000000 &&
+           !order_files_is_compressed(path);
+}
+
 static void read_file(struct order_history *h, const char *path)
 {
     char error[200];
-    struct stat about;
-    if (stat(path, &about) != 0 || !S_ISREG(about.st_mode))
-        return;
     if (!order_history_read(h, path, error, sizeof error))
         log_write(LOG_LEVEL_WARN, "order journal",
                   "copies of orders in %s cannot be recognised: %s", path, error);
+}
+
+static void read_files(struct order_history *h, const struct order_wish *wish, const char *journal)
+{
+    struct order_files files;
+    size_t count = 0;
+    order_files_find(&files, journal);
+    char **of_use = must_calloc(files.count + 1, sizeof *of_use);
+    for (size_t i = 0; i < files.count; i++)
+        if (is_of_use(wish, files.at[i]))
+            of_use[count++] = files.at[i];
+    order_files_sort(of_use, count);
+    for (size_t i = 0; i < count; i++)
+        read_file(h, of_use[i]);
+    free(of_use);
+    order_files_clear(&files);
 }
 
 size_t order_recall(struct dedupe *dedupe, struct loop *loop, const struct config *c,
@@ -126,14 +138,9 @@ size_t order_recall(struct dedupe *dedupe, struct loop *loop, const struct confi
     struct order_wish wish = {.since_us = r.now_us - (int64_t)horizon * 1000,
                               .most = DEDUPE_ORDERS_MAX};
     struct order_history *h = order_history_new(&wish);
-    char *rotated = must_malloc(strlen(path) + sizeof ROTATED);
-    strcpy(rotated, path);
-    strcat(rotated, ROTATED);
-    read_file(h, rotated);
-    read_file(h, path);
+    read_files(h, &wish, path);
     order_history_each(h, recall_one, &r);
     order_history_free(h);
-    free(rotated);
     if (r.left_out)
         log_write(LOG_LEVEL_WARN, "order journal",
                   "%zu orders of the last minutes are too many to be remembered (dedupe)",

@@ -6,8 +6,7 @@
 #include "config/config.h"
 #include "proxy/dedupe.h"
 
-/* Reads of the journal at `path`, and of the one that was rotated away before it (PATH.1, if there is
- * one), what the times of `dedupe` in the configuration reach back to. An order that has no end in it may
+/* Reads of the journal at `path`, and of those that were rotated away before it, what the times of `dedupe` in the configuration reach back to. An order that has no end in it may
  * have been leaving until just now, so its time counts from now. Returns how many orders are
  * remembered; what cannot be read is a warning in the log. */
 size_t order_recall(struct dedupe *, struct loop *, const struct config *, const char *path);

@@ -203,3 +203,14 @@ bool order_upgrade_passes_freeze(const struct upstream_config *u, struct span me
     struct span path = path_of(target);
     return order_path_is_plain(path) && find_named(u, method, path, &class) && class == ORDER_READS;
 }
+
+/* ------------------------------------------------------------------- dedupe */
+
+uint64_t order_dedupe_longest(const struct upstream_config *u)
+{
+    uint64_t longest = u->dedupe;
+    for (size_t i = 0; i < u->path_count; i++)
+        if (u->paths[i].settings->dedupe > longest)
+            longest = u->paths[i].settings->dedupe;
+    return longest;
+}

@@ -34,3 +34,7 @@ bool order_passes_freeze(const struct upstream_config *, struct span method, str
 /* The same for an upgrade, after which nothing can be judged: only if read_paths names it. */
 bool order_upgrade_passes_freeze(const struct upstream_config *, struct span method,
                                  struct span target);
+
+/* `dedupe` of this upstream, the longest in any of its paths: for orders of which only the redacted
+ * target is left. 0: it has none. */
+uint64_t order_dedupe_longest(const struct upstream_config *);

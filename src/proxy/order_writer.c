@@ -212,14 +212,30 @@ bool order_writer_take_back(struct order_writer *w, struct order_writing *l)
     return is_here;
 }
 
-void order_writer_wait(struct order_writer *w)
+bool order_writer_wait(struct order_writer *w, uint64_t ms)
+{
+    uint64_t until = uv_hrtime() + ms * 1000000, now;
+    MAGIC_CHECK(w, MAGIC);
+    uv_mutex_lock(&w->mutex);
+    while (w->finished.count < w->count && (now = uv_hrtime()) < until)
+        (void)uv_cond_timedwait(&w->handed_back, &w->mutex, until - now);
+    bool done = w->finished.count == w->count;
+    uv_mutex_unlock(&w->mutex);
+    if (done)
+        collect(w);
+    return done;
+}
+
+/* The thread has no handle to send to any more. */
+void order_writer_abandon(struct order_writer *w)
 {
     MAGIC_CHECK(w, MAGIC);
     uv_mutex_lock(&w->mutex);
-    while (w->finished.count < w->count)
-        uv_cond_wait(&w->handed_back, &w->mutex);
+    w->loop_wants = false;
     uv_mutex_unlock(&w->mutex);
-    collect(w);
+    task_forget(&w->look);
+    uv_ref((uv_handle_t *)&w->async);
+    uv_close((uv_handle_t *)&w->async, NULL);
 }
 
 size_t order_writer_count(const struct order_writer *w)

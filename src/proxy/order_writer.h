@@ -41,8 +41,12 @@ bool order_writer_take_back(struct order_writer *, struct order_writing *) MUST_
 size_t order_writer_count(const struct order_writer *);
 
 /* Blocks until the thread has written what it can of all that was given, and tells the outcomes from
- * inside: for the end of the daemon. */
-void order_writer_wait(struct order_writer *);
+ * inside: for the end of the daemon. False: it has not within `ms`, and nothing is told. */
+bool order_writer_wait(struct order_writer *, uint64_t ms) MUST_CHECK;
+
+/* Then: leaves the thread to what it hangs in, until the process ends. The writer, its file and the
+ * lines that it has been given are never freed. */
+void order_writer_abandon(struct order_writer *);
 
 /* Waits until the thread has written what it can of all that was given, tells the outcomes, closes
  * the file, and frees itself once the loop has turned. */

@@ -170,6 +170,11 @@ struct config *proxy_config(const struct proxy *p)
     return p->config;
 }
 
+void proxy_guard_open(struct proxy *p, struct order_journal *journal)
+{
+    order_journal_guard(journal, p->dedupe, p->config);
+}
+
 void proxy_recall(struct proxy *p, const char *journal)
 {
     size_t count = order_recall(p->dedupe, p->loop, p->config, journal);

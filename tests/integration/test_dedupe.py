@@ -53,6 +53,30 @@ def waiting(d):
     return [r['id'] for r in d.get('/requests').json()['requests'] if r['state'] == 'duplicate']
 
 
+@pytest.mark.parametrize('end, status, words', [
+    (reply(200, b'taken'), 200, 'answered 200'),
+    (drop('reset'), 502, 'its outcome is unknown'),
+], ids=['answered', 'unknown'])
+def test_switched_on_by_a_reload(daemon, origin, tmp_path, end, status, words):
+    """An order that was under way when a reload switched dedupe on is known from the journal: a copy waits for its fate."""
+    journal = str(tmp_path / 'journal')
+    d = daemon(upstream('ex', origin), order_journal=journal)
+    gate = origin.default = Gate(end)
+    first = background(lambda: place(d))
+    eventually(lambda: gate.waiting == 1)
+    d.reload(upstream('ex', origin, dedupe='10s'), order_journal=journal)
+    eventually(lambda: 'reloaded' in d.stderr)
+    second = background(lambda: place(d))
+    eventually(lambda: len(waiting(d)) == 1)
+    gate.release()
+    assert first.result(30).status == status
+    told(second.result(30), 409, 'http_request_denied' if status == 200 else 'connection_terminated', 'yes', words)
+    assert orders(origin) == 1
+    other = background(lambda: place(d, body=BODY + b'1'))
+    eventually(lambda: orders(origin) == 2)
+    other.result(30)
+
+
 @pytest.mark.parametrize('alpn', ['http/1.1', 'h2'])
 def test_fifty_at_once_reach_the_origin_once(daemon, origins, alpn):
     """All 50 get the answer, each with an id of its own; what the origin says in trunkline's name is nobody's."""

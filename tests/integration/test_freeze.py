@@ -1,6 +1,7 @@
 """The freeze: from its 204 on no order leaves, whatever it waits for, and every cancel and read passes."""
 import re
 import threading
+import time
 
 import pytest
 
@@ -305,8 +306,8 @@ def test_command_line_and_pages(daemon, origin):
     out = d.cli('freeze', 'ex')
     assert out.returncode == 0 and re.search(r'^ex: frozen\b', out.stdout, re.M) and not out.stderr, out
     u = d.upstream()
-    assert u['state'] == 'frozen' and u['frozen']['by'].startswith('127.0.0.1:') and re.fullmatch(
-        r'\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z', u['frozen']['since'])
+    assert u['state'] == 'frozen' and u['frozen']['by'].startswith('127.0.0.1:')
+    assert isinstance(u['frozen']['since'], int) and abs(u['frozen']['since'] - time.time()) < 60   # as all times of /stats
     assert re.search(r'upstream ex: frozen by 127\.0\.0\.1:\d+', d.stderr), d.stderr
     assert 'trunkline_upstream_state{upstream="ex",state="frozen"} 1' in d.get('/metrics').text
     assert re.search(r'^ex\b.*\bfrozen\b', d.cli('stats').stdout, re.M)

@@ -364,6 +364,42 @@ def test_another_path(ex, origin, journal, tmp_path):
         assert [e.split()[0] for e in events(path)] == ['start', 'begin', 'end'], path
 
 
+def test_there_and_back(ex, origin, journal, tmp_path):
+    """A reload names another path, and the next one the old path again, while an order that began there is still open: it goes on
+    in the same file, in which that order ends, too."""
+    gate = Gate(reply(200, b'taken'))
+    origin.on('/held', gate)
+    held = background(lambda: ex.request('POST', '/ex/held', body=b'x'))
+    eventually(lambda: gate.waiting)
+    other = tmp_path / 'other'
+    for times, path in enumerate((other, journal, other, journal), 1):
+        ex.reload(order_journal=str(path))
+        eventually(lambda: ex.stderr.count('reloaded') == times)
+        assert 'refused' not in ex.stderr, ex.stderr
+        assert ex.request('POST', '/ex/order', body=b'x').status == 200
+    gate.release()
+    assert held.result().status == 200
+    assert [e.split()[0] for e in events(journal)] == ['start'] + ['begin'] + 2 * ['begin', 'end'] + ['end']
+    assert sorted(e.split()[0] for e in events(other)) == ['begin', 'begin', 'end', 'end', 'start', 'start']
+    assert ex.stats()['order_journal']['path'] == str(journal)
+
+
+def test_back_to_one_that_another_daemon_has(ex, daemon, origin, journal, tmp_path):
+    """What was given up to another daemon is not taken back from it."""
+    gate = Gate(reply(200, b'taken'))
+    origin.on('/held', gate)
+    held = background(lambda: ex.request('POST', '/ex/held', body=b'x'))
+    eventually(lambda: gate.waiting)
+    ex.reload(order_journal=str(tmp_path / 'other'))
+    eventually(lambda: 'reloaded' in ex.stderr)
+    daemon(upstream('ex', origin), order_journal=str(journal))
+    ex.reload(order_journal=str(journal))
+    eventually(lambda: 'reload refused' in ex.stderr)
+    assert 'another trunkline writes to it' in ex.stderr
+    gate.release()
+    assert held.result().status == 200
+
+
 def test_after_a_kill(ex, origin, journal):
     """kill -9: what had no end is unknown from then on, and was open before."""
     gate = Gate(reply(200, b'taken'))
@@ -499,6 +535,23 @@ def test_the_daemon_ends_while_an_order_waits_for_the_disk(daemon, origin, journ
     assert d.wait() == 0
     orders = [json.loads(line) for line in cli('orders', '--json', journal).stdout.splitlines()]
     assert [(o['fate'], o['sent']) for o in orders] in ([], [('known', 'no')])
+
+
+def test_the_daemon_ends_although_the_disk_does_not_answer(daemon, origin, journal, stuck):
+    """Its end is put off by five seconds at most, and the log says that lines may be missing."""
+    gate = Gate(reply(200, b'taken'))
+    origin.on('/order', gate)
+    d = daemon(upstream('ex', origin), order_journal=str(journal), drain_timeout='100ms', env=stuck.env)
+    asked = background(lambda: d.request('POST', '/ex/order', body=b'x'))
+    eventually(lambda: gate.waiting)
+    stuck.stop()
+    d.kill(signal.SIGTERM)
+    assert asked.result().get('Trunkline-Sent') == 'yes'
+    assert d.wait() == 0
+    assert re.search(r'orders.journal: the disk has not answered for 5000 ms; may not be written: lines: 1', d.stderr), d.stderr
+    out = cli('orders', '--unknown', '--json', journal)     # its end is not there, so its fate is unknown
+    assert [json.loads(line)['target'] for line in out.stdout.splitlines()] == ['/order']
+    gate.release()
 
 
 def test_sync(daemon, origin, journal):

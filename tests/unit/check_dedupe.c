@@ -22,6 +22,7 @@ struct party {
     uint64_t age_ms;
     bool got_answer;
     char told_id[REQUEST_ID_SIZE];
+    void (*then)(const struct dedupe_fate *); /* when it has heard a fate */
 };
 
 static struct loop *loop;
@@ -40,6 +41,8 @@ static void on_fate(void *owner, const struct dedupe_fate *f)
     p->age_ms = f->age_ms;
     p->got_answer = f->answer != NULL;
     strcpy(p->told_id, f->id->text);
+    if (p->then)
+        p->then(f);
 }
 
 static bool on_turn(void *owner)
@@ -155,6 +158,34 @@ START_TEST(a_copy_hears_the_answer)
     copy(&b, "b");
     turn();
     ck_assert(b.fates == 1 && b.age_ms == 530 && b.got_answer);
+}
+END_TEST
+
+/* The same order again, where no time counts: the record of the one before is forgotten. */
+static void order_again(const struct dedupe_fate *f)
+{
+    static const struct dedupe_events events = {on_fate, on_turn, on_late, sent};
+    struct order_digest d = digest(1);
+    c = (struct party){.in = true};
+    strcpy(c.id.text, "third");
+    c.claim = (struct dedupe_claim){.events = &events, .owner = &c, .id = &c.id};
+    ck_assert_int_eq(dedupe_enter(dedupe, &c.claim, "x", &d, 0), DEDUPE_FIRST);
+    ck_assert_str_eq(f->id->text, "first"); /* what is told is still there */
+    ck_assert(f->answer && kept_answer_size(f->answer) >= 100);
+}
+
+START_TEST(an_order_is_forgotten_while_its_copy_is_told)
+{
+    first(&a, "first");
+    copy(&b, "second");
+    b.then = order_again;
+    be_answered(&a, 0, 100);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(b.fates, 1);
+    ck_assert(c.in && c.fates == 0);
+    ck_assert_uint_eq(dedupe_count(dedupe), 1);
+    dedupe_lost(&c.claim, 0, 0, FAILURE_NONE, SENT_NO);
+    c.in = false;
 }
 END_TEST
 
@@ -488,6 +519,7 @@ SUITE()
 {
     FIXTURE(start, stop);
     TEST(a_copy_hears_the_answer);
+    TEST(an_order_is_forgotten_while_its_copy_is_told);
     TEST(other_orders_are_no_copies);
     TEST(its_time_is_over);
     TEST(the_present_setting_counts);

@@ -167,6 +167,30 @@ START_TEST(the_rest_is_not)
 }
 END_TEST
 
+/* Two rotations within the time, and whatever logrotate names their files. */
+START_TEST(all_rotated_journals_count)
+{
+    static const char *const names[][2] = {{".2", ".1"}, {"-20261126", "-20261127"}};
+    char older[70], newer[70];
+    snprintf(older, sizeof older, "%s%s", path, names[_i][0]);
+    snprintf(newer, sizeof newer, "%s%s", path, names[_i][1]);
+    begins(1, "x", 6000);
+    begins(2, "x", 5000);
+    write_to(older);
+    ends(1, 4500, SENT_YES, 200, FAILURE_NONE);
+    begins(3, "x", 4000);
+    write_to(newer);
+    ends(3, 3000, SENT_YES, 200, FAILURE_NONE);
+    write_to(path);
+    ck_assert_uint_eq(order_recall(dedupe, loop, config, path), 3);
+    unlink(older);
+    unlink(newer);
+    ck_assert(is_known(1, "x", 10000) && told.status == 200);
+    ck_assert(is_known(2, "x", 10000) && told.status == 0);
+    ck_assert(is_known(3, "x", 10000) && told.status == 200);
+}
+END_TEST
+
 START_TEST(a_rotated_journal_counts)
 {
     begins(1, "x", 4000);
@@ -206,6 +230,7 @@ SUITE()
     TEST(what_counts_is_remembered);
     TEST(the_rest_is_not);
     TEST(a_rotated_journal_counts);
+    LOOP(all_rotated_journals_count, 0, 2);
     TEST(there_may_be_none);
     TEST(a_pipe_is_not_read);
 }
