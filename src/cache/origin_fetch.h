@@ -20,6 +20,7 @@ struct fetch_order {
     bool is_safe, is_order;      /* as in struct request */
     bool places;                 /* an order that places (order_rules.h) */
     bool is_private;
+    bool is_timed; /* how fast it is answered tells how fast the endpoint is; set by the fetch */
     uint64_t credential; /* see gate.h */
     struct request_id id;
     struct freezes *freezes; /* which may stop it; NULL: none do */

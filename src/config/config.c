@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "config/config_check.h"
 #include "config/directive.h"
+#include "config/hosts.h"
 #include "config/read.h"
 #include "config/resolve.h"
 
@@ -164,8 +165,7 @@ const struct upstream_config *config_find_origin(const struct config *c, bool se
 {
     for (size_t i = 0; i < c->upstream_count; i++) {
         const struct upstream_config *u = c->upstreams[i];
-        if (u->secure == secure && u->port == port &&
-            span_is_nocase(span_of(u->host), (struct span){host, len}))
+        if (hosts_has(u, secure, (struct span){host, len}, port))
             return u;
     }
     return NULL;

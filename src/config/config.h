@@ -28,7 +28,7 @@ bool config_first_listen(const char *path, struct text *to) MUST_CHECK;
 struct config *config_ref(struct config *);
 void config_unref(struct config *);
 
-/* The upstream with that name, or with that origin; NULL if there is none. Host names are compared
+/* The upstream with that name, or with that origin (one of its hosts); NULL if there is none. Host names are compared
  * case-insensitively. The result is valid as long as the snapshot. */
 const struct upstream_config *config_find(const struct config *, const char *name, size_t len);
 const struct upstream_config *config_find_origin(const struct config *, bool secure,

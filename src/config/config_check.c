@@ -4,6 +4,8 @@
 
 #include "config/endpoint.h"
 #include "config/exits.h"
+#include "config/host.h"
+#include "config/hosts.h"
 #include "config/own_path.h"
 #include "config/quantity.h"
 
@@ -36,6 +38,16 @@ static void check_name(const struct file *f, size_t i, struct complaints *to)
     }
 }
 
+static bool shares_host(const struct upstream_config *a, const struct upstream_config *b)
+{
+    for (size_t i = 0; i < a->host_count; i++) {
+        const struct config_endpoint *h = &a->hosts[i];
+        if (hosts_has(b, h->secure, span_of(h->host), h->port))
+            return true;
+    }
+    return false;
+}
+
 static void check_origin(const struct config *c, const struct file *f, size_t i,
                          struct complaints *to)
 {
@@ -43,10 +55,9 @@ static void check_origin(const struct config *c, const struct file *f, size_t i,
     const struct block *b = f->upstreams[i];
     if (!b->rows[ROW_url].set && !u->url && !block_is_bad(b, ROW_preset))
         complaint_add(to, b->line, "upstream '%.100s' has no url", b->name);
-    for (size_t j = 0; u->host && j < i; j++) {
+    for (size_t j = 0; j < i; j++) {
         const struct upstream_config *other = c->upstreams[j];
-        if (other->host && other->secure == u->secure && other->port == u->port &&
-            strcmp(other->host, u->host) == 0 && strcmp(other->name, u->name) != 0) {
+        if (shares_host(u, other) && strcmp(other->name, u->name) != 0) {
             complaint_add(to, b->line,
                           "upstream '%.100s' has the same origin as '%.100s' on line %d", b->name,
                           other->name, other->line);
@@ -148,6 +159,58 @@ static void check_exits(const struct block *b, const struct upstream_config *u,
     if (given->count && u->connect_to.at.ss_family == AF_UNIX)
         complaint_add(to, u->connect_to_line,
                       "connect_to is a unix socket, which no exit can reach");
+}
+
+static void check_endpoint(const struct upstream_config *u, size_t i, int line,
+                           struct complaints *to)
+{
+    const char *url = u->endpoints.at[i];
+    for (size_t j = 0; j < i; j++) {
+        if (hosts_same(&u->hosts[i], &u->hosts[j])) {
+            complaint_add(to, line, "endpoints: %.200s is there twice", url);
+            return;
+        }
+    }
+    if (u->hosts[i].secure != u->hosts[0].secure)
+        complaint_add(to, line, "endpoints: %.200s has another scheme than the first, %.200s", url,
+                      u->endpoints.at[0]);
+}
+
+/* A url beside them is the first. */
+static void check_first(const struct block *b, const struct upstream_config *u,
+                        struct complaints *to)
+{
+    struct arena *scratch = arena_new();
+    struct host_origin url;
+    const char *why;
+    if (b->rows[ROW_url].set && u->url && host_origin_read(scratch, u->url, &url, &why) &&
+        !hosts_same(&(struct config_endpoint){url.secure, url.host, url.port}, &u->hosts[0]))
+        complaint_add(to, u->url_line, "url must be the first of endpoints, %.200s, or absent",
+                      u->endpoints.at[0]);
+    arena_free(scratch);
+}
+
+/* Those of a preset are good. */
+static void check_endpoints(const struct block *b, const struct upstream_config *u,
+                            struct complaints *to)
+{
+    const struct given_list *given = &b->rows[ROW_endpoints];
+    size_t next = 0, exits = u->exits.count ? u->exits.count : 1;
+    for (size_t i = 0; i < given->count; i++)
+        if (!given->at[i]->bad)
+            check_endpoint(u, next++, given->at[i]->line, to);
+    if (u->host_count > 1 && u->host_count * exits > WAYS_MAX)
+        complaint_add(to, block_line(b, ROW_endpoints),
+                      "endpoints and exits: there are %zu and %zu, at most %d pairs are possible",
+                      u->host_count, u->exits.count, WAYS_MAX);
+    if (next == 0)
+        return;
+    if (!block_is_bad(b, ROW_endpoints) && !block_is_bad(b, ROW_url))
+        check_first(b, u, to);
+    if (u->connect_to.len)
+        complaint_add(
+            to, u->connect_to_line,
+            "connect_to is one address, and endpoints are several hosts: use one of both");
 }
 
 /* ca_cert and ca_key need each other, and intercept needs both. */
@@ -268,6 +331,7 @@ void config_check(const struct config *c, const struct file *f, struct complaint
         check_paths(f->upstreams[i], to);
         check_block(f, f->upstreams[i], c->upstreams[i], to);
         check_exits(f->upstreams[i], c->upstreams[i], to);
+        check_endpoints(f->upstreams[i], c->upstreams[i], to);
         check_listen(&l, &c->upstreams[i]->listen, &f->upstreams[i]->rows[ROW_listen]);
     }
     free(l.at);

@@ -4,7 +4,7 @@
 
 #include "base/text.h"
 #include "config/directive.h"
-#include "config/host.h"
+#include "config/hosts.h"
 #include "config/preset.h"
 #include "config/value.h"
 
@@ -170,18 +170,23 @@ static struct upstream_config *make_upstream(struct arena *a, struct arena *scra
     const struct block *blocks[] = {s.own, s.preset, s.defaults, s.builtin};
     const struct layers layers = {blocks, COUNT_OF(blocks), own->line};
     struct upstream_config *u = arena_alloc(a, sizeof *u);
-    struct host_origin origin;
-    const char *why;
     u->name = arena_span(a, span_of(own->name)).at;
     u->line = own->line;
     fill(a, &layers, GLOBAL_ROWS, UPSTREAM_ROWS_END, u);
-    if (u->url && host_origin_read(a, u->url, &origin, &why)) {
-        u->secure = origin.secure;
-        u->host = origin.host;
-        u->port = origin.port;
-    }
-    add_paths(a, u, &s);
+    hosts_resolve(a, u, own->rows[ROW_url].set, own->rows[ROW_endpoints].set);
     return u;
+}
+
+/* The paths of an upstream have its settings, so its hosts must be known before. */
+static void finish_upstream(struct arena *a, struct arena *scratch, const struct file *f, size_t i,
+                            const struct file *builtin, struct config *c)
+{
+    const struct block *own = f->upstreams[i];
+    const struct sources s = {own, read_preset(scratch, own), &f->defaults, &builtin->defaults};
+    for (size_t k = 0; !own->rows[ROW_endpoints].set && k < c->upstream_count; k++)
+        if (k != i)
+            hosts_yield(c->upstreams[i], c->upstreams[k]);
+    add_paths(a, c->upstreams[i], &s);
 }
 
 static void add_bots(struct arena *a, const struct file *f, const struct block *builtin,
@@ -214,6 +219,8 @@ void resolve(struct arena *a, const struct file *f, struct config *c)
     c->upstreams = arena_alloc(a, (f->upstream_count + 1) * sizeof *c->upstreams);
     for (size_t i = 0; i < f->upstream_count; i++)
         c->upstreams[i] = make_upstream(a, scratch, f->upstreams[i], f, &builtin);
+    for (size_t i = 0; i < f->upstream_count; i++)
+        finish_upstream(a, scratch, f, i, &builtin, c);
     add_bots(a, f, builtin.bots[0], c);
     arena_free(scratch);
 }

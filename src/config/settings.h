@@ -53,6 +53,14 @@ struct config_exits {
     size_t count;
 };
 
+/* One of the hosts of an upstream: of `endpoints`, or the one of `url`. */
+#define WAYS_MAX 64 /* of one upstream: exits times endpoints */
+struct config_endpoint {
+    bool secure;
+    const char *host; /* lower case, no trailing dot, IPv6 without brackets */
+    uint16_t port;
+};
+
 /* The enums of directives whose value is one of several words, generated from their rows. */
 #define ONE_OF(name, ...) enum name { __VA_ARGS__ };
 #define AS(word, constant) constant
@@ -133,10 +141,13 @@ struct config_path {
 struct upstream_config {
     const char *name; /* NULL in the defaults, which apply to hosts without a block */
     int line;
-    /* From url: */
+    /* From url, or the first of endpoints: */
     bool secure;
     const char *host; /* lower case, no trailing dot, IPv6 without brackets */
     uint16_t port;
+    /* All of them; NULL in the defaults, and where there is no valid one. */
+    const struct config_endpoint *hosts;
+    size_t host_count;
     struct config_path *paths; /* empty in the settings of a path */
     size_t path_count;
 #define UPSTREAM(type, directive, value, bounds, text) CONFIG_FIELD(type, directive)

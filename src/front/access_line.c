@@ -123,6 +123,8 @@ void access_line(struct text *to, enum config_log_format format, const struct ti
     add_text(&l, "target", r->target);
     if (r->timing.exit)
         add_word(&l, "exit", r->timing.exit);
+    if (r->timing.endpoint)
+        add_word(&l, "endpoint", r->timing.endpoint);
     if (r->status)
         add_number(&l, "status", r->status);
     else

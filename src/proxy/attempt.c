@@ -146,6 +146,8 @@ static void on_head(void *owner, const struct response *r)
     if (!a->events->on_answer(a->owner, r))
         return;
     timing_answered(a->order->timing, pool_stats(a->order->pool), loop_event_us(a->order->loop));
+    if (a->order->is_timed)
+        way_answered(a->order->way, a->order->timing->ttfb_us, r->status);
     if (r->status == 101) {
         a->exchange = NULL; /* it goes with the stream */
         a->events->on_upgraded(a->owner, r);
@@ -180,12 +182,22 @@ static void on_end(void *owner, const struct fields *trailers)
         a->events->on_end(a->owner, trailers);
 }
 
+/* A connection that was used before may just have reached the end of its time. */
+static void note_unanswered(struct attempt *a, bool is_over)
+{
+    const struct fetch_order *o = a->order;
+    if (o->is_timed)
+        way_unanswered(o->way, loop_clock_us(o->loop) - o->timing->lent_us, is_over);
+}
+
 static void on_failed(void *owner, const struct verdict *v)
 {
     struct attempt *a = self(owner);
     a->exchange = NULL;
     delivery_end_try(a->delivery, v->sent, v->undone);
     if (a->state != ATTEMPT_RECEIVING) {
+        if (!a->line.reused && !v->undone)
+            note_unanswered(a, true);
         enter(a, ATTEMPT_IDLE);
         a->events->on_lost(a->owner, v);
         return;
@@ -238,7 +250,7 @@ static struct exchange *open_on(struct attempt *a, struct line *line)
                                                   .on_failed = on_failed,
                                                   .on_drain = on_drain};
     struct conn_request request = a->order->request;
-    request.authority = span_of(pool_origin(a->order->pool)->authority);
+    request.authority = span_of(a->order->way->host->authority);
     request.id = &a->order->id;
     return line_open(line, &request, &events, a);
 }
@@ -308,6 +320,8 @@ void attempt_end(struct attempt *a, bool late)
 {
     limit_tell(&a->limit, 0);
     peek_stop(&a->peek);
+    if (a->exchange && a->state != ATTEMPT_RECEIVING)
+        note_unanswered(a, late);
     delivery_give_up(a->delivery, &a->exchange, late);
     enter(a, ATTEMPT_ENDED);
 }

@@ -19,27 +19,13 @@
 #include "proxy/departure.h"
 #include "proxy/fetch_log.h"
 #include "proxy/fetch_order.h"
+#include "proxy/fetch_state.h"
 #include "proxy/noting.h"
 #include "proxy/tunnel.h"
 #include "proxy/way_taken.h"
 #include "upstream/dedicated.h"
 
 #define MAGIC 0x66657463
-
-#define FETCH_STATES(S)                                                                            \
-    S(FETCH_GATHERING, "gathering", TO(FETCH_WITHHELD) | TO(FETCH_SERIALIZED) | TO(FETCH_ENDED))   \
-    S(FETCH_WITHHELD, "withheld", TO(FETCH_SERIALIZED) | TO(FETCH_ENDED))                          \
-    S(FETCH_SERIALIZED, "serialized", TO(FETCH_GATED) | TO(FETCH_ENDED))                           \
-    S(FETCH_GATED, "gated", TO(FETCH_GATED) | TO(FETCH_QUEUED) | TO(FETCH_ENDED))                  \
-    S(FETCH_QUEUED, "queued",                                                                      \
-      TO(FETCH_GATED) | TO(FETCH_NOTING) | TO(FETCH_TRYING) | TO(FETCH_ENDED))                     \
-    S(FETCH_NOTING, "noting",                                                                      \
-      TO(FETCH_GATED) | TO(FETCH_QUEUED) | TO(FETCH_TRYING) | TO(FETCH_ENDED))                     \
-    S(FETCH_TRYING, "trying",                                                                      \
-      TO(FETCH_GATED) | TO(FETCH_QUEUED) | TO(FETCH_FOLLOWED) | TO(FETCH_ENDED))                   \
-    S(FETCH_FOLLOWED, "followed", TO(FETCH_ENDED))                                                 \
-    S(FETCH_ENDED, "ended", 0)
-STATE_TYPE(fetch, FETCH_STATES)
 
 struct fetch {
     struct exchange base;
@@ -120,7 +106,7 @@ static void let_go(struct fetch *f, bool late)
     attempt_end(&f->attempt, late);
     dedicated_close(f->dedicated);
     enter(f, FETCH_ENDED);
-    way_taken_leave(&f->order);
+    way_taken_leave(&f->way, &f->order);
     pool_release(f->order.pool, &f->in_pool);
     loop_defer(f->order.loop, &f->free_later);
 }
@@ -137,7 +123,7 @@ static void fail(struct fetch *f, const struct verdict *why, bool late)
 {
     struct verdict v = *why;
     v.sent = sent(&f->base);
-    way_blame(f->order.way, &v);
+    way_blame(f->order.way, f->order.timing->endpoint, &v);
     let_go(f, late);
     f->base.events->on_failed(f->base.owner, &v);
 }
@@ -151,7 +137,7 @@ static void on_freeze(void *owner)
     bool undecided = f->state == FETCH_WITHHELD || (f->state == FETCH_GATHERING && f->order.may_go);
     if (undecided || attempt_has_left(&f->attempt))
         return;
-    way_taken_leave(&f->order); /* it is not to blame */
+    way_taken_leave(&f->way, &f->order); /* it is not to blame */
     fail(f, &why, false);
 }
 
@@ -163,7 +149,7 @@ struct verdict fetch_late(const struct exchange *x, uint64_t total_ms)
                        : f->state == FETCH_QUEUED ? pool_waiter_refusal(&f->waiter)
                                                   : clocks_late(total_ms);
     v.sent = sent(x);
-    way_blame(f->order.way, &v);
+    way_blame(f->order.way, f->order.timing->endpoint, &v);
     return v;
 }
 
@@ -204,6 +190,15 @@ static void on_deadline(struct deadline *d)
 static void pass_gate(void *owner);
 static void acquire(void *owner);
 
+/* It has passed the gate, of which it has used up nothing yet. */
+static void go_on(struct fetch *f)
+{
+    if (way_taken_is_shut(&f->order, &f->gated))
+        pass_gate(f);
+    else
+        acquire(f);
+}
+
 static bool may_replay(const struct fetch *f)
 {
     return f->state == FETCH_TRYING && f->upload.replayable &&
@@ -230,8 +225,8 @@ static void on_lost(void *owner, const struct verdict *v)
         rare_note(RARE_REQUEST_UNSENT_AGAIN);
     if (!again)
         fail(f, v, false);
-    else if ((v->sent == SENT_NO || v->undone) && !way_taken_is_shut(&f->order, &f->gated))
-        acquire(f);
+    else if (v->sent == SENT_NO || v->undone)
+        go_on(f);
     else
         pass_gate(f);
 }
@@ -304,26 +299,38 @@ static void enter_gate(struct fetch *f)
         fetch_log_held(&f->order, &f->gated);
 }
 
-/* There is no line that way. What was not sent goes by the next exit, if it may take any. */
+/* There is no line that way. What was not sent goes to the next endpoint, or by the next exit. */
 static void on_no_line(void *owner, const struct verdict *why)
 {
     struct fetch *f = self(owner);
     bool may = sent(&f->base) == SENT_NO && !pool_is_draining(f->order.pool) &&
                loop_now(f->order.loop) < clocks_wait_until(&f->clocks);
-    if (may && way_taken_next(&f->way, &f->order, &f->gated))
-        enter_gate(f);
-    else
-        fail(f, why, false);
+    switch (may ? way_taken_next(&f->way, &f->order, &f->gated) : WAY_NONE) {
+    case WAY_NONE: fail(f, why, false); break;
+    case WAY_ENDPOINT: go_on(f); break;
+    case WAY_EXIT: enter_gate(f); break;
+    }
+}
+
+/* It has waited for that endpoint for long enough, if there is another. */
+static void on_slow(struct deadline *d)
+{
+    struct fetch *f = self(container_of(d, struct fetch, way.slow));
+    if (f->state != FETCH_QUEUED || !way_taken_hurries(&f->way, &f->order))
+        return;
+    pool_waiter_forget(&f->waiter);
+    dedicated_close(f->dedicated);
+    go_on(f);
 }
 
 /* A hold has begun that way, or it is gone from the configuration. */
 static void on_recall(void *owner)
 {
     struct fetch *f = self(owner);
-    if (!way_taken_is_shut(&f->order, &f->gated))
+    if (!way_taken_is_shut(&f->order, &f->gated) && !way_taken_is_gone(&f->way, &f->order))
         return;
     pool_waiter_forget(&f->waiter);
-    pass_gate(f);
+    go_on(f);
 }
 
 static void begin_try(struct fetch *f, struct line *line)
@@ -341,15 +348,13 @@ static void begin_try(struct fetch *f, struct line *line)
 static void on_noted(void *owner, struct line *line)
 {
     struct fetch *f = self(owner);
-    bool is_shut = way_taken_is_shut(&f->order, &f->gated);
-    if (is_shut && line)
+    bool may = !way_taken_is_shut(&f->order, &f->gated) && !way_taken_is_gone(&f->way, &f->order);
+    if (line && !may)
         line_return(line);
-    if (is_shut)
-        pass_gate(f);
-    else if (line)
+    if (line && may)
         begin_try(f, line);
     else
-        acquire(f);
+        go_on(f);
 }
 
 static void on_line(void *owner, struct line *line)
@@ -364,23 +369,24 @@ static void on_line(void *owner, struct line *line)
 static void acquire(void *owner)
 {
     struct fetch *f = self(owner);
+    struct line *line;
     if (departure_ask(&f->departure))
         return;
+    way_taken_settle(&f->way, &f->order);
     enter(f, FETCH_QUEUED);
+    f->waiter.wants_new = f->elsewhere;
     if (f->order.request.upgrades) {
         dedicated_open(f->dedicated, f->order.loop, f->order.pool, f->order.way);
         watch(f);
+    } else if ((line = pool_acquire(f->order.pool, f->order.way, &f->waiter,
+                                    clocks_wait_until(&f->clocks)))) {
+        begin_try(f, line);
         return;
     }
-    f->waiter.wants_new = f->elsewhere;
-    struct line *line =
-        pool_acquire(f->order.pool, f->order.way, &f->waiter, clocks_wait_until(&f->clocks));
-    if (line)
-        begin_try(f, line);
+    way_taken_waits(&f->way, &f->order);
 }
 
-/* Also when the serializer has admitted it, or the gate of another exit sends it away. Where it has
- * tried all exits, it stays with the last one. */
+/* Also told by the serializer, and by a gate. Where it has tried all exits, it stays with the last. */
 static void pass_gate(void *owner)
 {
     struct fetch *f = self(owner);
@@ -484,17 +490,10 @@ static void progress(const struct exchange *x, struct progress *p)
     const struct fetch *f = container_of(x, const struct fetch, base);
     MAGIC_CHECK(f, MAGIC);
     bool connects = dedicated_is_open(f->dedicated) || pool_waiter_connects(&f->waiter);
-    switch (f->state) {
-    case FETCH_GATHERING: p->state = PROGRESS_READING; break;
-    case FETCH_WITHHELD: p->state = PROGRESS_DUPLICATE; break;
-    case FETCH_SERIALIZED:
-    case FETCH_GATED: p->state = PROGRESS_GATED; break;
-    case FETCH_QUEUED: p->state = connects ? PROGRESS_CONNECTING : PROGRESS_QUEUED; break;
-    case FETCH_NOTING: p->state = PROGRESS_SENDING; break;
-    case FETCH_TRYING:
-    case FETCH_FOLLOWED: attempt_progress(&f->attempt, p); break;
-    case FETCH_ENDED: break;
-    }
+    if (f->state < FETCH_TRYING)
+        p->state = fetch_state_progress(f->state, connects);
+    else
+        attempt_progress(&f->attempt, p);
 }
 
 /* A line of its own (for an upgrade) is nobody else's to have. */
@@ -576,6 +575,7 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
     upload_init(&f->upload, o->request.framing, o->request.length);
     clocks_init(&f->clocks, o->loop, o->settings, o->total_ms);
     init_waiters(f);
+    way_taken_init(&f->way, &f->order, &f->delivery, &f->clocks, on_slow);
     noting_init(&f->noting, &noting_events, f, &f->order, &f->upload);
     f->attempt = (struct attempt){.events = &attempt_events,
                                   .owner = f,

@@ -28,8 +28,10 @@
  * - on_answer(), for a 421 alone, which says that the request was not acted on.
  * Both demand may_replay(): the owner is still there, the body is still kept, tries and
  * time are left. The delivery only grows, so a later try cannot hide an earlier one.
- * Another exit (to_gate(), on_recall(), on_no_line()) is no further try: it is chosen at the gate
- * or in the queue, where the present try has no line yet, so that nothing of it was sent. */
+ * Another exit or endpoint (pass_gate(), acquire(), on_recall(), on_no_line(), on_slow()) is no further
+ * try: it is chosen at the gate or in the queue, where the present try has no line yet, so that nothing
+ * of it was sent. Once a byte was handed to a connection in an earlier try, the endpoint stays
+ * (way_taken.h). */
 
 /* `order` is copied; what it points to must live as long as the fetch. */
 struct exchange *fetch_open(const struct fetch_order *order, const struct exchange_events *,

@@ -2,14 +2,17 @@
 
 #include <netinet/in.h>
 
+#include "config/hosts.h"
+
 #define DENY(why, ...)                                                                             \
     (*(why) = verdict_make(FAILURE_HTTP_REQUEST_DENIED, SENT_NO, __VA_ARGS__), false)
 
 static bool is_upstream_host(const struct config *c, struct span host)
 {
     for (size_t i = 0; i < c->upstream_count; i++)
-        if (span_is_nocase(host, span_of(c->upstreams[i]->host)))
-            return true;
+        for (size_t k = 0; k < hosts_count(c->upstreams[i]); k++)
+            if (span_is_nocase(host, span_of(hosts_at(c->upstreams[i], k).host)))
+                return true;
     return false;
 }
 
@@ -88,7 +91,7 @@ static bool origin_passes(const struct config *c, const struct ingress *in, cons
         return DENY(why, "the Origin field is not an origin");
     if (is_own_site(c, in, host, &site))
         return true;
-    if (r->kind == ROUTE_UPSTREAM && origin_is(&site, &r->origin))
+    if (r->kind == ROUTE_UPSTREAM && route_leads_to(r, &site))
         return true;
     return DENY(why, "a page of another site may not call");
 }

@@ -151,7 +151,7 @@ static struct span rewrite_absolute(struct arena *arena, const struct config *co
                                     const struct route *r, bool is_private, const struct origin *to,
                                     struct span rest, struct span value)
 {
-    bool own = origin_is(to, &r->origin);
+    bool own = route_leads_to(r, to);
     if (rest.len == 0 || rest.at[0] != '/')
         rest = span_of(arena_printf(arena, "/%.*s", SPAN_ARG(rest)));
     bool prefixed = r->form == FORM_PREFIX || r->form == FORM_NAMED_PATH;

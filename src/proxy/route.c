@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
+#include "config/hosts.h"
 #include "config/own_path.h"
 #include "proxy/redact.h"
 
@@ -21,6 +22,11 @@ static bool is_ip(const char *host)
     return memchr(host, ':', len) || (may_be_v4 && inet_pton(AF_INET, host, &ignored) == 1);
 }
 
+static bool is_usual(uint16_t port)
+{
+    return port == 0 || port == 80 || port == 443;
+}
+
 static void to_listed(struct route *r, enum route_form form, const struct upstream_config *u,
                       struct span path)
 {
@@ -29,6 +35,20 @@ static void to_listed(struct route *r, enum route_form form, const struct upstre
     r->listed = u;
     r->origin = (struct origin){u->secure, is_ip(u->host), span_of(u->host), u->port};
     r->path = path;
+}
+
+/* By the one of its hosts that the client named, if it named one. */
+static void to_host(struct route *r, struct span host, uint16_t port)
+{
+    const struct upstream_config *u = r->listed;
+    for (size_t i = 0; i < hosts_count(u); i++) {
+        const struct config_endpoint h = hosts_at(u, i);
+        if (!span_is_nocase(span_of(h.host), host) ||
+            (port != h.port && !(is_usual(port) && is_usual(h.port))))
+            continue;
+        r->origin = (struct origin){h.secure, is_ip(h.host), span_of(h.host), h.port};
+        return;
+    }
 }
 
 static void to_page(struct route *r, struct span target)
@@ -41,11 +61,6 @@ static const struct upstream_config *find_origin(const struct config *c, bool se
                                                  struct span host, uint16_t port)
 {
     return config_find_origin(c, secure, host.at, host.len, port);
-}
-
-static bool is_usual(uint16_t port)
-{
-    return port == 0 || port == 80 || port == 443;
 }
 
 /* The upstream of a host named with http or without a scheme: port 0, 80 and 443
@@ -89,6 +104,12 @@ static bool is_never_own(struct span host)
 {
     return span_is(host, SPAN("0.0.0.0")) || span_is(host, SPAN("::")) ||
            span_starts(host, SPAN("::ffff:"));
+}
+
+bool route_leads_to(const struct route *r, const struct origin *o)
+{
+    return origin_is(o, &r->origin) ||
+           (r->listed && hosts_has(r->listed, o->secure, o->host, o->port));
 }
 
 bool route_own_name(const struct config *c, const struct ingress *in, struct span host, bool ip)
@@ -203,8 +224,10 @@ static void route_target(const struct config *c, const struct request *q, struct
     r->spelling = t.spelling;
     r->listed = t.written_http ? find_either(c, t.origin.host, t.origin.port)
                                : find_origin(c, true, t.origin.host, t.origin.port);
-    if (r->listed)
+    if (r->listed) {
         to_listed(r, r->form, r->listed, t.path);
+        to_host(r, t.origin.host, t.origin.port);
+    }
 }
 
 /* On an upstream's own port, or with its host in Host, a target in origin form is taken
@@ -304,8 +327,10 @@ static void route_inside(const struct config *c, const struct ingress *in, const
     r->origin = (struct origin){true, is_ip(in->tunnel), host,
                                 is_usual(in->tunnel_port) ? 443 : in->tunnel_port};
     r->listed = find_either(c, host, in->tunnel_port);
-    if (r->listed)
+    if (r->listed) {
         to_listed(r, FORM_CONNECT, r->listed, t.path);
+        to_host(r, host, in->tunnel_port);
+    }
 }
 
 void route_request(const struct config *c, const struct ingress *in, const struct request *q,

@@ -36,7 +36,8 @@ struct route {
     enum route_kind kind;
     enum route_form form;
     const struct upstream_config *listed; /* NULL: unlisted */
-    struct origin origin;                 /* with its real scheme: http:// upstreams stay plain */
+    struct origin origin; /* with its real scheme: http:// upstreams stay plain; of a listed one the
+                             host that was named, else its first */
     struct span path;     /* the target, unchanged and never empty; also of a page */
     struct span spelling; /* FORM_PREFIX: "/https://", "/https:/", "/https/" */
     bool answers_first;   /* CONNECT: it is answered before anything is dialled */
@@ -48,6 +49,9 @@ struct route {
 /* Finds the route. What it points to is in the configuration, in `request` or in its arena. */
 void route_request(const struct config *, const struct ingress *, const struct request *,
                    struct route *);
+
+/* Is that the origin of the route, or another host of its upstream? */
+bool route_leads_to(const struct route *, const struct origin *);
 
 /* Is it a name of trunkline itself (contract 11, "Who may call"): localhost, *.localhost, one
  * of allow_hosts, or an IP literal that is the connection's local address, in 127.0.0.0/8 or

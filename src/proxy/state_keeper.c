@@ -59,8 +59,8 @@ static int64_t left_until(const struct clocks_now *c, int64_t wall_ms)
 static void key_of(const struct pool *p, const struct way *w, char key[KEY_SIZE])
 {
     const struct pool_origin *o = pool_origin(p);
-    snprintf(key, KEY_SIZE, "%s%s%s", o->listed ? o->name : o->origin, w->name ? " exit " : "",
-             w->name ? w->name : "");
+    snprintf(key, KEY_SIZE, "%s%s%s", o->listed ? o->name : o->origin,
+             w->outlet->name ? " exit " : "", w->outlet->name ? w->outlet->name : "");
 }
 
 static void collect_hold(struct saved_budget *b, const struct hold *h, const struct clocks_now *c)
@@ -102,8 +102,8 @@ static void collect_budget(struct state_keeper *k, const struct pool *p, const s
 
 static void collect_budgets(void *context, const struct pool *p)
 {
-    EACH_WAY (pool_ways_shown(p), w)
-        collect_budget(context, p, w);
+    EACH_EXIT(pool_ways_shown(p), w)
+    collect_budget(context, p, w);
 }
 
 static void collect_freeze(void *context, const struct freeze *f)
@@ -174,7 +174,7 @@ static void on_made(void *owner, struct pool *p, struct way *w)
     char key[KEY_SIZE];
     key_of(p, w, key);
     restore_budget(k, p, w, key);
-    if (pool_origin(p)->listed && w->name == NULL)
+    if (pool_origin(p)->listed && w->outlet->name == NULL)
         restore_budget(k, p, w, pool_origin(p)->origin);
 }
 
@@ -217,8 +217,8 @@ static void restore_all(void *context, struct pool *p, enum pools_label label)
 {
     if (label == POOLS_LABEL_RETIRED)
         return;
-    EACH_WAY (pool_ways(p), w)
-        on_made(context, p, w);
+    EACH_EXIT(pool_ways(p), w)
+    on_made(context, p, w);
 }
 
 /* From another daemon: one of both drains, or they share the file for good. */

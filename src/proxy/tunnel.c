@@ -366,7 +366,7 @@ static void on_dial_failed(void *owner, enum failure why, const char *detail)
     struct tunnel *t = owner;
     MAGIC_CHECK(t, MAGIC);
     struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
-    way_blame(t->way, &v);
+    way_blame(t->way, true, &v);
     t->dial = NULL;
     LOG(INFO, pool_origin(t->pool)->name, "no connection for a tunnel: %s: %s id=%s",
         failure_name(why), v.detail, request_id_text(id_of(t)));
@@ -379,7 +379,7 @@ static void dial(struct tunnel *t)
     static const struct dial_events dial_events = {on_connected, on_dial_failed};
     struct connector *c = t->way->connector;
     enter(t, TUNNEL_DIALLING);
-    t->settings = *pool_settings(t->pool);
+    t->settings = *t->way->lines.settings;
     t->settings.host = must_strdup(t->settings.host);
     stream_pause(t->client.stream);
     t->dial = c->ops->dial(c, &t->settings, &dial_events, t);

@@ -134,16 +134,18 @@ static void on_connected(void *owner, struct stream *stream, const struct dial_r
     switch_over(p, tunnel);
 }
 
-/* A way that it has not tried. False: there is none. */
+/* A way to the host that the client named, by an exit that it has not tried. False: there is none. */
 static bool choose(struct tunnel_open *p)
 {
     static const struct gate_waiter kind; /* what is inside is not known */
-    const struct ways_wish wish = {&kind, 0, p->tried};
+    const struct ways_wish wish = {.kind = &kind, .tried = p->tried};
+    const struct ways *ways = pool_ways(p->pool);
     uint64_t bit;
     struct way *w = ways_choose(pool_ways(p->pool), &wish, &bit);
     if (w == NULL)
         return false;
-    p->tried |= bit;
+    p->tried |= ways_exit_bits(ways, w);
+    w = ways_toward(ways, w, p->authority->host, p->authority->port);
     if (p->way)
         way_release(p->way);
     p->way = w;
@@ -160,7 +162,7 @@ static void on_dial_failed(void *owner, enum failure why, const char *detail)
     MAGIC_CHECK(p, MAGIC);
     struct verdict v = verdict_make(why, SENT_NO, "%s", detail);
     p->dial = NULL;
-    way_blame(p->way, &v);
+    way_blame(p->way, true, &v);
     if (choose(p))
         dial(p);
     else
@@ -173,7 +175,7 @@ static void on_deadline(struct deadline *d)
     char limit[DURATION_TEXT_SIZE];
     struct verdict v = verdict_make(FAILURE_CONNECTION_TIMEOUT, SENT_NO, "no connection within %s",
                                     duration_text(limit, p->total_ms));
-    way_blame(p->way, &v);
+    way_blame(p->way, true, &v);
     fail(p, &v);
 }
 
@@ -219,7 +221,7 @@ static void dial(struct tunnel_open *p)
     static const struct dial_events events = {on_connected, on_dial_failed};
     struct connector *c = p->way->connector;
     free((char *)p->settings.host);
-    p->settings = *pool_settings(p->pool);
+    p->settings = *p->way->lines.settings;
     p->settings.host = must_strdup(p->settings.host);
     p->dial = c->ops->dial(c, &p->settings, &events, p);
 }

@@ -61,7 +61,7 @@ void dedicated_open(struct dedicated *d, struct loop *loop, struct pool *pool, s
         loop_defer(loop, &d->refusal);
         return;
     }
-    struct upstream_config settings = *pool_settings(pool);
+    struct upstream_config settings = *way->lines.settings;
     settings.http2 = HTTP2_NEVER;
     d->line = line_new(&way->lines.env, &settings, "an upgrade", &events, d);
 }

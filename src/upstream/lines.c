@@ -333,6 +333,12 @@ void lines_keep_floor(struct lines *s)
         continue;
 }
 
+void lines_refill(struct lines *s)
+{
+    floor_begin(&s->floor);
+    lines_keep_floor(s);
+}
+
 /* ------------------------------------------------------------------ changes */
 
 /* Uncounted: lines that never came up, or that end with their pool. */
@@ -431,8 +437,7 @@ void lines_drain(struct lines *s)
 void lines_undrain(struct lines *s)
 {
     s->closing = false;
-    floor_begin(&s->floor);
-    lines_keep_floor(s);
+    lines_refill(s);
 }
 
 void lines_init(struct lines *s, struct loop *loop, struct connector *connector,

@@ -36,6 +36,9 @@ void lines_adopt(struct lines *, struct stream *, const struct dial_report *);
 /* Brings the number of open lines up to min_idle, at the pace of floor.h. */
 void lines_keep_floor(struct lines *);
 
+/* The settings' min_idle has become another: those that it asks for now are opened at once. */
+void lines_refill(struct lines *);
+
 /* How many lines in doubt are worth waiting for now, as lines that connect are; on_idle is
  * told when that is over. */
 size_t lines_awaited(struct lines *);

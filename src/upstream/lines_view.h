@@ -11,7 +11,7 @@
 #include "upstream/line.h"
 #include "upstream/origin_traits.h"
 
-#define LINES_OBJECT_SIZE 160 /* "upstream NAME exit EXIT" */
+#define LINES_OBJECT_SIZE 160 /* "upstream NAME exit EXIT endpoint HOST" */
 
 struct lines_events;
 

@@ -169,12 +169,12 @@ struct serializer *pool_serializer(struct pool *p)
 
 /* ----------------------------------------------------------------- its life */
 
-static void set_ways(struct pool *p, struct config *old, enum ways_change change)
+static void set_ways(struct pool *p, struct config *old, bool renew)
 {
     const struct ways_mood mood = {p->state == POOL_PAUSED, p->ending || p->state == POOL_DRAINING};
-    ways_set(&p->ways, p->settings, old, change, mood);
-    EACH_WAY (&p->ways, w)
-        gate_limit_bots(w->gate, p->snapshot);
+    ways_set(&p->ways, p->settings, old, renew, mood);
+    EACH_EXIT(&p->ways, w)
+    gate_limit_bots(w->gate, p->snapshot);
 }
 
 struct pool *pool_new(struct loop *loop, const struct way_maker *maker, struct config *snapshot,
@@ -204,7 +204,7 @@ struct pool *pool_new(struct loop *loop, const struct way_maker *maker, struct c
     ways_init(&p->ways,
               &(struct way_common){
                   .loop = loop, .upstream = p->origin.name, .maker = *maker, .stats = &p->stats});
-    set_ways(p, snapshot, WAYS_KEEP);
+    set_ways(p, snapshot, false);
     return p;
 }
 
@@ -233,7 +233,7 @@ void pool_configure(struct pool *p, struct config *snapshot, const struct upstre
     struct config *old = p->snapshot;
     p->snapshot = config_ref(snapshot);
     p->settings = settings;
-    set_ways(p, old, renew ? WAYS_RENEW : WAYS_KEEP);
+    set_ways(p, old, renew);
     config_unref(old);
 }
 
@@ -249,7 +249,7 @@ static void set_origin(struct pool *p, const struct pool_origin *to)
 }
 
 void pool_redirect(struct pool *p, struct config *snapshot, const struct upstream_config *settings,
-                   const struct pool_origin *origin)
+                   const struct pool_origin *origin, bool renew)
 {
     MAGIC_CHECK(p, MAGIC);
     struct config *old = p->snapshot;
@@ -257,7 +257,7 @@ void pool_redirect(struct pool *p, struct config *snapshot, const struct upstrea
     set_origin(p, origin);
     p->snapshot = config_ref(snapshot);
     p->settings = settings;
-    set_ways(p, old, WAYS_REDIRECT);
+    set_ways(p, old, renew);
     config_unref(old);
 }
 
@@ -306,8 +306,7 @@ static void pause_pool(struct pool *p)
 static void resume_pool(struct pool *p)
 {
     obey(p, POOL_UP);
-    EACH_WAY (&p->ways, w)
-        way_resume(w, p->ending);
+    ways_resume(&p->ways, p->ending);
 }
 
 static void reconnect_pool(struct pool *p)

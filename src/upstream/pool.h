@@ -1,5 +1,5 @@
-/* One upstream: its ways to its origin (way.h), what is one for all of them, its counters, and
- * what an operator said of it. Without `exits` there is one way. Owned by `pools`. What it lends
+/* One upstream: its ways to its exchange (way.h), what is one for all of them, its counters, and
+ * what an operator said of it. Without `exits` and `endpoints` there is one way. Owned by `pools`. What it lends
  * is a slot: the right to one exchange on one line. Up, paused (requests wait), draining (new requests are refused), retired (gone from
  * the configuration: it ends with its last request) or gone (retired while it was paused:
  * likewise, but nothing more is sent). */
@@ -38,11 +38,12 @@ void pool_free(struct pool *);
 void pool_configure(struct pool *, struct config *snapshot, const struct upstream_config *,
                     bool renew);
 
-/* Another origin of the same name: what is under way ends where it is, lines are replaced, and
- * waiting requests go there, as soon as the operator lets them (a pause or a drain lasts). The
- * budget, the counters and the name stay. */
+/* Another origin of the same name: what is under way ends where it is, lines to the old one are
+ * replaced, and waiting requests go there, as soon as the operator lets them (a pause or a drain
+ * lasts). The budget, the counters and the name stay. Of several endpoints the origin is the first; those
+ * that stay keep their lines, but with `renew`. */
 void pool_redirect(struct pool *, struct config *snapshot, const struct upstream_config *,
-                   const struct pool_origin *);
+                   const struct pool_origin *, bool renew);
 
 /* Ends with its last request; nothing new may be asked of it. Requests that wait in a pause are
  * refused: leaving the configuration does not end the pause. */

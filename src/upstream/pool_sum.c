@@ -24,6 +24,8 @@ struct pool_view pool_sum_view(const struct pool_sum *s, const char *name)
     v.recent = &s->stats.recent;
     v.exits = NULL;
     v.exit_count = 0;
+    v.endpoints = NULL;
+    v.endpoint_count = 0;
     v.gate.weight_used = -1;
     v.learned_idle_ms = -1;
     return v;

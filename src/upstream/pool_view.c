@@ -3,7 +3,7 @@
 #include <string.h>
 
 struct pool_looks {
-    struct way_view *ways;
+    struct way_view *exits, *endpoints;
     struct upstream_stats *sum;
 };
 
@@ -66,12 +66,15 @@ static void add_lines(struct pool_view *v, const struct way_view *w)
     v->waiting += w->waiting;
 }
 
-static void add_way(struct pool_view *v, const struct way_view *w, bool is_first)
+static const char *const states[] = {"up", "held", "open", NULL};
+static const char *const breakers[] = {"closed", "half_open", "open", NULL};
+
+/* Its gate is that of all ways of its exit, and is added once. */
+static void add_way(struct pool_view *v, const struct way_view *w, bool is_first, bool has_gate)
 {
-    static const char *const states[] = {"up", "held", "open", NULL};
-    static const char *const breakers[] = {"closed", "half_open", "open", NULL};
     add_lines(v, w);
-    add_gate(&v->gate, &w->gate, is_first);
+    if (has_gate)
+        add_gate(&v->gate, &w->gate, is_first);
     v->max_connections += w->max_connections;
     if (w->certificate_ends_s && (is_first || w->certificate_ends_s < v->certificate_ends_s))
         v->certificate_ends_s = w->certificate_ends_s;
@@ -82,6 +85,28 @@ static void add_way(struct pool_view *v, const struct way_view *w, bool is_first
     v->learned_idle_ms = least_known(v->learned_idle_ms, w->learned_idle_ms);
     v->state = best(v->state, w->state, states);
     v->breaker = best(v->breaker, w->breaker, breakers);
+}
+
+/* Several ways of one exit, or to one endpoint, as one. */
+static void merge(struct way_view *to, const struct way_view *w, bool is_first)
+{
+    if (is_first) {
+        *to = *w;
+        return;
+    }
+    to->state = best(to->state, w->state, states);
+    to->breaker = best(to->breaker, w->breaker, breakers);
+    to->idle += w->idle;
+    to->active += w->active;
+    to->connecting += w->connecting;
+    to->waiting += w->waiting;
+    to->max_connections += w->max_connections;
+    to->learned_idle_ms = least_known(to->learned_idle_ms, w->learned_idle_ms);
+    if (w->pace.mean_us && (to->pace.mean_us == 0 || w->pace.mean_us < to->pace.mean_us))
+        to->pace.mean_us = w->pace.mean_us;
+    to->pace.asked += w->pace.asked;
+    to->is_first |= w->is_first;
+    to->is_fast |= w->is_fast;
 }
 
 /* ----------------------------------------------------------------------- the looks */
@@ -97,14 +122,16 @@ static void clear(struct pool_looks *l)
     if (l->sum)
         stats_free(l->sum);
     free(l->sum);
-    free(l->ways);
+    free(l->exits);
+    free(l->endpoints);
     *l = (struct pool_looks){0};
 }
 
 static void begin(struct pool_looks *l, const struct ways *ways)
 {
     clear(l);
-    l->ways = must_calloc(ways->count, sizeof *l->ways);
+    l->exits = must_calloc(ways->count / ways->hosts, sizeof *l->exits);
+    l->endpoints = must_calloc(ways->hosts, sizeof *l->endpoints);
     l->sum = NEW(struct upstream_stats);
     stats_add(l->sum, ways->common.stats);
 }
@@ -115,33 +142,49 @@ static void add_leaving(struct pool_view *v, struct pool_looks *l, const struct 
     LIST_FOR (&ways->leaving, w, struct way, link) {
         way_describe(w, &leaving);
         add_lines(v, &leaving);
-        add_stats(l, ways, w);
+        if (w->outlet->leaving && list_first(&w->outlet->ways) == &w->beside)
+            add_stats(l, ways, w);
+    }
+}
+
+static void add_in_use(struct pool_view *v, struct pool_looks *l, const struct ways *ways)
+{
+    struct way_view one;
+    for (size_t i = 0; i < ways->count; i++) {
+        size_t exit = i / ways->hosts, endpoint = i % ways->hosts;
+        way_describe(ways->at[i], &one);
+        add_way(v, &one, i == 0, endpoint == 0);
+        merge(&l->exits[exit], &one, endpoint == 0);
+        merge(&l->endpoints[endpoint], &one, exit == 0);
+        if (endpoint == 0)
+            add_stats(l, ways, ways->at[i]);
     }
 }
 
 void pool_view_ways(struct pool_view *v, const struct ways *ways, struct pool_looks *l)
 {
     struct way_view one;
+    const struct way *first = ways->at[0];
     v->learned_idle_ms = -1;
     v->stats = v->own = ways->common.stats;
     v->ways = ways;
-    if (ways->count == 1 && ways->leaving.count == 0 && ways->at[0]->exit == NULL) {
-        way_describe(ways->at[0], &one);
-        add_way(v, &one, true);
+    if (ways->count == 1 && ways->leaving.count == 0 && first->outlet->exit == NULL) {
+        way_describe(first, &one);
+        add_way(v, &one, true, true);
         return;
     }
     begin(l, ways);
-    for (size_t i = 0; i < ways->count; i++) {
-        way_describe(ways->at[i], &l->ways[i]);
-        add_way(v, &l->ways[i], i == 0);
-        add_stats(l, ways, ways->at[i]);
-    }
+    add_in_use(v, l, ways);
     add_leaving(v, l, ways);
     v->stats = l->sum;
-    if (ways->at[0]->exit == NULL)
-        return;
-    v->exits = l->ways;
-    v->exit_count = ways->count;
+    if (first->outlet->exit) {
+        v->exits = l->exits;
+        v->exit_count = ways->count / ways->hosts;
+    }
+    if (ways->hosts > 1) {
+        v->endpoints = l->endpoints;
+        v->endpoint_count = ways->hosts;
+    }
 }
 
 struct pool_looks *pool_looks_new(void)

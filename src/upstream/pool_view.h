@@ -26,10 +26,12 @@ struct pool_view {
     const struct recent *recent;
     const struct way_view *exits;
     size_t exit_count; /* 0: there are no exits */
+    const struct way_view *endpoints;
+    size_t endpoint_count; /* 0: there are not several */
 };
 
 /* Fills in what comes from the ways: of one as it is; of several their sum, the state and breaker
- * of the best, the shortest hold, and each of them in `exits`, which the looks keep. */
+ * of the best, the shortest hold, and each exit and each endpoint, which the looks keep. */
 struct pool_looks;
 void pool_view_ways(struct pool_view *, const struct ways *, struct pool_looks *);
 

@@ -5,6 +5,7 @@
 #include <uthash.h>
 
 #include "base/log.h"
+#include "config/hosts.h"
 #include "upstream/pool_sum.h"
 
 struct entry {
@@ -92,25 +93,11 @@ static void retire(struct pools *p, struct entry *e)
 
 /* ---------------------------------------------------------------- listed ones */
 
-struct names {
-    char origin[300], authority[300], next_hop[300];
-};
-
-static void name_origin(const struct upstream_config *u, struct names *n)
-{
-    const char *open = strchr(u->host, ':') ? "[" : "", *close = *open ? "]" : "";
-    snprintf(n->next_hop, sizeof n->next_hop, "%s%.250s%s:%u", open, u->host, close, u->port);
-    snprintf(n->origin, sizeof n->origin, "%s://%.280s", u->secure ? "https" : "http", n->next_hop);
-    if (u->port == (u->secure ? 443 : 80))
-        snprintf(n->authority, sizeof n->authority, "%s%.250s%s", open, u->host, close);
-    else
-        memcpy(n->authority, n->next_hop, sizeof n->authority);
-}
-
 static struct pool_origin origin_of(const struct upstream_config *u, const char *name,
-                                    struct names *names)
+                                    struct way_host *names)
 {
-    name_origin(u, names);
+    const struct config_endpoint first = hosts_at(u, 0);
+    way_host_name(names, &first);
     return (struct pool_origin){name ? name : names->authority, names->origin, names->authority,
                                 names->next_hop, name != NULL};
 }
@@ -136,12 +123,13 @@ static void set_tls(struct entry *e, bool secure, struct tls_context *tls)
 static void watch_ways(struct pools *p, struct pool *pool)
 {
     const char *key = pool_settings(pool)->budget_key;
-    EACH_WAY (pool_ways(pool), w)
-        gate_share(w->gate, p->env->store, key ? key : pool_origin(pool)->name,
-                   w->exit ? w->name : "");
+    EACH_EXIT(pool_ways(pool), w)
+    gate_share(w->gate, p->env->store, key ? key : pool_origin(pool)->name,
+               w->outlet->name ? w->outlet->name : "");
     if (p->events == NULL)
         return;
-    EACH_WAY (pool_ways(pool), w) {
+    EACH_EXIT(pool_ways(pool), w)
+    {
         struct holds *limits = gate_limits(w->gate);
         if (limits->changed)
             continue;
@@ -153,7 +141,7 @@ static void watch_ways(struct pools *p, struct pool *pool)
 static void make(struct pools *p, struct entry *e, const struct upstream_config *u,
                  const char *name, struct tls_context *tls)
 {
-    struct names names;
+    struct way_host names;
     struct pool_origin origin = origin_of(u, name, &names);
     const struct way_maker maker = {make_connector, e};
     e->env = p->env;
@@ -196,14 +184,15 @@ static bool same_origin(const struct upstream_config *a, const struct upstream_c
 static void change(struct pools *p, struct entry *e, const struct upstream_config *u,
                    struct tls_context *tls)
 {
-    struct names names;
+    struct way_host names;
     const struct upstream_config *old = pool_settings(e->pool);
+    bool renew = !same_lines(old, u);
     set_tls(e, u->secure, tls);
     if (same_origin(old, u)) {
-        pool_configure(e->pool, p->snapshot, u, !same_lines(old, u));
+        pool_configure(e->pool, p->snapshot, u, renew);
     } else {
         struct pool_origin origin = origin_of(u, u->name, &names);
-        pool_redirect(e->pool, p->snapshot, u, &origin);
+        pool_redirect(e->pool, p->snapshot, u, &origin, renew);
     }
     watch_ways(p, e->pool);
 }

@@ -17,7 +17,9 @@ struct timing {
     bool known_refusal;           /* a 5xx whose body says that nothing was done (known_refusals) */
     bool unseen;                  /* its coding hides whether it is one of these */
     const char *protocol;         /* of the line; NULL: none */
-    const char *exit; /* the one it left by, or waits for; NULL: none. Lives as long as the pool */
+    /* The exit it left by, or waits for; the endpoint of several that it went to, and as the next hop.
+     * NULL: none. They live as long as the pool. */
+    const char *exit, *endpoint, *next_hop;
     uint64_t hold_us, queue_us; /* of all tries */
     uint64_t retried_us;        /* in tries before the last, each from its line on */
     uint64_t counted_us;        /* of hold_us: counted in the histogram already */

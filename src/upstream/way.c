@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "config/exits.h"
 
 #define MAGIC 0x77617900
 
@@ -56,6 +55,8 @@ static void on_room(void *owner)
 static void on_failed(void *owner, enum failure why, const char *detail)
 {
     struct way *w = self(owner);
+    if (w->own && why != FAILURE_CONNECTION_LIMIT_REACHED)
+        way_unanswered(w, 0, true);
     if (why != FAILURE_CONNECTION_LIMIT_REACHED)
         circuit_failed(&w->circuit, why, detail, wall_ms(w));
     pool_queue_dial_failed(&w->queue, why, detail);
@@ -64,11 +65,9 @@ static void on_failed(void *owner, enum failure why, const char *detail)
 
 /* ------------------------------------------------------------ waiters that move on */
 
-/* Told outside the call that began the hold. Until then nothing is lent to a waiter that may have
- * to choose again. */
-static void on_hold(void *owner)
+void way_recall(struct way *w)
 {
-    struct way *w = self(owner);
+    MAGIC_CHECK(w, MAGIC);
     pool_queue_suspend(&w->queue);
     loop_defer(w->loop, &w->recall);
 }
@@ -77,7 +76,7 @@ static void on_recall(struct task *t)
 {
     struct way *w = self(container_of(t, struct way, recall));
     pool_queue_recall(&w->queue);
-    if (w->leaving)
+    if (w->outlet->leaving)
         gate_recall(w->gate);
     pool_queue_serve(&w->queue);
 }
@@ -86,8 +85,9 @@ static void on_recall(struct task *t)
 
 static void name_object(const struct way *w, const char *upstream, char *object, size_t size)
 {
-    snprintf(object, size, "upstream %.63s%s%s", upstream, w->exit ? " exit " : "",
-             w->exit ? w->name : "");
+    const char *exit = w->outlet->name, *endpoint = w->own ? w->host->authority : NULL;
+    snprintf(object, size, "upstream %.63s%s%s%s%s", upstream, exit ? " exit " : "",
+             exit ? exit : "", endpoint ? " endpoint " : "", endpoint ? endpoint : "");
 }
 
 static void on_end(struct task *t)
@@ -97,15 +97,30 @@ static void on_end(struct task *t)
         w->on_left(w->owner, w);
 }
 
-static void set_exit(struct way *w, const struct way_exit *exit)
+/* The settings that its lines are opened with. They replace `own`, which is to be freed when nothing
+ * uses it any more. */
+static const struct upstream_config *make_settings(struct way *w, const struct upstream_config *u,
+                                                   const struct way_target *to)
 {
-    w->exit = w->connector->exit = exit->at;
-    w->name = exit->name;
-    gate_watch(w->gate, w->name, on_hold, w);
+    w->host = to->host;
+    w->min_idle = u->min_idle;
+    w->connector->exit = w->outlet->exit;
+    w->own = NULL;
+    if (to->is_only)
+        return u;
+    w->own = NEW(struct upstream_config);
+    *w->own = *u;
+    w->own->host = to->host->at.host;
+    w->own->port = to->host->at.port;
+    w->own->secure = to->host->at.secure;
+    w->own->hosts = NULL;
+    w->own->host_count = 0;
+    w->own->min_idle = to->keeps_floor ? u->min_idle : 0;
+    return w->own;
 }
 
-struct way *way_new(const struct way_common *c, const struct upstream_config *settings,
-                    const struct way_exit *exit)
+struct way *way_new(const struct way_common *c, const struct upstream_config *u,
+                    struct outlet *outlet, const struct way_target *to)
 {
     static const struct lines_events lines_events = {on_idle, on_failed, on_room};
     struct way *w = NEW(struct way);
@@ -114,12 +129,13 @@ struct way *way_new(const struct way_common *c, const struct upstream_config *se
     w->loop = c->loop;
     w->on_left = c->on_left;
     w->owner = c->owner;
+    w->outlet = outlet;
+    outlet_join(outlet, &w->beside);
+    w->gate = outlet->gate;
+    w->stats = outlet->stats;
     w->connector = c->maker.make(c->maker.context);
     w->connector->on_answer = on_answer;
-    w->gate = gate_new(c->loop, settings);
-    set_exit(w, exit);
-    w->hash = exit->at ? exits_hash(exit->at) : 0;
-    w->stats = exit->at ? NEW(struct upstream_stats) : c->stats;
+    const struct upstream_config *settings = make_settings(w, u, to);
     task_init(&w->recall, on_recall);
     task_init(&w->end, on_end);
     name_object(w, c->upstream, object, sizeof object);
@@ -135,40 +151,47 @@ void way_free(struct way *w)
     CHECK(w->holders == 0 && w->queue.waiters.count == 0);
     task_forget(&w->recall);
     task_forget(&w->end);
-    gate_free(w->gate);
     lines_end(&w->lines);
     w->connector->ops->watch(w->connector, w->lines.settings, NULL);
     w->connector->ops->free(w->connector);
-    if (w->exit) {
-        stats_free(w->stats);
-        free(w->stats);
-    }
+    outlet_leave(w->outlet, &w->beside);
     config_unref(w->snapshot);
+    free(w->own);
     w->magic = 0;
     free(w);
 }
 
-void way_configure(struct way *w, const struct upstream_config *settings,
-                   const struct way_exit *exit, bool renew)
+void way_configure(struct way *w, const struct upstream_config *u, const struct way_target *to,
+                   bool renew)
 {
     MAGIC_CHECK(w, MAGIC);
-    set_exit(w, exit);
+    struct upstream_config *old = w->own;
+    const struct upstream_config *settings = make_settings(w, u, to);
     pool_queue_configure(&w->queue, settings);
     lines_configure(&w->lines, settings, renew);
-    gate_configure(w->gate, settings);
     pool_queue_serve(&w->queue);
+    free(old);
 }
 
-void way_redirect(struct way *w, const struct upstream_config *settings,
-                  const struct way_exit *exit)
+void way_redirect(struct way *w, const struct upstream_config *u, const struct way_target *to)
 {
     MAGIC_CHECK(w, MAGIC);
     w->connector->ops->watch(w->connector, w->lines.settings, NULL);
-    set_exit(w, exit);
+    struct upstream_config *old = w->own;
+    const struct upstream_config *settings = make_settings(w, u, to);
     pool_queue_configure(&w->queue, settings);
-    gate_configure(w->gate, settings);
     lines_redirect(&w->lines, settings);
     pool_queue_serve(&w->queue);
+    free(old);
+}
+
+void way_keep_floor(struct way *w, bool keeps)
+{
+    MAGIC_CHECK(w, MAGIC);
+    if (w->own == NULL || w->leaving || w->own->min_idle == (keeps ? w->min_idle : 0))
+        return;
+    w->own->min_idle = keeps ? w->min_idle : 0;
+    lines_refill(&w->lines);
 }
 
 static void check_empty(struct way *w)
@@ -183,7 +206,11 @@ void way_leave(struct way *w, struct config *snapshot)
     w->snapshot = config_ref(snapshot);
     LOG(INFO, w->lines.object, "gone from the configuration: it ends with what it carries");
     w->leaving = true;
-    on_hold(w);
+    if (w->outlet->first == w)
+        w->outlet->first = NULL;
+    if (w->outlet->fast == w)
+        w->outlet->fast = NULL;
+    way_recall(w);
     lines_drain(&w->lines);
     check_empty(w);
 }
@@ -218,6 +245,36 @@ void way_stand(const struct way *w, const struct gate_waiter *kind, struct way_s
     };
 }
 
+void way_stand_as_endpoint(struct way *w, struct endpoint_standing *to)
+{
+    MAGIC_CHECK(w, MAGIC);
+    bool is_open = breaker_is_open(&w->lines.breaker);
+    *to = (struct endpoint_standing){
+        .is_open = is_open,
+        .may_probe = is_open && lines_dial_at(&w->lines, DIAL_FOR_WAITER) <= loop_now(w->loop),
+        .is_warm = way_vouches(w),
+        .pace = &w->pace,
+    };
+}
+
+void way_answered(struct way *w, uint64_t took_us, unsigned status)
+{
+    MAGIC_CHECK(w, MAGIC);
+    if (status < 500)
+        endpoint_answered(&w->pace, took_us, loop_now(w->loop));
+    else
+        endpoint_erred(&w->pace, took_us, loop_now(w->loop));
+}
+
+void way_unanswered(struct way *w, uint64_t took_us, bool is_over)
+{
+    MAGIC_CHECK(w, MAGIC);
+    if (is_over)
+        endpoint_failed(&w->pace, took_us, loop_now(w->loop));
+    else if (took_us > w->pace.mean_us)
+        endpoint_answered(&w->pace, took_us, loop_now(w->loop));
+}
+
 void way_probe(struct way *w)
 {
     if (breaker_is_open(&w->lines.breaker))
@@ -244,7 +301,6 @@ void way_pause(struct way *w)
 
 void way_resume(struct way *w, bool ending)
 {
-    gate_resume(w->gate);
     lines_pause(&w->lines, false);
     look_reached(w);
     if (!ending)
@@ -261,11 +317,15 @@ void way_drain(struct way *w)
 
 /* ------------------------------------------------------------------------ looking */
 
-void way_blame(const struct way *w, struct verdict *v)
+void way_blame(const struct way *w, bool has_endpoint, struct verdict *v)
 {
     struct verdict old = *v;
-    if (w && w->exit)
-        snprintf(v->detail, sizeof v->detail, "exit %s: %s", w->name, old.detail);
+    const char *exit = w ? w->outlet->name : NULL;
+    const char *endpoint = w && w->own && has_endpoint ? w->host->authority : NULL;
+    if (exit || endpoint)
+        snprintf(v->detail, sizeof v->detail, "%s%s%s%s%s%s%s", exit ? "exit " : "",
+                 exit ? exit : "", exit ? ": " : "", endpoint ? "endpoint " : "",
+                 endpoint ? endpoint : "", endpoint ? ": " : "", old.detail);
 }
 
 static const char *state_word(const struct way *w, const struct gate_view *gate)
@@ -279,7 +339,11 @@ void way_describe(const struct way *w, struct way_view *view)
 {
     MAGIC_CHECK(w, MAGIC);
     gate_describe(w->gate, &view->gate);
-    view->exit = w->name;
+    view->exit = w->outlet->name;
+    view->endpoint = w->own ? w->host : NULL;
+    view->pace = w->pace;
+    view->is_first = w->outlet->first == w;
+    view->is_fast = w->outlet->fast == w;
     view->state = state_word(w, &view->gate);
     view->breaker = breaker_word(&w->lines.breaker, w->lines.connecting.count);
     view->idle = w->lines.idle.count;

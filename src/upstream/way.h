@@ -1,15 +1,15 @@
-/* One of an upstream's ways to its origin: straight, or through one exit. It has everything that
- * is kept per exit: lines, the queue for them, the budget with the exchange, the circuit breaker,
- * what was learned of idle lines, and the counters of its connections. Owned by its pool; requests
- * that chose it hold it. In use, or leaving (gone from the configuration): then nothing new
+/* One of an upstream's ways to its exchange: to one of its endpoints, straight or through one exit. It
+ * has lines, the queue for them, the circuit breaker, what was learned of idle lines and how fast the
+ * endpoint answers; the budget and the counters it shares with the other ways of its exit (outlet.h).
+ * Owned by its pool; requests that chose it hold it. In use, or leaving (gone from the configuration): then nothing new
  * chooses it, those that wait on it choose again, and it ends with its last holder. */
 #pragma once
 
-#include "budget/gate.h"
+#include "upstream/outlet.h"
 #include "upstream/pool_queue.h"
 #include "upstream/standing.h"
-#include "upstream/stats.h"
 #include "upstream/way_choice.h"
+#include "upstream/way_host.h"
 
 /* Makes the connector of a way; the way owns it, and sets its exit. */
 struct way_maker {
@@ -21,16 +21,21 @@ struct way_maker {
 struct way {
     unsigned magic;
     struct loop *loop;
-    const struct config_exit *exit; /* in the settings' snapshot; NULL: straight */
-    const char *name;               /* what is shown of it; lives as long as the pool */
+    struct outlet *outlet;
+    struct link beside; /* on its outlet's ways */
+    const struct way_host *host;
+    struct upstream_config
+        *own;          /* the settings for this endpoint; NULL: it is the only one, and they
+                                    are the upstream's */
+    unsigned min_idle; /* what its settings have while it is in use: see way_keep_floor() */
     struct connector *connector;
     struct lines lines;
     struct pool_queue queue;
-    struct gate *gate;
+    struct gate *gate;            /* its outlet's, */
+    struct upstream_stats *stats; /* and what its lines count */
     struct circuit circuit;
-    struct upstream_stats *stats; /* what its lines count: its own, or if straight its pool's */
-    uint64_t hash;                /* of the exit: exits_hash() */
-    struct config *snapshot;      /* pinned while it is leaving */
+    struct endpoint_pace pace;
+    struct config *snapshot; /* pinned while it is leaving */
     size_t holders;
     bool leaving;
     struct link link; /* on its pool's leaving ones */
@@ -49,26 +54,34 @@ struct way_common {
     void *owner;
 };
 
-/* An exit of the settings, and its name, which lives as long as the pool; or NULL twice. */
-struct way_exit {
-    const struct config_exit *at;
-    const char *name;
+/* Where a way leads: to one of several endpoints, or to the only one; and whether min_idle lines are
+ * kept open there. The host lives as long as the pool. */
+struct way_target {
+    const struct way_host *host;
+    bool is_only, keeps_floor;
 };
 
-/* Begins to open min_idle lines. */
-struct way *way_new(const struct way_common *, const struct upstream_config *,
-                    const struct way_exit *);
+/* Joins the outlet, and begins to open min_idle lines if it is to. */
+struct way *way_new(const struct way_common *, const struct upstream_config *, struct outlet *,
+                    const struct way_target *);
 
-/* Closes its lines. Nothing may hold it; no request may wait on it. */
+/* Closes its lines, and leaves its outlet. Nothing may hold it; no request may wait on it. */
 void way_free(struct way *);
 
-/* New settings, and the same exit in them; `renew` as in pool_configure(). The snapshot of the
+/* New settings, which its outlet has already; `renew` as in pool_configure(). The snapshot of the
  * old ones must live until this returns. */
-void way_configure(struct way *, const struct upstream_config *, const struct way_exit *,
+void way_configure(struct way *, const struct upstream_config *, const struct way_target *,
                    bool renew);
 
 /* Likewise, for another origin; serves its waiters. */
-void way_redirect(struct way *, const struct upstream_config *, const struct way_exit *);
+void way_redirect(struct way *, const struct upstream_config *, const struct way_target *);
+
+/* Of several endpoints, min_idle lines are kept open to those in use alone. */
+void way_keep_floor(struct way *, bool keeps);
+
+/* A hold has begun, or it is leaving: those that wait may have to choose again. Until they are told,
+ * later in this turn of the loop, nothing is lent to them. */
+void way_recall(struct way *);
 
 /* It is gone from the configuration; `snapshot` is the last one that had it. on_left comes later. */
 void way_leave(struct way *, struct config *snapshot);
@@ -83,9 +96,17 @@ void way_stand(const struct way *, const struct gate_waiter *kind, struct way_st
 /* If its circuit is open and may be tried, it is, without a request that depends on it. */
 void way_probe(struct way *);
 
-/* A failure on the way to the origin names the exit: its detail begins "exit NAME: ". Fine
- * with NULL. */
-void way_blame(const struct way *, struct verdict *);
+/* How it stands among the endpoints of its exit. */
+void way_stand_as_endpoint(struct way *, struct endpoint_standing *);
+
+/* A request that is timed was answered, so long after it was sent; or was not, or got no connection in
+ * that time (`is_over`: it will not be; otherwise its client did not wait any longer). */
+void way_answered(struct way *, uint64_t took_us, unsigned status);
+void way_unanswered(struct way *, uint64_t took_us, bool is_over);
+
+/* A failure on the way to the origin names the exit: its detail begins "exit NAME: "; and the endpoint,
+ * if it was chosen: "endpoint HOST: ". Fine with NULL. */
+void way_blame(const struct way *, bool has_endpoint, struct verdict *);
 
 /* See pool_vouches() and pool_adopt(). */
 bool way_vouches(const struct way *);
@@ -106,5 +127,8 @@ struct way_view {
     const struct circuit *circuit;
     int64_t certificate_ends_s; /* of the certificate that the origin showed last; 0: none */
     const struct upstream_stats *stats;
+    const struct way_host *endpoint; /* NULL: there is only one */
+    struct endpoint_pace pace;
+    bool is_first, is_fast; /* orders go there; public requests do */
 };
 void way_describe(const struct way *, struct way_view *);

@@ -131,7 +131,7 @@ static void redirect(void)
 {
     struct config *other =
         parse_good("upstream a {\nurl = \"https://b.example\"\nhttp2 = never\nmin_idle = 0\n}\n");
-    pool_redirect(pool, other, find(other, "a"), &other_origin);
+    pool_redirect(pool, other, find(other, "a"), &other_origin, false);
     config_unref(other);
 }
 

@@ -24,7 +24,7 @@ static struct fake_connector *maker_of(size_t i)
 
 static size_t choose(uint64_t credential, uint64_t tried)
 {
-    const struct ways_wish wish = {&public_one, credential, tried};
+    const struct ways_wish wish = {.kind = &public_one, .credential = credential, .tried = tried};
     uint64_t bit = 0;
     struct way *w = ways_choose(pool_ways(pool), &wish, &bit);
     if (w == NULL)
@@ -60,7 +60,7 @@ START_TEST(test_without_exits)
 {
     begin("");
     ck_assert_uint_eq(pool_ways(pool)->count, 1);
-    ck_assert_ptr_null(way(0)->name);
+    ck_assert_ptr_null(way(0)->outlet->name);
     ck_assert_uint_eq(choose(0, 0), 0);
     ck_assert_uint_eq(choose(77, 0), 0);
     ck_assert_uint_eq(choose(0, 1), SIZE_MAX);
@@ -73,8 +73,8 @@ END_TEST
 START_TEST(test_public_ones_in_turn)
 {
     begin(TWO);
-    ck_assert_str_eq(way(0)->name, "127.0.0.2");
-    ck_assert_str_eq(way(1)->name, "127.0.0.3");
+    ck_assert_str_eq(way(0)->outlet->name, "127.0.0.2");
+    ck_assert_str_eq(way(1)->outlet->name, "127.0.0.3");
     for (size_t i = 0; i < 6; i++)
         ck_assert_uint_eq(choose(0, 0), i % 2);
     ck_assert_uint_eq(choose(0, 1), 1);
@@ -220,7 +220,7 @@ START_TEST(test_reload)
     ck_assert_uint_eq(guest.recalled, 1);
     ck_assert_ptr_eq(way(1), kept);
     ck_assert_str_eq(look().exits[1].state, "held");
-    ck_assert_str_eq(way(0)->name, "127.0.0.4");
+    ck_assert_str_eq(way(0)->outlet->name, "127.0.0.4");
     ck_assert_ptr_ne(way(0), gone);
     fake_connect(old); /* what connected comes up, and is not kept */
     ck_assert_uint_eq(look().stats->opened, 1);
@@ -295,9 +295,9 @@ START_TEST(test_blame)
 {
     struct verdict v = verdict_make(FAILURE_CONNECTION_REFUSED, SENT_NO, "no");
     begin(TWO);
-    way_blame(way(0), &v);
+    way_blame(way(0), false, &v);
     ck_assert_str_eq(v.detail, "exit 127.0.0.2: no");
-    way_blame(NULL, &v);
+    way_blame(NULL, false, &v);
     ck_assert_str_eq(v.detail, "exit 127.0.0.2: no");
     end();
 }

@@ -1,0 +1,64 @@
+#include "upstream/outlet.h"
+
+#include "config/exits.h"
+#include "upstream/way.h"
+
+#define MAGIC 0x6f75746c
+
+/* Told outside the call that began the hold: see way_recall(). */
+static void on_hold(void *owner)
+{
+    struct outlet *o = owner;
+    MAGIC_CHECK(o, MAGIC);
+    LIST_FOR (&o->ways, w, struct way, beside)
+        way_recall(w);
+}
+
+static void set_exit(struct outlet *o, const struct way_exit *exit)
+{
+    o->exit = exit->at;
+    o->name = exit->name;
+    gate_watch(o->gate, o->name, on_hold, o);
+}
+
+struct outlet *outlet_new(struct loop *loop, const struct upstream_config *settings,
+                          const struct way_exit *exit, struct upstream_stats *pool_stats)
+{
+    struct outlet *o = NEW(struct outlet);
+    MAGIC_INIT(o, MAGIC);
+    o->gate = gate_new(loop, settings);
+    o->hash = exit->at ? exits_hash(exit->at) : 0;
+    o->stats = exit->at ? NEW(struct upstream_stats) : pool_stats;
+    list_init(&o->ways);
+    set_exit(o, exit);
+    return o;
+}
+
+void outlet_configure(struct outlet *o, const struct upstream_config *settings,
+                      const struct way_exit *exit)
+{
+    MAGIC_CHECK(o, MAGIC);
+    set_exit(o, exit);
+    gate_configure(o->gate, settings);
+}
+
+void outlet_join(struct outlet *o, struct link *way)
+{
+    MAGIC_CHECK(o, MAGIC);
+    list_push_back(&o->ways, way);
+}
+
+void outlet_leave(struct outlet *o, struct link *way)
+{
+    MAGIC_CHECK(o, MAGIC);
+    list_remove(way);
+    if (o->ways.count)
+        return;
+    gate_free(o->gate);
+    if (o->exit) {
+        stats_free(o->stats);
+        free(o->stats);
+    }
+    o->magic = 0;
+    free(o);
+}
