@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/duration.h"
+#include "config/hosts.h"
 #include "http/origin.h"
 #include "http/origin_clock.h"
 #include "upstream/line.h"
@@ -174,7 +175,7 @@ static void choose_page(struct checkup *c)
 {
     c->facts.path = "/";
     for (size_t i = 0; i < COUNT_OF(pages); i++) {
-        if (strcmp(c->upstream->host, pages[i].host) == 0) {
+        if (strcmp(hosts_at(c->upstream, 0).host, pages[i].host) == 0) {
             c->facts.path = pages[i].path;
             c->facts.known_path = true;
         }

@@ -12,9 +12,11 @@
 #define NOT_WELL 1
 #define STEP_MS 250
 
-/* One look at one upstream, by one of its exits if it has any. */
+/* One look at one upstream: at one of its endpoints, by one of its exits if it has any. */
 struct visit {
     size_t upstream;
+    const struct upstream_config *settings;
+    struct upstream_config *own; /* the settings for an endpoint; NULL: they are the upstream's */
     const struct config_exit *exit; /* NULL: straight */
     struct checkup *checkup;        /* NULL: not begun */
 };
@@ -51,8 +53,8 @@ static bool is_wanted(const struct doctor *d, const struct upstream_config *u)
 static void begin(struct doctor *d, struct visit *v)
 {
     d->waiting++;
-    v->checkup = checkup_start(&d->env, tls_set_upstream(d->loaded.tls, v->upstream),
-                               d->loaded.config->upstreams[v->upstream], v->exit, on_done, d);
+    v->checkup = checkup_start(&d->env, tls_set_upstream(d->loaded.tls, v->upstream), v->settings,
+                               v->exit, on_done, d);
 }
 
 /* One after another, so that the times of one do not include work for another. One that takes
@@ -68,22 +70,35 @@ static void on_step(struct deadline *step)
     }
 }
 
-static void add_visit(struct doctor *d, size_t upstream, const struct config_exit *exit)
+/* The settings of an upstream for one of its endpoints. The first stays known: what can be asked of it
+ * can be asked of all. */
+static struct upstream_config *settings_for(const struct upstream_config *u, size_t endpoint)
 {
+    struct upstream_config *own = NEW(struct upstream_config);
+    *own = *u;
+    own->url = u->endpoints.at[endpoint];
+    own->host = u->hosts[endpoint].host;
+    own->port = u->hosts[endpoint].port;
+    return own;
+}
+
+static void add_visit(struct doctor *d, size_t upstream, size_t endpoint,
+                      const struct config_exit *exit)
+{
+    const struct upstream_config *u = d->loaded.config->upstreams[upstream];
+    struct upstream_config *own = u->host_count > 1 ? settings_for(u, endpoint) : NULL;
     d->at = must_realloc(d->at, (d->count + 1) * sizeof *d->at);
-    d->at[d->count++] = (struct visit){upstream, exit, NULL};
+    d->at[d->count++] = (struct visit){upstream, own ? own : u, own, exit, NULL};
 }
 
 static void plan(struct doctor *d)
 {
     for (size_t i = 0; i < d->loaded.config->upstream_count; i++) {
         const struct upstream_config *u = d->loaded.config->upstreams[i];
-        if (!is_wanted(d, u))
-            continue;
-        for (size_t k = 0; k < u->exits.count; k++)
-            add_visit(d, i, &u->exits.at[k]);
-        if (u->exits.count == 0)
-            add_visit(d, i, NULL);
+        size_t exits = u->exits.count ? u->exits.count : 1;
+        for (size_t k = 0; is_wanted(d, u) && k < exits * u->host_count; k++)
+            add_visit(d, i, k % u->host_count,
+                      u->exits.count ? &u->exits.at[k / u->host_count] : NULL);
     }
 }
 
@@ -101,8 +116,7 @@ static int tell(const struct doctor *d)
     for (size_t i = 0; i < d->count; i++) {
         if (page.len)
             text_add_str(&page, "\n");
-        all_well &= diagnose(d->loaded.config->upstreams[d->at[i].upstream],
-                             checkup_facts(d->at[i].checkup), &page);
+        all_well &= diagnose(d->at[i].settings, checkup_facts(d->at[i].checkup), &page);
     }
     const struct store_env env = {d->env.loop, d->env.dns, d->env.worker};
     if (d->only == NULL)
@@ -114,8 +128,10 @@ static int tell(const struct doctor *d)
 
 static void clean_up(struct doctor *d)
 {
-    for (size_t i = 0; i < d->count; i++)
+    for (size_t i = 0; i < d->count; i++) {
         checkup_free(d->at[i].checkup);
+        free(d->at[i].own);
+    }
     loop_turn(d->env.loop, false);
     dns_free(d->env.dns);
     worker_free(d->env.worker);

@@ -170,6 +170,27 @@ static void add_exits(struct text *out, const char *name, json_t *exits)
     }
 }
 
+static void add_endpoints(struct text *out, const char *name, json_t *endpoints)
+{
+    size_t row;
+    json_t *e;
+    json_array_foreach (endpoints, row, e) {
+        char endpoint[CELL_SIZE], state[CELL_SIZE], ttfb[CELL_SIZE];
+        bool orders = json_is_true(at_path(e, "orders")),
+             public = json_is_true(at_path(e, "public"));
+        format_string(endpoint, at_path(e, "name"));
+        format_string(state, at_path(e, "state"));
+        format_ms(ttfb, number_at(e, "ttfb_ms"));
+        text_printf(out, "endpoint: %s: %s %s: %.0f open, %.0f idle, %.0f busy, %.0f waiting", name,
+                    endpoint, state, number_at(e, "connections.open"),
+                    number_at(e, "connections.idle"), number_at(e, "connections.active"),
+                    number_at(e, "queue.waiting"));
+        text_printf(out, ", first byte %s ms%s%s%s\n",
+                    json_is_null(at_path(e, "ttfb_ms")) ? "-" : ttfb, orders || public ? "; " : "",
+                    orders ? "orders" : "", public ? orders ? ", public" : "public" : "");
+    }
+}
+
 /* `where`: what names the orders of unknown fate. */
 static void add_warnings(struct text *out, const char *name, json_t *u, const char *where)
 {
@@ -201,6 +222,7 @@ static void add_notes(struct text *out, json_t *o, json_t *upstreams)
         char name[CELL_SIZE];
         format_string(name, at_path(u, "name"));
         add_exits(out, name, at_path(u, "exits"));
+        add_endpoints(out, name, at_path(u, "endpoints"));
         add_holds(out, name, at_path(u, "limits.holds"));
         add_warnings(out, name, u, has_journal ? "see trunkline orders --unknown" : "see the log");
         hints_add(out, u);

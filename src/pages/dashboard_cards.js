@@ -117,6 +117,23 @@ function drawExits(c, exits) {
               ['', '', 'n', 'n', 'n', 'n', 'n', 'n']);
 }
 
+// The hosts that are this exchange, where there are several.
+function makeEndpoints(c) {
+    const head = make('tr');
+    for (const [text, kind] of [['Endpoint', ''], ['State', ''], ['Gets', ''], ['First byte', 'n'], ['Open', 'n'], ['Busy', 'n'], ['Waiting', 'n']])
+        head.append(make('th', {scope: 'col', class: kind}, text));
+    c.endpoints = make('tbody');
+    c.endpointBox = make('div', {class: 'scroll since', 'data-field': 'endpoints', hidden: '', tabindex: '0', role: 'region', 'aria-label': 'Endpoints of ' + c.name}, make('table', {}, make('thead', {}, head), c.endpoints));
+    return c.endpointBox;
+}
+
+function drawEndpoints(c, endpoints) {
+    c.endpointBox.hidden = !endpoints.length;
+    fillTable(c.endpoints, endpoints.map(e => [e.name, e.state === 'open' ? 'circuit open' : e.state, [e.orders && 'orders', e.public && 'public'].filter(Boolean).join(', ') || '–',
+                                               e.ttfb_ms === null ? '–' : ms(e.ttfb_ms), count(e.connections.open), count(e.connections.active), count(e.queue.waiting)]),
+              ['', '', '', 'n', 'n', 'n', 'n']);
+}
+
 function makeButtons(c) {
     c.acts = make('div', {class: 'acts'});
     c.buttons = {};
@@ -173,7 +190,7 @@ function makeCard(u, number) {
     c.box = make('section', {class: 'card', 'aria-labelledby': 'u' + number, 'data-upstream': u.name},
                  make('div', {class: 'top'}, make('h2', {id: 'u' + number}, c.fold), c.state, c.origin),
                  make('div', {class: 'more', id: 'b' + number}, u.listed ? makeButtons(c) : '', c.pool, c.legend, c.figures,
-                      make('div', {class: 'grid'}, c.load.box, c.latency.box), make('h3', {class: 'since'}, 'Since the start'), dl, makeExits(c)));
+                      make('div', {class: 'grid'}, c.load.box, c.latency.box), make('h3', {class: 'since'}, 'Since the start'), dl, makeExits(c), makeEndpoints(c)));
     return c;
 }
 
@@ -225,6 +242,7 @@ function drawCard(c, u) {
         drawButtons(c, u);
     drawPool(c, u);
     drawExits(c, u.exits);
+    drawEndpoints(c, u.endpoints);
     say(c.figures, figureWords(u));
     if (u.recent)
         drawCharts(c, u.recent);

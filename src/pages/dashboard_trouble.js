@@ -30,6 +30,9 @@ function notes(u) {
         found.push('circuit open');
     if (bad.length)
         found.push(bad.length + ' of ' + plural(u.exits.length, 'exit') + ' not up');
+    const down = u.endpoints.filter(e => e.state === 'open').length;
+    if (down)
+        found.push(down + ' of ' + plural(u.endpoints.length, 'endpoint') + ' not reached');
     if (u.frozen_bots.length)
         found.push('frozen bots: ' + u.frozen_bots.join(', '));
     if (u.certificate_days !== null && u.certificate_days < 7)

@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "pages/endpoint_series.h"
 #include "pages/metric_series.h"
 #include "upstream/pools_snapshot.h"
 

@@ -105,6 +105,22 @@ static json_t *exits_json(const struct pool_view *v)
     return all;
 }
 
+static json_t *endpoint_json(const struct way_view *w)
+{
+    json_t *o = json_object();
+#define ENDPOINT(place, value, meaning) json_place(o, place, value);
+#include "pages/stats_page.def"
+    return o;
+}
+
+static json_t *endpoints_json(const struct pool_view *v)
+{
+    json_t *all = json_array();
+    for (size_t i = 0; i < v->endpoint_count; i++)
+        CHECK(json_array_append_new(all, endpoint_json(&v->endpoints[i])) == 0);
+    return all;
+}
+
 json_t *upstream_json(const struct pool_view *v, const struct freezes *freezes)
 {
     const struct upstream_stats *s = v->stats;

@@ -1,17 +1,15 @@
 #include "upstream/outlet.h"
 
 #include "config/exits.h"
-#include "upstream/way.h"
 
 #define MAGIC 0x6f75746c
 
-/* Told outside the call that began the hold: see way_recall(). */
 static void on_hold(void *owner)
 {
     struct outlet *o = owner;
     MAGIC_CHECK(o, MAGIC);
-    LIST_FOR (&o->ways, w, struct way, beside)
-        way_recall(w);
+    for (struct link *k = list_first(&o->ways); k; k = list_next(k))
+        o->recall(k);
 }
 
 static void set_exit(struct outlet *o, const struct way_exit *exit)
@@ -22,7 +20,8 @@ static void set_exit(struct outlet *o, const struct way_exit *exit)
 }
 
 struct outlet *outlet_new(struct loop *loop, const struct upstream_config *settings,
-                          const struct way_exit *exit, struct upstream_stats *pool_stats)
+                          const struct way_exit *exit, struct upstream_stats *pool_stats,
+                          void (*recall)(struct link *way))
 {
     struct outlet *o = NEW(struct outlet);
     MAGIC_INIT(o, MAGIC);
@@ -30,6 +29,7 @@ struct outlet *outlet_new(struct loop *loop, const struct upstream_config *setti
     o->hash = exit->at ? exits_hash(exit->at) : 0;
     o->stats = exit->at ? NEW(struct upstream_stats) : pool_stats;
     list_init(&o->ways);
+    o->recall = recall;
     set_exit(o, exit);
     return o;
 }

@@ -25,15 +25,17 @@ struct outlet {
     struct gate *gate;
     struct upstream_stats *stats; /* its own, or if straight its pool's */
     struct list ways;             /* by their links `beside` */
+    void (*recall)(struct link *way);
     bool leaving;
     struct endpoint_race race;
     struct way *first, *fast; /* endpoints that min_idle is kept for: that of orders, that of public
                                  requests; NULL: none yet */
 };
 
-/* `pool_stats` are its pool's, borrowed. */
+/* `pool_stats` are its pool's, borrowed. `recall` is called for each of its ways when a hold has begun,
+ * from inside the call that began it. */
 struct outlet *outlet_new(struct loop *, const struct upstream_config *, const struct way_exit *,
-                          struct upstream_stats *pool_stats);
+                          struct upstream_stats *pool_stats, void (*recall)(struct link *way));
 
 /* New settings, and the same exit in them. */
 void outlet_configure(struct outlet *, const struct upstream_config *, const struct way_exit *);

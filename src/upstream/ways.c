@@ -102,13 +102,18 @@ static struct way_target target_at(struct ways *s, const struct change *c, size_
     return (struct way_target){keep_host(s, &e), c->hosts == 1, is_in_use};
 }
 
+static void on_hold(struct link *way)
+{
+    way_recall(container_of(way, struct way, beside));
+}
+
 /* The ways of one exit: those that were there, and new ones. */
 static void set_exit(struct ways *s, struct change *c, size_t at)
 {
     const struct way_exit exit = exit_at(s, c->settings, at / c->hosts);
     struct outlet *o = find_outlet(c, exit.at), *old = o;
     if (o == NULL)
-        o = outlet_new(s->common.loop, c->settings, &exit, s->common.stats);
+        o = outlet_new(s->common.loop, c->settings, &exit, s->common.stats, on_hold);
     for (size_t i = at; i < at + c->hosts; i++) {
         const struct way_target to = target_at(s, c, i);
         c->now[i] = old ? take(c, o, to.host) : NULL;

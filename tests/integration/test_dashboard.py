@@ -149,7 +149,7 @@ def test_errors_with_their_words(page, daemon, origin):
     assert ['destination ip prohibited · 403 · sent: no'] == [e[1] for e in found if e[0].startswith('10.1.2.3')]
     assert p.run('return [...document.querySelectorAll("#errors .alarm")].map(e => e.textContent).filter(t => t)') == ['sent: yes']
     assert p.number(field('unknown')) == 1 and 'connection_terminated × 1' in p.text(field('errors'))
-    assert p.run('return document.querySelectorAll("img, [data-field]:not([data-field=exits]) *, #errors li * *:not(b):not(span)").length') == 0
+    assert p.run('return document.querySelectorAll("img, [data-field]:not([data-field=exits]):not([data-field=endpoints]) *, #errors li * *:not(b):not(span)").length') == 0
 
 
 def test_it_says_when_the_daemon_is_gone(page, daemon, origin):

@@ -33,9 +33,9 @@ START_TEST(a_dump_reads_back_to_the_same)
     ck_assert_ptr_nonnull(strstr(out.at, "\nunlisted = deny\n"));
     ck_assert_ptr_nonnull(strstr(out.at, "\naccess_log = \"/a\\${b}\\\\n\\\"\"\n"));
     ck_assert_ptr_nonnull(strstr(out.at, "\ndefaults {\n    max_connections = 16\n"));
-    ck_assert_ptr_nonnull(strstr(out.at,
-                                 "\nupstream a {\n    url = \"https://a\"\n"
-                                 "    endpoints = {}\n    preset = \"\"\n    listen = {}\n    connect_to = \"\"\n"));
+    ck_assert_ptr_nonnull(strstr(
+        out.at, "\nupstream a {\n    url = \"https://a\"\n"
+                "    endpoints = {}\n    preset = \"\"\n    listen = {}\n    connect_to = \"\"\n"));
     ck_assert_ptr_nonnull(strstr(out.at, "    min_idle = 2\n    idle_timeout = 90s\n"));
     ck_assert_ptr_nonnull(strstr(out.at, "    tls_min = 1.2\n"));
     ck_assert_ptr_eq(strstr(out.at, "listen = {\"127.0.0.1:8642\"}\nallow_clients = {}\n"), out.at);
