@@ -49,7 +49,8 @@ struct exchange_ops {
     void (*resume)(struct exchange *);
     void (*cancel)(struct exchange *);
     enum sent (*sent)(const struct exchange *);
-    void (*expire)(struct exchange *); /* NULL: like cancel */
+    bool (*is_queued)(const struct exchange *); /* NULL: never */
+    void (*expire)(struct exchange *);          /* NULL: like cancel */
     void (*refuse)(struct exchange *, const struct verdict *);
     bool (*leave)(struct exchange *);              /* NULL: it never continues alone */
     uint64_t (*patience)(const struct exchange *); /* NULL: unlimited */
@@ -103,6 +104,13 @@ static inline void exchange_refuse(struct exchange *x, const struct verdict *why
 static inline enum sent exchange_sent(const struct exchange *x)
 {
     return x->ops->sent(x);
+}
+
+/* Whether a part of a request that counts as sent whole still waits in the queue of its connection:
+ * it will be sent, and the time for its response has not begun. */
+static inline bool exchange_is_queued(const struct exchange *x)
+{
+    return x->ops->is_queued && x->ops->is_queued(x);
 }
 
 /* While it is paused: for how long (ms) its owner may read nothing before it must give up the

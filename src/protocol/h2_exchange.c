@@ -314,14 +314,13 @@ void h2_exchange_data(struct h2_exchange *h, const char *data, size_t len)
 
 /* ------------------------------------------------------------------ sending */
 
-/* `gone`: how many bytes of the stream may have left, or will. */
-static enum sent sent_of(const struct h2_exchange *h, uint64_t gone)
+/* `gone`: how many bytes of the stream may have left, or will; of the last ones `lost` will not. */
+static enum sent sent_of(const struct h2_exchange *h, uint64_t gone, size_t lost)
 {
     if (h->begins_at == NEVER || gone <= h->begins_at)
         return SENT_NO;
-    bool whole = h->request == H2_REQUEST_WRITTEN &&
-                 stream_written(h->stream) - stream_queued(h->stream) >= h->ended_at;
-    return whole ? SENT_YES : SENT_PARTIAL;
+    bool all = h->request == H2_REQUEST_WRITTEN && stream_written(h->stream) - lost >= h->ended_at;
+    return all ? SENT_YES : SENT_PARTIAL;
 }
 
 /* The connection continues, so what was written to it will be sent. What was not is still
@@ -329,7 +328,14 @@ static enum sent sent_of(const struct h2_exchange *h, uint64_t gone)
 static enum sent sent_now(const struct exchange *x)
 {
     const struct h2_exchange *h = container_of(x, const struct h2_exchange, base);
-    return h->session ? sent_of(h, stream_written(h->stream)) : h->sent;
+    return h->session ? sent_of(h, stream_written(h->stream), 0) : h->sent;
+}
+
+static bool is_queued(const struct exchange *x)
+{
+    const struct h2_exchange *h = container_of(x, const struct h2_exchange, base);
+    return h->session && h->request == H2_REQUEST_WRITTEN &&
+           stream_written(h->stream) - stream_queued(h->stream) < h->ended_at;
 }
 
 void h2_exchange_sends(struct h2_exchange *h, uint64_t begins)
@@ -492,7 +498,7 @@ enum sent h2_exchange_detach(struct h2_exchange *h)
 enum sent h2_exchange_detach_lost(struct h2_exchange *h)
 {
     MAGIC_CHECK(h, MAGIC);
-    return leave(h, sent_of(h, stream_taken(h->stream)));
+    return leave(h, sent_of(h, stream_taken(h->stream), stream_queued(h->stream)));
 }
 
 void h2_exchange_end(struct h2_exchange *h)
@@ -546,8 +552,7 @@ int32_t h2_exchange_id(const struct h2_exchange *h)
 struct h2_exchange *h2_exchange_find(nghttp2_session *session, int32_t id)
 {
     struct h2_exchange *h = nghttp2_session_get_stream_user_data(session, id);
-    if (h)
-        MAGIC_CHECK(h, MAGIC);
+    CHECK(h == NULL || h->magic == MAGIC);
     return h;
 }
 
@@ -574,6 +579,7 @@ struct h2_exchange *h2_exchange_new(struct loop *l, const struct h2_exchange_eve
                                             .resume = resume_reading,
                                             .cancel = cancel,
                                             .sent = sent_now,
+                                            .is_queued = is_queued,
                                             .expire = expire};
     struct h2_exchange *h = SPARES_NEW(&spares, struct h2_exchange);
     h->magic = MAGIC;

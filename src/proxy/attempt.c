@@ -70,8 +70,9 @@ void attempt_progress(const struct attempt *a, struct progress *p)
 {
     if (!a->exchange)
         return;
+    bool is_sent = attempt_is_sent(a) && !exchange_is_queued(a->exchange);
     p->state = a->state == ATTEMPT_RECEIVING ? PROGRESS_RECEIVING
-               : attempt_is_sent(a)          ? PROGRESS_AWAITING
+               : is_sent                     ? PROGRESS_AWAITING
                                              : PROGRESS_SENDING;
     p->line = a->line.number;
     p->address = a->line.address;
@@ -104,7 +105,8 @@ static void on_deadline(struct deadline *d)
     struct attempt *a = self(container_of(d, struct attempt, deadline));
     if (a->order->way->queue.waiters.count == 0)
         clocks_drain_on(a->clocks);
-    bool is_sent = a->state != ATTEMPT_RECEIVING && exchange_sent(a->exchange) == SENT_YES;
+    bool is_sent = a->state != ATTEMPT_RECEIVING && exchange_sent(a->exchange) == SENT_YES &&
+                   !exchange_is_queued(a->exchange);
     if (clocks_are_up(a->clocks, phase(a), is_sent)) {
         struct verdict why = clocks_verdict(a->clocks, phase(a));
         a->events->on_failed(a->owner, &why, true);
