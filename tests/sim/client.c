@@ -1,0 +1,397 @@
+#include "tests/sim/client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "tests/sim/answer.h"
+#include "tests/sim/book.h"
+#include "tests/sim/origin.h"
+
+#define FLUSH_US 150
+#define AGAIN_US 30000
+#define AGAIN_MOST 4
+#define ANSWER_MOST_US (300 * UINT64_C(1000000)) /* until the whole answer is there */
+
+struct client {
+    unsigned number;
+    enum client_kind kind;
+    const struct client_plan *plan;
+    struct dice dice;
+    struct end *end; /* NULL: not connected */
+    bool is_open, is_sending, is_awaiting, is_done, was_used;
+    unsigned asked; /* requests that it is through with */
+    unsigned order, number_of_try, again;
+    unsigned waits; /* counts requests: an old clock says nothing */
+    const char *upstream;
+    uint64_t sent_before; /* on this connection, before this request */
+    size_t request_len;
+    struct text out;
+    uint64_t asked_us;
+    struct answer answer;
+    struct client *next;
+};
+
+static struct client *clients;
+static bool is_letting_go;
+static unsigned answered;
+
+static void think(struct client *);
+static void send_request(struct client *);
+
+/* ------------------------------------------------------------------------------- ending */
+
+static void disconnect(struct client *c, bool reset)
+{
+    if (c->end)
+        end_close(c->end, reset);
+    c->end = NULL;
+    c->is_open = c->was_used = c->is_sending = false;
+    text_clear(&c->out);
+}
+
+static void give_up(struct client *c)
+{
+    disconnect(c, false);
+    c->is_awaiting = false;
+    c->is_done = true;
+    world_say("client %u: is done", c->number);
+}
+
+static void send_again(void *owner);
+
+static void maybe_again(struct client *c, bool may)
+{
+    c->is_awaiting = c->is_sending = false;
+    c->waits++;
+    answer_clear(&c->answer);
+    if (!may || c->again >= AGAIN_MOST) {
+        c->asked++;
+        think(c);
+        return;
+    }
+    c->again++;
+    world_in(dice_draw(&c->dice, AGAIN_US), send_again, c);
+}
+
+/* ------------------------------------------------------------------------------ judging */
+
+static enum book_sent sent_of(struct span word)
+{
+    return span_is(word, SPAN("no"))    ? BOOK_NO
+           : span_is(word, SPAN("yes")) ? BOOK_YES
+                                        : BOOK_PARTIAL;
+}
+
+static void check_body(struct client *c)
+{
+    struct text expected = {0};
+    struct span mine = answer_field(&c->answer, "X-Try");
+    unsigned number = mine.len ? (unsigned)strtoul(mine.at, NULL, 10) : 0;
+    if (number == 0 && c->answer.status == 408)
+        return; /* which an origin sends unasked */
+    if (!c->plan->dedupes && number != c->number_of_try)
+        world_fault("mixed up", "client %u asked with try %u and got the answer to try %u",
+                    c->number, c->number_of_try, number);
+    origin_body(number, c->answer.body.len, &expected);
+    if (!span_is(text_span(&expected), text_span(&c->answer.body)))
+        world_fault(
+            "mixed up",
+            "the body of the answer to try %u is not what the exchange sent: %zu bytes, %.*s",
+            number, c->answer.body.len, (int)(c->answer.body.len < 60 ? c->answer.body.len : 60),
+            c->answer.body.at);
+    text_free(&expected);
+}
+
+static void judge_answer(struct client *c)
+{
+    struct answer *a = &c->answer;
+    struct span sent = answer_field(a, "Trunkline-Sent");
+    bool own = sent.len > 0;
+    answered++;
+    world_say("client %u: try %u is answered %d%s%.*s", c->number, c->number_of_try, a->status,
+              own ? ", sent=" : "", SPAN_ARG(sent));
+    if (own)
+        book_told(c->number_of_try, sent_of(sent));
+    else if (!a->is_cut)
+        check_body(c);
+    if (own && answer_field(a, "Proxy-Status").len == 0)
+        world_fault("answer", "try %u: an error without Proxy-Status", c->number_of_try);
+    bool again = c->kind == CLIENT_CCXT && own && a->status >= 429 &&
+                 (sent_of(sent) == BOOK_NO || c->plan->dedupes);
+    bool closes = a->closes || a->until_end;
+    if (closes)
+        disconnect(c, false);
+    c->was_used = c->end != NULL;
+    maybe_again(c, again && c->order);
+}
+
+/* It ended before the answer was whole. */
+static void judge_loss(struct client *c, bool reset)
+{
+    bool nothing = c->answer.head.len == 0 && !c->answer.has_head;
+    bool was_read = end_peer_has_read(c->end) > c->sent_before;
+    bool reused = c->was_used;
+    if (nothing && was_read)
+        world_fault("unanswered",
+                    "client %u: its connection %u was %s with try %u read and not answered",
+                    c->number, end_number(c->end), reset ? "reset" : "closed", c->number_of_try);
+    world_say("client %u: the connection is lost %s try %u", c->number,
+              nothing ? "before the answer to" : "within the answer to", c->number_of_try);
+    disconnect(c, false);
+    bool again = nothing && ((c->kind == CLIENT_JAVA && reused) ||
+                             (c->kind == CLIENT_CCXT && c->plan->dedupes));
+    maybe_again(c, again);
+}
+
+/* ------------------------------------------------------------------------------ sending */
+
+static void flush(void *owner)
+{
+    struct client *c = owner;
+    if (c->end == NULL || !c->is_sending)
+        return;
+    while (c->out.len) {
+        size_t most =
+            dice_chance(&c->dice, 90) ? c->out.len : 1 + dice_draw(&c->dice, (uint32_t)c->out.len);
+        ssize_t n = end_send(c->end, c->out.at, most);
+        if (n == -EAGAIN)
+            break;
+        if (n < 0) {
+            text_clear(&c->out); /* its end will be told */
+            return;
+        }
+        text_drop(&c->out, (size_t)n);
+        if ((size_t)n < most || c->out.len)
+            break;
+    }
+    if (c->out.len)
+        world_in(FLUSH_US + (dice_chance(&c->dice, 10) ? dice_draw(&c->dice, 50000) : 0), flush, c);
+    else
+        c->is_sending = false;
+}
+
+static void leave(void *owner)
+{
+    struct client *c = owner;
+    if (c->is_done || !c->is_awaiting)
+        return;
+    world_say("client %u: leaves try %u", c->number, c->number_of_try);
+    disconnect(c, dice_chance(&c->dice, 50));
+    c->is_awaiting = false;
+    c->waits++;
+    answer_clear(&c->answer);
+    c->asked++;
+    think(c);
+}
+
+struct clock {
+    struct client *client;
+    unsigned waits;
+    uint64_t us;
+    bool is_whole;
+};
+
+static bool is_still_read(const struct client *c)
+{
+    return c->end && end_peer_has_read(c->end) < c->sent_before + c->request_len;
+}
+
+static void run_out(void *owner)
+{
+    struct clock *k = owner;
+    struct client *c = k->client;
+    bool holds = k->waits == c->waits && c->is_awaiting && (k->is_whole || !c->answer.has_head);
+    if (holds && is_still_read(c)) {
+        world_in(k->us, run_out, k);
+        return;
+    }
+    if (holds)
+        world_fault("late", "client %u: try %u is not answered%s %.1f s after it was sent",
+                    c->number, c->number_of_try, k->is_whole ? " whole" : "",
+                    (double)(world_us() - c->asked_us) / 1e6);
+    free(k);
+}
+
+static void set_clock(struct client *c, uint64_t us, bool is_whole)
+{
+    struct clock *k = NEW(struct clock);
+    *k = (struct clock){c, c->waits, us, is_whole};
+    world_in(us, run_out, k);
+}
+
+static void write_request(struct client *c)
+{
+    c->asked_us = world_us();
+    c->sent_before = end_sent(c->end);
+    c->is_sending = true;
+    text_clear(&c->out);
+    if (c->order)
+        text_printf(&c->out, "POST /%s/o/%u HTTP/1.1\r\n", c->upstream, c->order);
+    else
+        text_printf(&c->out, "GET /%s/g/%u HTTP/1.1\r\n", c->upstream, c->number_of_try);
+    text_printf(&c->out, "Host: 127.0.0.1:%u\r\nX-Try: %u\r\n", c->plan->port, c->number_of_try);
+    size_t body = c->order ? 20 + c->order % 7 * (c->order % 5 == 0 ? 3000 : 10) : 0;
+    if (c->order)
+        text_printf(&c->out, "Authorization: Bearer %u\r\nContent-Length: %zu\r\n", c->order % 3,
+                    body);
+    text_add_str(&c->out, "\r\n");
+    for (size_t i = 0; i < body; i++)
+        text_add_str(&c->out, "b");
+    c->request_len = c->out.len;
+    flush(c);
+    set_clock(c, c->plan->patience_us, false);
+    set_clock(c, ANSWER_MOST_US, true);
+    if (c->kind == CLIENT_RUDE && dice_chance(&c->dice, 60))
+        world_in(dice_draw(&c->dice, dice_chance(&c->dice, 50) ? 2000 : 1000000), leave, c);
+}
+
+/* ------------------------------------------------------------------- its connection */
+
+static void on_open(void *owner)
+{
+    struct client *c = owner;
+    c->is_open = true;
+    if (c->is_awaiting)
+        write_request(c);
+}
+
+static void on_data(void *owner, const char *data, size_t len)
+{
+    struct client *c = owner;
+    if (!c->is_awaiting) {
+        world_fault("answer", "client %u got bytes that it did not ask for: %.*s", c->number,
+                    (int)(len < 60 ? len : 60), data);
+        return;
+    }
+    size_t n = answer_feed(&c->answer, data, len);
+    if (c->answer.is_wrong || (c->answer.is_whole && n < len))
+        world_fault("answer", "client %u: try %u: the answer is no HTTP", c->number,
+                    c->number_of_try);
+    else if (c->answer.is_whole)
+        judge_answer(c);
+}
+
+static void on_end(void *owner, bool reset)
+{
+    struct client *c = owner;
+    if (!c->is_open) {
+        world_say("client %u: the connection is refused", c->number);
+        disconnect(c, false);
+        c->is_awaiting = false;
+        if (is_letting_go)
+            give_up(c);
+        else
+            world_fault("refused", "client %u cannot connect", c->number);
+        return;
+    }
+    if (!c->is_awaiting) {
+        disconnect(c, false);
+        return;
+    }
+    answer_end(&c->answer);
+    if (c->answer.is_whole)
+        judge_answer(c);
+    else
+        judge_loss(c, reset);
+}
+
+static void send_request(struct client *c)
+{
+    static const struct end_events events = {on_open, on_data, on_end};
+    c->is_awaiting = true;
+    if (c->end && c->is_open) {
+        write_request(c);
+        return;
+    }
+    disconnect(c, false);
+    c->asked_us = world_us();
+    c->end = end_dial(c->plan->port, &events, c);
+}
+
+/* ------------------------------------------------------------------------------ requests */
+
+static void send_again(void *owner)
+{
+    struct client *c = owner;
+    if (c->is_done)
+        return;
+    world_say("client %u: sends try %u (order %u) again", c->number, c->number_of_try, c->order);
+    c->number_of_try = book_new_try(c->order);
+    send_request(c);
+}
+
+static void ask(void *owner)
+{
+    struct client *c = owner;
+    const struct client_plan *p = c->plan;
+    if (c->is_done)
+        return;
+    if (c->asked >= p->requests) {
+        give_up(c);
+        return;
+    }
+    bool is_order = dice_chance(&c->dice, 60);
+    const char *upstream = p->upstreams[dice_draw(&c->dice, (uint32_t)p->upstream_count)];
+    bool drops = dice_chance(&c->dice, 15);
+    if (!world_takes(is_order ? "a client sends an order" : "a client asks")) {
+        c->asked++;
+        think(c);
+        return;
+    }
+    if (drops)
+        disconnect(c, false);
+    c->again = 0;
+    c->order = is_order ? book_new_order() : 0;
+    c->number_of_try = book_new_try(c->order);
+    c->upstream = upstream;
+    world_say("client %u: try %u: %s %s %u", c->number, c->number_of_try,
+              is_order ? "order" : "get", upstream, c->order);
+    send_request(c);
+}
+
+static void think(struct client *c)
+{
+    uint64_t us = dice_chance(&c->dice, 30) ? 0 : dice_draw(&c->dice, c->plan->think_us);
+    world_in(us, ask, c);
+}
+
+void client_begin(unsigned number, enum client_kind kind, const struct client_plan *plan,
+                  uint64_t in_us)
+{
+    struct client *c = NEW(struct client);
+    c->number = number;
+    c->kind = kind;
+    c->plan = plan;
+    c->dice = dice_of("client", number);
+    c->next = clients;
+    clients = c;
+    world_in(in_us, ask, c);
+}
+
+void clients_let_go(void)
+{
+    is_letting_go = true;
+}
+
+bool clients_are_done(void)
+{
+    for (struct client *c = clients; c; c = c->next)
+        if (!c->is_done)
+            return false;
+    return true;
+}
+
+void clients_judge(void)
+{
+    for (struct client *c = clients; c; c = c->next)
+        if (c->is_awaiting && c->is_open && end_peer_has_read(c->end) > c->sent_before)
+            world_fault("unanswered", "client %u: try %u has no answer after the daemon's end",
+                        c->number, c->number_of_try);
+}
+
+unsigned clients_answered(void)
+{
+    return answered;
+}

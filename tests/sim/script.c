@@ -1,0 +1,263 @@
+#include "tests/sim/script.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "tests/sim/book.h"
+#include "tests/sim/client.h"
+#include "tests/sim/disk.h"
+#include "tests/sim/journal.h"
+#include "tests/sim/kernel.h"
+#include "tests/sim/names.h"
+#include "tests/sim/origin.h"
+#include "tests/sim/stats.h"
+
+#define SECOND_US 1000000
+#define PORT 8642u
+#define OUTLIVING_DESCRIPTORS 2      /* libuv's */
+#define LATE_MOST_US (3 * SECOND_US) /* beyond total_timeout */
+
+#define CONFIG "sim.conf"
+#define JOURNAL "./orders.jsonl"
+
+static struct origin origins[] = {
+    {.name = "plain", .address = 0x0a000001, .port = 80},
+    {.name = "tls", .address = 0x0a000002, .port = 443, .is_tls = true},
+    {.name = "h2", .address = 0x0a000003, .port = 443, .is_tls = true, .is_h2 = true},
+};
+static const char *const upstreams[] = {"plain", "tls", "h2"};
+static const struct name_row names[] = {
+    {"plain.sim", 0x0a000001}, {"tls.sim", 0x0a000002}, {"h2.sim", 0x0a000003}};
+
+static struct client_plan plan;
+static struct dice dice;
+static bool journals, ends, was_told;
+static unsigned client_count, min_idle;
+static unsigned opened[COUNT_OF(origins)]; /* when it became quiet */
+static uint64_t quiet_us;
+static uint32_t drain_ms;
+
+/* ------------------------------------------------------------------------- configuration */
+
+static const char *pick(const char *const *at, size_t count)
+{
+    return at[dice_draw(&dice, (uint32_t)count)];
+}
+
+#define PICK(...)                                                                                  \
+    pick((const char *const[]){__VA_ARGS__}, COUNT_OF(((const char *const[]){__VA_ARGS__})))
+
+static void write_defaults(FILE *out)
+{
+    fprintf(out, "defaults {\n");
+    fprintf(out, "    tls_verify = no\n");
+    static const unsigned most[] = {1, 1, 2, 4, 16};
+    unsigned max_connections = most[dice_draw(&dice, COUNT_OF(most))];
+    fprintf(out, "    max_connections = %u\n", max_connections);
+    min_idle =
+        dice_draw(&dice, 3) ? 0 : 1 + dice_draw(&dice, max_connections < 3 ? max_connections : 3);
+    fprintf(out, "    min_idle = %u\n", min_idle);
+    fprintf(out, "    idle_timeout = %s\n", PICK("50ms", "1s", "90s"));
+    fprintf(out, "    max_age = %s\n", PICK("1h", "1h", "700ms"));
+    fprintf(out, "    max_requests = %s\n", PICK("0", "0", "1", "3"));
+    fprintf(out, "    queue_limit = %s\n", PICK("1024", "1024", "1"));
+    fprintf(out, "    queue_timeout = %s\n", PICK("2s", "300ms"));
+    fprintf(out, "    dns_timeout = 1s\n    connect_timeout = 1s\n    tls_timeout = 1s\n");
+    fprintf(out, "    response_timeout = %s\n", PICK("2s", "300ms"));
+    fprintf(out, "    total_timeout = 4s\n");
+    fprintf(out, "    body_timeout = %s\n", PICK("2s", "200ms"));
+    fprintf(out, "    order_wait = %s\n", PICK("1s", "100ms", "3s"));
+    fprintf(out, "    retries = %s\n", PICK("2", "2", "0", "5"));
+    fprintf(out, "    breaker_failures = %s\n", PICK("5", "100000"));
+    fprintf(out, "    max_streams = %s\n", PICK("100", "100", "1"));
+    if (plan.dedupes)
+        fprintf(out, "    dedupe = 1m\n");
+    fprintf(out, "}\n");
+}
+
+static void write_config(void)
+{
+    FILE *out = fopen(CONFIG, "w");
+    CHECK(out);
+    fprintf(out, "listen = {\"127.0.0.1:%u\"}\n", PORT);
+    fprintf(out, "log_level = \"%s\"\n", world_is_logged() ? "debug" : "error");
+    fprintf(out, "state = off\nslow_log = 0\n");
+    fprintf(out, "drain_timeout = %ums\n", drain_ms);
+    fprintf(out, "client_header_timeout = 2s\nclient_body_timeout = 2s\n");
+    fprintf(out, "client_idle_timeout = %s\n", PICK("10m", "300ms"));
+    if (journals)
+        fprintf(out, "order_journal = \"" JOURNAL "\"\norder_journal_sync = %s\n",
+                PICK("no", "yes"));
+    write_defaults(out);
+    fprintf(out, "upstream plain {\n    url = \"http://plain.sim\"\n}\n");
+    fprintf(out, "upstream tls {\n    url = \"https://tls.sim\"\n    http2 = never\n}\n");
+    fprintf(out, "upstream h2 {\n    url = \"https://h2.sim\"\n}\n");
+    fclose(out);
+}
+
+/* ------------------------------------------------------------------- what is done to it */
+
+static void send_signal(void *owner)
+{
+    int number = (int)(intptr_t)owner;
+    if (!world_takes(number == SIGHUP ? "SIGHUP" : number == SIGUSR1 ? "SIGUSR1" : "SIGTERM"))
+        return;
+    raise(number);
+}
+
+static void stop(void *owner)
+{
+    (void)owner;
+    world_say("script: SIGTERM");
+    clients_let_go();
+    ends = true;
+    raise(SIGTERM);
+    if (dice_chance(&dice, 20))
+        world_in(dice_draw(&dice, 1 + drain_ms) * 1000, send_signal, (void *)(intptr_t)SIGTERM);
+}
+
+static void jump(void *owner)
+{
+    (void)owner;
+    int64_t s = (int64_t)dice_draw(&dice, 7200) - 3600;
+    if (world_takes("the wall clock jumps"))
+        world_jump_wall(s * SECOND_US);
+}
+
+/* Without requests, a pool keeps min_idle connections, and opens no more than one a second. */
+static void look_storm(void)
+{
+    unsigned most = min_idle ? 3 + min_idle + (unsigned)((world_us() - quiet_us) / SECOND_US) : 1;
+    for (size_t i = 0; i < COUNT_OF(origins); i++)
+        if (origins[i].opened - opened[i] > most)
+            world_fault("storm", "%u connections to %s in %.1f quiet s, %u are to be kept",
+                        origins[i].opened - opened[i], origins[i].name,
+                        (double)(world_us() - quiet_us) / 1e6, min_idle);
+}
+
+static void end_quiet(void *owner)
+{
+    (void)owner;
+    if (ends)
+        return;
+    look_storm();
+    stats_ask(PORT, stop);
+}
+
+static void begin_quiet(void)
+{
+    was_told = true;
+    quiet_us = world_us();
+    for (size_t i = 0; i < COUNT_OF(origins); i++)
+        opened[i] = origins[i].opened;
+    world_in(dice_chance(&dice, 20) ? dice_draw(&dice, 10 * SECOND_US) : 0, end_quiet, NULL);
+}
+
+/* Once all is quiet, if that comes before the planned end, the books are compared. */
+static void look_quiet(void *owner)
+{
+    (void)owner;
+    if (ends)
+        return;
+    if (clients_are_done() && !was_told) {
+        begin_quiet();
+        return;
+    }
+    world_in(SECOND_US / 10, look_quiet, NULL);
+}
+
+static void stop_early(void *owner)
+{
+    if (!ends && world_takes("an early end"))
+        stop(owner);
+}
+
+static void plan_events(void)
+{
+    static const int numbers[] = {SIGHUP, SIGUSR1};
+    for (int i = 0; i < 2; i++)
+        if (dice_chance(&dice, 15))
+            world_in(dice_draw(&dice, 3 * SECOND_US), send_signal, (void *)(intptr_t)numbers[i]);
+    if (dice_chance(&dice, 15))
+        world_in(dice_draw(&dice, 3 * SECOND_US), jump, NULL);
+    if (dice_chance(&dice, 40))
+        world_in(dice_draw(&dice, 2 * SECOND_US), stop_early, NULL);
+    world_in(SECOND_US / 10, look_quiet, NULL);
+}
+
+/* --------------------------------------------------------------------------------- all */
+
+static void begin_origins(void)
+{
+    uint32_t trouble = dice_chance(&dice, 20) ? 0 : dice_draw(&dice, 60);
+    for (size_t i = 0; i < COUNT_OF(origins); i++) {
+        struct origin *o = &origins[i];
+        o->trouble = trouble;
+        o->slow_us = dice_chance(&dice, 70) ? 3000 : 100000;
+        o->idle_us = dice_chance(&dice, 30) ? dice_between(&dice, 1000, 500000) : 0;
+        o->streams = dice_chance(&dice, 70) ? 100 : 1;
+        origin_begin(o);
+    }
+    names_begin(names, COUNT_OF(names), dice_chance(&dice, 10) ? 30 : 0);
+}
+
+static void begin_clients(void)
+{
+    size_t one = dice_draw(&dice, COUNT_OF(upstreams));
+    bool all = dice_chance(&dice, 30);
+    plan.upstreams = all ? upstreams : &upstreams[one];
+    plan.upstream_count = all ? COUNT_OF(upstreams) : 1;
+    plan.port = PORT;
+    plan.requests = dice_between(&dice, 1, 8);
+    plan.think_us = dice_chance(&dice, 50) ? 2000 : dice_chance(&dice, 90) ? 300000 : 3000000;
+    plan.patience_us = 4 * SECOND_US + LATE_MOST_US;
+    client_count = dice_between(&dice, 1, 6);
+    for (unsigned i = 1; i <= client_count; i++)
+        client_begin(i, (enum client_kind)dice_draw(&dice, CLIENT_KINDS), &plan,
+                     dice_between(&dice, 5000, 100000));
+}
+
+const char *script_begin(void)
+{
+    dice = dice_of("script", 0);
+    kernel_begin();
+    (void)unlink(JOURNAL);
+    plan.dedupes = dice_chance(&dice, 30);
+    journals = dice_chance(&dice, 40);
+    drain_ms = dice_chance(&dice, 50) ? 3000 : dice_draw(&dice, 800);
+    if (dice_chance(&dice, 30))
+        disk_set(&(struct disk_nature){.write_us = 3000, .sync_us = 20000});
+    if (dice_chance(&dice, 10))
+        kernel_limit(dice_between(&dice, 52, 80));
+    book_begin(plan.dedupes);
+    write_config();
+    begin_origins();
+    begin_clients();
+    plan_events();
+    return CONFIG;
+}
+
+/* What is on its way when the daemon ends still arrives. */
+static void let_arrive(void)
+{
+    uint64_t until = world_us() + SECOND_US;
+    while (world_next_us() <= until && !world_failed())
+        world_step();
+}
+
+void script_judge(int status)
+{
+    if (status)
+        world_fault("status", "the daemon ended with status %d", status);
+    kernel_say_open();
+    if (kernel_open_count() > OUTLIVING_DESCRIPTORS)
+        world_fault("leak", "%u descriptors are open after the end",
+                    kernel_open_count() - OUTLIVING_DESCRIPTORS);
+    let_arrive();
+    clients_judge();
+    if (journals)
+        journal_judge(JOURNAL);
+}
