@@ -22,9 +22,9 @@ struct cache_policy {
     const struct fields *fields; /* of the request, for Vary; borrowed */
 };
 
-/* `settings` are those of the target's path. `is_private`: the request has a credential
+/* `u`: the settings of the target's path. `is_private`: the request has a credential
  * (credentials.h). The request's fields are borrowed. */
-struct cache_policy cache_policy_of(const struct upstream_config *settings, const struct request *,
+struct cache_policy cache_policy_of(const struct upstream_config *u, const struct request *,
                                     bool is_private);
 
 /* May this response be shared with other requests; and may it be stored? Not with

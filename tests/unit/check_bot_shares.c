@@ -99,6 +99,18 @@ START_TEST(all_of_it_when_nobody_else_asks)
 }
 END_TEST
 
+/* What holds everybody is not counted as the bot's own. */
+START_TEST(what_holds_all_is_not_its_share)
+{
+    begin_bots();
+    ck_assert(!waits(grid));
+    answer(418, 30, 0);
+    ck_assert(waits(grid));
+    ck_assert_uint_eq(view().bots->at[0]->held, 0);
+    finish();
+}
+END_TEST
+
 START_TEST(its_orders_are_not_held_by_weight)
 {
     struct gate_caller order = of_bot(grid, true);
@@ -274,6 +286,7 @@ SUITE()
     TEST(names_are_told_apart_by_address);
     TEST(a_share_counts_while_others_ask);
     TEST(all_of_it_when_nobody_else_asks);
+    TEST(what_holds_all_is_not_its_share);
     TEST(its_orders_are_not_held_by_weight);
     TEST(a_waiter_goes_when_others_have_gone);
     TEST(a_minute_ends_it);

@@ -107,6 +107,26 @@ START_TEST(a_replay_is_a_new_leaving)
 }
 END_TEST
 
+/* It is not about to leave: it hears what becomes of the order that has. */
+START_TEST(a_copy_that_is_withheld_is_not_refused)
+{
+    start("dedupe = 1h\norder_wait = 1h\ntotal_timeout = 1h");
+    origin.manner = ORIGIN_WAITS;
+    ask_whole(&one, "POST", "API-Key: k\r\n");
+    UNTIL(origin.requests == 1);
+    ask_whole(&two, "POST", "API-Key: k\r\n");
+    for (int i = 0; i < 4; i++)
+        loop_turn(loop, false);
+    freeze(NULL);
+    ck_assert(!has_ended(&one) && !has_ended(&two));
+    plain_origin_say(&origin, 0, OK);
+    ck_assert(is_answered(&one) && is_answered(&two));
+    ck_assert_uint_eq(origin.requests, 1);
+    clear(&one), clear(&two);
+    finish();
+}
+END_TEST
+
 /* A line that comes in the same turn as the freeze is given back, and is not counted as used. */
 START_TEST(a_line_is_given_back_unused)
 {
@@ -139,5 +159,6 @@ SUITE()
     TEST(what_comes_later_is_refused_without_its_body);
     TEST(only_the_bot_that_is_frozen_is_stopped);
     TEST(a_replay_is_a_new_leaving);
+    TEST(a_copy_that_is_withheld_is_not_refused);
     TEST(a_line_is_given_back_unused);
 }

@@ -88,10 +88,37 @@ START_TEST(serializes_by_the_header)
 }
 END_TEST
 
+/* What it asks a pool for: an order has a line to itself, and looks at it once more before it goes, as
+ * a request with a credential does. */
+START_TEST(waits_as_what_it_is)
+{
+    static const struct {
+        bool is_order, is_private, looks, rides_alone;
+    } rows[] = {{true, false, true, true},
+                {true, true, true, true},
+                {false, true, true, false},
+                {false, false, false, false}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct pool_waiter w = {0};
+        struct gate_waiter g = {0};
+        struct fetch_order o = order();
+        o.is_order = rows[i].is_order;
+        o.is_private = rows[i].is_private;
+        o.credential = 7;
+        fetch_order_waits(&o, &w);
+        ck_assert(w.is_order == rows[i].looks && w.rides_alone == rows[i].rides_alone);
+        fetch_order_is_gated(&o, &g);
+        ck_assert(g.is_order == rows[i].is_order && g.is_private == rows[i].is_private);
+        ck_assert(g.credential == 7 && g.places == o.places && g.bot == o.bot);
+    }
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(begin, finish);
     TEST(asks_for_the_target_at_the_upstream);
     TEST(knows_whose_request_it_is);
     TEST(serializes_by_the_header);
+    TEST(waits_as_what_it_is);
 }

@@ -26,10 +26,13 @@ static uint64_t lines(void)
 }
 
 /* The start line is written, and that of an order has been given to the journal. */
-static void begin_noting(void)
+static void begin_noting_with(const char *directives, const char *body)
 {
     char error[200];
-    begin("max_connections = 1\norder_wait = 1m");
+    char all[200], length[40];
+    snprintf(all, sizeof all, "max_connections = 1\norder_wait = 1m\n%s", directives);
+    snprintf(length, sizeof length, "Content-Length: %zu\r\n", strlen(body));
+    begin(all);
     warm_up();
     snprintf(path, sizeof path, "/tmp/check_noting.%d", getpid());
     journal = order_journal_new(loop, path, LIFE, (struct order_journal_rules){.required = true},
@@ -39,8 +42,15 @@ static void begin_noting(void)
     UNTIL(lines() == 1);
     origin.manner = ORIGIN_ANSWERS;
     origin.answer = OK;
-    ask_whole(&order, "POST", "");
+    ask(&order, "POST", length);
+    (void)!exchange_body(order.recorder.exchange, body, strlen(body));
+    conclude(&order);
     ck_assert_uint_eq(look().active, 1);
+}
+
+static void begin_noting(void)
+{
+    begin_noting_with("", "hello");
 }
 
 static void end(void)
@@ -82,8 +92,49 @@ START_TEST(a_hold_that_begins_meanwhile_holds_it)
 }
 END_TEST
 
+/* Its client has gone: it does not leave, and the connection is there for others. */
+START_TEST(given_up_meanwhile_it_is_not_sent)
+{
+    struct test_client other;
+    begin_noting();
+    unsigned before = origin.requests;
+    ck_assert_int_eq(exchange_sent(order.recorder.exchange), SENT_NO);
+    ck_assert(!depart(&order));
+    UNTIL(look().active == 0 && look().idle == 1);
+    ck_assert_uint_eq(origin.requests, before);
+    ask_whole(&other, "GET", "");
+    UNTIL(other.recorder.ended);
+    ck_assert_uint_eq(origin.requests, before + 1);
+    clear(&other);
+    end();
+}
+END_TEST
+
+static bool file_has(const char *part)
+{
+    static char all[8192];
+    FILE *f = fopen(path, "r");
+    ck_assert_ptr_nonnull(f);
+    all[fread(all, 1, sizeof all - 1, f)] = '\0';
+    fclose(f);
+    return strstr(all, part) != NULL;
+}
+
+/* Those of the client's own that order_ids names. */
+START_TEST(its_ids_are_noted)
+{
+    begin_noting_with("order_ids = {\"mine\"}", "mine=x7&yours=y8");
+    UNTIL(order.recorder.ended);
+    UNTIL(lines() == 3);
+    ck_assert(file_has("\"mine\":\"x7\"") && !file_has("y8"));
+    end();
+}
+END_TEST
+
 SUITE()
 {
     TEST(it_leaves_when_it_is_noted);
     TEST(a_hold_that_begins_meanwhile_holds_it);
+    TEST(given_up_meanwhile_it_is_not_sent);
+    TEST(its_ids_are_noted);
 }

@@ -130,6 +130,8 @@ START_TEST(its_text_is_read_back)
     ck_assert(!order_digest_read(span_of(text), &back));
     text[5] = 'A';
     ck_assert(!order_digest_read(span_of(text), &back));
+    text[5] = '0', text[4] = 'g';
+    ck_assert(!order_digest_read(span_of(text), &back));
 }
 END_TEST
 
