@@ -387,7 +387,8 @@ static void on_data(void *owner, const char *data, size_t len)
         return;
     h2_proof_heard(&h->proof);
     if (h2_session_feed(&h->session, data, len)) {
-        flush_later(h);
+        if (h2_session_wants_drain(&h->session))
+            flush_later(h);
         return;
     }
     write_frames(h); /* the GOAWAY that says why */

@@ -368,6 +368,11 @@ bool h2_session_is_over(const struct h2_session *s)
     return !nghttp2_session_want_read(s->nghttp2) && !nghttp2_session_want_write(s->nghttp2);
 }
 
+bool h2_session_wants_drain(const struct h2_session *s)
+{
+    return nghttp2_session_want_write(s->nghttp2) || !nghttp2_session_want_read(s->nghttp2);
+}
+
 size_t h2_session_allowed(const struct h2_session *s)
 {
     return nghttp2_session_get_remote_settings(s->nghttp2, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);

@@ -58,8 +58,10 @@ bool h2_session_feed(struct h2_session *, const char *data, size_t len) MUST_CHE
  * next call. */
 size_t h2_session_drain(struct h2_session *, const char **data);
 
-/* Whether nghttp2 wants neither to read nor to write any more. */
+/* Whether nghttp2 wants neither to read nor to write any more; whether there may be frames for the
+ * origin, or it is over. */
 bool h2_session_is_over(const struct h2_session *);
+bool h2_session_wants_drain(const struct h2_session *);
 
 /* How many exchanges at once the origin allows (RFC 9113 5.1.2), and whether another one
  * may be opened at all. */
