@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "base/alloc.h"
+#include "base/spares.h"
 
 #define CHUNK_MIN 1000 /* with its head as much as malloc() serves fast */
 #define CHUNK_MAX 65500
@@ -13,13 +13,37 @@ struct buf_chunk {
     char bytes[];
 };
 
+/* Chunks of CHUNK_MIN bytes; a list for each thread, as in arena.c. */
+static _Thread_local struct spares spares;
+static _Thread_local bool keeps;
+
+void buf_keep_chunks(void)
+{
+    keeps = true;
+}
+
+static struct buf_chunk *chunk_new(size_t room)
+{
+    size_t whole = sizeof(struct buf_chunk) + room;
+    struct buf_chunk *c = room == CHUNK_MIN ? spares_take(&spares, whole) : must_malloc(whole);
+    *c = (struct buf_chunk){.room = room};
+    return c;
+}
+
+static void chunk_free(struct buf_chunk *c)
+{
+    if (keeps && c->room == CHUNK_MIN)
+        spares_give(&spares, c);
+    else
+        free(c);
+}
+
 static struct buf_chunk *chunk_add(struct buf *b, size_t wanted)
 {
     size_t room = wanted < CHUNK_MIN ? CHUNK_MIN : wanted > CHUNK_MAX ? CHUNK_MAX : wanted;
     if (b->size && room < 16000)
         room = 16000; /* it is growing: use fewer, larger chunks */
-    struct buf_chunk *c = must_malloc(sizeof *c + room);
-    *c = (struct buf_chunk){.room = room};
+    struct buf_chunk *c = chunk_new(room);
     if (b->last)
         b->last->next = c;
     else
@@ -65,7 +89,7 @@ void buf_consume(struct buf *b, size_t len)
         b->first = c->next;
         if (b->first == NULL)
             b->last = NULL;
-        free(c);
+        chunk_free(c);
     }
 }
 

@@ -24,3 +24,7 @@ void buf_consume(struct buf *, size_t len);
 
 /* Frees everything held. */
 void buf_clear(struct buf *);
+
+/* From now on this thread keeps some of the chunks that it frees for its next ones, for as long as the
+ * process lives. */
+void buf_keep_chunks(void);

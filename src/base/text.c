@@ -3,10 +3,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "base/spares.h"
+
+#define FIRST_ROOM 1024
+
 char *text_reserve(struct text *t, size_t len)
 {
     if (t->room - t->len <= len) {
-        size_t room = t->room ? t->room * 2 : 1024;
+        size_t room = t->room ? t->room * 2 : FIRST_ROOM;
         while (room - t->len <= len)
             room *= 2;
         t->at = must_realloc(t->at, room);
@@ -92,6 +96,23 @@ struct span text_span(const struct text *t)
 void text_clear(struct text *t)
 {
     t->len = 0;
+}
+
+void text_begin(struct text *t, struct spares *s)
+{
+    text_free(t);
+    *t = (struct text){.at = spares_take(s, FIRST_ROOM), .room = FIRST_ROOM};
+    t->at[0] = '\0';
+}
+
+void text_end(struct text *t, struct spares *s)
+{
+    if (t->room != FIRST_ROOM) {
+        text_free(t);
+        return;
+    }
+    spares_give(s, t->at);
+    *t = (struct text){0};
 }
 
 void text_free(struct text *t)

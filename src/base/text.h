@@ -32,3 +32,9 @@ void text_fit(struct text *);
 struct span text_span(const struct text *);
 void text_clear(struct text *); /* empties it, keeps the memory */
 void text_free(struct text *);
+
+/* For texts that come and go: begins an empty one with memory of this list, and gives that back, or
+ * frees what it has grown to. */
+struct spares;
+void text_begin(struct text *, struct spares *);
+void text_end(struct text *, struct spares *);

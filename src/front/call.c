@@ -1,5 +1,7 @@
 #include "front/call.h"
 
+#include "base/spares.h"
+
 #define MAGIC 0x43414c4cu /* "CALL" */
 
 struct call {
@@ -13,6 +15,8 @@ struct call {
     const struct call_events *events;
     void *owner;
 };
+
+static struct spares spares;
 
 static struct call *self(void *owner)
 {
@@ -266,7 +270,7 @@ struct call *call_new(struct client_context *context, const struct ingress *ingr
     static const struct request_parser_events parser_events = {on_request_head, on_request_body,
                                                                on_request_end, on_request_refused};
     struct request_limits limits = {context->limits.max_header_size, context->limits.max_uri_size};
-    struct call *call = NEW(struct call);
+    struct call *call = SPARES_NEW(&spares, struct call);
     MAGIC_INIT(call, MAGIC);
     call->context = context;
     call->ingress = ingress;
@@ -285,5 +289,5 @@ void call_free(struct call *call)
     CHECK(call->exchange == NULL);
     request_parser_free(call->parser);
     call->magic = 0;
-    free(call);
+    spares_give(&spares, call);
 }

@@ -1,5 +1,6 @@
 #include "front/response_writer.h"
 
+#include "base/spares.h"
 #include "base/text.h"
 #include "http/h1_write.h"
 #include "http/reply.h"
@@ -27,6 +28,8 @@ struct response_writer {
     const struct response_writer_events *events;
     void *owner;
 };
+
+static struct spares spares; /* for `out` */
 
 static void response_writer_enter(struct response_writer *w, enum response_writer_state to)
 {
@@ -109,6 +112,8 @@ static struct h1_connection connection_of(const struct response_writer *w, bool 
 void response_writer_begin(struct response_writer *w, const struct request *request)
 {
     MAGIC_CHECK(w, MAGIC);
+    if (w->out.at == NULL)
+        text_begin(&w->out, &spares);
     w->request = &request->id;
     response_writer_enter(w, RESPONSE_DUE);
     w->to_head = request->is_head;
@@ -208,7 +213,7 @@ void response_writer_done(struct response_writer *w)
 {
     CHECK(w->out.len == 0);
     response_writer_enter(w, RESPONSE_IDLE);
-    text_free(&w->out);
+    text_end(&w->out, &spares);
     w->request = NULL;
 }
 

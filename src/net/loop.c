@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/log.h"
 
 /* A chain of tasks that defer each other is run to its end at once if it is no longer than this.
@@ -431,6 +432,7 @@ struct loop *loop_new(void)
 {
     struct loop *l = NEW(struct loop);
     arena_keep_blocks();
+    buf_keep_chunks();
     list_init(&l->tasks);
     list_init(&l->last);
     list_init(&l->to_wait);

@@ -74,6 +74,25 @@ START_TEST(consume_spans_chunks)
 }
 END_TEST
 
+START_TEST(kept_chunks_are_as_new)
+{
+    struct buf b = {0};
+    const char *at;
+    char bytes[900];
+    buf_keep_chunks();
+    for (int i = 0; i < 5; i++) {
+        memset(bytes, 'a' + i, sizeof bytes);
+        for (int n = 0; n < 3; n++)
+            buf_append(&b, bytes, sizeof bytes);
+        ck_assert_uint_eq(b.size, 3 * sizeof bytes);
+        ck_assert_uint_ge(buf_front(&b, &at), sizeof bytes);
+        ck_assert_mem_eq(at, bytes, sizeof bytes);
+        buf_clear(&b);
+        ck_assert_uint_eq(buf_front(&b, &at), 0);
+    }
+}
+END_TEST
+
 START_TEST(consuming_too_much_aborts)
 {
     struct buf b = {0};
@@ -87,5 +106,6 @@ SUITE()
     TEST(empty_holds_no_memory);
     TEST(bytes_in_are_bytes_out);
     TEST(consume_spans_chunks);
+    TEST(kept_chunks_are_as_new);
     ABORTS(consuming_too_much_aborts);
 }

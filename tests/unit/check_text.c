@@ -1,6 +1,9 @@
 /* Text that grows and is always NUL-terminated. */
 #include "base/text.h"
 
+#include "base/sanitized.h"
+#include "base/spares.h"
+
 #include "suite.h"
 
 START_TEST(adds)
@@ -71,6 +74,25 @@ START_TEST(more_than_reserved_aborts)
 }
 END_TEST
 
+START_TEST(comes_and_goes)
+{
+    static struct spares spares;
+    struct text t = {0};
+    for (int i = 0; i < 3; i++) {
+        text_begin(&t, &spares);
+        ck_assert_str_eq(t.at, "");
+        text_printf(&t, "%*d", i == 1 ? 5000 : 5, 7); /* the second one outgrows it */
+        ck_assert_uint_eq(t.len, i == 1 ? 5000 : 5);
+        text_end(&t, &spares);
+        ck_assert_ptr_null(t.at);
+        ck_assert_uint_eq(spares.count, i == 1 || SANITIZED ? 0 : 1);
+    }
+    text_end(&t, &spares); /* nothing was begun */
+    text_begin(&t, &spares);
+    text_free(&t);
+}
+END_TEST
+
 START_TEST(drops)
 {
     struct text t = {0};
@@ -92,6 +114,7 @@ SUITE()
     TEST(prints_any_length);
     TEST(grows_byte_by_byte);
     TEST(reserves);
+    TEST(comes_and_goes);
     TEST(drops);
     ABORTS(more_than_reserved_aborts);
 }
