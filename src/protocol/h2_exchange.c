@@ -70,16 +70,16 @@ struct h2_exchange {
     struct head head; /* the head under way, later the trailers */
     size_t header_limit;
     unsigned status, interim;
-    bool to_head;    /* the request is a HEAD */
-    struct buf held; /* the response's body, while its owner has paused */
-    uint64_t left;   /* bytes of the body to come, if its length is known; else NEVER */
-    bool paused;     /* by its owner */
-    bool widens;     /* its window grows once its owner has read a whole one without pausing */
-    size_t taken;    /* bytes of the body, until then */
-    size_t owed;     /* bytes taken that the origin was not told of yet */
-    struct verdict why;
+    bool to_head;     /* the request is a HEAD */
+    struct buf held;  /* the response's body, while its owner has paused */
+    uint64_t left;    /* bytes of the body to come, if its length is known; else NEVER */
+    bool paused;      /* by its owner */
+    bool widens;      /* its window grows once its owner has read a whole one without pausing */
+    size_t taken;     /* bytes of the body, until then */
+    size_t owed;      /* bytes taken that the origin was not told of yet */
     struct task tell; /* hands up what is known, outside of the call that brought it */
     struct task free_later;
+    struct verdict why; /* why it has FAILED; not set before */
 };
 
 static struct spares spares;
@@ -581,7 +581,7 @@ struct h2_exchange *h2_exchange_new(struct loop *l, const struct h2_exchange_eve
                                             .sent = sent_now,
                                             .is_queued = is_queued,
                                             .expire = expire};
-    struct h2_exchange *h = SPARES_NEW(&spares, struct h2_exchange);
+    struct h2_exchange *h = SPARES_NEW_UP_TO(&spares, struct h2_exchange, why);
     h->magic = MAGIC;
     h->base.ops = &ops;
     h->loop = l;

@@ -35,24 +35,24 @@ struct transaction {
     struct exchange base;
     unsigned magic;
     enum transaction_state state;
-    struct transaction_order order; /* `config` is pinned */
     struct route route;
     struct verdict failure;
     const struct upstream_config *settings;
     struct rewrite rewrite;
-    struct tally tally;
     struct pool *pool;
     struct link in_pool;
     struct exchange *answer; /* a fetch, an order's guard or a follower; of a CONNECT its
                                 tunnel_open; NULL: none, or it has ended */
     /* How `answer` is followed when the client has disconnected; NULL: it is not. */
     bool (*follow)(struct exchange *, const struct exchange_events *, void *owner);
-    struct arena *arena;    /* the request's, once followed: taken over; NULL before */
+    struct arena *arena; /* the request's, once followed: taken over; NULL before */
+    struct link link;    /* on the list of those that are followed */
+    struct task next;    /* replies or fails, outside the call that found the reason */
+    struct task free_later;
+    struct transaction_order order; /* this and what follows is not zeroed. `config` is pinned */
+    struct tally tally;
     struct request request; /* copies, once followed */
     struct ingress ingress;
-    struct link link; /* on the list of those that are followed */
-    struct task next; /* replies or fails, outside the call that found the reason */
-    struct task free_later;
 };
 
 static struct spares spares;
@@ -574,7 +574,7 @@ struct exchange *transaction_open(const struct transaction_order *o,
                                             .refuse = refuse,
                                             .leave = leave,
                                             .patience = patience};
-    struct transaction *t = SPARES_NEW(&spares, struct transaction);
+    struct transaction *t = SPARES_NEW_UP_TO(&spares, struct transaction, order);
     t->base = (struct exchange){&ops, events, owner};
     t->magic = MAGIC;
     t->order = *o;
