@@ -44,8 +44,8 @@ def relay(ends, delay):
             _, to, packet = waiting.popleft()
             try:
                 os.write(to, packet)
-            except BlockingIOError:
-                pass    # a full queue drops packets, here as elsewhere
+            except OSError:
+                pass    # a full queue drops packets, here as elsewhere, and so does a device that is not up yet (EIO)
 
 
 def main():
