@@ -40,9 +40,16 @@ void order_adopt(struct order_adopted *a, struct dedupe *dedupe, const struct co
     order_line_clear(&l);
 }
 
-void order_adopted_end(struct order_adopted *a, const struct record *r)
+/* How long ago it was sent: not since it came, since it may have waited. */
+static uint64_t age_of(const struct record *r, uint64_t now_us)
 {
-    uint64_t age_ms = r->total_us / 1000;
+    uint64_t lent_us = r->timing.lent_us;
+    return lent_us && lent_us < now_us ? (now_us - lent_us) / 1000 : 0;
+}
+
+void order_adopted_end(struct order_adopted *a, const struct record *r, uint64_t now_us)
+{
+    uint64_t age_ms = age_of(r, now_us);
     if (a->claim.record == NULL)
         return;
     if (r->sent != SENT_NO && r->error == FAILURE_NONE && r->status)

@@ -16,5 +16,5 @@ struct order_adopted {
 void order_adopt(struct order_adopted *, struct dedupe *, const struct config *,
                  const struct request_id *id, struct span begin);
 
-/* The order has ended so. */
-void order_adopted_end(struct order_adopted *, const struct record *);
+/* The order has ended so, at `now_us` (loop_clock_us()). */
+void order_adopted_end(struct order_adopted *, const struct record *, uint64_t now_us);

@@ -177,11 +177,13 @@ static void tell_stuck(struct order_journal *j, struct order_entry *e)
     }
 }
 
+/* A loop that was late itself sees its deadlines before what the thread has finished by then. */
 static void on_stuck(struct deadline *d)
 {
     struct order_journal *j = self(container_of(d, struct order_journal, stuck));
     struct list due;
     struct link *k;
+    order_writer_look(j->writer);
     if (order_writer_count(j->writer) == 0)
         return;
     if (loop_now(j->loop) < j->progress_ms + ORDER_PATIENCE_MS) {
@@ -358,7 +360,7 @@ void order_entry_end(struct order_entry *e, const struct record *r)
                                 .unknown = r->unknown,
                                 .total_us = r->total_us};
     e->has_end = true;
-    order_adopted_end(&e->adopted, r);
+    order_adopted_end(&e->adopted, r, loop_clock_us(e->journal->loop));
     if (e->state == ORDER_ENTRY_NEW)
         enter(e, ORDER_ENTRY_OVER);
     else if (e->state == ORDER_ENTRY_BEGUN)

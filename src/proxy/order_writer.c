@@ -72,10 +72,23 @@ static void note_outcomes(struct link *k, const struct link *end, size_t written
     }
 }
 
-static struct link *switch_file(struct order_writer *w, struct link *k)
+/* What could not be synced counts as not written, and may be in the file all the same. */
+static void note_sync(struct link *k, const struct link *end, int error)
+{
+    for (; error && k != end; k = list_next(k)) {
+        struct order_writing *l = line_of(k);
+        if (!l->syncs || l->outcome != ORDER_WRITTEN)
+            continue;
+        l->outcome = ORDER_UNSURE;
+        l->error = error;
+    }
+}
+
+/* The lines from `from` on are the last of the file that ends here at `k`. */
+static struct link *switch_file(struct order_writer *w, struct link *from, struct link *k)
 {
     struct order_writing *l = line_of(k);
-    (void)order_file_sync(w->file); /* nobody waits for it: what must be synced has been */
+    note_sync(from, k, order_file_sync(w->file));
     order_file_close(w->file);
     w->file = l->switch_to;
     l->outcome = ORDER_WRITTEN;
@@ -94,7 +107,7 @@ static void append_all(struct order_writer *w)
         int error = order_file_append(w->file, text_span(&w->buffer), &written);
         note_outcomes(from, k, written, error);
         if (k)
-            k = switch_file(w, k);
+            k = switch_file(w, from, k);
     }
 }
 
@@ -111,24 +124,15 @@ static void hand_back(struct order_writer *w, bool synced)
         list_push_back(&w->finished, k);
         count++;
     }
-    bool wakes = count && w->loop_wants;
-    uv_mutex_unlock(&w->mutex);
-    if (wakes)
+    if (count && w->loop_wants) /* under the mutex: once that says no, the handle may be closed */
         CHECK(uv_async_send(&w->async) == 0);
+    uv_mutex_unlock(&w->mutex);
     uv_cond_signal(&w->handed_back);
 }
 
-/* What could not be synced counts as not written, and may be in the file all the same. */
 static void sync_rest(struct order_writer *w)
 {
-    int error = order_file_sync(w->file);
-    for (struct link *k = list_first(&w->lines); error && k; k = list_next(k)) {
-        struct order_writing *l = line_of(k);
-        if (l->outcome != ORDER_WRITTEN)
-            continue;
-        l->outcome = ORDER_UNSURE;
-        l->error = error;
-    }
+    note_sync(list_first(&w->lines), NULL, order_file_sync(w->file));
 }
 
 static void run(void *arg)
@@ -210,6 +214,12 @@ bool order_writer_take_back(struct order_writer *w, struct order_writing *l)
     if (is_here)
         set_count(w, w->count - 1);
     return is_here;
+}
+
+void order_writer_look(struct order_writer *w)
+{
+    MAGIC_CHECK(w, MAGIC);
+    collect(w);
 }
 
 bool order_writer_wait(struct order_writer *w, uint64_t ms)

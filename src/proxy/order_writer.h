@@ -37,6 +37,9 @@ void order_writer_give(struct order_writer *, struct list *lines);
 /* Takes a line back that the thread does not have yet. False: it has. */
 bool order_writer_take_back(struct order_writer *, struct order_writing *) MUST_CHECK;
 
+/* Tells the outcomes that are there now, from inside. */
+void order_writer_look(struct order_writer *);
+
 /* How many were given whose outcome is not known yet. */
 size_t order_writer_count(const struct order_writer *);
 

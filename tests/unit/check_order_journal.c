@@ -4,8 +4,10 @@
 #include "proxy/order_journal.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 
+#include "proxy/dedupe.h"
 #include "proxy/order_file.h"
 #include "suite.h"
 #include "until.h"
@@ -23,6 +25,7 @@ static uv_cond_t disk_moves;
 static struct text content;    /* of all files, one behind the other */
 static size_t room = SIZE_MAX; /* bytes that it still takes */
 static int sync_error;
+static int syncs_left = -1; /* that fail; -1: all */
 static bool stopped;
 static bool moved; /* the path names another file */
 static int opened, closed, given_up;
@@ -60,7 +63,8 @@ int order_file_sync(struct order_file *f)
 {
     (void)f;
     uv_mutex_lock(&disk);
-    int error = sync_error;
+    int error = syncs_left ? sync_error : 0;
+    syncs_left -= syncs_left > 0;
     uv_mutex_unlock(&disk);
     return error;
 }
@@ -154,6 +158,7 @@ static void begin(void)
 {
     text_clear(&content);
     sync_error = opened = closed = given_up = 0;
+    syncs_left = -1;
     stopped = moved = false;
     uv_mutex_init(&disk);
     uv_cond_init(&disk_moves);
@@ -188,6 +193,8 @@ static void on_ended(void *owner)
     o->ended++;
 }
 
+#define DIGEST "00112233445566778899aabbccddeeff"
+
 static bool start(struct order *o, int number)
 {
     struct request_id id;
@@ -196,7 +203,8 @@ static bool start(struct order *o, int number)
                                   .upstream = "kraken",
                                   .client = "127.0.0.1:5",
                                   .method = SPAN("POST"),
-                                  .target = SPAN("/order")};
+                                  .target = SPAN("/order"),
+                                  .digest = DIGEST};
     *o = (struct order){.entry = order_journal_enter(journal, &id)};
     return order_entry_begin(o->entry, &b, on_begun, o);
 }
@@ -498,6 +506,28 @@ START_TEST(a_disk_that_stops_keeps_no_order_that_may_go)
 }
 END_TEST
 
+/* The loop may be what was late, not the disk: what is written by then is no reason to blame it. */
+START_TEST(a_loop_that_was_late_does_not_blame_the_disk)
+{
+    struct order o;
+    struct order_journal_view v;
+    settle();
+    set_disk(SIZE_MAX, 0, true);
+    ck_assert(!start(&o, 1));
+    loop_turn(loop, false);
+    struct pollfd woken = {.fd = uv_backend_fd(loop_uv(loop)), .events = POLLIN};
+    set_disk(SIZE_MAX, 0, false);
+    ck_assert_int_eq(poll(&woken, 1, UNTIL_S * 1000), 1);
+    loop_skip(loop, ORDER_PATIENCE_MS);
+    describe(&v);
+    ck_assert_ptr_null(v.error);
+    ck_assert_uint_eq(v.errors, 0);
+    ck_assert_int_eq(o.begun, 1);
+    end(&o, SENT_YES);
+    order_entry_release(o.entry);
+}
+END_TEST
+
 START_TEST(rotation_loses_nothing)
 {
     struct order o, second;
@@ -517,6 +547,55 @@ START_TEST(rotation_loses_nothing)
     settle();
     ck_assert_str_eq(on_disk(), "start; begin 1; end 1 yes; [/orders closed]; start; begin 2; "
                                 "end 2 yes; ");
+}
+END_TEST
+
+/* The last lines of the old file share their turn with the switch to the new one. */
+START_TEST(a_failed_sync_of_the_old_file_counts_too)
+{
+    struct order o;
+    settle();
+    order_journal_configure(journal, (struct order_journal_rules){.required = true, .sync = true});
+    sync_error = EIO;
+    syncs_left = 1;
+    ck_assert(!start(&o, 1));
+    moved = true;
+    order_journal_reopen(journal);
+    moved = false;
+    UNTIL(o.begun);
+    ck_assert(o.refused);
+    end(&o, SENT_NO);
+    ck_assert(!answer(&o));
+    UNTIL(o.ended);
+    order_entry_release(o.entry);
+    ck_assert_str_eq(on_disk(), "start; begin 1; [/orders closed]; start; end 1 no; ");
+}
+END_TEST
+
+/* `dedupe` counts from when an order was sent, however long it had waited before. */
+START_TEST(an_order_that_dedupe_does_not_know_is_adopted)
+{
+    struct order o;
+    struct order_digest digest;
+    struct config config = {.defaults.dedupe = 5000};
+    struct dedupe *dedupe = dedupe_new(loop);
+    struct request_id id = {LIFE "-2"};
+    struct dedupe_claim copy = {.id = &id};
+    loop_skip(loop, 20000);
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    order_journal_guard(journal, dedupe, &config);
+    struct record r = {.sent = SENT_YES, .status = 200, .total_us = 6000000};
+    r.timing.lent_us = loop_clock_us(loop) - 1000000;
+    order_entry_end(o.entry, &r);
+    order_entry_release(o.entry);
+    ck_assert(order_digest_read(SPAN(DIGEST), &digest));
+    loop_skip(loop, 3000);
+    ck_assert_int_eq(dedupe_enter(dedupe, &copy, "kraken", &digest, 5000), DEDUPE_COPY);
+    dedupe_leave(&copy);
+    loop_skip(loop, 1001);
+    ck_assert_uint_eq(dedupe_count(dedupe), 0);
+    dedupe_free(dedupe);
 }
 END_TEST
 
@@ -597,7 +676,10 @@ SUITE()
     TEST(a_failed_sync_counts_as_not_written);
     TEST(a_disk_that_stops_delays_no_answer_for_long);
     TEST(a_disk_that_stops_keeps_no_order_that_may_go);
+    TEST(a_loop_that_was_late_does_not_blame_the_disk);
     TEST(rotation_loses_nothing);
+    TEST(a_failed_sync_of_the_old_file_counts_too);
+    TEST(an_order_that_dedupe_does_not_know_is_adopted);
     TEST(an_order_ends_where_it_began);
     LOOP(the_end_writes_what_it_can, 0, 3);
     TEST(a_start_that_cannot_be_written_goes_first);
