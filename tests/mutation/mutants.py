@@ -3,7 +3,8 @@ import dataclasses
 import re
 
 # What is written for the reader of a log, or stops the daemon, is no behaviour to be tested line by line.
-LEFT_OUT = re.compile(r'\b(CHECK|MAGIC_CHECK|LOG\w*|log_\w+|rare_\w+|RARE\w*|STATE_ENTER\w*)\(|^\s*(case|default)\b|->magic = |^\s*static const\b')
+LEFT_OUT = re.compile(r'\b(CHECK|MAGIC_CHECK|LOG\w*|log_\w+|rare_\w+|RARE\w*|STATE_ENTER\w*)\(|^\s*(case|default)\b|->magic = |^\s*\{|^\s*static const\b')
+ONLY_NOTED = re.compile(r'\s+(rare_note|LOG\w*|log_\w+)\(')
 
 SWAPS = {
     'comparison': [(' == ', ' != '), (' != ', ' == '), (' < ', ' <= '), (' <= ', ' < '), (' > ', ' >= '), (' >= ', ' > ')],
@@ -90,6 +91,13 @@ def deleted(text, start, end):
     return indent + '(void)0;' + '\n' * text[start:end].count('\n')
 
 
+def is_left_out(code, start, end):
+    """Also a condition on one line of what is left out."""
+    following = code[end + 1:code.find('\n', end + 1)]
+    only = code[start:end].lstrip().startswith('if (') and ONLY_NOTED.match(following)
+    return LEFT_OUT.search(code[start:end]) or only
+
+
 def of_file(file, text):
     """All faults of a file's functions: a comparison, logical or arithmetical operator, constant or negation changed, a condition
     negated, a statement deleted."""
@@ -98,7 +106,7 @@ def of_file(file, text):
         at = first
         while at < last:
             end = code.index('\n', at)
-            for kind, start, stop, put in () if LEFT_OUT.search(code[at:end]) else of_line(code, at, end):
+            for kind, start, stop, put in () if is_left_out(code, at, end) else of_line(code, at, end):
                 # conditions and statements are taken from the text, which has the strings
                 put = deleted(text, start, stop) if kind == 'deletion' else '(!' + text[start:stop] + ')' if kind == 'condition' else put
                 changed = (text[at:start] + put + text[stop:max(stop, end)]).rstrip('\n')

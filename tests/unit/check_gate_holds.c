@@ -527,6 +527,27 @@ START_TEST(since_when_it_is_held)
 }
 END_TEST
 
+/* By the weight since it was used up, until its minute ends. */
+START_TEST(since_when_its_weight_holds_it)
+{
+    begin(0, 0, 0);
+    settings.weight_limit = 100;
+    const struct holds *h = gate_limits(gate);
+    ck_assert_uint_eq(holds_turned(h, false, loop_now(loop)), 0);
+    pass_time(1000);
+    tell_weight("90", 30);
+    ck_assert(is_held(QUOTE) && h->weight_holds);
+    uint64_t began_ms = h->weight_turned_ms;
+    pass_time(10000);
+    ck_assert_uint_eq(holds_turned(h, true, loop_now(loop)), began_ms);
+    ck_assert_uint_eq(holds_turned(h, true, h->weight_until_ms), h->weight_until_ms);
+    pass_time(21000);
+    ck_assert(!is_held(QUOTE));
+    ck_assert_uint_eq(holds_turned(h, false, loop_now(loop)), h->weight_until_ms);
+    finish();
+}
+END_TEST
+
 /* A hold of a key that has ended has the others' ends looked at, once each. */
 START_TEST(ends_of_holds_wake_it_once)
 {
@@ -586,6 +607,7 @@ SUITE()
     TEST(an_ended_hold_is_remembered);
     TEST(a_weight_is_restored);
     TEST(since_when_it_is_held);
+    TEST(since_when_its_weight_holds_it);
     TEST(ends_of_holds_wake_it_once);
     TEST(a_weight_without_a_limit);
 }

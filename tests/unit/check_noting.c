@@ -131,10 +131,39 @@ START_TEST(its_ids_are_noted)
 }
 END_TEST
 
+/* Without a journal they are looked for when it is known that a warning will name them. */
+START_TEST(the_ids_of_an_unknown_order_are_told)
+{
+    static const struct {
+        enum origin_manner manner;
+        const char *answer;
+        bool told;
+    } rows[] = {{ORIGIN_CLOSES, "", true},
+                {ORIGIN_ANSWERS, "HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n", true},
+                {ORIGIN_ANSWERS, "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", true},
+                {ORIGIN_ANSWERS, "HTTP/1.1 499 No\r\nContent-Length: 0\r\n\r\n", false},
+                {ORIGIN_ANSWERS, OK, false}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        begin("order_ids = {\"mine\"}");
+        origin.manner = rows[i].manner;
+        origin.answer = rows[i].answer;
+        ask(&order, "POST", "Content-Length: 7\r\n");
+        (void)!exchange_body(order.recorder.exchange, "mine=x7", 7);
+        conclude(&order);
+        UNTIL(order.recorder.exchange == NULL && records == 1);
+        ck_assert_int_eq(span_is(last_record.order_ids, SPAN("{\"mine\":\"x7\"}")), rows[i].told);
+        ck_assert(rows[i].told || last_record.order_ids.len == 0);
+        clear(&order);
+        finish();
+    }
+}
+END_TEST
+
 SUITE()
 {
     TEST(it_leaves_when_it_is_noted);
     TEST(a_hold_that_begins_meanwhile_holds_it);
     TEST(given_up_meanwhile_it_is_not_sent);
     TEST(its_ids_are_noted);
+    TEST(the_ids_of_an_unknown_order_are_told);
 }

@@ -482,8 +482,38 @@ START_TEST(test_statuses)
 }
 END_TEST
 
+/* What is gathered while it waits is limited; the client goes on when that has been sent. */
+START_TEST(a_long_upload_goes_on_when_it_has_a_line)
+{
+    static const char piece[8192];
+    struct test_client first, upload;
+    size_t pieces = 0;
+    begin("max_connections = 1");
+    origin.manner = ORIGIN_WAITS;
+    origin.answer = OK;
+    ask_whole(&first, "GET", "");
+    UNTIL(origin.requests == 1);
+    ask(&upload, "POST", "Content-Length: 163840\r\n"); /* 20 pieces */
+    do
+        ck_assert_uint_lt(++pieces, 20);
+    while (exchange_body(upload.recorder.exchange, piece, sizeof piece));
+    ck_assert_uint_eq(upload.recorder.drained, 0);
+    origin.manner = ORIGIN_ANSWERS;
+    plain_origin_say(&origin, 0, OK);
+    UNTIL(upload.recorder.drained == 1);
+    for (; pieces < 20; pieces++)
+        (void)!exchange_body(upload.recorder.exchange, piece, sizeof piece);
+    conclude(&upload);
+    UNTIL(upload.recorder.ended);
+    ck_assert_uint_eq(upload.recorder.status, 200);
+    clear(&first), clear(&upload);
+    finish();
+}
+END_TEST
+
 SUITE()
 {
+    TEST(a_long_upload_goes_on_when_it_has_a_line);
     LOOP(test_never_twice, 0, COUNT_OF(nevers));
     LOOP(test_nothing_was_sent, 0, 3);
     TEST(test_small_body_is_gathered);
