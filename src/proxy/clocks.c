@@ -64,6 +64,7 @@ uint64_t clocks_serialize_until(const struct clocks *c)
 void clocks_follow(struct clocks *c, bool is_order)
 {
     c->total_at = UINT64_MAX;
+    c->follows = is_order;
     if (is_order)
         return;
     c->drained_at = loop_now(c->loop) + DRAINED_MS;
@@ -102,9 +103,10 @@ bool clocks_are_up(struct clocks *c, enum clocks_phase phase, bool is_sent)
         return is_past(c, body_due(c));
     if (phase != CLOCKS_AWAITING || !is_past(c, c->response_at))
         return false;
-    if (!is_sent)
-        clocks_sent(c);
-    return is_sent;
+    if (is_sent || c->follows)
+        return true;
+    clocks_sent(c);
+    return false;
 }
 
 static struct verdict body_verdict(const struct clocks *c)

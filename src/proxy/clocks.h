@@ -26,6 +26,7 @@ struct clocks {
     uint64_t response_at; /* limit of the try: the head must have come by then */
     uint64_t active_at;   /* when the last byte of the body came */
     uint64_t drained_at;  /* a response that nobody reads is drained no longer than that */
+    bool follows;         /* the client of an order has disconnected */
     bool paused;          /* the client does not read, so body_timeout stands still */
 };
 
@@ -58,7 +59,8 @@ void clocks_drain_on(struct clocks *);
 uint64_t clocks_due(const struct clocks *, enum clocks_phase);
 
 /* Is its time up? response_timeout counts from the last byte that was sent: until then
- * (`is_sent` is false) it begins again here. */
+ * (`is_sent` is false) it begins again here, unless an order is followed, since nothing else limits
+ * that. */
 bool clocks_are_up(struct clocks *, enum clocks_phase, bool is_sent);
 
 /* The verdict then; `sent` in it is for the caller to set. */

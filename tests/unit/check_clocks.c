@@ -166,6 +166,19 @@ START_TEST(follows_an_order_as_long_as_the_origin_may_take)
 }
 END_TEST
 
+/* It may wait in the queue of a connection that the origin no longer reads. */
+START_TEST(follows_an_order_that_is_never_sent_only_so_long)
+{
+    clocks_sent(&c);
+    clocks_follow(&c, true);
+    loop_skip(loop, 2999);
+    ck_assert(!clocks_are_up(&c, CLOCKS_AWAITING, false));
+    loop_skip(loop, 1);
+    ck_assert(clocks_are_up(&c, CLOCKS_AWAITING, false));
+    assert_verdict(CLOCKS_AWAITING, FAILURE_HTTP_RESPONSE_TIMEOUT, "no response head within 3s");
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(setup, teardown);
@@ -176,4 +189,5 @@ SUITE()
     TEST(says_what_was_waited_for);
     TEST(drains_unread_responses);
     TEST(follows_an_order_as_long_as_the_origin_may_take);
+    TEST(follows_an_order_that_is_never_sent_only_so_long);
 }
