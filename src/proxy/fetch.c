@@ -491,7 +491,7 @@ static void progress(const struct exchange *x, struct progress *p)
     MAGIC_CHECK(f, MAGIC);
     bool connects = dedicated_is_open(f->dedicated) || pool_waiter_connects(&f->waiter);
     if (f->state < FETCH_TRYING)
-        p->state = fetch_state_progress(f->state, connects);
+        *p = (struct progress){.state = fetch_state_progress(f->state, connects)};
     else
         attempt_progress(&f->attempt, p);
 }

@@ -171,8 +171,8 @@ static void reply(struct transaction *t)
     if (t->pool) {
         name = arena_span(r->arena, span_of(pool_origin(t->pool)->name)).at;
         next_hop = t->tally.record.timing.next_hop;
-        if (next_hop == NULL)
-            next_hop = arena_span(r->arena, span_of(pool_origin(t->pool)->next_hop)).at;
+        next_hop = next_hop ? next_hop : pool_origin(t->pool)->next_hop;
+        next_hop = arena_span(r->arena, span_of(next_hop)).at;
     }
     struct response *head = reply_error(r->arena, r, &t->failure, name, next_hop, &body);
     mark_copy(t, &head->fields);

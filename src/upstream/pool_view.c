@@ -88,25 +88,25 @@ static void add_way(struct pool_view *v, const struct way_view *w, bool is_first
 }
 
 /* Several ways of one exit, or to one endpoint, as one. */
-static void merge(struct way_view *to, const struct way_view *w, bool is_first)
+static void merge(struct way_view *v, const struct way_view *w, bool is_first)
 {
     if (is_first) {
-        *to = *w;
+        *v = *w;
         return;
     }
-    to->state = best(to->state, w->state, states);
-    to->breaker = best(to->breaker, w->breaker, breakers);
-    to->idle += w->idle;
-    to->active += w->active;
-    to->connecting += w->connecting;
-    to->waiting += w->waiting;
-    to->max_connections += w->max_connections;
-    to->learned_idle_ms = least_known(to->learned_idle_ms, w->learned_idle_ms);
-    if (w->pace.mean_us && (to->pace.mean_us == 0 || w->pace.mean_us < to->pace.mean_us))
-        to->pace.mean_us = w->pace.mean_us;
-    to->pace.asked += w->pace.asked;
-    to->is_first |= w->is_first;
-    to->is_fast |= w->is_fast;
+    v->state = best(v->state, w->state, states);
+    v->breaker = best(v->breaker, w->breaker, breakers);
+    v->idle += w->idle;
+    v->active += w->active;
+    v->connecting += w->connecting;
+    v->waiting += w->waiting;
+    v->max_connections += w->max_connections;
+    v->learned_idle_ms = least_known(v->learned_idle_ms, w->learned_idle_ms);
+    if (w->pace.mean_us && (v->pace.mean_us == 0 || w->pace.mean_us < v->pace.mean_us))
+        v->pace.mean_us = w->pace.mean_us;
+    v->pace.asked += w->pace.asked;
+    v->is_first |= w->is_first;
+    v->is_fast |= w->is_fast;
 }
 
 /* ----------------------------------------------------------------------- the looks */

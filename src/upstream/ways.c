@@ -281,7 +281,7 @@ static size_t choose_timed(struct way *const *at, size_t count, struct endpoint_
     size_t cold;
     size_t i = endpoint_fastest(&o->race, standing, count, tried, wish->is_new,
                                 loop_now(at[0]->loop), &cold);
-    if (cold != SIZE_MAX && at[cold]->lines.connecting.count == 0)
+    if (cold != SIZE_MAX && !at[cold]->lines.closing && at[cold]->lines.connecting.count == 0)
         lines_dial(&at[cold]->lines, DIAL_FOR_WAITER);
     if (o->race.best < count && standing[o->race.best].pace->mean_us)
         note_use(&o->fast, at[o->race.best]);

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lib import certs
-from lib.behaviour import Gate, hang, reply
+from lib.behaviour import Gate, drop, hang, reply
 from lib.daemon import cli, upstream
 from lib.h2_origin import h2_reset
 from lib.promise import own_error
@@ -248,6 +248,16 @@ def test_what_has_left_goes_nowhere_else(daemon, plain):
     d = daemon(block(url_of(a), url_of(b), total_timeout='1s', response_timeout='1s', retries=5))
     own_error(d.request('POST', '/ex/order', KEY, b'x'), 504, 'http_response_timeout', 'yes')
     own_error(d.get('/ex/signed', KEY), 504, 'http_response_timeout', 'yes')
+    assert not b.requests and asked([a]) == [2]
+
+
+def test_what_was_cut_off_goes_nowhere_else(daemon, plain):
+    """Nor one whose connection the first has cut."""
+    a, b = plain(2)
+    d = daemon(block(url_of(a), url_of(b), retries=5))
+    assert d.request('POST', '/ex/order', KEY, b'x').status == 200
+    a.on('/order', drop('reset'))
+    own_error(d.request('POST', '/ex/order', KEY, b'x'), 502, 'connection_terminated', 'yes')
     assert not b.requests and asked([a]) == [2]
 
 
