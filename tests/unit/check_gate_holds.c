@@ -539,6 +539,7 @@ START_TEST(since_when_its_weight_holds_it)
     ck_assert(is_held(QUOTE) && h->weight_holds);
     uint64_t began_ms = h->weight_turned_ms;
     pass_time(10000);
+    tell_weight("95", 40); /* as before */
     ck_assert_uint_eq(holds_turned(h, true, loop_now(loop)), began_ms);
     ck_assert_uint_eq(holds_turned(h, true, h->weight_until_ms), h->weight_until_ms);
     pass_time(21000);
