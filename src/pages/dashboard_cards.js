@@ -100,10 +100,12 @@ function show(key) {
     c.fold.focus({preventScroll: true});
 }
 
+const EXITS = [['Exit', ''], ['State', ''], ['Open', 'n'], ['Busy', 'n'], ['Waiting', 'n'], ['Failed', 'n'], ['Weight', 'n'], ['Held for', 'n']];
+
 // The ways out of an upstream that has several; hidden if it has none.
 function makeExits(c) {
     const head = make('tr');
-    for (const [text, kind] of [['Exit', ''], ['State', ''], ['Open', 'n'], ['Busy', 'n'], ['Waiting', 'n'], ['Failed', 'n'], ['Weight', 'n'], ['Held for', 'n']])
+    for (const [text, kind] of EXITS)
         head.append(make('th', {scope: 'col', class: kind}, text));
     c.exits = make('tbody');
     c.exitBox = make('div', {class: 'scroll since', 'data-field': 'exits', hidden: '', tabindex: '0', role: 'region', 'aria-label': 'Exits of ' + c.name}, make('table', {}, make('thead', {}, head), c.exits));
@@ -114,7 +116,7 @@ function drawExits(c, exits) {
     c.exitBox.hidden = !exits.length;
     fillTable(c.exits, exits.map(e => [e.name, e.state === 'open' ? 'circuit open' : e.state, count(e.connections.open), count(e.connections.active), count(e.queue.waiting), count(e.connections.failed),
                                        e.limits.weight_used === null ? '–' : count(e.limits.weight_used), e.limits.held_ms ? span(Math.ceil(e.limits.held_ms / 1000)) : '–']),
-              ['', '', 'n', 'n', 'n', 'n', 'n', 'n']);
+              EXITS);
 }
 
 // The hosts that are this exchange, where there are several.
@@ -174,7 +176,7 @@ function makeCard(u, number) {
     c.counts = {};
     for (const [key, word] of [['idle', 'idle'], ['active', 'active'], ['connecting', 'connecting'], ['waiting', 'requests waiting']]) {
         c.counts[key] = make('span', {'data-field': 'connections.' + key});
-        c.legend.append(make('i', {class: 'cell ' + key, 'aria-hidden': 'true'}), c.counts[key], ' ' + word);
+        c.legend.append(make('span', null, make('i', {class: 'cell ' + key, 'aria-hidden': 'true'}), c.counts[key], ' ' + word), ' ');
     }
     c.cap = make('span');
     c.legend.append(c.cap);
@@ -209,7 +211,7 @@ function drawPool(c, u) {
     for (const kind of ['idle', 'active', 'connecting'])
         say(c.counts[kind], count(k[kind]));
     say(c.counts.waiting, count(wait));
-    say(c.cap, ' · at most ' + plural(k.max, 'connection'));
+    say(c.cap, 'at most ' + plural(k.max, 'connection'));
     attr(c.pool, 'aria-label', k.open + ' connections of ' + k.max + ' at most: ' + k.idle + ' idle, ' + k.active + ' active, ' + k.connecting + ' connecting; ' + wait + ' requests waiting');
 }
 

@@ -108,36 +108,35 @@ function limitsOf(name, upstreams) {
         (b.held ? ', held ' + count(b.held) : '') + (b.refused ? ', refused ' + count(b.refused) : '')).join('; ');
 }
 
+const BOTS = [['Bot', ''], ['Requests', 'n'], ['Failed', 'n'], ['Weight', 'n'], ['Limits, this minute', 'words']];
+for (const [label, kind] of BOTS)
+    $('bots').querySelector('thead tr').append(make('th', {scope: 'col', class: kind}, label));
+
 function drawBots(bots, upstreams) {
     const rows = Object.entries(bots).sort((a, b) => b[1].weight - a[1].weight || b[1].requests - a[1].requests);
     $('bots').hidden = !rows.length;
-    fillTable($('bots').querySelector('tbody'), rows.map(([name, b]) => [name, count(b.requests), count(b.failed), count(b.weight), limitsOf(name, upstreams)]), ['', 'n', 'n', 'n', 'words']);
+    fillTable($('bots').querySelector('tbody'), rows.map(([name, b]) => [name, count(b.requests), count(b.failed), count(b.weight), limitsOf(name, upstreams)]), BOTS);
 }
 
-// How many there are of each rank: "1 down, 1 frozen, 6 up".
-const RANK_WORDS = {down: 'down', failing: 'failing', frozen: 'frozen', held: 'held', stopping: 'paused or draining'};
-function rankCounts(all) {
-    const found = {};
-    for (const u of all)
-        found[rank(u)] = (found[rank(u)] || 0) + 1;
-    return found;
+// How many there are of each kind, worst first: ["1 down", "1 frozen", "6 up"].
+function kindCounts(all) {
+    const words = all.map(u => { const kind = rank(u); return kind === 'stopping' ? u.state : /^(noted|fine)$/.test(kind) ? 'up' : kind; });
+    return ['down', 'failing', 'frozen', 'held', 'paused', 'draining', 'up'].map(word => [words.filter(w => w === word).length, word])
+        .filter(([n]) => n).map(([n, word]) => count(n) + ' ' + word);
 }
 
-function titleOf(s) {
-    const n = rankCounts(s.upstreams), worst = RANKS.find(kind => n[kind] && RANK_WORDS[kind]);
-    const journal = worst !== 'down' && s.order_journal.state === 'failing' ? 'journal failing · ' : '';
-    return (journal || (worst ? n[worst] + ' ' + RANK_WORDS[worst] + ' · ' : '')) + 'trunkline';
-}
-
+// The title of the page has the worst of it; while the journal fails, orders may be refused everywhere.
 function drawVerdict(s) {
-    const n = rankCounts(s.upstreams), bad = RANKS.filter(kind => n[kind] && RANK_WORDS[kind]);
-    const rest = (n.noted || 0) + (n.fine || 0);
-    say($('verdict'), [...bad.map(kind => n[kind] + ' ' + RANK_WORDS[kind]), ...(rest ? [rest + ' up'] : [])].join(', ') + (s.upstreams.length ? ' · figures of the last five minutes' : ''));
-    document.title = titleOf(s);
+    const counts = kindCounts(s.upstreams), worst = counts.length && !counts[0].endsWith(' up') ? counts[0] : '';
+    const failing = s.order_journal.state === 'failing' && !worst.endsWith(' down') ? 'journal failing' : worst;
+    say($('verdict'), [counts.join(', '), ...(counts.length ? ['figures of the last five minutes'] : [])].join(' · '));
+    document.title = (failing ? failing + ' · ' : '') + 'trunkline';
 }
 
 function draw(s) {
     now = s.process.started + s.uptime_s;
+    if (s.recent_errors)
+        steps.clear();
     for (const u of s.upstreams)
         if (u.recent)
             steps.set(id(u), u.recent);

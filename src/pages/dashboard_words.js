@@ -76,9 +76,9 @@ function fill(list, rows, makeRow, draw) {
     });
 }
 
-// The same for the body of a table, from texts.
-function fillTable(body, rows, classes) {
-    fill(body, rows, () => make('tr', null, ...classes.map(c => make('td', {class: c}))), (tr, texts) => texts.forEach((text, i) => say(tr.cells[i], text)));
+// The same for the body of a table, from texts; `columns` are [label, class].
+function fillTable(body, rows, columns) {
+    fill(body, rows, () => make('tr', null, ...columns.map(([label, kind]) => make('td', {class: kind, 'data-label': label}))), (tr, texts) => texts.forEach((text, i) => say(tr.cells[i], text)));
 }
 
 // Puts `elements` in this order; none is touched that is in its place, and the focus stays where it is.

@@ -45,6 +45,10 @@ class Eight:
         eventually(lambda: self.knock() and d.upstream('kraken')['state'] == 'open')
         assert [d.upstream(n)['state'] for n in ('okx', 'bybit', 'coinbase-advanced')] == ['paused', 'held', 'frozen']
 
+    def refresh(self):
+        """Another order of unknown fate: the first one may be more than five minutes old."""
+        self.daemon.request('POST', '/binance-futures/lost', body=b'newClientOrderId=g1-7782')
+
     def knock(self):
         return self.daemon.get('/kraken/price').status
 
