@@ -1,5 +1,6 @@
 """The dashboard's two layers in headless Chromium: the table of upstreams, trouble first, and the cards below it, with eight upstreams of
 which one is dead, one paused, one held and one frozen."""
+import pathlib
 import re
 
 import pytest
@@ -204,6 +205,41 @@ def test_exits_and_notices(page, daemon, origin, tmp_path):
     assert p.run('return document.title') == 'trunkline'
     d.reload(text='nonsense = 1\n')
     eventually(lambda: 'The last reload' in p.text('#notices') and 'failed' in p.text('#notices'), SHOWN)
+
+
+def test_a_journal_that_fails(page, daemon, origin):
+    """While the order journal cannot be written, the page says so on top and in its title, with the orders that were refused."""
+    d = daemon(upstream('ex', origin), order_journal='/dev/full')
+    assert d.request('POST', '/ex/order', body=b'x').status == 503
+    p = page(d)
+    eventually(lambda: re.search(r'The order journal cannot be written since \d+ s: No space left on device\. 1 order refused', p.text('#notices')), SHOWN)
+    assert p.run('return document.title') == 'journal failing · trunkline'
+
+
+def test_long_names_and_many(page, daemon, origin):
+    """A long name wraps on a phone. Of thirty upstreams 24 are shown, those in trouble among them, and the number of the others."""
+    long = 'a-' + 'very-' * 10 + 'long-name'
+    d = daemon(*[upstream(n, origin, host=f'{n[:40].rstrip("-")}.exchange.test') for n in [*(f'u{i}' for i in range(30)), long]])
+    d.verb('pause', long)
+    d.verb('pause', 'u29')
+    p = page(d)
+    p.size(360, 780)
+    try:
+        eventually(lambda: order(p)[:2] == ['u29', long] and len(order(p)) == 24, SHOWN)
+        assert p.text('#more') == 'and 7 more: see /stats' and p.run('return document.documentElement.scrollWidth') == 360
+        assert '2 paused, 29 up' in p.text('#verdict')
+    finally:
+        p.own_size()
+
+
+def test_the_pictures_are_small_and_shown():
+    """doc/pictures has at most 400 KiB in all, and every picture is shown in a document, with words for those who cannot see it."""
+    doc = pathlib.Path(__file__).resolve().parents[2] / 'doc'
+    pictures = list((doc / 'pictures').iterdir())
+    assert sum(p.stat().st_size for p in pictures) <= 400 * 1024
+    texts = ''.join(p.read_text() for p in [doc.parent / 'README.md', *doc.glob('*.md')])
+    shown = {file: words for words, file in re.findall(r'!\[([^\]]+)\]\((?:doc/)?(pictures/[^)]+)\)', texts)}
+    assert not [p.name for p in pictures if not shown.get(f'pictures/{p.name}')]
 
 
 def test_nothing_yet(page, daemon):
