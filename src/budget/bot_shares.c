@@ -94,13 +94,20 @@ uint64_t bot_share_weight(const struct bot_share *b, uint64_t now_ms)
     return now_ms < b->weight_until_ms ? b->weight : 0;
 }
 
+/* The end of a minute is known to the second only: a use up to a second after it finds the one
+ * before not over yet, and is told by its own end, which is a minute later. */
+static bool is_of_next_minute(const struct bot_share *b, uint64_t until_ms)
+{
+    return until_ms >= b->weight_until_ms + 30000;
+}
+
 void bot_shares_use(struct bot_shares *s, const char *bot, uint64_t weight, uint64_t until_ms,
                     uint64_t now_ms)
 {
     struct bot_share *b = s->settings_count ? bot_shares_find(s, bot) : NULL;
     if (b == NULL || weight == 0)
         return;
-    b->weight = bot_share_weight(b, now_ms) + weight;
+    b->weight = is_of_next_minute(b, until_ms) ? weight : bot_share_weight(b, now_ms) + weight;
     b->weight_until_ms = until_ms;
     b->weight_lifted = false;
 }

@@ -154,6 +154,23 @@ START_TEST(a_minute_ends_it)
 }
 END_TEST
 
+/* The end of the minute is the next full second's, up to a second late: what is used within that
+ * second begins the next minute, however busy the bot is. */
+START_TEST(a_busy_bot_begins_each_minute_anew)
+{
+    struct bot_shares s = {0};
+    bot_shares_configure(&s, blocks, COUNT_OF(blocks), 0);
+    struct bot_share *b = bot_shares_ask(&s, grid, 1);
+    for (uint64_t now = 1; now < 5 * 60000; now += 100) {
+        uint64_t second = now / 1000 % 60;
+        bot_shares_use(&s, grid, 1, now + (60 - second) * 1000, now);
+        ck_assert_uint_le(bot_share_weight(b, now), 600);
+        ck_assert_uint_eq(bot_share_weight(b, now), now % 60000 / 100 + 1);
+    }
+    bot_shares_free(&s);
+}
+END_TEST
+
 START_TEST(it_refuses_where_the_gate_refuses)
 {
     struct gate_caller w = of_bot(grid, false), order = of_bot(grid, true);
@@ -290,6 +307,7 @@ SUITE()
     TEST(its_orders_are_not_held_by_weight);
     TEST(a_waiter_goes_when_others_have_gone);
     TEST(a_minute_ends_it);
+    TEST(a_busy_bot_begins_each_minute_anew);
     TEST(it_refuses_where_the_gate_refuses);
     TEST(a_resume_lifts_it);
     TEST(orders_keep_their_pace);
