@@ -249,8 +249,8 @@ function drawCard(c, u) {
     if (u.recent)
         drawCharts(c, u.recent);
     say(v.total, count(r.total));
-    say(v.success, share(r.success_rate));
-    say(v.reuse, u.latency_ms.queue.count ? share(u.connections.reused / u.latency_ms.queue.count) : '–');
+    say(v.success, share(r.success_rate, 2));
+    say(v.reuse, u.latency_ms.queue.count ? share(u.connections.reused / u.latency_ms.queue.count, 2) : '–');
     say(v.saved, u.origin.startsWith('https:') ? count(saved(u)) : '–');
     say(v.stale, count(u.cache.stale));
     say(v.hits, count(u.cache.hits + u.cache.collapsed));

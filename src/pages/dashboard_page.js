@@ -103,7 +103,7 @@ function drawErrors() {
 
 // What a bot uses of each upstream that limits it: "binance: weight 120 of 400, held 2, refused 1".
 function limitsOf(name, upstreams) {
-    const own = upstreams.flatMap(u => u.limits.bots.filter(b => b.bot === name).map(b => [u.name, b]));
+    const own = upstreams.flatMap(u => u.limits.bots.filter(b => b.bot === name && (b.weight_limit || b.weight_used || b.held || b.refused)).map(b => [u.name, b]));
     return own.map(([upstream, b]) => upstream + ': weight ' + count(b.weight_used) + (b.weight_limit ? ' of ' + count(b.weight_limit) : '') +
         (b.held ? ', held ' + count(b.held) : '') + (b.refused ? ', refused ' + count(b.refused) : '')).join('; ');
 }

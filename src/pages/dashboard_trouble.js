@@ -7,8 +7,10 @@ const id = u => u.origin + ' ' + u.name;
 const reached = u => u.listed || u.connections.opened + u.tunnels.total > 0;
 const isDown = u => (u.state === 'open' || u.breaker === 'open') && reached(u);
 
-// In the last minute, not in five: what is over is not wrong any more.
+// In the last minute, not in five: what is over is not wrong any more. Another state says itself why requests fail.
 function isFailing(u) {
+    if (u.state !== 'up')
+        return false;
     const r = steps.get(id(u)), last = list => list.slice(-12).reduce((a, b) => a + b, 0);
     const failed = r ? last(r.failed) : 0;
     return u.last_5m.unknown > 0 || failed >= 3 && failed / last(r.ended) >= .05;

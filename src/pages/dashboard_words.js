@@ -8,9 +8,13 @@ const whole = new Intl.NumberFormat('en-US', {maximumFractionDigits: 0});
 const count = n => whole.format(n);
 const plural = (n, word) => count(n) + ' ' + word + (n === 1 ? '' : 's');
 // Truncated, not rounded: 100 % means all.
-const share = x => x === null || !isFinite(x) ? '–' : x > 0 && x < .0001 ? '< 0.01 %' : x === 0 ? '0 %' :
-    (Math.floor(x * 10000 + 1e-6) / 100).toFixed(x >= 1 ? 0 : x < .01 ? 2 : 1) + ' %';
-const bytes = n => { let u = 0; while (n >= 1000 && u < 4) { n /= 1000; u++; } return (u ? n.toFixed(1) : n) + ' ' + ['B', 'kB', 'MB', 'GB', 'TB'][u]; };
+function share(x, digits = 1) {
+    if (x === null || !isFinite(x))
+        return '–';
+    const d = x <= 0 || x >= 1 ? 0 : x < .01 ? 2 : digits;
+    return x > 0 && x < .0001 ? '< 0.01 %' : (Math.floor(x * 100 * 10 ** d + 1e-6) / 10 ** d).toFixed(d) + ' %';
+}
+const bytes = n => { let u = 0; while (n >= 1000 && u < 4) { n /= 1000; u++; } return (u ? n.toFixed(1) : n) + '\u00a0' + ['B', 'kB', 'MB', 'GB', 'TB'][u]; };
 
 // Of n per second; what is seldom, per minute.
 const rate = n => n === 0 ? '0/s' : n >= 1 ? (n >= 10 ? count(n) : n.toFixed(1)) + '/s' : (n * 60).toFixed(n * 60 < 10 ? 1 : 0) + '/min';

@@ -60,13 +60,13 @@ def main():
             eight = Eight(daemon, origin)
             try:
                 eight.traffic()
-                eight.trouble()
                 page.open(daemon.url + '/')
-                end = time.monotonic() + seconds
+                time.sleep(seconds * .7)
+                eight.trouble()
+                end = time.monotonic() + seconds * .3
                 while time.monotonic() < end:
                     eight.knock()
                     time.sleep(1)
-                eight.refresh()
                 states(page, eight)
             finally:
                 eight.end()

@@ -103,6 +103,14 @@ def test_tiles_are_of_five_minutes(page, eight):
     eventually(lambda: p.text('#tiles [data-field="requests.total"]') == f'{s["last_5m"]["requests"]} of {s["requests"]["total"]} in total', SHOWN)
     assert p.text('#tiles [data-field="failed.total"]') == f'{s["last_5m"]["failed"]} of {s["requests"]["failed"]} in total'
     assert p.text('#tiles [data-field="unknown"]') == '1' and p.text('#tiles [data-field="unknown.total"]') == '1 in total'
+    p.run("""const ask = fetch;
+        window.fetch = async (...args) => {
+            const s = await (await ask(...args)).json();
+            s.last_5m = {...s.last_5m, requests: 7, failed: 0, error_rate: 0, per_second: 7 / 300, unknown: 0};
+            return new Response(JSON.stringify(s)); }""")
+    eventually(lambda: p.text('#tiles [data-field="requests"]') == '1.4/min', SHOWN)       # as if the rest were older
+    assert re.match(r'7 of [1-9]\d+ in total', p.text('#tiles [data-field="requests.total"]'))
+    assert p.text('#tiles [data-field="failed"]') == '0 %' and p.text('#tiles [data-field="unknown"]') == '0' and p.text('#tiles [data-field="unknown.total"]') == '1 in total'
     size = 'return parseFloat(getComputedStyle(document.querySelector(arguments[0])).fontSize)'
     assert p.run(size, '#tiles [data-field="failed.total"]') < p.run(size, '#tiles [data-field="failed"]') / 1.5
 
@@ -119,6 +127,9 @@ def test_it_fits_the_window(page, eight, width):
             const r = e.getBoundingClientRect(); return r.width && !e.closest("thead") && (r.left < 0 || r.right > innerWidth); }).map(e => e.textContent)''')
         assert not out
         assert p.run('return document.querySelector("#table").scrollWidth <= document.querySelector("#table").clientWidth')
+        tops = p.run('return arguments[0].map(s => document.querySelector(s).getBoundingClientRect().top)', [cell(n, 'bybit') for n in ('name', 'what', 'rate', 'p99', 'queue', 'holds', 'unknown')])
+        lines = [1, 2, 3, 3, 4, 4, 4] if width < 800 else [1] * 7
+        assert [sorted(set(tops)).index(t) + 1 for t in tops] == lines
     finally:
         p.own_size()
 
@@ -179,9 +190,15 @@ def test_cards_are_folded_where_nothing_is_wrong(page, eight):
         assert unfolded(p) == mine
     p.open(d.url + '/')
     eventually(lambda: unfolded(p) == mine, SHOWN)
-    # One that was folded while it was well is unfolded by trouble.
+    # One that was folded while it was well is unfolded by trouble; one that was folded in trouble, by the next trouble.
     d.verb('pause', 'kraken-futures')
     eventually(lambda: 'kraken-futures' in unfolded(p), SHOWN)
+    p.click('[data-upstream="okx"] .fold')
+    d.verb('resume', 'okx')
+    eventually(lambda: p.text(field('state', 'okx')) == 'up', SHOWN)
+    assert 'okx' not in unfolded(p)
+    d.verb('pause', 'okx')
+    eventually(lambda: 'okx' in unfolded(p), SHOWN)
 
 
 def test_every_state_is_readable(page, eight):

@@ -2,6 +2,7 @@
 unknown fate, one idle, and two that are well."""
 import random
 import threading
+import time
 
 from .behaviour import drop, reply
 from .daemon import free_port, upstream
@@ -25,12 +26,18 @@ class Eight:
     """The states, of a daemon that was started with blocks(origin)."""
 
     def __init__(self, daemon, origin):
-        self.daemon, self.stop, self.threads = daemon, threading.Event(), []
-        used = iter(range(1000, 1 << 30))
-        origin.on('/price', lambda x: reply(200, b'{"price":"63000.10"}', [('X-MBX-USED-WEIGHT-1M', str(next(used) % 4000))], delay=random.uniform(.001, .004))(x))
+        self.daemon, self.stop, self.threads, self.minute, self.used = daemon, threading.Event(), [], 0, 0
+        origin.on('/price', lambda x: reply(200, b'{"price":"63000.10"}', [('X-MBX-USED-WEIGHT-1M', str(self.weight()))], delay=random.uniform(.001, .004))(x))
         origin.on('/depth', lambda x: reply(200, b'{}', delay=random.choice([.004, .006, .008, .03]))(x))
         origin.on('/lost', drop())
         origin.on('/limited', reply(429, b'', [('Retry-After', '900')]))
+
+    def weight(self):
+        """The weight used in this minute, of which each request costs one."""
+        minute = int(time.time() // 60)
+        self.used = self.used + 1 if minute == self.minute else 1
+        self.minute = minute
+        return self.used
 
     def trouble(self):
         """Brings each into its state, and waits until /stats says so."""
@@ -45,10 +52,6 @@ class Eight:
         eventually(lambda: self.knock() and d.upstream('kraken')['state'] == 'open')
         assert [d.upstream(n)['state'] for n in ('okx', 'bybit', 'coinbase-advanced')] == ['paused', 'held', 'frozen']
 
-    def refresh(self):
-        """Another order of unknown fate: the first one may be more than five minutes old."""
-        self.daemon.request('POST', '/binance-futures/lost', body=b'newClientOrderId=g1-7782')
-
     def knock(self):
         return self.daemon.get('/kraken/price').status
 
@@ -58,8 +61,9 @@ class Eight:
                 c.request('GET', f'/{name}{path}', [('Trunkline-Client', bot)])
 
     def traffic(self):
-        """Requests to those that are well, until end()."""
-        for name, path, pause, bot in (('binance', '/price', .02, 'grid1'), ('binance', '/price', .03, 'arb'), ('kraken-futures', '/depth', .1, 'arb'), ('binance-futures', '/depth', .25, 'grid1')):
+        """Requests to all but the idle one, until end()."""
+        for name, path, pause, bot in (('binance', '/price', .03, 'grid1'), ('binance', '/price', .03, 'arb'), ('kraken-futures', '/depth', .1, 'arb'), ('binance-futures', '/depth', .25, 'grid1'),
+                                       ('okx', '/depth', .2, 'arb'), ('bybit', '/depth', .3, 'grid1'), ('coinbase-advanced', '/depth', .15, 'grid1')):
             self.threads.append(threading.Thread(target=self._flow, args=(name, path, pause, bot)))
             self.threads[-1].start()
 
