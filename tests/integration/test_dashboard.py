@@ -243,3 +243,16 @@ def test_a_page_elsewhere_cannot_press_the_buttons(chrome, daemon, origin):
     s = d.stats()
     assert s['upstreams'][0]['state'] == 'up' and s['requests']['failed'] == 2     # the requests arrived and were refused
     chrome.console()
+
+
+def test_a_page_elsewhere_cannot_frame_it(chrome, daemon, origin):
+    """A page of another site cannot have the dashboard in a frame, over or under its own buttons."""
+    d, other = daemon(upstream('ex', origin)), daemon(upstream('ex', origin))
+    chrome.open(other.url.replace('127.0.0.1', 'localhost') + '/healthz')
+    chrome.run('''const f = document.createElement('iframe'); f.src = arguments[0]; document.body.append(f);
+        return new Promise(done => f.addEventListener('load', () => done(0)))''', d.url + '/')
+    s = d.get('/stats?recent').json()
+    assert [(e['status'], e['error']) for e in s['recent_errors']] == [(403, 'http_request_denied')] and s['requests']['failed'] == 1
+    assert "frame-ancestors 'none'" in d.get('/').get('content-security-policy')      # for what sends no Sec-Fetch-Site
+    chrome.open('about:blank')
+    chrome.console()
