@@ -101,39 +101,32 @@ function show(key) {
 }
 
 const EXITS = [['Exit', ''], ['State', ''], ['Open', 'n'], ['Busy', 'n'], ['Waiting', 'n'], ['Failed', 'n'], ['Weight', 'n'], ['Held for', 'n']];
+const ENDPOINTS = [['Endpoint', ''], ['State', ''], ['Gets', ''], ['First byte', 'n'], ['Open', 'n'], ['Busy', 'n'], ['Waiting', 'n']];
 
-// The ways out of an upstream that has several; hidden if it has none.
-function makeExits(c) {
-    const head = make('tr');
-    for (const [text, kind] of EXITS)
-        head.append(make('th', {scope: 'col', class: kind}, text));
-    c.exits = make('tbody');
-    c.exitBox = make('div', {class: 'scroll since', 'data-field': 'exits', hidden: '', tabindex: '0', role: 'region', 'aria-label': 'Exits of ' + c.name}, make('table', {}, make('thead', {}, head), c.exits));
-    return c.exitBox;
+// A table that an upstream has or not; hidden while it has no row.
+function makeParts(c, field, label, columns) {
+    const head = make('tr', null, ...columns.map(([text, kind]) => make('th', {scope: 'col', class: kind}, text)));
+    return make('div', {class: 'scroll since', 'data-field': field, hidden: '', tabindex: '0', role: 'region', 'aria-label': label + ' of ' + c.name},
+                make('table', null, make('thead', null, head), make('tbody')));
 }
 
+function drawParts(box, columns, rows) {
+    box.hidden = !rows.length;
+    fillTable(box.querySelector('tbody'), rows, columns);
+}
+
+const partState = p => p.state === 'open' ? 'circuit open' : p.state;
+
+// The ways out of an upstream that has several.
 function drawExits(c, exits) {
-    c.exitBox.hidden = !exits.length;
-    fillTable(c.exits, exits.map(e => [e.name, e.state === 'open' ? 'circuit open' : e.state, count(e.connections.open), count(e.connections.active), count(e.queue.waiting), count(e.connections.failed),
-                                       e.limits.weight_used === null ? '–' : count(e.limits.weight_used), e.limits.held_ms ? span(Math.ceil(e.limits.held_ms / 1000)) : '–']),
-              EXITS);
+    drawParts(c.exits, EXITS, exits.map(e => [e.name, partState(e), count(e.connections.open), count(e.connections.active), count(e.queue.waiting), count(e.connections.failed),
+                                              e.limits.weight_used === null ? '–' : count(e.limits.weight_used), e.limits.held_ms ? span(Math.ceil(e.limits.held_ms / 1000)) : '–']));
 }
 
 // The hosts that are this exchange, where there are several.
-function makeEndpoints(c) {
-    const head = make('tr');
-    for (const [text, kind] of [['Endpoint', ''], ['State', ''], ['Gets', ''], ['First byte', 'n'], ['Open', 'n'], ['Busy', 'n'], ['Waiting', 'n']])
-        head.append(make('th', {scope: 'col', class: kind}, text));
-    c.endpoints = make('tbody');
-    c.endpointBox = make('div', {class: 'scroll since', 'data-field': 'endpoints', hidden: '', tabindex: '0', role: 'region', 'aria-label': 'Endpoints of ' + c.name}, make('table', {}, make('thead', {}, head), c.endpoints));
-    return c.endpointBox;
-}
-
 function drawEndpoints(c, endpoints) {
-    c.endpointBox.hidden = !endpoints.length;
-    fillTable(c.endpoints, endpoints.map(e => [e.name, e.state === 'open' ? 'circuit open' : e.state, [e.orders && 'orders', e.public && 'public'].filter(Boolean).join(', ') || '–',
-                                               e.ttfb_ms === null ? '–' : ms(e.ttfb_ms), count(e.connections.open), count(e.connections.active), count(e.queue.waiting)]),
-              ['', '', '', 'n', 'n', 'n', 'n']);
+    drawParts(c.endpoints, ENDPOINTS, endpoints.map(e => [e.name, partState(e), [e.orders && 'orders', e.public && 'public'].filter(Boolean).join(', ') || '–', ms(e.ttfb_ms),
+                                                          count(e.connections.open), count(e.connections.active), count(e.queue.waiting)]));
 }
 
 function makeButtons(c) {
@@ -189,10 +182,12 @@ function makeCard(u, number) {
                            ['unknown', 'Orders of unknown fate'], ['duplicates', 'Copies of orders'], ['clock', 'Our clock'], ['certificate', 'Certificate'], ['traffic', 'Sent, received'], ['holds', 'Holds'], ['errors', 'Errors']]);
     for (const key of ['holds', 'errors'])
         c.values[key].parentNode.className = 'wide';
+    c.exits = makeParts(c, 'exits', 'Exits', EXITS);
+    c.endpoints = makeParts(c, 'endpoints', 'Endpoints', ENDPOINTS);
     c.box = make('section', {class: 'card', 'aria-labelledby': 'u' + number, 'data-upstream': u.name},
                  make('div', {class: 'top'}, make('h2', {id: 'u' + number}, c.fold), c.state, c.origin),
                  make('div', {class: 'more', id: 'b' + number}, u.listed ? makeButtons(c) : '', c.pool, c.legend, c.figures,
-                      make('div', {class: 'grid'}, c.load.box, c.latency.box), make('h3', {class: 'since'}, 'Since the start'), dl, makeExits(c), makeEndpoints(c)));
+                      make('div', {class: 'grid'}, c.load.box, c.latency.box), make('h3', {class: 'since'}, 'Since the start'), dl, c.exits, c.endpoints));
     return c;
 }
 

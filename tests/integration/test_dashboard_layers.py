@@ -7,7 +7,7 @@ import pytest
 
 from lib import browser
 from lib.behaviour import reply
-from lib.daemon import sanitized, upstream
+from lib.daemon import free_port, sanitized, upstream
 from lib.eight import NAMES, WORST_FIRST, Eight, blocks
 from lib.promise import works
 from lib.wire import eventually
@@ -222,6 +222,18 @@ def test_exits_and_notices(page, daemon, origin, tmp_path):
     assert p.run('return document.title') == 'trunkline'
     d.reload(text='nonsense = 1\n')
     eventually(lambda: 'The last reload' in p.text('#notices') and 'failed' in p.text('#notices'), SHOWN)
+
+
+def test_endpoints(page, daemon, origins):
+    """Endpoints are listed in the card, with what each of them gets; one that is not reached is named in the table."""
+    o = origins(tls=False)
+    d = daemon(upstream('ex', None, url=None, ca_file=None, endpoints=[f'http://{o.address}', f'http://127.0.0.12:{free_port()}'], breaker_failures=1))
+    eventually(lambda: works(d) and d.upstream()['endpoints'][1]['state'] == 'open')      # by a probe
+    p = page(d)
+    eventually(lambda: '1 of 2 endpoints not reached' in p.text(cell('what')), SHOWN)
+    rows = p.run('return [...document.querySelectorAll(arguments[0])].map(r => [...r.cells].map(c => c.textContent))', field('endpoints') + ' tbody tr')
+    assert [r[1] for r in rows] == ['up', 'circuit open'] and rows[0][0] == o.address and rows[0][2].startswith('orders')
+    assert 'ex' in unfolded(p) and p.run('return document.title') == 'trunkline'
 
 
 def test_a_journal_that_fails(page, daemon, origin):
