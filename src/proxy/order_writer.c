@@ -224,11 +224,11 @@ void order_writer_look(struct order_writer *w)
 
 bool order_writer_wait(struct order_writer *w, uint64_t ms)
 {
-    uint64_t until = uv_hrtime() + ms * 1000000, now;
+    uint64_t until = loop_real_clock_us() + ms * 1000, now;
     MAGIC_CHECK(w, MAGIC);
     uv_mutex_lock(&w->mutex);
-    while (w->finished.count < w->count && (now = uv_hrtime()) < until)
-        (void)uv_cond_timedwait(&w->handed_back, &w->mutex, until - now);
+    while (w->finished.count < w->count && (now = loop_real_clock_us()) < until)
+        (void)uv_cond_timedwait(&w->handed_back, &w->mutex, (until - now) * 1000);
     bool done = w->finished.count == w->count;
     uv_mutex_unlock(&w->mutex);
     if (done)

@@ -214,71 +214,6 @@ START_TEST(test_last_tasks)
 }
 END_TEST
 
-static void never(struct deadline *d)
-{
-    (void)d;
-    ck_abort_msg("an hour is not over yet");
-}
-
-/* What is deferred to the wait runs behind all other tasks of the turn, the last ones too; what it
- * defers runs before the loop waits. */
-START_TEST(test_tasks_before_the_wait)
-{
-    struct named_task a = named('a'), b = named('b'), x = named('x'), y = named('y');
-    struct deadline hour;
-    begin();
-    deadline_init(&hour, loop, never);
-    deadline_in(&hour, 3600 * 1000); /* there is something to wait for */
-    y.defer = &b.task;
-    loop_defer_to_wait(loop, &y.task);
-    loop_defer_to_wait(loop, &y.task); /* again: nothing more */
-    loop_defer_last(loop, &x.task);
-    loop_defer(loop, &a.task);
-    loop_turn(loop, false);
-    ck_assert_str_eq(trace, "axyb");
-    loop_turn(loop, false);
-    ck_assert_str_eq(trace, "axyb");
-    loop_defer_to_wait(loop, &y.task);
-    task_forget(&y.task);
-    loop_turn(loop, false);
-    ck_assert_str_eq(trace, "axyb");
-    deadline_stop(&hour);
-    finish();
-}
-END_TEST
-
-struct waiter {
-    struct task task;
-    int runs;
-};
-
-static void wait_again(struct task *t)
-{
-    struct waiter *w = container_of(t, struct waiter, task);
-    w->runs++;
-    loop_defer_to_wait(loop, t);
-}
-
-/* One that defers itself to the wait again and again does not keep the loop from turning, and the
- * loop does not wait while it is left over. */
-START_TEST(test_a_restless_wait)
-{
-    struct waiter w = {0};
-    struct deadline hour;
-    begin();
-    deadline_init(&hour, loop, never);
-    deadline_in(&hour, 3600 * 1000);
-    task_init(&w.task, wait_again);
-    loop_defer_to_wait(loop, &w.task);
-    for (int i = 0; i < 10; i++)
-        loop_turn(loop, true);
-    ck_assert_int_ge(w.runs, 10);
-    task_forget(&w.task);
-    deadline_stop(&hour);
-    finish();
-}
-END_TEST
-
 /* An endless chain of tasks does not put the last ones off to another turn. */
 START_TEST(test_last_behind_an_endless_chain)
 {
@@ -619,8 +554,6 @@ SUITE()
     TEST(test_a_chain_of_tasks);
     TEST(test_freeing_runs_tasks);
     TEST(test_last_tasks);
-    TEST(test_tasks_before_the_wait);
-    TEST(test_a_restless_wait);
     TEST(test_last_behind_an_endless_chain);
     TEST(test_tasks_of_callbacks);
     TEST(test_deadline_order);

@@ -1,0 +1,111 @@
+/* Tasks that run when the loop is about to wait: after which others, before what, and that a task which
+ * keeps coming back does not stop the loop from turning. */
+#include "net/loop.h"
+#include "suite.h"
+
+static struct loop *loop;
+static struct deadline hour; /* something to wait for */
+static char trace[64];
+static size_t traced;
+
+static void never(struct deadline *d)
+{
+    (void)d;
+    ck_abort_msg("an hour is not over yet");
+}
+
+static void begin(void)
+{
+    traced = 0;
+    trace[0] = '\0';
+    loop = loop_new();
+    deadline_init(&hour, loop, never);
+    deadline_in(&hour, 3600 * 1000);
+}
+
+static void finish(void)
+{
+    deadline_stop(&hour);
+    loop_free(loop);
+}
+
+struct named_task {
+    struct task task;
+    char name;
+    struct task *defer; /* from inside */
+};
+
+static void run_named(struct task *t)
+{
+    struct named_task *n = container_of(t, struct named_task, task);
+    ck_assert_uint_lt(traced + 1, sizeof trace);
+    trace[traced++] = n->name;
+    trace[traced] = '\0';
+    if (n->defer)
+        loop_defer(loop, n->defer);
+}
+
+static struct named_task named(char name)
+{
+    struct named_task n = {.name = name};
+    task_init(&n.task, run_named);
+    return n;
+}
+
+START_TEST(it_runs_behind_all_others)
+{
+    struct named_task a = named('a'), b = named('b'), x = named('x'), y = named('y');
+    y.defer = &b.task;
+    loop_defer_to_wait(loop, &y.task);
+    loop_defer_to_wait(loop, &y.task); /* again: nothing more */
+    loop_defer_last(loop, &x.task);
+    loop_defer(loop, &a.task);
+    loop_turn(loop, false);
+    ck_assert_str_eq(trace, "axyb");
+    loop_turn(loop, false);
+    ck_assert_str_eq(trace, "axyb");
+}
+END_TEST
+
+START_TEST(it_can_be_forgotten)
+{
+    struct named_task y = named('y');
+    loop_defer_to_wait(loop, &y.task);
+    task_forget(&y.task);
+    loop_turn(loop, false);
+    ck_assert_str_eq(trace, "");
+}
+END_TEST
+
+struct restless {
+    struct task task;
+    int runs;
+};
+
+static void run_again(struct task *t)
+{
+    struct restless *r = container_of(t, struct restless, task);
+    r->runs++;
+    loop_defer_to_wait(loop, t);
+}
+
+/* The loop turns, and does not wait while something is left over. */
+START_TEST(one_that_keeps_coming_back)
+{
+    struct restless r = {0};
+    task_init(&r.task, run_again);
+    loop_defer_to_wait(loop, &r.task);
+    for (int i = 0; i < 10; i++)
+        loop_turn(loop, true);
+    ck_assert_int_ge(r.runs, 10);
+    task_forget(&r.task);
+}
+END_TEST
+
+SUITE()
+{
+    FIXTURE(begin, finish);
+    TEST(it_runs_behind_all_others);
+    TEST(it_can_be_forgotten);
+    TEST(one_that_keeps_coming_back);
+}
