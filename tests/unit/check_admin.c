@@ -200,7 +200,7 @@ START_TEST(every_key_in_its_order)
     has_keys(u, "",
              "name origin listed tls_verify state frozen frozen_bots since reason certificate_days "
              "addresses connections tunnels queue requests last_5m latency_ms "
-             "limits breaker learned_idle_ms clock exits bytes cache");
+             "limits breaker learned_idle_ms clock exits endpoints bytes cache");
     has_keys(u, "connections",
              "open idle active connecting max streams streams_peak closed opened reused handshakes "
              "resumed drained http1 http2 failed");
@@ -257,7 +257,7 @@ START_TEST(what_is_frozen_is_told)
     freezes_restore(freezes, &(struct freeze){"binance", "arb", "kai", 0, true});
     o = parse_stats();
     ck_assert_str_eq(word(o, "upstreams.0.frozen.by"), "kai");
-    ck_assert_str_eq(word(o, "upstreams.0.frozen.since"), "2026-11-27T09:00:00.123Z");
+    ck_assert_double_eq(number(o, "upstreams.0.frozen.since"), 1795770000);
     ck_assert_uint_eq(json_array_size(at(o, "upstreams.0.frozen_bots")), 0);
     ck_assert_str_eq(word(o, "frozen_bots.0"), "grid1");
     ck_assert_str_eq(word(o, "frozen_bots.1"), "arb");
