@@ -146,6 +146,13 @@ static void submit_all(struct order_journal *j)
     order_writer_give(j->writer, &j->fresh);
 }
 
+/* As long as the thread has lines. */
+static void watch(struct order_journal *j)
+{
+    if (order_writer_count(j->writer) && !deadline_is_set(&j->stuck) && !j->health.is_stuck)
+        deadline_at(&j->stuck, j->progress_ms + ORDER_PATIENCE_MS);
+}
+
 static void submit(struct task *t)
 {
     struct order_journal *j = self(container_of(t, struct order_journal, submit));
@@ -153,8 +160,7 @@ static void submit(struct task *t)
     if (order_writer_count(j->writer) == 0)
         j->progress_ms = loop_now(j->loop);
     submit_all(j);
-    if (!deadline_is_set(&j->stuck) && !j->health.is_stuck)
-        deadline_at(&j->stuck, j->progress_ms + ORDER_PATIENCE_MS);
+    watch(j);
 }
 
 static void on_retry(struct deadline *d)
@@ -279,6 +285,7 @@ static void on_outcome(void *owner, struct order_writing *w)
     w->done(w);
     if (j->kept.count && !deadline_is_set(&j->retry))
         deadline_in(&j->retry, RETRY_MS);
+    watch(j); /* it may have been stuck until now */
     check_empty(j);
 }
 

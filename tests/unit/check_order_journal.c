@@ -41,7 +41,7 @@ static void begin(void)
     text_clear(&content);
     sync_error = opened = closed = given_up = 0;
     syncs_left = -1;
-    stopped = moved = false;
+    stopped = stops_again = moved = false;
     uv_mutex_init(&disk);
     uv_cond_init(&disk_moves);
     loop = loop_new();
@@ -365,6 +365,37 @@ START_TEST(a_disk_that_stops_delays_no_answer_for_long)
 }
 END_TEST
 
+/* What was given to it meanwhile, too, is not waited for unseen. */
+START_TEST(a_disk_that_stops_again_is_told_again)
+{
+    struct order o, second;
+    struct order_journal_view v;
+    settle();
+    set_disk(SIZE_MAX, 0, true);
+    ck_assert(!start(&o, 1));
+    loop_turn(loop, false);
+    uv_sleep(20); /* the thread has it */
+    ck_assert(!start(&second, 2));
+    loop_turn(loop, false);
+    loop_skip(loop, ORDER_PATIENCE_MS);
+    stops_again = true;
+    set_disk(SIZE_MAX, 0, false);
+    UNTIL((describe(&v), v.error == NULL));
+    if (v.waiting) { /* or it was not that quick */
+        loop_skip(loop, ORDER_PATIENCE_MS);
+        describe(&v);
+        ck_assert_str_eq(v.error, "the disk does not answer");
+    }
+    stops_again = false;
+    set_disk(SIZE_MAX, 0, false);
+    UNTIL(o.begun && second.begun);
+    end(&o, SENT_YES);
+    order_entry_release(o.entry);
+    end(&second, SENT_YES);
+    order_entry_release(second.entry);
+}
+END_TEST
+
 START_TEST(a_disk_that_stops_keeps_no_order_that_may_go)
 {
     struct order o, second;
@@ -557,6 +588,7 @@ SUITE()
     TEST(without_required_orders_go_on);
     TEST(a_failed_sync_counts_as_not_written);
     TEST(a_disk_that_stops_delays_no_answer_for_long);
+    TEST(a_disk_that_stops_again_is_told_again);
     TEST(a_disk_that_stops_keeps_no_order_that_may_go);
     TEST(a_loop_that_was_late_does_not_blame_the_disk);
     TEST(rotation_loses_nothing);

@@ -23,9 +23,9 @@ static uv_cond_t disk_moves;
 static struct text content;    /* of all files, one behind the other */
 static size_t room = SIZE_MAX; /* bytes that it still takes */
 static int sync_error;
-static int syncs_left = -1; /* that fail; -1: all */
-static bool stopped;
-static bool moved; /* the path names another file */
+static int syncs_left = -1;       /* that fail; -1: all */
+static bool stopped, stops_again; /* before it writes; again, once it has written */
+static bool moved;                /* the path names another file */
 static int opened, closed, given_up;
 
 struct order_file *order_file_open(const char *path, const char *life, char *error, size_t size)
@@ -50,6 +50,7 @@ int order_file_append(struct order_file *f, struct span lines, size_t *written)
     uv_mutex_lock(&disk);
     while (stopped)
         uv_cond_wait(&disk_moves, &disk);
+    stopped = stops_again;
     *written = lines.len < room ? lines.len : room;
     text_add(&content, span_first(lines, *written));
     room -= room == SIZE_MAX ? 0 : *written;
