@@ -22,16 +22,16 @@ static uint64_t weight_of(const struct endpoint_pace *p, uint64_t now_ms)
     return weight > LEAST_WEIGHT ? weight : LEAST_WEIGHT;
 }
 
-/* The first slow one in a row counts as twice the mean, the second as four times that, and so on. */
+/* The first two slow ones in a row count as twice the mean, the next two as four times that, and so on. */
 static uint64_t limited(struct endpoint_pace *p, uint64_t took_us)
 {
     if (took_us <= 2 * p->mean_us) {
         p->slow = 0;
         return took_us;
     }
-    if (p->slow < 20)
+    if (p->slow < 40)
         p->slow++;
-    uint64_t most = p->mean_us << p->slow;
+    uint64_t most = p->mean_us << (p->slow + 1) / 2;
     return took_us < most ? took_us : most;
 }
 

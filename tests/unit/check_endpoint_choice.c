@@ -208,7 +208,7 @@ START_TEST(failures_count_as_slow)
     ask_until(5000, 30, 1000); /* it is well again */
     ask_times(40, 1000);
     ck_assert_uint_ge(asked[0], 38);
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 6; i++)
         endpoint_erred(&paces[0], 100, now_us / 1000);
     ck_assert_uint_eq(ask(0), 1);
 }
