@@ -169,6 +169,22 @@ START_TEST(origins_that_do_not)
 }
 END_TEST
 
+/* A page of another listener of ours, whatever its family. */
+START_TEST(sites_of_other_listeners)
+{
+    struct config_address listen[2] = {0};
+    struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)&listen[0].at;
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)&listen[1].at;
+    *v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(9100)};
+    *v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(9200)};
+    config->listen = (struct config_addresses){.at = listen, .count = 2};
+    expect(SELF, "Origin", "http://127.0.0.1:9100", 0);
+    expect(SELF, "Origin", "http://127.0.0.1:9200", 0);
+    expect(SELF, "Origin", "http://127.0.0.1:9101", 403);
+    expect(SELF, "Origin", "http://127.0.0.1:9201", 403);
+}
+END_TEST
+
 static bool drops(const char *value)
 {
     struct field f = {SPAN("Origin"), span_of(value)};
@@ -294,6 +310,7 @@ SUITE()
     TEST(other_sites_may_not_call);
     TEST(origins_that_pass);
     TEST(origins_that_do_not);
+    TEST(sites_of_other_listeners);
     TEST(own_origins_are_not_forwarded);
     TEST(loops);
     TEST(unlisted_hosts);
