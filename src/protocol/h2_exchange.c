@@ -467,11 +467,6 @@ static void expire(struct exchange *x)
 
 /* ------------------------------------------------------------------ its life */
 
-bool h2_exchange_is_open(const struct h2_exchange *h)
-{
-    return h->session != NULL;
-}
-
 bool h2_exchange_began(const struct h2_exchange *h)
 {
     return h->response != H2_RESPONSE_AWAITED;

@@ -71,8 +71,7 @@ void h2_exchange_too_large(struct h2_exchange *);
 /* A piece of the response's body; borrowed until return. */
 void h2_exchange_data(struct h2_exchange *, const char *data, size_t len);
 
-/* Whether it has not left its connection; whether anything of its response has come. */
-bool h2_exchange_is_open(const struct h2_exchange *);
+/* Whether anything of its response has come. */
 bool h2_exchange_began(const struct h2_exchange *);
 
 /* Takes it off its connection and lists, and returns how much of the request was sent, which

@@ -19,6 +19,12 @@ static struct h2_exchange *find(nghttp2_session *session, int32_t id)
     return id > 0 ? h2_exchange_find(session, id) : NULL;
 }
 
+/* Whether it has not left its connection. One that has is freed by a task. */
+static bool is_open(struct h2_exchange *x)
+{
+    return h2_exchange_link(x)->on != NULL;
+}
+
 /* ---------------------------------------------------------------- receiving */
 
 /* A stream that we have opened, even if it is closed by now. */
@@ -102,10 +108,10 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     return 0;
 }
 
-/* Most sections come in one piece. An exchange that has ended is freed behind it (tasks). */
+/* Most sections come in one piece, and need not be looked up for each field. */
 static struct h2_exchange *owner_of_head(const struct h2_session *s, int32_t id)
 {
-    return s->head_of && h2_exchange_is_open(s->head_of) ? s->head_of : find(s->nghttp2, id);
+    return s->head_of && is_open(s->head_of) ? s->head_of : find(s->nghttp2, id);
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
@@ -144,7 +150,7 @@ static void on_response_frame(struct h2_session *s, const nghttp2_frame *frame)
     bool is_last = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
     if (x && frame->hd.type == NGHTTP2_HEADERS)
         h2_exchange_head(x, is_last);
-    if (x && is_last && h2_exchange_is_open(x)) /* it may have given itself up */
+    if (x && is_last && is_open(x)) /* it may have given itself up */
         s->events->on_complete(s->owner, x);
 }
 
