@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -11,8 +12,13 @@
 
 #define OWNER_PLACE 0
 
+/* Whether others may append to it: no; a daemon that has given it up, as long as it has orders; one
+ * that this one has given it up to. */
+enum { ALONE, WITH_OLDER, SHARED };
+
 struct order_file {
     int fd;
+    atomic_int others; /* set where it is given up and taken back, read where it is written */
     bool is_regular;
     bool is_torn; /* its last line has no end */
     bool is_new;  /* its name may not be on the disk yet */
@@ -47,6 +53,14 @@ static off_t place_of(const char *life)
 bool order_file_is_written(int fd, const char *life)
 {
     struct flock lock = lock_at(F_RDLCK, place_of(life));
+    return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
+}
+
+/* Does another life write to it? */
+static bool has_older(int fd)
+{
+    struct flock lock = lock_at(F_WRLCK, OWNER_PLACE + 1);
+    lock.l_len = 0; /* to the end */
     return fcntl(fd, F_OFD_GETLK, &lock) == 0 && lock.l_type != F_UNLCK;
 }
 
@@ -100,6 +114,7 @@ struct order_file *order_file_open(const char *path, const char *life, char *err
     struct order_file *f = NEW(struct order_file);
     f->fd = fd;
     f->is_regular = is_regular;
+    atomic_init(&f->others, is_regular && has_older(fd) ? WITH_OLDER : ALONE);
     f->is_torn = is_regular && is_torn(path, about.st_size);
     f->is_new = is_regular && about.st_size == 0;
     f->path = must_strdup(path);
@@ -152,10 +167,26 @@ static int write_all(int fd, struct span rest, size_t *written)
     return 0;
 }
 
+/* A daemon that has it, too, may have left a line without its end. */
+static void look_at_others(struct order_file *f)
+{
+    char path[40];
+    struct stat about;
+    int others = atomic_load(&f->others);
+    if (others == ALONE)
+        return;
+    if (others == WITH_OLDER && !has_older(f->fd)) /* but it may have until now */
+        (void)atomic_compare_exchange_strong(&f->others, &others, ALONE);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", f->fd); /* it may have been renamed */
+    if (fstat(f->fd, &about) == 0)
+        f->is_torn = is_torn(path, about.st_size);
+}
+
 int order_file_append(struct order_file *f, struct span lines, size_t *written)
 {
     size_t ends = 0;
     *written = 0;
+    look_at_others(f);
     if (f->is_torn) {
         int error = write_all(f->fd, SPAN("\n"), &ends);
         if (error)
@@ -195,13 +226,20 @@ int order_file_sync(struct order_file *f)
 
 void order_file_give_up(struct order_file *f)
 {
-    if (f->is_regular)
-        (void)set_lock(f->fd, F_UNLCK, OWNER_PLACE);
+    if (!f->is_regular)
+        return;
+    atomic_store(&f->others, SHARED);
+    (void)set_lock(f->fd, F_UNLCK, OWNER_PLACE);
 }
 
 bool order_file_take_back(struct order_file *f, char *error, size_t size)
 {
-    return !f->is_regular || lock_all(f->fd, NULL, error, size);
+    if (!f->is_regular)
+        return true;
+    if (!lock_all(f->fd, NULL, error, size))
+        return false;
+    atomic_store(&f->others, WITH_OLDER);
+    return true;
 }
 
 void order_file_close(struct order_file *f)

@@ -5,7 +5,9 @@
  * Two locks (open file description locks, fcntl(2)) are held. The one of the owner excludes other
  * daemons; it is given up when its daemon drains, so that the next one can begin meanwhile. The one
  * of the life, at a place that only this life has, lasts until the file is closed; by it a reader
- * knows whether an order of that life that has no end yet can still get one. */
+ * knows whether an order of that life that has no end yet can still get one.
+ *
+ * Where two daemons append, a line of the other one that has no end is ended by the next append. */
 #pragma once
 
 #include "base/request_id.h"

@@ -189,6 +189,45 @@ START_TEST(the_next_one_may_have_it_before_the_end)
 }
 END_TEST
 
+/* The next one is killed within a line, before the orders of this one have ended (0), and once it
+ * has been taken back (1). */
+START_TEST(a_line_that_the_next_one_cut_off_is_ended)
+{
+    char error[200];
+    struct order_file *f = opened(LIFE);
+    append(f, "begin 1\n");
+    order_file_give_up(f);
+    append(f, "begin 2\n");
+    struct order_file *next = opened(OTHER);
+    append(next, "start\nbeg");
+    order_file_close(next);
+    ck_assert(_i == 0 || order_file_take_back(f, error, sizeof error));
+    append(f, "end 1\n");
+    append(f, "end 2\n");
+    contains("begin 1\nbegin 2\nstart\nbeg\nend 1\nend 2\n");
+    order_file_close(f);
+}
+END_TEST
+
+/* The one before is cut off while the orders that it still has end. */
+START_TEST(a_line_that_the_one_before_cut_off_is_ended)
+{
+    struct order_file *f = opened(LIFE);
+    append(f, "begin 1\n");
+    order_file_give_up(f);
+    struct order_file *next = opened(OTHER);
+    append(next, "start\n");
+    append(f, "en");
+    append(next, "begin 2\n");
+    append(f, "end 1\nen");
+    order_file_close(f);
+    append(next, "end 2\n");
+    append(next, "begin 3\n");
+    contains("begin 1\nstart\nen\nbegin 2\nend 1\nen\nend 2\nbegin 3\n");
+    order_file_close(next);
+}
+END_TEST
+
 START_TEST(a_missing_folder_is_told)
 {
     char error[200];
@@ -239,6 +278,8 @@ SUITE()
     TEST(a_pipe_that_has_no_reader_cannot_be_opened);
     TEST(two_daemons_do_not_share_it);
     TEST(the_next_one_may_have_it_before_the_end);
+    LOOP(a_line_that_the_next_one_cut_off_is_ended, 0, 2);
+    TEST(a_line_that_the_one_before_cut_off_is_ended);
     TEST(a_missing_folder_is_told);
     TEST(looking_creates_nothing);
     TEST(it_knows_whether_it_was_moved);
