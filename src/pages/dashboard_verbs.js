@@ -17,14 +17,21 @@ function confirmed(verb, name) {
     say($('ask-title'), word + ' ' + name + '?');
     say($('ask-words'), words);
     say($('yes'), verb === 'release' ? 'End the holds' : word);
-    box.returnValue = '';
     box.showModal();
     $('no').focus();
-    return new Promise(answer => box.addEventListener('close', () => answer(box.returnValue === 'yes'), {once: true}));
+    return new Promise(resolve => { answer = resolve; });
 }
 
-$('no').addEventListener('click', () => $('ask').close());
-$('yes').addEventListener('click', () => $('ask').close('yes'));
+let answer = () => {};
+function conclude(yes) {
+    $('ask').close();
+    answer(yes);
+}
+
+$('no').addEventListener('click', () => conclude(false));
+$('yes').addEventListener('click', () => conclude(true));
+// By ESC. The event may come late, when the next question is open: it is not the answer to that.
+$('ask').addEventListener('close', () => { if (!$('ask').open) answer(false); });
 
 async function command(name, button) {
     const asks = button.dataset.asks, verb = button.dataset.verb;

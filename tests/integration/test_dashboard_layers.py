@@ -163,6 +163,19 @@ def test_verbs_ask_first(page, daemon, origin):
     eventually(lambda: d.upstream()['state'] == 'up', SHOWN)
 
 
+def test_an_answer_is_to_its_own_question(page, daemon, origin):
+    """A question that follows at once on one that was dismissed is not answered by that."""
+    d = daemon(upstream('ex', origin))
+    works(d)
+    p = page(d)
+    unfold(p)
+    p.run('for (const s of arguments[0]) document.querySelector(s).click()', [field('freeze'), '#no', field('reconnect')])
+    assert asked(p) == 'Reconnect ex?'
+    answer(p, 'yes')
+    eventually(lambda: d.upstream()['connections']['closed']['reconnect'] == 1, SHOWN)
+    assert d.upstream()['state'] == 'up'
+
+
 def test_ending_a_hold_asks_first(page, eight):
     """A hold is ended from the dashboard only after a question that names the risk."""
     p = page(eight.daemon)
