@@ -9,7 +9,8 @@ import pytest
 from lib import certs
 from lib.behaviour import Gate, drop, hang, reply
 from lib.daemon import cli, upstream
-from lib.h2_origin import h2_reset
+from lib.h2_origin import h2_goaway, h2_reset
+from lib.line import loop
 from lib.promise import own_error
 from lib.wire import background, compose, eventually, parallel
 
@@ -284,6 +285,46 @@ def test_misdirected_goes_once_more_to_the_same(daemon, plain):
     a.on('/order', reply(421), reply())
     d = daemon(block(url_of(a), url_of(b)))
     assert d.request('POST', '/ex/order', KEY, b'x').status == 200
+    assert asked([a, b]) == [2, 0]
+
+
+def deaf_after(origin, behaviour):
+    """From now on nothing can connect to the origin; then the behaviour."""
+    async def behave(x):
+        if origin.sock.fileno() >= 0:
+            loop().remove_reader(origin.sock)
+            origin.sock.close()
+        await behaviour(x)
+    return behave
+
+
+def test_what_goaway_gives_back_does_not_go_to_another(named):
+    """The first has read it, gives it back, and can be reached no more: an honest no, and not a second reader."""
+    (a, b), urls, d = named(2, how=[{'alpn': ('h2',)}, {'alpn': ('h2',)}], http2='always')
+    a.on('/order', deaf_after(a, h2_goaway(below=1)))
+    own_error(d.request('POST', '/ex/order', KEY, b'x'), (502, 503), ('connection_refused', 'destination_unavailable'), 'no')
+    assert asked([a, b]) == [1, 0]
+    assert d.request('POST', '/ex/next', KEY, b'x').status == 200 and b.paths() == ['/next']
+
+
+def test_a_misdirected_one_does_not_go_to_another(daemon, plain):
+    a, b = plain(2)
+    a.on('/order', deaf_after(a, reply(421, close='announced')))
+    d = daemon(block(url_of(a), url_of(b)))
+    own_error(d.request('POST', '/ex/order', KEY, b'x'), (502, 503), ('connection_refused', 'destination_unavailable'), 'yes')
+    assert asked([a, b]) == [1, 0]
+
+
+def test_not_even_if_a_reload_removes_the_first(named):
+    """What the first has read goes nowhere else, though it is no endpoint any more when it is given back."""
+    (a, b), urls, d = named(2, how=[{'alpn': ('h2',)}, {'alpn': ('h2',)}], http2='always', order_wait='30s')
+    gate = Gate(then=h2_goaway(below=1))
+    a.on('/order', gate, reply())
+    order = background(lambda: d.request('POST', '/ex/order', KEY, b'x'))
+    eventually(lambda: a.requests)
+    d.reload(block(urls[1], ca_file=certs.CA, http2='always', order_wait='30s'))
+    gate.release()
+    assert order.result().status == 200
     assert asked([a, b]) == [2, 0]
 
 
