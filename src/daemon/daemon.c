@@ -31,8 +31,8 @@
 #define POLL_MS 10
 #define OWN_DESCRIPTORS 100u
 #define FLOOR_PATIENCE_MS 10000
-#define STOP_SPARE_MS 5000
-#define GOODBYE_MS 300 /* a drain's, to clients between two requests */
+#define STOP_SPARE_MS 10000 /* ENDING_MS, and a journal whose disk hangs (ORDER_END_PATIENCE_MS) */
+#define GOODBYE_MS 300      /* a drain's, to clients between two requests */
 #define ENDING_MS 2500 /* the last answers' way to their clients; linger allows 2 s of silence */
 
 struct daemon {

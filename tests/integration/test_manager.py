@@ -94,7 +94,7 @@ def test_what_the_service_manager_hears(daemon, origin, manager):
     status = manager('STATUS')[-1]
     assert status == '1 of 2 upstreams up (off paused); 2 lines, 0 busy, 0 waiting; 1 requests, 0 active, 0 failed', status
     assert d.stop() == 0
-    assert manager('STOPPING') == ['1'] and int(manager('EXTEND_TIMEOUT_USEC')[0]) == 35_000_000
+    assert manager('STOPPING') == ['1'] and int(manager('EXTEND_TIMEOUT_USEC')[0]) == 40_000_000
     assert manager('STATUS')[-1].startswith('draining; ')
 
 
