@@ -22,8 +22,8 @@ def pytest_configure(config):
 
 
 # Modules that test other programs than the daemon: running them with the sanitizers is slow and finds nothing.
-ONCE = {'test_arbscan', 'test_bench', 'test_client_snippets', 'test_dashboard', 'test_demo', 'test_examples', 'test_order_examples', 'test_poolbench',
-        'test_real_clients', 'test_watch'}
+ONCE = {'test_arbscan', 'test_bench', 'test_client_snippets', 'test_dashboard', 'test_dashboard_layers', 'test_demo', 'test_examples',
+        'test_order_examples', 'test_poolbench', 'test_real_clients', 'test_watch'}
 
 
 def pytest_collection_modifyitems(items):
