@@ -313,9 +313,8 @@ static void say_number(struct run *r, uint8_t type, uint32_t id, uint32_t n)
 
 static void spare_from(struct run *r, uint32_t first)
 {
-    for (size_t i = 0; i < r->opened; i++)
-        if (i * 2 + 1 >= first)
-            r->owners[i].spared = true;
+    for (size_t i = first / 2; i < r->opened; i++)
+        r->owners[i].spared = true;
 }
 
 static void say_reset(struct run *r)
