@@ -193,7 +193,7 @@ static void acquire(void *owner);
 /* It has passed the gate, of which it has used up nothing yet. */
 static void go_on(struct fetch *f)
 {
-    if (way_taken_is_shut(&f->order, &f->gated))
+    if (way_taken_is_shut(&f->way, &f->order, &f->gated))
         pass_gate(f);
     else
         acquire(f);
@@ -327,7 +327,7 @@ static void on_slow(struct deadline *d)
 static void on_recall(void *owner)
 {
     struct fetch *f = self(owner);
-    if (!way_taken_is_shut(&f->order, &f->gated) && !way_taken_is_gone(&f->way, &f->order))
+    if (way_taken_stays(&f->way, &f->order, &f->gated))
         return;
     pool_waiter_forget(&f->waiter);
     go_on(f);
@@ -348,7 +348,7 @@ static void begin_try(struct fetch *f, struct line *line)
 static void on_noted(void *owner, struct line *line)
 {
     struct fetch *f = self(owner);
-    bool may = !way_taken_is_shut(&f->order, &f->gated) && !way_taken_is_gone(&f->way, &f->order);
+    bool may = way_taken_stays(&f->way, &f->order, &f->gated);
     if (line && !may)
         line_return(line);
     if (line && may)

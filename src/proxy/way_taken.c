@@ -165,14 +165,16 @@ bool way_taken_hurries(struct way_taken *t, struct fetch_order *o)
 
 /* ---------------------------------------------------------------------------- asked */
 
-bool way_taken_is_shut(const struct fetch_order *o, const struct gate_waiter *g)
+bool way_taken_is_shut(const struct way_taken *t, const struct fetch_order *o,
+                       const struct gate_waiter *g)
 {
-    return o->way->outlet->leaving || gate_holds(o->way->gate, g);
+    return (o->way->outlet->leaving && !is_bound(t, o)) || gate_holds(o->way->gate, g);
 }
 
-bool way_taken_is_gone(const struct way_taken *t, const struct fetch_order *o)
+bool way_taken_stays(const struct way_taken *t, const struct fetch_order *o,
+                     const struct gate_waiter *g)
 {
-    return o->way->leaving && !is_bound(t, o);
+    return !way_taken_is_shut(t, o, g) && (!o->way->leaving || is_bound(t, o));
 }
 
 void way_taken_leave(struct way_taken *t, struct fetch_order *o)

@@ -46,10 +46,12 @@ enum way_next way_taken_next(struct way_taken *, struct fetch_order *,
  * lend by now. False: it stays, and will be told again. */
 bool way_taken_hurries(struct way_taken *, struct fetch_order *) MUST_CHECK;
 
-/* Must the request wait elsewhere, or longer, than where it does? Is its endpoint gone, but not its
- * exit? */
-bool way_taken_is_shut(const struct fetch_order *, const struct gate_waiter *);
-bool way_taken_is_gone(const struct way_taken *, const struct fetch_order *);
+/* Must the request wait elsewhere, or longer, than where it does? May it wait on where it does: neither
+ * that, nor is its endpoint gone? One that keeps its endpoint keeps its exit too, gone or not. */
+bool way_taken_is_shut(const struct way_taken *, const struct fetch_order *,
+                       const struct gate_waiter *);
+bool way_taken_stays(const struct way_taken *, const struct fetch_order *,
+                     const struct gate_waiter *);
 
 /* The fetch is over. */
 void way_taken_leave(struct way_taken *, struct fetch_order *);

@@ -68,11 +68,12 @@ void pool_queue_suspend(struct pool_queue *q)
     q->suspended = true;
 }
 
-/* Each of them removes at most itself. */
+/* Each of them removes at most itself, and may queue again: at the end, behind those to be told. */
 void pool_queue_recall(struct pool_queue *q)
 {
     MAGIC_CHECK(q, MAGIC);
-    for (struct link *k = list_first(&q->waiters), *next; k; k = next) {
+    size_t left = q->waiters.count;
+    for (struct link *k = list_first(&q->waiters), *next; k && left; k = next, left--) {
         struct pool_waiter *w = waiter_of(k);
         next = list_next(k);
         w->on_recall(w->owner);

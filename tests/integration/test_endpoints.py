@@ -2,6 +2,7 @@
 budget."""
 import re
 import socket
+import threading
 import time
 
 import pytest
@@ -326,6 +327,29 @@ def test_not_even_if_a_reload_removes_the_first(named):
     gate.release()
     assert order.result().status == 200
     assert asked([a, b]) == [2, 0]
+
+
+def test_those_that_stay_with_an_exit_that_goes_are_served(daemon, origins):
+    """Several wait for new connections to the endpoint that has read them, when a reload removes their exit: they get them."""
+    a, b = [origins(address=x) for x in ADDRESSES[:2]]
+    hosts = ''.join(f'{x} {h}.exchange.test\n' for x, h in zip(ADDRESSES, 'ab'))
+    how = {'order_wait': '60s', 'connect_timeout': '60s', 'total_timeout': '60s', 'ca_file': certs.CA}
+    urls = [f'https://{h}.exchange.test:{o.port}' for h, o in zip('ab', (a, b))]
+    d = daemon(block(*urls, exits=['127.0.0.2'], **how), hosts=hosts)
+    gate = Gate(then=reply(421))
+    for n in range(2):
+        a.on(f'/order-{n}', gate, reply())
+    orders = [background(lambda n=n: d.request('POST', f'/ex/order-{n}', KEY, b'x')) for n in range(2)]
+    eventually(lambda: gate.waiting == 2)
+    a.greet = threading.Event()       # from now on no handshake is answered before it is set
+    gate.release()
+    eventually(lambda: d.upstream()['queue']['waiting'] == 2)
+    d.reload(block(*urls, exits=['127.0.0.3'], **how))
+    eventually(lambda: [e['name'] for e in d.upstream()['exits']] == ['127.0.0.3'])
+    assert d.upstream()['queue']['waiting'] == 2
+    a.greet.set()
+    assert [o.result().status for o in orders] == [200] * 2
+    assert asked([a, b]) == [4, 0]
 
 
 # ------------------------------------------------------------------------------------------------ one budget

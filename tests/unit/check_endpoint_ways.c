@@ -246,6 +246,40 @@ START_TEST(reload_keeps_those_that_stay)
 }
 END_TEST
 
+static void on_recall_again(void *owner)
+{
+    struct pool_waiter *w = owner;
+    recalled++;
+    pool_waiter_forget(w);
+    ck_assert_ptr_null(pool_queue_ask(w->queue, w, loop_now(loop) + UNTIL_MS));
+}
+
+/* Each is told once, though it stays where it is by queueing again. */
+START_TEST(those_that_stay_are_told_once)
+{
+    struct pool_waiter guests[2];
+    begin(TWO);
+    struct way *a = way(0);
+    way_hold(a);
+    for (size_t i = 0; i < 2; i++) {
+        guests[i] = (struct pool_waiter){.owner = &guests[i],
+                                         .on_line = on_guest_line,
+                                         .on_refused = on_guest_refused,
+                                         .on_recall = on_recall_again};
+        ck_assert_ptr_null(pool_acquire(pool, a, &guests[i], loop_now(loop) + UNTIL_MS));
+    }
+    recalled = 0;
+    reload("endpoints = {\"https://b.example\", \"https://c.example\"}");
+    loop_turn(loop, false);
+    ck_assert_uint_eq(recalled, 2);
+    ck_assert_uint_eq(a->queue.waiters.count, 2);
+    for (size_t i = 0; i < 2; i++)
+        pool_waiter_forget(&guests[i]);
+    way_release(a);
+    end();
+}
+END_TEST
+
 /* A request that holds the way of an endpoint that goes is sent to another; one that waits at the
  * gate is not recalled from there. */
 START_TEST(reload_leads_away_from_one_that_goes)
@@ -304,6 +338,7 @@ SUITE()
     TEST(public_ones_go_to_the_fastest);
     TEST(floor_is_kept_where_requests_go);
     TEST(reload_keeps_those_that_stay);
+    TEST(those_that_stay_are_told_once);
     TEST(reload_leads_away_from_one_that_goes);
     TEST(from_one_to_several_and_back);
     TEST(blame);
