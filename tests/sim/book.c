@@ -165,12 +165,13 @@ void book_vouch(unsigned reading)
               readings[reading].number, readings[reading].order);
 }
 
-void book_told(unsigned number, enum book_sent sent)
+void book_told(unsigned number, enum book_sent sent, bool is_whole)
 {
     tries[number].is_told = true;
     tries[number].told = sent;
     check_told(number);
-    check_copy(number);
+    if (is_whole)
+        check_copy(number);
 }
 
 void book_journaled(unsigned order, enum book_sent most)

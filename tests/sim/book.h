@@ -23,8 +23,9 @@ void book_read_whole(unsigned reading);
 /* The origin tells trunkline that it has not acted on it, and will not. */
 void book_vouch(unsigned reading);
 
-/* trunkline's own answer to this try said what was sent. */
-void book_told(unsigned number, enum book_sent sent);
+/* trunkline's own answer to this try said what was sent. Only one that it has read whole can be
+ * known to be a copy. */
+void book_told(unsigned number, enum book_sent sent, bool is_whole);
 
 /* The same in the order journal's end line: of one try of this order (its target), or of all. */
 void book_journaled(unsigned order, enum book_sent most);

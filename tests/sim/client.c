@@ -34,7 +34,8 @@ struct client {
 };
 
 static struct client *clients;
-static bool is_letting_go;
+static bool is_letting_go, may_be_refused;
+static uint64_t left_us;
 static unsigned answered;
 
 static void think(struct client *);
@@ -77,6 +78,11 @@ static void maybe_again(struct client *c, bool may)
 
 /* ------------------------------------------------------------------------------ judging */
 
+static bool is_still_read(const struct client *c)
+{
+    return c->end && end_peer_has_read(c->end) < c->sent_before + c->request_len;
+}
+
 static enum book_sent sent_of(struct span word)
 {
     return span_is(word, SPAN("no"))    ? BOOK_NO
@@ -113,7 +119,7 @@ static void judge_answer(struct client *c)
     world_say("client %u: try %u is answered %d%s%.*s", c->number, c->number_of_try, a->status,
               own ? ", sent=" : "", SPAN_ARG(sent));
     if (own)
-        book_told(c->number_of_try, sent_of(sent));
+        book_told(c->number_of_try, sent_of(sent), !is_still_read(c));
     else if (!a->is_cut)
         check_body(c);
     if (own && answer_field(a, "Proxy-Status").len == 0)
@@ -178,6 +184,7 @@ static void leave(void *owner)
     if (c->is_done || !c->is_awaiting)
         return;
     world_say("client %u: leaves try %u", c->number, c->number_of_try);
+    left_us = world_us();
     disconnect(c, dice_chance(&c->dice, 50));
     c->is_awaiting = false;
     c->waits++;
@@ -192,11 +199,6 @@ struct clock {
     uint64_t us;
     bool is_whole;
 };
-
-static bool is_still_read(const struct client *c)
-{
-    return c->end && end_peer_has_read(c->end) < c->sent_before + c->request_len;
-}
 
 static void run_out(void *owner)
 {
@@ -221,6 +223,16 @@ static void set_clock(struct client *c, uint64_t us, bool is_whole)
     world_in(us, run_out, k);
 }
 
+/* The same for each try of an order. What is too large to be compared is sent where nothing is. */
+static size_t body_of(const struct client *c)
+{
+    if (c->order == 0)
+        return 0;
+    if (c->order % 9 == 0 && !c->plan->dedupes)
+        return 30000 + c->order % 7 * 30000;
+    return 20 + c->order % 7 * (c->order % 5 == 0 ? 3000 : 10);
+}
+
 static void write_request(struct client *c)
 {
     c->asked_us = world_us();
@@ -232,13 +244,13 @@ static void write_request(struct client *c)
     else
         text_printf(&c->out, "GET /%s/g/%u HTTP/1.1\r\n", c->upstream, c->number_of_try);
     text_printf(&c->out, "Host: 127.0.0.1:%u\r\nX-Try: %u\r\n", c->plan->port, c->number_of_try);
-    size_t body = c->order ? 20 + c->order % 7 * (c->order % 5 == 0 ? 3000 : 10) : 0;
+    size_t body = body_of(c);
     if (c->order)
         text_printf(&c->out, "Authorization: Bearer %u\r\nContent-Length: %zu\r\n", c->order % 3,
                     body);
     text_add_str(&c->out, "\r\n");
-    for (size_t i = 0; i < body; i++)
-        text_add_str(&c->out, "b");
+    memset(text_reserve(&c->out, body), 'b', body);
+    text_added(&c->out, body);
     c->request_len = c->out.len;
     flush(c);
     set_clock(c, c->plan->patience_us, false);
@@ -280,10 +292,9 @@ static void on_end(void *owner, bool reset)
         world_say("client %u: the connection is refused", c->number);
         disconnect(c, false);
         c->is_awaiting = false;
-        if (is_letting_go)
-            give_up(c);
-        else
+        if (!is_letting_go && !may_be_refused)
             world_fault("refused", "client %u cannot connect", c->number);
+        give_up(c);
         return;
     }
     if (!c->is_awaiting) {
@@ -368,6 +379,16 @@ void client_begin(unsigned number, enum client_kind kind, const struct client_pl
     c->next = clients;
     clients = c;
     world_in(in_us, ask, c);
+}
+
+void clients_may_be_refused(void)
+{
+    may_be_refused = true;
+}
+
+uint64_t clients_left_us(void)
+{
+    return left_us;
 }
 
 void clients_let_go(void)

@@ -25,6 +25,12 @@ struct client_plan {
 
 void client_begin(unsigned number, enum client_kind, const struct client_plan *, uint64_t in_us);
 
+/* From now on a connection may be refused, and its request is given up. */
+void clients_may_be_refused(void);
+
+/* When one of them left with a request under way (0: none did): its end may not be known yet. */
+uint64_t clients_left_us(void);
+
 /* From now on a connection that is refused is the end of a client. */
 void clients_let_go(void);
 bool clients_are_done(void);

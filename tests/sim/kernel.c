@@ -13,7 +13,7 @@
 
 static struct socket *sockets[KERNEL_MOST];
 static unsigned generations[KERNEL_MOST];
-static unsigned limit = KERNEL_MOST, open_count;
+static unsigned limit = KERNEL_MOST, open_count, most_open = KERNEL_MOST;
 static uint64_t turns;
 static datagram_taker *taker;
 static struct dice dice;
@@ -34,8 +34,8 @@ int kernel_open(enum socket_kind kind)
     unsigned i = 0;
     while (i < limit && sockets[i])
         i++;
-    if (i >= limit) {
-        errno = EMFILE;
+    if (i >= limit || open_count >= most_open) {
+        errno = i >= limit ? EMFILE : ENFILE;
         return -1;
     }
     struct socket *s = NEW(struct socket);
@@ -80,6 +80,11 @@ int kernel_close(int fd)
 void kernel_limit(unsigned descriptors)
 {
     limit = descriptors < KERNEL_MOST ? descriptors : KERNEL_MOST;
+}
+
+void kernel_press(bool pressed)
+{
+    most_open = pressed ? open_count : KERNEL_MOST;
 }
 
 unsigned kernel_limit_now(void)

@@ -60,6 +60,9 @@ uint32_t kernel_readiness(const struct socket *);
 void kernel_limit(unsigned descriptors);
 unsigned kernel_limit_now(void);
 unsigned kernel_open_count(void);
+
+/* The machine has no further descriptors, but for those that are given back. */
+void kernel_press(bool pressed);
 void kernel_say_open(void); /* in the trace */
 
 /* A client arrives at the port; false: nothing listens there, or its backlog is full. */

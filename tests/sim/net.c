@@ -25,7 +25,7 @@ struct end {
     int side;
     const struct end_events *events; /* an actor's; NULL: a descriptor's, or nobody's yet */
     void *owner;
-    bool connecting, open, closed, was_reset, paused, end_told, tells;
+    bool connecting, open, closed, was_reset, paused, end_told, tells, held_up;
     int error;
     struct way out;
 };
@@ -130,7 +130,7 @@ static void schedule(struct end *from)
 {
     struct way *w = &from->out;
     struct end *to = other(from);
-    if (w->is_scheduled || from->conn->is_black_hole || from->was_reset || !to->open)
+    if (w->is_scheduled || from->conn->is_black_hole || from->was_reset || !to->open || to->held_up)
         return;
     size_t room = to->conn->nature.receive_room > w->unread_len
                       ? to->conn->nature.receive_room - w->unread_len
@@ -196,7 +196,7 @@ static void arrive(void *owner)
     struct end *from = owner, *to = other(from);
     struct way *w = &from->out;
     w->is_scheduled = false;
-    if (from->conn->is_black_hole || from->was_reset)
+    if (from->conn->is_black_hole || from->was_reset || to->held_up)
         return;
     if (to->closed && w->under_way_len) { /* its kernel answers with RST */
         w->under_way_len = 0;
@@ -353,6 +353,13 @@ uint32_t end_readiness(const struct end *e)
     if (left * 3 >= e->conn->nature.send_room && left)
         is |= EPOLLOUT;
     return is;
+}
+
+void end_hold_up(struct end *e, bool held)
+{
+    e->held_up = held;
+    if (!held)
+        schedule(other(e));
 }
 
 void end_black_hole(struct end *e)

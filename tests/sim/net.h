@@ -60,6 +60,9 @@ uint32_t end_readiness(const struct end *);
 /* An actor that reads nothing more, and one that reads again. */
 void end_pause(struct end *, bool paused);
 
+/* Nothing more arrives at this end until the network is well again: then all of it does. */
+void end_hold_up(struct end *, bool held);
+
 /* Nothing that is sent arrives any more, in either direction. */
 void end_black_hole(struct end *);
 bool end_is_open(const struct end *);

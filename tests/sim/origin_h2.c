@@ -182,7 +182,7 @@ static void hear_again(void *owner)
     struct stream *s = owner;
     if (s->h2->conn->over)
         return;
-    end_pause(s->h2->conn->end, false);
+    end_hold_up(s->h2->conn->end, false);
     answer_later(s);
 }
 
@@ -214,7 +214,7 @@ static void act(void *owner)
     case DEED_VANISH: origin_vanish(c); return;
     case DEED_STALL: return;
     case DEED_DEAF:
-        origin_go_deaf(c);
+        end_hold_up(c->end, true);
         world_in(dice_draw(&s->dice, 6000000), hear_again, s);
         return;
     case DEED_GO_ABOVE:

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "tests/sim/admin.h"
 #include "tests/sim/book.h"
 #include "tests/sim/client.h"
 #include "tests/sim/disk.h"
@@ -19,6 +20,8 @@
 #define PORT 8642u
 #define OUTLIVING_DESCRIPTORS 2      /* libuv's */
 #define LATE_MOST_US (3 * SECOND_US) /* beyond total_timeout */
+
+#define SETTLED_US (6 * SECOND_US) /* total_timeout, and some */
 
 #define CONFIG "sim.conf"
 #define JOURNAL "./orders.jsonl"
@@ -75,6 +78,10 @@ static void write_defaults(FILE *out)
     fprintf(out, "    max_streams = %s\n", PICK("100", "100", "1"));
     if (plan.dedupes)
         fprintf(out, "    dedupe = 1m\n");
+    if (dice_chance(&dice, 20))
+        fprintf(out, "    rate = %s\n", PICK("\"20/1s\"", "\"3/100ms\"", "\"1/300ms\""));
+    if (dice_chance(&dice, 15))
+        fprintf(out, "    serialize_by = \"Authorization\"\n");
     fprintf(out, "}\n");
 }
 
@@ -127,6 +134,59 @@ static void jump(void *owner)
         world_jump_wall(s * SECOND_US);
 }
 
+/* An upstream that is paused is resumed. */
+static void resume(void *owner)
+{
+    admin_say(PORT, owner, "resume");
+}
+
+static void use_verb(void *owner)
+{
+    static const char *const verbs[] = {"reconnect", "pause", "drain", "freeze"};
+    size_t n = dice_draw(&dice, COUNT_OF(verbs));
+    const char *upstream = upstreams[dice_draw(&dice, COUNT_OF(upstreams))];
+    (void)owner;
+    if (!world_takes("an operator's verb") || ends)
+        return;
+    admin_say(PORT, upstream, verbs[n]);
+    if (n == 1 || n == 2)
+        world_in(dice_draw(&dice, 2 * SECOND_US), resume, (void *)upstream);
+}
+
+static void relieve(void *owner)
+{
+    (void)owner;
+    kernel_press(false);
+}
+
+static void press(void *owner)
+{
+    (void)owner;
+    if (!world_takes("the machine is out of descriptors"))
+        return;
+    kernel_press(true);
+    clients_may_be_refused();
+    world_in(dice_draw(&dice, 3 * SECOND_US), relieve, NULL);
+}
+
+static void recover(void *owner)
+{
+    struct origin *o = owner;
+    o->listener.refuses = o->listener.is_deaf = false;
+}
+
+/* Nothing listens at an origin for a while, or its network is down. */
+static void fail_origin(void *owner)
+{
+    struct origin *o = owner;
+    bool deaf = dice_chance(&dice, 40);
+    if (!world_takes(deaf ? "an origin is out of reach" : "an origin is down"))
+        return;
+    o->listener.refuses = !deaf;
+    o->listener.is_deaf = deaf;
+    world_in(dice_draw(&dice, 3 * SECOND_US), recover, o);
+}
+
 /* Without requests, a pool keeps min_idle connections, and opens no more than one a second. */
 static void look_storm(void)
 {
@@ -162,7 +222,8 @@ static void look_quiet(void *owner)
     (void)owner;
     if (ends)
         return;
-    if (clients_are_done() && !was_told) {
+    bool has_settled = clients_left_us() == 0 || world_us() - clients_left_us() > SETTLED_US;
+    if (clients_are_done() && has_settled && !was_told) {
         begin_quiet();
         return;
     }
@@ -185,6 +246,14 @@ static void plan_events(void)
         world_in(dice_draw(&dice, 3 * SECOND_US), jump, NULL);
     if (dice_chance(&dice, 40))
         world_in(dice_draw(&dice, 2 * SECOND_US), stop_early, NULL);
+    if (dice_chance(&dice, 10))
+        world_in(dice_draw(&dice, 2 * SECOND_US), press, NULL);
+    for (int i = 0; i < 2; i++)
+        if (dice_chance(&dice, 15))
+            world_in(dice_draw(&dice, 2 * SECOND_US), use_verb, NULL);
+    for (size_t i = 0; i < COUNT_OF(origins); i++)
+        if (dice_chance(&dice, 15))
+            world_in(dice_draw(&dice, SECOND_US), fail_origin, &origins[i]);
     world_in(SECOND_US / 10, look_quiet, NULL);
 }
 
@@ -212,7 +281,7 @@ static void begin_clients(void)
     plan.upstream_count = all ? COUNT_OF(upstreams) : 1;
     plan.port = PORT;
     plan.requests = dice_between(&dice, 1, 8);
-    plan.think_us = dice_chance(&dice, 50) ? 2000 : dice_chance(&dice, 90) ? 300000 : 3000000;
+    plan.think_us = dice_chance(&dice, 50) ? 2000 : dice_chance(&dice, 70) ? 300000 : 3000000;
     plan.patience_us = 4 * SECOND_US + LATE_MOST_US;
     client_count = dice_between(&dice, 1, 6);
     for (unsigned i = 1; i <= client_count; i++)

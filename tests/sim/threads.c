@@ -207,3 +207,20 @@ void uv_cond_wait(uv_cond_t *c, uv_mutex_t *m)
     }
     uv_mutex_lock(m);
 }
+
+/* Only the main thread waits so. */
+int uv_cond_timedwait(uv_cond_t *c, uv_mutex_t *m, uint64_t timeout_ns)
+{
+    uint64_t until = world_us() + timeout_ns / 1000;
+    CHECK(current == NULL);
+    uv_mutex_unlock(m);
+    main_waits_for = c;
+    while (main_waits_for && world_next_us() <= until)
+        let_world_go_on();
+    bool is_late = main_waits_for != NULL;
+    if (is_late && until > world_us())
+        world_pass(until - world_us());
+    main_waits_for = NULL;
+    uv_mutex_lock(m);
+    return is_late ? UV_ETIMEDOUT : 0;
+}
