@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "tests/sim/kernel.h"
 
+#define HELD_ROOM 700
 #define REQUEST_LEAST 40
 #define DEAD_US 7500000 /* total_timeout, the doubt's 2 s, and the time of a busy machine */
 
@@ -357,6 +358,8 @@ uint32_t end_readiness(const struct end *e)
 
 void end_hold_up(struct end *e, bool held)
 {
+    if (held && e->conn->nature.send_room > HELD_ROOM)
+        e->conn->nature.send_room = HELD_ROOM; /* the rest is taken by what is under way */
     e->held_up = held;
     if (!held)
         schedule(other(e));

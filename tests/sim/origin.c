@@ -215,11 +215,13 @@ static bool on_accept(void *owner, struct end *end)
     struct origin_conn *c = NEW(struct origin_conn);
     c->origin = o;
     c->end = end;
+    c->next = o->conns;
+    o->conns = c;
     c->number = end_number(end);
     c->dice = dice_of(o->name, ++o->opened);
     c->active_us = world_us();
     if (dice_chance(&c->dice, o->trouble / 8))
-        return false;
+        return !(c->over = true);
     if (!o->is_tls) {
         c->protocol = &origin_h1;
         c->protocol->begin(c);
@@ -228,6 +230,12 @@ static bool on_accept(void *owner, struct end *end)
     if (o->idle_us)
         world_in(o->idle_us, look_idle, c);
     return true;
+}
+
+void origin_crash(struct origin *o)
+{
+    for (struct origin_conn *c = o->conns; c; c = c->next)
+        origin_break(c);
 }
 
 void origin_begin(struct origin *o)

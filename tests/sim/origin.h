@@ -16,11 +16,15 @@ struct origin {
     uint32_t idle_us; /* it closes a connection that is idle for so long; 0: never */
     uint32_t streams; /* SETTINGS_MAX_CONCURRENT_STREAMS */
     struct net_listener listener;
-    unsigned opened;   /* connections accepted */
-    unsigned requests; /* read, in part or whole */
+    struct origin_conn *conns; /* all that there were */
+    unsigned opened;           /* connections accepted */
+    unsigned requests;         /* read, in part or whole */
 };
 
 void origin_begin(struct origin *);
+
+/* Its process dies: all connections are reset. */
+void origin_crash(struct origin *);
 
 /* The bytes that answer a try; they say which. */
 void origin_body(unsigned number, size_t size, struct text *to);

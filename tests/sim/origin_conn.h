@@ -16,6 +16,7 @@ struct origin_protocol {
 };
 
 struct origin_conn {
+    struct origin_conn *next;
     struct origin *origin;
     struct end *end;
     struct dice dice;

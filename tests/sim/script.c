@@ -184,6 +184,8 @@ static void fail_origin(void *owner)
         return;
     o->listener.refuses = !deaf;
     o->listener.is_deaf = deaf;
+    if (!deaf && dice_chance(&dice, 60))
+        origin_crash(o);
     world_in(dice_draw(&dice, 3 * SECOND_US), recover, o);
 }
 
