@@ -16,7 +16,7 @@ void series_endpoint_requests(struct series *s, const struct pool_view *v)
 {
     for (size_t i = 0; i < v->endpoint_count; i++) {
         name_endpoint(s, v, &v->endpoints[i], "");
-        series_end(s, v->endpoints[i].pace.asked);
+        series_end(s, v->endpoints[i].requests);
     }
 }
 

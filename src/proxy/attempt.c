@@ -264,6 +264,7 @@ void attempt_begin(struct attempt *a, struct line *line, uint64_t paused_us)
     timing_lent(a->order->timing, pool_stats(a->order->pool), &a->line, paused_us,
                 loop_event_us(a->order->loop));
     a->shares = line_shares(line);
+    way_lent(a->order->way);
     clocks_try(a->clocks);
     enter(a, ATTEMPT_SENDING);
     a->exchange = open_on(a, line);

@@ -111,6 +111,12 @@ static size_t least(const struct endpoint_race *r, const struct endpoint_standin
     return stays ? last : best;
 }
 
+size_t endpoint_best(const struct endpoint_race *r, const struct endpoint_standing *at,
+                     size_t count)
+{
+    return least(r, at, count, 0);
+}
+
 /* The first of those that were asked least, if there is one to be learned of. */
 static size_t to_learn(const struct endpoint_standing *at, size_t count)
 {

@@ -12,7 +12,7 @@
 struct endpoint_pace {
     uint64_t mean_us;  /* 0: not known */
     unsigned answers;  /* that it was learned from, failures included; since start */
-    unsigned asked;    /* requests that were sent there to be timed; since start */
+    unsigned asked;    /* how often a request was to go there to be timed; since start */
     unsigned slow;     /* answers in a row that took more than twice the mean */
     uint64_t asked_ms; /* when it was last asked, or its turn to be asked last passed */
     uint64_t timed_ms; /* when the mean last changed */
@@ -57,3 +57,6 @@ size_t endpoint_first(const struct endpoint_standing *, size_t count, uint64_t t
 #define ENDPOINT_PROBE_AT_LEAST 99 /* and at most */
 size_t endpoint_fastest(struct endpoint_race *, const struct endpoint_standing *, size_t count,
                         uint64_t tried, bool is_new, uint64_t now_ms, size_t *cold);
+
+/* The one that public requests go to by what is known now, probes apart. SIZE_MAX: nothing is known. */
+size_t endpoint_best(const struct endpoint_race *, const struct endpoint_standing *, size_t count);

@@ -104,7 +104,7 @@ static void merge(struct way_view *v, const struct way_view *w, bool is_first)
     v->learned_idle_ms = least_known(v->learned_idle_ms, w->learned_idle_ms);
     if (w->pace.mean_us && (v->pace.mean_us == 0 || w->pace.mean_us < v->pace.mean_us))
         v->pace.mean_us = w->pace.mean_us;
-    v->pace.asked += w->pace.asked;
+    v->requests += w->requests;
     v->is_first |= w->is_first;
     v->is_fast |= w->is_fast;
 }
@@ -150,9 +150,14 @@ static void add_leaving(struct pool_view *v, struct pool_looks *l, const struct 
 static void add_in_use(struct pool_view *v, struct pool_looks *l, const struct ways *ways)
 {
     struct way_view one;
+    struct ways_roles roles = {SIZE_MAX, SIZE_MAX};
     for (size_t i = 0; i < ways->count; i++) {
         size_t exit = i / ways->hosts, endpoint = i % ways->hosts;
+        if (endpoint == 0)
+            roles = ways_roles(ways, exit);
         way_describe(ways->at[i], &one);
+        one.is_first = endpoint == roles.orders;
+        one.is_fast = endpoint == roles.public;
         add_way(v, &one, i == 0, endpoint == 0);
         merge(&l->exits[exit], &one, endpoint == 0);
         merge(&l->endpoints[endpoint], &one, exit == 0);

@@ -275,6 +275,12 @@ void way_unanswered(struct way *w, uint64_t took_us, bool is_over)
         endpoint_answered(&w->pace, took_us, loop_now(w->loop));
 }
 
+void way_lent(struct way *w)
+{
+    MAGIC_CHECK(w, MAGIC);
+    w->requests++;
+}
+
 void way_probe(struct way *w)
 {
     if (breaker_is_open(&w->lines.breaker))
@@ -342,8 +348,7 @@ void way_describe(const struct way *w, struct way_view *view)
     view->exit = w->outlet->name;
     view->endpoint = w->own ? w->host : NULL;
     view->pace = w->pace;
-    view->is_first = w->outlet->first == w;
-    view->is_fast = w->outlet->fast == w;
+    view->requests = w->requests;
     view->state = state_word(w, &view->gate);
     view->breaker = breaker_word(&w->lines.breaker, w->lines.connecting.count);
     view->idle = w->lines.idle.count;

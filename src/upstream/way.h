@@ -35,6 +35,7 @@ struct way {
     struct upstream_stats *stats; /* and what its lines count */
     struct circuit circuit;
     struct endpoint_pace pace;
+    uint64_t requests;       /* see way_lent() */
     struct config *snapshot; /* pinned while it is leaving */
     size_t holders;
     bool leaving;
@@ -99,6 +100,9 @@ void way_probe(struct way *);
 /* How it stands among the endpoints of its exit. */
 void way_stand_as_endpoint(struct way *, struct endpoint_standing *);
 
+/* A request has got a line that way, and is sent on it. */
+void way_lent(struct way *);
+
 /* A request that is timed was answered, so long after it was sent; or was not, or got no connection in
  * that time (`is_over`: it will not be; otherwise its client did not wait any longer). */
 void way_answered(struct way *, uint64_t took_us, unsigned status);
@@ -129,6 +133,7 @@ struct way_view {
     const struct upstream_stats *stats;
     const struct way_host *endpoint; /* NULL: there is only one */
     struct endpoint_pace pace;
-    bool is_first, is_fast; /* orders go there; public requests do */
+    uint64_t requests;      /* tries that got a line that way */
+    bool is_first, is_fast; /* orders go there; public requests do: see pool_view_ways() */
 };
 void way_describe(const struct way *, struct way_view *);

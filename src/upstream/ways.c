@@ -311,6 +311,16 @@ struct way *ways_settle(struct ways *s, const struct way *way, const struct ways
     return at[i];
 }
 
+struct ways_roles ways_roles(const struct ways *s, size_t exit)
+{
+    struct endpoint_standing standing[WAYS_MAX];
+    struct way **at = &s->at[exit * s->hosts];
+    for (size_t i = 0; i < s->hosts; i++)
+        way_stand_as_endpoint(at[i], &standing[i]);
+    return (struct ways_roles){endpoint_first(standing, s->hosts, 0),
+                               endpoint_best(&at[0]->outlet->race, standing, s->hosts)};
+}
+
 struct way *ways_toward(const struct ways *s, struct way *way, struct span host, uint16_t port)
 {
     size_t first = exit_of(s, way);

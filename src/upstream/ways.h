@@ -59,6 +59,13 @@ struct way *ways_choose(struct ways *, const struct ways_wish *, uint64_t *bit);
  * NULL: it has tried all, or the exit is gone. */
 struct way *ways_settle(struct ways *, const struct way *, const struct ways_wish *, uint64_t *bit);
 
+/* Which endpoint orders and private requests, and public ones but for probes, would be sent to now by that
+ * exit; the indices of endpoints. SIZE_MAX: it is not known yet. */
+struct ways_roles {
+    size_t orders, public;
+};
+struct ways_roles ways_roles(const struct ways *, size_t exit);
+
 /* Of the ways of that one's exit, the one to that host; if it is none of the endpoints, the first. */
 struct way *ways_toward(const struct ways *, struct way *, struct span host, uint16_t port);
 

@@ -462,6 +462,24 @@ def test_looking(daemon, plain):
     assert d.upstream()['origin'] == url_of(a)
 
 
+def test_what_is_shown_is_of_now(daemon, plain, origins):
+    """Where orders would go is known before one comes; a request that was only to go to an endpoint was not sent there."""
+    dead, b = plain(2)
+    dead.__exit__()
+    d = daemon(block(url_of(dead), url_of(b), breaker_failures=1, breaker_min='100ms', breaker_max='100ms'))
+    until(d, 0, 4)
+    e = endpoints_of(d)
+    assert not e[dead.address]['orders'] and not e[dead.address]['public'], e
+    assert e[b.address]['orders'] and e[b.address]['public'], e
+    assert d.request('POST', '/ex/order', KEY, b'x').status == 200
+    e = endpoints_of(d)
+    assert e[dead.address]['requests'] == 0 and e[b.address]['requests'] == 5, e
+    alive = origins(tls=False, address=ADDRESSES[0], port=dead.port)
+    until(d, 0.2, 1)
+    eventually(lambda: d.get('/ex/x').status == 200 and endpoints_of(d)[alive.address]['orders'])
+    assert not endpoints_of(d)[b.address]['orders']
+
+
 def test_doctor_looks_at_each(daemon, plain):
     dead, b = plain(2)
     dead.__exit__()
