@@ -4,8 +4,12 @@
 @initialize:python@ @@
 ends = {}         # (file, type): the functions that free it
 
-# (type, function): no end of an object, but of a temporary one
-temporary = {('target', 'find_target')}      # src/cache/cache.c: a key to look up
+# (type, function): no end of an object, but of a temporary one, or of one that is over already
+temporary = {
+    ('target', 'find_target'),              # src/cache/cache.c: a key to look up
+    ('dedupe_record', 'tell'),              # src/proxy/dedupe.c: forget() leaves it to tell(), which still uses it
+    ('upstream_config', 'way_redirect'),    # src/upstream/way.c: the way's own copy, replaced by the next
+}
 
 @freed@
 type T;
