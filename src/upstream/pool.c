@@ -48,6 +48,8 @@ static void enter(struct pool *p, enum pool_state to)
     STATE_ENTER(pool, &p->state, to, p->object, 0);
     EACH_WAY (&p->ways, w)
         pool_queue_pause(&w->queue, to == POOL_PAUSED);
+    LIST_FOR (&p->ways.leaving, w, struct way, link)
+        pool_queue_pause(&w->queue, to == POOL_PAUSED);
 }
 
 static int64_t wall_ms(const struct pool *p)
@@ -272,6 +274,11 @@ void pool_retire(struct pool *p)
             pool_queue_refuse_all(&w->queue, &why);
         lines_drain(&w->lines);
     }
+    LIST_FOR (&p->ways.leaving, l, struct way, link) {
+        struct verdict why = pool_queue_unavailable(&l->queue, gone_text);
+        if (p->state == POOL_GONE)
+            pool_queue_refuse_all(&l->queue, &why);
+    }
     check_empty(p);
 }
 
@@ -301,6 +308,8 @@ static void pause_pool(struct pool *p)
     obey(p, POOL_PAUSED);
     EACH_WAY (&p->ways, w)
         way_pause(w);
+    LIST_FOR (&p->ways.leaving, w, struct way, link)
+        way_pause(w);
 }
 
 static void resume_pool(struct pool *p)
@@ -321,6 +330,8 @@ static void drain_pool(struct pool *p)
 {
     obey(p, POOL_DRAINING);
     EACH_WAY (&p->ways, w)
+        way_drain(w);
+    LIST_FOR (&p->ways.leaving, w, struct way, link)
         way_drain(w);
 }
 

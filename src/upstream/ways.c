@@ -354,6 +354,8 @@ void ways_resume(struct ways *s, bool ending)
     gate_resume(w->gate);
     EACH_WAY (s, v)
         way_resume(v, ending);
+    LIST_FOR (&s->leaving, v, struct way, link)
+        way_resume(v, true);
 }
 
 bool ways_hold(const struct ways *s, const struct gate_waiter *kind)

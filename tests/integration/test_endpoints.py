@@ -352,6 +352,46 @@ def test_those_that_stay_with_an_exit_that_goes_are_served(daemon, origins):
     assert asked([a, b]) == [4, 0]
 
 
+@pytest.fixture
+def one_that_stays(named):
+    """An order that the first endpoint has read, and that waits for a new connection to it; a.greet.set() lets that come up."""
+    how = {'order_wait': '60s', 'queue_timeout': '60s', 'connect_timeout': '60s', 'total_timeout': '60s', 'transfer_timeout': '0'}
+    (a, b), urls, d = named(2, **how)
+    gate = Gate(then=reply(421))
+    a.on('/order', gate, reply())
+    order = background(lambda: d.request('POST', '/ex/order', KEY, b'x'))
+    eventually(lambda: gate.waiting == 1)
+    a.greet = threading.Event()
+    gate.release()
+    eventually(lambda: d.upstream()['queue']['waiting'] == 1)
+
+    def remove_first():
+        d.reload(block(urls[1], ca_file=certs.CA, **how))
+        eventually(lambda: not d.upstream()['endpoints'])
+    yield a, d, order, remove_first
+    a.greet.set()
+
+
+def test_a_pause_holds_it_though_its_endpoint_is_gone(one_that_stays):
+    a, d, order, remove_first = one_that_stays
+    remove_first()
+    d.verb('pause')
+    a.greet.set()
+    eventually(lambda: len(a.lines) == 2 and a.lines[1].ready)
+    assert d.upstream()['queue']['waiting'] == 1 and len(a.requests) == 1
+    d.verb('resume')
+    assert order.result().status == 200 and len(a.requests) == 2
+
+
+def test_the_end_of_a_pause_reaches_it_though_its_endpoint_went_meanwhile(one_that_stays):
+    a, d, order, remove_first = one_that_stays
+    d.verb('pause')
+    remove_first()
+    a.greet.set()
+    d.verb('resume')
+    assert order.result().status == 200 and len(a.requests) == 2
+
+
 # ------------------------------------------------------------------------------------------------ one budget
 
 def test_one_hold_for_all(daemon, plain):
