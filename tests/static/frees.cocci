@@ -8,7 +8,7 @@ ends = {}         # (file, type): the functions that free it
 temporary = {
     ('target', 'find_target'),              # src/cache/cache.c: a key to look up
     ('dedupe_record', 'tell'),              # src/proxy/dedupe.c: forget() leaves it to tell(), which still uses it
-    ('upstream_config', 'way_redirect'),    # src/upstream/way.c: the way's own copy, replaced by the next
+    ('upstream_config', 'way_redirect'),    # src/upstream/way.c: the copy that the way owned, replaced by the next
 }
 
 @freed@
