@@ -42,6 +42,14 @@ void outlet_configure(struct outlet *o, const struct upstream_config *settings,
     gate_configure(o->gate, settings);
 }
 
+void outlet_end(struct outlet *o, struct config *snapshot)
+{
+    MAGIC_CHECK(o, MAGIC);
+    CHECK(!o->leaving);
+    o->leaving = true;
+    o->snapshot = config_ref(snapshot);
+}
+
 void outlet_join(struct outlet *o, struct link *way)
 {
     MAGIC_CHECK(o, MAGIC);
@@ -55,6 +63,7 @@ void outlet_leave(struct outlet *o, struct link *way)
     if (o->ways.count)
         return;
     gate_free(o->gate);
+    config_unref(o->snapshot);
     if (o->exit) {
         stats_free(o->stats);
         free(o->stats);

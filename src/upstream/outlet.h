@@ -27,6 +27,7 @@ struct outlet {
     struct list ways;             /* by their links `beside` */
     void (*recall)(struct link *way);
     bool leaving;
+    struct config *snapshot; /* of its settings, pinned while it is leaving */
     struct endpoint_race race;
     struct way *first, *fast; /* endpoints that min_idle is kept for: that of orders, that of public
                                  requests; NULL: none yet */
@@ -39,6 +40,9 @@ struct outlet *outlet_new(struct loop *, const struct upstream_config *, const s
 
 /* New settings, and the same exit in them. */
 void outlet_configure(struct outlet *, const struct upstream_config *, const struct way_exit *);
+
+/* It is gone from the configuration; its last settings are in that snapshot. */
+void outlet_end(struct outlet *, struct config *snapshot);
 
 /* It is in use by one more way; by one less. */
 void outlet_join(struct outlet *, struct link *way);

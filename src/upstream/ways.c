@@ -155,7 +155,8 @@ static void leave_all(struct ways *s, const struct change *c, struct config *sna
         struct way *w = c->was[i];
         if (w == NULL)
             continue;
-        w->outlet->leaving = !is_in_use(s, w->outlet);
+        if (!w->outlet->leaving && !is_in_use(s, w->outlet))
+            outlet_end(w->outlet, snapshot);
         list_push_back(&s->leaving, &w->link);
         way_leave(w, snapshot);
     }

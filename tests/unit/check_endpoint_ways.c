@@ -299,6 +299,28 @@ START_TEST(reload_leads_away_from_one_that_goes)
 }
 END_TEST
 
+/* The budget of an exit has the settings of the last reload before that exit went, though the way that
+ * outlives it was gone before. */
+START_TEST(an_exit_keeps_its_settings_while_a_way_is_left)
+{
+    begin(TWO EXITS);
+    struct way *b = way(1);
+    way_hold(b);
+    reload("endpoints = {\"https://a.example\", \"https://c.example\"}\n" EXITS
+           "weight_limit = 50");
+    ck_assert(b->leaving && !b->outlet->leaving);
+    reload("endpoints = {\"https://a.example\", \"https://c.example\"}\n");
+    loop_turn(loop, false);
+    ck_assert(b->outlet->leaving && b->outlet->ways.count == 1);
+    for (int i = 0; i < 3; i++) /* takes the room of what was freed */
+        reload("endpoints = {\"https://a.example\", \"https://c.example\"}\nweight_limit = 7000");
+    gate_weigh(b->gate, SPAN("50"), 0, NULL);
+    ck_assert(gate_holds(b->gate, &public_one));
+    way_release(b);
+    end();
+}
+END_TEST
+
 START_TEST(from_one_to_several_and_back)
 {
     begin("");
@@ -340,6 +362,7 @@ SUITE()
     TEST(reload_keeps_those_that_stay);
     TEST(those_that_stay_are_told_once);
     TEST(reload_leads_away_from_one_that_goes);
+    TEST(an_exit_keeps_its_settings_while_a_way_is_left);
     TEST(from_one_to_several_and_back);
     TEST(blame);
 }
