@@ -41,7 +41,7 @@ struct h2_conn {
     bool secure;
     bool blocked;       /* the stream accepts no more until on_drain */
     struct list open;   /* exchanges */
-    struct list ending; /* those of them whose last frame is in the write under way */
+    struct list ending; /* those of them whose last frame is being handed out */
     struct text out;    /* frames gathered for one write */
     struct bucket talk;
     enum close_reason leaving_why; /* once it is LEAVING */
@@ -149,13 +149,13 @@ static void write_out(struct h2_conn *h)
     text_clear(&h->out);
 }
 
-/* Exchanges whose last frame nghttp2 has handed out: it is written by now. */
+/* nghttp2 reports the last frame of a request before it hands out the end of it. */
 static void note_ends(struct h2_conn *h)
 {
-    struct h2_exchange *x;
-    while ((x = h2_exchange_of_ending(list_first(&h->ending)))) {
-        list_remove(h2_exchange_ending(x));
-        h2_exchange_sent_all(x, stream_written(h->stream));
+    struct link *k;
+    while ((k = list_first(&h->ending))) {
+        list_remove(k);
+        h2_exchange_sent_all(h2_exchange_of_ending(k), stream_written(h->stream) + h->out.len);
     }
 }
 
@@ -163,18 +163,18 @@ static bool gather(struct h2_conn *h)
 {
     const char *at;
     size_t len;
-    while (h->out.len < GATHER_MAX && (len = h2_session_drain(&h->session, &at)) > 0)
+    while (h->out.len < GATHER_MAX && (len = h2_session_drain(&h->session, &at)) > 0) {
         text_add(&h->out, (struct span){at, len});
+        note_ends(h);
+    }
+    note_ends(h);
     return h->out.len > 0;
 }
 
 static void write_frames(struct h2_conn *h)
 {
-    while (!h->blocked && gather(h)) {
+    while (!h->blocked && gather(h))
         write_out(h);
-        note_ends(h);
-    }
-    note_ends(h); /* nghttp2 reports the last frame of a full piece only when asked for more */
 }
 
 /* Once per turn of the loop, so that the frames of many exchanges are sent in one write. */

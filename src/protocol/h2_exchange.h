@@ -45,7 +45,7 @@ int32_t h2_exchange_id(const struct h2_exchange *); /* of its stream */
 struct link *h2_exchange_link(struct h2_exchange *);
 struct h2_exchange *h2_exchange_of(struct link *);
 
-/* Its place on the list of exchanges whose last frame nghttp2 has handed out, until
+/* Its place on the list of exchanges whose last frame nghttp2 is handing out, until
  * h2_exchange_sent_all(). h2_exchange_of_ending(NULL) is NULL. */
 struct link *h2_exchange_ending(struct h2_exchange *);
 struct h2_exchange *h2_exchange_of_ending(struct link *);
@@ -53,8 +53,8 @@ struct h2_exchange *h2_exchange_of_ending(struct link *);
 /* The exchange of a stream; NULL: it has left the connection. */
 struct h2_exchange *h2_exchange_find(nghttp2_session *, int32_t id);
 
-/* A frame of the request goes into a write that begins at `begins`; all its frames had been
- * written when the stream had written `ended` bytes (see stream_written()). */
+/* A frame of the request goes into a write that begins at `begins`; the last one ends where the stream
+ * will have written `ended` bytes (see stream_written()), which it does before anything else happens. */
 void h2_exchange_sends(struct h2_exchange *, uint64_t begins);
 void h2_exchange_sent_all(struct h2_exchange *, uint64_t ended);
 

@@ -365,11 +365,12 @@ static void move_clock(struct run *r)
     loop_turn(r->loop, false);
 }
 
+/* What a closed stream had queued is lost. */
 static void block_or_free(struct run *r)
 {
     uint8_t how = next(r);
     r->stream.stuck = how & 1;
-    if (how & 2)
+    if (how & 2 && !r->stream.closed)
         fake_stream_take(&r->stream, stream_queued(&r->stream.base) / (1u + (how >> 4)));
 }
 

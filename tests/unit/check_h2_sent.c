@@ -50,6 +50,35 @@ START_TEST(test_sent)
 }
 END_TEST
 
+/* Of requests that are written together each counts for itself when the line ends. */
+START_TEST(test_sent_in_one_write)
+{
+    meet();
+    stream.stuck = true;
+    ask(0, "DELETE");
+    size_t first = stream.base.queued;
+    fake_stream_take(&stream, first);
+    struct conn_request r = request("GET", FRAMING_NONE, 0);
+    for (size_t i = 1; i < 4; i++) {
+        open_as(i, &r);
+        exchange_finish(recorders[i].exchange, NULL);
+    }
+    loop_turn(loop, false);
+    size_t each = stream.base.queued / 3;
+    ck_assert_uint_eq(stream.base.queued, 3 * each);
+    fake_stream_take(&stream, each);
+    sent_is(1, SENT_YES);
+    ck_assert(!is_queued(1) && is_queued(2));
+    fake_stream_take(&stream, 1);
+    fake_stream_end(&stream, STREAM_RESET);
+    loop_turn(loop, false);
+    heard_is(0, "failed connection_terminated sent=yes");
+    heard_is(1, "failed connection_terminated sent=yes");
+    heard_is(2, "failed connection_terminated sent=partial");
+    finish();
+}
+END_TEST
+
 /* A request that is cancelled while it is in the line's queue still arrives later, whole. */
 START_TEST(test_queued_and_given_up)
 {
@@ -169,6 +198,7 @@ END_TEST
 SUITE()
 {
     TEST(test_sent);
+    TEST(test_sent_in_one_write);
     TEST(test_queued_and_given_up);
     LOOP(test_sent_of_a_large_head, 0, 3);
     TEST(test_sent_to_the_brim);
