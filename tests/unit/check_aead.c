@@ -84,7 +84,7 @@ END_TEST
 /* The sizes that TLS uses: a nonce of 12 bytes, additional data of 5 or 13, a tag of 16. */
 START_TEST(every_length_up_to_17_kib)
 {
-    size_t step = getenv("TRUNKLINE_VALGRIND") ? 7 : 1; /* valgrind takes minutes for them all */
+    size_t step = getenv("TRUNKLINE_VALGRIND") ? 61 : 1; /* valgrind takes minutes for them all */
     set_key(128u << _i);
     for (size_t len = 0; len <= LONGEST; len += step) {
         iv[0]++;
@@ -112,6 +112,7 @@ END_TEST
 START_TEST(every_tampered_byte_is_refused)
 {
     enum { LEN = 1024 };
+    size_t step = getenv("TRUNKLINE_VALGRIND") ? 13 : 1;
     unsigned char tag[TAG];
     set_key(128u << _i);
     aead_choose(true);
@@ -121,7 +122,7 @@ START_TEST(every_tampered_byte_is_refused)
     unsigned char *const parts[] = {ours, tag, iv, add};
     static const size_t lengths[] = {LEN, TAG, 12, 13};
     for (size_t part = 0; part < 4; part++)
-        for (size_t at = 0; at < lengths[part]; at++) {
+        for (size_t at = 0; at < lengths[part]; at += step) {
             unsigned char bit = (unsigned char)(1u << at % 8);
             parts[part][at] ^= bit;
             memset(back, 'x', LEN);

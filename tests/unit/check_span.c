@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "suite.h"
 
@@ -29,9 +30,10 @@ END_TEST
 START_TEST(compares_case_as_the_c_library_does)
 {
     char a[20], b[20];
+    int step = getenv("TRUNKLINE_VALGRIND") ? 7 : 1;
     for (size_t len = 1; len <= sizeof a; len++)
         for (int x = 0; x < 256; x++)
-            for (int y = 0; y < 256; y++) {
+            for (int y = 0; y < 256; y += step) {
                 size_t at = (size_t)(x + 7 * y) % len;
                 memset(a, 'q', sizeof a);
                 memset(b, 'Q', sizeof b);
