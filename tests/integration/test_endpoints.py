@@ -475,14 +475,14 @@ def test_pause_and_drain(daemon, plain):
 
 def test_min_idle_is_kept_where_requests_go(daemon, plain):
     all_ = plain(3)
-    for o, s in zip(all_, [0.05, 0.06, 0]):
+    for o, s in zip(all_, [0.05, 0.5, 0]):
         o.default = reply(delay=s)
     d = daemon(block(*map(url_of, all_), min_idle=2))
     eventually(lambda: d.connections()['idle'] == 2)
     assert [len(o.lines) for o in all_] == [2, 0, 0]
     until(d, 0, 30)
     eventually(lambda: len(all_[2].open) == 2 and len(all_[0].open) >= 2)
-    assert len(all_[1].open) == 1
+    assert len(all_[1].open) == 1       # never the fastest, however busy the machine is
 
 
 def test_looking(daemon, plain):
