@@ -29,6 +29,6 @@ void *spares_zeroed(struct spares *, size_t size) __attribute__((returns_nonnull
 
 #define SPARES_NEW(spares, type) ((type *)spares_zeroed(spares, sizeof(type)))
 
-/* An object of which only what stands before `member` is zeroed: its owner assigns the rest. */
+/* Zeroes only the fields before `member`; the owner must assign the others. */
 #define SPARES_NEW_UP_TO(spares, type, member)                                                     \
     ((type *)memset(spares_take(spares, sizeof(type)), 0, offsetof(type, member)))

@@ -94,8 +94,8 @@ uint64_t bot_share_weight(const struct bot_share *b, uint64_t now_ms)
     return now_ms < b->weight_until_ms ? b->weight : 0;
 }
 
-/* The end of a minute is known to the second only: a use up to a second after it finds the one
- * before not over yet, and is told by its own end, which is a minute later. */
+/* A minute's end is rounded up to a second, so for up to a second after it the old minute looks
+ * current. A use in that second belongs to the next one if its own minute ends later. */
 static bool is_of_next_minute(const struct bot_share *b, uint64_t until_ms)
 {
     return until_ms >= b->weight_until_ms + 30000;

@@ -127,7 +127,7 @@ int orders_run_on(const struct orders_options *o, const char *journal)
     char **files = must_calloc(found.count + 1, sizeof *files);
     size_t count = 0;
     if (found.count == 0 || strcmp(found.at[0], journal) != 0)
-        files[count++] = (char *)(uintptr_t)journal; /* that it is not there is told */
+        files[count++] = (char *)(uintptr_t)journal; /* opening it reports that it is missing */
     for (size_t i = 0; i < found.count; i++) {
         if (order_files_is_compressed(found.at[i]))
             fprintf(stderr, "trunkline: %s: left out, it is compressed\n", found.at[i]);

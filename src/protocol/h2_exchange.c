@@ -76,7 +76,7 @@ struct h2_exchange {
     bool paused;      /* by its owner */
     bool widens;      /* its window grows once its owner has read a whole one without pausing */
     size_t taken;     /* bytes of the body, until then */
-    size_t owed;      /* bytes taken that the origin was not told of yet */
+    size_t owed;      /* bytes taken, without a WINDOW_UPDATE so far */
     struct task tell; /* hands up what is known, outside of the call that brought it */
     struct task free_later;
     struct verdict why; /* why it has FAILED; not set before */

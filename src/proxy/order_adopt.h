@@ -1,6 +1,6 @@
-/* An order under way that began while `dedupe` was off, so that the guard against copies does not
- * know it: from a reload that switches `dedupe` on, its entry in the journal stands for it. Embedded
- * in that entry; it stands for its order, or does not (zeros). */
+/* An order under way that began while `dedupe` was off, which the guard against copies therefore does
+ * not have. When a reload switches `dedupe` on, this registers it there. Embedded in the order's
+ * journal entry; registered, or not (zeros). */
 #pragma once
 
 #include "config/config.h"

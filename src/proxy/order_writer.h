@@ -43,8 +43,9 @@ void order_writer_look(struct order_writer *);
 /* How many were given whose outcome is not known yet. */
 size_t order_writer_count(const struct order_writer *);
 
-/* Blocks until the thread has written what it can of all that was given, and tells the outcomes from
- * inside: for the end of the daemon. False: it has not within `ms`, and nothing is told. */
+/* For the end of the daemon: blocks until the thread has written everything it was given, or has
+ * failed to, and reports the outcomes from inside this call. False: `ms` passed first; nothing is
+ * reported. */
 bool order_writer_wait(struct order_writer *, uint64_t ms) MUST_CHECK;
 
 /* Then: leaves the thread to what it hangs in, until the process ends. The writer, its file and the
