@@ -2,6 +2,8 @@
 import re
 import time
 
+import pytest
+
 from lib.behaviour import reply
 from lib.daemon import upstream
 from lib.promise import own_error, works
@@ -60,6 +62,7 @@ def test_all_of_it_when_nobody_else_asks(daemon, origin):
     works(d, headers=by('grid1')), works(d, headers=by('grid1'))
 
 
+@pytest.mark.slow
 def test_a_held_bot_goes_on_when_the_others_have_left(daemon, origin):
     """The last request of another client was 10 s ago: the wait ends then, well before the minute does."""
     early()

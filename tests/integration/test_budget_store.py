@@ -199,6 +199,7 @@ def test_the_key_and_the_rate_decide_what_is_shared(daemon, origin, redis):
     assert all(k.startswith('trunkline:{both}:') and r('PTTL', k) > 0 for k in r('KEYS', '*'))
 
 
+@pytest.mark.slow
 def test_nothing_is_asked_when_idle(daemon, origin, redis):
     r = redis()
     d, = fleet(daemon, 1, upstream('ex', origin, rate='100/1s'), r.url)

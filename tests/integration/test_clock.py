@@ -17,7 +17,7 @@ def dated(ahead, **fields):
     return behave
 
 
-@pytest.mark.parametrize('ahead', [7.3, -7.3, 0])
+@pytest.mark.parametrize('ahead', [7.3, *(pytest.param(ahead, marks=pytest.mark.slow) for ahead in (-7.3, 0))])
 def test_the_offset_is_within_the_error(daemon, origin, ahead):
     """Fewer than 30 responses, spread over a few seconds, know an offset of 7.3 s to a fifth of a second."""
     d = daemon(upstream('ex', origin))

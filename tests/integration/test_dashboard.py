@@ -70,6 +70,7 @@ def traffic(d, stop):
     return n
 
 
+@pytest.mark.slow
 def test_numbers_agree_while_traffic_runs(page, daemon, origin):
     """While requests run, the total on the page increases and is never higher than in /stats. At rest, all numbers agree."""
     d = daemon(upstream('ex', origin, order_wait='20s', total_timeout='20s'))

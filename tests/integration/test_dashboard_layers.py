@@ -186,6 +186,7 @@ def test_ending_a_hold_asks_first(page, eight):
     eventually(lambda: eight.daemon.upstream('bybit')['state'] == 'up', SHOWN)
 
 
+@pytest.mark.slow
 def test_cards_are_folded_where_nothing_is_wrong(page, eight):
     """Cards keep the configuration's order. What the user folds and unfolds outlives refreshes and reloads of the page."""
     p, d = page(eight.daemon), eight.daemon

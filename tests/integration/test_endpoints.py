@@ -97,6 +97,7 @@ def settles_on(d, all_, i, count=200):
     raise AssertionError(rounds)
 
 
+@pytest.mark.slow
 def test_public_requests_go_to_the_fastest_of_six(daemon, plain):
     """Nearly all after 30 answers; the others are asked now and then; a change is followed within 5 s."""
     all_ = plain(6)
@@ -116,6 +117,7 @@ def test_public_requests_go_to_the_fastest_of_six(daemon, plain):
     assert f'endpoint={all_[1].address}' in d.stderr
 
 
+@pytest.mark.slow
 def test_a_better_one_is_found_though_the_best_is_as_good_as_ever(daemon, plain):
     all_ = plain(3)
     for o, s in zip(all_, [0.02, 0.08, 0.1]):

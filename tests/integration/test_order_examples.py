@@ -167,7 +167,7 @@ def run_library(d, name):
                         BODY='symbol=BTCUSDT&side=BUY&quantity=1&timestamp=1700000000000&signature=abc')
 
 
-@pytest.mark.parametrize('fault', FAULTS)
+@pytest.mark.parametrize('fault', [pytest.param('late', marks=pytest.mark.slow), 'closes', '502'])
 @pytest.mark.parametrize('name', LIBRARIES)
 def test_a_library_that_sends_again_places_one_order(daemon, origin, name, fault):
     """With its retries on, and an exchange that answers late, closes, or answers 502: one order, and what is true of it."""

@@ -128,6 +128,7 @@ def test_unsent(ex, origin, journal):
     origin.__exit__()
     r = ex.request('POST', '/ex/order', body=b'x')
     assert r.status == 502 and r.get('Trunkline-Sent') == 'no'
+    eventually(lambda: events(journal))
     assert events(journal) == ['start']
 
 
@@ -537,6 +538,7 @@ def test_the_daemon_ends_while_an_order_waits_for_the_disk(daemon, origin, journ
     assert [(o['fate'], o['sent']) for o in orders] in ([], [('known', 'no')])
 
 
+@pytest.mark.slow
 def test_the_daemon_ends_although_the_disk_does_not_answer(daemon, origin, journal, stuck):
     """Its end is put off by five seconds at most, and the log says that lines may be missing."""
     gate = Gate(reply(200, b'taken'))

@@ -126,6 +126,7 @@ def test_a_pool_without_requests_is_quiet(daemon, origin, how):
     assert d.upstream()['learned_idle_ms'] is None
 
 
+@pytest.mark.slow
 def test_an_idle_limit_is_told_once(daemon, origins):
     """Three closes at the same idle time are taken as the origin's limit: the log says so once, and from then on trunkline closes first."""
     origin = origins(idle_close=2.3)
@@ -265,6 +266,7 @@ def test_ipv6(daemon, origins):
     assert [li.sni for li in origin.lines] == ['localhost', 'kraken.test']
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('fault', ['SERVFAIL', None], ids=['servfail', 'silence'])
 def test_name_servers_that_fail_do_not_take_the_exchange_away(daemon, origins, fault):
     """The last known addresses are used beyond their TTL, also for orders. The log says so once, and once more when the name
