@@ -18,25 +18,39 @@ bool departure_is_stopped(const struct departure *d)
            !passes(o);
 }
 
+static bool stop(struct departure *d, struct verdict why)
+{
+    d->why = why;
+    loop_defer(d->order->loop, &d->refusal);
+    return true;
+}
+
 bool departure_ask(struct departure *d)
 {
-    bool stopped = departure_is_stopped(d);
-    if (stopped)
-        loop_defer(d->order->loop, &d->refusal);
-    return stopped;
+    return departure_is_stopped(d) && stop(d, freezes_verdict());
+}
+
+bool departure_ask_last(struct departure *d, uint64_t until_ms)
+{
+    if (departure_ask(d))
+        return true;
+    return loop_now(d->order->loop) >= until_ms &&
+           stop(d, verdict_make(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO,
+                                "its time to be sent was over before it could be"));
 }
 
 static void on_refusal(struct task *task)
 {
     struct departure *d = container_of(task, struct departure, refusal);
-    d->on_freeze(d->owner);
+    d->on_stopped(d->owner, &d->why);
 }
 
 static void on_freeze(void *owner)
 {
     struct departure *d = owner;
+    const struct verdict why = freezes_verdict();
     if (departure_is_stopped(d))
-        d->on_freeze(d->owner);
+        d->on_stopped(d->owner, &why);
 }
 
 void departure_open(struct departure *d)

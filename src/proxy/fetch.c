@@ -130,15 +130,14 @@ static void fail(struct fetch *f, const struct verdict *why, bool late)
 
 /* What waits is refused at once, and what is still in our own memory is taken back; a try of which
  * a byte has left goes on. What may be withheld, as a copy, is not about to leave yet. */
-static void on_freeze(void *owner)
+static void on_stopped(void *owner, const struct verdict *why)
 {
     struct fetch *f = self(owner);
-    struct verdict why = freezes_verdict();
     bool undecided = f->state == FETCH_WITHHELD || (f->state == FETCH_GATHERING && f->order.may_go);
     if (undecided || attempt_has_left(&f->attempt))
         return;
     way_taken_leave(&f->way, &f->order); /* it is not to blame */
-    fail(f, &why, false);
+    fail(f, why, false);
 }
 
 struct verdict fetch_late(const struct exchange *x, uint64_t total_ms)
@@ -333,8 +332,13 @@ static void on_recall(void *owner)
     go_on(f);
 }
 
+/* What began while the line was waited for is asked about at the very last. */
 static void begin_try(struct fetch *f, struct line *line)
 {
+    if (departure_ask_last(&f->departure, clocks_wait_until(&f->clocks))) {
+        line_return(line);
+        return;
+    }
     bool goes = noting_ask(&f->noting, line, clocks_wait_until(&f->clocks));
     deadline_stop(&f->deadline);
     enter(f, goes ? FETCH_TRYING : FETCH_NOTING);
@@ -344,11 +348,11 @@ static void begin_try(struct fetch *f, struct line *line)
     attempt_begin(&f->attempt, line, pool_waiter_paused_us(&f->waiter) + f->noting.waited_us);
 }
 
-/* A hold may have begun that way meanwhile. */
+/* A pause may have begun meanwhile, or a hold that way. */
 static void on_noted(void *owner, struct line *line)
 {
     struct fetch *f = self(owner);
-    bool may = way_taken_stays(&f->way, &f->order, &f->gated);
+    bool may = way_taken_stays(&f->way, &f->order, &f->gated) && !f->order.way->queue.paused;
     if (line && !may)
         line_return(line);
     if (line && may)
@@ -359,11 +363,7 @@ static void on_noted(void *owner, struct line *line)
 
 static void on_line(void *owner, struct line *line)
 {
-    struct fetch *f = self(owner);
-    if (departure_ask(&f->departure))
-        line_return(line);
-    else
-        begin_try(f, line);
+    begin_try(self(owner), line);
 }
 
 static void acquire(void *owner)
@@ -586,7 +586,7 @@ struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_e
                                   .delivery = &f->delivery};
     attempt_init(&f->attempt);
     deadline_init(&f->deadline, o->loop, on_deadline);
-    f->departure = (struct departure){.order = &f->order, .on_freeze = on_freeze, .owner = f};
+    f->departure = (struct departure){.order = &f->order, .on_stopped = on_stopped, .owner = f};
     departure_open(&f->departure);
     task_init(&f->start, on_start);
     task_init(&f->free_later, free_now);

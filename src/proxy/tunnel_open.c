@@ -105,12 +105,11 @@ static void switch_over(struct tunnel_open *p, struct tunnel *tunnel)
     p->base.events->on_switch(p->base.owner, &tunnel_open_answer, &to);
 }
 
-static void on_freeze(void *owner)
+static void on_stopped(void *owner, const struct verdict *why)
 {
     struct tunnel_open *p = owner;
     MAGIC_CHECK(p, MAGIC);
-    struct verdict why = freezes_verdict();
-    fail(p, &why);
+    fail(p, why);
 }
 
 static void on_next(struct task *task)
@@ -250,7 +249,7 @@ struct exchange *tunnel_open(const struct tunnel_open_order *o,
     pool_hold(o->pool, &p->held);
     p->order = (struct fetch_order){
         .loop = o->loop, .pool = o->pool, .freezes = o->freezes, .bot_said = o->bot_said};
-    p->departure = (struct departure){.order = &p->order, .on_freeze = on_freeze, .owner = p};
+    p->departure = (struct departure){.order = &p->order, .on_stopped = on_stopped, .owner = p};
     departure_open(&p->departure);
     CHECK(choose(p));
     if (departure_ask(&p->departure))

@@ -504,6 +504,28 @@ def test_a_connection_is_lost_while_its_order_waits_for_the_disk(daemon, origin,
     assert 'order_lost_line' in cli('stats', '--rare', '--url', d.url).stdout
 
 
+@pytest.mark.parametrize('verb', ['pause', 'freeze'])
+def test_a_verb_while_an_order_waits_for_the_disk(daemon, origin, journal, stuck, verb):
+    """A pause and a freeze hold an order whose line is being written, as they hold any that waits."""
+    d = daemon(upstream('ex', origin, order_wait='20s'), order_journal=str(journal), env=stuck.env)
+    assert d.get('/ex/quote').status == 200
+    stuck.stop()
+    asked = background(lambda: d.request('POST', '/ex/order', body=b'x'))
+    eventually(lambda: any(r['state'] == 'sending' for r in d.get('/requests').json()['requests']))
+    assert d.request('POST', f'/upstreams/ex/{verb}').status == 204
+    stuck.go()
+    if verb == 'pause':
+        eventually(lambda: any(r['state'] == 'queued' for r in d.get('/requests').json()['requests']))
+        assert [e.split()[0] for e in events(journal)] == ['start', 'begin'] and origin.paths() == ['/quote']
+        assert d.request('POST', '/upstreams/ex/resume').status == 204
+        assert asked.result().status == 200 and origin.paths() == ['/quote', '/order']
+        assert [e.split()[0] for e in events(journal)] == ['start', 'begin', 'end']
+    else:
+        r = asked.result()
+        assert r.status == 503 and r.get('Trunkline-Sent') == 'no' and origin.paths() == ['/quote']
+        eventually(lambda: not [e for e in events(journal) if e.startswith('end') and not e.endswith(' no')])
+
+
 def test_an_answer_does_not_wait_for_long(daemon, origin, journal, stuck):
     """A disk that stops while an order is under way delays its answer by a second at most."""
     gate = Gate(reply(200, b'taken'))

@@ -153,8 +153,35 @@ START_TEST(a_line_is_given_back_unused)
 }
 END_TEST
 
+static struct verdict heard;
+
+static void on_stopped(void *owner, const struct verdict *why)
+{
+    (void)owner;
+    heard = *why;
+}
+
+/* The last look: a connection that comes free at the moment at which the time is over is not used. */
+START_TEST(what_is_late_does_not_leave)
+{
+    start("");
+    const struct fetch_order order = {.loop = loop};
+    struct departure d = {.order = &order, .on_stopped = on_stopped};
+    departure_open(&d);
+    ck_assert(!departure_ask_last(&d, loop_now(loop) + 1));
+    ck_assert(departure_ask_last(&d, loop_now(loop)));
+    ck_assert_int_eq(heard.error, FAILURE_NONE); /* not from inside the call */
+    loop_turn(loop, false);
+    ck_assert_int_eq(heard.error, FAILURE_CONNECTION_LIMIT_REACHED);
+    ck_assert_int_eq(heard.sent, SENT_NO);
+    departure_close(&d);
+    finish();
+}
+END_TEST
+
 SUITE()
 {
+    TEST(what_is_late_does_not_leave);
     TEST(what_waits_for_a_line_is_refused_at_once);
     TEST(what_comes_later_is_refused_without_its_body);
     TEST(only_the_bot_that_is_frozen_is_stopped);
