@@ -156,6 +156,17 @@ static void uv_close_stream(struct stream *s, bool reset)
 
 static void write_queue(struct stream_uv *u);
 
+/* libuv tells of a piece once the kernel has all of it, and may have passed on a part of it, or even
+ * the rest, before. After an error its count says nothing. */
+static void count_queued(struct stream_uv *u)
+{
+    if (u->error || u->shut) /* what was lost stays counted */
+        return;
+    u->base.queued = u->out.size;
+    if (u->writing)
+        u->base.queued -= u->request->in_flight - uv_stream_get_write_queue_size(&u->uv.stream);
+}
+
 /* If the other end is gone, the end of reading will report it. */
 static void finish_shutdown(uv_shutdown_t *shutdown, int status)
 {
@@ -189,7 +200,7 @@ static void on_written(uv_write_t *write, int status)
         return;
     }
     buf_consume(&u->out, u->request->in_flight);
-    u->base.queued = u->out.size;
+    count_queued(u);
     if (u->out.size == 0)
         end_request(u);
     write_queue(u);
@@ -219,6 +230,7 @@ static void write_queue(struct stream_uv *u)
     }
     u->writing = true;
     u->base.taken += len;
+    count_queued(u);
 }
 
 static void queue_rest(struct stream_uv *u, const uv_buf_t *pieces, size_t count, size_t skip)
@@ -228,7 +240,7 @@ static void queue_rest(struct stream_uv *u, const uv_buf_t *pieces, size_t count
         skip -= gone;
         buf_append(&u->out, pieces[i].base + gone, pieces[i].len - gone);
     }
-    u->base.queued = u->out.size;
+    count_queued(u);
 }
 
 /* Bytes that were not sent because of an error stay counted as queued, so that they do not count as
@@ -299,6 +311,7 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
     struct stream_uv *u = handle->data;
     MAGIC_CHECK(u, MAGIC);
     u->read_after = look_number(loop_look(u->loop));
+    count_queued(u);
     if (n == UV_EOF)
         n = true_end(u);
     loop_begin_event(u->loop);
