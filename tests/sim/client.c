@@ -343,7 +343,7 @@ static void ask(void *owner)
         give_up(c);
         return;
     }
-    bool is_order = dice_chance(&c->dice, 60);
+    bool is_order = dice_chance(&c->dice, p->orders);
     const char *upstream = p->upstreams[dice_draw(&c->dice, (uint32_t)p->upstream_count)];
     bool drops = dice_chance(&c->dice, 15);
     if (!world_takes(is_order ? "a client sends an order" : "a client asks")) {

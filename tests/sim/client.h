@@ -19,6 +19,7 @@ struct client_plan {
     size_t upstream_count;
     uint16_t port;
     uint32_t requests, think_us;
+    uint32_t orders; /* percent of them */
     bool dedupes;
     uint64_t patience_us; /* until an answer must have begun */
 };

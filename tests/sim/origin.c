@@ -232,6 +232,15 @@ static bool on_accept(void *owner, struct end *end)
     return true;
 }
 
+uint32_t origin_draw_deed(const struct origin *o, struct dice *dice, const struct deeds *d)
+{
+    if (o->is_fickle)
+        return d->lost[dice_draw(dice, d->lost_count)];
+    if (o->habit_count == 0)
+        return dice_draw(dice, d->count);
+    return o->habits[dice_draw(dice, (uint32_t)o->habit_count)] % d->count;
+}
+
 void origin_crash(struct origin *o)
 {
     for (struct origin_conn *c = o->conns; c; c = c->next)

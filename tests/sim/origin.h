@@ -11,10 +11,13 @@ struct origin {
     uint32_t address;
     uint16_t port;
     bool is_tls, is_h2;
-    uint32_t trouble; /* percent of requests that do not get a plain answer */
-    uint32_t slow_us; /* at most, until it answers */
-    uint32_t idle_us; /* it closes a connection that is idle for so long; 0: never */
-    uint32_t streams; /* SETTINGS_MAX_CONCURRENT_STREAMS */
+    uint32_t trouble;   /* percent of requests that do not get a plain answer */
+    uint32_t habits[3]; /* those troubles come again and again */
+    size_t habit_count; /* 0: any trouble may come */
+    bool is_fickle;     /* only what makes trunkline try again */
+    uint32_t slow_us;   /* at most, until it answers */
+    uint32_t idle_us;   /* it closes a connection that is idle for so long; 0: never */
+    uint32_t streams;   /* SETTINGS_MAX_CONCURRENT_STREAMS */
     struct net_listener listener;
     struct origin_conn *conns; /* all that there were */
     unsigned opened;           /* connections accepted */
@@ -22,6 +25,15 @@ struct origin {
 };
 
 void origin_begin(struct origin *);
+
+/* What is done to a request that is treated badly. What needs several bad tries in a row is found
+ * sooner with an origin that does few things, and those often. */
+struct deeds {
+    uint32_t count;       /* deeds are numbers below it */
+    const uint32_t *lost; /* those after which a request may be tried again */
+    uint32_t lost_count;
+};
+uint32_t origin_draw_deed(const struct origin *, struct dice *, const struct deeds *);
 
 /* Its process dies: all connections are reset. */
 void origin_crash(struct origin *);

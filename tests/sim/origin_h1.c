@@ -230,6 +230,9 @@ static void act(struct request *r)
 
 /* ---------------------------------------------------------------------------- requests */
 
+static const uint32_t lost[] = {DEED_RESET, DEED_CLOSE, DEED_MISDIRECTED};
+static const struct deeds deeds = {DEEDS, lost, COUNT_OF(lost)};
+
 static void draw_deed(struct request *r)
 {
     struct origin *o = r->conn->origin;
@@ -239,7 +242,7 @@ static void draw_deed(struct request *r)
     if (dice_chance(&r->dice, 10))
         r->deed = DEED_CHUNKED;
     if (dice_chance(&r->dice, o->trouble) && world_takes("an origin misbehaves"))
-        r->deed = (enum deed)dice_draw(&r->dice, DEEDS);
+        r->deed = (enum deed)origin_draw_deed(o, &r->dice, &deeds);
     for (size_t i = 0; i < COUNT_OF(early); i++)
         if (r->deed == early[i])
             r->point = (enum point)dice_draw(&r->dice, POINT_WHOLE + 1);

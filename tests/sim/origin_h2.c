@@ -242,12 +242,15 @@ static struct stream *find(struct h2 *h, int32_t id)
     return s;
 }
 
+static const uint32_t lost[] = {DEED_REFUSE, DEED_REFUSE, DEED_GO_BELOW, DEED_RESET, DEED_CLOSE};
+static const struct deeds deeds = {DEEDS, lost, COUNT_OF(lost)};
+
 static void draw_deed(struct stream *s)
 {
     struct origin *o = s->h2->conn->origin;
     s->deed = DEED_ANSWER;
     if (dice_chance(&s->dice, o->trouble) && world_takes("an origin misbehaves"))
-        s->deed = (enum deed)dice_draw(&s->dice, DEEDS);
+        s->deed = (enum deed)origin_draw_deed(o, &s->dice, &deeds);
     s->at_head = s->deed != DEED_ANSWER && dice_chance(&s->dice, 40);
     s->cut_at = SIZE_MAX;
     s->size =

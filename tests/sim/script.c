@@ -23,6 +23,8 @@
 
 #define SETTLED_US (6 * SECOND_US) /* total_timeout, and some */
 
+#define HABITS_MOST 3600 /* so that what is left of it by a number of deeds is even */
+
 #define CONFIG "sim.conf"
 #define JOURNAL "./orders.jsonl"
 
@@ -37,7 +39,7 @@ static const struct name_row names[] = {
 
 static struct client_plan plan;
 static struct dice dice;
-static bool journals, ends, was_told;
+static bool journals, ends, was_told, is_fickle;
 static unsigned client_count, min_idle;
 static unsigned opened[COUNT_OF(origins)]; /* when it became quiet */
 static uint64_t quiet_us;
@@ -261,12 +263,26 @@ static void plan_events(void)
 
 /* --------------------------------------------------------------------------------- all */
 
+/* Some origins know few troubles, and have them often. */
+static void draw_habits(struct origin *o)
+{
+    if (!o->is_fickle && (o->trouble == 0 || !dice_chance(&dice, 30)))
+        return;
+    o->habit_count = 1 + dice_draw(&dice, COUNT_OF(o->habits));
+    for (size_t i = 0; i < o->habit_count; i++)
+        o->habits[i] = dice_draw(&dice, HABITS_MOST);
+    o->trouble = dice_between(&dice, o->is_fickle ? 50 : 30, 90);
+}
+
 static void begin_origins(void)
 {
     uint32_t trouble = dice_chance(&dice, 20) ? 0 : dice_draw(&dice, 60);
+    is_fickle = dice_chance(&dice, 12);
     for (size_t i = 0; i < COUNT_OF(origins); i++) {
         struct origin *o = &origins[i];
         o->trouble = trouble;
+        o->is_fickle = is_fickle;
+        draw_habits(o);
         o->slow_us = dice_chance(&dice, 70) ? 3000 : 100000;
         o->idle_us = dice_chance(&dice, 30) ? dice_between(&dice, 1000, 500000) : 0;
         o->streams = dice_chance(&dice, 70) ? 100 : 1;
@@ -277,7 +293,7 @@ static void begin_origins(void)
 
 static void begin_clients(void)
 {
-    size_t one = dice_draw(&dice, COUNT_OF(upstreams));
+    size_t one = is_fickle ? COUNT_OF(upstreams) - 1 : dice_draw(&dice, COUNT_OF(upstreams));
     bool all = dice_chance(&dice, 30);
     plan.upstreams = all ? upstreams : &upstreams[one];
     plan.upstream_count = all ? COUNT_OF(upstreams) : 1;
@@ -285,6 +301,7 @@ static void begin_clients(void)
     plan.requests = dice_between(&dice, 1, 8);
     plan.think_us = dice_chance(&dice, 50) ? 2000 : dice_chance(&dice, 70) ? 300000 : 3000000;
     plan.patience_us = 4 * SECOND_US + LATE_MOST_US;
+    plan.orders = dice_chance(&dice, is_fickle ? 40 : 80) ? 60 : 15;
     client_count = dice_between(&dice, 1, 6);
     for (unsigned i = 1; i <= client_count; i++)
         client_begin(i, (enum client_kind)dice_draw(&dice, CLIENT_KINDS), &plan,
