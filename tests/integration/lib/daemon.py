@@ -5,6 +5,7 @@ import pathlib
 import re
 import signal
 import subprocess
+import sys
 import time
 
 from . import certs, wire
@@ -78,12 +79,24 @@ class Stats(dict):
         raise AssertionError(f'/stats lacks {key!r} (has {sorted(self)})')
 
 
+# Passes the sockets with these descriptors on as a service manager does: from descriptor 3 on.
+HAND_OVER = """
+import os, sys
+given = [os.dup2(int(n), 100 + i) for i, n in enumerate(sys.argv[1].split(','))]
+for i, n in enumerate(given):
+    os.dup2(n, 3 + i)
+os.closerange(3 + len(given), 1000)
+os.environ.update(LISTEN_FDS=str(len(given)), LISTEN_PID=str(os.getpid()))
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 class Daemon:
     """A running trunkline. `blocks` are texts that upstream() returned, `settings` are global directives, `defaults` is a dict
     with the directives of the `defaults` block. A FakeDns in `names` becomes its only resolver, and `hosts` is added to its
-    /etc/hosts (both by means of a private mount namespace)."""
+    /etc/hosts (both by means of a private mount namespace). Listening sockets in `given` are handed over to it (socket activation)."""
 
-    def __init__(self, *blocks, folder, defaults=None, names=None, hosts=None, env=None, wrap=(), args=(), wait=True, **settings):
+    def __init__(self, *blocks, folder, defaults=None, names=None, hosts=None, env=None, wrap=(), args=(), wait=True, given=(), **settings):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
@@ -91,13 +104,15 @@ class Daemon:
         self.blocks, self.defaults, self.settings = blocks, defaults, {'listen': [f'127.0.0.1:{self.port}'], **settings}
         self.write()
         self.log_path = self.folder / 'stderr'
-        command = [*wrap, binary(), '-c', str(self.conf_path), *args]
+        given = [s.fileno() for s in given]
+        hand_over = [sys.executable, '-c', HAND_OVER, ','.join(map(str, given))] if given else []
+        command = [*wrap, *hand_over, binary(), '-c', str(self.conf_path), *args]
         if names or hosts:
             command = self._namespace(names, hosts) + command
         self.reaped, self.code = False, None
         with open(self.log_path, 'wb') as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, cwd=self.folder,
-                                            env={**os.environ, **(env or {})})
+                                            pass_fds=given, env={**os.environ, **(env or {})})
         self.pid = self.process.pid
         if wait:
             self.wait_ready()
