@@ -65,6 +65,7 @@ def test_orders_in_the_queue_of_a_living_line(daemon, origins):
     for c in clients.values():
         c.close()
     read_on()
+    eventually(lambda: len(origin.requests) > 1)
     at_rest(lambda: len(origin.requests))
     told = {n: error_body(r)['sent'] for n, r in answers.items() if r.status != 200}     # the first orders may have been read and answered
     lied = [n for n, sent in told.items() if sent == 'no' and seen(origin, f'/order?n={n}')]

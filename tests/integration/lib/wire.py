@@ -48,13 +48,15 @@ def eventually(probe, timeout=LONG, every=0.01):
 
 
 def at_rest(probe, quiet=0.3, timeout=LONG):
-    """Waits until the value of probe() has not changed for `quiet` seconds, and returns it."""
-    end, value, since = time.monotonic() + timeout, probe(), time.monotonic()
-    while time.monotonic() - since < quiet:
+    """Waits until the value of probe() has not changed for `quiet` seconds, and returns it. The seconds are counted in naps, which
+    take longer when the machine is busy, as does whatever may still change the value."""
+    end, value, naps = time.monotonic() + timeout, probe(), 0
+    while naps * 0.02 < quiet:
         assert time.monotonic() < end, f'still moves after {timeout}s: {source_of(probe)} → {value!r}'
         time.sleep(0.02)
+        naps += 1
         if (now := probe()) != value:
-            value, since = now, time.monotonic()
+            value, naps = now, 0
     return value
 
 
