@@ -1,6 +1,7 @@
 #include "tests/sim/book.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
@@ -14,13 +15,15 @@ struct try_entry {
 
 struct reading_entry {
     unsigned order, number; /* 0: not known */
-    bool is_whole, is_vouched;
+    bool is_whole, is_vouched, is_replied;
 };
 
 static struct try_entry tries[ENTRIES_MOST];
 static struct reading_entry readings[ENTRIES_MOST];
 static unsigned orders, try_count, reading_count;
 static bool dedupes;
+static char heard[ENTRIES_MOST][40]; /* ids */
+static unsigned heard_count;
 
 void book_begin(bool with_dedupe)
 {
@@ -190,4 +193,37 @@ unsigned book_order_of_reading(unsigned reading)
 unsigned book_try_of_reading(unsigned reading)
 {
     return readings[reading].number;
+}
+
+void book_reply(unsigned reading)
+{
+    readings[reading].is_replied = true;
+}
+
+bool book_has_replied(unsigned order)
+{
+    for (unsigned i = 1; i <= reading_count; i++)
+        if (readings[i].order == order && readings[i].is_replied)
+            return true;
+    return false;
+}
+
+void book_heard(struct span id)
+{
+    CHECK(heard_count < ENTRIES_MOST && id.len < sizeof heard[0]);
+    if (id.len)
+        memcpy(heard[heard_count++], id.at, id.len);
+}
+
+bool book_has_heard(const char *id)
+{
+    for (unsigned i = 0; i < heard_count; i++)
+        if (strcmp(heard[i], id) == 0)
+            return true;
+    return false;
+}
+
+void book_forget_copies(void)
+{
+    dedupes = false;
 }

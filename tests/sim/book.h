@@ -30,6 +30,17 @@ void book_told(unsigned number, enum book_sent sent, bool is_whole);
 /* The same in the order journal's end line: of one try of this order (its target), or of all. */
 void book_journaled(unsigned order, enum book_sent most);
 
+/* The origin has begun to answer it; has it any try of this order? */
+void book_reply(unsigned reading);
+bool book_has_replied(unsigned order);
+
+/* A client has the whole of an answer with this id of trunkline's. */
+void book_heard(struct span id);
+bool book_has_heard(const char *id);
+
+/* The daemon has been killed, and knows nothing of the orders before. */
+void book_forget_copies(void);
+
 enum book_sent book_seen(unsigned number); /* by try */
 enum book_sent book_seen_order(unsigned order);
 unsigned book_order_of_reading(unsigned reading);

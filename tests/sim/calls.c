@@ -21,6 +21,7 @@
 #include "base/alloc.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/kernel.h"
+#include "tests/sim/life.h"
 #include "tests/sim/threads.h"
 
 static int result(ssize_t n)
@@ -148,18 +149,10 @@ int epoll_ctl(int epoll, int op, int fd, struct epoll_event *e)
 }
 
 /* libuv waits by epoll_pwait(2); the daemon's look, which never waits, by epoll_wait(2). */
-static bool is_the_loops(int epoll)
-{
-    static int loops = -1;
-    if (loops < 0)
-        loops = epoll;
-    return epoll == loops;
-}
-
 int epoll_pwait(int epoll, struct epoll_event *at, int most, int timeout, const sigset_t *mask)
 {
     (void)mask;
-    return kernel_wait(kernel_socket(epoll), at, most, timeout, is_the_loops(epoll));
+    return kernel_wait(kernel_socket(epoll), at, most, timeout, kernel_is_loops(epoll));
 }
 
 int epoll_wait(int epoll, struct epoll_event *at, int most, int timeout)
@@ -369,11 +362,18 @@ static ssize_t read_socket(struct socket *s, void *to, size_t len, bool peek)
     }
 }
 
+static ssize_t write_tcp(struct end *e, const void *from, size_t len)
+{
+    ssize_t n = end_send(e, from, life_writes(LIFE_SOCKET, len));
+    life_after_write(LIFE_SOCKET);
+    return n;
+}
+
 static ssize_t write_socket(int fd, struct socket *s, const void *from, size_t len)
 {
     uint64_t more;
     switch (s->kind) {
-    case SOCKET_TCP: return s->end ? end_send(s->end, from, len) : -EPIPE;
+    case SOCKET_TCP: return s->end ? write_tcp(s->end, from, len) : -EPIPE;
     case SOCKET_PIPE: return write_pipe(s, from, len);
     case SOCKET_UDP:
         if (kernel_datagram_taker())

@@ -7,11 +7,13 @@
 #include "base/alloc.h"
 #include "tests/sim/answer.h"
 #include "tests/sim/book.h"
+#include "tests/sim/life.h"
 #include "tests/sim/origin.h"
 
 #define FLUSH_US 150
 #define AGAIN_US 30000
 #define AGAIN_MOST 4
+#define REDIALS_MOST 30
 #define ANSWER_MOST_US (300 * UINT64_C(1000000)) /* until the whole answer is there */
 
 struct client {
@@ -23,6 +25,8 @@ struct client {
     bool is_open, is_sending, is_awaiting, is_done, was_used;
     unsigned asked; /* requests that it is through with */
     unsigned order, number_of_try, again;
+    unsigned life, order_life; /* of the daemon: of the connection; when the order was new */
+    unsigned redials;
     unsigned waits; /* counts requests: an old clock says nothing */
     const char *upstream;
     uint64_t sent_before; /* on this connection, before this request */
@@ -62,12 +66,18 @@ static void give_up(struct client *c)
 
 static void send_again(void *owner);
 
+/* An order is not sent again to a daemon that cannot know of it. */
+static bool may_be_repeated(const struct client *c)
+{
+    return c->order == 0 || c->plan->survives || (c->order_life == life_number() && life_is_on());
+}
+
 static void maybe_again(struct client *c, bool may)
 {
     c->is_awaiting = c->is_sending = false;
     c->waits++;
     answer_clear(&c->answer);
-    if (!may || c->again >= AGAIN_MOST) {
+    if (!may || c->again >= AGAIN_MOST || !may_be_repeated(c)) {
         c->asked++;
         think(c);
         return;
@@ -118,6 +128,8 @@ static void judge_answer(struct client *c)
     answered++;
     world_say("client %u: try %u is answered %d%s%.*s", c->number, c->number_of_try, a->status,
               own ? ", sent=" : "", SPAN_ARG(sent));
+    if (!a->is_cut)
+        book_heard(answer_field(a, "Trunkline-Request"));
     if (own)
         book_told(c->number_of_try, sent_of(sent), !is_still_read(c));
     else if (!a->is_cut)
@@ -133,13 +145,19 @@ static void judge_answer(struct client *c)
     maybe_again(c, again && c->order);
 }
 
+/* A daemon that was killed owes no answers. */
+static bool is_of_this_life(const struct client *c)
+{
+    return c->life == life_number() && life_is_on();
+}
+
 /* It ended before the answer was whole. */
 static void judge_loss(struct client *c, bool reset)
 {
     bool nothing = c->answer.head.len == 0 && !c->answer.has_head;
     bool was_read = end_peer_has_read(c->end) > c->sent_before;
     bool reused = c->was_used;
-    if (nothing && was_read)
+    if (nothing && was_read && is_of_this_life(c))
         world_fault("unanswered",
                     "client %u: its connection %u was %s with try %u read and not answered",
                     c->number, end_number(c->end), reset ? "reset" : "closed", c->number_of_try);
@@ -285,16 +303,33 @@ static void on_data(void *owner, const char *data, size_t len)
         judge_answer(c);
 }
 
+static void dial_again(void *owner)
+{
+    struct client *c = owner;
+    if (!c->is_done && c->is_awaiting && c->end == NULL)
+        send_request(c);
+}
+
+static void on_refused(struct client *c)
+{
+    bool was_killed = life_number() > 1 || !life_is_on();
+    world_say("client %u: the connection is refused", c->number);
+    disconnect(c, false);
+    if (was_killed && !is_letting_go && ++c->redials < REDIALS_MOST) {
+        world_in(AGAIN_US + dice_draw(&c->dice, 10 * AGAIN_US), dial_again, c);
+        return;
+    }
+    c->is_awaiting = false;
+    if (!is_letting_go && !may_be_refused && !was_killed)
+        world_fault("refused", "client %u cannot connect", c->number);
+    give_up(c);
+}
+
 static void on_end(void *owner, bool reset)
 {
     struct client *c = owner;
     if (!c->is_open) {
-        world_say("client %u: the connection is refused", c->number);
-        disconnect(c, false);
-        c->is_awaiting = false;
-        if (!is_letting_go && !may_be_refused)
-            world_fault("refused", "client %u cannot connect", c->number);
-        give_up(c);
+        on_refused(c);
         return;
     }
     if (!c->is_awaiting) {
@@ -318,6 +353,7 @@ static void send_request(struct client *c)
     }
     disconnect(c, false);
     c->asked_us = world_us();
+    c->life = life_number();
     c->end = end_dial(c->plan->port, &events, c);
 }
 
@@ -328,6 +364,11 @@ static void send_again(void *owner)
     struct client *c = owner;
     if (c->is_done)
         return;
+    if (!may_be_repeated(c)) {
+        c->asked++;
+        think(c);
+        return;
+    }
     world_say("client %u: sends try %u (order %u) again", c->number, c->number_of_try, c->order);
     c->number_of_try = book_new_try(c->order);
     send_request(c);
@@ -354,6 +395,7 @@ static void ask(void *owner)
     if (drops)
         disconnect(c, false);
     c->again = 0;
+    c->order_life = life_number();
     c->order = is_order ? book_new_order() : 0;
     c->number_of_try = book_new_try(c->order);
     c->upstream = upstream;
@@ -407,7 +449,8 @@ bool clients_are_done(void)
 void clients_judge(void)
 {
     for (struct client *c = clients; c; c = c->next)
-        if (c->is_awaiting && c->is_open && end_peer_has_read(c->end) > c->sent_before)
+        if (c->is_awaiting && c->is_open && c->life == life_number() &&
+            end_peer_has_read(c->end) > c->sent_before)
             world_fault("unanswered", "client %u: try %u has no answer after the daemon's end",
                         c->number, c->number_of_try);
 }

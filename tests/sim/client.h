@@ -21,6 +21,7 @@ struct client_plan {
     uint32_t requests, think_us;
     uint32_t orders; /* percent of them */
     bool dedupes;
+    bool survives;        /* copies are recognised after the daemon was killed, too */
     uint64_t patience_us; /* until an answer must have begun */
 };
 

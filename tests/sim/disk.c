@@ -1,11 +1,16 @@
 #include "tests/sim/disk.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "tests/sim/life.h"
 #include "tests/sim/threads.h"
+
+#define FILES_MOST 64
 
 static struct disk_nature nature;
 
@@ -30,6 +35,68 @@ static bool concerns(int fd)
     return fd > STDERR_FILENO && fstat(fd, &about) == 0 && S_ISREG(about.st_mode);
 }
 
+/* ------------------------------------------------------------------- what a loss of power spares */
+
+static struct {
+    ino_t inode;
+    off_t synced;
+    char path[256];
+} files[FILES_MOST];
+static size_t file_count;
+
+static void path_of(int fd, char *path, size_t size)
+{
+    char name[32];
+    snprintf(name, sizeof name, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(name, path, size - 1);
+    CHECK(n > 0);
+    path[n] = '\0';
+}
+
+/* What a file had before the first write is taken for synced. */
+static void note(int fd, bool is_synced)
+{
+    struct stat about;
+    char path[sizeof files->path];
+    size_t i = 0;
+    CHECK(fstat(fd, &about) == 0);
+    path_of(fd, path, sizeof path);
+    while (i < file_count && (files[i].inode != about.st_ino || strcmp(files[i].path, path) != 0))
+        i++;
+    if (i < file_count && !is_synced && files[i].synced <= about.st_size)
+        return;
+    CHECK(i < FILES_MOST);
+    strcpy(files[i].path, path);
+    files[i].inode = about.st_ino;
+    files[i].synced = about.st_size;
+    file_count += i == file_count;
+}
+
+void disk_lose(void)
+{
+    struct stat about;
+    for (size_t i = 0; i < file_count; i++) {
+        if (stat(files[i].path, &about) != 0 || about.st_ino != files[i].inode)
+            continue;
+        off_t unsafe = about.st_size - files[i].synced;
+        off_t kept = files[i].synced + dice_draw(chance(), (uint32_t)unsafe + 1);
+        if (unsafe)
+            world_say("disk: of %ld bytes of a file %ld are left", (long)about.st_size, (long)kept);
+        CHECK(truncate(files[i].path, kept) == 0);
+    }
+    file_count = 0;
+}
+
+/* ---------------------------------------------------------------------------- operations */
+
+static ssize_t write_part(int fd, const void *from, size_t len)
+{
+    note(fd, false);
+    ssize_t n = syscall(SYS_write, fd, from, life_writes(LIFE_FILE, len));
+    life_after_write(LIFE_FILE);
+    return n;
+}
+
 /* A full disk may still take a part. */
 ssize_t disk_write(int fd, const void *from, size_t len)
 {
@@ -43,7 +110,7 @@ ssize_t disk_write(int fd, const void *from, size_t len)
     }
     if (nature.is_full && len > 1)
         len = 1 + dice_draw(chance(), (uint32_t)len - 1);
-    return syscall(SYS_write, fd, from, len);
+    return write_part(fd, from, len);
 }
 
 int disk_sync(int fd)
@@ -56,5 +123,6 @@ int disk_sync(int fd)
         errno = EIO;
         return -1;
     }
-    return 0; /* what is written stays while the machine runs */
+    note(fd, true);
+    return 0;
 }

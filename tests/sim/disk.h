@@ -17,3 +17,7 @@ struct disk_nature {
 void disk_set(const struct disk_nature *);
 ssize_t disk_write(int fd, const void *from, size_t len);
 int disk_sync(int fd);
+
+/* The machine has lost its power: of what was written to a file and not synced only a part is left, its
+ * beginning. */
+void disk_lose(void);

@@ -14,6 +14,7 @@
 static struct socket *sockets[KERNEL_MOST];
 static unsigned generations[KERNEL_MOST];
 static unsigned limit = KERNEL_MOST, open_count, most_open = KERNEL_MOST;
+static int loops = -1; /* see kernel_is_loops() */
 static uint64_t turns;
 static datagram_taker *taker;
 static struct dice dice;
@@ -104,6 +105,21 @@ void kernel_say_open(void)
     for (int i = 0; i < KERNEL_MOST; i++)
         if (sockets[i] && !sockets[i]->outlives)
             world_say("open: %d, %s", KERNEL_FIRST + i, words[sockets[i]->kind]);
+}
+
+void kernel_bury(void)
+{
+    loops = -1;
+    for (int i = 0; i < KERNEL_MOST; i++)
+        if (sockets[i] && !sockets[i]->outlives)
+            kernel_close(KERNEL_FIRST + i);
+}
+
+bool kernel_is_loops(int epoll)
+{
+    if (loops < 0)
+        loops = epoll;
+    return epoll == loops;
 }
 
 bool kernel_offer(uint16_t port, struct end *e)

@@ -65,6 +65,12 @@ unsigned kernel_open_count(void);
 void kernel_press(bool pressed);
 void kernel_say_open(void); /* in the trace */
 
+/* The process that had them is gone: all of its descriptors are closed. */
+void kernel_bury(void);
+
+/* The daemon has several: is this the one on which its loop waits, which is its first? */
+bool kernel_is_loops(int epoll);
+
 /* A client arrives at the port; false: nothing listens there, or its backlog is full. */
 bool kernel_offer(uint16_t port, struct end *);
 

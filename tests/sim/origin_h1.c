@@ -143,6 +143,7 @@ static void answer(struct request *r)
 {
     struct origin_conn *c = r->conn;
     const char *more;
+    book_reply(r->reading);
     switch (r->deed) {
     case DEED_ANSWER_AND_CLOSE:
         write_answer(r, "200 OK", dice_chance(&r->dice, 60) ? "Connection: close\r\n" : "", 0);

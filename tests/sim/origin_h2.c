@@ -123,6 +123,7 @@ static void cut_now(void *owner)
 static void answer(struct stream *s)
 {
     static const char *const all[] = {"500", "503", "429", "408", "404", "400"};
+    book_reply(s->reading);
     switch (s->deed) {
     case DEED_STATUS: submit(s, all[dice_draw(&s->dice, COUNT_OF(all))]); return;
     case DEED_MISDIRECTED:

@@ -12,6 +12,7 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/journal.h"
 #include "tests/sim/kernel.h"
+#include "tests/sim/life.h"
 #include "tests/sim/names.h"
 #include "tests/sim/origin.h"
 #include "tests/sim/stats.h"
@@ -27,6 +28,7 @@
 
 #define CONFIG "sim.conf"
 #define JOURNAL "./orders.jsonl"
+#define STATE "./state.json"
 
 static struct origin origins[] = {
     {.name = "plain", .address = 0x0a000001, .port = 80},
@@ -39,7 +41,9 @@ static const struct name_row names[] = {
 
 static struct client_plan plan;
 static struct dice dice;
-static bool journals, ends, was_told, is_fickle;
+static bool journals, syncs, keeps_state, ends, was_told, is_fickle;
+static bool is_killed, lost_power; /* it will be; it was */
+static unsigned deaths;
 static unsigned client_count, min_idle;
 static unsigned opened[COUNT_OF(origins)]; /* when it became quiet */
 static uint64_t quiet_us;
@@ -93,13 +97,13 @@ static void write_config(void)
     CHECK(out);
     fprintf(out, "listen = {\"127.0.0.1:%u\"}\n", PORT);
     fprintf(out, "log_level = \"%s\"\n", world_is_logged() ? "debug" : "error");
-    fprintf(out, "state = off\nslow_log = 0\n");
+    fprintf(out, "state = %s\nslow_log = 0\n", keeps_state ? STATE : "off");
     fprintf(out, "drain_timeout = %ums\n", drain_ms);
     fprintf(out, "client_header_timeout = 2s\nclient_body_timeout = 2s\n");
     fprintf(out, "client_idle_timeout = %s\n", PICK("10m", "300ms"));
     if (journals)
         fprintf(out, "order_journal = \"" JOURNAL "\"\norder_journal_sync = %s\n",
-                PICK("no", "yes"));
+                syncs ? "yes" : "no");
     write_defaults(out);
     fprintf(out, "upstream plain {\n    url = \"http://plain.sim\"\n}\n");
     fprintf(out, "upstream tls {\n    url = \"https://tls.sim\"\n    http2 = never\n}\n");
@@ -114,18 +118,62 @@ static void send_signal(void *owner)
     int number = (int)(intptr_t)owner;
     if (!world_takes(number == SIGHUP ? "SIGHUP" : number == SIGUSR1 ? "SIGUSR1" : "SIGTERM"))
         return;
-    raise(number);
+    if (life_hears(number))
+        raise(number);
 }
 
 static void stop(void *owner)
 {
-    (void)owner;
+    if (!life_hears(SIGTERM)) { /* it is dead, or beginning */
+        world_in(SECOND_US / 50, stop, owner);
+        return;
+    }
     world_say("script: SIGTERM");
     clients_let_go();
     ends = true;
     raise(SIGTERM);
     if (dice_chance(&dice, 20))
         world_in(dice_draw(&dice, 1 + drain_ms) * 1000, send_signal, (void *)(intptr_t)SIGTERM);
+}
+
+/* Once it has been told to end, the next life is told so too. */
+static void on_death(bool with_power)
+{
+    deaths++;
+    lost_power |= with_power;
+    clients_may_be_refused();
+    kernel_press(false); /* it would not start */
+    if (!plan.survives)
+        book_forget_copies();
+    if (!ends)
+        return;
+    ends = false;
+    world_in(SECOND_US, stop, NULL);
+}
+
+static void kill_now(void *owner)
+{
+    bool with_power = owner != NULL;
+    if (world_takes(with_power ? "the machine loses its power" : "kill -9"))
+        life_kill(with_power);
+}
+
+/* At any time, or in the middle of a write. */
+static void plan_kill(void)
+{
+    struct dice d = dice_of("kill", 0);
+    bool with_power = syncs && journals && dice_chance(&d, 40);
+    uint32_t kind = dice_draw(&d, 10);
+    life_on_death(on_death);
+    life_pause(dice_between(&d, 10, 500) * 1000);
+    if (kind < 3)
+        world_in(dice_draw(&d, 2 * SECOND_US), kill_now, with_power ? &deaths : NULL);
+    else if (kind < 7 || !journals)
+        life_kill_at(LIFE_SOCKET, dice_draw(&d, dice_chance(&d, 50) ? 30 : 300), with_power);
+    else
+        life_kill_at(LIFE_FILE, dice_draw(&d, 40), with_power);
+    if (dice_chance(&d, 30))
+        world_in(dice_between(&d, 1, 3) * SECOND_US, kill_now, NULL);
 }
 
 static void jump(void *owner)
@@ -164,7 +212,7 @@ static void relieve(void *owner)
 static void press(void *owner)
 {
     (void)owner;
-    if (!world_takes("the machine is out of descriptors"))
+    if (!life_is_on() || !world_takes("the machine is out of descriptors"))
         return;
     kernel_press(true);
     clients_may_be_refused();
@@ -202,11 +250,17 @@ static void look_storm(void)
                         (double)(world_us() - quiet_us) / 1e6, min_idle);
 }
 
+static void begin_quiet(void);
+
 static void end_quiet(void *owner)
 {
     (void)owner;
     if (ends)
         return;
+    if (!life_is_on()) {
+        begin_quiet();
+        return;
+    }
     look_storm();
     stats_ask(PORT, stop);
 }
@@ -246,7 +300,9 @@ static void plan_events(void)
     for (int i = 0; i < 2; i++)
         if (dice_chance(&dice, 15))
             world_in(dice_draw(&dice, 3 * SECOND_US), send_signal, (void *)(intptr_t)numbers[i]);
-    if (dice_chance(&dice, 15))
+    if (is_killed)
+        plan_kill();
+    else if (dice_chance(&dice, 15)) /* what a new life remembers has an age by the wall clock */
         world_in(dice_draw(&dice, 3 * SECOND_US), jump, NULL);
     if (dice_chance(&dice, 40))
         world_in(dice_draw(&dice, 2 * SECOND_US), stop_early, NULL);
@@ -303,9 +359,11 @@ static void begin_clients(void)
     plan.patience_us = 4 * SECOND_US + LATE_MOST_US;
     plan.orders = dice_chance(&dice, is_fickle ? 40 : 80) ? 60 : 15;
     client_count = dice_between(&dice, 1, 6);
-    for (unsigned i = 1; i <= client_count; i++)
-        client_begin(i, (enum client_kind)dice_draw(&dice, CLIENT_KINDS), &plan,
-                     dice_between(&dice, 5000, 100000));
+    for (unsigned i = 1; i <= client_count; i++) {
+        bool repeats = plan.survives && is_killed && dice_chance(&dice, 60);
+        enum client_kind kind = (enum client_kind)dice_draw(&dice, CLIENT_KINDS);
+        client_begin(i, repeats ? CLIENT_CCXT : kind, &plan, dice_between(&dice, 5000, 100000));
+    }
 }
 
 const char *script_begin(void)
@@ -313,8 +371,13 @@ const char *script_begin(void)
     dice = dice_of("script", 0);
     kernel_begin();
     (void)unlink(JOURNAL);
-    plan.dedupes = dice_chance(&dice, 30);
-    journals = dice_chance(&dice, 40);
+    (void)unlink(STATE);
+    is_killed = dice_chance(&dice, 15);
+    plan.dedupes = dice_chance(&dice, is_killed ? 60 : 30);
+    journals = dice_chance(&dice, is_killed ? 80 : 40);
+    syncs = dice_chance(&dice, 50);
+    keeps_state = dice_chance(&dice, 30);
+    plan.survives = plan.dedupes && journals;
     drain_ms = dice_chance(&dice, 50) ? 3000 : dice_draw(&dice, 800);
     if (dice_chance(&dice, 30))
         disk_set(&(struct disk_nature){.write_us = 3000, .sync_us = 20000});
@@ -347,5 +410,5 @@ void script_judge(int status)
     let_arrive();
     clients_judge();
     if (journals)
-        journal_judge(JOURNAL);
+        journal_judge(JOURNAL, deaths, lost_power);
 }

@@ -17,11 +17,11 @@
 #include <unistd.h>
 
 #include "base/alloc.h"
-#include "daemon/daemon.h"
 #include "daemon/sandbox.h"
 #include "tests/sim/book.h"
 #include "tests/sim/client.h"
 #include "tests/sim/kernel.h"
+#include "tests/sim/life.h"
 #include "tests/sim/script.h"
 #include "tests/sim/threads.h"
 
@@ -74,7 +74,7 @@ static void run(const struct world_setting *setting)
     world_begin(setting);
     threads_on_abandon(report);
     const char *config = script_begin();
-    int status = daemon_run(config, false, false);
+    int status = life_run(config);
     world_say("script: the daemon has ended with status %d", status);
     script_judge(status);
     report();
@@ -304,7 +304,7 @@ static void make_folders(unsigned jobs)
 
 static void remove_folders(unsigned jobs)
 {
-    static const char *const names[] = {"/sim.conf", "/orders.jsonl", "/stderr"};
+    static const char *const names[] = {"/sim.conf", "/orders.jsonl", "/state.json", "/stderr"};
     char path[128];
     for (unsigned slot = 0; slot < jobs; slot++) {
         for (size_t i = 0; i < COUNT_OF(names); i++) {

@@ -23,7 +23,7 @@ static size_t thread_count;
 static struct thread *current; /* NULL: the main thread */
 static ucontext_t main_context;
 static const uv_cond_t *main_waits_for;
-static void (*on_abandon)(void);
+static void (*on_abandon)(void), (*leave_now)(void);
 static struct dice dice;
 static bool has_dice;
 
@@ -58,6 +58,11 @@ static void run(struct thread *t)
     current = t;
     swapcontext(&main_context, &t->context);
     current = NULL;
+    if (leave_now) {
+        void (*leave)(void) = leave_now;
+        leave_now = NULL;
+        leave();
+    }
 }
 
 static void run_due(void *owner)
@@ -88,6 +93,18 @@ static void begin_thread(void)
     t->entry(t->arg);
     t->ended = true;
     leave_thread();
+    abort();
+}
+
+_Noreturn void threads_forget(void (*leave)(void))
+{
+    for (size_t i = 0; i < thread_count; i++)
+        threads[i]->ended = true;
+    main_waits_for = NULL;
+    leave_now = current ? leave : NULL;
+    if (current)
+        leave_thread();
+    leave();
     abort();
 }
 

@@ -13,3 +13,6 @@ bool threads_on_main(void);
  * return. */
 _Noreturn void threads_abandon(void);
 void threads_on_abandon(void (*leave)(void));
+
+/* All threads but the main one are gone, and leave(), which does not return, is called on that. */
+_Noreturn void threads_forget(void (*leave)(void));
