@@ -70,10 +70,6 @@ void journals_use(struct journals *j, const struct config *c)
     if (j->now)
         order_journal_configure(j->now, rules_of(c));
     proxy_journal(j->proxy, j->now);
-    if (j->now)
-        proxy_guard_open(j->proxy, j->now);
-    for (struct link *k = list_first(&j->leaving); k; k = list_next(k))
-        proxy_guard_open(j->proxy, order_journal_of(k));
 }
 
 void journals_drop(struct journals *j)

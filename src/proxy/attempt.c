@@ -303,10 +303,15 @@ void attempt_resume(struct attempt *a)
         attempt_watch(a);
 }
 
+void attempt_redirect(struct attempt *a)
+{
+    peek_redirect(&a->peek, a->fetch->events, a->fetch->owner);
+}
+
 void attempt_follow(struct attempt *a)
 {
     a->unread_room = UNREAD_MAX;
-    peek_redirect(&a->peek, a->fetch->events, a->fetch->owner);
+    attempt_redirect(a);
     if (a->clocks->paused)
         attempt_resume(a);
     clocks_follow(a->clocks, a->order->is_order);

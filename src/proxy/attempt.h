@@ -91,6 +91,9 @@ bool attempt_is_sent(const struct attempt *);
  * response is read within limits (see fetch_follow()). */
 void attempt_follow(struct attempt *);
 
+/* The events of `fetch` have changed. */
+void attempt_redirect(struct attempt *);
+
 /* How far the present try has come; between two tries nothing is changed. */
 void attempt_progress(const struct attempt *, struct progress *);
 

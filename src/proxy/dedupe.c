@@ -14,6 +14,7 @@
 #include "proxy/dedupe.h"
 
 #include "base/duration.h"
+#include "base/rare.h"
 #include "base/state.h"
 
 #define BUCKETS 65536 /* a power of two; chains are short at DEDUPE_ORDERS_MAX */
@@ -21,9 +22,10 @@
 #define DEDUPE_RECORD_STATES(S)                                                                    \
     S(RECORD_UNDER_WAY, "under way",                                                               \
       TO(RECORD_VACANT) | TO(RECORD_ANSWERED) | TO(RECORD_UNKNOWN) | TO(RECORD_FORGOTTEN))         \
-    S(RECORD_VACANT, "vacant", TO(RECORD_UNDER_WAY) | TO(RECORD_FORGOTTEN))                        \
+    S(RECORD_VACANT, "vacant",                                                                     \
+      TO(RECORD_UNDER_WAY) | TO(RECORD_ANSWERED) | TO(RECORD_UNKNOWN) | TO(RECORD_FORGOTTEN))      \
     S(RECORD_ANSWERED, "answered", TO(RECORD_FORGOTTEN))                                           \
-    S(RECORD_UNKNOWN, "unknown", TO(RECORD_FORGOTTEN))                                             \
+    S(RECORD_UNKNOWN, "unknown", TO(RECORD_UNKNOWN) | TO(RECORD_ANSWERED) | TO(RECORD_FORGOTTEN))  \
     S(RECORD_FORGOTTEN, "forgotten", 0)
 STATE_TYPE(dedupe_record, DEDUPE_RECORD_STATES)
 
@@ -37,6 +39,7 @@ struct dedupe_record {
     struct list copies;         /* that wait */
     struct kept_answer *answer; /* a reference; NULL: none, or not kept */
     struct link kept;           /* on the list of those with an answer */
+    struct link open;           /* on that of those that another life has not ended yet */
     unsigned status;
     enum failure error;
     enum sent sent;
@@ -54,6 +57,7 @@ struct dedupe {
     size_t count;
     struct list kept; /* records with an answer, the oldest first */
     size_t bytes;     /* of these answers */
+    struct list open; /* records of orders of other lives, which may end there */
     struct dedupe_record **buckets;
 };
 
@@ -106,6 +110,7 @@ static void forget(struct dedupe_record *r)
     r->dedupe->count--;
     enter(r, RECORD_FORGOTTEN);
     drop_answer(r);
+    list_remove(&r->open);
     deadline_stop(&r->expires);
     task_forget(&r->tell);
     if (!r->is_telling)
@@ -340,22 +345,80 @@ const struct request_id *dedupe_id(const struct dedupe_claim *c)
     return &c->record->id;
 }
 
-bool dedupe_recall(struct dedupe *d, const char *upstream, const struct order_digest *digest,
-                   const struct dedupe_fate *fate, uint64_t since_ms, uint64_t within_ms)
+static void take_fate(struct dedupe_record *r, const struct dedupe_fate *fate)
 {
-    if (find(d, upstream, digest))
-        return true;
-    if (d->count >= DEDUPE_ORDERS_MAX)
-        return false;
-    struct dedupe_record *r = add(d, upstream, digest);
-    r->id = *fate->id;
     r->status = fate->status;
     r->error = fate->error;
     r->sent = fate->sent;
-    r->within_ms = within_ms;
+}
+
+static enum dedupe_record_state state_by(const struct dedupe_fate *fate)
+{
+    return fate->status ? RECORD_ANSWERED : RECORD_UNKNOWN;
+}
+
+/* Is it to become the record of another life's order: is it new, or has its first not left? */
+static bool may_become(const struct dedupe_record *r)
+{
+    if (r->state != RECORD_UNDER_WAY)
+        return r->state == RECORD_VACANT;
+    return r->first == NULL ||
+           (r->first->events->may_stop && r->first->events->may_stop(r->first->owner));
+}
+
+/* The first of it, if there is one, is stopped. */
+static void become(struct dedupe_record *r, const struct dedupe_fate *fate, uint64_t since_ms)
+{
+    struct dedupe *d = r->dedupe;
+    struct dedupe_claim *first = r->first;
+    if (first)
+        (void)release_first(first);
+    r->id = *fate->id;
+    take_fate(r, fate);
     r->sent_at = now(d) - (int64_t)fate->age_ms;
-    remember(r, fate->status ? RECORD_ANSWERED : RECORD_UNKNOWN, now(d) - (int64_t)since_ms);
+    if (fate->is_open)
+        list_push_back(&d->open, &r->open);
+    remember(r, state_by(fate), now(d) - (int64_t)since_ms);
+    if (first) {
+        rare_note(RARE_ORDER_OF_ANOTHER_LIFE);
+        first->events->on_fate(first->owner, fate);
+    }
+}
+
+bool dedupe_recall(struct dedupe *d, const char *upstream, const struct order_digest *digest,
+                   const struct dedupe_fate *fate, uint64_t since_ms, uint64_t within_ms)
+{
+    struct dedupe_record *r = find(d, upstream, digest);
+    if (r && !counts(r, within_ms)) {
+        forget(r);
+        r = NULL;
+    }
+    if (r && !may_become(r))
+        return true;
+    if (r == NULL && d->count >= DEDUPE_ORDERS_MAX)
+        return false;
+    if (r == NULL) {
+        r = add(d, upstream, digest);
+        r->within_ms = within_ms;
+    }
+    become(r, fate, since_ms);
     return true;
+}
+
+void dedupe_settle(struct dedupe *d, const struct dedupe_fate *fate)
+{
+    LIST_FOR (&d->open, r, struct dedupe_record, open) {
+        if (strcmp(r->id.text, fate->id->text) != 0)
+            continue;
+        list_remove(&r->open);
+        if (fate->sent == SENT_NO && r->copies.count == 0) {
+            forget(r);
+        } else if (fate->sent != SENT_NO) {
+            take_fate(r, fate);
+            remember(r, state_by(fate), fate->status ? r->sent_at : now(d));
+        }
+        return;
+    }
 }
 
 /* ------------------------------------------------------------------------------ others */
@@ -389,6 +452,7 @@ struct dedupe *dedupe_new(struct loop *loop)
     struct dedupe *d = NEW(struct dedupe);
     d->loop = loop;
     list_init(&d->kept);
+    list_init(&d->open);
     d->buckets = must_calloc(BUCKETS, sizeof(struct dedupe_record *));
     return d;
 }

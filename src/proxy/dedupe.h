@@ -30,11 +30,13 @@ struct dedupe_fate {
     unsigned status;             /* of the answer; 0: none came, its fate is unknown */
     enum failure error;          /* our own, with which it ended; FAILURE_NONE: none */
     enum sent sent;
+    bool is_open; /* another life has begun it, and its end may follow: dedupe_settle() */
 };
 
 /* Called from the loop, never from within a call of the claim's owner, except for `sent`. */
 struct dedupe_events {
-    /* To a copy that waits: the fate of its order is known. The claim is released. */
+    /* To a copy that waits: the fate of its order is known. To the first, if may_stop() says so: it
+     * has turned out to be a copy itself. The claim is released. */
     void (*on_fate)(void *owner, const struct dedupe_fate *);
     /* To a copy that waits: the order is not under way, so it may go, and is the first from now
      * on. False: its own time to be sent is over; it waits on. */
@@ -44,6 +46,8 @@ struct dedupe_events {
     void (*on_late)(void *owner, const struct request_id *id);
     /* Asked of the first: what of it can have reached the origin by now. */
     enum sent (*sent)(const void *owner);
+    /* Asked of the first: another life has begun the same order, before it did. May it be stopped? */
+    bool (*may_stop)(const void *owner);
 };
 
 /* The owner sets the first three before dedupe_enter(). */
@@ -90,11 +94,15 @@ bool dedupe_is_under_way(const struct dedupe_claim *);
 enum sent dedupe_sent(const struct dedupe_claim *);
 const struct request_id *dedupe_id(const struct dedupe_claim *);
 
-/* Remembers an order of an earlier process. `fate` has no answer. Its time counts from `since_ms`
+/* Remembers an order of another process. `fate` has no answer. Its time counts from `since_ms`
  * ago, as dedupe_enter() says, and it is remembered for `within_ms` from then on. One that is
- * remembered already stays as it is. False: there is no room. */
+ * remembered already stays as it is, unless its first has not left and may be stopped. False: there
+ * is no room. */
 bool dedupe_recall(struct dedupe *, const char *upstream, const struct order_digest *,
                    const struct dedupe_fate *, uint64_t since_ms, uint64_t within_ms) MUST_CHECK;
+
+/* One of those that were recalled as open has ended so. */
+void dedupe_settle(struct dedupe *, const struct dedupe_fate *);
 
 /* The orders that are remembered, and the bytes of their answers. */
 size_t dedupe_count(const struct dedupe *);

@@ -65,20 +65,14 @@ static struct fetch *fetch_of(struct exchange *x)
     return self(container_of(x, struct fetch, base));
 }
 
-/* What it waits for in this state is charged to its timing. At the gate it may be on another way
- * than the one in whose queue it was, which may be gone. */
+/* At the gate it may be on another way than the one in whose queue it was, which may be gone. */
 static void enter(struct fetch *f, enum fetch_state to)
 {
     STATE_ENTER_FOR(fetch, &f->state, to, pool_origin(f->order.pool)->name, 0, &f->order.id);
     if (to == FETCH_GATED)
         f->waiter.queue = NULL;
-    if (to == FETCH_WITHHELD || to == FETCH_SERIALIZED || to == FETCH_GATED)
-        timing_held(f->order.timing, loop_event_us(f->order.loop));
-    else if (to == FETCH_QUEUED)
-        timing_waits(f->order.timing, loop_event_us(f->order.loop));
-    else if (to == FETCH_ENDED)
-        timing_gave_up(f->order.timing, pool_waiter_paused_us(&f->waiter),
-                       loop_event_us(f->order.loop));
+    if (to != FETCH_NOTING && to != FETCH_TRYING && to != FETCH_FOLLOWED)
+        fetch_state_charge(to, f->order.timing, &f->waiter, loop_event_us(f->order.loop));
 }
 
 /* -------------------------------------------------------------------- its end */
@@ -333,8 +327,9 @@ static void on_recall(void *owner)
 }
 
 /* What began while the line was waited for is asked about at the very last. */
-static void begin_try(struct fetch *f, struct line *line)
+static void begin_try(void *owner, struct line *line)
 {
+    struct fetch *f = self(owner);
     if (departure_ask_last(&f->departure, clocks_wait_until(&f->clocks))) {
         line_return(line);
         return;
@@ -359,11 +354,6 @@ static void on_noted(void *owner, struct line *line)
         begin_try(f, line);
     else
         go_on(f);
-}
-
-static void on_line(void *owner, struct line *line)
-{
-    begin_try(self(owner), line);
 }
 
 static void acquire(void *owner)
@@ -524,10 +514,18 @@ bool fetch_follow(struct exchange *x, const struct exchange_events *events, void
         pool_queue_gave_way(&f->order.way->queue);
     rare_note(RARE_REQUEST_FOLLOWED);
     enter(f, FETCH_FOLLOWED);
-    f->base.events = events;
-    f->base.owner = owner;
+    f->base = (struct exchange){x->ops, events, owner};
     attempt_follow(&f->attempt);
     return true;
+}
+
+struct fetch_seen fetch_guard(struct exchange *x, const struct fetch_guarding *how, void *owner)
+{
+    struct fetch *f = fetch_of(x);
+    f->base = (struct exchange){x->ops, how->events, owner};
+    f->order.may_go = how->may_go;
+    attempt_redirect(&f->attempt);
+    return (struct fetch_seen){&f->order, &f->upload, f->noting.status};
 }
 
 void fetch_extend(struct exchange *x, uint64_t until_ms)
@@ -548,11 +546,11 @@ static void init_waiters(struct fetch *f)
     f->gated.on_pass = acquire;
     f->gated.on_refused = on_refused;
     f->gated.on_moved = pass_gate;
-    f->waiter.on_line = on_line;
+    f->waiter.on_line = begin_try;
     f->waiter.on_refused = on_no_line;
     f->waiter.on_recall = on_recall;
     if (f->order.request.upgrades)
-        f->dedicated = dedicated_new(f, on_line, on_no_line);
+        f->dedicated = dedicated_new(f, begin_try, on_no_line);
 }
 
 struct exchange *fetch_open(const struct fetch_order *o, const struct exchange_events *events,

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "cache/origin_fetch.h"
+#include "proxy/upload.h"
 
 /* The fetch owns what is one for all tries: body (upload), times (clocks), what can have left
  * (delivery), its place in the serializer; the attempt what belongs to a try: the exchange on the
@@ -48,6 +49,20 @@ bool fetch_go(struct exchange *) MUST_CHECK;
  * no order, also after 2 s, after a pause of 500 ms, and after 500 ms if another request
  * waits for the connection. False: nothing has changed. */
 bool fetch_follow(struct exchange *, const struct exchange_events *, void *owner) MUST_CHECK;
+
+/* Later on, its owner wants it judged after all whether it may go: these events and may_go() of the
+ * order, with this owner, replace the earlier ones. Where it is not gathering any more, it is not
+ * asked about. Its order and what has been seen of it, borrowed. */
+struct fetch_guarding {
+    const struct exchange_events *events;
+    bool (*may_go)(void *owner, const struct conn_request *, struct span body);
+};
+struct fetch_seen {
+    const struct fetch_order *order;
+    const struct upload *upload;
+    unsigned status; /* of a response that has come; 0: none */
+};
+struct fetch_seen fetch_guard(struct exchange *, const struct fetch_guarding *, void *owner);
 
 /* Sets its deadline for the head to `until_ms` (loop time, ms). A wait in a queue that has
  * begun keeps its earlier bound. */

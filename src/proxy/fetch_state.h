@@ -20,6 +20,18 @@
     S(FETCH_ENDED, "ended", 0)
 STATE_TYPE(fetch, FETCH_STATES)
 
+/* What it waits for in the state that it enters is charged to its timing. */
+static inline void fetch_state_charge(enum fetch_state to, struct timing *timing,
+                                      const struct pool_waiter *waiter, uint64_t now_us)
+{
+    if (to == FETCH_WITHHELD || to == FETCH_SERIALIZED || to == FETCH_GATED)
+        timing_held(timing, now_us);
+    else if (to == FETCH_QUEUED)
+        timing_waits(timing, now_us);
+    else if (to == FETCH_ENDED)
+        timing_gave_up(timing, pool_waiter_paused_us(waiter), now_us);
+}
+
 /* `connects`: while it is queued, a connection is being opened for it. */
 static inline enum progress_state fetch_state_progress(enum fetch_state s, bool connects)
 {

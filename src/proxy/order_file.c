@@ -11,6 +11,8 @@
 #include "base/alloc.h"
 
 #define OWNER_PLACE 0
+#define PIECE (1024 * 1024)
+#define OWN_PATH_SIZE 40
 
 /* Whether others may append to it: no; a daemon that has given it up, as long as it has orders; one
  * that this one has given it up to. */
@@ -18,11 +20,15 @@ enum { ALONE, WITH_OLDER, SHARED };
 
 struct order_file {
     int fd;
+    char life[REQUEST_LIFE_SIZE]; /* whose it is */
     atomic_int others; /* set where it is given up and taken back, read where it is written */
     bool is_regular;
     bool is_torn; /* its last line has no end */
     bool is_new;  /* its name may not be on the disk yet */
     char *path;
+    atomic_llong seen; /* what others have appended up to here is known; while there are others */
+    bool looks;        /* at what they have appended before: */
+    off_t own_at;      /* the last append */
 };
 
 /* ------------------------------------------------------------------------------- locks */
@@ -78,15 +84,28 @@ static bool lock_all(int fd, const char *life, char *error, size_t size)
 
 /* ----------------------------------------------------------------------------- opening */
 
+/* Returns how many bytes there were; -1: it cannot be read. */
+static ssize_t read_at(const char *path, char *to, size_t len, off_t at)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    ssize_t n = fd >= 0 ? pread(fd, to, len, at) : -1;
+    if (fd >= 0)
+        close(fd);
+    return n;
+}
+
+/* By which it can be opened again, though it may have been renamed. */
+static void own_path(int fd, char path[OWN_PATH_SIZE])
+{
+    snprintf(path, OWN_PATH_SIZE, "/proc/self/fd/%d", fd);
+}
+
 /* A daemon that was killed, or a disk that was full, may have left a line without its end. If it
  * cannot be read, it is taken to. */
 static bool is_torn(const char *path, off_t size)
 {
     char last = '\0';
-    int fd = size ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK) : -1;
-    bool read_it = fd >= 0 && pread(fd, &last, 1, size - 1) == 1;
-    if (fd >= 0)
-        close(fd);
+    bool read_it = size && read_at(path, &last, 1, size - 1) == 1;
     return size && !(read_it && last == '\n');
 }
 
@@ -117,6 +136,8 @@ struct order_file *order_file_open(const char *path, const char *life, char *err
     atomic_init(&f->others, is_regular && has_older(fd) ? WITH_OLDER : ALONE);
     f->is_torn = is_regular && is_torn(path, about.st_size);
     f->is_new = is_regular && about.st_size == 0;
+    snprintf(f->life, sizeof f->life, "%s", life);
+    atomic_init(&f->seen, about.st_size);
     f->path = must_strdup(path);
     return f;
 }
@@ -170,14 +191,15 @@ static int write_all(int fd, struct span rest, size_t *written)
 /* A daemon that has it, too, may have left a line without its end. */
 static void look_at_others(struct order_file *f)
 {
-    char path[40];
+    char path[OWN_PATH_SIZE];
     struct stat about;
     int others = atomic_load(&f->others);
+    f->looks = others != ALONE;
     if (others == ALONE)
         return;
     if (others == WITH_OLDER && !has_older(f->fd)) /* but it may have until now */
         (void)atomic_compare_exchange_strong(&f->others, &others, ALONE);
-    snprintf(path, sizeof path, "/proc/self/fd/%d", f->fd); /* it may have been renamed */
+    own_path(f->fd, path);
     if (fstat(f->fd, &about) == 0)
         f->is_torn = is_torn(path, about.st_size);
 }
@@ -196,7 +218,43 @@ int order_file_append(struct order_file *f, struct span lines, size_t *written)
     int error = write_all(f->fd, lines, written);
     if (*written)
         f->is_torn = lines.at[*written - 1] != '\n';
+    if (f->looks) /* with O_APPEND that is where the last write ended */
+        f->own_at = lseek(f->fd, 0, SEEK_CUR) - (off_t)*written;
     return error;
+}
+
+/* Without the line that is cut off at the end of a piece, if that has others before. */
+static void cut_piece(struct text *piece)
+{
+    size_t len = piece->len;
+    while (len && piece->at[len - 1] != '\n')
+        len--;
+    if (len)
+        piece->len = len;
+}
+
+bool order_file_take_others(struct order_file *f, struct text *piece)
+{
+    char path[OWN_PATH_SIZE];
+    off_t from = (off_t)atomic_load(&f->seen), left = f->own_at - from;
+    text_clear(piece);
+    if (!f->looks || left <= 0)
+        return false;
+    size_t len = left < PIECE ? (size_t)left : PIECE;
+    own_path(f->fd, path);
+    ssize_t n = read_at(path, text_reserve(piece, len), len, from);
+    if (n <= 0)
+        return false;
+    text_added(piece, (size_t)n);
+    if (n < left)
+        cut_piece(piece);
+    atomic_store(&f->seen, from + (off_t)piece->len);
+    return true;
+}
+
+const char *order_file_life(const struct order_file *f)
+{
+    return f->life;
 }
 
 static int sync_folder(const char *path)
@@ -226,8 +284,11 @@ int order_file_sync(struct order_file *f)
 
 void order_file_give_up(struct order_file *f)
 {
+    struct stat about;
     if (!f->is_regular)
         return;
+    if (atomic_load(&f->others) == ALONE && fstat(f->fd, &about) == 0)
+        atomic_store(&f->seen, about.st_size);
     atomic_store(&f->others, SHARED);
     (void)set_lock(f->fd, F_UNLCK, OWNER_PLACE);
 }

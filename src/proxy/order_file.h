@@ -11,7 +11,7 @@
 #pragma once
 
 #include "base/request_id.h"
-#include "base/span.h"
+#include "base/text.h"
 
 struct order_file;
 
@@ -31,6 +31,12 @@ bool order_file_is_at(const struct order_file *, const char *path);
  * in it, which may end within a line: that line is ended by the next append. Returns an errno, 0:
  * all of them were written. */
 int order_file_append(struct order_file *, struct span lines, size_t *written);
+
+/* After an append: the lines that others have appended since the last call and before that append, in
+ * a piece of whole lines. True: there may be more. The first call of a life whose file nobody else
+ * writes to finds nothing; lines of its own life may be among them. */
+bool order_file_take_others(struct order_file *, struct text *piece);
+const char *order_file_life(const struct order_file *);
 
 /* Brings what was appended to the disk, and after its creation its name, too. Returns an errno, or
  * 0. What cannot be synced (a pipe) counts as synced. */

@@ -5,6 +5,8 @@
  *                       copy        one is: the fetch is withheld
  *                       refused     there is no room to remember it
  *   on_turn()           first       the first ended unsent, so this one goes
+ *   on_fate()           copy        the first itself, which has not left: another life of the daemon
+ *                                   has begun the same order before it
  *   on_fate()           answering   the fetch gives way to a reply with the first's answer, or
  *                                   the exchange fails with a 409
  *   tap_*()                         events of the fetch or the reply, passed on to the client;
@@ -15,6 +17,7 @@
 #include "proxy/order_guard.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "base/duration.h"
 #include "base/log.h"
@@ -22,7 +25,9 @@
 #include "base/spares.h"
 #include "base/state.h"
 #include "http/reply.h"
+#include "proxy/credentials.h"
 #include "proxy/fetch.h"
+#include "proxy/order_journal.h"
 #include "proxy/order_rules.h"
 
 #define MAGIC 0x67756172
@@ -30,7 +35,7 @@
 #define ORDER_GUARD_STATES(S)                                                                      \
     S(GUARD_ASKING, "asking",                                                                      \
       TO(GUARD_FIRST) | TO(GUARD_COPY) | TO(GUARD_REFUSED) | TO(GUARD_ENDED))                      \
-    S(GUARD_FIRST, "first", TO(GUARD_ENDED))                                                       \
+    S(GUARD_FIRST, "first", TO(GUARD_COPY) | TO(GUARD_ENDED))                                      \
     S(GUARD_COPY, "copy", TO(GUARD_FIRST) | TO(GUARD_ANSWERING) | TO(GUARD_ENDED))                 \
     S(GUARD_REFUSED, "refused", TO(GUARD_ENDED))                                                   \
     S(GUARD_ANSWERING, "answering", TO(GUARD_ENDED))                                               \
@@ -263,6 +268,8 @@ static void answer_as(struct order_guard *g, struct kept_answer *answer)
 static void on_fate(void *owner, const struct dedupe_fate *fate)
 {
     struct order_guard *g = self(owner);
+    if (g->state == GUARD_FIRST)
+        enter(g, GUARD_COPY);
     LOG(DEBUG, upstream(g), "not sent: a copy of order %s id=%s", request_id_text(fate->id),
         request_id_text(&g->order.id));
     if (fate->answer) {
@@ -295,6 +302,12 @@ static void on_late(void *owner, const struct request_id *id)
     exchange_cancel(g->inner);
     *g->is_copy = false;
     fail(g, &v);
+}
+
+static bool may_stop(const void *owner)
+{
+    const struct order_guard *g = owner;
+    return g->order.entry && order_entry_may_stop(g->order.entry);
 }
 
 static enum sent first_sent(const void *owner)
@@ -411,16 +424,30 @@ bool order_guard_follow(struct exchange *x, const struct exchange_events *events
     return true;
 }
 
+static bool is_too_long(enum framing framing, uint64_t length)
+{
+    return framing == FRAMING_LENGTH && length > ORDER_DIGEST_BODY_MAX;
+}
+
 bool order_guard_concerns(const struct fetch_order *o)
 {
     const struct conn_request *r = &o->request;
-    return o->settings->dedupe && o->is_private &&
-           (r->framing != FRAMING_LENGTH || r->length <= ORDER_DIGEST_BODY_MAX) &&
+    return o->settings->dedupe && o->is_private && !is_too_long(r->framing, r->length) &&
            order_is_accounted(o->settings, r->method, r->target);
 }
 
-struct exchange *order_guard_open(struct dedupe *dedupe, const struct fetch_order *o, bool *is_copy,
-                                  const struct exchange_events *events, void *owner)
+const struct upstream_config *order_guard_settings(const struct config *c, const char *upstream,
+                                                   const struct request *r, struct span path)
+{
+    const struct upstream_config *u = config_find(c, upstream, strlen(upstream));
+    u = u ? config_for_path(u, path.at, path.len) : &c->defaults;
+    bool concerns = u->dedupe && request_is_private(u, &r->fields, path) &&
+                    !is_too_long(r->framing, r->length) && order_is_accounted(u, r->method, path);
+    return concerns ? u : NULL;
+}
+
+static struct order_guard *guard_new(struct dedupe *dedupe, bool *is_copy,
+                                     const struct exchange_events *events, void *owner)
 {
     static const struct exchange_ops ops = {.body = body,
                                             .finish = finish,
@@ -430,17 +457,55 @@ struct exchange *order_guard_open(struct dedupe *dedupe, const struct fetch_orde
                                             .sent = sent,
                                             .patience = patience,
                                             .progress = progress};
-    static const struct dedupe_events dedupe_events = {on_fate, on_turn, on_late, first_sent};
+    static const struct dedupe_events dedupe_events = {on_fate, on_turn, on_late, first_sent,
+                                                       may_stop};
     struct order_guard *g = SPARES_NEW(&spares, struct order_guard);
     g->base = (struct exchange){&ops, events, owner};
     MAGIC_INIT(g, MAGIC);
     g->dedupe = dedupe;
-    g->order = *o;
     g->is_copy = is_copy;
-    g->order.may_go = may_go;
     g->claim = (struct dedupe_claim){.events = &dedupe_events, .owner = g, .id = &g->order.id};
     task_init(&g->refuse, on_refused);
     task_init(&g->free_later, free_now);
+    return g;
+}
+
+struct exchange *order_guard_open(struct dedupe *dedupe, const struct fetch_order *o, bool *is_copy,
+                                  const struct exchange_events *events, void *owner)
+{
+    struct order_guard *g = guard_new(dedupe, is_copy, events, owner);
+    g->order = *o;
+    g->order.may_go = may_go;
     g->inner = fetch_open(&g->order, &tap, g);
+    return &g->base;
+}
+
+/* It goes, whatever is known: what is beyond its gathering has been told that it may. */
+static void take_part(struct order_guard *g, const struct fetch_seen *seen)
+{
+    struct order_digest digest;
+    const struct upstream_config *u = g->order.settings;
+    bool has_body = seen->upload->complete && seen->upload->replayable;
+    if (!has_body || !order_digest(u, &g->order.request, text_span(&seen->upload->kept), &digest))
+        return;
+    enum dedupe_part part = dedupe_enter(g->dedupe, &g->claim, upstream(g), &digest, u->dedupe);
+    if (part == DEDUPE_COPY)
+        dedupe_leave(&g->claim);
+    else if (part == DEDUPE_FIRST)
+        enter(g, GUARD_FIRST);
+}
+
+struct exchange *order_guard_adopt(struct dedupe *dedupe, struct exchange *fetch,
+                                   const struct upstream_config *settings, bool *is_copy,
+                                   const struct exchange_events *events, void *owner)
+{
+    static const struct fetch_guarding how = {&tap, may_go};
+    struct order_guard *g = guard_new(dedupe, is_copy, events, owner);
+    const struct fetch_seen seen = fetch_guard(fetch, &how, g);
+    g->order = *seen.order;
+    g->order.settings = settings;
+    g->inner = fetch;
+    g->status = seen.status;
+    take_part(g, &seen);
     return &g->base;
 }

@@ -17,5 +17,17 @@ bool order_guard_concerns(const struct fetch_order *);
 struct exchange *order_guard_open(struct dedupe *, const struct fetch_order *, bool *is_copy,
                                   const struct exchange_events *, void *owner);
 
+/* Would it be one under this configuration? Then the settings are returned, else NULL. `path`: the
+ * target that the upstream gets. */
+const struct upstream_config *order_guard_settings(const struct config *, const char *upstream,
+                                                   const struct request *, struct span path);
+
+/* Instead, of an order that was opened as a fetch when its upstream had no `dedupe`, which the present
+ * settings (borrowed until its end) have: from now on copies of it are recognised. It takes the place
+ * of the fetch towards its owner. An equal order that is known already changes nothing: both go. */
+struct exchange *order_guard_adopt(struct dedupe *, struct exchange *fetch,
+                                   const struct upstream_config *, bool *is_copy,
+                                   const struct exchange_events *, void *owner);
+
 /* As fetch_follow(), for the one that went to the origin. */
 bool order_guard_follow(struct exchange *, const struct exchange_events *, void *owner) MUST_CHECK;

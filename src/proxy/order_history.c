@@ -13,13 +13,12 @@
 #define PIECE (64 * 1024)
 #define LINE_MOST (1024 * 1024) /* a longer line is foreign */
 #define STEP (1024 * 1024)      /* by which the place of a time is looked for, from the end */
-#define ERROR_SIZE 48
-#define TEXTS 8 /* of a begin line */
+#define TEXTS 8                 /* of a begin line */
 
 struct past {
     struct order_past told;
     char id[REQUEST_ID_SIZE]; /* the key */
-    char error[ERROR_SIZE];
+    char error[ORDER_ERROR_SIZE];
     UT_hash_handle hh;
     struct link link; /* in the order in which they were read */
     char texts[];
@@ -130,23 +129,27 @@ static bool is_unknown(const json_t *o, const struct order_past *t)
     return t->sent != SENT_NO && (*t->error || t->status >= 500 || t->status == 408);
 }
 
-static void end(struct order_history *h, const struct order_line *l)
+void order_past_end(struct order_past *t, char error[ORDER_ERROR_SIZE], const struct order_line *l)
 {
     const json_t *o = l->object;
-    struct past *p = find(h, l->id);
-    if (p == NULL)
-        return;
-    struct order_past *t = &p->told;
-    const char *error = json_string_value(json_object_get(o, "error"));
+    const char *word = json_string_value(json_object_get(o, "error"));
     json_int_t status = json_integer_value(json_object_get(o, "status"));
     t->ended_us = l->at_us;
     t->sent = sent_of(json_string_value(json_object_get(o, "sent")));
     t->status = status > 0 && status < 1000 ? (unsigned)status : 0;
-    snprintf(p->error, sizeof p->error, "%s", error ? error : "");
+    snprintf(error, ORDER_ERROR_SIZE, "%s", word ? word : "");
     t->left = json_is_true(json_object_get(o, "left"));
     t->total_ms = json_number_value(json_object_get(o, "total_ms"));
     t->fate = is_unknown(o, t) ? ORDER_UNKNOWN : ORDER_KNOWN;
-    if (h->wish.undecided && t->fate == ORDER_KNOWN)
+}
+
+static void end(struct order_history *h, const struct order_line *l)
+{
+    struct past *p = find(h, l->id);
+    if (p == NULL)
+        return;
+    order_past_end(&p->told, p->error, l);
+    if (h->wish.undecided && p->told.fate == ORDER_KNOWN)
         forget(h, p);
 }
 

@@ -29,6 +29,13 @@ struct order_past {
     const char *error;  /* of its end */
 };
 
+#define ORDER_ERROR_SIZE 48
+
+struct order_line;
+
+/* Notes how it ended, as its end line says; `error` is what its own points to. */
+void order_past_end(struct order_past *, char error[ORDER_ERROR_SIZE], const struct order_line *);
+
 /* What is kept. */
 struct order_wish {
     int64_t since_us;     /* orders that began earlier are left out; 0: none is */

@@ -18,7 +18,6 @@
 #include "base/log.h"
 #include "base/spares.h"
 #include "base/state.h"
-#include "proxy/order_adopt.h"
 #include "proxy/order_health.h"
 #include "proxy/order_mark.h"
 #include "proxy/order_wait.h"
@@ -60,6 +59,8 @@ struct order_journal {
     struct list entries;
     struct task free_later;
     struct order_health health;
+    order_journal_listener *listener; /* NULL: none */
+    void *listener_context;
 };
 
 struct order_entry {
@@ -69,7 +70,6 @@ struct order_entry {
     struct order_journal *journal;
     struct link link;
     struct order_writing writing; /* its begin, until its end is */
-    struct order_adopted adopted;
     struct request_id id;
     struct order_wait wait; /* while one of its lines is waited for */
     bool has_end;           /* it ended while its begin was being written: */
@@ -289,6 +289,13 @@ static void on_outcome(void *owner, struct order_writing *w)
     check_empty(j);
 }
 
+static void on_other(void *owner, const struct order_other *o)
+{
+    struct order_journal *j = self(owner);
+    if (j->listener)
+        j->listener(j->listener_context, o);
+}
+
 /* ------------------------------------------------------------------------------ an order */
 
 struct order_entry *order_journal_enter(struct order_journal *j, const struct request_id *id)
@@ -331,6 +338,11 @@ bool order_entry_is_noted(const struct order_entry *e)
     return e->state != ORDER_ENTRY_NEW;
 }
 
+bool order_entry_may_stop(const struct order_entry *e)
+{
+    return e->state == ORDER_ENTRY_NEW || e->state == ORDER_ENTRY_BEGINNING;
+}
+
 /* A line that no thread has yet is not written at all. */
 static bool take_back(struct order_entry *e)
 {
@@ -359,15 +371,8 @@ void order_entry_end(struct order_entry *e, const struct record *r)
         return;
     MAGIC_CHECK(e, ENTRY_MAGIC);
     CHECK(!e->has_end);
-    e->end = (struct order_end){.id = &e->id,
-                                .sent = r->sent,
-                                .status = r->status,
-                                .error = r->error,
-                                .left = r->left,
-                                .unknown = r->unknown,
-                                .total_us = r->total_us};
+    e->end = order_end_of(r, &e->id);
     e->has_end = true;
-    order_adopted_end(&e->adopted, r, loop_clock_us(e->journal->loop));
     if (e->state == ORDER_ENTRY_NEW)
         enter(e, ORDER_ENTRY_OVER);
     else if (e->state == ORDER_ENTRY_BEGUN)
@@ -428,6 +433,7 @@ static void free_now(struct task *t)
 struct order_journal *order_journal_new(struct loop *loop, const char *path, const char *life,
                                         struct order_journal_rules rules, char *error, size_t size)
 {
+    static const struct order_writer_events events = {on_outcome, on_other};
     struct order_file *file = order_file_open(path, life, error, size);
     if (file == NULL)
         return NULL;
@@ -447,7 +453,7 @@ struct order_journal *order_journal_new(struct loop *loop, const char *path, con
     task_init(&j->free_later, free_now);
     deadline_init(&j->stuck, loop, on_stuck);
     deadline_init(&j->retry, loop, on_retry);
-    j->writer = order_writer_new(loop, file, on_outcome, j);
+    j->writer = order_writer_new(loop, file, &events, j);
     write_mark(j, NULL);
     return j;
 }
@@ -457,6 +463,13 @@ void order_journal_configure(struct order_journal *j, struct order_journal_rules
     MAGIC_CHECK(j, MAGIC);
     j->health.required = rules.required;
     j->syncs = rules.sync;
+}
+
+void order_journal_listen(struct order_journal *j, order_journal_listener *listener, void *context)
+{
+    MAGIC_CHECK(j, MAGIC);
+    j->listener = listener;
+    j->listener_context = context;
 }
 
 const char *order_journal_path(const struct order_journal *j)
@@ -516,16 +529,6 @@ void order_journal_stay(struct order_journal *j)
     MAGIC_CHECK(j, MAGIC);
     task_forget(&j->free_later);
     list_remove(&j->leaving);
-}
-
-void order_journal_guard(struct order_journal *j, struct dedupe *dedupe, const struct config *c)
-{
-    MAGIC_CHECK(j, MAGIC);
-    for (struct link *k = list_first(&j->entries); k; k = list_next(k)) {
-        struct order_entry *e = container_of(k, struct order_entry, link);
-        if (!e->has_end && (e->state == ORDER_ENTRY_BEGINNING || e->state == ORDER_ENTRY_BEGUN))
-            order_adopt(&e->adopted, dedupe, c, &e->id, text_span(&e->writing.line));
-    }
 }
 
 struct order_journal *order_journal_of(struct link *leaving)

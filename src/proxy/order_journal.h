@@ -16,8 +16,7 @@
 
 struct order_journal;
 struct order_entry;
-struct dedupe;
-struct config;
+struct order_other;
 
 struct order_journal_rules {
     bool required; /* while it cannot be written, orders are refused */
@@ -32,6 +31,11 @@ struct order_journal *order_journal_new(struct loop *, const char *path, const c
 
 void order_journal_configure(struct order_journal *, struct order_journal_rules);
 const char *order_journal_path(const struct order_journal *);
+
+/* What other lives of the daemon write to the file is told, as order_writer.h says; from a restart on,
+ * as long as the earlier life is not over, and from a drain on. */
+typedef void order_journal_listener(void *context, const struct order_other *);
+void order_journal_listen(struct order_journal *, order_journal_listener *, void *context);
 
 /* Opens the path anew (SIGUSR1): lines from now on go there. A failure is logged, and the old file
  * stays in use. */
@@ -52,10 +56,6 @@ struct order_journal *order_journal_of(struct link *leaving);
 bool order_journal_is_at_path(const struct order_journal *);
 bool order_journal_take_back(struct order_journal *, char *error, size_t size) MUST_CHECK;
 void order_journal_stay(struct order_journal *);
-
-/* Copies of orders that are under way now are recognised from now on, if the configuration wants that
- * and they are not known already. */
-void order_journal_guard(struct order_journal *, struct dedupe *, const struct config *);
 
 /* As order_journal_leave(), at the daemon's end: waits for the thread, but no longer than ORDER_END_PATIENCE_MS, and
  * logs what it cannot write. Every entry must be over or given back. */
@@ -84,6 +84,9 @@ bool order_entry_begin(struct order_entry *, const struct order_begin *, order_b
 
 /* Has it been asked before? Then it may go again. */
 bool order_entry_is_noted(const struct order_entry *);
+
+/* Its line may be in the file, but it has not left and may still be stopped. */
+bool order_entry_may_stop(const struct order_entry *);
 
 /* It is not waited for any more. */
 void order_entry_forget(struct order_entry *);

@@ -125,6 +125,17 @@ static char *put_ms(char *to, uint64_t us)
     return to + 2;
 }
 
+struct order_end order_end_of(const struct record *r, const struct request_id *id)
+{
+    return (struct order_end){.id = id,
+                              .sent = r->duplicate ? SENT_NO : r->sent,
+                              .status = r->status,
+                              .error = r->error,
+                              .left = r->left,
+                              .unknown = r->unknown,
+                              .total_us = r->total_us};
+}
+
 void order_line_end(struct text *to, const char *time, const struct order_end *e)
 {
     char *start = text_reserve(to, FIXED_ROOM), *at = put_id(start, time, e->id);

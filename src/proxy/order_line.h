@@ -9,6 +9,7 @@
 #include "base/failure.h"
 #include "base/request_id.h"
 #include "base/text.h"
+#include "proxy/record.h"
 
 #define ORDER_TIME_SIZE 28 /* "2026-11-27T09:00:00.123456Z" and a NUL */
 
@@ -40,6 +41,9 @@ struct order_end {
     bool left, unknown; /* as in struct record */
     uint64_t total_us;
 };
+
+/* A copy of another order says what is true of that one, but has not left itself. */
+struct order_end order_end_of(const struct record *, const struct request_id *);
 
 /* Append the line, with its "\n". `time` is that of order_clock_text(). */
 void order_line_start(struct text *, const char *time, const char *life);

@@ -1,11 +1,13 @@
 #include "proxy/order_recall.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "base/log.h"
 #include "proxy/order_files.h"
 #include "proxy/order_history.h"
+#include "proxy/order_other.h"
 #include "proxy/order_rules.h"
 
 /* The longest that an order may have been under way when its process ended, where no
@@ -56,7 +58,8 @@ static struct dedupe_fate fate_of(const struct recall *r, const struct order_pas
     bool ended = p->ended_us != 0;
     struct dedupe_fate f = {.age_ms = ms_since(r, p->began_us),
                             .sent = ended ? p->sent : SENT_YES,
-                            .error = ended ? failure_of(p->error) : FAILURE_NONE};
+                            .error = ended ? failure_of(p->error) : FAILURE_NONE,
+                            .is_open = p->fate == ORDER_OPEN};
     if (ended && f.error == FAILURE_NONE)
         f.status = p->status;
     return f;
@@ -125,13 +128,37 @@ static void read_files(struct order_history *h, const struct order_wish *wish, c
     order_files_clear(&files);
 }
 
+static struct recall recall_by(struct dedupe *dedupe, struct loop *loop, const struct config *c)
+{
+    struct timespec wall = loop_wall(loop);
+    return (struct recall){.dedupe = dedupe,
+                           .config = c,
+                           .now_us = (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000};
+}
+
+static void settle(const struct recall *r, const struct order_past *p)
+{
+    struct request_id id = {0};
+    struct dedupe_fate f = fate_of(r, p);
+    snprintf(id.text, sizeof id.text, "%s", p->id);
+    f.id = &id;
+    dedupe_settle(r->dedupe, &f);
+}
+
+void order_recall_other(struct dedupe *dedupe, struct loop *loop, const struct config *c,
+                        const struct order_other *o)
+{
+    struct recall r = recall_by(dedupe, loop, c);
+    if (o->is_end)
+        settle(&r, &o->past);
+    else
+        recall_one(&r, &o->past);
+}
+
 size_t order_recall(struct dedupe *dedupe, struct loop *loop, const struct config *c,
                     const char *path)
 {
-    struct timespec wall = loop_wall(loop);
-    struct recall r = {.dedupe = dedupe,
-                       .config = c,
-                       .now_us = (int64_t)wall.tv_sec * 1000000 + wall.tv_nsec / 1000};
+    struct recall r = recall_by(dedupe, loop, c);
     uint64_t horizon = horizon_ms(c);
     if (horizon == 0)
         return 0;

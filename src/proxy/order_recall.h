@@ -10,3 +10,9 @@
  * have been leaving until just now, so its time counts from now. Returns how many orders are
  * remembered; what cannot be read is a warning in the log. */
 size_t order_recall(struct dedupe *, struct loop *, const struct config *, const char *path);
+
+struct order_other;
+
+/* Later on: another life of the daemon, which writes to the same journal, has begun or ended an order. */
+void order_recall_other(struct dedupe *, struct loop *, const struct config *,
+                        const struct order_other *);

@@ -3,6 +3,8 @@
  * finished by then. */
 #include "proxy/order_writer.h"
 
+#include "proxy/order_other.h"
+
 #define MAGIC 0x6f777274
 
 struct order_writer {
@@ -12,19 +14,21 @@ struct order_writer {
     struct task look; /* before the loop waits */
     uv_thread_t thread;
     size_t count; /* the loop's own: given, and not told of */
-    void (*on_outcome)(void *owner, struct order_writing *);
+    const struct order_writer_events *events;
     void *owner;
 
     uv_mutex_t mutex; /* guards what follows */
     uv_cond_t wake, handed_back;
     struct list given, finished;
+    size_t others; /* of those that are finished, those that were not given */
     bool ending;
     bool thread_sleeps;
     bool loop_wants; /* to be woken; not from the time lines are given until it is about to wait */
 
     struct order_file *file; /* the thread's own, as is what follows */
     struct list lines;       /* those it works on */
-    struct text buffer;
+    struct list read;        /* what others have written before them */
+    struct text buffer, piece;
 };
 
 static struct order_writing *line_of(struct link *link)
@@ -106,6 +110,8 @@ static void append_all(struct order_writer *w)
             text_add(&w->buffer, text_span(&line_of(k)->line));
         int error = order_file_append(w->file, text_span(&w->buffer), &written);
         note_outcomes(from, k, written, error);
+        while (order_file_take_others(w->file, &w->piece))
+            order_other_read(&w->read, text_span(&w->piece), order_file_life(w->file));
         if (k)
             k = switch_file(w, from, k);
     }
@@ -116,6 +122,8 @@ static void hand_back(struct order_writer *w, bool synced)
 {
     size_t count = 0;
     uv_mutex_lock(&w->mutex);
+    w->others += w->read.count;
+    move_all(&w->read, &w->finished);
     for (struct link *k = list_first(&w->lines), *next; k; k = next) {
         next = list_next(k);
         if (line_of(k)->syncs && !synced)
@@ -160,6 +168,17 @@ static void set_count(struct order_writer *w, size_t count)
         uv_unref((uv_handle_t *)&w->async);
 }
 
+static void tell(struct order_writer *w, struct order_writing *l)
+{
+    if (!l->is_other) {
+        w->events->on_outcome(w->owner, l);
+        return;
+    }
+    struct order_other *o = order_other_of(l);
+    w->events->on_other(w->owner, o);
+    order_other_free(o);
+}
+
 /* What is finished from now on wakes the loop. */
 static void collect(struct order_writer *w)
 {
@@ -168,12 +187,14 @@ static void collect(struct order_writer *w)
     list_init(&finished);
     uv_mutex_lock(&w->mutex);
     move_all(&w->finished, &finished);
+    size_t others = w->others;
+    w->others = 0;
     w->loop_wants = true;
     uv_mutex_unlock(&w->mutex);
-    set_count(w, w->count - finished.count);
+    set_count(w, w->count - (finished.count - others));
     while ((k = list_first(&finished))) {
         list_remove(k);
-        w->on_outcome(w->owner, line_of(k));
+        tell(w, line_of(k));
     }
 }
 
@@ -227,9 +248,9 @@ bool order_writer_wait(struct order_writer *w, uint64_t ms)
     uint64_t until = loop_real_clock_us() + ms * 1000, now;
     MAGIC_CHECK(w, MAGIC);
     uv_mutex_lock(&w->mutex);
-    while (w->finished.count < w->count && (now = loop_real_clock_us()) < until)
+    while (w->finished.count - w->others < w->count && (now = loop_real_clock_us()) < until)
         (void)uv_cond_timedwait(&w->handed_back, &w->mutex, (until - now) * 1000);
-    bool done = w->finished.count == w->count;
+    bool done = w->finished.count - w->others == w->count;
     uv_mutex_unlock(&w->mutex);
     if (done)
         collect(w);
@@ -254,17 +275,17 @@ size_t order_writer_count(const struct order_writer *w)
 }
 
 struct order_writer *order_writer_new(struct loop *loop, struct order_file *file,
-                                      void (*on_outcome)(void *owner, struct order_writing *),
-                                      void *owner)
+                                      const struct order_writer_events *events, void *owner)
 {
     struct order_writer *w = NEW(struct order_writer);
     MAGIC_INIT(w, MAGIC);
     w->file = file;
-    w->on_outcome = on_outcome;
+    w->events = events;
     w->owner = owner;
     list_init(&w->given);
     list_init(&w->finished);
     list_init(&w->lines);
+    list_init(&w->read);
     CHECK(uv_mutex_init(&w->mutex) == 0);
     CHECK(uv_cond_init(&w->wake) == 0);
     CHECK(uv_cond_init(&w->handed_back) == 0);
@@ -294,6 +315,7 @@ void order_writer_free(struct order_writer *w)
     CHECK(w->count == 0);
     order_file_close(w->file);
     text_free(&w->buffer);
+    text_free(&w->piece);
     uv_cond_destroy(&w->wake);
     uv_cond_destroy(&w->handed_back);
     uv_mutex_destroy(&w->mutex);

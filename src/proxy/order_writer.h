@@ -4,32 +4,26 @@
  * that they share one write and one sync. A line is with its owner, given, or with the thread. */
 #pragma once
 
-#include "base/text.h"
 #include "net/loop.h"
 #include "proxy/order_file.h"
+#include "proxy/order_writing.h"
 
 struct order_writer;
+struct order_other;
 
-/* UNSURE: it may be in the file, in part or not synced. */
-enum order_written { ORDER_WRITTEN, ORDER_UNWRITTEN, ORDER_UNSURE };
-
-/* Embedded in its owner, which must not be freed while it is given. */
-struct order_writing {
-    struct link link;
-    struct text line; /* with its "\n" */
-    struct order_file
-        *switch_to; /* instead of a line: what follows goes to this file; taken over */
-    bool syncs;     /* it is written when it is on the disk */
-    enum order_written outcome;
-    int error;                            /* an errno, if it is not written */
-    void (*done)(struct order_writing *); /* for its owner's use */
+/* Called on the loop, never from inside a call. */
+struct order_writer_events {
+    /* For each line that was given, in their order among those that sync and among those that do
+     * not. */
+    void (*on_outcome)(void *owner, struct order_writing *);
+    /* What others have written to the file before the line whose outcome comes next, in the order of
+     * the file. Borrowed. */
+    void (*on_other)(void *owner, const struct order_other *);
 };
 
-/* Takes the file over. `on_outcome` is called on the loop, never from inside a call, for each line
- * that was given, in their order among those that sync and among those that do not. */
+/* Takes the file over. */
 struct order_writer *order_writer_new(struct loop *, struct order_file *,
-                                      void (*on_outcome)(void *owner, struct order_writing *),
-                                      void *owner);
+                                      const struct order_writer_events *, void *owner);
 
 /* Gives all lines of the list, which is empty then. */
 void order_writer_give(struct order_writer *, struct list *lines);

@@ -80,9 +80,17 @@ static void on_record(void *context, const struct record *r)
         p->on_record(p->context, r);
 }
 
+static void on_other(void *context, const struct order_other *o)
+{
+    struct proxy *p = context;
+    order_recall_other(p->dedupe, p->loop, p->config, o);
+}
+
 void proxy_journal(struct proxy *p, struct order_journal *journal)
 {
     p->journal = journal;
+    if (journal)
+        order_journal_listen(journal, on_other, p);
 }
 
 void proxy_settle(struct proxy *p, const struct verdict *why)
@@ -154,6 +162,13 @@ static void know_bots(struct proxy *p, const struct config *c)
         (void)bots_find(&p->totals.bots, span_of(c->bots[i].name));
 }
 
+/* Orders that are under way, or wait, and that began when `dedupe` was off. */
+static void guard_open(struct proxy *p)
+{
+    for (struct link *k = list_first(&p->totals.under_way.all); k; k = list_next(k))
+        transaction_guard(container_of(k, struct under_way_entry, all), p->config);
+}
+
 void proxy_configure(struct proxy *p, struct config *c)
 {
     struct config *old = p->config;
@@ -163,16 +178,12 @@ void proxy_configure(struct proxy *p, struct config *c)
     know_bots(p, c);
     p->config = config_ref(c);
     config_unref(old);
+    guard_open(p);
 }
 
 struct config *proxy_config(const struct proxy *p)
 {
     return p->config;
-}
-
-void proxy_guard_open(struct proxy *p, struct order_journal *journal)
-{
-    order_journal_guard(journal, p->dedupe, p->config);
 }
 
 void proxy_recall(struct proxy *p, const char *journal)

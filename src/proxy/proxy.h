@@ -33,9 +33,6 @@ struct config *proxy_config(const struct proxy *); /* borrowed */
  * not sent (`dedupe`). Blocks; to be called once, before the first client is accepted. */
 void proxy_recall(struct proxy *, const char *journal);
 
-/* Likewise those that are under way and began in this journal while `dedupe` was off: after
- * proxy_configure(). */
-void proxy_guard_open(struct proxy *, struct order_journal *);
 const struct totals *proxy_totals(const struct proxy *);
 size_t proxy_active(const struct proxy *); /* requests under way */
 

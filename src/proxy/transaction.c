@@ -41,13 +41,13 @@ struct transaction {
     struct rewrite rewrite;
     struct pool *pool;
     struct link in_pool;
-    struct exchange *answer; /* a fetch, an order's guard or a follower; of a CONNECT its
-                                tunnel_open; NULL: none, or it has ended */
+    struct exchange *answer; /* a fetch, a guard, a follower or a tunnel_open; NULL: it has ended */
     /* How `answer` is followed when the client has disconnected; NULL: it is not. */
     bool (*follow)(struct exchange *, const struct exchange_events *, void *owner);
-    struct arena *arena; /* the request's, once followed: taken over; NULL before */
-    struct link link;    /* on the list of those that are followed */
-    struct task next;    /* replies or fails, outside the call that found the reason */
+    struct config *guarded_by; /* if it was guarded later on; pinned */
+    struct arena *arena;       /* the request's, once followed: taken over; NULL before */
+    struct link link;          /* on the list of those that are followed */
+    struct task next;          /* replies or fails, outside the call that found the reason */
     struct task free_later;
     struct transaction_order order; /* this and what follows is not zeroed. `config` is pinned */
     struct tally tally;
@@ -75,6 +75,7 @@ static void free_now(struct task *task)
 {
     struct transaction *t = container_of(task, struct transaction, free_later);
     config_unref(t->order.config);
+    config_unref(t->guarded_by);
     arena_free(t->arena);
     t->magic = 0;
     spares_give(&spares, t);
@@ -278,8 +279,7 @@ static void on_failed(void *owner, const struct verdict *v)
 {
     struct transaction *t = owner;
     MAGIC_CHECK(t, MAGIC);
-    t->answer = NULL;
-    t->failure = *v;
+    t->answer = NULL, t->failure = *v;
     fail(t);
 }
 
@@ -290,27 +290,15 @@ static void on_drain(void *owner)
     t->base.events->on_drain(t->base.owner);
 }
 
-struct opened_tunnel {
-    struct transaction *transaction;
-    struct tunnel *tunnel;
-};
-
-static void give_record(void *context, const struct record *r)
-{
-    const struct opened_tunnel *to = context;
-    const struct transaction *t = to->transaction;
-    const struct transaction_order *o = &t->order;
-    tunnel_set_record(to->tunnel, tunnel_record_new(r, t->tally.began_us, o->on_record,
-                                                    o->record_least_us, o->record_context));
-}
-
 /* The tunnel takes a copy of the record along: its bytes are known only when it ends. */
 static void give_record_to(struct transaction *t, struct tunnel *tunnel)
 {
-    struct opened_tunnel to = {t, tunnel};
+    const struct transaction_order *o = &t->order;
+    struct tunnel_taker to = {tunnel, t->tally.began_us, o->on_record, o->record_least_us,
+                              o->record_context};
     t->tally.record.tunnel = RECORD_TUNNEL_OPENED;
-    if (t->order.on_record)
-        tell(t, give_record, &to);
+    if (o->on_record)
+        tell(t, tunnel_take_record, &to);
 }
 
 /* The head of a 101 belongs to the protocol that follows, so its hop-by-hop fields stay. */
@@ -529,6 +517,21 @@ static void begin(struct transaction *t, uint64_t total_ms)
                                    .arena = t->order.request->arena,
                                    .status = &t->tally.record.cache};
     t->answer = coalescer_open(t->order.coalescer, &order, &fetch_events, t);
+}
+
+void transaction_guard(struct under_way_entry *e, struct config *c)
+{
+    struct transaction *t = container_of(e, struct transaction, tally.under_way);
+    const struct upstream_config *u =
+        t->answer && t->follow == fetch_follow
+            ? order_guard_settings(c, t->tally.record.upstream, t->order.request, t->route.path)
+            : NULL;
+    if (u == NULL)
+        return;
+    t->guarded_by = config_ref(c);
+    t->answer = order_guard_adopt(t->order.dedupe, t->answer, u, &t->tally.record.duplicate,
+                                  &fetch_events, t);
+    t->follow = order_guard_follow;
 }
 
 static void find_pool(struct transaction *t)

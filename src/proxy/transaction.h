@@ -40,6 +40,10 @@ struct exchange *transaction_of(struct link *);
 /* Describes the transaction that the entry belongs to, see under_way.h. */
 under_way_describer transaction_describe;
 
+/* A reload: if it is an order that nothing guards against copies yet, and this configuration (pinned
+ * then) has `dedupe` for it, copies of it are recognised from now on. */
+void transaction_guard(struct under_way_entry *, struct config *);
+
 /* Begins it; the request's body and end follow. No event comes from inside this call. */
 struct exchange *transaction_open(const struct transaction_order *, const struct exchange_events *,
                                   void *owner);

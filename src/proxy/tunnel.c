@@ -313,6 +313,13 @@ void tunnel_set_record(struct tunnel *t, struct tunnel_record *record)
     t->record = record;
 }
 
+void tunnel_take_record(void *taker, const struct record *r)
+{
+    const struct tunnel_taker *to = taker;
+    tunnel_set_record(to->tunnel,
+                      tunnel_record_new(r, to->began_us, to->listener, to->least_us, to->context));
+}
+
 void tunnel_wait(struct tunnel *t, const struct tunnel_events *events, void *owner)
 {
     MAGIC_CHECK(t, MAGIC);

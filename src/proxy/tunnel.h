@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "net/linger.h"
 #include "proxy/freezes.h"
+#include "proxy/record.h"
 #include "upstream/pool.h"
 
 struct tunnel;
@@ -31,6 +32,16 @@ struct tunnel *tunnel_new(struct loop *, struct pool *, struct way *, enum tunne
 /* The record that is to be told when it ends, in whatever way (taken over). */
 struct tunnel_record;
 void tunnel_set_record(struct tunnel *, struct tunnel_record *);
+
+/* A listener that gives a tunnel a copy of the record, to be told when it ends; its context. */
+struct tunnel_taker {
+    struct tunnel *tunnel;
+    uint64_t began_us;
+    record_listener *listener;
+    uint64_t least_us;
+    void *context;
+};
+void tunnel_take_record(void *taker, const struct record *);
 
 /* How the stream was dialled, in case it becomes a line of the pool (copied). */
 void tunnel_set_report(struct tunnel *, const struct dial_report *);

@@ -53,28 +53,98 @@ def waiting(d):
     return [r['id'] for r in d.get('/requests').json()['requests'] if r['state'] == 'duplicate']
 
 
-@pytest.mark.parametrize('end, status, words', [
-    (reply(200, b'taken'), 200, 'answered 200'),
-    (drop('reset'), 502, 'its outcome is unknown'),
-], ids=['answered', 'unknown'])
-def test_switched_on_by_a_reload(daemon, origin, tmp_path, end, status, words):
-    """An order that was under way when a reload switched dedupe on is known from the journal: a copy waits for its fate."""
-    journal = str(tmp_path / 'journal')
-    d = daemon(upstream('ex', origin), order_journal=journal)
+@pytest.mark.parametrize('end, status', [(reply(200, b'taken'), 200), (drop('reset'), 502)], ids=['answered', 'unknown'])
+def test_switched_on_by_a_reload(daemon, origin, end, status):
+    """A copy of an order that was under way when a reload switched dedupe on waits for its fate."""
+    d = daemon(upstream('ex', origin))
     gate = origin.default = Gate(end)
     first = background(lambda: place(d))
     eventually(lambda: gate.waiting == 1)
-    d.reload(upstream('ex', origin, dedupe='10s'), order_journal=journal)
+    d.reload(upstream('ex', origin, dedupe='10s'))
     eventually(lambda: 'reloaded' in d.stderr)
     second = background(lambda: place(d))
     eventually(lambda: len(waiting(d)) == 1)
     gate.release()
     assert first.result(30).status == status
-    told(second.result(30), 409, 'http_request_denied' if status == 200 else 'connection_terminated', 'yes', words)
+    if status == 200:
+        assert second.result(30).body == b'taken' and is_copy(second.result(30))
+    else:
+        told(second.result(30), 409, 'connection_terminated', 'yes', 'its outcome is unknown')
     assert orders(origin) == 1
     other = background(lambda: place(d, body=BODY + b'1'))
     eventually(lambda: orders(origin) == 2)
     other.result(30)
+
+
+@pytest.mark.parametrize('where', ['paused', 'reading', 'answering'])
+def test_switched_on_by_a_reload_while_it_waits(daemon, origin, where):
+    """Likewise, without a journal, an order that waits, whose body is still coming, or whose answer is: a copy waits for it."""
+    d = daemon(upstream('ex', origin, order_wait='60s', total_timeout='60s'))
+    gate = origin.default = Gate(reply(200, b'taken'))
+    whole = compose('POST', ORDER, [*KEY], body=BODY)
+    c = d.client().send(whole[:-4] if where == 'reading' else b'')
+    if where == 'paused':
+        assert d.request('POST', '/upstreams/ex/pause').status == 204
+    if where != 'reading':
+        c.send(whole)
+    state = {'paused': 'queued', 'reading': 'reading', 'answering': 'awaiting'}[where]
+    eventually(lambda: any(r['state'] == state for r in d.get('/requests').json()['requests']))
+    d.reload(upstream('ex', origin, dedupe='10s', order_wait='60s', total_timeout='60s'))
+    eventually(lambda: 'reloaded' in d.stderr)
+    if where == 'reading':      # then the copy is the first, and what was there before it is the copy
+        copy = background(lambda: place(d))
+        eventually(lambda: gate.waiting == 1)
+        c.send(whole[-4:])
+        eventually(lambda: len(waiting(d)) == 1)
+    else:
+        copy = background(lambda: place(d))
+        eventually(lambda: len(waiting(d)) == 1)
+        assert d.request('POST', '/upstreams/ex/resume').status == 204
+        eventually(lambda: gate.waiting == 1)
+    gate.release()
+    first, second = c.response('POST'), copy.result(30)
+    assert (first.status, second.status) == (200, 200) and first.body == second.body == b'taken'
+    assert (is_copy(first), is_copy(second)) == ((True, False) if where == 'reading' else (False, True))
+    assert orders(origin) == 1
+
+
+@pytest.mark.parametrize('who', ['the one before', 'the next one'])
+def test_two_lives_with_one_journal(daemon, origin, tmp_path, who):
+    """While a daemon drains its successor may get a copy of an order that still waits there. The first that has its line in the journal goes."""
+    journal = str(tmp_path / 'journal')
+    hold, gate = Gate(), Gate(reply(200, b'taken'))
+    origin.on('/hold', hold)
+    origin.default = gate
+    how = dict(dedupe='30s', order_wait='60s', total_timeout='60s', queue_timeout='60s')
+    old = daemon(upstream('ex', origin, max_connections=1, **how), order_journal=journal, drain_timeout='60s')
+    held = background(lambda: old.get('/ex/hold'))
+    eventually(lambda: hold.waiting)
+    first = background(lambda: place(old))
+    eventually(lambda: any(r['state'] == 'queued' for r in old.get('/requests').json()['requests']))
+    old.kill(signal.SIGTERM)
+    eventually(lambda: 'draining' in old.stderr)
+    new = daemon(upstream('ex', origin, **how), order_journal=journal)
+    if who == 'the next one':
+        second = background(lambda: place(new))
+        eventually(lambda: gate.waiting == 1)
+        hold.release()
+        told(first.result(30), 409, 'http_request_denied', 'yes', 'copy of order .*, sent .* ago: its outcome is unknown')
+        gate.release()
+        assert second.result(30).status == 200
+    else:
+        hold.release()
+        eventually(lambda: gate.waiting == 1)
+        second = place(new)
+        told(second, 409, 'http_request_denied', 'yes', 'copy of order .*, sent .* ago: its outcome is unknown')
+        gate.release()
+        assert first.result(30).status == 200
+        other = place(new, body=BODY + b'2')            # with its line the end of the first is heard
+        assert other.status == 200
+        told(place(new), 409, 'http_request_denied', 'yes', 'answered 200')
+    assert held.result(30).status == 200 and old.wait() == 0
+    assert [r.body for r in origin.requests if r.method != 'GET'].count(BODY) == 1
+    lines = [json.loads(x) for x in cli('orders', '--json', journal).stdout.splitlines()]
+    assert sorted((o['fate'], o['sent']) for o in lines if o['digest'] == lines[0]['digest']) == [('known', 'no'), ('known', 'yes')]
 
 
 @pytest.mark.parametrize('alpn', ['http/1.1', 'h2'])

@@ -15,6 +15,7 @@ struct party {
     struct request_id id;
     bool in, late; /* takes part; its own time to be sent is over */
     enum sent sent;
+    bool may_stop;
     unsigned turns, fates, lates;
     unsigned status; /* of the fate it heard */
     enum failure error;
@@ -69,6 +70,11 @@ static enum sent sent(const void *owner)
     return ((const struct party *)owner)->sent;
 }
 
+static bool may_stop(const void *owner)
+{
+    return ((const struct party *)owner)->may_stop;
+}
+
 static struct order_digest digest(unsigned n)
 {
     struct order_digest d = {{(unsigned char)n, (unsigned char)(n >> 8), (unsigned char)(n >> 16)}};
@@ -78,7 +84,7 @@ static struct order_digest digest(unsigned n)
 static enum dedupe_part enter_as(struct party *p, const char *name, const char *upstream,
                                  unsigned order)
 {
-    static const struct dedupe_events events = {on_fate, on_turn, on_late, sent};
+    static const struct dedupe_events events = {on_fate, on_turn, on_late, sent, may_stop};
     struct order_digest d = digest(order);
     *p = (struct party){.in = true};
     snprintf(p->id.text, sizeof p->id.text, "%s", name);
@@ -164,7 +170,7 @@ END_TEST
 /* The same order again, where no time counts: the record of the one before is forgotten. */
 static void order_again(const struct dedupe_fate *f)
 {
-    static const struct dedupe_events events = {on_fate, on_turn, on_late, sent};
+    static const struct dedupe_events events = {on_fate, on_turn, on_late, sent, may_stop};
     struct order_digest d = digest(1);
     c = (struct party){.in = true};
     strcpy(c.id.text, "third");
@@ -396,6 +402,54 @@ START_TEST(orders_of_an_earlier_process)
 }
 END_TEST
 
+static void hear(unsigned order, const struct dedupe_fate *fate)
+{
+    const struct order_digest d = digest(order);
+    ck_assert(dedupe_recall(dedupe, "x", &d, fate, fate->is_open ? 0 : fate->age_ms, WITHIN));
+}
+
+/* Another life has begun the order before its first here has left: that one is a copy. */
+START_TEST(an_order_of_another_life_stops_the_first)
+{
+    struct request_id other = {"other-1"};
+    const struct dedupe_fate open = {.id = &other, .sent = SENT_YES, .is_open = true};
+    first(&a, "a");
+    copy(&b, "b");
+    hear(1, &open); /* a has left: what comes after it is the other's affair */
+    ck_assert(a.fates == 0);
+    a.may_stop = true;
+    hear(1, &open);
+    ck_assert(a.fates == 1 && a.status == 0 && a.fate_sent == SENT_YES);
+    turn();
+    ck_assert(b.fates == 1 && b.turns == 0);
+    ck_assert_str_eq(b.told_id, "other-1");
+    dedupe_settle(dedupe, &(struct dedupe_fate){.id = &other, .status = 201, .sent = SENT_YES});
+    copy(&a, "a");
+    turn();
+    ck_assert(a.fates == 1 && a.status == 201);
+    loop_skip(loop, WITHIN);
+    ck_assert_uint_eq(dedupe_count(dedupe), 0);
+}
+END_TEST
+
+/* What it has not sent may go; what it sent long ago is none of ours. */
+START_TEST(an_order_of_another_life_ends_unsent)
+{
+    struct request_id other = {"other-1"};
+    const struct dedupe_fate open = {.id = &other, .sent = SENT_YES, .is_open = true};
+    hear(1, &open);
+    dedupe_settle(dedupe, &(struct dedupe_fate){.id = &(struct request_id){"other-2"}});
+    copy(&a, "a");
+    dedupe_leave(&a.claim);
+    dedupe_settle(dedupe, &(struct dedupe_fate){.id = &other, .sent = SENT_NO});
+    first(&a, "a");
+    be_lost(&a, FAILURE_NONE, SENT_NO);
+    hear(1, &(struct dedupe_fate){.id = &other, .sent = SENT_YES, .status = 200, .age_ms = WITHIN});
+    first(&a, "a");
+    be_lost(&a, FAILURE_NONE, SENT_NO);
+}
+END_TEST
+
 /* ------------------------------------------------------------------------- the storm */
 
 #define PARTIES 40
@@ -530,5 +584,7 @@ SUITE()
     TEST(answers_take_bounded_memory);
     TEST(no_order_is_forgotten_for_another);
     TEST(orders_of_an_earlier_process);
+    TEST(an_order_of_another_life_stops_the_first);
+    TEST(an_order_of_another_life_ends_unsent);
     STORM(test_storm, 6);
 }

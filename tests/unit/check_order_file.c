@@ -266,6 +266,40 @@ START_TEST(it_knows_whether_it_was_moved)
 }
 END_TEST
 
+static const char *taken(struct order_file *f)
+{
+    static char all[200];
+    struct text piece = {0};
+    all[0] = '\0';
+    while (order_file_take_others(f, &piece))
+        snprintf(all + strlen(all), sizeof all - strlen(all), "%.*s|", SPAN_ARG(text_span(&piece)));
+    text_free(&piece);
+    return all;
+}
+
+/* Each learns what the other has appended before its own last append, once; alone there is nothing. */
+START_TEST(two_daemons_read_of_each_other)
+{
+    struct order_file *old = opened(LIFE);
+    append(old, "a\n");
+    ck_assert_str_eq(taken(old), "");
+    order_file_give_up(old);
+    struct order_file *new = opened(OTHER);
+    append(old, "b\n");
+    append(new, "c\n");
+    append(old, "d\n");
+    ck_assert_str_eq(taken(new), "b\n|");
+    ck_assert_str_eq(taken(old), "b\nc\n|");
+    ck_assert_str_eq(taken(old), "");
+    order_file_close(old);
+    append(new, "e\n"); /* the last time that there is something to know */
+    ck_assert_str_eq(taken(new), "c\nd\n|");
+    append(new, "f\n");
+    ck_assert_str_eq(taken(new), "");
+    order_file_close(new);
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(begin, finish);
@@ -283,4 +317,5 @@ SUITE()
     TEST(a_missing_folder_is_told);
     TEST(looking_creates_nothing);
     TEST(it_knows_whether_it_was_moved);
+    TEST(two_daemons_read_of_each_other);
 }

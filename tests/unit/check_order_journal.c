@@ -8,8 +8,8 @@
 #include <stdio.h>
 
 #include "order_disk.h"
-#include "proxy/dedupe.h"
 #include "proxy/order_file.h"
+#include "proxy/order_other.h"
 #include "suite.h"
 #include "until.h"
 
@@ -485,30 +485,40 @@ START_TEST(a_failed_sync_of_the_old_file_counts_too)
 }
 END_TEST
 
-/* `dedupe` counts from when an order was sent, however long it had waited before. */
-START_TEST(an_order_that_dedupe_does_not_know_is_adopted)
+static struct text told; /* of other lives, between the outcomes */
+
+static void on_other(void *context, const struct order_other *o)
+{
+    const struct order *mine = context;
+    text_printf(&told, "%s %s%s; ", o->is_end ? "end" : "begin", o->past.id,
+                mine->begun ? " behind mine" : " before mine");
+}
+
+/* What another life has written before a line is told before that line's outcome. */
+START_TEST(other_lives_are_heard)
 {
     struct order o;
-    struct order_digest digest;
-    struct config config = {.defaults.dedupe = 5000};
-    struct dedupe *dedupe = dedupe_new(loop);
-    struct request_id id = {LIFE "-2"};
-    struct dedupe_claim copy = {.id = &id};
-    loop_skip(loop, 20000);
+    order_journal_listen(journal, on_other, &o);
+    settle();
+    uv_mutex_lock(&disk);
+    of_others =
+        "{\"t\":\"2026-11-27T09:00:00.123456Z\",\"id\":\"06f3k9d2q4ac-1\",\"ev\":\"begin\"}\n"
+        "{\"t\":\"2026-11-27T09:00:00.123456Z\",\"id\":\"" LIFE "-7\",\"ev\":\"begin\"}\n";
+    uv_mutex_unlock(&disk);
     ck_assert(!start(&o, 1));
+    ck_assert(order_entry_may_stop(o.entry));
     UNTIL(o.begun);
-    order_journal_guard(journal, dedupe, &config);
-    struct record r = {.sent = SENT_YES, .status = 200, .total_us = 6000000};
-    r.timing.lent_us = loop_clock_us(loop) - 1000000;
-    order_entry_end(o.entry, &r);
+    ck_assert(!order_entry_may_stop(o.entry));
+    uv_mutex_lock(&disk);
+    of_others =
+        "{\"t\":\"2026-11-27T09:00:01.123456Z\",\"id\":\"06f3k9d2q4ac-1\",\"ev\":\"end\"}\n";
+    uv_mutex_unlock(&disk);
+    end(&o, SENT_YES);
+    ck_assert(!answer(&o));
+    UNTIL(o.ended);
     order_entry_release(o.entry);
-    ck_assert(order_digest_read(SPAN(DIGEST), &digest));
-    loop_skip(loop, 3000);
-    ck_assert_int_eq(dedupe_enter(dedupe, &copy, "kraken", &digest, 5000), DEDUPE_COPY);
-    dedupe_leave(&copy);
-    loop_skip(loop, 1001);
-    ck_assert_uint_eq(dedupe_count(dedupe), 0);
-    dedupe_free(dedupe);
+    ck_assert_str_eq(told.at, "begin 06f3k9d2q4ac-1 before mine; end 06f3k9d2q4ac-1 behind mine; ");
+    text_free(&told);
 }
 END_TEST
 
@@ -593,7 +603,7 @@ SUITE()
     TEST(a_loop_that_was_late_does_not_blame_the_disk);
     TEST(rotation_loses_nothing);
     TEST(a_failed_sync_of_the_old_file_counts_too);
-    TEST(an_order_that_dedupe_does_not_know_is_adopted);
+    TEST(other_lives_are_heard);
     TEST(an_order_ends_where_it_began);
     LOOP(the_end_writes_what_it_can, 0, 3);
     TEST(a_start_that_cannot_be_written_goes_first);
