@@ -41,6 +41,7 @@ struct stream_ops {
     bool (*is_quiet)(struct stream *, uint64_t within_us);
     bool (*is_broken)(struct stream *);
     void (*close)(struct stream *, bool reset);
+    void (*count)(struct stream *); /* brings `queued` up to date; NULL: it always is */
 };
 
 struct stream {
@@ -64,10 +65,12 @@ static inline uint64_t stream_taken(const struct stream *s)
 
 /* How many bytes were written but are not known to be accepted by the kernel; 0: it has all of
  * them. */
-static inline size_t stream_queued(const struct stream *s)
+static inline size_t stream_queued(struct stream *s)
 {
     while (s->below)
         s = s->below;
+    if (s->queued && s->ops->count)
+        s->ops->count(s);
     return s->queued;
 }
 

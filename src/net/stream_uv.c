@@ -167,6 +167,11 @@ static void count_queued(struct stream_uv *u)
         u->base.queued -= u->request->in_flight - uv_stream_get_write_queue_size(&u->uv.stream);
 }
 
+static void uv_count(struct stream *s)
+{
+    count_queued(self(s));
+}
+
 /* If the other end is gone, the end of reading will report it. */
 static void finish_shutdown(uv_shutdown_t *shutdown, int status)
 {
@@ -311,7 +316,6 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
     struct stream_uv *u = handle->data;
     MAGIC_CHECK(u, MAGIC);
     u->read_after = look_number(loop_look(u->loop));
-    count_queued(u);
     if (n == UV_EOF)
         n = true_end(u);
     loop_begin_event(u->loop);
@@ -410,6 +414,7 @@ static const struct stream_ops ops = {
     .is_quiet = uv_is_quiet,
     .is_broken = uv_is_broken,
     .close = uv_close_stream,
+    .count = uv_count,
 };
 
 static struct stream_uv *create(struct loop *l, bool is_pipe)

@@ -58,8 +58,15 @@ static void fake_close(struct stream *s, bool reset)
 
 void fake_stream_init(struct fake_stream *f)
 {
-    static const struct stream_ops ops = {fake_write,    fake_shutdown,  fake_pause, fake_resume,
-                                          fake_is_quiet, fake_is_broken, fake_close};
+    static const struct stream_ops ops = {
+        .write = fake_write,
+        .shutdown = fake_shutdown,
+        .pause = fake_pause,
+        .resume = fake_resume,
+        .is_quiet = fake_is_quiet,
+        .is_broken = fake_is_broken,
+        .close = fake_close,
+    };
     *f = (struct fake_stream){.base.ops = &ops, .paused = true};
 }
 

@@ -134,8 +134,15 @@ static void tap_close(struct stream *s, bool reset)
     inner->ops->close(inner, reset);
 }
 
-static const struct stream_ops tap_ops = {tap_write,    tap_shutdown,  tap_pause, tap_resume,
-                                          tap_is_quiet, tap_is_broken, tap_close};
+static const struct stream_ops tap_ops = {
+    .write = tap_write,
+    .shutdown = tap_shutdown,
+    .pause = tap_pause,
+    .resume = tap_resume,
+    .is_quiet = tap_is_quiet,
+    .is_broken = tap_is_broken,
+    .close = tap_close,
+};
 
 static void tap_on_data(void *owner, const char *data, size_t len)
 {
