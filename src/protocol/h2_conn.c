@@ -279,7 +279,7 @@ static void on_unsent(void *owner, int32_t id)
 static void on_sending(void *owner, struct h2_exchange *x)
 {
     struct h2_conn *h = of_owner(owner);
-    h2_exchange_sends(x, stream_written(h->stream));
+    h2_exchange_sends(x, stream_written(h->stream) + h->out.len);
 }
 
 static void on_last_sent(void *owner, struct h2_exchange *x)

@@ -53,8 +53,8 @@ struct h2_exchange *h2_exchange_of_ending(struct link *);
 /* The exchange of a stream; NULL: it has left the connection. */
 struct h2_exchange *h2_exchange_find(nghttp2_session *, int32_t id);
 
-/* A frame of the request goes into a write that begins at `begins`; the last one ends where the stream
- * will have written `ended` bytes (see stream_written()), which it does before anything else happens. */
+/* A frame of the request begins where the stream will have written `begins` bytes (see stream_written()),
+ * and the last one ends where it will have written `ended`, which it does before anything else happens. */
 void h2_exchange_sends(struct h2_exchange *, uint64_t begins);
 void h2_exchange_sent_all(struct h2_exchange *, uint64_t ended);
 

@@ -4,9 +4,7 @@
  * no event after it, and that open exchanges are counted correctly. */
 #include <stdio.h>
 
-#include "../unit/fake_stream.h"
-#include "../unit/recorder.h"
-#include "protocol/h2_conn.h"
+#include "h2_setup.h"
 #include "protocol/h2_proof.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -27,41 +25,9 @@ struct plan {
 
 struct run {
     struct plan plan;
-    struct loop *loop;
-    struct fake_stream stream;
-    struct conn *conn; /* NULL: the line had ended */
-    struct conn_traffic traffic;
+    struct h2_setup h2;
     struct recorder owners[OWNERS];
-    struct text heard;
-    unsigned gones;
 };
-
-static void on_room(void *owner)
-{
-    struct run *r = owner;
-    CHECK(r->gones == 0 && conn_load(r->conn) <= OWNERS);
-}
-
-static void on_gone(void *owner, enum close_reason why, const char *detail)
-{
-    struct run *r = owner;
-    CHECK(r->gones++ == 0 && detail != NULL);
-    CHECK(why == CLOSE_PEER || why == CLOSE_ERROR || why == CLOSE_RESPONSE);
-    CHECK(conn_capacity(r->conn) == 0 && conn_load(r->conn) == 0);
-    conn_close(r->conn);
-    r->conn = NULL;
-}
-
-static void begin(struct run *r)
-{
-    static const struct conn_events events = {on_room, on_room, on_gone};
-    r->loop = loop_new();
-    fake_stream_init(&r->stream);
-    r->conn = h2_conn_new(r->loop, &r->stream.base, true, 512);
-    r->conn->events = &events;
-    r->conn->owner = r;
-    r->conn->traffic = &r->traffic;
-}
 
 static enum recorder_event moment(unsigned bits)
 {
@@ -87,8 +53,8 @@ static void ask(struct run *r, size_t i)
                              .is_head = method == 1,
                              .header_limit = 512};
     struct recorder *a = &r->owners[i];
-    recorder_init(a, &r->heard);
-    a->exchange = conn_open(r->conn, &q, &recorder_events, a);
+    recorder_init(a, &r->h2.heard);
+    a->exchange = conn_open(r->h2.conn, &q, &recorder_events, a);
     if (method >= 2)
         send_body(r, a->exchange);
     if (method != 3)
@@ -99,17 +65,17 @@ static void ask(struct run *r, size_t i)
 static void greet(struct run *r)
 {
     static const char settings[] = {0, 0, 0, 4, 0, 0, 0, 0, 0};
-    CHECK(fake_stream_feed(&r->stream, settings, sizeof settings));
-    loop_turn(r->loop, false);
+    CHECK(fake_stream_feed(&r->h2.stream, settings, sizeof settings));
+    loop_turn(r->h2.loop, false);
 }
 
 static void feed(struct run *r, const char *at, size_t len)
 {
     size_t piece = r->plan.piece ? r->plan.piece : len;
-    while (len && !r->stream.closed) {
+    while (len && !r->h2.stream.closed) {
         size_t n = len < piece ? len : piece;
-        CHECK(fake_stream_feed(&r->stream, at, n));
-        loop_turn(r->loop, false);
+        CHECK(fake_stream_feed(&r->h2.stream, at, n));
+        loop_turn(r->h2.loop, false);
         at += n;
         len -= n;
     }
@@ -120,7 +86,7 @@ static void check_ends(const struct run *r, size_t i)
     const struct recorder *a = &r->owners[i];
     CHECK(a->ended + a->failed <= 1 && (a->exchange == NULL || a->ended + a->failed == 0));
     CHECK(a->failed == 0 || (a->verdict.error != FAILURE_NONE && a->verdict.detail[0]));
-    CHECK(a->failed == 0 || a->verdict.sent == SENT_NO || r->stream.base.taken > 0);
+    CHECK(a->failed == 0 || a->verdict.sent == SENT_NO || r->h2.stream.base.taken > 0);
 }
 
 static void give_up(const struct run *r, struct recorder *a)
@@ -140,18 +106,12 @@ static void finish(struct run *r)
     for (size_t i = 0; i < OWNERS; i++) {
         if (r->owners[i].exchange)
             exchange_resume(r->owners[i].exchange);
-        loop_turn(r->loop, false);
+        loop_turn(r->h2.loop, false);
         check_ends(r, i);
         give_up(r, &r->owners[i]);
     }
-    loop_turn(r->loop, false);
-    if (r->conn)
-        conn_close(r->conn);
-    loop_turn(r->loop, false);
-    CHECK(r->traffic.streams == 0);
-    fake_stream_free(&r->stream);
-    text_free(&r->heard);
-    loop_free(r->loop);
+    h2_setup_close(&r->h2);
+    h2_setup_end(&r->h2);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -160,24 +120,24 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < sizeof r.plan)
         return 0;
     r.plan = (struct plan){data[0], data[1], data[2], data[3]};
-    begin(&r);
+    h2_setup_begin(&r.h2, OWNERS, 512);
     greet(&r);
-    r.stream.stuck = r.plan.end & FULL;
+    r.h2.stream.stuck = r.plan.end & FULL;
     for (size_t i = 0; i < OWNERS; i++)
         ask(&r, i);
     r.owners[0].cancel_in = moment(r.plan.owner & 7);
     r.owners[1].pause_in = moment(r.plan.owner >> 3 & 7);
     r.owners[2].cancel_in = moment(r.plan.owner >> 6);
-    loop_turn(r.loop, false);
-    r.stream.stuck = false;
-    fake_stream_take(&r.stream, stream_queued(&r.stream.base) / 2);
-    loop_turn(r.loop, false);
+    loop_turn(r.h2.loop, false);
+    r.h2.stream.stuck = false;
+    fake_stream_take(&r.h2.stream, stream_queued(&r.h2.stream.base) / 2);
+    loop_turn(r.h2.loop, false);
     feed(&r, (const char *)data + sizeof r.plan, size - sizeof r.plan);
     if (r.plan.end & CLOCK)
-        loop_skip(r.loop, H2_BUSY_PING_MS + H2_PONG_MS + 1);
-    if ((r.plan.end & 3) <= STREAM_RESET && r.conn)
-        fake_stream_end(&r.stream, (enum stream_end)(r.plan.end & 3));
-    loop_turn(r.loop, false);
+        loop_skip(r.h2.loop, H2_BUSY_PING_MS + H2_PONG_MS + 1);
+    if ((r.plan.end & 3) <= STREAM_RESET && r.h2.conn)
+        fake_stream_end(&r.h2.stream, (enum stream_end)(r.plan.end & 3));
+    loop_turn(r.h2.loop, false);
     finish(&r);
     return 0;
 }

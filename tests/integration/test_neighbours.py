@@ -9,13 +9,15 @@ import pytest
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / 'smuggle'))
 
 import differential
+import over_h2
 import reader
 
 
-@pytest.mark.parametrize('what, first', [('requests', 7), ('responses', 5)])
-def test_neighbours_read_what_was_meant(tmp_path, what, first):
-    """Every 60th case; tests/smuggle/run has all."""
-    report = getattr(differential, what)(tmp_path, every=60, first=first, with_go=False)
+@pytest.mark.parametrize('of, what, first', [(differential, 'requests', 7), (differential, 'responses', 5), (over_h2, 'requests', 7),
+                                             (over_h2, 'responses', 5)])
+def test_neighbours_read_what_was_meant(tmp_path, of, what, first):
+    """Every 60th case; tests/smuggle/run has all. over_h2: the origin speaks HTTP/2, and so do the neighbours as origins."""
+    report = getattr(of, what)(tmp_path, every=60, first=first, with_go=False)
     assert not report.faults, '\n'.join(report.faults)
     assert report.counts['forms'] >= 5, report.counts
 
@@ -30,6 +32,19 @@ def test_the_strict_reader_refuses_what_is_ambiguous(raw):
     """It is what the forwarded bytes are held against."""
     with pytest.raises(reader.Ambiguous):
         reader.request(raw)
+
+
+@pytest.mark.parametrize('fields, body', [
+    ([(b':path', b'/')], b''), ([(b'X', b'a')], b''), ([(b'x', b'a\r\nb: c')], b''), ([(b'transfer-encoding', b'chunked')], b''),
+    ([(b'content-length', b'4')], b'hello'), ([(b'content-length', b'5'), (b'content-length', b'5')], b'hello'), ([(b'host', b'b')], b'')])
+def test_the_strict_reader_of_http2_refuses_what_is_ambiguous(fields, body):
+    """The same of fields and bodies in HTTP/2."""
+    right = over_h2.Request([(b':method', b'POST'), (b':scheme', b'https'), (b':authority', b'a'), (b':path', b'/')])
+    over_h2.check(right)
+    right.fields += fields
+    right.body = body
+    with pytest.raises(reader.Ambiguous):
+        over_h2.check(right)
 
 
 def test_another_reading_is_a_fault():

@@ -214,12 +214,9 @@ class Answers(Server):
             s.sendall(self.texts[int(m[1])] if m else honest(target))
 
 
-def relayed(cases, folder, report):
-    """What trunkline relays of the cases: [(name, method, bytes)], each form once. Reports what is ambiguous, and answers that reach
-    another client."""
-    origins = [Answers([c[1] for c in cases]) for _ in range(LINES)]
-    blocks = [f'upstream w{i} {{ url = "http://w{i}.test"\n connect_to = "127.0.0.1:{o.port}"\n max_connections = 1\n response_timeout = 1s\n'
-              f' body_timeout = 1s\n breaker_failures = 100000\n }}\n' for i, o in enumerate(origins)]
+def relayed(origins, blocks, cases, folder, report):
+    """What trunkline relays of the cases: [(name, what the origins send, method)], each form once. Reports what is ambiguous, and
+    answers that reach another client. The upstreams of the blocks are w0, w1, …; the origins are stopped."""
     daemon = Daemon(*blocks, folder=folder)
 
     def ask(line):
@@ -300,8 +297,16 @@ def judge_responses(reads, base, forms, report):
 
 
 def responses(folder, every=1, first=0, with_go=True):
+    cases = ambiguous.responses()[first::every]
+    origins = [Answers([c[1] for c in cases]) for _ in range(LINES)]
+    blocks = [f'upstream w{i} {{ url = "http://w{i}.test"\n connect_to = "127.0.0.1:{o.port}"\n max_connections = 1\n response_timeout = 1s\n'
+              f' body_timeout = 1s\n breaker_failures = 100000\n }}\n' for i, o in enumerate(origins)]
+    return responses_of(origins, blocks, cases, folder, with_go)
+
+
+def responses_of(origins, blocks, cases, folder, with_go):
     report = Report()
-    forms = relayed(ambiguous.responses()[first::every], folder, report)
+    forms = relayed(origins, blocks, cases, folder, report)
     origin = Answers([as_kept(m) for _, _, m in forms])
     base = f'http://127.0.0.1:{origin.port}'
     found = [Through(n) for n in (neighbours.nginx(origin.port, free_port()), neighbours.haproxy(origin.port, free_port())) if n]

@@ -1,4 +1,4 @@
-// Go as an origin, which answers with what it was asked (X-Told), or as a client, which tells what it was answered.
+// Go as an origin, which answers with what it was asked (X-Told), over HTTP/2 if it is given a certificate and a key, or as a client, which tells what it was answered.
 package main
 
 import (
@@ -13,19 +13,23 @@ import (
 	"time"
 )
 
-func serve() {
+func serve(tls []string) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
 	}
 	fmt.Println(listener.Addr().(*net.TCPAddr).Port)
-	panic(http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	told := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
 		w.Header().Set("X-Told", fmt.Sprintf("%s %s %d %x", r.Method, r.RequestURI, len(body), sha1.Sum(body)))
-	})))
+	})
+	if len(tls) == 2 {
+		panic(http.ServeTLS(listener, told, tls[0], tls[1]))
+	}
+	panic(http.Serve(listener, told))
 }
 
 // answered gives "STATUS SIZE SHA1", or "error".
@@ -61,7 +65,7 @@ func ask() {
 
 func main() {
 	if os.Args[1] == "serve" {
-		serve()
+		serve(os.Args[2:])
 	} else {
 		ask()
 	}

@@ -1,7 +1,9 @@
-// Node as an origin, which answers with what it was asked (X-Told), or as a client, which tells what it was answered.
+// Node as an origin, which answers with what it was asked (X-Told), over HTTP/2 if it is given a certificate and a key, or as a client, which tells what it was answered.
 'use strict'
 const crypto = require('crypto')
+const fs = require('fs')
 const http = require('http')
+const http2 = require('http2')
 const readline = require('readline')
 
 const sha1 = (pieces) => crypto.createHash('sha1').update(Buffer.concat(pieces)).digest('hex')
@@ -12,12 +14,15 @@ function gather (message, done) {
   message.on('end', () => done(pieces.reduce((n, p) => n + p.length, 0), sha1(pieces)))
 }
 
-function serve () {
-  const server = http.createServer({ maxHeaderSize: 65536 }, (request, response) => gather(request, (size, sum) => {
+function serve (cert, key) {
+  const told = (request, response) => gather(request, (size, sum) => {
     response.setHeader('X-Told', `${request.method} ${request.url} ${size} ${sum}`)
     response.setHeader('Content-Length', '0')
     response.end()
-  }))
+  })
+  const server = cert
+    ? http2.createSecureServer({ cert: fs.readFileSync(cert), key: fs.readFileSync(key) }, told)
+    : http.createServer({ maxHeaderSize: 65536 }, told)
   server.listen(0, '127.0.0.1', () => console.log(server.address().port))
 }
 
@@ -40,4 +45,4 @@ async function ask () {
   }
 }
 
-process.argv[2] === 'serve' ? serve() : ask()
+process.argv[2] === 'serve' ? serve(process.argv[3], process.argv[4]) : ask()

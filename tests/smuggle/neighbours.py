@@ -1,5 +1,5 @@
 """The programs whose reading of HTTP is compared: nginx and HAProxy, as proxies in front of a strict origin; Node and Go, as origins
-and as clients. What is not installed is left out."""
+and as clients. As servers, they also speak HTTP/2 over TLS. What is not installed is left out."""
 import functools
 import pathlib
 import shutil
@@ -7,6 +7,8 @@ import socket
 import subprocess
 import tempfile
 import time
+
+from lib import certs
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -18,7 +20,7 @@ http {{
     proxy_buffer_size 64k; proxy_buffers 8 64k;
     upstream behind {{ server 127.0.0.1:{behind}; keepalive 1; }}
     server {{
-        listen 127.0.0.1:{port};
+        listen 127.0.0.1:{port}{nginx_tls};
         location / {{
             proxy_pass http://behind; proxy_http_version 1.1; proxy_request_buffering off; proxy_next_upstream off;
             proxy_set_header Host $http_host; proxy_set_header Connection "";
@@ -38,7 +40,7 @@ defaults
     timeout server 3s
     http-reuse always
 frontend front
-    bind 127.0.0.1:{port}
+    bind 127.0.0.1:{port}{haproxy_tls}
     default_backend behind
 backend behind
     server s 127.0.0.1:{behind} pool-max-conn 1
@@ -96,30 +98,39 @@ def go_program():
     return str(program)
 
 
-def start_proxy(name, program, template, arguments, behind, port):
+def start_proxy(name, program, template, arguments, behind, port, h2):
     folder = new_folder()
-    (folder / 'conf').write_text(template.format(port=port, behind=behind))
+    tls = {'nginx_tls': '', 'haproxy_tls': ''}
+    if h2:
+        cert, key = certs.FOLDER / 'good.crt', certs.FOLDER / 'good.key'
+        (folder / 'both.pem').write_text(cert.read_text() + key.read_text())
+        tls = {'nginx_tls': f' ssl http2; ssl_certificate {cert}; ssl_certificate_key {key}', 'haproxy_tls': ' ssl crt both.pem alpn h2'}
+    (folder / 'conf').write_text(template.format(port=port, behind=behind, **tls))
     return Neighbour(name, [Program(program, folder), *arguments], True, port)
 
 
-def nginx(behind, port):
+def nginx(behind, port, h2=False):
     program = shutil.which('nginx') or shutil.which('nginx', path='/usr/sbin')
-    return program and start_proxy('nginx', program, NGINX, ['-p', '.', '-c', 'conf', '-e', 'stderr'], behind, port)
+    return program and start_proxy('nginx', program, NGINX, ['-p', '.', '-c', 'conf', '-e', 'stderr'], behind, port, h2)
 
 
-def haproxy(behind, port):
+def haproxy(behind, port, h2=False):
     program = shutil.which('haproxy') or shutil.which('haproxy', path='/usr/sbin')
-    return program and start_proxy('haproxy', program, HAPROXY, ['-db', '-q', '-f', 'conf'], behind, port)
+    return program and start_proxy('haproxy', program, HAPROXY, ['-db', '-q', '-f', 'conf'], behind, port, h2)
 
 
-def node():
+def tls_files(h2):
+    return [certs.FOLDER / 'good.crt', certs.FOLDER / 'good.key'] if h2 else []
+
+
+def node(h2=False):
     program = shutil.which('node')
-    return program and Neighbour('node', [Program(program, new_folder()), HERE / 'neighbours.js', 'serve'], False)
+    return program and Neighbour('node', [Program(program, new_folder()), HERE / 'neighbours.js', 'serve', *tls_files(h2)], False)
 
 
-def go():
+def go(h2=False):
     program = go_program()
-    return program and Neighbour('go', [Program(program, new_folder()), 'serve'], False)
+    return program and Neighbour('go', [Program(program, new_folder()), 'serve', *tls_files(h2)], False)
 
 
 class Asker:

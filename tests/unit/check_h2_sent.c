@@ -75,6 +75,7 @@ START_TEST(test_sent_in_one_write)
     heard_is(0, "failed connection_terminated sent=yes");
     heard_is(1, "failed connection_terminated sent=yes");
     heard_is(2, "failed connection_terminated sent=partial");
+    heard_is(3, "failed connection_terminated sent=no");
     finish();
 }
 END_TEST
