@@ -13,10 +13,22 @@
 #define FILES_MOST 64
 
 static struct disk_nature nature;
+static uint64_t hangs_until;
 
 void disk_set(const struct disk_nature *n)
 {
     nature = *n;
+}
+
+const struct disk_nature *disk_now(void)
+{
+    return &nature;
+}
+
+bool disk_is_ill(void)
+{
+    return nature.is_full || nature.fails_write || nature.fails_sync || nature.hang_us ||
+           world_us() < hangs_until;
 }
 
 static struct dice *chance(void)
@@ -97,6 +109,16 @@ static ssize_t write_part(int fd, const void *from, size_t len)
     return n;
 }
 
+static void hang(void)
+{
+    if (nature.hang_us == 0)
+        return;
+    if (hangs_until < world_us() + nature.hang_us)
+        hangs_until = world_us() + nature.hang_us;
+    world_say("disk: a write hangs");
+    threads_sleep(nature.hang_us);
+}
+
 /* A full disk may still take a part. */
 ssize_t disk_write(int fd, const void *from, size_t len)
 {
@@ -104,6 +126,11 @@ ssize_t disk_write(int fd, const void *from, size_t len)
         return syscall(SYS_write, fd, from, len);
     if (nature.write_us)
         threads_sleep(dice_draw(chance(), nature.write_us));
+    hang();
+    if (nature.fails_write) {
+        errno = EIO;
+        return -1;
+    }
     if (nature.is_full && dice_chance(chance(), 50)) {
         errno = ENOSPC;
         return -1;

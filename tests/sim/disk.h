@@ -10,11 +10,16 @@
 /* What it is like from now on. */
 struct disk_nature {
     uint32_t write_us, sync_us; /* at most */
-    bool is_full;
-    bool fails_sync;
+    uint32_t hang_us;           /* exactly, in addition: a write does not come back before */
+    bool is_full;               /* a write may still take a part */
+    bool fails_write, fails_sync;
 };
 
 void disk_set(const struct disk_nature *);
+const struct disk_nature *disk_now(void);
+
+/* Does a write hang, or do writes fail? What is to be written may be lost then. */
+bool disk_is_ill(void);
 ssize_t disk_write(int fd, const void *from, size_t len);
 int disk_sync(int fd);
 

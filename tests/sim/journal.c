@@ -18,8 +18,8 @@ struct entry {
 
 static struct entry entries[ORDERS_MOST];
 static size_t entry_count;
-static unsigned torn;
-static char life[40]; /* the last one's */
+static unsigned torn, orphans; /* lines that were cut off; ends without a begin */
+static char life[40];          /* the last one's */
 static enum book_sent most_of[ORDERS_MOST];
 static bool has_begin[ORDERS_MOST];
 
@@ -32,6 +32,7 @@ static const char *text_of(const json_t *line, const char *key)
 static void use_begin(const json_t *line)
 {
     struct entry *e = &entries[entry_count++];
+    *e = (struct entry){0};
     CHECK(entry_count < ORDERS_MOST);
     snprintf(e->id, sizeof e->id, "%s", text_of(line, "id"));
     const char *number = strstr(text_of(line, "target"), "/o/");
@@ -56,7 +57,8 @@ static void use_end(const json_t *line)
                                                    : BOOK_PARTIAL;
     struct entry *e = find(id);
     if (e == NULL) {
-        world_fault("journal", "an end without a begin: %s", id);
+        world_say("journal: an end without a begin: %s", id);
+        orphans++;
         return;
     }
     if (e->has_end)
@@ -106,11 +108,11 @@ static bool is_of_last_life(const struct entry *e)
     return strncmp(e->id, life, strlen(life)) == 0;
 }
 
-static void check_entry(const struct entry *e, bool lost_power)
+static void check_entry(const struct entry *e, const struct journal_terms *t)
 {
-    if (!e->has_end && is_of_last_life(e))
+    if (!e->has_end && !t->lacks_ends && is_of_last_life(e))
         world_fault("journal", "order %u has a begin and no end", e->order);
-    if (!e->has_end && !lost_power && book_has_heard(e->id))
+    if (!e->has_end && !t->lacks_ends && book_has_heard(e->id))
         world_fault("journal", "order %u has no end, and a client its answer", e->order);
     if (e->has_answer && !book_has_replied(e->order))
         world_fault("journal", "order %u ended with an answer that nobody gave", e->order);
@@ -164,14 +166,19 @@ static void check_reader(const char *path)
     order_history_free(h);
 }
 
-void journal_judge(const char *path, unsigned deaths, bool lost_power)
+void journal_judge(const char *path, const struct journal_terms *t)
 {
+    entry_count = torn = orphans = 0;
+    memset(most_of, 0, sizeof most_of);
+    memset(has_begin, 0, sizeof has_begin);
     read_all(path);
-    if (torn > deaths)
-        world_fault("journal", "%u lines that are no JSON after %u deaths", torn, deaths);
+    if (torn > t->torn)
+        world_fault("journal", "%u lines that are no JSON, %u may be", torn, t->torn);
+    if (orphans > torn)
+        world_fault("journal", "%u ends without a begin, %u lines were cut off", orphans, torn);
     for (size_t i = 0; i < entry_count; i++)
-        check_entry(&entries[i], lost_power);
-    for (unsigned order = 1; order <= book_orders() && order < ORDERS_MOST; order++)
+        check_entry(&entries[i], t);
+    for (unsigned order = 1; !t->lacks_begins && order <= book_orders(); order++)
         check_order(order);
     check_reader(path);
 }

@@ -1,5 +1,6 @@
 #include "tests/sim/script.h"
 
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -40,10 +41,11 @@ static const struct name_row names[] = {
     {"plain.sim", 0x0a000001}, {"tls.sim", 0x0a000002}, {"h2.sim", 0x0a000003}};
 
 static struct client_plan plan;
+static struct disk_nature disk_usual;
 static struct dice dice;
-static bool journals, syncs, keeps_state, ends, was_told, is_fickle;
-static bool is_killed, lost_power; /* it will be; it was */
-static unsigned deaths;
+static bool journals, syncs, requires, keeps_state, ends, was_told, is_fickle;
+static bool is_killed, is_ill; /* it will be; its disk will be */
+static struct journal_terms terms;
 static unsigned client_count, min_idle;
 static unsigned opened[COUNT_OF(origins)]; /* when it became quiet */
 static uint64_t quiet_us;
@@ -102,8 +104,10 @@ static void write_config(void)
     fprintf(out, "client_header_timeout = 2s\nclient_body_timeout = 2s\n");
     fprintf(out, "client_idle_timeout = %s\n", PICK("10m", "300ms"));
     if (journals)
-        fprintf(out, "order_journal = \"" JOURNAL "\"\norder_journal_sync = %s\n",
-                syncs ? "yes" : "no");
+        fprintf(out,
+                "order_journal = \"" JOURNAL "\"\norder_journal_sync = %s\n"
+                "order_journal_required = %s\n",
+                syncs ? "yes" : "no", requires ? "yes" : "no");
     write_defaults(out);
     fprintf(out, "upstream plain {\n    url = \"http://plain.sim\"\n}\n");
     fprintf(out, "upstream tls {\n    url = \"https://tls.sim\"\n    http2 = never\n}\n");
@@ -136,13 +140,21 @@ static void stop(void *owner)
         world_in(dice_draw(&dice, 1 + drain_ms) * 1000, send_signal, (void *)(intptr_t)SIGTERM);
 }
 
+static void note_quiet(void)
+{
+    quiet_us = world_us();
+    for (size_t i = 0; i < COUNT_OF(origins); i++)
+        opened[i] = origins[i].opened;
+}
+
 /* Once it has been told to end, the next life is told so too. */
 static void on_death(bool with_power)
 {
-    deaths++;
-    lost_power |= with_power;
+    terms.torn++;
+    terms.lacks_ends |= with_power || disk_is_ill();
     clients_may_be_refused();
     kernel_press(false); /* it would not start */
+    note_quiet();
     if (!plan.survives)
         book_forget_copies();
     if (!ends)
@@ -167,13 +179,42 @@ static void plan_kill(void)
     life_on_death(on_death);
     life_pause(dice_between(&d, 10, 500) * 1000);
     if (kind < 3)
-        world_in(dice_draw(&d, 2 * SECOND_US), kill_now, with_power ? &deaths : NULL);
+        world_in(dice_draw(&d, 2 * SECOND_US), kill_now, with_power ? &terms : NULL);
     else if (kind < 7 || !journals)
         life_kill_at(LIFE_SOCKET, dice_draw(&d, dice_chance(&d, 50) ? 30 : 300), with_power);
     else
         life_kill_at(LIFE_FILE, dice_draw(&d, 40), with_power);
     if (dice_chance(&d, 30))
         world_in(dice_between(&d, 1, 3) * SECOND_US, kill_now, NULL);
+}
+
+static void heal_disk(void *owner)
+{
+    (void)owner;
+    world_say("disk: is well again");
+    disk_set(&disk_usual);
+}
+
+static void spoil_disk(void *owner)
+{
+    static const char *const words[] = {"the disk is full", "the disk fails", "no sync succeeds",
+                                        "the disk hangs"};
+    struct disk_nature n = *disk_now();
+    uint32_t kind = dice_draw(&dice, COUNT_OF(words));
+    bool heals = dice_chance(&dice, 70);
+    uint32_t in_us = dice_draw(&dice, 3 * SECOND_US), hang_us = dice_draw(&dice, 4 * SECOND_US);
+    (void)owner;
+    if (!world_takes(words[kind]))
+        return;
+    n.is_full = kind == 0;
+    n.fails_write = kind == 1;
+    n.fails_sync = kind == 2;
+    n.hang_us = kind == 3 ? hang_us : 0;
+    terms.torn = UINT_MAX / 2;
+    terms.lacks_begins = !requires;
+    disk_set(&n);
+    if (heals)
+        world_in(in_us, heal_disk, NULL);
 }
 
 static void jump(void *owner)
@@ -250,6 +291,14 @@ static void look_storm(void)
                         (double)(world_us() - quiet_us) / 1e6, min_idle);
 }
 
+static void judge_journal(void)
+{
+    struct journal_terms t = terms;
+    t.lacks_ends |= disk_is_ill();
+    if (journals)
+        journal_judge(JOURNAL, &t);
+}
+
 static void begin_quiet(void);
 
 static void end_quiet(void *owner)
@@ -262,15 +311,14 @@ static void end_quiet(void *owner)
         return;
     }
     look_storm();
+    judge_journal();
     stats_ask(PORT, stop);
 }
 
 static void begin_quiet(void)
 {
     was_told = true;
-    quiet_us = world_us();
-    for (size_t i = 0; i < COUNT_OF(origins); i++)
-        opened[i] = origins[i].opened;
+    note_quiet();
     world_in(dice_chance(&dice, 20) ? dice_draw(&dice, 10 * SECOND_US) : 0, end_quiet, NULL);
 }
 
@@ -300,6 +348,8 @@ static void plan_events(void)
     for (int i = 0; i < 2; i++)
         if (dice_chance(&dice, 15))
             world_in(dice_draw(&dice, 3 * SECOND_US), send_signal, (void *)(intptr_t)numbers[i]);
+    if (is_ill)
+        world_in(dice_draw(&dice, 2 * SECOND_US), spoil_disk, NULL);
     if (is_killed)
         plan_kill();
     else if (dice_chance(&dice, 15)) /* what a new life remembers has an age by the wall clock */
@@ -375,12 +425,15 @@ const char *script_begin(void)
     is_killed = dice_chance(&dice, 15);
     plan.dedupes = dice_chance(&dice, is_killed ? 60 : 30);
     journals = dice_chance(&dice, is_killed ? 80 : 40);
+    is_ill = journals && dice_chance(&dice, 15);
     syncs = dice_chance(&dice, 50);
     keeps_state = dice_chance(&dice, 30);
-    plan.survives = plan.dedupes && journals;
+    requires = dice_chance(&dice, 70);
+    plan.survives = plan.dedupes && journals && (requires || !is_ill);
     drain_ms = dice_chance(&dice, 50) ? 3000 : dice_draw(&dice, 800);
     if (dice_chance(&dice, 30))
-        disk_set(&(struct disk_nature){.write_us = 3000, .sync_us = 20000});
+        disk_usual = (struct disk_nature){.write_us = 3000, .sync_us = 20000};
+    disk_set(&disk_usual);
     if (dice_chance(&dice, 10))
         kernel_limit(dice_between(&dice, 52, 80));
     book_begin(plan.dedupes);
@@ -407,8 +460,8 @@ void script_judge(int status)
     if (kernel_open_count() > OUTLIVING_DESCRIPTORS)
         world_fault("leak", "%u descriptors are open after the end",
                     kernel_open_count() - OUTLIVING_DESCRIPTORS);
+    terms.lacks_ends |= disk_is_ill();
     let_arrive();
     clients_judge();
-    if (journals)
-        journal_judge(JOURNAL, deaths, lost_power);
+    judge_journal();
 }
