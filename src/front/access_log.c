@@ -38,6 +38,9 @@ struct access_log {
     struct text writing;
     size_t written; /* of it */
     int error;      /* errno of the last write; 0: it went well */
+
+    bool is_torn; /* a full disk left the file's last line without its end */
+    bool mends;   /* what is being written begins with that end */
 };
 
 /* O_NONBLOCK: the daemon does not wait for a reader of a FIFO. */
@@ -103,14 +106,18 @@ static uint64_t count_lines(struct span s)
     return lines;
 }
 
-/* Lines that cannot be written are dropped, so that they do not fill the memory. */
-static void give_up_on_error(struct access_log *a)
+/* Lines that cannot be written are dropped, so that they do not fill the memory. `is_here`: they were
+ * for the file that is open now. */
+static void give_up_on_error(struct access_log *a, bool is_here)
 {
     if (a->error == 0)
         return;
     if (a->dropped == 0)
         LOG(ERROR, "access log", "cannot write: %s; lines are lost", strerror(a->error));
-    a->dropped += count_lines(span_from(text_span(&a->writing), a->written));
+    bool nothing = a->written == 0;
+    a->dropped +=
+        count_lines(span_from(text_span(&a->writing), a->written)) - (nothing && a->mends);
+    a->is_torn = is_here && (nothing ? a->mends : a->writing.at[a->written - 1] != '\n');
     a->written = a->writing.len;
     a->error = 0;
 }
@@ -128,16 +135,30 @@ static void note_recovery(struct access_log *a)
     a->dropped = 0;
 }
 
+/* All of `writing` is written; what waits comes next. */
+static void take_waiting(struct access_log *a)
+{
+    struct text spare = a->writing;
+    text_clear(&spare);
+    a->mends = a->is_torn;
+    a->is_torn = false;
+    if (a->mends) {
+        text_add(&spare, SPAN("\n"));
+        text_add(&spare, text_span(&a->waiting));
+        text_clear(&a->waiting);
+        a->writing = spare;
+    } else {
+        a->writing = a->waiting;
+        a->waiting = spare;
+    }
+    a->written = 0;
+}
+
 /* What the last write left over goes first. */
 static void submit(struct access_log *a)
 {
-    if (a->written == a->writing.len) {
-        struct text spare = a->writing;
-        text_clear(&spare);
-        a->writing = a->waiting;
-        a->waiting = spare;
-        a->written = 0;
-    }
+    if (a->written == a->writing.len)
+        take_waiting(a);
     deadline_stop(&a->flush);
     a->writing_fd = a->fd;
     worker_submit(a->worker, &a->job);
@@ -154,13 +175,14 @@ static void job_done(struct job *j)
 {
     struct access_log *a = container_of(j, struct access_log, job);
     MAGIC_CHECK(a, ACCESS_LOG_MAGIC);
+    bool is_here = a->writing_fd == a->fd;
     release_descriptor(a);
     if (a->closing) {
         free_memory(a);
         return;
     }
     bool failed = a->error != 0, stuck = !failed && a->written < a->writing.len;
-    give_up_on_error(a);
+    give_up_on_error(a, is_here);
     if (!failed)
         note_recovery(a);
     if (a->waiting.len >= FLUSH_SIZE && !failed && !stuck)
@@ -266,15 +288,17 @@ void access_log_reopen(struct access_log *a)
     if (a->fd != a->writing_fd)
         close(a->fd);
     a->fd = fd;
+    a->is_torn = false;
 }
 
 static void write_the_rest(struct access_log *a)
 {
     int fd = a->writing_fd >= 0 ? a->writing_fd : a->fd;
     int error = write_lines(fd, &a->writing, &a->written, LAST_WORDS_MS);
-    size_t none = 0;
-    if (error == 0 && a->written == a->writing.len)
-        error = write_lines(a->fd, &a->waiting, &none, LAST_WORDS_MS);
+    if (error == 0 && a->written == a->writing.len) {
+        take_waiting(a);
+        error = write_lines(a->fd, &a->writing, &a->written, LAST_WORDS_MS);
+    }
     if (error)
         LOG(ERROR, "access log", "cannot write: %s; lines are lost", strerror(error));
 }

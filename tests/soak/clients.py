@@ -47,6 +47,9 @@ class Heard:
             if name in self.lines:
                 self.wrong.append(f'two answers bear {name}')
             self.lines[name] = time.time(), r.status
+            if r.status == 503 and r.text.startswith('trunkline: connection_limit_reached; upstream=-;'):
+                self.kinds['refused, unread'] += 1      # it has no upstream and no bot
+                return
             self.answers[upstream][r.status // 100] += 1
             self.bots[bot] += bot is not None
             self.kinds[f'{r.status} sent={r.get("trunkline-sent")}' if r.get('trunkline-sent') else str(r.status)] += 1

@@ -78,12 +78,12 @@ class Exchange(Origin):
 
     def pick(self, req):
         r, path = self.whims.random(), req.target.split('?')[0]
-        if self.mood and r < 0.5:
+        if self.mood and r < 0.5 and path != '/inside':     # nothing bounds what is in a tunnel
             return self.moody(req)
         if path == '/ws':
             return echo
         if path == '/stream':
-            return reply(body=PIECE * 10, framing='chunked', pieces=10, gap=self.whims.choice([0, 0.01, 0.03]))
+            return stream(200, self.whims.choice([0, 0.01, 0.03]))
         if path == '/quote':
             return quote(200, self.whims.choice([0, 0, 0.005]))
         if path == '/order':
@@ -110,6 +110,8 @@ class Exchange(Origin):
     def answer(self, req, status, delay):
         if req.target.startswith('/quote'):
             return quote(status, delay)
+        if req.target == '/stream':
+            return stream(status, 0.01)
         return taken(status, delay) if ID.search(req.target) else reply(status, delay=delay)
 
     def swap(self, context):
@@ -139,6 +141,10 @@ def taken(status, delay):
         await x.respond(status, [], f'taken {ID.search(x.req.target)[1]} {digest}'.encode())
         x.req.answered = status
     return behave
+
+
+def stream(status, gap):
+    return reply(status, PIECE * 10, framing='chunked', pieces=10, gap=gap)
 
 
 def quote(status, delay):

@@ -77,6 +77,7 @@ class Field:
                              state=str(self.folder / 'state.json'), client_header_timeout='2s', drain_timeout='3s', dns_max_ttl='1s',
                              cache_size='1m')
         self.lives.append(self.daemon)
+        self.life_began = time.time()
 
     def restart(self, number):
         """Ends the daemon under load and begins the next one; the clients connect meanwhile."""

@@ -121,8 +121,7 @@ class Judge(threading.Thread):
         self.within('tunnels', ups['h1']['tunnels']['total'], heard.tunnels['h1'], heard.maybe_tunnels['h1'])
         for bot, count in (+heard.bots).items():
             self.within(f'requests of {bot}', s['bots'].get(bot, {}).get('requests', 0), count, sum(heard.unsure.values()))
-        self.compare_journal(s)
-        self.compare_access_log()
+        self.compare_access_log(self.compare_journal(s), s)
         self.compare_metrics(s)
 
     def within(self, what, counted, told, unsure):
@@ -151,9 +150,11 @@ class Judge(threading.Thread):
         if begun != ended:
             self.fault(f'at rest, of {len(begun)} orders begun {len(begun - ended)} have no end, and {len(ended - begun)} ends no begin: '
                        f'{[line for line in mine if line["id"] in begun ^ ended][:3]}')
+        return life
 
-    def compare_access_log(self):
+    def compare_access_log(self, life, s):
         lines, broken = self.field.access_lines()
+        self.compare_lines([line for line in lines if line['id'].startswith(life)], s)
         of_id = collections.Counter(line['id'] for line in lines)
         status = {line['id']: line['status'] for line in lines}
         if twice := [i for i, n in of_id.items() if n > 1]:
@@ -168,6 +169,15 @@ class Judge(threading.Thread):
                     self.fault(f'answered {code}, and not in the access log: {name}')
             elif status[name] != code:
                 self.fault(f'{name} was answered {code}, in the access log {status[name]}')
+
+    def compare_lines(self, lines, s):
+        """Each request of /stats has a line, but for those that a full disk has cost."""
+        was_full = any(ended > self.field.life_began for _, ended in self.field.full)
+        written = collections.Counter(line['upstream'] for line in lines if (line['method'], line['status']) != ('CONNECT', 200))
+        for u in s['upstreams']:
+            total, found = u['requests']['total'], written[u['name']]
+            if found > total or (found < total and not was_full):
+                self.fault(f'{u["name"]}: /stats counts {total} requests, the access log has {found}')
 
     def was_lost(self, at):
         """A line of the access log may be lost while the disk is full, and when the daemon is killed."""

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -409,6 +410,60 @@ START_TEST(a_full_disk_costs_lines_only)
 }
 END_TEST
 
+/* As many bytes as the file may have. */
+static void allow(rlim_t bytes)
+{
+    struct rlimit limit;
+    ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void turn_until_written(void)
+{
+    loop_skip(loop, 60);
+    loop_run(loop);
+}
+
+/* The line that a full disk cut off does not take the next one along. */
+START_TEST(a_line_that_was_cut_off_is_ended)
+{
+    signal(SIGXFSZ, SIG_IGN);
+    struct access_log *a = open_log(path, LOG_FORMAT_JSON);
+    access_log_write(a, &record);
+    turn_until_written();
+    struct text first = read_path(path);
+    allow(first.len + 20);
+    access_log_write(a, &record);
+    access_log_write(a, &record);
+    turn_until_written();
+    access_log_write(a, &record); /* not a byte of it */
+    turn_until_written();
+    allow(RLIM_INFINITY);
+    access_log_write(a, &record);
+    turn_until_written();
+    access_log_write(a, &record);
+    access_log_free(a);
+    struct text all = read_path(path);
+    ck_assert_mem_eq(all.at, first.at, 40);
+    ck_assert_mem_eq(all.at + first.len, first.at, 20);
+    ck_assert_int_eq(all.at[first.len + 20], '\n');
+    const char *rest = all.at + first.len + 21, *end = strchr(rest, '\n');
+    ck_assert_ptr_nonnull(end);
+    json_error_t error;
+    for (unsigned lines = 0; lines < 2; lines++, rest = end + 1) {
+        end = strchr(rest, '\n');
+        ck_assert_ptr_nonnull(end);
+        json_t *o = json_loadb(rest, (size_t)(end - rest), 0, &error);
+        ck_assert_msg(o != NULL, "%s: %s", error.text, rest);
+        json_decref(o);
+    }
+    ck_assert_uint_eq((size_t)(rest - all.at), all.len);
+    text_free(&first);
+    text_free(&all);
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(setup, teardown);
@@ -428,4 +483,5 @@ SUITE()
     TEST(reopening_in_vain_keeps_the_old_file);
     TEST(a_reader_that_sleeps_blocks_nobody_and_costs_lines);
     TEST(a_full_disk_costs_lines_only);
+    TEST(a_line_that_was_cut_off_is_ended);
 }

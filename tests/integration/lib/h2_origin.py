@@ -106,7 +106,8 @@ class Session:
         await self.flush()
         await self.line.send(GoAwayFrame(0, last_stream_id=last, error_code=0).serialize())
         for s in undone:
-            self.tasks[s.req.stream].cancel()
+            if task := self.tasks.get(s.req.stream):        # none, if an earlier GOAWAY refused it already
+                task.cancel()
 
     async def serve(self):
         self.h2.local_settings = h2.settings.Settings(client=False, initial_values={
