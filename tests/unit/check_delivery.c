@@ -81,9 +81,49 @@ START_TEST(test_answered)
 }
 END_TEST
 
+static unsigned cancelled, expired;
+
+static void count_cancel(struct exchange *x)
+{
+    (void)x;
+    cancelled++;
+}
+
+static void count_expire(struct exchange *x)
+{
+    (void)x;
+    expired++;
+}
+
+/* A try that is given up counts as what was sent of it, and no repetition of one of which nothing was. */
+START_TEST(test_given_up)
+{
+    static const struct exchange_ops given_up = {
+        .sent = tell_sent, .cancel = count_cancel, .expire = count_expire};
+    static struct exchange x = {.ops = &given_up};
+    struct exchange *now = &x;
+    begin();
+    cancelled = expired = 0;
+    of_present = SENT_NO;
+    delivery_give_up(&d, &now, false);
+    ck_assert(now == NULL && cancelled == 1 && expired == 0);
+    delivery_end_try(&d, SENT_PARTIAL, false);
+    ck_assert_uint_eq(repeated, 0);
+    now = &x;
+    of_present = SENT_YES;
+    delivery_give_up(&d, &now, true);
+    ck_assert(now == NULL && cancelled == 1 && expired == 1);
+    ck_assert_uint_eq(repeated, 1);
+    ck_assert_int_eq(delivery_sent(&d, NULL), SENT_YES);
+    delivery_give_up(&d, &now, true); /* there is none */
+    ck_assert_uint_eq(repeated, 1);
+}
+END_TEST
+
 SUITE()
 {
     TEST(test_grows);
     TEST(test_undone);
     TEST(test_answered);
+    TEST(test_given_up);
 }

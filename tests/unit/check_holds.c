@@ -1,5 +1,5 @@
-/* By how much the weight used has grown, in whatever order the responses arrive. Pauses are tested
- * together with the gate that owns them. */
+/* By how much the weight used has grown, in whatever order the responses arrive, and what is dropped
+ * when there are too many holds. Pauses are tested together with the gate that owns them. */
 #include "budget/holds.h"
 
 #include "suite.h"
@@ -51,10 +51,34 @@ START_TEST(its_minute_need_not_be_ours)
 }
 END_TEST
 
+static bool is_held(uint64_t credential)
+{
+    return holds_find(&h, false, credential, 1) != NULL;
+}
+
+START_TEST(the_one_that_ends_first_is_dropped)
+{
+    for (uint64_t c = 1; c <= HOLDS_CREDENTIALS + 1; c++) {
+        uint64_t lasts = _i == (int)c ? 1000 : 60000;
+        ck_assert(holds_add(&h,
+                            &(struct hold){.scope = HOLD_CREDENTIAL,
+                                           .credential = c,
+                                           .until_ms = 1 + lasts,
+                                           .lasts_ms = lasts,
+                                           .status = 429},
+                            1));
+    }
+    for (uint64_t c = 1; c <= HOLDS_CREDENTIALS + 1; c++)
+        ck_assert_msg(is_held(c) == ((int)c != _i), "%d", (int)c);
+    holds_free(&h);
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(setup, NULL);
     TEST(it_grows_within_a_minute);
     TEST(a_minute_begins_at_nothing);
     TEST(its_minute_need_not_be_ours);
+    LOOP(the_one_that_ends_first_is_dropped, 1, 4);
 }

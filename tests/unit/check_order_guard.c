@@ -287,6 +287,26 @@ START_TEST(a_followed_answer_is_kept)
 }
 END_TEST
 
+/* It is read no further, but it has been answered. */
+START_TEST(an_answer_too_long_for_a_client_that_left)
+{
+    static char body[1200001];
+    memset(body, 'x', sizeof body - 1);
+    begin_sent("");
+    ck_assert(depart(&a));
+    plain_origin_say(&origin, 0, "HTTP/1.1 200 OK\r\nContent-Length: 3000000\r\n\r\n");
+    plain_origin_say(&origin, 0, body);
+    UNTIL(records == 1);
+    order(&b);
+    UNTIL(b.recorder.ended);
+    told(&b, 409, true);
+    ck_assert_msg(heard_part(&b, ": answered 200") && heard_part(&b, "sent=yes"), "%s", b.heard.at);
+    ck_assert_uint_eq(origin.requests, 1);
+    clear(&b);
+    end();
+}
+END_TEST
+
 /* A copy's own time is up while the first may have left: it never hears `no`. */
 START_TEST(a_copy_that_gives_up_tells_of_the_first)
 {
@@ -484,6 +504,7 @@ SUITE()
     TEST(a_copy_does_not_leave_late);
     TEST(no_copy_goes_when_all_are_late);
     TEST(a_followed_answer_is_kept);
+    TEST(an_answer_too_long_for_a_client_that_left);
     TEST(a_copy_that_gives_up_tells_of_the_first);
     TEST(a_copy_that_gives_up_before_the_first_leaves);
     TEST(a_copy_leaves);

@@ -282,6 +282,23 @@ START_TEST(an_older_journal_says_unknown_by_its_error)
 }
 END_TEST
 
+START_TEST(a_status_that_is_none_is_left_out)
+{
+    static const char *const statuses[] = {"1000", "-5", "70000", "0"};
+    add_begin(path, 0, LIFE, 1, "kraken");
+    char line[300];
+    snprintf(line, sizeof line,
+             "{\"t\":\"2026-11-27T09:00:01.000000Z\",\"id\":\"" LIFE
+             "-1\",\"ev\":\"end\",\"sent\":\"yes\",\"status\":%s,\"error\":null,\"left\":false,"
+             "\"unknown\":false,\"total_ms\":1}\n",
+             statuses[_i]);
+    write_to(path, span_of(line));
+    read_with((struct order_wish){0}, path);
+    tells("1 known;");
+    ck_assert_uint_eq(last.status, 0);
+}
+END_TEST
+
 START_TEST(a_missing_file_is_told)
 {
     char error[200];
@@ -304,5 +321,6 @@ SUITE()
     TEST(a_line_of_megabytes_is_one_foreign_line);
     TEST(what_is_old_is_not_read);
     TEST(an_older_journal_says_unknown_by_its_error);
+    LOOP(a_status_that_is_none_is_left_out, 0, 4);
     TEST(a_missing_file_is_told);
 }

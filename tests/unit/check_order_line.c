@@ -147,6 +147,21 @@ START_TEST(what_was_written_reads_back)
 }
 END_TEST
 
+START_TEST(every_day_of_a_year_reads_back)
+{
+    for (time_t day = 1798761600; day < 1798761600 + 366 * (time_t)86400; day += 86400) {
+        struct text line = {0};
+        struct order_line l;
+        order_line_end(&line, time_of(day, 0), &(struct order_end){.id = &id});
+        order_line_read(&l, text_span(&line));
+        ck_assert_msg(l.kind == ORDER_LINE_END, "%s", line.at);
+        ck_assert_int_eq(l.at_us, (int64_t)day * 1000000);
+        order_line_clear(&l);
+        text_free(&line);
+    }
+}
+END_TEST
+
 static const char *const foreign[] = {
     "",
     "\n",
@@ -156,6 +171,8 @@ static const char *const foreign[] = {
     "null",
     "{\"t\":\"2026-11-27T09:00:00.123456Z\",\"id\":\"06f3k9d2q4ab-17\",\"ev\":\"beg",
     "{\"t\":\"2026-11-27T09:00:00Z\",\"id\":\"06f3k9d2q4ab-17\",\"ev\":\"begin\"}",
+    "{\"t\":\"2026-12-32T09:00:00.123456Z\",\"id\":\"06f3k9d2q4ab-17\",\"ev\":\"begin\"}",
+    "{\"t\":\"2026-12-00T09:00:00.123456Z\",\"id\":\"06f3k9d2q4ab-17\",\"ev\":\"begin\"}",
     "{\"t\":\"2026-13-27T09:00:00.123456Z\",\"id\":\"06f3k9d2q4ab-17\",\"ev\":\"begin\"}",
     "{\"t\":\"2026-11-27T09:00:00.123456Z\",\"id\":\"06f3k9d2q4ab\",\"ev\":\"begin\"}",
     "{\"t\":\"2026-11-27T09:00:00.123456Z\",\"id\":\"short-17\",\"ev\":\"begin\"}",
@@ -182,5 +199,6 @@ SUITE()
     TEST(an_end_tells_of_an_error);
     TEST(no_byte_of_a_target_ends_a_line);
     TEST(what_was_written_reads_back);
+    TEST(every_day_of_a_year_reads_back);
     LOOP(other_lines_are_foreign, 0, COUNT_OF(foreign));
 }

@@ -232,6 +232,27 @@ START_TEST(a_file_takes_no_more_memory_than_it_may)
 }
 END_TEST
 
+START_TEST(as_many_as_there_may_be_are_read)
+{
+    char name[20];
+    for (int i = 0; i < SAVED_UPSTREAMS_MOST; i++) {
+        snprintf(name, sizeof name, "u%d", i);
+        weigh(saved_state_budget(&state, name), i, NOW + 1000);
+    }
+    saved_state_print(&state, &text);
+    ck_assert_msg(parse(text.at), "%s", why);
+    ck_assert_uint_eq(other.budget_count, SAVED_UPSTREAMS_MOST);
+}
+END_TEST
+
+START_TEST(no_weight_used_is_a_weight)
+{
+    weigh(saved_state_budget(&state, "ex"), 0, NOW + 1000);
+    saved_state_tidy(&state, NOW);
+    ck_assert_uint_eq(state.budget_count, 1);
+}
+END_TEST
+
 START_TEST(merging_keeps_the_later_end)
 {
     struct saved_budget *a = saved_state_budget(&state, "ex"),
@@ -335,6 +356,8 @@ SUITE()
     TEST(half_a_file_is_refused);
     LOOP(whatever_else_is_refused_with_a_reason, 0, COUNT_OF(files));
     TEST(a_file_takes_no_more_memory_than_it_may);
+    TEST(as_many_as_there_may_be_are_read);
+    TEST(no_weight_used_is_a_weight);
     TEST(merging_keeps_the_later_end);
     TEST(merging_does_not_undo_a_resume);
     TEST(merging_keeps_the_weight_of_the_later_minute);

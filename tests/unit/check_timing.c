@@ -164,6 +164,10 @@ START_TEST(test_tries)
     ck_assert_uint_eq(stats.hold.sum_us, t.hold_us);
     ck_assert_uint_eq(stats.queue.sum_us, t.queue_us);
     ck_assert_uint_eq(stats.queue.count, 2);
+    timing_waits(&t, now_us += 1000);
+    timing_lent(&t, &stats, &used, 0, now_us += 40000);
+    ck_assert_uint_eq(t.queue_us, 240000);
+    ck_assert_uint_eq(stats.queue.sum_us, t.queue_us);
 }
 END_TEST
 
