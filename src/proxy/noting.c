@@ -84,13 +84,17 @@ static bool begin(struct noting *n)
     if (has_digest)
         order_digest_write(&d, digest);
     find_ids(n);
-    redact_target(&target, &o->settings->credential_params, o->request.target);
+    struct span shown = o->request.target;
+    if (!redact_shows_target(shown)) {
+        redact_target(&target, &o->settings->credential_params, shown);
+        shown = text_span(&target);
+    }
     struct order_begin b = {.id = &o->id,
                             .upstream = pool_origin(o->pool)->name,
                             .bot = o->bot,
                             .client = o->client,
                             .method = o->request.method,
-                            .target = text_span(&target),
+                            .target = shown,
                             .ids = *o->order_ids,
                             .digest = has_digest ? digest : NULL};
     bool may_go = order_entry_begin(o->entry, &b, on_begun, n);

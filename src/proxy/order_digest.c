@@ -16,7 +16,8 @@
 #include "proxy/credentials.h"
 
 #define NUMBER_SIZE 8
-#define FEW_FIELDS 16 /* so many are sorted on the stack */
+#define FEW_FIELDS 16  /* so many are sorted on the stack, */
+#define FEW_BYTES 1024 /* and so many are gathered there */
 
 /* ---------------------------------------------------------------------------- hashing */
 
@@ -97,8 +98,9 @@ static size_t room_for(const struct conn_request *r, const struct field **chosen
 static void hash_order(const struct conn_request *r, const struct field **chosen, size_t count,
                        struct span body, unsigned char whole[SHA256_SIZE])
 {
-    struct text hash = {0};
-    char *start = text_reserve(&hash, room_for(r, chosen, count, body)), *at = start;
+    char few[FEW_BYTES];
+    size_t room = room_for(r, chosen, count, body);
+    char *start = room <= sizeof few ? few : must_malloc(room), *at = start;
     at = put(at, r->method);
     at = put(at, r->target);
     at = put_number(at, count);
@@ -107,9 +109,9 @@ static void hash_order(const struct conn_request *r, const struct field **chosen
         at = put(at, chosen[i]->value);
     }
     at = put(at, body);
-    text_added(&hash, (size_t)(at - start));
-    sha256(text_span(&hash), whole);
-    text_free(&hash);
+    sha256((struct span){start, (size_t)(at - start)}, whole);
+    if (start != few)
+        free(start);
 }
 
 bool order_digest(const struct upstream_config *u, const struct conn_request *r, struct span body,

@@ -358,7 +358,7 @@ static size_t read_unit(struct reading *r, struct span target, size_t at)
 /* Most targets are short words between slashes, of which nothing is ever redacted: no segment is
  * long enough for a token, none names a list of streams (they begin with "s" or "w"), and nothing
  * is encoded or assigned. */
-static bool has_no_secret(struct span target)
+bool redact_shows_target(struct span target)
 {
     size_t segment = 0; /* its length so far */
     for (size_t i = 0; i < target.len; i++) {
@@ -393,7 +393,7 @@ static void redact(struct text *out, const struct config_names *params, struct s
 
 void redact_target(struct text *out, const struct config_names *params, struct span target)
 {
-    if (has_no_secret(target))
+    if (redact_shows_target(target))
         text_add(out, target);
     else
         redact(out, params, target, false);

@@ -16,6 +16,9 @@
  *   letters and digits, unless it is a UUID. */
 void redact_target(struct text *, const struct config_names *params, struct span target);
 
+/* Is it so plain that redact_target() would append it as it is? False: perhaps it would, too. */
+bool redact_shows_target(struct span target);
+
 /* Likewise for a request that goes to no upstream. Its first segment may be anything, even a
  * listen key, and is redacted if it is longer than 16 characters. */
 void redact_unrouted(struct text *, const struct config_names *params, struct span target);

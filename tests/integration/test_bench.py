@@ -136,3 +136,13 @@ def test_more_instructions_than_recorded_are_an_error(tmp_path):
     known.write_text(json.dumps({'h1-ticker': round(count / 1.04)}))
     done = run('--check', known)
     assert done.returncode == 1 and 'more than 3% above the recorded count: h1-ticker' in done.stderr
+
+
+@pytest.mark.slow
+def test_what_the_journal_adds(tmp_path):
+    """bench/journal runs, and shows the three kinds beside each other."""
+    need('nginx', 'wrk')
+    done = subprocess.run([SOURCE / 'bench/journal', '--bin', binary(), '--rounds', '1', '--folder', tmp_path], capture_output=True, text=True,
+                          timeout=120 * PATIENCE)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(done.stdout.splitlines()) == 4 and all(word in done.stdout for word in ('ratio', 'off', 'on + sync')), done.stdout
