@@ -22,6 +22,7 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/life.h"
+#include "tests/sim/queue.h"
 #include "tests/sim/threads.h"
 
 static int result(ssize_t n)
@@ -364,6 +365,7 @@ static ssize_t read_socket(struct socket *s, void *to, size_t len, bool peek)
 
 static ssize_t write_tcp(struct end *e, const void *from, size_t len)
 {
+    queue_sees((struct span){from, len});
     ssize_t n = end_send(e, from, life_writes(LIFE_SOCKET, len));
     life_after_write(LIFE_SOCKET);
     return n;

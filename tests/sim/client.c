@@ -9,6 +9,7 @@
 #include "tests/sim/book.h"
 #include "tests/sim/life.h"
 #include "tests/sim/origin.h"
+#include "tests/sim/queue.h"
 
 #define FLUSH_US 150
 #define AGAIN_US 30000
@@ -126,6 +127,7 @@ static void judge_answer(struct client *c)
     struct span sent = answer_field(a, "Trunkline-Sent");
     bool own = sent.len > 0;
     answered++;
+    queue_ends(c->number_of_try);
     world_say("client %u: try %u is answered %d%s%.*s", c->number, c->number_of_try, a->status,
               own ? ", sent=" : "", SPAN_ARG(sent));
     if (!a->is_cut)
@@ -154,6 +156,7 @@ static bool is_of_this_life(const struct client *c)
 /* It ended before the answer was whole. */
 static void judge_loss(struct client *c, bool reset)
 {
+    queue_ends(c->number_of_try);
     bool nothing = c->answer.head.len == 0 && !c->answer.has_head;
     bool was_read = end_peer_has_read(c->end) > c->sent_before;
     bool reused = c->was_used;
@@ -203,6 +206,7 @@ static void leave(void *owner)
         return;
     world_say("client %u: leaves try %u", c->number, c->number_of_try);
     left_us = world_us();
+    queue_ends(c->number_of_try);
     disconnect(c, dice_chance(&c->dice, 50));
     c->is_awaiting = false;
     c->waits++;
@@ -270,6 +274,9 @@ static void write_request(struct client *c)
     memset(text_reserve(&c->out, body), 'b', body);
     text_added(&c->out, body);
     c->request_len = c->out.len;
+    if (strcmp(c->upstream, "h2") != 0)
+        queue_enters(c->number_of_try, c->order, c->upstream, c->end,
+                     c->sent_before + c->request_len);
     flush(c);
     set_clock(c, c->plan->patience_us, false);
     set_clock(c, ANSWER_MOST_US, true);

@@ -29,6 +29,9 @@ struct end {
     bool connecting, open, closed, was_reset, paused, end_told, tells, held_up;
     int error;
     struct way out;
+    uint64_t mark; /* see end_mark() */
+    void (*on_mark)(void *owner);
+    void *mark_owner;
 };
 
 struct conn {
@@ -257,6 +260,22 @@ ssize_t end_send(struct end *e, const void *data, size_t len)
     return (ssize_t)n;
 }
 
+static void look_mark(struct end *e)
+{
+    void (*reached)(void *) = e->on_mark;
+    if (reached == NULL || e->out.read < e->mark)
+        return;
+    e->on_mark = NULL;
+    reached(e->mark_owner);
+}
+
+void end_mark(struct end *e, uint64_t bytes, void (*reached)(void *owner), void *owner)
+{
+    e->mark = bytes;
+    e->on_mark = reached;
+    e->mark_owner = owner;
+}
+
 ssize_t end_receive(struct end *e, void *to, size_t len, bool peek)
 {
     struct way *w = &other(e)->out;
@@ -267,6 +286,7 @@ ssize_t end_receive(struct end *e, void *to, size_t len, bool peek)
             return (ssize_t)n;
         take_off(w->unread, &w->unread_len, n);
         w->read += n;
+        look_mark(other(e));
         schedule(other(e));
         return (ssize_t)n;
     }
@@ -379,6 +399,11 @@ uint64_t end_peer_has_read(const struct end *e)
 {
     const struct end *peer = other(e);
     return peer->out.fin || peer->closed ? e->out.read_before : e->out.read;
+}
+
+uint64_t end_peer_sent(const struct end *e)
+{
+    return other(e)->out.sent;
 }
 
 uint64_t end_sent(const struct end *e)

@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "tests/sim/book.h"
 #include "tests/sim/origin_conn.h"
+#include "tests/sim/queue.h"
 
 /* What it does to a request, and as soon as it has read how much of it. */
 enum deed {
@@ -122,6 +123,7 @@ static const char *draw_status(struct request *r, const char **more)
         "408 Request Timeout",       "404 Not Found",           "400 Bad Request"};
     *more = "";
     const char *status = all[dice_draw(&r->dice, COUNT_OF(all))];
+    queue_may_be_held();
     if (*status == '4' && status[1] == '2' && dice_chance(&r->dice, 50))
         *more = "Retry-After: 1\r\n";
     return status;

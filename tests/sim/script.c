@@ -16,6 +16,7 @@
 #include "tests/sim/life.h"
 #include "tests/sim/names.h"
 #include "tests/sim/origin.h"
+#include "tests/sim/queue.h"
 #include "tests/sim/stats.h"
 
 #define SECOND_US 1000000
@@ -75,18 +76,27 @@ static void write_defaults(FILE *out)
     fprintf(out, "    max_age = %s\n", PICK("1h", "1h", "700ms"));
     fprintf(out, "    max_requests = %s\n", PICK("0", "0", "1", "3"));
     fprintf(out, "    queue_limit = %s\n", PICK("1024", "1024", "1"));
-    fprintf(out, "    queue_timeout = %s\n", PICK("2s", "300ms"));
+    static const unsigned queue_ms[] = {2000, 300}, order_ms[] = {1000, 100, 3000};
+    struct queue_rules waits = {1000 * order_ms[dice_draw(&dice, COUNT_OF(order_ms))],
+                                1000 * queue_ms[dice_draw(&dice, COUNT_OF(queue_ms))]};
+    fprintf(out, "    queue_timeout = %ums\n", (unsigned)waits.queue_us / 1000);
     fprintf(out, "    dns_timeout = 1s\n    connect_timeout = 1s\n    tls_timeout = 1s\n");
     fprintf(out, "    response_timeout = %s\n", PICK("2s", "300ms"));
     fprintf(out, "    total_timeout = 4s\n");
     fprintf(out, "    body_timeout = %s\n", PICK("2s", "200ms"));
-    fprintf(out, "    order_wait = %s\n", PICK("1s", "100ms", "3s"));
+    fprintf(out, "    order_wait = %ums\n", (unsigned)waits.order_us / 1000);
     fprintf(out, "    retries = %s\n", PICK("2", "2", "0", "5"));
     fprintf(out, "    breaker_failures = %s\n", PICK("5", "100000"));
     fprintf(out, "    max_streams = %s\n", PICK("100", "100", "1"));
     if (plan.dedupes)
         fprintf(out, "    dedupe = 1m\n");
-    if (dice_chance(&dice, 20))
+    if (plan.dedupes) /* a copy waits for the order */
+        waits.order_us = 0;
+    bool is_slow = dice_chance(&dice, 20);
+    if (is_slow)
+        queue_may_be_held();
+    queue_begin(&waits);
+    if (is_slow)
         fprintf(out, "    rate = %s\n", PICK("\"20/1s\"", "\"3/100ms\"", "\"1/300ms\""));
     if (dice_chance(&dice, 15))
         fprintf(out, "    serialize_by = \"Authorization\"\n");
@@ -239,6 +249,7 @@ static void use_verb(void *owner)
     (void)owner;
     if (!world_takes("an operator's verb") || ends)
         return;
+    queue_may_be_held();
     admin_say(PORT, upstream, verbs[n]);
     if (n == 1 || n == 2)
         world_in(dice_draw(&dice, 2 * SECOND_US), resume, (void *)upstream);
