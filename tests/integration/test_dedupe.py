@@ -147,6 +147,29 @@ def test_two_lives_with_one_journal(daemon, origin, tmp_path, who):
     assert sorted((o['fate'], o['sent']) for o in lines if o['digest'] == lines[0]['digest']) == [('known', 'no'), ('known', 'yes')]
 
 
+def test_two_lives_at_once(daemon, origin, tmp_path):
+    """Forty orders that wait in a daemon that drains, while its successor gets a copy of each: whichever life sends it, it is sent once."""
+    journal, count = str(tmp_path / 'journal'), 40
+    hold = Gate()
+    origin.on('/hold', hold)
+    how = dict(dedupe='30s', order_wait='60s', total_timeout='60s', queue_timeout='60s')
+    old = daemon(upstream('ex', origin, max_connections=1, **how), order_journal=journal, drain_timeout='60s')
+    held = background(lambda: old.get('/ex/hold'))
+    eventually(lambda: hold.waiting)
+    asked = [background(lambda n=n: place(old, body=b'%d' % n)) for n in range(count)]
+    eventually(lambda: sum(r['state'] == 'queued' for r in old.get('/requests').json()['requests']) == count)
+    old.kill(signal.SIGTERM)
+    eventually(lambda: 'draining' in old.stderr)
+    new = daemon(upstream('ex', origin, **how), order_journal=journal)
+    hold.release()
+    asked += [background(lambda n=n: place(new, body=b'%d' % n)) for n in reversed(range(count))]
+    statuses = [a.result(60).status for a in asked]
+    assert statuses.count(200) == statuses.count(409) == count, statuses
+    assert sorted(int(r.body) for r in origin.requests if r.method == 'POST') == list(range(count))
+    assert held.result(30).status == 200 and old.wait() == 0
+    assert not cli('orders', '--unknown', '--json', journal).stdout
+
+
 @pytest.mark.parametrize('alpn', ['http/1.1', 'h2'])
 def test_fifty_at_once_reach_the_origin_once(daemon, origins, alpn):
     """All 50 get the answer, each with an id of its own; what the origin says in trunkline's name is nobody's."""
