@@ -144,7 +144,8 @@ def test_two_lives_with_one_journal(daemon, origin, tmp_path, who):
     assert held.result(30).status == 200 and old.wait() == 0
     assert [r.body for r in origin.requests if r.method != 'GET'].count(BODY) == 1
     lines = [json.loads(x) for x in cli('orders', '--json', journal).stdout.splitlines()]
-    assert sorted((o['fate'], o['sent']) for o in lines if o['digest'] == lines[0]['digest']) == [('known', 'no'), ('known', 'yes')]
+    fates = sorted((o['fate'], o['sent']) for o in lines if o['digest'] == lines[0]['digest'])
+    assert fates in ([('known', 'no'), ('known', 'yes')], [('known', 'yes')])   # the copy's line may have been asked for or not
 
 
 def test_two_lives_at_once(daemon, origin, tmp_path):

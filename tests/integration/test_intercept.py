@@ -247,8 +247,9 @@ def test_another_authority_is_denied(d, ca, origin, target, host):
     assert origin.requests == []
 
 
-def test_large_bodies_both_ways(d, ca, origin):
+def test_large_bodies_both_ways(daemon, ca, origin):
     """A body of 8 MiB passes through both layers of TLS in each direction."""
+    d = daemon(upstream('ex', origin, response_timeout='60s', total_timeout='120s'), **intercepting(ca))
     size = 8 << 20
     origin.on('/big', reply(body=lambda req: req.body))
     body = os.urandom(1 << 20) * 8
