@@ -222,6 +222,22 @@ START_TEST(orders_keep_their_pace)
     pass_time(500);
     ck_assert(o[3].passed == 3);
     ck_assert_uint_eq(view().rate_held, 2);
+    pass_time(LONG); /* nothing is left of its waiting */
+    ck_assert(!o[2].refused && !o[3].refused);
+    finish();
+}
+END_TEST
+
+START_TEST(an_order_that_waits_tells_when_it_may_go)
+{
+    struct bot_config slow = {.name = "grid", .weight_share = 100, .order_rate = {1, 5000}};
+    struct gate_caller first = of_bot(grid, true), next = first;
+    begin(0, 0, 0);
+    gate_limit_bots(gate, &(struct config){.bots = &slow, .bot_count = 1});
+    ck_assert(ask(&first, LONG) && !ask(&next, LONG));
+    struct verdict v = gate_refusal(&next.w);
+    ck_assert_uint_eq(v.retry_after, 5);
+    forget(&next);
     finish();
 }
 END_TEST
@@ -311,6 +327,7 @@ SUITE()
     TEST(it_refuses_where_the_gate_refuses);
     TEST(a_resume_lifts_it);
     TEST(orders_keep_their_pace);
+    TEST(an_order_that_waits_tells_when_it_may_go);
     TEST(an_order_that_leaves_gives_its_place_to_the_next);
     TEST(paced_orders_wait_for_the_rate_of_all_as_well);
     TEST(a_reload_keeps_what_was_used);
