@@ -22,11 +22,13 @@ struct waiting {
 
 static struct queue_rules rules;
 static struct waiting *all;
-static bool may_be_held;
+static bool may_be_held, is_ordered;
 
-void queue_begin(const struct queue_rules *r)
+void queue_allow(const struct queue_rules *r, bool ordered)
 {
-    rules = *r;
+    rules.order_us = r->order_us > rules.order_us ? r->order_us : rules.order_us;
+    rules.queue_us = r->queue_us > rules.queue_us ? r->queue_us : rules.queue_us;
+    is_ordered = ordered;
 }
 
 void queue_may_be_held(void)
@@ -86,7 +88,7 @@ void queue_ends(unsigned number)
 
 static void look_order(const struct waiting *w)
 {
-    for (const struct waiting *o = all; o && w->order == 0; o = o->next)
+    for (const struct waiting *o = all; o && is_ordered && w->order == 0; o = o->next)
         if (is_there(o) && o->order == 0 && strcmp(o->upstream, w->upstream) == 0 &&
             o->turn < w->turn)
             world_fault("order", "try %u leaves before try %u, which was there %.3f s earlier",

@@ -12,7 +12,8 @@ struct queue_rules {
     uint64_t queue_us; /* queue_timeout; 0: not judged */
 };
 
-void queue_begin(const struct queue_rules *);
+/* Of several configurations the longest times count. `is_ordered`: each upstream has one queue. */
+void queue_allow(const struct queue_rules *, bool is_ordered);
 
 /* Something else than the queue may hold requests: a gate, an operator. */
 void queue_may_be_held(void);

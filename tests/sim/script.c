@@ -36,14 +36,20 @@ static struct origin origins[] = {
     {.name = "plain", .address = 0x0a000001, .port = 80},
     {.name = "tls", .address = 0x0a000002, .port = 443, .is_tls = true},
     {.name = "h2", .address = 0x0a000003, .port = 443, .is_tls = true, .is_h2 = true},
+    {.name = "other plain", .address = 0x0a000004, .port = 80},
+    {.name = "other h2", .address = 0x0a000005, .port = 443, .is_tls = true, .is_h2 = true},
 };
 static const char *const upstreams[] = {"plain", "tls", "h2"};
-static const struct name_row names[] = {
-    {"plain.sim", 0x0a000001}, {"tls.sim", 0x0a000002}, {"h2.sim", 0x0a000003}};
+static const struct name_row names[] = {{"plain.sim", 0x0a000001},
+                                        {"tls.sim", 0x0a000002},
+                                        {"h2.sim", 0x0a000003},
+                                        {"plain2.sim", 0x0a000004},
+                                        {"h22.sim", 0x0a000005}};
 
 static struct client_plan plan;
 static struct disk_nature disk_usual;
 static struct dice dice;
+static bool has_endpoints;
 static bool journals, syncs, requires, keeps_state, ends, was_told, is_fickle;
 static bool is_killed, is_ill; /* it will be; its disk will be */
 static struct journal_terms terms;
@@ -69,9 +75,10 @@ static void write_defaults(FILE *out)
     static const unsigned most[] = {1, 1, 2, 4, 16};
     unsigned max_connections = most[dice_draw(&dice, COUNT_OF(most))];
     fprintf(out, "    max_connections = %u\n", max_connections);
-    min_idle =
+    unsigned idle =
         dice_draw(&dice, 3) ? 0 : 1 + dice_draw(&dice, max_connections < 3 ? max_connections : 3);
-    fprintf(out, "    min_idle = %u\n", min_idle);
+    min_idle = idle > min_idle ? idle : min_idle; /* the most, over reloads */
+    fprintf(out, "    min_idle = %u\n", idle);
     fprintf(out, "    idle_timeout = %s\n", PICK("50ms", "1s", "90s"));
     fprintf(out, "    max_age = %s\n", PICK("1h", "1h", "700ms"));
     fprintf(out, "    max_requests = %s\n", PICK("0", "0", "1", "3"));
@@ -95,7 +102,7 @@ static void write_defaults(FILE *out)
     bool is_slow = dice_chance(&dice, 20);
     if (is_slow)
         queue_may_be_held();
-    queue_begin(&waits);
+    queue_allow(&waits, !has_endpoints);
     if (is_slow)
         fprintf(out, "    rate = %s\n", PICK("\"20/1s\"", "\"3/100ms\"", "\"1/300ms\""));
     if (dice_chance(&dice, 15))
@@ -119,9 +126,13 @@ static void write_config(void)
                 "order_journal_required = %s\n",
                 syncs ? "yes" : "no", requires ? "yes" : "no");
     write_defaults(out);
-    fprintf(out, "upstream plain {\n    url = \"http://plain.sim\"\n}\n");
+    fprintf(out, "upstream plain {\n    %s\n}\n",
+            has_endpoints ? "endpoints = {\"http://plain.sim\", \"http://plain2.sim\"}"
+                          : "url = \"http://plain.sim\"");
     fprintf(out, "upstream tls {\n    url = \"https://tls.sim\"\n    http2 = never\n}\n");
-    fprintf(out, "upstream h2 {\n    url = \"https://h2.sim\"\n}\n");
+    fprintf(out, "upstream h2 {\n    %s\n}\n",
+            has_endpoints ? "endpoints = {\"https://h2.sim\", \"https://h22.sim\"}"
+                          : "url = \"https://h2.sim\"");
     fclose(out);
 }
 
@@ -132,6 +143,8 @@ static void send_signal(void *owner)
     int number = (int)(intptr_t)owner;
     if (!world_takes(number == SIGHUP ? "SIGHUP" : number == SIGUSR1 ? "SIGUSR1" : "SIGTERM"))
         return;
+    if (number == SIGHUP && dice_chance(&dice, 60))
+        write_config();
     if (life_hears(number))
         raise(number);
 }
@@ -433,6 +446,7 @@ const char *script_begin(void)
     kernel_begin();
     (void)unlink(JOURNAL);
     (void)unlink(STATE);
+    has_endpoints = dice_chance(&dice, 25);
     is_killed = dice_chance(&dice, 15);
     plan.dedupes = dice_chance(&dice, is_killed ? 60 : 30);
     journals = dice_chance(&dice, is_killed ? 80 : 40);
