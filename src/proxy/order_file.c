@@ -218,6 +218,7 @@ int order_file_append(struct order_file *f, struct span lines, size_t *written)
     int error = write_all(f->fd, lines, written);
     if (*written)
         f->is_torn = lines.at[*written - 1] != '\n';
+    f->looks |= atomic_load(&f->others) != ALONE; /* it may have been given up meanwhile */
     if (f->looks) /* with O_APPEND that is where the last write ended */
         f->own_at = lseek(f->fd, 0, SEEK_CUR) - (off_t)*written;
     return error;
