@@ -446,6 +446,7 @@ const char *script_begin(void)
     kernel_begin();
     (void)unlink(JOURNAL);
     (void)unlink(STATE);
+    (void)unlink(STATE ".new");
     has_endpoints = dice_chance(&dice, 25);
     is_killed = dice_chance(&dice, 15);
     plan.dedupes = dice_chance(&dice, is_killed ? 60 : 30);

@@ -304,7 +304,8 @@ static void make_folders(unsigned jobs)
 
 static void remove_folders(unsigned jobs)
 {
-    static const char *const names[] = {"/sim.conf", "/orders.jsonl", "/state.json", "/stderr"};
+    static const char *const names[] = {"/sim.conf", "/orders.jsonl", "/state.json",
+                                        "/state.json.new", "/stderr"};
     char path[128];
     for (unsigned slot = 0; slot < jobs; slot++) {
         for (size_t i = 0; i < COUNT_OF(names); i++) {
