@@ -52,10 +52,9 @@ struct order_journal {
     struct list waiting; /* entries, of which a line is waited for */
     struct task submit;
     struct deadline stuck, retry;
-    uint64_t
-        progress_ms; /* when a line last came back from the thread, or was given to an idle one */
-    bool given_up;   /* another daemon may have its path */
-    struct link leaving; /* no order begins in it any more */
+    uint64_t progress_ms; /* when a line last came back, or was given to an idle thread */
+    bool given_up;        /* another daemon may have its path */
+    struct link leaving;  /* no order begins in it any more */
     struct list entries;
     struct task free_later;
     struct order_health health;
@@ -340,7 +339,7 @@ bool order_entry_is_noted(const struct order_entry *e)
 
 bool order_entry_may_stop(const struct order_entry *e)
 {
-    return e->state == ORDER_ENTRY_NEW || e->state == ORDER_ENTRY_BEGINNING;
+    return e->state == ORDER_ENTRY_NEW || (e->state == ORDER_ENTRY_BEGINNING && e->wait.on_begun);
 }
 
 /* A line that no thread has yet is not written at all. */
@@ -564,6 +563,7 @@ void order_journal_end(struct order_journal *j)
 {
     struct link *k;
     MAGIC_CHECK(j, MAGIC);
+    j->listener = NULL;
     list_remove(&j->leaving);
     do { /* a begin that is written may have its end behind it */
         submit_all(j);

@@ -33,7 +33,7 @@ void order_journal_configure(struct order_journal *, struct order_journal_rules)
 const char *order_journal_path(const struct order_journal *);
 
 /* What other lives of the daemon write to the file is told, as order_writer.h says; from a restart on,
- * as long as the earlier life is not over, and from a drain on. */
+ * as long as the earlier life is not over, and from a drain on, until order_journal_end(). */
 typedef void order_journal_listener(void *context, const struct order_other *);
 void order_journal_listen(struct order_journal *, order_journal_listener *, void *context);
 
@@ -85,7 +85,8 @@ bool order_entry_begin(struct order_entry *, const struct order_begin *, order_b
 /* Has it been asked before? Then it may go again. */
 bool order_entry_is_noted(const struct order_entry *);
 
-/* Its line may be in the file, but it has not left and may still be stopped. */
+/* Its line may be in the file, but it has not left and may still be stopped; one that need not have a
+ * line, and was told to go without waiting for it any longer, may have left. */
 bool order_entry_may_stop(const struct order_entry *);
 
 /* It is not waited for any more. */

@@ -171,6 +171,31 @@ def test_two_lives_at_once(daemon, origin, tmp_path):
     assert not cli('orders', '--unknown', '--json', journal).stdout
 
 
+def test_the_last_line_of_the_one_before(daemon, origin, tmp_path):
+    """It is written when nothing is left that could hear what the next one has written since."""
+    journal = tmp_path / 'journal'
+    gate = Gate()
+    origin.on('/held', gate)
+    how = dict(order_journal=str(journal), drain_timeout='60s')
+    old = daemon(upstream('ex', origin, dedupe='30s'), **how)
+    first = background(lambda: place(old, target='/ex/held'))
+    eventually(lambda: gate.waiting == 1)
+    old.kill(signal.SIGTERM)
+    eventually(lambda: 'draining' in old.stderr)
+    new = daemon(upstream('ex', origin, dedupe='30s'), **how)
+    for i in range(50):
+        assert place(new, body=BODY + str(i).encode()).status == 200
+    old.kill(signal.SIGSTOP)        # so that both signals are there at once
+    old.kill(signal.SIGTERM)
+    old.kill(signal.SIGINT)
+    old.kill(signal.SIGCONT)
+    assert old.wait() == 0
+    own_error(first.result(30), 503, 'destination_unavailable', 'yes')
+    gate.release()
+    last = [json.loads(line) for line in journal.read_text().splitlines()][-1]
+    assert (last['ev'], last['sent'], last['unknown']) == ('end', 'yes', True)
+
+
 @pytest.mark.parametrize('alpn', ['http/1.1', 'h2'])
 def test_fifty_at_once_reach_the_origin_once(daemon, origins, alpn):
     """All 50 get the answer, each with an id of its own; what the origin says in trunkline's name is nobody's."""

@@ -407,7 +407,8 @@ START_TEST(a_disk_that_stops_keeps_no_order_that_may_go)
     loop_skip(loop, ORDER_PATIENCE_MS);
     ck_assert_int_eq(o.begun, 1);
     ck_assert(!o.refused);
-    ck_assert(start(&second, 2)); /* it does not even ask */
+    ck_assert(!order_entry_may_stop(o.entry)); /* it has left, whatever others have begun before */
+    ck_assert(start(&second, 2));              /* it does not even ask */
     end(&second, SENT_YES);
     ck_assert(answer(&second));
     order_entry_release(second.entry);
@@ -522,6 +523,26 @@ START_TEST(other_lives_are_heard)
 }
 END_TEST
 
+/* Its listener may be gone by then. */
+START_TEST(the_end_tells_of_no_other_life)
+{
+    struct order o;
+    order_journal_listen(journal, on_other, &o);
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    uv_mutex_lock(&disk);
+    of_others =
+        "{\"t\":\"2026-11-27T09:00:00.123456Z\",\"id\":\"06f3k9d2q4ac-1\",\"ev\":\"begin\"}\n";
+    uv_mutex_unlock(&disk);
+    end(&o, SENT_YES);
+    order_entry_release(o.entry);
+    order_journal_end(journal);
+    journal = NULL;
+    ck_assert_uint_eq(told.len, 0);
+    ck_assert_ptr_null(of_others);
+}
+END_TEST
+
 /* A reload names another path: what began in the old file ends there. */
 START_TEST(an_order_ends_where_it_began)
 {
@@ -604,6 +625,7 @@ SUITE()
     TEST(rotation_loses_nothing);
     TEST(a_failed_sync_of_the_old_file_counts_too);
     TEST(other_lives_are_heard);
+    TEST(the_end_tells_of_no_other_life);
     TEST(an_order_ends_where_it_began);
     LOOP(the_end_writes_what_it_can, 0, 3);
     TEST(a_start_that_cannot_be_written_goes_first);
