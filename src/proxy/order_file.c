@@ -12,7 +12,7 @@
 
 #define OWNER_PLACE 0
 #define PIECE (1024 * 1024)
-#define OWN_PATH_SIZE 40
+#define OTHERS_MOST (32 * 1024 * 1024) /* more than `dedupe` can remember (DEDUPE_ORDERS_MAX) */
 
 /* Whether others may append to it: no; a daemon that has given it up, as long as it has orders; one
  * that this one has given it up to. */
@@ -20,6 +20,7 @@ enum { ALONE, WITH_OLDER, SHARED };
 
 struct order_file {
     int fd;
+    int reader; /* a descriptor to read it by, so that none has to be free later; -1: it cannot be */
     char life[REQUEST_LIFE_SIZE]; /* whose it is */
     atomic_int others; /* set where it is given up and taken back, read where it is written */
     bool is_regular;
@@ -28,7 +29,8 @@ struct order_file {
     char *path;
     atomic_llong seen; /* what others have appended up to here is known; while there are others */
     bool looks;        /* at what they have appended before: */
-    off_t own_at;      /* the last append */
+    bool looks_last;   /* the older one is over, and appends no more */
+    off_t own_at;      /* the last append; 0: it took nothing */
 };
 
 /* ------------------------------------------------------------------------------- locks */
@@ -84,28 +86,20 @@ static bool lock_all(int fd, const char *life, char *error, size_t size)
 
 /* ----------------------------------------------------------------------------- opening */
 
-/* Returns how many bytes there were; -1: it cannot be read. */
-static ssize_t read_at(const char *path, char *to, size_t len, off_t at)
+/* The file that is open, though it may have been renamed. */
+static int open_reader(int fd)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-    ssize_t n = fd >= 0 ? pread(fd, to, len, at) : -1;
-    if (fd >= 0)
-        close(fd);
-    return n;
-}
-
-/* By which it can be opened again, though it may have been renamed. */
-static void own_path(int fd, char path[OWN_PATH_SIZE])
-{
-    snprintf(path, OWN_PATH_SIZE, "/proc/self/fd/%d", fd);
+    char path[40];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 }
 
 /* A daemon that was killed, or a disk that was full, may have left a line without its end. If it
  * cannot be read, it is taken to. */
-static bool is_torn(const char *path, off_t size)
+static bool is_torn(int reader, off_t size)
 {
     char last = '\0';
-    bool read_it = size && read_at(path, &last, 1, size - 1) == 1;
+    bool read_it = size && pread(reader, &last, 1, size - 1) == 1;
     return size && !(read_it && last == '\n');
 }
 
@@ -134,7 +128,8 @@ struct order_file *order_file_open(const char *path, const char *life, char *err
     f->fd = fd;
     f->is_regular = is_regular;
     atomic_init(&f->others, is_regular && has_older(fd) ? WITH_OLDER : ALONE);
-    f->is_torn = is_regular && is_torn(path, about.st_size);
+    f->reader = is_regular ? open_reader(fd) : -1;
+    f->is_torn = is_regular && is_torn(f->reader, about.st_size);
     f->is_new = is_regular && about.st_size == 0;
     snprintf(f->life, sizeof f->life, "%s", life);
     atomic_init(&f->seen, about.st_size);
@@ -191,17 +186,12 @@ static int write_all(int fd, struct span rest, size_t *written)
 /* A daemon that has it, too, may have left a line without its end. */
 static void look_at_others(struct order_file *f)
 {
-    char path[OWN_PATH_SIZE];
     struct stat about;
     int others = atomic_load(&f->others);
     f->looks = others != ALONE;
-    if (others == ALONE)
-        return;
-    if (others == WITH_OLDER && !has_older(f->fd)) /* but it may have until now */
-        (void)atomic_compare_exchange_strong(&f->others, &others, ALONE);
-    own_path(f->fd, path);
-    if (fstat(f->fd, &about) == 0)
-        f->is_torn = is_torn(path, about.st_size);
+    f->looks_last = others == WITH_OLDER && !has_older(f->fd); /* but it may have until now */
+    if (f->looks && fstat(f->fd, &about) == 0)
+        f->is_torn = is_torn(f->reader, about.st_size);
 }
 
 int order_file_append(struct order_file *f, struct span lines, size_t *written)
@@ -220,7 +210,7 @@ int order_file_append(struct order_file *f, struct span lines, size_t *written)
         f->is_torn = lines.at[*written - 1] != '\n';
     f->looks |= atomic_load(&f->others) != ALONE; /* it may have been given up meanwhile */
     if (f->looks) /* with O_APPEND that is where the last write ended */
-        f->own_at = lseek(f->fd, 0, SEEK_CUR) - (off_t)*written;
+        f->own_at = *written ? lseek(f->fd, 0, SEEK_CUR) - (off_t)*written : 0;
     return error;
 }
 
@@ -234,16 +224,32 @@ static void cut_piece(struct text *piece)
         piece->len = len;
 }
 
+/* All that an older one has appended is known. */
+static void end_looking(struct order_file *f)
+{
+    int others = WITH_OLDER;
+    if (f->looks && f->looks_last && f->own_at)
+        (void)atomic_compare_exchange_strong(&f->others, &others, ALONE);
+    f->looks = false;
+}
+
+/* From where on it is to be read: all of a file that was cut off at its beginning meanwhile. */
+static off_t read_from(const struct order_file *f)
+{
+    off_t seen = (off_t)atomic_load(&f->seen), from = seen <= f->own_at ? seen : 0;
+    return f->own_at - from < OTHERS_MOST ? from : f->own_at - OTHERS_MOST;
+}
+
 bool order_file_take_others(struct order_file *f, struct text *piece)
 {
-    char path[OWN_PATH_SIZE];
-    off_t from = (off_t)atomic_load(&f->seen), left = f->own_at - from;
+    off_t from = read_from(f), left = f->own_at - from;
     text_clear(piece);
-    if (!f->looks || left <= 0)
+    if (!f->looks || f->own_at == 0 || left == 0) {
+        end_looking(f);
         return false;
+    }
     size_t len = left < PIECE ? (size_t)left : PIECE;
-    own_path(f->fd, path);
-    ssize_t n = read_at(path, text_reserve(piece, len), len, from);
+    ssize_t n = pread(f->reader, text_reserve(piece, len), len, from);
     if (n <= 0)
         return false;
     text_added(piece, (size_t)n);
@@ -309,6 +315,8 @@ void order_file_close(struct order_file *f)
     if (f == NULL)
         return;
     close(f->fd);
+    if (f->reader >= 0)
+        close(f->reader);
     free(f->path);
     free(f);
 }

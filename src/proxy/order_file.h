@@ -33,8 +33,9 @@ bool order_file_is_at(const struct order_file *, const char *path);
 int order_file_append(struct order_file *, struct span lines, size_t *written);
 
 /* After an append: the lines that others have appended since the last call and before that append, in
- * a piece of whole lines. True: there may be more. The first call of a life whose file nobody else
- * writes to finds nothing; lines of its own life may be among them. */
+ * a piece of whole lines. True: there may be more. Of more than 32 MiB only the last are read, and the
+ * first line may be cut off. The first call of a life whose file nobody else writes to finds nothing;
+ * lines of its own life may be among them. */
 bool order_file_take_others(struct order_file *, struct text *piece);
 const char *order_file_life(const struct order_file *);
 

@@ -5,6 +5,8 @@
 
 #include "proxy/order_line.h"
 
+#define LOOK_BACK 4096 /* an end that is farther behind its begin is told alone */
+
 enum { ID, UPSTREAM, DIGEST, TEXTS };
 
 struct order_other *order_other_of(struct order_writing *w)
@@ -51,7 +53,8 @@ static void begin(struct list *to, const struct order_line *l)
 /* The newest are the likeliest. */
 static struct order_other *find(struct list *among, const char *id)
 {
-    for (struct link *k = list_last(among); k; k = k->prev == &among->head ? NULL : k->prev) {
+    struct link *k = list_last(among);
+    for (int i = 0; k && i < LOOK_BACK; i++, k = k->prev == &among->head ? NULL : k->prev) {
         struct order_other *o = order_other_of(container_of(k, struct order_writing, link));
         if (!o->is_end && strcmp(o->past.id, id) == 0)
             return o;

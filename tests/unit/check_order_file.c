@@ -300,6 +300,109 @@ START_TEST(two_daemons_read_of_each_other)
 }
 END_TEST
 
+/* It was given up while its last append hung, behind which the older one had already ended. */
+START_TEST(what_the_older_one_wrote_last_is_read)
+{
+    struct order_file *old = opened(LIFE);
+    order_file_give_up(old);
+    struct order_file *new = opened(OTHER);
+    append(old, "a\n");
+    order_file_close(old);
+    append(new, "b\n");
+    order_file_give_up(new);
+    ck_assert_str_eq(taken(new), "a\n|");
+    order_file_close(new);
+}
+END_TEST
+
+/* A rotation that cuts the file off instead of renaming it. */
+START_TEST(a_file_that_was_cut_off_is_read_from_its_beginning)
+{
+    struct order_file *old = opened(LIFE);
+    append(old, "a long line, behind which the new one ends\n");
+    order_file_give_up(old);
+    struct order_file *new = opened(OTHER);
+    ck_assert_int_eq(truncate(path, 0), 0);
+    append(old, "b\n");
+    append(new, "c\n");
+    ck_assert_str_eq(taken(new), "b\n|");
+    append(old, "d\n");
+    ck_assert_str_eq(taken(old), "b\nc\n|");
+    append(new, "e\n");
+    ck_assert_str_eq(taken(new), "c\nd\n|");
+    order_file_close(old);
+    order_file_close(new);
+}
+END_TEST
+
+/* A full disk: nothing says where the last append would have been. */
+START_TEST(an_append_that_fails_reads_nothing)
+{
+    size_t written;
+    struct order_file *old = opened(LIFE);
+    append(old, "a\n");
+    order_file_give_up(old);
+    struct order_file *new = opened(OTHER);
+    append(old, "b\n");
+    limit(4);
+    ck_assert_int_eq(order_file_append(new, SPAN("c\n"), &written), EFBIG);
+    ck_assert_str_eq(taken(new), "");
+    limit(RLIM_INFINITY);
+    append(new, "c\n");
+    ck_assert_str_eq(taken(new), "b\n|");
+    order_file_close(old);
+    order_file_close(new);
+}
+END_TEST
+
+START_TEST(others_are_read_without_a_descriptor_left)
+{
+    struct rlimit before, few;
+    struct order_file *old = opened(LIFE);
+    order_file_give_up(old);
+    struct order_file *new = opened(OTHER);
+    append(old, "a\n");
+    ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few = before;
+    few.rlim_cur = 0;
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
+    append(new, "b\n");
+    const char *others = taken(new);
+    ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &before), 0);
+    ck_assert_str_eq(others, "a\n|");
+    order_file_close(old);
+    order_file_close(new);
+}
+END_TEST
+
+/* One that has not appended for long reads what may still count, and all of that once. */
+START_TEST(what_it_reads_is_bounded)
+{
+    static char line[1 << 20];
+    struct text piece = {0};
+    size_t all = 0;
+    struct order_file *old = opened(LIFE);
+    order_file_give_up(old);
+    struct order_file *new = opened(OTHER);
+    memset(line, 'x', sizeof line - 1);
+    line[sizeof line - 2] = '\n';
+    for (int i = 0; i < 40; i++)
+        append(new, line);
+    append(new, "last\n");
+    append(old, "a\n");
+    for (; order_file_take_others(old, &piece); all += piece.len)
+        ck_assert_uint_le(piece.len, sizeof line);
+    ck_assert_uint_eq(all, 32 << 20);
+    append(new, "b\n");
+    append(old, "c\n");
+    ck_assert(order_file_take_others(old, &piece));
+    ck_assert_uint_eq(piece.len, 4);
+    text_free(&piece);
+    order_file_close(old);
+    order_file_close(new);
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(begin, finish);
@@ -318,4 +421,9 @@ SUITE()
     TEST(looking_creates_nothing);
     TEST(it_knows_whether_it_was_moved);
     TEST(two_daemons_read_of_each_other);
+    TEST(what_the_older_one_wrote_last_is_read);
+    TEST(a_file_that_was_cut_off_is_read_from_its_beginning);
+    TEST(an_append_that_fails_reads_nothing);
+    TEST(others_are_read_without_a_descriptor_left);
+    TEST(what_it_reads_is_bounded);
 }

@@ -60,8 +60,33 @@ START_TEST(an_end_alone)
 }
 END_TEST
 
+/* Many orders: what an end costs is bounded. */
+START_TEST(an_end_far_behind)
+{
+    list_init(&all);
+    read_all(BEGIN(OTHER "-1"));
+    for (int i = 0; i < 10000; i++)
+        read_all(BEGIN(OTHER "-2"));
+    read_all(END(OTHER "-1", "yes") END(OTHER "-2", "yes"));
+    ck_assert_uint_eq(all.count, 10002);
+    struct order_other *o = next();
+    ck_assert(!o->is_end && o->past.ended_us == 0);
+    order_other_free(o);
+    while (all.count > 2)
+        order_other_free(next());
+    o = next();
+    ck_assert(!o->is_end && o->past.ended_us);
+    order_other_free(o);
+    o = next();
+    ck_assert(o->is_end);
+    ck_assert_str_eq(o->past.id, OTHER "-1");
+    order_other_free(o);
+}
+END_TEST
+
 SUITE()
 {
     TEST(begin_and_end_are_one);
     TEST(an_end_alone);
+    TEST(an_end_far_behind);
 }
