@@ -40,6 +40,7 @@ struct dedupe_record {
     struct kept_answer *answer; /* a reference; NULL: none, or not kept */
     struct link kept;           /* on the list of those with an answer */
     struct link open;           /* on that of those that another life has not ended yet */
+    bool is_repeated;           /* there it was begun anew before that: no end says all */
     unsigned status;
     enum failure error;
     enum sent sent;
@@ -357,9 +358,12 @@ static enum dedupe_record_state state_by(const struct dedupe_fate *fate)
     return fate->status ? RECORD_ANSWERED : RECORD_UNKNOWN;
 }
 
-/* Is it to become the record of another life's order: is it new, or has its first not left? */
-static bool may_become(const struct dedupe_record *r)
+/* Is it to become the record of another life's order: has its first here not left, or has that life
+ * begun it anew, under another id? */
+static bool may_become(const struct dedupe_record *r, const struct dedupe_fate *fate)
 {
+    if (r->open.on)
+        return strcmp(r->id.text, fate->id->text) != 0;
     if (r->state != RECORD_UNDER_WAY)
         return r->state == RECORD_VACANT;
     return r->first == NULL ||
@@ -376,6 +380,8 @@ static void become(struct dedupe_record *r, const struct dedupe_fate *fate, uint
     r->id = *fate->id;
     take_fate(r, fate);
     r->sent_at = now(d) - (int64_t)fate->age_ms;
+    r->is_repeated = r->open.on != NULL;
+    list_remove(&r->open);
     if (fate->is_open)
         list_push_back(&d->open, &r->open);
     remember(r, state_by(fate), now(d) - (int64_t)since_ms);
@@ -393,7 +399,7 @@ bool dedupe_recall(struct dedupe *d, const char *upstream, const struct order_di
         forget(r);
         r = NULL;
     }
-    if (r && !may_become(r))
+    if (r && !may_become(r, fate))
         return true;
     if (r == NULL && d->count >= DEDUPE_ORDERS_MAX)
         return false;
@@ -411,7 +417,7 @@ void dedupe_settle(struct dedupe *d, const struct dedupe_fate *fate)
         if (strcmp(r->id.text, fate->id->text) != 0)
             continue;
         list_remove(&r->open);
-        if (fate->sent == SENT_NO && r->copies.count == 0) {
+        if (fate->sent == SENT_NO && r->copies.count == 0 && !r->is_repeated) {
             forget(r);
         } else if (fate->sent != SENT_NO) {
             take_fate(r, fate);

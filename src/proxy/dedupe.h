@@ -96,8 +96,8 @@ const struct request_id *dedupe_id(const struct dedupe_claim *);
 
 /* Remembers an order of another process. `fate` has no answer. Its time counts from `since_ms`
  * ago, as dedupe_enter() says, and it is remembered for `within_ms` from then on. One that is
- * remembered already stays as it is, unless its first has not left and may be stopped. False: there
- * is no room. */
+ * remembered already stays as it is, unless its first has not left and may be stopped, or it is open
+ * and has another id: then the end of neither proves that it was not sent. False: there is no room. */
 bool dedupe_recall(struct dedupe *, const char *upstream, const struct order_digest *,
                    const struct dedupe_fate *, uint64_t since_ms, uint64_t within_ms) MUST_CHECK;
 

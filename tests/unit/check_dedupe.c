@@ -450,6 +450,29 @@ START_TEST(an_order_of_another_life_ends_unsent)
 }
 END_TEST
 
+/* There a copy went, and its line came before the end of the one that was not sent. */
+START_TEST(an_order_of_another_life_is_begun_anew)
+{
+    struct request_id one = {"other-1"}, two = {"other-2"};
+    hear(1, &(struct dedupe_fate){.id = &one, .sent = SENT_YES, .is_open = true});
+    hear(1, &(struct dedupe_fate){.id = &two, .sent = SENT_YES, .is_open = true});
+    dedupe_settle(dedupe, &(struct dedupe_fate){.id = &one, .sent = SENT_NO});
+    copy(&a, "a");
+    turn();
+    ck_assert(a.fates == 1 && a.status == 0 && a.fate_sent == SENT_YES);
+    ck_assert_str_eq(a.told_id, "other-2");
+    bool is_sent = _i;
+    dedupe_settle(dedupe, &(struct dedupe_fate){.id = &two,
+                                                .status = is_sent ? 200 : 0,
+                                                .sent = is_sent ? SENT_YES : SENT_NO});
+    copy(&a, "a"); /* the first of the two may have been sent */
+    turn();
+    ck_assert(a.fates == 1 && a.status == (is_sent ? 200 : 0) && a.fate_sent == SENT_YES);
+    loop_skip(loop, WITHIN);
+    ck_assert_uint_eq(dedupe_count(dedupe), 0);
+}
+END_TEST
+
 /* ------------------------------------------------------------------------- the storm */
 
 #define PARTIES 40
@@ -586,5 +609,6 @@ SUITE()
     TEST(orders_of_an_earlier_process);
     TEST(an_order_of_another_life_stops_the_first);
     TEST(an_order_of_another_life_ends_unsent);
+    LOOP(an_order_of_another_life_is_begun_anew, 0, 2);
     STORM(test_storm, 6);
 }
