@@ -229,9 +229,10 @@ static void on_lost(void *owner, const struct verdict *v)
 static bool on_answer(void *owner, const struct response *r)
 {
     struct fetch *f = self(owner);
-    f->noting.status = r->status;
-    if (r->status != 421 || f->elsewhere || !may_replay(f) || departure_is_stopped(&f->departure))
+    if (r->status != 421 || f->elsewhere || !may_replay(f) || departure_is_stopped(&f->departure)) {
+        f->noting.status = r->status;
         return true;
+    }
     fetch_log_elsewhere(&f->order, &f->attempt.line, f->tries);
     rare_note(RARE_REQUEST_ELSEWHERE);
     f->elsewhere = true;

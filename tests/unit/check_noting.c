@@ -159,6 +159,24 @@ START_TEST(the_ids_of_an_unknown_order_are_told)
 }
 END_TEST
 
+/* The 421 before is no fate. */
+START_TEST(the_ids_of_an_order_that_went_again_are_told)
+{
+    begin("order_ids = {\"mine\"}");
+    ask(&order, "POST", "Content-Length: 7\r\n");
+    (void)!exchange_body(order.recorder.exchange, "mine=x7", 7);
+    conclude(&order);
+    UNTIL(origin.requests == 1);
+    origin.manner = ORIGIN_CLOSES;
+    plain_origin_say(&origin, 0, "HTTP/1.1 421 No\r\nContent-Length: 0\r\n\r\n");
+    UNTIL(order.recorder.exchange == NULL && records == 1);
+    ck_assert(last_record.unknown);
+    ck_assert(span_is(last_record.order_ids, SPAN("{\"mine\":\"x7\"}")));
+    clear(&order);
+    finish();
+}
+END_TEST
+
 SUITE()
 {
     TEST(it_leaves_when_it_is_noted);
@@ -166,4 +184,5 @@ SUITE()
     TEST(given_up_meanwhile_it_is_not_sent);
     TEST(its_ids_are_noted);
     TEST(the_ids_of_an_unknown_order_are_told);
+    TEST(the_ids_of_an_order_that_went_again_are_told);
 }
