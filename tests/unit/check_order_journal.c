@@ -490,9 +490,8 @@ static struct text told; /* of other lives, between the outcomes */
 
 static void on_other(void *context, const struct order_other *o)
 {
-    const struct order *mine = context;
     text_printf(&told, "%s %s%s; ", o->is_end ? "end" : "begin", o->past.id,
-                mine->begun ? " behind mine" : " before mine");
+                ((const struct order *)context)->begun ? " behind mine" : " before mine");
 }
 
 /* What another life has written before a line is told before that line's outcome. */
@@ -501,24 +500,15 @@ START_TEST(other_lives_are_heard)
     struct order o;
     order_journal_listen(journal, on_other, &o);
     settle();
-    uv_mutex_lock(&disk);
-    of_others =
-        "{\"t\":\"2026-11-27T09:00:00.123456Z\",\"id\":\"06f3k9d2q4ac-1\",\"ev\":\"begin\"}\n"
-        "{\"t\":\"2026-11-27T09:00:00.123456Z\",\"id\":\"" LIFE "-7\",\"ev\":\"begin\"}\n";
-    uv_mutex_unlock(&disk);
-    ck_assert(!start(&o, 1));
-    ck_assert(order_entry_may_stop(o.entry));
+    others_append(T OTHER "\",\"ev\":\"begin\"}\n" T LIFE "-7\",\"ev\":\"begin\"}\n");
+    ck_assert(!start(&o, 1) && order_entry_may_stop(o.entry));
     UNTIL(o.begun);
-    ck_assert(!order_entry_may_stop(o.entry));
-    uv_mutex_lock(&disk);
-    of_others =
-        "{\"t\":\"2026-11-27T09:00:01.123456Z\",\"id\":\"06f3k9d2q4ac-1\",\"ev\":\"end\"}\n";
-    uv_mutex_unlock(&disk);
+    others_append(T OTHER "\",\"ev\":\"end\"}\n");
     end(&o, SENT_YES);
-    ck_assert(!answer(&o));
+    ck_assert(!order_entry_may_stop(o.entry) && !answer(&o));
     UNTIL(o.ended);
     order_entry_release(o.entry);
-    ck_assert_str_eq(told.at, "begin 06f3k9d2q4ac-1 before mine; end 06f3k9d2q4ac-1 behind mine; ");
+    ck_assert_str_eq(told.at, "begin " OTHER " before mine; end " OTHER " behind mine; ");
     text_free(&told);
 }
 END_TEST

@@ -68,8 +68,19 @@ int order_file_sync(struct order_file *f)
     return error;
 }
 
+/* The beginning of a line, up to its id; an order of another life. */
+#define T "{\"t\":\"2026-11-27T09:00:00.123456Z\",\"id\":\""
+#define OTHER "06f3k9d2q4ac-1"
+
 /* What others have appended, told once. */
 static const char *of_others;
+
+static void others_append(const char *lines)
+{
+    uv_mutex_lock(&disk);
+    of_others = lines;
+    uv_mutex_unlock(&disk);
+}
 
 bool order_file_take_others(struct order_file *f, struct text *piece)
 {
