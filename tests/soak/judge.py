@@ -233,6 +233,7 @@ class Judge(threading.Thread):
         unanswered = {o for o in log.read for r in log.acted(o) if r.complete and r.answered is None}
         return {'orders': len(heard.orders), 'read': len([o for o in log.read if log.acted(o)]), 'journal': len(orders),
                 'unknown': len(listed), 'unanswered': len(unanswered),
+                'twice': len([o for o in log.read if len(log.acted(o)) > 1]),
                 'unread': len([o for o in listed if not log.acted(o)])}
 
     def judge_order(self, order, log, told, written):
