@@ -28,6 +28,8 @@
 
 #define HABITS_MOST 3600 /* so that what is left of it by a number of deeds is even */
 
+#define RETRY_US (3 * SECOND_US) /* until what a disk did not take is written */
+
 #define CONFIG "sim.conf"
 #define JOURNAL "./orders.jsonl"
 #define STATE "./state.json"
@@ -48,6 +50,7 @@ static const struct name_row names[] = {{"plain.sim", 0x0a000001},
 
 static struct client_plan plan;
 static struct disk_nature disk_usual;
+static uint64_t healed_us; /* 0: its disk was not ill, or is */
 static struct dice dice;
 static bool has_endpoints;
 static bool journals, syncs, requires, keeps_state, ends, was_told, is_fickle;
@@ -216,6 +219,7 @@ static void heal_disk(void *owner)
     (void)owner;
     world_say("disk: is well again");
     disk_set(&disk_usual);
+    healed_us = world_us();
 }
 
 static void spoil_disk(void *owner)
@@ -297,6 +301,7 @@ static void fail_origin(void *owner)
     bool deaf = dice_chance(&dice, 40);
     if (!world_takes(deaf ? "an origin is out of reach" : "an origin is down"))
         return;
+    queue_may_be_held(); /* what connects has times of its own */
     o->listener.refuses = !deaf;
     o->listener.is_deaf = deaf;
     if (!deaf && dice_chance(&dice, 60))
@@ -318,7 +323,7 @@ static void look_storm(void)
 static void judge_journal(void)
 {
     struct journal_terms t = terms;
-    t.lacks_ends |= disk_is_ill();
+    t.lacks_ends |= disk_is_ill() || (healed_us && world_us() - healed_us < RETRY_US);
     if (journals)
         journal_judge(JOURNAL, &t);
 }
