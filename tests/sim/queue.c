@@ -7,9 +7,10 @@
 #include "tests/sim/kernel.h"
 #include "tests/sim/life.h"
 
-#define LEAVES_SLACK_US 100000  /* the turns of a busy machine */
-#define ANSWER_SLACK_US 1500000 /* and a journal that does not answer for a second */
-#define LOOKED_AT 200           /* bytes of a write: its request line is there */
+#define LEAVES_SLACK_US 100000 /* the turns of a busy machine */
+#define ANSWER_SLACK_US                                                                            \
+    2500000           /* and a journal that takes a second for the begin, and for the end */
+#define LOOKED_AT 200 /* bytes of a write: its request line is there */
 
 struct waiting {
     struct waiting *next;
