@@ -31,6 +31,7 @@ struct order_file {
     bool looks;        /* at what they have appended before: */
     bool looks_last;   /* the older one is over, and appends no more */
     off_t own_at;      /* the last append; 0: it took nothing */
+    off_t own_end;
 };
 
 /* ------------------------------------------------------------------------------- locks */
@@ -209,8 +210,10 @@ int order_file_append(struct order_file *f, struct span lines, size_t *written)
     if (*written)
         f->is_torn = lines.at[*written - 1] != '\n';
     f->looks |= atomic_load(&f->others) != ALONE; /* it may have been given up meanwhile */
-    if (f->looks) /* with O_APPEND that is where the last write ended */
-        f->own_at = *written ? lseek(f->fd, 0, SEEK_CUR) - (off_t)*written : 0;
+    if (f->looks) { /* with O_APPEND that is where the last write ended */
+        f->own_end = lseek(f->fd, 0, SEEK_CUR);
+        f->own_at = *written ? f->own_end - (off_t)*written : 0;
+    }
     return error;
 }
 
@@ -236,7 +239,7 @@ static void end_looking(struct order_file *f)
 /* From where on it is to be read: all of a file that was cut off at its beginning meanwhile. */
 static off_t read_from(const struct order_file *f)
 {
-    off_t seen = (off_t)atomic_load(&f->seen), from = seen <= f->own_at ? seen : 0;
+    off_t seen = (off_t)atomic_load(&f->seen), from = seen <= f->own_end ? seen : 0;
     return f->own_at - from < OTHERS_MOST ? from : f->own_at - OTHERS_MOST;
 }
 
@@ -244,7 +247,7 @@ bool order_file_take_others(struct order_file *f, struct text *piece)
 {
     off_t from = read_from(f), left = f->own_at - from;
     text_clear(piece);
-    if (!f->looks || f->own_at == 0 || left == 0) {
+    if (!f->looks || f->own_at == 0 || left <= 0) {
         end_looking(f);
         return false;
     }
