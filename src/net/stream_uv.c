@@ -316,6 +316,7 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
     struct stream_uv *u = handle->data;
     MAGIC_CHECK(u, MAGIC);
     u->read_after = look_number(loop_look(u->loop));
+    count_queued(u); /* which says nothing any more after an error */
     if (n == UV_EOF)
         n = true_end(u);
     loop_begin_event(u->loop);

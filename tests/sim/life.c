@@ -40,14 +40,15 @@ int uv_signal_start(uv_signal_t *handle, uv_signal_cb call, int number)
 {
     typedef int function(uv_signal_t *, uv_signal_cb, int);
     static function *real;
-    size_t i = 0;
     if (real == NULL)
         *(void **)&real = dlsym(RTLD_NEXT, "uv_signal_start");
-    while (i < SIGNALS_MOST && life.signals[i] && life.signals[i] != handle)
-        i++;
-    CHECK(i < SIGNALS_MOST);
-    life.signals[i] = handle;
-    return real(handle, call, number);
+    for (size_t i = 0; i < SIGNALS_MOST; i++)
+        if (life.signals[i] == NULL || life.signals[i] == handle) {
+            life.signals[i] = handle;
+            return real(handle, call, number);
+        }
+    CHECK(false); /* SIGNALS_MOST is too few */
+    return UV_ENOMEM;
 }
 
 void uv_close(uv_handle_t *handle, uv_close_cb call)

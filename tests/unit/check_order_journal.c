@@ -1,119 +1,7 @@
 /* An order leaves when its line is written, its answer goes out when its end is, and whatever the
  * disk does nothing is lost, counted twice or waited for without end. The file is a fake: the disk
  * fills, fails to sync, or stops. */
-#include "proxy/order_journal.h"
-
-#include <errno.h>
-#include <poll.h>
-#include <stdio.h>
-
-#include "order_disk.h"
-#include "proxy/order_file.h"
-#include "proxy/order_other.h"
-#include "suite.h"
-#include "until.h"
-
-/* ---------------------------------------------------------------------------- the journal */
-
-static struct loop *loop;
-static struct order_journal *journal;
-static struct list leaving;
-
-struct order {
-    struct order_entry *entry;
-    int begun, ended; /* how often it was told */
-    struct verdict why;
-    bool refused;
-};
-
-static struct order_journal *new_journal(const char *path, bool required, bool sync)
-{
-    char error[200];
-    struct order_journal_rules rules = {required, sync};
-    struct order_journal *j = order_journal_new(loop, path, LIFE, rules, error, sizeof error);
-    ck_assert_ptr_nonnull(j);
-    return j;
-}
-
-/* The disk is new, also after a test in the same process. */
-static void begin(void)
-{
-    text_clear(&content);
-    sync_error = opened = closed = given_up = 0;
-    syncs_left = -1;
-    stopped = stops_again = moved = false;
-    uv_mutex_init(&disk);
-    uv_cond_init(&disk_moves);
-    loop = loop_new();
-    loop_hold(loop);
-    list_init(&leaving);
-    journal = new_journal("/orders", true, false);
-}
-
-static void finish(void)
-{
-    set_disk(SIZE_MAX, 0, false);
-    if (journal)
-        order_journal_end(journal);
-    loop_run(loop);
-    loop_free(loop);
-    ck_assert_int_eq(opened, closed);
-}
-
-static void on_begun(void *owner, const struct verdict *why)
-{
-    struct order *o = owner;
-    o->begun++;
-    o->refused = why != NULL;
-    if (why)
-        o->why = *why;
-}
-
-static void on_ended(void *owner)
-{
-    struct order *o = owner;
-    o->ended++;
-}
-
-#define DIGEST "00112233445566778899aabbccddeeff"
-
-static bool start(struct order *o, int number)
-{
-    struct request_id id;
-    snprintf(id.text, sizeof id.text, LIFE "-%d", number);
-    const struct order_begin b = {.id = &id,
-                                  .upstream = "kraken",
-                                  .client = "127.0.0.1:5",
-                                  .method = SPAN("POST"),
-                                  .target = SPAN("/order"),
-                                  .digest = DIGEST};
-    *o = (struct order){.entry = order_journal_enter(journal, &id)};
-    return order_entry_begin(o->entry, &b, on_begun, o);
-}
-
-static void end(struct order *o, enum sent sent)
-{
-    order_entry_end(o->entry, &(struct record){.sent = sent, .status = 200});
-}
-
-static bool answer(struct order *o)
-{
-    return order_entry_await(o->entry, on_ended, o);
-}
-
-static void describe(struct order_journal_view *v)
-{
-    order_journal_describe(journal, v);
-}
-
-/* Everything is told of that will be for now. */
-static void settle(void)
-{
-    struct order_journal_view v;
-    for (int i = 0; i < 3; i++)
-        loop_turn(loop, false);
-    UNTIL((describe(&v), v.waiting == 0 || v.error));
-}
+#include "order_journal_fixture.h"
 
 START_TEST(an_order_waits_for_its_line_and_its_answer_for_the_end)
 {
@@ -486,53 +374,6 @@ START_TEST(a_failed_sync_of_the_old_file_counts_too)
 }
 END_TEST
 
-static struct text told; /* of other lives, between the outcomes */
-
-static void on_other(void *context, const struct order_other *o)
-{
-    text_printf(&told, "%s %s%s; ", o->is_end ? "end" : "begin", o->past.id,
-                ((const struct order *)context)->begun ? " behind mine" : " before mine");
-}
-
-/* What another life has written before a line is told before that line's outcome. */
-START_TEST(other_lives_are_heard)
-{
-    struct order o;
-    order_journal_listen(journal, on_other, &o);
-    settle();
-    others_append(T OTHER "\",\"ev\":\"begin\"}\n" T LIFE "-7\",\"ev\":\"begin\"}\n");
-    ck_assert(!start(&o, 1) && order_entry_may_stop(o.entry));
-    UNTIL(o.begun);
-    others_append(T OTHER "\",\"ev\":\"end\"}\n");
-    end(&o, SENT_YES);
-    ck_assert(!order_entry_may_stop(o.entry) && !answer(&o));
-    UNTIL(o.ended);
-    order_entry_release(o.entry);
-    ck_assert_str_eq(told.at, "begin " OTHER " before mine; end " OTHER " behind mine; ");
-    text_free(&told);
-}
-END_TEST
-
-/* Its listener may be gone by then. */
-START_TEST(the_end_tells_of_no_other_life)
-{
-    struct order o;
-    order_journal_listen(journal, on_other, &o);
-    ck_assert(!start(&o, 1));
-    UNTIL(o.begun);
-    uv_mutex_lock(&disk);
-    of_others =
-        "{\"t\":\"2026-11-27T09:00:00.123456Z\",\"id\":\"06f3k9d2q4ac-1\",\"ev\":\"begin\"}\n";
-    uv_mutex_unlock(&disk);
-    end(&o, SENT_YES);
-    order_entry_release(o.entry);
-    order_journal_end(journal);
-    journal = NULL;
-    ck_assert_uint_eq(told.len, 0);
-    ck_assert_ptr_null(of_others);
-}
-END_TEST
-
 /* A reload names another path: what began in the old file ends there. */
 START_TEST(an_order_ends_where_it_began)
 {
@@ -614,8 +455,6 @@ SUITE()
     TEST(a_loop_that_was_late_does_not_blame_the_disk);
     TEST(rotation_loses_nothing);
     TEST(a_failed_sync_of_the_old_file_counts_too);
-    TEST(other_lives_are_heard);
-    TEST(the_end_tells_of_no_other_life);
     TEST(an_order_ends_where_it_began);
     LOOP(the_end_writes_what_it_can, 0, 3);
     TEST(a_start_that_cannot_be_written_goes_first);

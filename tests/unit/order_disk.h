@@ -1,5 +1,5 @@
 /* The file of an order journal, as a fake: a disk that fills, fails to sync, or stops. It stands in the
- * place of order_file.c in the one program that includes it, which owns it. It takes what is
+ * place of order_file.c in the program that includes it, which owns it. It takes what is
  * appended, or as much as it has room for; or it is stopped, and appending blocks. */
 #pragma once
 
@@ -75,7 +75,7 @@ int order_file_sync(struct order_file *f)
 /* What others have appended, told once. */
 static const char *of_others;
 
-static void others_append(const char *lines)
+static inline void others_append(const char *lines)
 {
     uv_mutex_lock(&disk);
     of_others = lines;
@@ -141,7 +141,7 @@ static void set_disk(size_t bytes, int error, bool stops)
 
 /* What is on the disk: the event of each line, "start", "begin 1", "end 1 yes", or what else it
  * says. Valid until the next call. */
-static const char *on_disk(void)
+static inline const char *on_disk(void)
 {
     static struct text words;
     text_clear(&words);
