@@ -64,6 +64,7 @@ struct daemon {
     uint64_t patience_at; /* of the start, later of the drain */
     uint64_t goodbye_at;  /* idle clients stay so long */
     uint64_t end_at;      /* the very end: when it stops, whatever is left; 0: not yet */
+    bool hurried;         /* it stops as soon as all have their answers */
 };
 
 /* ------------------------------------------------------------- what it lends */
@@ -380,7 +381,8 @@ static void poll_drain(struct daemon *d)
             proxy_active(d->proxy), clients_open(d));
         settle(d);
     }
-    if (is_empty(d) || (d->end_at && now >= d->end_at))
+    bool is_hurried = d->hurried && !clients_owe(d->clients);
+    if (is_empty(d) || is_hurried || (d->end_at && now >= d->end_at))
         stop(d);
     else
         deadline_in(&d->poll, POLL_MS);
@@ -397,13 +399,14 @@ static void on_poll(struct deadline *timer)
         deadline_in(&d->poll, POLL_MS);
 }
 
-/* A second time: those under way are answered now. A third time: nobody is waited for. */
+/* A second time: those under way are answered now. A third time: no client is waited for that has its
+ * answer, in a later turn, when what is written in this one has left. */
 static void hurry(struct daemon *d)
 {
     LOG(INFO, "daemon", "%s stop signal: not waiting any longer for %zu requests",
         d->end_at ? "further" : "second", proxy_active(d->proxy));
     if (d->end_at)
-        stop(d);
+        d->hurried = true;
     else
         settle(d);
 }

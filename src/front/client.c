@@ -563,6 +563,12 @@ void client_settle(struct client *c)
     arm(c);
 }
 
+bool client_owes(const struct client *c)
+{
+    bool has_stream = c->state == CLIENT_IDLE || c->state == CLIENT_LEAVING;
+    return c->state == CLIENT_EXCHANGE || (has_stream && stream_queued(c->stream) > 0);
+}
+
 /* -------------------------------------------------------------------- birth */
 
 struct client *client_of(struct link *open)

@@ -31,6 +31,9 @@ void client_dismiss(struct client *);
  * it if that is nothing. */
 void client_settle(struct client *);
 
+/* Has it not been sent all of the response to what it asked for? */
+bool client_owes(const struct client *);
+
 /* Cancels what is under way and closes, by a reset where a plain close would make a
  * response cut short look whole. `why` is for the log. Idempotent. */
 void client_close(struct client *, const char *why);

@@ -125,6 +125,14 @@ void clients_count(const struct clients *cs, size_t *open, uint64_t *accepted, u
     *rejected = cs->rejected;
 }
 
+bool clients_owe(const struct clients *cs)
+{
+    for (struct link *at = list_first(&cs->context.open); at; at = list_next(at))
+        if (client_owes(client_of(at)))
+            return true;
+    return false;
+}
+
 /* ------------------------------------------------------------------- ending */
 
 static void for_each(struct clients *cs, void (*act)(struct client *))

@@ -36,6 +36,9 @@ void clients_reject(struct clients *, struct stream *);
 /* `open` now; `accepted` and `rejected` since start. */
 void clients_count(const struct clients *, size_t *open, uint64_t *accepted, uint64_t *rejected);
 
+/* Is a response to one of them still to be sent, or a part of it? */
+bool clients_owe(const struct clients *);
+
 /* Takes a connection that cannot be served: answers 503 with these words, and closes. */
 void clients_turn_away(struct clients *, struct stream *, const struct ingress *,
                        const char *words);
