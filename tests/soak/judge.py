@@ -4,6 +4,7 @@ import json
 import threading
 import time
 
+from lib.daemon import sanitized
 from lib.wire import eventually
 
 RANK = {'no': 0, 'partial': 1, 'yes': 2}
@@ -211,7 +212,7 @@ class Judge(threading.Thread):
         return sum(k for _, k in warm[:few]) / few, sum(k for _, k in warm[-few:]) / few, slope * 60
 
     def judge_memory(self):
-        if not (found := self.memory_of_first_life()):
+        if sanitized() or not (found := self.memory_of_first_life()):     # AddressSanitizer keeps what is freed for a while
             return
         warm, end, _ = found
         if end > warm * GROWTH[0] + GROWTH[1]:
