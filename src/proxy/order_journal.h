@@ -32,8 +32,9 @@ struct order_journal *order_journal_new(struct loop *, const char *path, const c
 void order_journal_configure(struct order_journal *, struct order_journal_rules);
 const char *order_journal_path(const struct order_journal *);
 
-/* What other lives of the daemon write to the file is told, as order_writer.h says; from a restart on,
- * as long as the earlier life is not over, and from a drain on, until order_journal_end(). */
+/* Sets what is called for each order that another life of the daemon writes to the file
+ * (order_writer.h): after a restart until the earlier life has ended, and during a drain until
+ * order_journal_end(). */
 typedef void order_journal_listener(void *context, const struct order_other *);
 void order_journal_listen(struct order_journal *, order_journal_listener *, void *context);
 

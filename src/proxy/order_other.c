@@ -5,7 +5,7 @@
 
 #include "proxy/order_line.h"
 
-#define LOOK_BACK 4096 /* an end that is farther behind its begin is told alone */
+#define LOOK_BACK 4096 /* entries; an end further behind its begin is an entry of its own */
 
 enum { ID, UPSTREAM, DIGEST, TEXTS };
 

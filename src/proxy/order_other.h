@@ -19,6 +19,6 @@ struct order_other *order_other_of(struct order_writing *);
 void order_other_free(struct order_other *);
 
 /* Appends to `to` (of their writings' links), in the order of the file, what these lines tell of other
- * lives than `life`. The end of an order whose begin is among them, a few thousand lines before at
- * most, is told with that. */
+ * lives than `life`. The end of an order is merged with its begin if that is among them, a few
+ * thousand lines before at most. */
 void order_other_read(struct list *to, struct span lines, const char *life);
