@@ -39,14 +39,20 @@ struct access_log {
     size_t written; /* of it */
     int error;      /* errno of the last write; 0: it went well */
 
-    bool is_torn; /* a full disk left the file's last line without its end */
-    bool mends;   /* what is being written begins with that end */
+    /* The end of the file is looked at before the next write, or the one that is under way: a full disk or the end of
+     * another process may have cut its last line off. */
+    bool looks, writing_looks;
 };
 
-/* O_NONBLOCK: the daemon does not wait for a reader of a FIFO. */
+/* A file is opened for reading, too, so that its end can be looked at. O_NONBLOCK: the daemon does not wait for a
+ * reader of a FIFO. */
 static int open_path(const char *path)
 {
-    return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    struct stat about;
+    bool is_file = stat(path, &about) != 0 || S_ISREG(about.st_mode);
+    int fd = is_file ? open(path, flags | O_RDWR, 0640) : -1;
+    return fd >= 0 ? fd : open(path, flags | O_WRONLY, 0640);
 }
 
 /* How many bytes one write() may take without blocking, once poll() has reported room:
@@ -78,11 +84,30 @@ static int write_lines(int fd, const struct text *lines, size_t *written, int wa
     return 0;
 }
 
+/* Ends the last line of a file that was cut off, so that it does not take the next one along. Returns an errno, or 0;
+ * what cannot be read counts as ended. */
+static int end_last_line(int fd)
+{
+    struct stat about;
+    char last;
+    bool is_file = fstat(fd, &about) == 0 && S_ISREG(about.st_mode) && about.st_size > 0;
+    if (!is_file || pread(fd, &last, 1, about.st_size - 1) != 1 || last == '\n')
+        return 0;
+    return write(fd, "\n", 1) == 1 ? 0 : errno;
+}
+
+/* `looks`: at the end of the file, before the first of these lines. */
+static int write_below(int fd, bool looks, const struct text *lines, size_t *written, int wait_ms)
+{
+    int error = looks && *written == 0 ? end_last_line(fd) : 0;
+    return error ? error : write_lines(fd, lines, written, wait_ms);
+}
+
 static void job_work(struct job *j)
 {
     struct access_log *a = container_of(j, struct access_log, job);
     uv_mutex_lock(&a->lock);
-    a->error = write_lines(a->writing_fd, &a->writing, &a->written, 0);
+    a->error = write_below(a->writing_fd, a->writing_looks, &a->writing, &a->written, 0);
     uv_mutex_unlock(&a->lock);
 }
 
@@ -106,18 +131,15 @@ static uint64_t count_lines(struct span s)
     return lines;
 }
 
-/* Lines that cannot be written are dropped, so that they do not fill the memory. `is_here`: they were
- * for the file that is open now. */
-static void give_up_on_error(struct access_log *a, bool is_here)
+/* Lines that cannot be written are dropped, so that they do not fill the memory. */
+static void give_up_on_error(struct access_log *a)
 {
     if (a->error == 0)
         return;
     if (a->dropped == 0)
         LOG(ERROR, "access log", "cannot write: %s; lines are lost", strerror(a->error));
-    bool nothing = a->written == 0;
-    a->dropped +=
-        count_lines(span_from(text_span(&a->writing), a->written)) - (nothing && a->mends);
-    a->is_torn = is_here && (nothing ? a->mends : a->writing.at[a->written - 1] != '\n');
+    a->dropped += count_lines(span_from(text_span(&a->writing), a->written));
+    a->looks = true;
     a->written = a->writing.len;
     a->error = 0;
 }
@@ -135,32 +157,20 @@ static void note_recovery(struct access_log *a)
     a->dropped = 0;
 }
 
-/* All of `writing` is written; what waits comes next. */
-static void take_waiting(struct access_log *a)
-{
-    struct text spare = a->writing;
-    text_clear(&spare);
-    a->mends = a->is_torn;
-    a->is_torn = false;
-    if (a->mends) {
-        text_add(&spare, SPAN("\n"));
-        text_add(&spare, text_span(&a->waiting));
-        text_clear(&a->waiting);
-        a->writing = spare;
-    } else {
-        a->writing = a->waiting;
-        a->waiting = spare;
-    }
-    a->written = 0;
-}
-
 /* What the last write left over goes first. */
 static void submit(struct access_log *a)
 {
-    if (a->written == a->writing.len)
-        take_waiting(a);
+    if (a->written == a->writing.len) {
+        struct text spare = a->writing;
+        text_clear(&spare);
+        a->writing = a->waiting;
+        a->waiting = spare;
+        a->written = 0;
+    }
     deadline_stop(&a->flush);
     a->writing_fd = a->fd;
+    a->writing_looks = a->looks;
+    a->looks = false;
     worker_submit(a->worker, &a->job);
 }
 
@@ -175,14 +185,13 @@ static void job_done(struct job *j)
 {
     struct access_log *a = container_of(j, struct access_log, job);
     MAGIC_CHECK(a, ACCESS_LOG_MAGIC);
-    bool is_here = a->writing_fd == a->fd;
     release_descriptor(a);
     if (a->closing) {
         free_memory(a);
         return;
     }
     bool failed = a->error != 0, stuck = !failed && a->written < a->writing.len;
-    give_up_on_error(a, is_here);
+    give_up_on_error(a);
     if (!failed)
         note_recovery(a);
     if (a->waiting.len >= FLUSH_SIZE && !failed && !stuck)
@@ -238,6 +247,7 @@ struct access_log *access_log_new(struct loop *loop, struct worker *worker, cons
     a->format = format;
     a->path = is_file ? must_strdup(where) : NULL;
     a->fd = fd;
+    a->looks = is_file;
     a->writing_fd = -1;
     a->job = (struct job){.work = job_work, .done = job_done};
     deadline_init(&a->flush, loop, flush_expired);
@@ -288,17 +298,16 @@ void access_log_reopen(struct access_log *a)
     if (a->fd != a->writing_fd)
         close(a->fd);
     a->fd = fd;
-    a->is_torn = false;
+    a->looks = true;
 }
 
 static void write_the_rest(struct access_log *a)
 {
     int fd = a->writing_fd >= 0 ? a->writing_fd : a->fd;
-    int error = write_lines(fd, &a->writing, &a->written, LAST_WORDS_MS);
-    if (error == 0 && a->written == a->writing.len) {
-        take_waiting(a);
-        error = write_lines(a->fd, &a->writing, &a->written, LAST_WORDS_MS);
-    }
+    int error = write_below(fd, a->writing_looks, &a->writing, &a->written, LAST_WORDS_MS);
+    size_t none = 0;
+    if (error == 0 && a->written == a->writing.len)
+        error = write_below(a->fd, a->looks, &a->waiting, &none, LAST_WORDS_MS);
     if (error)
         LOG(ERROR, "access log", "cannot write: %s; lines are lost", strerror(error));
 }

@@ -431,8 +431,22 @@ static void turn_with_room_for(rlim_t bytes)
     ck_assert_int_eq(reset, 0);
 }
 
-/* The line that a full disk cut off does not take the next one along. */
-START_TEST(a_line_that_was_cut_off_is_ended)
+/* How many whole lines of JSON there are from `at` to the end of the file. */
+static unsigned whole_lines(const char *at)
+{
+    unsigned lines = 0;
+    json_error_t error;
+    for (const char *end; (end = strchr(at, '\n')); at = end + 1, lines++) {
+        json_t *o = json_loadb(at, (size_t)(end - at), 0, &error);
+        ck_assert_msg(o != NULL, "%s: %s", error.text, at);
+        json_decref(o);
+    }
+    ck_assert_str_eq(at, "");
+    return lines;
+}
+
+/* Of a line that was cut off after 20 bytes, and of what comes after `meanwhile`. */
+static void is_ended_after(struct access_log *(*meanwhile)(struct access_log *))
 {
     signal(SIGXFSZ, SIG_IGN);
     struct access_log *a = open_log(path, LOG_FORMAT_JSON);
@@ -442,29 +456,77 @@ START_TEST(a_line_that_was_cut_off_is_ended)
     access_log_write(a, &record);
     access_log_write(a, &record);
     turn_with_room_for(first.len + 20);
-    access_log_write(a, &record); /* not a byte of it */
-    turn_with_room_for(first.len + 20);
+    a = meanwhile(a);
     access_log_write(a, &record);
     turn_until_written();
     access_log_write(a, &record);
     access_log_free(a);
     struct text all = read_path(path);
+    ck_assert_uint_gt(all.len, first.len + 21);
     ck_assert_mem_eq(all.at, first.at, 40);
     ck_assert_mem_eq(all.at + first.len, first.at, 20);
     ck_assert_int_eq(all.at[first.len + 20], '\n');
-    const char *rest = all.at + first.len + 21, *end = strchr(rest, '\n');
-    ck_assert_ptr_nonnull(end);
-    json_error_t error;
-    for (unsigned lines = 0; lines < 2; lines++, rest = end + 1) {
-        end = strchr(rest, '\n');
-        ck_assert_ptr_nonnull(end);
-        json_t *o = json_loadb(rest, (size_t)(end - rest), 0, &error);
-        ck_assert_msg(o != NULL, "%s: %s", error.text, rest);
-        json_decref(o);
-    }
-    ck_assert_uint_eq((size_t)(rest - all.at), all.len);
+    ck_assert_uint_eq(whole_lines(all.at + first.len + 21), 2);
     text_free(&first);
     text_free(&all);
+}
+
+static struct access_log *lose_another(struct access_log *a)
+{
+    struct text all = read_path(path);
+    access_log_write(a, &record);
+    turn_with_room_for(all.len); /* not a byte of it */
+    text_free(&all);
+    return a;
+}
+
+static struct access_log *reopen(struct access_log *a)
+{
+    access_log_reopen(a);
+    return a;
+}
+
+/* The line that a full disk cut off does not take the next one along. */
+START_TEST(a_line_that_was_cut_off_is_ended)
+{
+    is_ended_after(lose_another);
+}
+END_TEST
+
+START_TEST(a_line_that_was_cut_off_is_ended_when_the_file_is_opened_again)
+{
+    is_ended_after(reopen);
+}
+END_TEST
+
+/* What a daemon leaves behind that is killed, or ends while its disk is full. */
+START_TEST(a_line_that_was_cut_off_is_ended_by_the_next_daemon)
+{
+    FILE *f = fopen(path, "w");
+    fputs("{\"time\":", f);
+    fclose(f);
+    struct access_log *a = open_log(path, LOG_FORMAT_JSON);
+    access_log_write(a, &record);
+    turn_until_written();
+    access_log_write(a, &record);
+    access_log_free(a);
+    struct text all = read_path(path);
+    ck_assert_mem_eq(all.at, "{\"time\":\n", 9);
+    ck_assert_uint_eq(whole_lines(all.at + 9), 2);
+    text_free(&all);
+}
+END_TEST
+
+/* There is nothing to end, and nothing to read. */
+START_TEST(a_file_that_cannot_be_read_is_written)
+{
+    ck_assert_int_eq(close(open(path, O_CREAT | O_WRONLY, 0200)), 0);
+    struct access_log *a = open_log(path, LOG_FORMAT_JSON);
+    access_log_write(a, &record);
+    access_log_free(a);
+    struct stat about;
+    ck_assert_int_eq(stat(path, &about), 0);
+    ck_assert_int_gt(about.st_size, 40);
 }
 END_TEST
 
@@ -488,4 +550,7 @@ SUITE()
     TEST(a_reader_that_sleeps_blocks_nobody_and_costs_lines);
     TEST(a_full_disk_costs_lines_only);
     TEST(a_line_that_was_cut_off_is_ended);
+    TEST(a_line_that_was_cut_off_is_ended_when_the_file_is_opened_again);
+    TEST(a_line_that_was_cut_off_is_ended_by_the_next_daemon);
+    TEST(a_file_that_cannot_be_read_is_written);
 }
