@@ -20,7 +20,7 @@ class Heard:
     def __init__(self):
         self.lock, self.ids = threading.Lock(), itertools.count(1)
         self.orders = collections.defaultdict(list)         # order: [Told]
-        self.lines = {}                                     # the request's id: (time, status)
+        self.lines = {}                                     # the request's id: (when its client began, when it had the answer, status)
         self.wrong, self.kinds, self.total = [], collections.Counter(), collections.Counter()
         self.latest = 0.0
         self.begin_life()
@@ -38,7 +38,7 @@ class Heard:
         with self.lock:
             self.wrong.append(text)
 
-    def answered(self, upstream, r, bot=None):
+    def answered(self, upstream, r, began, bot=None):
         with self.lock:
             name = r.get('trunkline-request')
             if not name:        # refused before it was read
@@ -46,7 +46,7 @@ class Heard:
                 return
             if name in self.lines:
                 self.wrong.append(f'two answers bear {name}')
-            self.lines[name] = time.time(), r.status
+            self.lines[name] = began, time.time(), r.status
             if r.status == 503 and r.text.startswith('trunkline: connection_limit_reached; upstream=-;'):
                 self.kinds['refused, unread'] += 1      # it has no upstream and no bot
                 return
@@ -72,7 +72,7 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self.field, self.heard, self.number = field, field.heard, number
         self.bot, self.dice = f'bot{number}', random.Random(f'{field.seed} {number}')
-        self.resting, self.kept = threading.Event(), None
+        self.resting, self.kept, self.began = threading.Event(), None, 0
 
     def run(self):
         while not self.field.over.is_set():
@@ -82,6 +82,7 @@ class Client(threading.Thread):
                 self.field.going.wait(0.2)
                 continue
             self.resting.clear()
+            self.began = time.time()
             try:
                 self.act()
             except (wire.WireError, OSError) as e:
@@ -125,7 +126,7 @@ class Client(threading.Thread):
             return self.no_answer(upstream, 'slow')
         except wire.Closed as e:
             return self.no_answer(upstream, 'cut short' if c.head_seen or e.got else 'closed')
-        self.heard.answered(upstream, r, self.bot)
+        self.heard.answered(upstream, r, self.began, self.bot)
         return r, None
 
     def no_answer(self, upstream, why):
@@ -233,7 +234,7 @@ class Tunneller(Client):
             except wire.Closed:
                 self.heard.maybe_tunnels['h1'] += 1
                 return self.no_answer('h1', 'closed')
-            self.heard.answered('h1', r, self.bot)
+            self.heard.answered('h1', r, self.began, self.bot)
             if r.status != 101:
                 return
             self.heard.tunnels['h1'] += 1
@@ -264,7 +265,7 @@ class Tunneller(Client):
                 self.heard.maybe_tunnels['h1'] += 1
                 return self.no_answer('h1', 'closed')
             if r.status != 200:         # one that fails counts as a request
-                return self.heard.answered('h1', r)
+                return self.heard.answered('h1', r, self.began)
             self.heard.tunnels['h1'] += 1
             try:
                 c.sock = certs.client_context(alpn=['http/1.1']).wrap_socket(c.sock, server_hostname=host)
