@@ -31,7 +31,7 @@ static void judge_head(struct answer *a)
         a->left = strtoul(length.at, NULL, 10);
     else if (!a->is_chunked)
         a->until_end = true;
-    if (length.len && a->left == 0)
+    if (a->is_head || (length.len && a->left == 0))
         a->is_whole = true;
 }
 

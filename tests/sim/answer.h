@@ -10,8 +10,9 @@ struct answer {
     struct text body;
     struct text in; /* of what comes in chunks: not parsed yet */
     bool has_head, is_whole, is_wrong, is_chunked, until_end;
-    bool is_cut; /* the connection ended within it */
-    size_t left; /* of the body or of the chunk */
+    bool is_cut;  /* the connection ended within it */
+    bool is_head; /* it answers a HEAD; set by its owner */
+    size_t left;  /* of the body or of the chunk */
     int status;
     bool closes; /* Connection: close */
 };

@@ -10,6 +10,7 @@
 #include "tests/sim/life.h"
 #include "tests/sim/origin.h"
 #include "tests/sim/queue.h"
+#include "tests/sim/quotes.h"
 
 #define FLUSH_US 150
 #define AGAIN_US 30000
@@ -21,11 +22,12 @@ struct client {
     unsigned number;
     enum client_kind kind;
     const struct client_plan *plan;
-    struct dice dice;
+    struct dice dice, quote_dice;
     struct end *end; /* NULL: not connected */
     bool is_open, is_sending, is_awaiting, is_done, was_used;
     unsigned asked; /* requests that it is through with */
     unsigned order, number_of_try, again;
+    struct quote_wish wish;
     unsigned life, order_life; /* of the daemon: of the connection; when the order was new */
     unsigned redials;
     unsigned waits; /* counts requests: an old clock says nothing */
@@ -134,6 +136,8 @@ static void judge_answer(struct client *c)
         book_heard(answer_field(a, "Trunkline-Request"));
     if (own)
         book_told(c->number_of_try, sent_of(sent), !is_still_read(c));
+    else if (c->wish.target)
+        quotes_judge(&c->wish, c->number_of_try, c->asked_us, a);
     else if (!a->is_cut)
         check_body(c);
     if (own && answer_field(a, "Proxy-Status").len == 0)
@@ -164,6 +168,8 @@ static void judge_loss(struct client *c, bool reset)
         world_fault("unanswered",
                     "client %u: its connection %u was %s with try %u read and not answered",
                     c->number, end_number(c->end), reset ? "reset" : "closed", c->number_of_try);
+    if (c->answer.has_head && c->wish.target && !answer_field(&c->answer, "Trunkline-Sent").len)
+        quotes_judge(&c->wish, c->number_of_try, c->asked_us, &c->answer);
     world_say("client %u: the connection is lost %s try %u", c->number,
               nothing ? "before the answer to" : "within the answer to", c->number_of_try);
     disconnect(c, false);
@@ -263,9 +269,15 @@ static void write_request(struct client *c)
     text_clear(&c->out);
     if (c->order)
         text_printf(&c->out, "POST /%s/o/%u HTTP/1.1\r\n", c->upstream, c->order);
+    else if (c->wish.target)
+        quote_wish_write(&c->wish, c->upstream, c->number_of_try, &c->out);
     else
         text_printf(&c->out, "GET /%s/g/%u HTTP/1.1\r\n", c->upstream, c->number_of_try);
-    text_printf(&c->out, "Host: 127.0.0.1:%u\r\nX-Try: %u\r\n", c->plan->port, c->number_of_try);
+    text_printf(&c->out, "Host: 127.0.0.1:%u\r\n", c->plan->port);
+    if (c->wish.target)
+        quotes_ask(&c->wish);
+    else
+        text_printf(&c->out, "X-Try: %u\r\n", c->number_of_try);
     size_t body = body_of(c);
     if (c->order)
         text_printf(&c->out, "Authorization: Bearer %u\r\nContent-Length: %zu\r\n", c->order % 3,
@@ -274,7 +286,8 @@ static void write_request(struct client *c)
     memset(text_reserve(&c->out, body), 'b', body);
     text_added(&c->out, body);
     c->request_len = c->out.len;
-    if (strcmp(c->upstream, "h2") != 0)
+    c->answer.is_head = c->wish.is_head;
+    if (c->wish.target == 0 && strcmp(c->upstream, "h2") != 0)
         queue_enters(c->number_of_try, c->order, c->upstream, c->end,
                      c->sent_before + c->request_len);
     flush(c);
@@ -303,7 +316,11 @@ static void on_data(void *owner, const char *data, size_t len)
         return;
     }
     size_t n = answer_feed(&c->answer, data, len);
-    if (c->answer.is_wrong || (c->answer.is_whole && n < len))
+    bool goes_on = c->answer.is_whole && n < len;
+    /* What was refused before it was read may have been a HEAD. */
+    if (c->answer.is_head && c->answer.closes && c->answer.status == 503)
+        goes_on = false;
+    if (c->answer.is_wrong || goes_on)
         world_fault("answer", "client %u: try %u: the answer is no HTTP", c->number,
                     c->number_of_try);
     else if (c->answer.is_whole)
@@ -402,12 +419,17 @@ static void ask(void *owner)
     if (drops)
         disconnect(c, false);
     c->again = 0;
+    bool is_quote = !is_order && p->quotes && dice_chance(&c->quote_dice, p->quotes);
+    c->wish = is_quote ? quote_wish_draw(&c->quote_dice) : (struct quote_wish){0};
     c->order_life = life_number();
     c->order = is_order ? book_new_order() : 0;
     c->number_of_try = book_new_try(c->order);
     c->upstream = upstream;
     world_say("client %u: try %u: %s %s %u", c->number, c->number_of_try,
-              is_order ? "order" : "get", upstream, c->order);
+              is_order   ? "order"
+              : is_quote ? "quote"
+                         : "get",
+              upstream, is_quote ? c->wish.target : c->order);
     send_request(c);
 }
 
@@ -425,6 +447,7 @@ void client_begin(unsigned number, enum client_kind kind, const struct client_pl
     c->kind = kind;
     c->plan = plan;
     c->dice = dice_of("client", number);
+    c->quote_dice = dice_of("quotes of a client", number);
     c->next = clients;
     clients = c;
     world_in(in_us, ask, c);

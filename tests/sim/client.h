@@ -20,6 +20,7 @@ struct client_plan {
     uint16_t port;
     uint32_t requests, think_us;
     uint32_t orders; /* percent of them */
+    uint32_t quotes; /* percent of the others, which are asked alike by several (quotes.h) */
     bool dedupes;
     bool survives;        /* copies are recognised after the daemon was killed, too */
     uint64_t patience_us; /* until an answer must have begun */

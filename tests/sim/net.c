@@ -21,6 +21,13 @@ struct way {
     bool fin, fin_arrived, is_scheduled;
 };
 
+struct mark {
+    struct mark *next;
+    uint64_t at;
+    void (*reached)(void *owner);
+    void *owner;
+};
+
 struct end {
     struct conn *conn;
     int side;
@@ -29,9 +36,7 @@ struct end {
     bool connecting, open, closed, was_reset, paused, end_told, tells, held_up;
     int error;
     struct way out;
-    uint64_t mark; /* see end_mark() */
-    void (*on_mark)(void *owner);
-    void *mark_owner;
+    struct mark *marks; /* see end_mark() */
 };
 
 struct conn {
@@ -260,20 +265,24 @@ ssize_t end_send(struct end *e, const void *data, size_t len)
     return (ssize_t)n;
 }
 
-static void look_mark(struct end *e)
+static void look_marks(struct end *e)
 {
-    void (*reached)(void *) = e->on_mark;
-    if (reached == NULL || e->out.read < e->mark)
-        return;
-    e->on_mark = NULL;
-    reached(e->mark_owner);
+    for (struct mark **at = &e->marks, *m; (m = *at);) {
+        if (e->out.read < m->at) {
+            at = &m->next;
+            continue;
+        }
+        *at = m->next;
+        m->reached(m->owner);
+        free(m);
+    }
 }
 
 void end_mark(struct end *e, uint64_t bytes, void (*reached)(void *owner), void *owner)
 {
-    e->mark = bytes;
-    e->on_mark = reached;
-    e->mark_owner = owner;
+    struct mark *m = NEW(struct mark);
+    *m = (struct mark){e->marks, bytes, reached, owner};
+    e->marks = m;
 }
 
 ssize_t end_receive(struct end *e, void *to, size_t len, bool peek)
@@ -286,7 +295,7 @@ ssize_t end_receive(struct end *e, void *to, size_t len, bool peek)
             return (ssize_t)n;
         take_off(w->unread, &w->unread_len, n);
         w->read += n;
-        look_mark(other(e));
+        look_marks(other(e));
         schedule(other(e));
         return (ssize_t)n;
     }

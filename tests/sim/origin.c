@@ -61,6 +61,11 @@ void origin_write(struct origin_conn *c, const void *data, size_t len)
     }
 }
 
+uint64_t origin_written(const struct origin_conn *c)
+{
+    return end_sent(c->end) + c->out.len;
+}
+
 /* -------------------------------------------------------------------------------- ending */
 
 void origin_finish(struct origin_conn *c)

@@ -32,6 +32,7 @@ struct origin_conn {
 extern const struct origin_protocol origin_h1, origin_h2;
 
 void origin_write(struct origin_conn *, const void *data, size_t len);
+uint64_t origin_written(const struct origin_conn *); /* bytes, records included, so far */
 
 /* Ends it: after what was written; at once by RST; by nothing arriving any more; or it only stops
  * to read. */

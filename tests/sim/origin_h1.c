@@ -5,6 +5,7 @@
 #include "tests/sim/book.h"
 #include "tests/sim/origin_conn.h"
 #include "tests/sim/queue.h"
+#include "tests/sim/quotes.h"
 
 /* What it does to a request, and as soon as it has read how much of it. */
 enum deed {
@@ -61,7 +62,9 @@ struct request {
     enum point point;
     unsigned reading, number;
     size_t size;
-    bool is_done; /* the deed */
+    bool is_done;  /* the deed */
+    bool is_quote; /* see quotes.h */
+    bool is_head;  /* its method is HEAD */
 };
 
 struct h1 {
@@ -77,29 +80,58 @@ static void go_on(struct origin_conn *);
 
 /* ----------------------------------------------------------------------------- answers */
 
+static void add_head(struct request *r, const char *status, struct text *t)
+{
+    struct quote_pair pairs[QUOTE_FIELDS];
+    text_printf(t, "HTTP/1.1 %s\r\nX-Try: %u\r\n", status, r->number);
+    size_t count =
+        r->is_quote ? quote_answer(r->reading, (unsigned)atoi(status), r->size, pairs) : 0;
+    for (size_t i = 0; i < count; i++)
+        text_printf(t, "%s: %s\r\n", pairs[i].name, pairs[i].value);
+}
+
+static void add_body(struct request *r, struct text *t)
+{
+    if (r->is_quote)
+        quote_body(r->reading, r->size, t);
+    else
+        origin_body(r->number, r->size, t);
+}
+
+static void is_written(struct request *r)
+{
+    if (r->is_quote)
+        quote_sent(r->reading, r->conn->end, origin_written(r->conn));
+}
+
 static void write_answer(struct request *r, const char *status, const char *more, size_t part)
 {
     struct origin_conn *c = r->conn;
     struct text t = {0};
-    text_printf(&t, "HTTP/1.1 %s\r\nX-Try: %u\r\nContent-Type: text/plain\r\n%s", status, r->number,
-                more);
-    text_printf(&t, "Content-Length: %zu\r\n\r\n", r->size);
+    add_head(r, status, &t);
+    text_printf(&t, "Content-Type: text/plain\r\n%sContent-Length: %zu\r\n\r\n", more, r->size);
     size_t head = t.len;
-    origin_body(r->number, r->size, &t);
+    if (!r->is_head)
+        add_body(r, &t);
     if (part == 1) /* of the head */
         text_cut(&t, 1 + dice_draw(&r->dice, (uint32_t)head - 1));
-    else if (part == 2)
+    else if (part == 2 && !r->is_head)
         text_cut(&t, head + dice_draw(&r->dice, (uint32_t)r->size));
     origin_write(c, t.at, t.len);
+    if (part == 0)
+        is_written(r);
     text_free(&t);
 }
 
 static void write_chunks(struct request *r, bool until_close)
 {
     struct text t = {0}, body = {0};
-    origin_body(r->number, r->size, &body);
-    text_printf(&t, "HTTP/1.1 200 OK\r\nX-Try: %u\r\n", r->number);
-    if (until_close) {
+    add_head(r, "200 OK", &t);
+    add_body(r, &body);
+    if (r->is_head) {
+        text_printf(&t, "%s\r\n\r\n",
+                    until_close ? "Connection: close" : "Transfer-Encoding: chunked");
+    } else if (until_close) {
         text_printf(&t, "Connection: close\r\n\r\n");
         text_add(&t, text_span(&body));
     } else {
@@ -112,6 +144,7 @@ static void write_chunks(struct request *r, bool until_close)
                     body.at + half);
     }
     origin_write(r->conn, t.at, t.len);
+    is_written(r);
     text_free(&t);
     text_free(&body);
 }
@@ -279,6 +312,8 @@ static void begin_request(struct origin_conn *c, struct span head)
     c->origin->requests++;
     r->reading = book_reading(target_of(head));
     r->number = book_try_of_reading(r->reading);
+    r->is_quote = quote_begin(r->reading, target_of(head));
+    r->is_head = span_starts(head, SPAN("HEAD "));
     r->dice = dice_of("request", r->reading * 8 + c->origin->port % 8);
     h->request = r;
     draw_deed(r);
@@ -294,6 +329,17 @@ static struct span field_of(struct span head, const char *name)
     return span_first(rest, span_find(rest, '\r'));
 }
 
+static void read_fields(struct request *r, struct span head)
+{
+    while (head.len) {
+        struct span line = span_first(head, span_find(head, '\r'));
+        size_t colon = span_find(line, ':');
+        quote_field(r->reading, span_first(line, colon), span_trim(span_from(line, colon + 1)));
+        head = span_from(head, line.len + 2);
+    }
+    r->number = quote_number(r->reading);
+}
+
 /* Our clients send a length with each body, and trunkline keeps it. */
 static void read_head(struct origin_conn *c, struct span head)
 {
@@ -301,6 +347,8 @@ static void read_head(struct origin_conn *c, struct span head)
     struct request *r = h->request;
     struct span number = field_of(head, "X-Try: "), length = field_of(head, "Content-Length: ");
     r->number = number.len ? (unsigned)strtoul(number.at, NULL, 10) : 0;
+    if (r->is_quote)
+        read_fields(r, head);
     book_reading_try(r->reading, r->number);
     h->left = length.len ? strtoul(length.at, NULL, 10) : 0;
     h->in_body = true;

@@ -5,6 +5,7 @@
 #include "base/alloc.h"
 #include "tests/sim/book.h"
 #include "tests/sim/origin_conn.h"
+#include "tests/sim/quotes.h"
 
 enum deed {
     DEED_ANSWER,
@@ -49,6 +50,7 @@ struct h2 {
     nghttp2_session *session;
     struct origin_conn *conn;
     struct stream *streams; /* all that were ever open */
+    struct stream *ended;   /* whose last bytes are being given to the session */
 };
 
 struct stream {
@@ -58,6 +60,8 @@ struct stream {
     struct dice dice;
     enum deed deed;
     bool at_head, is_done, is_closed;
+    bool is_quote; /* see quotes.h */
+    bool is_head;  /* its method is HEAD */
     unsigned reading, number;
     size_t size, given;
     size_t cut_at; /* SIZE_MAX: the body is whole */
@@ -69,8 +73,12 @@ static void send_all(struct h2 *h)
 {
     const uint8_t *data;
     ssize_t n;
-    while (!h->conn->over && (n = nghttp2_session_mem_send(h->session, &data)) > 0)
+    while (!h->conn->over && (n = nghttp2_session_mem_send(h->session, &data)) > 0) {
         origin_write(h->conn, data, (size_t)n);
+        if (h->ended)
+            quote_sent(h->ended->reading, h->conn->end, origin_written(h->conn));
+        h->ended = NULL;
+    }
 }
 
 /* ------------------------------------------------------------------------------ answers */
@@ -88,8 +96,10 @@ static ssize_t give_body(nghttp2_session *session, int32_t id, uint8_t *to, size
         return NGHTTP2_ERR_DEFERRED;
     memcpy(to, s->body.at + s->given, n);
     s->given += n;
-    if (s->given == s->size)
+    if (s->given == s->size) {
         *flags |= NGHTTP2_DATA_FLAG_EOF;
+        s->h2->ended = s->is_quote ? s : NULL;
+    }
     return (ssize_t)n;
 }
 
@@ -103,12 +113,21 @@ static void submit(struct stream *s, const char *status)
     char number[16], length[24];
     snprintf(number, sizeof number, "%u", s->number);
     snprintf(length, sizeof length, "%zu", s->size);
-    nghttp2_nv fields[] = {pair(":status", status), pair("x-try", number),
-                           pair("content-type", "text/plain"), pair("content-length", length)};
+    nghttp2_nv fields[4 + QUOTE_FIELDS] = {pair(":status", status), pair("x-try", number),
+                                           pair("content-type", "text/plain"),
+                                           pair("content-length", length)};
     nghttp2_data_provider body = {.source.ptr = s, .read_callback = give_body};
+    struct quote_pair pairs[QUOTE_FIELDS];
+    size_t count =
+        s->is_quote ? quote_answer(s->reading, (unsigned)atoi(status), s->size, pairs) : 0;
+    for (size_t i = 0; i < count; i++)
+        fields[4 + i] = pair(pairs[i].name, pairs[i].value);
     text_clear(&s->body);
-    origin_body(s->number, s->size, &s->body);
-    nghttp2_submit_response(s->h2->session, s->id, fields, COUNT_OF(fields), &body);
+    if (s->is_quote)
+        quote_body(s->reading, s->size, &s->body);
+    else
+        origin_body(s->number, s->size, &s->body);
+    nghttp2_submit_response(s->h2->session, s->id, fields, 4 + count, s->is_head ? NULL : &body);
 }
 
 static void cut_now(void *owner)
@@ -283,8 +302,14 @@ static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const 
     if (s && span_is(is, SPAN(":path"))) {
         h->conn->origin->requests++;
         s->reading = book_reading(v);
+        s->is_quote = quote_begin(s->reading, v);
         s->dice = dice_of("request", s->reading * 8 + h->conn->origin->port % 8);
         draw_deed(s);
+    } else if (s && span_is(is, SPAN(":method"))) {
+        s->is_head = span_is(v, SPAN("HEAD"));
+    } else if (s && s->is_quote) {
+        quote_field(s->reading, is, v);
+        s->number = quote_number(s->reading);
     } else if (s && span_is(is, SPAN("x-try"))) {
         s->number = (unsigned)strtoul(v.at, NULL, 10);
         book_reading_try(s->reading, s->number);

@@ -17,6 +17,7 @@
 #include "tests/sim/names.h"
 #include "tests/sim/origin.h"
 #include "tests/sim/queue.h"
+#include "tests/sim/quotes.h"
 #include "tests/sim/stats.h"
 
 #define SECOND_US 1000000
@@ -51,7 +52,7 @@ static const struct name_row names[] = {{"plain.sim", 0x0a000001},
 static struct client_plan plan;
 static struct disk_nature disk_usual;
 static uint64_t healed_us; /* 0: its disk was not ill, or is */
-static struct dice dice;
+static struct dice dice, cache_dice;
 static bool has_endpoints;
 static bool journals, syncs, requires, keeps_state, ends, was_told, is_fickle;
 static bool is_killed, is_ill; /* it will be; its disk will be */
@@ -70,6 +71,22 @@ static const char *pick(const char *const *at, size_t count)
 
 #define PICK(...)                                                                                  \
     pick((const char *const[]){__VA_ARGS__}, COUNT_OF(((const char *const[]){__VA_ARGS__})))
+
+/* What of the answers may be stored and shared. */
+static void write_cache(FILE *out)
+{
+    static const unsigned fresh_ms[] = {0, 50, 500, 3000}, stale_ms[] = {0, 0, 700, 10000};
+    struct quote_rules r = {.coalesces = dice_chance(&cache_dice, 80)};
+    unsigned fresh = fresh_ms[dice_draw(&cache_dice, COUNT_OF(fresh_ms))];
+    unsigned stale = stale_ms[dice_draw(&cache_dice, COUNT_OF(stale_ms))];
+    r.fresh_us = fresh * 1000;
+    r.stale_us = stale * 1000;
+    quotes_allow(&r);
+    fprintf(out, "    fresh = %ums\n    stale_if_error = %ums\n", fresh, stale);
+    fprintf(out, "    coalesce = %s\n", r.coalesces ? "yes" : "no");
+    fprintf(out, "    cache_max_object = %s\n", dice_chance(&cache_dice, 60) ? "1m" : "2000");
+    fprintf(out, "    error_prefix = {\"refused\"}\n");
+}
 
 static void write_defaults(FILE *out)
 {
@@ -108,6 +125,8 @@ static void write_defaults(FILE *out)
     queue_allow(&waits, !has_endpoints);
     if (is_slow)
         fprintf(out, "    rate = %s\n", PICK("\"20/1s\"", "\"3/100ms\"", "\"1/300ms\""));
+    if (plan.quotes)
+        write_cache(out);
     if (dice_chance(&dice, 15))
         fprintf(out, "    serialize_by = \"Authorization\"\n");
     fprintf(out, "}\n");
@@ -128,6 +147,11 @@ static void write_config(void)
                 "order_journal = \"" JOURNAL "\"\norder_journal_sync = %s\n"
                 "order_journal_required = %s\n",
                 syncs ? "yes" : "no", requires ? "yes" : "no");
+    if (plan.quotes) {
+        struct quote_rules r = {.bytes = dice_chance(&cache_dice, 70) ? 1 << 20 : 5000};
+        quotes_allow(&r);
+        fprintf(out, "cache_size = %zu\n", r.bytes);
+    }
     write_defaults(out);
     fprintf(out, "upstream plain {\n    %s\n}\n",
             has_endpoints ? "endpoints = {\"http://plain.sim\", \"http://plain2.sim\"}"
@@ -309,10 +333,12 @@ static void fail_origin(void *owner)
     world_in(dice_draw(&dice, 3 * SECOND_US), recover, o);
 }
 
-/* Without requests, a pool keeps min_idle connections, and opens no more than one a second. */
+/* Without requests, a pool keeps min_idle connections, and opens no more than one a second. The first
+ * fill, in which handshakes may fail, is no storm. */
 static void look_storm(void)
 {
-    unsigned most = min_idle ? 3 + min_idle + (unsigned)((world_us() - quiet_us) / SECOND_US) : 1;
+    unsigned seconds = (unsigned)((world_us() - quiet_us) / SECOND_US);
+    unsigned most = min_idle ? 3 + 2 * min_idle + seconds : 1;
     for (size_t i = 0; i < COUNT_OF(origins); i++)
         if (origins[i].opened - opened[i] > most)
             world_fault("storm", "%u connections to %s in %.1f quiet s, %u are to be kept",
@@ -448,6 +474,8 @@ static void begin_clients(void)
 const char *script_begin(void)
 {
     dice = dice_of("script", 0);
+    cache_dice = dice_of("cache", 0);
+    plan.quotes = dice_chance(&cache_dice, 30) ? dice_between(&cache_dice, 30, 100) : 0;
     kernel_begin();
     (void)unlink(JOURNAL);
     (void)unlink(STATE);

@@ -10,6 +10,7 @@
 #include "tests/sim/client.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/life.h"
+#include "tests/sim/quotes.h"
 
 #define TRIES_MOST 50
 #define AGAIN_US 200000
@@ -63,6 +64,29 @@ static void check_upstream(const json_t *u)
         world_fault("sums", "%s: something waits, and no client does", name);
 }
 
+/* What the answers said was counted so, and no more than was asked for. */
+static void check_quotes(const json_t *all)
+{
+    static const char *const names[QUOTE_RESULTS] = {"hits", "misses", "stale", "collapsed"};
+    json_int_t sum_of_all = 0, bytes = at(all, "cache", "bytes");
+    for (int result = 0; result < QUOTE_RESULTS; result++) {
+        const json_t *u;
+        size_t i;
+        json_int_t counted = 0, least = life_number() == 1 ? quotes_heard(result) : 0;
+        json_array_foreach (json_object_get(all, "upstreams"), i, u)
+            counted += at(u, "cache", names[result]);
+        if (counted < least)
+            world_fault("sums", "cache.%s: %lld counted, %lld answers said so", names[result],
+                        (long long)counted, (long long)least);
+        sum_of_all += counted;
+    }
+    if (sum_of_all > quotes_asked())
+        world_fault("sums", "cache: %lld counted, %u asked for", (long long)sum_of_all,
+                    quotes_asked());
+    if (bytes < 0 || (size_t)bytes > quotes_bytes())
+        world_fault("sums", "cache: %lld bytes, %zu are allowed", (long long)bytes, quotes_bytes());
+}
+
 static void check(const char *text)
 {
     json_error_t error;
@@ -77,6 +101,7 @@ static void check(const char *text)
         check_upstream(u);
         total += at(u, "requests", "total");
     }
+    check_quotes(all);
     if (total > at(all, "requests", "total"))
         world_fault("sums", "requests: %lld of all upstreams, %lld in all", (long long)total,
                     (long long)at(all, "requests", "total"));
