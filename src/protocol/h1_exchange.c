@@ -272,7 +272,8 @@ bool h1_exchange_eof(struct h1_exchange *h, bool orderly, bool reset, enum failu
     if (h->response == H1_RESPONSE_BODY && h->parsed.framing == FRAMING_CLOSE && orderly) {
         rare_note(RARE_H1_CLOSE_DELIMITED);
         llhttp_finish(&h->parser);
-        return h->response == H1_RESPONSE_COMPLETE;
+        if (h->response == H1_RESPONSE_COMPLETE)
+            return true;
     }
     if (reset || h->response == H1_RESPONSE_AWAITED) {
         *why = FAILURE_CONNECTION_TERMINATED;
