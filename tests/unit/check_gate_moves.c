@@ -64,6 +64,32 @@ START_TEST(test_forgotten_before_it_is_told)
 }
 END_TEST
 
+/* Orders too, among them those that wait for the pace of their bot. */
+START_TEST(test_recall_moves_orders)
+{
+    static const char grid[] = "grid";
+    struct bot_config slow = {.name = grid, .weight_share = 100, .order_rate = {1, 5000}};
+    begin(1, 10000, 2);
+    gate_limit_bots(gate, &(struct config){.bots = &slow, .bot_count = 1});
+    for (size_t i = 0; i < COUNT_OF(movers); i++) {
+        movers[i] = ORDER;
+        movers[i].w.on_moved = note_move;
+        movers[i].w.bot = i < 2 ? grid : NULL;
+        movers[i].w.places = true;
+        moved[i] = 0;
+    }
+    ck_assert(ask(&movers[0], LONG) && !ask(&movers[1], LONG)); /* for the pace */
+    movers[0].w.bot = NULL;
+    ck_assert(ask(&movers[0], LONG) && !ask(&movers[2], LONG)); /* for a token */
+    gate_recall(gate);
+    pass_time(0);
+    ck_assert(moved[1] && moved[2]);
+    pass_time(60000);
+    ck_assert_uint_eq(events, 2);
+    finish();
+}
+END_TEST
+
 START_TEST(test_recall_moves_all)
 {
     begin(1, 1000, 1);
@@ -109,10 +135,38 @@ START_TEST(test_standing)
 }
 END_TEST
 
+/* Of the smallest weight too, and of what the share of its bot holds. */
+START_TEST(test_standing_of_a_bot)
+{
+    static const char grid[] = "grid", arb[] = "arb";
+    struct bot_config blocks[] = {{.name = grid, .weight_share = 40},
+                                  {.name = arb, .weight_share = 100}};
+    struct gate_standing s;
+    struct gate_caller one = QUOTE, other = QUOTE;
+    begin(0, 0, 0);
+    settings.weight_limit = 1000;
+    gate_limit_bots(gate, &(struct config){.bots = blocks, .bot_count = COUNT_OF(blocks)});
+    tell_weight("1", 10);
+    gate_stand(gate, &one.w, &s);
+    ck_assert_uint_eq(s.weight_share, 1);
+    one.w.bot = grid;
+    other.w.bot = arb;
+    ck_assert(ask(&one, 0) && ask(&other, 0));
+    gate_weigh(gate, SPAN("401"), MINUTE_START + 10, grid);
+    gate_stand(gate, &one.w, &s);
+    ck_assert(s.is_held);
+    gate_stand(gate, &other.w, &s);
+    ck_assert(!s.is_held);
+    finish();
+}
+END_TEST
+
 SUITE()
 {
     TEST(test_hold_moves_waiters);
     TEST(test_forgotten_before_it_is_told);
+    TEST(test_recall_moves_orders);
     TEST(test_recall_moves_all);
     TEST(test_standing);
+    TEST(test_standing_of_a_bot);
 }

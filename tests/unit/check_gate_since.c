@@ -74,10 +74,48 @@ START_TEST(a_weight_without_a_limit)
 }
 END_TEST
 
+/* What a hold of all stops has its place all the same: the next one is behind it. */
+START_TEST(a_place_behind_one_that_is_held)
+{
+    struct gate_caller first = ORDER, second = ORDER, third = ORDER;
+    begin(1, 10000, 1);
+    answer(418, 30, 0);
+    ck_assert(!ask(&first, LONG) && !ask(&second, 35000) && !ask(&third, 45000));
+    pass_time(0);
+    assert_refused(&second, "the exchange asked for a pause of 30s (418)", 40);
+    ck_assert(first.waits && third.waits);
+    pass_time(31000);
+    ck_assert(first.passed && third.waits);
+    pass_time(10000);
+    ck_assert(third.passed);
+    finish();
+}
+END_TEST
+
+/* A resume ends what the weight holds, then and not with its minute. */
+START_TEST(since_when_it_is_lifted)
+{
+    begin(0, 0, 0);
+    settings.weight_limit = 100;
+    pass_time(1000);
+    tell_weight("95", 30);
+    ck_assert(is_held(QUOTE));
+    pass_time(5000);
+    gate_resume(gate);
+    uint64_t lifted_ms = loop_now(loop);
+    pass_time(5000);
+    ck_assert(!is_held(QUOTE));
+    ck_assert_uint_eq(view().turned_ms, lifted_ms);
+    finish();
+}
+END_TEST
+
 SUITE()
 {
     TEST(since_when_it_is_held);
     TEST(since_when_its_weight_holds_it);
     TEST(ends_of_holds_wake_it_once);
     TEST(a_weight_without_a_limit);
+    TEST(a_place_behind_one_that_is_held);
+    TEST(since_when_it_is_lifted);
 }

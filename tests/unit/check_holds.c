@@ -51,6 +51,19 @@ START_TEST(its_minute_need_not_be_ours)
 }
 END_TEST
 
+/* One that ends in this moment is over. */
+START_TEST(a_hold_restored_at_its_end)
+{
+    const struct hold saved = {
+        .scope = HOLD_ALL, .until_ms = 5000, .lasts_ms = 1000, .status = 429};
+    ck_assert_ptr_null(holds_restore(&h, &saved, 120000, 5000));
+    ck_assert_ptr_null(holds_find(&h, true, 0, 5000));
+    holds_init(&h);
+    const struct hold *restored = holds_restore(&h, &saved, 120000, 4999);
+    ck_assert(restored && restored->until_ms == 5000);
+}
+END_TEST
+
 static bool is_held(uint64_t credential)
 {
     return holds_find(&h, false, credential, 1) != NULL;
@@ -80,5 +93,6 @@ SUITE()
     TEST(it_grows_within_a_minute);
     TEST(a_minute_begins_at_nothing);
     TEST(its_minute_need_not_be_ours);
+    TEST(a_hold_restored_at_its_end);
     LOOP(the_one_that_ends_first_is_dropped, 1, 4);
 }
