@@ -35,10 +35,11 @@ static void advance(struct ahead *a, uint64_t now_ms)
 /* What the bucket contains by now, at most; the others may have used it. */
 static double level_at(const struct ahead *a, uint64_t now_ms)
 {
+    double used = (double)(a->credit + a->asked);
     if (!a->is_known)
-        return (double)a->burst - (double)a->credit;
+        return (double)a->burst - used;
     double came = now_ms > a->level_ms ? (double)(now_ms - a->level_ms) * flow(a) : 0;
-    return fmin((double)a->burst, a->level + came) - (double)a->credit;
+    return fmin((double)a->burst, a->level + came) - used;
 }
 
 bool ahead_is_empty(const struct ahead *a, uint64_t now_ms)
@@ -127,6 +128,7 @@ struct ahead_batch ahead_ask(struct ahead *a, size_t waiting, uint64_t now_ms)
     struct ahead_batch b = {.credit = a->credit, .back = a->back};
     uint64_t at_hand = a->ready + a->later, wanted = a->rate.count ? target(a, waiting) : 0;
     b.want = a->wanted = wanted > at_hand ? wanted - at_hand : 0;
+    a->asked = a->credit;
     a->credit = a->back = 0;
     return b;
 }
@@ -135,6 +137,7 @@ struct ahead_batch ahead_give_back(struct ahead *a, uint64_t now_ms)
 {
     note_pace(a, now_ms);
     struct ahead_batch b = {.credit = a->credit, .back = a->back + a->ready + a->later};
+    a->asked = a->credit;
     a->ready = a->later = a->credit = a->back = 0;
     a->pace = 0;
     return b;
@@ -149,6 +152,7 @@ void ahead_answer(struct ahead *a, const struct ahead_grant *g, uint64_t now_ms)
     }
     a->ready += g->now;
     a->later += g->later;
+    a->asked = 0;
     a->is_known = true;
     a->daemons = g->daemons;
     a->level = g->level;
@@ -162,11 +166,17 @@ void ahead_answer_late(struct ahead *a, const struct ahead_grant *g)
     a->back += g->now + g->later;
 }
 
+void ahead_lost(struct ahead *a, const struct ahead_batch *b)
+{
+    a->credit += b->credit;
+    a->asked = 0;
+}
+
 struct ahead_rest ahead_leave(struct ahead *a, uint64_t now_ms)
 {
     advance(a, now_ms);
     struct ahead_rest rest = {(double)(a->ready + a->later), fmax(0, level_at(a, now_ms))};
-    a->ready = a->later = a->credit = a->back = 0;
+    a->ready = a->later = a->credit = a->asked = a->back = 0;
     a->is_known = false;
     return rest;
 }

@@ -16,6 +16,7 @@ struct ahead {
     uint64_t ready;                   /* tokens at hand */
     uint64_t later, next_us, step_us; /* reserved: how many, when the first and each further one */
     uint64_t credit;                  /* used beyond these, and not told yet */
+    uint64_t asked;                   /* of it, in the question under way: not in `level` yet */
     uint64_t back;                    /* to be given back */
     bool is_known;                    /* the store has said what the bucket contains: */
     double level;                     /* tokens without those given out, at level_ms; may be < 0 */
@@ -47,7 +48,8 @@ bool ahead_is_low(const struct ahead *, size_t waiting, uint64_t now_ms);
 bool ahead_is_empty(const struct ahead *, uint64_t now_ms);
 
 /* What to ask of the store: tokens, the credit to tell it, and tokens to give back. Once asked
- * for, credit and what is given back count as told. */
+ * for, credit and what is given back count as told; until the answer, no order uses that credit's
+ * tokens a second time. */
 struct ahead_batch {
     uint64_t want, credit, back;
 };
@@ -68,6 +70,9 @@ void ahead_answer(struct ahead *, const struct ahead_grant *, uint64_t now_ms);
 
 /* An answer that came too late: its tokens are to be given back. */
 void ahead_answer_late(struct ahead *, const struct ahead_grant *);
+
+/* No answer to that will come: its credit is to be told again. */
+void ahead_lost(struct ahead *, const struct ahead_batch *);
 
 /* The store cannot be asked any more: nothing is known from now on. `held`: the tokens that were at
  * hand or reserved; `level`: what the bucket had left besides, at least 0. */

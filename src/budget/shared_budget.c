@@ -260,7 +260,7 @@ static void on_lost(void *owner)
 {
     struct shared_budget *s = self(owner);
     s->told_count = 0;
-    s->ahead.credit += s->asked.credit;
+    ahead_lost(&s->ahead, &s->asked);
     s->asked = (struct ahead_batch){0};
 }
 

@@ -44,13 +44,36 @@ START_TEST(orders_use_credit_up_to_what_the_bucket_can_have)
     struct ahead_batch b = ahead_ask(&a, 2, 0);
     ck_assert_uint_eq(b.credit, 4);
     ck_assert_uint_eq(a.credit, 0);
-    answer(0, 0, 300000, -2, 1); /* others had used it */
+    ck_assert_uint_eq(take(9, 0, true), 0); /* what is being told of is used all the same */
+    answer(0, 0, 300000, -2, 1);            /* others had used it */
     ck_assert(ahead_is_empty(&a, 1));
     ck_assert_uint_eq(take(1, 1, true), 0);
     ck_assert_uint_eq(ahead_when(&a, 1, 1, true, 1), 301);
     ck_assert(!ahead_is_low(&a, 2, 300));
     ck_assert(ahead_is_low(&a, 2, 302));
     ck_assert_uint_eq(take(9, 301, true), 1);
+}
+END_TEST
+
+/* Of a bucket that is known, too; a question that is lost is told of again, and counts once. */
+START_TEST(credit_under_way_is_used)
+{
+    begin(10, 1000, 4);
+    ck_assert_uint_eq(take(1, 0, true), 1);
+    (void)ahead_ask(&a, 0, 0);
+    answer(0, 0, 0, 3, 0);
+    ck_assert_uint_eq(take(2, 0, true), 2);
+    struct ahead_batch b = ahead_ask(&a, 0, 0);
+    ck_assert_uint_eq(b.credit, 2);
+    ck_assert_uint_eq(take(9, 0, true), 1);
+    ahead_lost(&a, &b);
+    ck_assert_uint_eq(a.credit, 3);
+    ck_assert_uint_eq(take(9, 0, true), 0);
+    b = ahead_give_back(&a, 0);
+    ck_assert_uint_eq(b.credit, 3);
+    ck_assert_uint_eq(take(9, 0, true), 0);
+    answer(0, 0, 0, 1, 0);
+    ck_assert_uint_eq(take(9, 0, true), 1);
 }
 END_TEST
 
@@ -165,6 +188,7 @@ SUITE()
 {
     TEST(without_a_rate_all_pass);
     TEST(orders_use_credit_up_to_what_the_bucket_can_have);
+    TEST(credit_under_way_is_used);
     TEST(reserved_tokens_come_one_by_one);
     TEST(a_batch_follows_the_pace);
     TEST(nothing_is_taken_ahead_of_a_slow_rate);
