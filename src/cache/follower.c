@@ -170,16 +170,27 @@ static void on_interim(void *owner, const struct response *r)
     stored_reader_interim(&self(owner)->reader, r);
 }
 
+/* The shared fetch sent the request of the follower that began it. If that one has left, the next
+ * one leads only if it may have the response of another request. */
+static bool may_lead(const struct follower *f, const struct response *head)
+{
+    return f->order.status->result != CACHE_COLLAPSED ||
+           (cache_policy_permits(head) &&
+            stored_response_fits(shared_fetch_response(f->subscription.fetch),
+                                 f->order.policy.fields));
+}
+
 static bool on_head(void *owner, const struct response *r, bool leads)
 {
     struct follower *f = self(owner);
+    const struct shared_fetch *fetch = f->subscription.fetch;
     if (hides_failure(f))
         return false;
-    if (leads)
+    if (leads && may_lead(f, r))
         lead(f, r);
     else
         follow(f);
-    return true;
+    return f->subscription.fetch == fetch;
 }
 
 static void on_more(void *owner)

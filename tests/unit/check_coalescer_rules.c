@@ -183,6 +183,49 @@ static const char *const unshared[] = {
     "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nmuch more..",
 };
 
+/* The client that began a shared request has left: the next one gets no response that only the first
+ * one may have, or that is another variant. */
+START_TEST(not_inherited)
+{
+    static const char *const fields[] = {"Set-Cookie: a=b", "Cache-Control: private", "Vary: *",
+                                         "Vary: User-Agent"};
+    char answer[200];
+    begin("coalesce = yes");
+    origin.manner = ORIGIN_WAITS;
+    ask_whole(&many[0], "GET", "User-Agent: one\r\n");
+    ask_whole(&many[1], "GET", "User-Agent: other\r\n");
+    UNTIL(origin.requests == 1);
+    recorder_cancel(&many[0].recorder);
+    snprintf(answer, sizeof answer, "HTTP/1.1 200 OK\r\n%s\r\nContent-Length: 5\r\n\r\nfirst",
+             fields[_i]);
+    answers(NUMBERED);
+    plain_origin_say(&origin, 0, answer);
+    UNTIL(many[1].recorder.ended);
+    ck_assert_uint_eq(origin.requests, 2);
+    ck_assert(!heard_part(&many[1], "Set-Cookie") && !heard_part(&many[1], "collapsed"));
+    clear_all(2);
+    finish();
+}
+END_TEST
+
+/* A failure is shared all the same, but not its cookie. */
+START_TEST(failure_inherited)
+{
+    begin("coalesce = yes");
+    origin.manner = ORIGIN_WAITS;
+    start(2, "");
+    UNTIL(origin.requests == 1);
+    recorder_cancel(&many[0].recorder);
+    plain_origin_say(&origin, 0,
+                     "HTTP/1.1 503 Busy\r\nSet-Cookie: a=b\r\nContent-Length: 4\r\n\r\nbusy");
+    UNTIL(many[1].recorder.ended);
+    ck_assert_uint_eq(origin.requests, 1);
+    ck_assert(heard_part(&many[1], "head 503") && !heard_part(&many[1], "Set-Cookie"));
+    clear_all(2);
+    finish();
+}
+END_TEST
+
 START_TEST(released)
 {
     begin("coalesce = yes fresh = 5s cache_max_object = 10");
@@ -243,6 +286,8 @@ SUITE()
     TEST(errors_of_200);
     TEST(shared_errors_of_200);
     LOOP(shared_failures, 0, 4);
+    LOOP(not_inherited, 0, 4);
+    TEST(failure_inherited);
     LOOP(released, 0, COUNT_OF(unshared));
     LOOP(not_waited_for_again, 0, COUNT_OF(unshared));
 }
