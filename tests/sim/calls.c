@@ -20,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/exits.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/life.h"
 #include "tests/sim/queue.h"
@@ -199,7 +200,7 @@ int connect(int fd, const struct sockaddr *to, socklen_t len)
     if (to->sa_family != AF_INET)
         return wrong(ENETUNREACH);
     const struct sockaddr_in *four = (const void *)to;
-    s->end = net_dial(ntohl(four->sin_addr.s_addr), port_of(to));
+    s->end = net_dial(ntohl(four->sin_addr.s_addr), port_of(to), s->source);
     return wrong(EINPROGRESS);
 }
 
@@ -209,6 +210,12 @@ int bind(int fd, const struct sockaddr *to, socklen_t len)
     if (s == NULL)
         return (int)syscall(SYS_bind, fd, to, len);
     s->port = port_of(to);
+    if (to->sa_family != AF_INET || s->port)
+        return 0;
+    uint32_t address = ntohl(((const struct sockaddr_in *)(const void *)to)->sin_addr.s_addr);
+    if (!exits_is_ours(address))
+        return wrong(EADDRNOTAVAIL);
+    s->source = address;
     return 0;
 }
 

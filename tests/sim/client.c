@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "tests/sim/answer.h"
 #include "tests/sim/book.h"
+#include "tests/sim/exits.h"
 #include "tests/sim/life.h"
 #include "tests/sim/origin.h"
 #include "tests/sim/queue.h"
@@ -140,6 +141,8 @@ static void judge_answer(struct client *c)
         quotes_judge(&c->wish, c->number_of_try, c->asked_us, a);
     else if (!a->is_cut)
         check_body(c);
+    if (memmem(a->body.at, a->body.len, EXITS_SECRET, strlen(EXITS_SECRET)))
+        world_fault("secret", "try %u: the answer shows a password", c->number_of_try);
     if (own && answer_field(a, "Proxy-Status").len == 0)
         world_fault("answer", "try %u: an error without Proxy-Status", c->number_of_try);
     bool again = c->kind == CLIENT_CCXT && own && a->status >= 429 &&

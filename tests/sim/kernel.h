@@ -32,6 +32,7 @@ struct socket {
     struct end *end;
     bool resets; /* SO_LINGER with 0 seconds */
     uint16_t port;
+    uint32_t source; /* bound to it before it connects; 0: to none */
     struct end *backlog[BACKLOG_MOST];
     size_t backlog_len;
     struct socket *other;           /* of a pipe: the end that writes, or that reads */

@@ -36,7 +36,7 @@ static size_t read_name(const unsigned char *at, size_t len, char *name, size_t 
     return i + 1;
 }
 
-static uint32_t find(const char *name)
+uint32_t names_address(const char *name)
 {
     for (size_t i = 0; i < row_count; i++)
         if (strcmp(rows[i].name, name) == 0)
@@ -85,7 +85,7 @@ static void on_question(int fd, const char *data, size_t len)
     memcpy(a->bytes, data, len);
     size_t at = read_name(a->bytes, len, name, sizeof name);
     unsigned type = a->bytes[at] << 8 | a->bytes[at + 1];
-    uint32_t address = find(name);
+    uint32_t address = names_address(name);
     a->len = at + 4;
     a->bytes[2] |= 0x80;                                     /* an answer */
     a->bytes[3] = (unsigned char)(0x80 | (address ? 0 : 3)); /* NXDOMAIN */

@@ -44,7 +44,7 @@ struct conn {
     struct end ends[2]; /* 0: the side that dialled */
     struct net_nature nature;
     struct dice dice;
-    uint32_t address;
+    uint32_t address, source;
     uint16_t port;
     bool is_black_hole;
     uint64_t lost_us;        /* when the daemon first sent something that was lost so */
@@ -435,6 +435,11 @@ uint16_t end_port(const struct end *e)
     return e->conn->port;
 }
 
+uint32_t end_source(const struct end *e)
+{
+    return e->conn->source;
+}
+
 /* --------------------------------------------------------------------------- connecting */
 
 static struct conn *conn_new(void)
@@ -456,7 +461,7 @@ void net_listen(struct net_listener *l)
     listeners = l;
 }
 
-static struct net_listener *find(uint32_t address, uint16_t port)
+struct net_listener *net_listener_at(uint32_t address, uint16_t port)
 {
     struct net_listener *l = listeners;
     while (l && (l->address != address || l->port != port))
@@ -486,12 +491,13 @@ static void syn_arrives(void *owner)
         end_close(&c->ends[1], true);
 }
 
-struct end *net_dial(uint32_t address, uint16_t port)
+struct end *net_dial(uint32_t address, uint16_t port, uint32_t source)
 {
     struct conn *c = conn_new();
     c->address = address;
     c->port = port;
-    c->to = find(address, port);
+    c->source = source;
+    c->to = net_listener_at(address, port);
     c->ends[0].connecting = true;
     world_say("connection %u: the daemon dials %u.%u.%u.%u:%u", c->number, address >> 24,
               address >> 16 & 255, address >> 8 & 255, address & 255, port);

@@ -41,7 +41,8 @@ struct net_listener {
 void net_listen(struct net_listener *);
 
 /* From the daemon's side: an end that is connecting to this address. */
-struct end *net_dial(uint32_t address, uint16_t port);
+struct end *net_dial(uint32_t address, uint16_t port, uint32_t source); /* 0: any address */
+struct net_listener *net_listener_at(uint32_t address, uint16_t port);  /* NULL: none */
 
 /* From an actor's side, to a socket of the daemon's: NULL if it does not listen there. */
 struct end *end_dial(uint16_t port, const struct end_events *, void *owner);
@@ -77,3 +78,4 @@ uint64_t end_sent(const struct end *);    /* bytes that end_send() took */
 unsigned end_number(const struct end *);  /* the connection's, from 1 */
 uint32_t end_address(const struct end *); /* the actor's side */
 uint16_t end_port(const struct end *);
+uint32_t end_source(const struct end *); /* from which it was dialled; 0: any */

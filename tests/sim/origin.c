@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "tests/sim/exits.h"
 #include "tests/sim/toy_tls.h"
 
 #define FLUSH_US 150
@@ -213,10 +214,9 @@ static void on_end(void *owner, bool reset)
     origin_finish(c);
 }
 
-static bool on_accept(void *owner, struct end *end)
+struct origin_conn *origin_take(struct origin *o, struct end *end)
 {
     static const struct end_events events = {on_open, on_data, on_end};
-    struct origin *o = owner;
     struct origin_conn *c = NEW(struct origin_conn);
     c->origin = o;
     c->end = end;
@@ -225,8 +225,11 @@ static bool on_accept(void *owner, struct end *end)
     c->number = end_number(end);
     c->dice = dice_of(o->name, ++o->opened);
     c->active_us = world_us();
-    if (dice_chance(&c->dice, o->trouble / 8))
-        return !(c->over = true);
+    exits_accepted(end);
+    if (dice_chance(&c->dice, o->trouble / 8)) {
+        c->over = true;
+        return NULL;
+    }
     if (!o->is_tls) {
         c->protocol = &origin_h1;
         c->protocol->begin(c);
@@ -234,7 +237,20 @@ static bool on_accept(void *owner, struct end *end)
     end_bind(end, &events, c);
     if (o->idle_us)
         world_in(o->idle_us, look_idle, c);
-    return true;
+    return c;
+}
+
+static bool on_accept(void *owner, struct end *end)
+{
+    return origin_take(owner, end) != NULL;
+}
+
+void origin_lose(struct origin_conn *c, bool reset)
+{
+    if (reset)
+        origin_break(c);
+    else
+        origin_finish(c);
 }
 
 uint32_t origin_draw_deed(const struct origin *o, struct dice *dice, const struct deeds *d)

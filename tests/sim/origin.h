@@ -35,6 +35,12 @@ struct deeds {
 };
 uint32_t origin_draw_deed(const struct origin *, struct dice *, const struct deeds *);
 
+/* A connection that a proxy leads to it; NULL: it refuses. The end is its own now. */
+struct origin_conn *origin_take(struct origin *, struct end *);
+
+/* What lies between breaks it. */
+void origin_lose(struct origin_conn *, bool reset);
+
 /* Its process dies: all connections are reset. */
 void origin_crash(struct origin *);
 

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "tests/sim/book.h"
+#include "tests/sim/exits.h"
 #include "tests/sim/origin_conn.h"
 #include "tests/sim/queue.h"
 #include "tests/sim/quotes.h"
@@ -312,6 +313,7 @@ static void begin_request(struct origin_conn *c, struct span head)
     c->origin->requests++;
     r->reading = book_reading(target_of(head));
     r->number = book_try_of_reading(r->reading);
+    exits_carry(c->end, c->origin->name, book_order_of_reading(r->reading));
     r->is_quote = quote_begin(r->reading, target_of(head));
     r->is_head = span_starts(head, SPAN("HEAD "));
     r->dice = dice_of("request", r->reading * 8 + c->origin->port % 8);

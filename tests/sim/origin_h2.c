@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "tests/sim/book.h"
+#include "tests/sim/exits.h"
 #include "tests/sim/origin_conn.h"
 #include "tests/sim/quotes.h"
 
@@ -302,6 +303,7 @@ static int on_field(nghttp2_session *session, const nghttp2_frame *frame, const 
     if (s && span_is(is, SPAN(":path"))) {
         h->conn->origin->requests++;
         s->reading = book_reading(v);
+        exits_carry(h->conn->end, h->conn->origin->name, book_order_of_reading(s->reading));
         s->is_quote = quote_begin(s->reading, v);
         s->dice = dice_of("request", s->reading * 8 + h->conn->origin->port % 8);
         draw_deed(s);

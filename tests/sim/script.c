@@ -11,6 +11,7 @@
 #include "tests/sim/book.h"
 #include "tests/sim/client.h"
 #include "tests/sim/disk.h"
+#include "tests/sim/exits.h"
 #include "tests/sim/journal.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/life.h"
@@ -43,17 +44,15 @@ static struct origin origins[] = {
     {.name = "other h2", .address = 0x0a000005, .port = 443, .is_tls = true, .is_h2 = true},
 };
 static const char *const upstreams[] = {"plain", "tls", "h2"};
-static const struct name_row names[] = {{"plain.sim", 0x0a000001},
-                                        {"tls.sim", 0x0a000002},
-                                        {"h2.sim", 0x0a000003},
-                                        {"plain2.sim", 0x0a000004},
-                                        {"h22.sim", 0x0a000005}};
+static const struct name_row names[] = {{"plain.sim", 0x0a000001}, {"tls.sim", 0x0a000002},
+                                        {"h2.sim", 0x0a000003},    {"plain2.sim", 0x0a000004},
+                                        {"h22.sim", 0x0a000005},   {"exit.sim", 0x0a020002}};
 
 static struct client_plan plan;
 static struct disk_nature disk_usual;
 static uint64_t healed_us; /* 0: its disk was not ill, or is */
-static struct dice dice, cache_dice;
-static bool has_endpoints;
+static struct dice dice, cache_dice, exit_dice;
+static bool has_endpoints, has_exits;
 static bool journals, syncs, requires, keeps_state, ends, was_told, is_fickle;
 static bool is_killed, is_ill; /* it will be; its disk will be */
 static struct journal_terms terms;
@@ -122,13 +121,20 @@ static void write_defaults(FILE *out)
     bool is_slow = dice_chance(&dice, 20);
     if (is_slow)
         queue_may_be_held();
-    queue_allow(&waits, !has_endpoints);
+    queue_allow(&waits, !has_endpoints && !has_exits);
     if (is_slow)
         fprintf(out, "    rate = %s\n", PICK("\"20/1s\"", "\"3/100ms\"", "\"1/300ms\""));
     if (plan.quotes)
         write_cache(out);
     if (dice_chance(&dice, 15))
         fprintf(out, "    serialize_by = \"Authorization\"\n");
+    fprintf(out, "}\n");
+}
+
+static void write_upstream(FILE *out, const char *name, const char *words)
+{
+    fprintf(out, "upstream %s {\n    %s\n", name, words);
+    exits_write(out);
     fprintf(out, "}\n");
 }
 
@@ -153,13 +159,15 @@ static void write_config(void)
         fprintf(out, "cache_size = %zu\n", r.bytes);
     }
     write_defaults(out);
-    fprintf(out, "upstream plain {\n    %s\n}\n",
-            has_endpoints ? "endpoints = {\"http://plain.sim\", \"http://plain2.sim\"}"
-                          : "url = \"http://plain.sim\"");
-    fprintf(out, "upstream tls {\n    url = \"https://tls.sim\"\n    http2 = never\n}\n");
-    fprintf(out, "upstream h2 {\n    %s\n}\n",
-            has_endpoints ? "endpoints = {\"https://h2.sim\", \"https://h22.sim\"}"
-                          : "url = \"https://h2.sim\"");
+    if (has_exits)
+        exits_draw(&exit_dice);
+    write_upstream(out, "plain",
+                   has_endpoints ? "endpoints = {\"http://plain.sim\", \"http://plain2.sim\"}"
+                                 : "url = \"http://plain.sim\"");
+    write_upstream(out, "tls", "url = \"https://tls.sim\"\n    http2 = never");
+    write_upstream(out, "h2",
+                   has_endpoints ? "endpoints = {\"https://h2.sim\", \"https://h22.sim\"}"
+                                 : "url = \"https://h2.sim\"");
     fclose(out);
 }
 
@@ -312,6 +320,13 @@ static void press(void *owner)
     world_in(dice_draw(&dice, 3 * SECOND_US), relieve, NULL);
 }
 
+static void fail_exit(void *owner)
+{
+    (void)owner;
+    if (world_takes("an exit fails"))
+        exits_fail(&exit_dice);
+}
+
 static void recover(void *owner)
 {
     struct origin *o = owner;
@@ -333,12 +348,13 @@ static void fail_origin(void *owner)
     world_in(dice_draw(&dice, 3 * SECOND_US), recover, o);
 }
 
-/* Without requests, a pool keeps min_idle connections, and opens no more than one a second. The first
- * fill, in which handshakes may fail, is no storm. */
+/* Without requests, a pool keeps min_idle connections, each way out its own, and opens no more than
+ * one a second. The first fill, in which handshakes may fail, is no storm. */
 static void look_storm(void)
 {
     unsigned seconds = (unsigned)((world_us() - quiet_us) / SECOND_US);
-    unsigned most = min_idle ? 3 + 2 * min_idle + seconds : 1;
+    unsigned ways = exits_count() ? exits_count() : 1;
+    unsigned most = min_idle ? 3 + ways * (2 * min_idle + seconds) : 1;
     for (size_t i = 0; i < COUNT_OF(origins); i++)
         if (origins[i].opened - opened[i] > most)
             world_fault("storm", "%u connections to %s in %.1f quiet s, %u are to be kept",
@@ -419,6 +435,9 @@ static void plan_events(void)
     for (size_t i = 0; i < COUNT_OF(origins); i++)
         if (dice_chance(&dice, 15))
             world_in(dice_draw(&dice, SECOND_US), fail_origin, &origins[i]);
+    for (int i = 0; has_exits && i < 2; i++)
+        if (dice_chance(&exit_dice, 40))
+            world_in(dice_draw(&exit_dice, 2 * SECOND_US), fail_exit, NULL);
     world_in(SECOND_US / 10, look_quiet, NULL);
 }
 
@@ -475,6 +494,8 @@ const char *script_begin(void)
 {
     dice = dice_of("script", 0);
     cache_dice = dice_of("cache", 0);
+    exit_dice = dice_of("exits", 0);
+    has_exits = dice_chance(&exit_dice, 20);
     plan.quotes = dice_chance(&cache_dice, 30) ? dice_between(&cache_dice, 30, 100) : 0;
     kernel_begin();
     (void)unlink(JOURNAL);
@@ -498,6 +519,10 @@ const char *script_begin(void)
     book_begin(plan.dedupes);
     write_config();
     begin_origins();
+    if (has_exits) {
+        exits_begin(dice_chance(&exit_dice, 30) ? 0 : dice_draw(&exit_dice, 60));
+        queue_may_be_held(); /* what connects has times of its own */
+    }
     begin_clients();
     plan_events();
     return CONFIG;

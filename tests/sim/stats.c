@@ -8,6 +8,7 @@
 #include "tests/sim/answer.h"
 #include "tests/sim/book.h"
 #include "tests/sim/client.h"
+#include "tests/sim/exits.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/life.h"
 #include "tests/sim/quotes.h"
@@ -41,6 +42,22 @@ static json_int_t sum(const json_t *all)
     return n;
 }
 
+/* An upstream's connections are those of its exits; what it had opened by others counts on. */
+static void check_exits(const json_t *u, const char *name)
+{
+    static const char *const keys[] = {"open", "idle", "active", "connecting", "opened", "failed"};
+    const json_t *c = json_object_get(u, "connections"), *x;
+    size_t i, exits = json_array_size(json_object_get(u, "exits"));
+    for (size_t k = 0; k < COUNT_OF(keys) && exits && !exits_have_changed(); k++) {
+        json_int_t n = 0;
+        json_array_foreach (json_object_get(u, "exits"), i, x)
+            n += at(x, "connections", keys[k]);
+        if (n != at(c, keys[k], NULL))
+            world_fault("sums", "%s: %s is %lld, and %lld of its exits", name, keys[k],
+                        (long long)at(c, keys[k], NULL), (long long)n);
+    }
+}
+
 static void check_upstream(const json_t *u)
 {
     const json_t *c = json_object_get(u, "connections"), *r = json_object_get(u, "requests");
@@ -60,6 +77,7 @@ static void check_upstream(const json_t *u)
     if (total != ended)
         world_fault("sums", "%s: total %lld of requests, %lld by outcome", name, (long long)total,
                     (long long)ended);
+    check_exits(u, name);
     if (at(u, "queue", "waiting"))
         world_fault("sums", "%s: something waits, and no client does", name);
 }
@@ -89,6 +107,8 @@ static void check_quotes(const json_t *all)
 
 static void check(const char *text)
 {
+    if (strstr(text, EXITS_SECRET))
+        world_fault("secret", "/stats shows a password");
     json_error_t error;
     json_t *all = json_loads(text, 0, &error), *u;
     size_t i;
