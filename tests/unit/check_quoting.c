@@ -34,6 +34,27 @@ START_TEST(every_byte_is_json)
 }
 END_TEST
 
+/* Eight bytes are looked at together: one that needs an escape is found at each place among others. */
+START_TEST(among_others)
+{
+    struct text alone = {0}, together = {0};
+    char c = (char)_i, bytes[17];
+    quote_add(&alone, (struct span){&c, 1}, true);
+    for (size_t at = 0; at < sizeof bytes; at++) {
+        memset(bytes, at % 2 ? ' ' : '~', sizeof bytes);
+        bytes[at] = c;
+        text_clear(&together);
+        quote_add(&together, (struct span){bytes, sizeof bytes}, true);
+        ck_assert_uint_eq(together.len, sizeof bytes - 1 + alone.len);
+        ck_assert_mem_eq(together.at + 1, bytes, at);
+        ck_assert_mem_eq(together.at + 1 + at, alone.at + 1, alone.len - 2);
+        ck_assert_mem_eq(together.at + at + alone.len - 1, bytes + at + 1, sizeof bytes - 1 - at);
+    }
+    text_free(&alone);
+    text_free(&together);
+}
+END_TEST
+
 /* Long and short texts of each byte fit into the room that is asked for. */
 START_TEST(room)
 {
@@ -54,6 +75,7 @@ END_TEST
 SUITE()
 {
     TEST(both_forms);
+    LOOP(among_others, 0, 256);
     LOOP(room, 0, 256);
     LOOP(every_byte_is_json, 0, 256);
 }
