@@ -10,6 +10,7 @@
  * digests are compared with those in journals that earlier releases wrote. */
 #include "proxy/order_digest.h"
 
+#include <endian.h>
 #include <stdlib.h>
 
 #include "net/sha256.h"
@@ -24,9 +25,9 @@
 /* Each writes at `to`, where there is room, and returns where to go on. */
 static char *put_number(char *to, uint64_t n)
 {
-    for (size_t i = 0; i < NUMBER_SIZE; i++)
-        *to++ = (char)(unsigned char)(n >> 8 * i);
-    return to;
+    n = htole64(n);
+    memcpy(to, &n, NUMBER_SIZE);
+    return to + NUMBER_SIZE;
 }
 
 static char *put(char *to, struct span s)

@@ -59,15 +59,10 @@ static char *put_name(char *to, const char *name)
     return put(to, SPAN("\""));
 }
 
-/* NULL is null. */
-static char *put_word(char *to, const char *word)
+/* Without bytes at all it is null. */
+static char *put_word(char *to, struct span word)
 {
-    return word ? quote_put(to, span_of(word), true) : put(to, SPAN("null"));
-}
-
-static size_t word_room(const char *word)
-{
-    return word ? quote_room(span_of(word)) : 0;
+    return word.at ? quote_put(to, word, true) : put(to, SPAN("null"));
 }
 
 void order_line_start(struct text *to, const char *time, const char *life)
@@ -79,16 +74,17 @@ void order_line_start(struct text *to, const char *time, const char *life)
 
 void order_line_begin(struct text *to, const char *time, const struct order_begin *b)
 {
-    char *start = text_reserve(to, FIXED_ROOM + word_room(b->upstream) + word_room(b->bot) +
-                                       word_room(b->client) + quote_room(b->method) +
-                                       quote_room(b->target) + b->ids.len + word_room(b->digest));
+    struct span upstream = span_of(b->upstream), bot = span_of(b->bot), client = span_of(b->client);
+    char *start =
+        text_reserve(to, FIXED_ROOM + quote_room(upstream) + quote_room(bot) + quote_room(client) +
+                             quote_room(b->method) + quote_room(b->target) + b->ids.len);
     char *at = put_id(start, time, b->id);
     at = put(at, SPAN("\",\"ev\":\"begin\",\"upstream\":"));
-    at = put_word(at, b->upstream);
+    at = put_word(at, upstream);
     at = put(at, SPAN(",\"bot\":"));
-    at = put_word(at, b->bot);
+    at = put_word(at, bot);
     at = put(at, SPAN(",\"client\":"));
-    at = put_word(at, b->client);
+    at = put_word(at, client);
     at = put(at, SPAN(",\"method\":"));
     at = quote_put(at, b->method, true);
     at = put(at, SPAN(",\"target\":"));
