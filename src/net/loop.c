@@ -31,6 +31,10 @@ struct loop {
     struct list tasks;
     struct list last;       /* tasks that run when no other is left */
     struct list to_wait;    /* see loop_defer_to_wait() */
+    struct list to_idle;    /* see loop_defer_to_idle() */
+    uv_idle_t looks;        /* active while there are some, so that the loop does not wait */
+    unsigned looks_done;    /* turns since the first of them was deferred */
+    bool had_tasks;         /* since it last looked for events */
     bool running;           /* tasks */
     bool in_event;          /* see loop_event_us() */
     uint64_t event_us;      /* when it began; 0: nothing has asked yet */
@@ -143,9 +147,21 @@ static void run_all(struct loop *l)
 /* Whatever happens to a request has tasks. */
 static void end_phase(struct loop *l)
 {
-    if (has_tasks(l))
+    if (has_tasks(l)) {
         l->spin_until = 0;
+        l->had_tasks = true;
+    }
     run_tasks(l);
+}
+
+/* A look that found nothing left no tasks. */
+static void look_again_or_run(struct loop *l)
+{
+    if (l->to_idle.count && l->had_tasks && l->looks_done++ < LOOP_LOOKS)
+        return;
+    uv_idle_stop(&l->looks);
+    run_pass(l, &l->to_idle);
+    end_phase(l);
 }
 
 /* What such a task defers may in turn give another thread something. */
@@ -163,8 +179,11 @@ static void on_prepare(uv_prepare_t *handle)
 {
     struct loop *l = handle->data;
     end_phase(l);
+    if (uv_is_active((uv_handle_t *)&l->looks))
+        look_again_or_run(l);
     if (l->to_wait.count)
         run_before_wait(l);
+    l->had_tasks = false;
     if (l->spin_us)
         spin(l);
 }
@@ -195,6 +214,17 @@ void loop_defer_to_wait(struct loop *l, struct task *t)
 {
     if (t->link.on == NULL)
         list_push_back(&l->to_wait, &t->link);
+}
+
+void loop_defer_to_idle(struct loop *l, struct task *t)
+{
+    if (t->link.on)
+        return;
+    list_push_back(&l->to_idle, &t->link);
+    if (uv_is_active((uv_handle_t *)&l->looks))
+        return;
+    l->looks_done = 0;
+    uv_idle_start(&l->looks, on_busy);
 }
 
 void task_forget(struct task *t)
@@ -436,6 +466,7 @@ struct loop *loop_new(void)
     list_init(&l->tasks);
     list_init(&l->last);
     list_init(&l->to_wait);
+    list_init(&l->to_idle);
     list_init(&l->due);
     CHECK(uv_loop_init(&l->uv) == 0);
     uv_timer_init(&l->uv, &l->timer);
@@ -443,6 +474,7 @@ struct loop *loop_new(void)
     uv_check_init(&l->uv, &l->check);
     uv_idle_init(&l->uv, &l->busy);
     uv_idle_init(&l->uv, &l->spin);
+    uv_idle_init(&l->uv, &l->looks);
     uv_unref((uv_handle_t *)&l->spin);
     l->timer.data = l->prepare.data = l->check.data = l;
     uv_prepare_start(&l->prepare, on_prepare);
@@ -460,6 +492,7 @@ void loop_free(struct loop *l)
     run_all(l);
     uv_close((uv_handle_t *)&l->busy, NULL);
     uv_close((uv_handle_t *)&l->spin, NULL);
+    uv_close((uv_handle_t *)&l->looks, NULL);
     uv_close((uv_handle_t *)&l->timer, NULL);
     uv_close((uv_handle_t *)&l->prepare, NULL);
     uv_close((uv_handle_t *)&l->check, NULL);

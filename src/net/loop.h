@@ -111,6 +111,12 @@ void loop_defer_last(struct loop *, struct task *);
  * by then, which need not wake the loop. Only a handle or a deadline makes the loop wait. */
 void loop_defer_to_wait(struct loop *, struct task *);
 
+/* Likewise, but the task runs once the loop has looked for events and found none, and after at most
+ * LOOP_LOOKS more turns. Until then the loop does not wait, and does not end. Used to gather what
+ * several turns have for another thread, at the price of a look that finds nothing. */
+#define LOOP_LOOKS 2
+void loop_defer_to_idle(struct loop *, struct task *);
+
 /* A point in time at which `expired` is called, once, from the loop (never from deadline_*()).
  * Embedded in its owner, which must stop it before it is freed. Stopping takes effect at once:
  * `expired` is not called afterwards. */

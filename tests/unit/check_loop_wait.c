@@ -1,5 +1,5 @@
 /* Tasks that run when the loop is about to wait: after which others, before what, and that a task which
- * keeps coming back does not stop the loop from turning. */
+ * keeps coming back does not stop the loop from turning. Likewise those that run once it is idle. */
 #include "net/loop.h"
 #include "suite.h"
 
@@ -102,10 +102,69 @@ START_TEST(one_that_keeps_coming_back)
 }
 END_TEST
 
+START_TEST(it_runs_once_the_loop_is_idle)
+{
+    struct named_task a = named('a'), y = named('y');
+    a.defer = &y.task;
+    loop_defer_to_idle(loop, &a.task);
+    loop_defer_to_idle(loop, &a.task); /* again: nothing more */
+    loop_turn(loop, true);             /* it does not wait */
+    ck_assert_str_eq(trace, "ay");
+}
+END_TEST
+
+/* As a loop that has events in each turn. */
+static void run_for_ever(struct task *t)
+{
+    loop_defer(loop, t);
+}
+
+START_TEST(it_runs_in_a_loop_that_is_never_idle)
+{
+    struct named_task y = named('y');
+    struct task busy;
+    task_init(&busy, run_for_ever);
+    loop_defer(loop, &busy);
+    loop_turn(loop, true);
+    loop_defer_to_idle(loop, &y.task);
+    for (int i = 0; i < LOOP_LOOKS; i++)
+        loop_turn(loop, true);
+    ck_assert_str_eq(trace, "");
+    loop_turn(loop, true);
+    ck_assert_str_eq(trace, "y");
+    task_forget(&busy);
+}
+END_TEST
+
+START_TEST(an_idle_one_can_be_forgotten)
+{
+    struct named_task y = named('y');
+    loop_defer_to_idle(loop, &y.task);
+    task_forget(&y.task);
+    loop_turn(loop, false);
+    loop_turn(loop, false);
+    ck_assert_str_eq(trace, "");
+}
+END_TEST
+
+START_TEST(the_loop_does_not_end_before_it)
+{
+    struct named_task y = named('y');
+    deadline_stop(&hour);
+    loop_defer_to_idle(loop, &y.task);
+    loop_run(loop);
+    ck_assert_str_eq(trace, "y");
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(begin, finish);
     TEST(it_runs_behind_all_others);
     TEST(it_can_be_forgotten);
     TEST(one_that_keeps_coming_back);
+    TEST(it_runs_once_the_loop_is_idle);
+    TEST(it_runs_in_a_loop_that_is_never_idle);
+    TEST(an_idle_one_can_be_forgotten);
+    TEST(the_loop_does_not_end_before_it);
 }
