@@ -17,6 +17,7 @@ struct order_writer {
     const struct order_writer_events *events;
     void *owner;
 
+    uv_mutex_t sends; /* held while the thread wakes the loop; taken inside the other one */
     uv_mutex_t mutex; /* guards what follows */
     uv_cond_t wake, handed_back;
     struct list given, finished;
@@ -132,9 +133,16 @@ static void hand_back(struct order_writer *w, bool synced)
         list_push_back(&w->finished, k);
         count++;
     }
-    if (count && w->loop_wants) /* under the mutex: once that says no, the handle may be closed */
+    bool wakes = count && w->loop_wants;
+    if (wakes) {
+        w->loop_wants = false;
+        uv_mutex_lock(&w->sends);
+    }
+    uv_mutex_unlock(&w->mutex); /* before the loop wakes, and takes it */
+    if (wakes) {
         CHECK(uv_async_send(&w->async) == 0);
-    uv_mutex_unlock(&w->mutex);
+        uv_mutex_unlock(&w->sends);
+    }
     uv_cond_signal(&w->handed_back);
 }
 
@@ -264,6 +272,8 @@ void order_writer_abandon(struct order_writer *w)
     uv_mutex_lock(&w->mutex);
     w->loop_wants = false;
     uv_mutex_unlock(&w->mutex);
+    uv_mutex_lock(&w->sends); /* it may be about to */
+    uv_mutex_unlock(&w->sends);
     task_forget(&w->look);
     uv_ref((uv_handle_t *)&w->async);
     uv_close((uv_handle_t *)&w->async, NULL);
@@ -286,6 +296,7 @@ struct order_writer *order_writer_new(struct loop *loop, struct order_file *file
     list_init(&w->finished);
     list_init(&w->lines);
     list_init(&w->read);
+    CHECK(uv_mutex_init(&w->sends) == 0);
     CHECK(uv_mutex_init(&w->mutex) == 0);
     CHECK(uv_cond_init(&w->wake) == 0);
     CHECK(uv_cond_init(&w->handed_back) == 0);
@@ -319,6 +330,7 @@ void order_writer_free(struct order_writer *w)
     uv_cond_destroy(&w->wake);
     uv_cond_destroy(&w->handed_back);
     uv_mutex_destroy(&w->mutex);
+    uv_mutex_destroy(&w->sends);
     w->magic = 0;
     task_forget(&w->look);
     uv_ref((uv_handle_t *)&w->async);
