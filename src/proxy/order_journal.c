@@ -1,6 +1,7 @@
 /* A line on its way:
  *
- *   write_line()     `fresh`: with the other lines of this turn of the loop
+ *   write_line()     `fresh`: with the other lines of this turn of the loop; of more than one, if there
+ *                    are other orders and the loop has something else to do
  *   submit()         given to the thread, behind `kept`
  *   on_outcome()     written: what waits for it is told
  *                    not written: a begin is dropped, and its order refused or sent without;
@@ -75,7 +76,7 @@ struct order_entry {
     struct order_end end;
 };
 
-static struct spares spares;
+static struct spares spares, lines;
 
 static struct order_journal *self(void *owner)
 {
@@ -106,18 +107,13 @@ static void check_empty(struct order_journal *j)
         loop_defer(j->loop, &j->free_later);
 }
 
-static void hold(struct order_entry *e)
-{
-    e->holds++;
-}
-
 static void let_go(struct order_entry *e)
 {
     struct order_journal *j = e->journal;
     if (--e->holds)
         return;
     CHECK(!order_wait_is_on(&e->wait));
-    text_free(&e->writing.line);
+    text_end(&e->writing.line, &lines);
     list_remove(&e->link);
     e->magic = 0;
     spares_give(&spares, e);
@@ -126,10 +122,11 @@ static void let_go(struct order_entry *e)
 
 /* -------------------------------------------------------------------------------- lines */
 
+/* To wake the thread costs more than the rest of a line: other orders may soon have one, too. */
 static void write_line(struct order_journal *j, struct order_writing *w)
 {
     list_push_back(&j->fresh, &w->link);
-    loop_defer(j->loop, &j->submit);
+    (j->entries.count > 1 ? loop_defer_to_idle : loop_defer)(j->loop, &j->submit);
 }
 
 static const char *time_text(struct order_journal *j)
@@ -216,7 +213,7 @@ static void write_end(struct order_entry *e)
     text_clear(&e->writing.line);
     e->writing.syncs = false;
     e->writing.done = on_end_done;
-    hold(e);
+    e->holds++;
     order_line_end(&e->writing.line, time_text(j), &e->end);
     write_line(j, &e->writing);
 }
@@ -325,7 +322,8 @@ bool order_entry_begin(struct order_entry *e, const struct order_begin *b, order
     enter(e, ORDER_ENTRY_BEGINNING);
     e->writing.syncs = j->syncs;
     e->writing.done = on_begin_done;
-    hold(e);
+    e->holds++;
+    text_begin(&e->writing.line, &lines);
     order_line_begin(&e->writing.line, time_text(j), b);
     write_line(j, &e->writing);
     order_wait_begin(&e->wait, &j->waiting, on_begun, NULL, owner);

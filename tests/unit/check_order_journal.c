@@ -64,6 +64,36 @@ START_TEST(lines_of_one_turn_are_one_write)
 }
 END_TEST
 
+/* As a loop that has events in each turn. */
+static void run_for_ever(struct task *t)
+{
+    loop_defer(loop, t);
+}
+
+/* Where other orders are under way, lines are gathered while the loop is busy; not for long. */
+START_TEST(lines_of_two_turns_are_one_write)
+{
+    struct order o[3];
+    struct task busy;
+    task_init(&busy, run_for_ever);
+    ck_assert(!start(&o[0], 1));
+    UNTIL(o[0].begun);
+    int before = appends;
+    loop_defer(loop, &busy);
+    loop_turn(loop, false);
+    ck_assert(!start(&o[1], 2));
+    loop_turn(loop, false);
+    ck_assert(!start(&o[2], 3));
+    UNTIL(o[1].begun && o[2].begun);
+    ck_assert_int_eq(appends, before + 1);
+    task_forget(&busy);
+    for (int i = 0; i < 3; i++) {
+        end(&o[i], SENT_YES);
+        order_entry_release(o[i].entry);
+    }
+}
+END_TEST
+
 START_TEST(what_is_not_written_yet_is_taken_back)
 {
     struct order o;
@@ -442,6 +472,7 @@ SUITE()
     TEST(an_order_that_goes_again_has_its_line);
     TEST(an_order_that_never_had_a_connection_leaves_nothing);
     TEST(lines_of_one_turn_are_one_write);
+    TEST(lines_of_two_turns_are_one_write);
     TEST(what_is_not_written_yet_is_taken_back);
     TEST(what_may_be_written_gets_its_end);
     TEST(a_full_disk_refuses_orders_and_keeps_their_ends);

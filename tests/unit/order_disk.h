@@ -26,7 +26,7 @@ static int sync_error;
 static int syncs_left = -1;       /* that fail; -1: all */
 static bool stopped, stops_again; /* before it writes; again, once it has written */
 static bool moved;                /* the path names another file */
-static int opened, closed, given_up;
+static int opened, closed, given_up, appends;
 
 struct order_file *order_file_open(const char *path, const char *life, char *error, size_t size)
 {
@@ -51,6 +51,7 @@ int order_file_append(struct order_file *f, struct span lines, size_t *written)
     while (stopped)
         uv_cond_wait(&disk_moves, &disk);
     stopped = stops_again;
+    appends++;
     *written = lines.len < room ? lines.len : room;
     text_add(&content, span_first(lines, *written));
     room -= room == SIZE_MAX ? 0 : *written;
