@@ -64,6 +64,18 @@ START_TEST(a_hold_restored_at_its_end)
 }
 END_TEST
 
+/* What the exchange has reported since is newer than what the file says of the same minute. */
+START_TEST(a_weight_restored_late)
+{
+    ck_assert_uint_eq(grown(50, 10), 50);
+    holds_restore_weight(&h, 20, 20, 660000, true);
+    ck_assert_int_eq(holds_weight(&h, 611000), 50);
+    ck_assert(!h.weight_lifted);
+    holds_restore_weight(&h, 20, 20, 660001, false);
+    ck_assert_int_eq(holds_weight(&h, 611000), 20);
+}
+END_TEST
+
 static bool is_held(uint64_t credential)
 {
     return holds_find(&h, false, credential, 1) != NULL;
@@ -94,5 +106,6 @@ SUITE()
     TEST(a_minute_begins_at_nothing);
     TEST(its_minute_need_not_be_ours);
     TEST(a_hold_restored_at_its_end);
+    TEST(a_weight_restored_late);
     LOOP(the_one_that_ends_first_is_dropped, 1, 4);
 }

@@ -177,8 +177,69 @@ START_TEST(the_ids_of_an_order_that_went_again_are_told)
 }
 END_TEST
 
+/* Its line does not come within order_wait: it is refused, and the connection is there for others. */
+START_TEST(a_line_that_is_late_refuses_it)
+{
+    begin_noting();
+    unsigned before = origin.requests;
+    loop_skip(loop, 60000);
+    UNTIL(order.recorder.exchange == NULL);
+    ck_assert_uint_eq(order.recorder.status, 503);
+    ck_assert_msg(heard_part(&order, "the order journal was not written within 1m") &&
+                      heard_part(&order, "Trunkline-Sent=no;"),
+                  "%s", order.heard.at);
+    UNTIL(look().active == 0 && look().idle == 1);
+    ck_assert_uint_eq(origin.requests, before);
+    end();
+}
+END_TEST
+
+/* A body that is too long to be kept has no digest, which would be that of another order. */
+START_TEST(a_long_body_has_no_digest)
+{
+    static char body[70001];
+    memset(body, 'x', sizeof body - 1);
+    begin_noting_with("dedupe = 1h", body);
+    UNTIL(order.recorder.ended);
+    UNTIL(lines() == 3);
+    ck_assert(file_has("\"begin\"") && !file_has("\"digest\":\""));
+    end();
+}
+END_TEST
+
+/* What a journal withholds is let go with the connection, and when its client has left. */
+START_TEST(an_order_ends_without_its_answer)
+{
+    begin_noting();
+    origin.manner = ORIGIN_RESETS;
+    origin.answer = _i ? "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\nhi" : "";
+    UNTIL(order.recorder.exchange == NULL);
+    UNTIL(lines() == 3);
+    ck_assert(file_has("\"sent\":\"yes\""));
+    end();
+}
+END_TEST
+
+START_TEST(its_client_leaves_before_the_answer)
+{
+    begin_noting();
+    unsigned before = origin.requests;
+    origin.manner = ORIGIN_WAITS;
+    UNTIL(origin.requests == before + 1);
+    ck_assert(depart(&order));
+    plain_origin_say(&origin, 0, OK);
+    UNTIL(lines() == 3);
+    ck_assert(file_has("\"status\":200"));
+    end();
+}
+END_TEST
+
 SUITE()
 {
+    TEST(a_line_that_is_late_refuses_it);
+    TEST(a_long_body_has_no_digest);
+    LOOP(an_order_ends_without_its_answer, 0, 2);
+    TEST(its_client_leaves_before_the_answer);
     TEST(it_leaves_when_it_is_noted);
     TEST(a_hold_that_begins_meanwhile_holds_it);
     TEST(given_up_meanwhile_it_is_not_sent);
