@@ -85,6 +85,7 @@ END_TEST
 #define HEAD_ONLY "eyJhbGciOiJIUzI1NiJ9"                     /* {"alg":"HS256"} */
 #define SUB_BOB "eyJzdWIiOiJib2IiLCJpYXQiOjF9"               /* sub: bob, iat: 1 */
 #define SUB_BOB_LATER "eyJzdWIiOiJib2IiLCJpYXQiOjJ9"         /* sub: bob, iat: 2 */
+#define SUB_AT "eyJzdWIiOiJAIn0"                             /* sub: "@", with the digit 0 */
 #define NO_SUB "eyJpYXQiOjF9"                                /* {"iat":1} */
 
 /* A new token is made for each request, but the subject that it names stays the same. */
@@ -95,6 +96,7 @@ START_TEST(tokens)
                       key_of("/a", "API-Key", "orgs/x/apiKeys/y", NULL));
     ck_assert_uint_eq(BEARER(HEAD_ONLY "." SUB_BOB ".s1"),
                       BEARER(HEAD_ONLY "." SUB_BOB_LATER ".s2"));
+    ck_assert_uint_eq(BEARER(HEAD_ONLY "." SUB_AT ".s1"), BEARER(HEAD_ONLY "." SUB_AT ".s2"));
     ck_assert_uint_ne(BEARER(HEAD_ONLY "." SUB_BOB ".s1"), BEARER(HEAD_KID "." SUB_BOB ".s1"));
     ck_assert_uint_eq(BEARER(HEAD_ONLY "." SUB_BOB ".s1"),
                       key_of("/a", "Authorization", "bearer  " HEAD_ONLY "." SUB_BOB ".s3", NULL));

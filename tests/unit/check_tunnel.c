@@ -308,6 +308,24 @@ START_TEST(its_bytes_are_told_at_its_end)
 }
 END_TEST
 
+/* One that lasted just as long is logged. */
+START_TEST(it_lasted_just_long_enough)
+{
+    struct record r = {.client = "127.0.0.1:9",
+                       .upstream = "a",
+                       .method = SPAN("CONNECT"),
+                       .target = SPAN("a.test:443"),
+                       .status = 200};
+    told = 0;
+    for (uint64_t least_us = 4999; least_us <= 5001; least_us++) {
+        struct tunnel_record *record = tunnel_record_new(&r, 1000, on_record, least_us, &told);
+        tunnel_record_tell(record, 7, 6000);
+    }
+    ck_assert_uint_eq(told, 2);
+    ck_assert_uint_eq(end_record.total_us, 5000);
+}
+END_TEST
+
 START_TEST(it_ends_in_every_state)
 {
     open_tunnel("ahead");
@@ -359,6 +377,7 @@ SUITE()
     TEST(the_last_bytes_arrive);
     LOOP(a_reset_breaks_both, 0, 2);
     TEST(only_half_open_ones_are_timed);
+    TEST(it_lasted_just_long_enough);
     LOOP(its_bytes_are_told_at_its_end, 0, 2);
     LOOP(it_ends_in_every_state, 0, 6);
     TEST(it_holds_its_pool);
