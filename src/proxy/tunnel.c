@@ -23,6 +23,7 @@ struct side {
     uint64_t *bytes; /* the counter of what it sends */
     uint64_t passed; /* bytes of it that went to the other */
     bool ended;      /* nothing more comes from it */
+    bool was_reset;  /* it ended so, while the tunnel waited */
 };
 
 struct tunnel {
@@ -47,7 +48,7 @@ struct tunnel {
     void *owner;
     uint64_t moved; /* bytes, when the deadline was set */
     struct deadline half_open;
-    struct task refusal; /* it is frozen */
+    struct task refusal; /* it is frozen, or its origin failed while it waited */
     struct task free_later;
 };
 
@@ -214,6 +215,7 @@ static void on_end(void *owner, enum stream_end how, const char *why)
     struct tunnel *t = s->tunnel;
     s->ended = true;
     if (t->state == TUNNEL_WAITING) {
+        s->was_reset = how == STREAM_RESET;
         tell_origin(t);
         return;
     }
@@ -245,15 +247,24 @@ static void on_refusal(struct task *task)
 {
     struct tunnel *t = container_of(task, struct tunnel, refusal);
     MAGIC_CHECK(t, MAGIC);
+    if (t->origin.was_reset) {
+        end_and_tell(t, true, "the origin has reset the connection");
+        return;
+    }
     LOG(WARN, pool_origin(t->pool)->name, "a tunnel is refused: frozen id=%s",
         request_id_text(id_of(t)));
     end_and_tell(t, true, "frozen");
 }
 
+static bool is_frozen(const struct tunnel *t)
+{
+    return t->freezes && freezes_find(t->freezes, pool_origin(t->pool)->name, span_of(t->bot));
+}
+
 /* Neither stream is read meanwhile. */
 static bool is_stopped(struct tunnel *t)
 {
-    if (!t->freezes || !freezes_find(t->freezes, pool_origin(t->pool)->name, span_of(t->bot)))
+    if (!t->origin.was_reset && !is_frozen(t))
         return false;
     enter(t, TUNNEL_DIALLING);
     stream_pause(t->client.stream);

@@ -151,6 +151,23 @@ START_TEST(an_origin_may_end_before_the_client_spoke)
 }
 END_TEST
 
+/* A reset is not passed on as a clean end, not even one that came before the client's stream did. */
+START_TEST(an_origin_may_fail_before_the_client_spoke)
+{
+    open_tunnel("");
+    tunnel_wait(tunnel, &events, &spoke);
+    fake_stream_end(&origin, STREAM_RESET);
+    ck_assert_uint_eq(spoke, 1);
+    join_with("hello?");
+    ck_assert_uint_eq(over, 0);
+    loop_turn(loop, false);
+    ck_assert_uint_eq(over, 1);
+    ck_assert(client.reset && !client.shut);
+    wrote(&client, "");
+    close_all();
+}
+END_TEST
+
 /* Its upstream was frozen while the client was silent. What the origin does until it is refused is
  * not looked at: between two turns of the loop it may end, too. */
 START_TEST(a_frozen_one_reads_no_more)
@@ -371,6 +388,7 @@ SUITE()
     TEST(what_was_read_ahead_comes_first);
     TEST(an_origin_may_speak_first);
     TEST(an_origin_may_end_before_the_client_spoke);
+    TEST(an_origin_may_fail_before_the_client_spoke);
     TEST(a_frozen_one_reads_no_more);
     LOOP(back_pressure, 0, 2);
     LOOP(a_half_close_goes_on_as_one, 0, 2);
