@@ -349,6 +349,7 @@ void end_close(struct end *e, bool reset)
         return;
     }
     /* A reset overtakes what its own kernel still has; what is under way may arrive before. */
+    e->out.fin = e->out.fin_arrived; /* FIN does not come without what was before it */
     if (dice_chance(&e->conn->dice, 50))
         e->out.under_way_len = 0;
     e->out.is_scheduled = true;

@@ -20,6 +20,7 @@
 #include "tests/sim/queue.h"
 #include "tests/sim/quotes.h"
 #include "tests/sim/stats.h"
+#include "tests/sim/tunnels.h"
 
 #define SECOND_US 1000000
 #define PORT 8642u
@@ -44,15 +45,19 @@ static struct origin origins[] = {
     {.name = "other h2", .address = 0x0a000005, .port = 443, .is_tls = true, .is_h2 = true},
 };
 static const char *const upstreams[] = {"plain", "tls", "h2"};
-static const struct name_row names[] = {{"plain.sim", 0x0a000001}, {"tls.sim", 0x0a000002},
-                                        {"h2.sim", 0x0a000003},    {"plain2.sim", 0x0a000004},
-                                        {"h22.sim", 0x0a000005},   {"exit.sim", 0x0a020002}};
+static const struct name_row names[] = {{"plain.sim", 0x0a000001},
+                                        {"tls.sim", 0x0a000002},
+                                        {"h2.sim", 0x0a000003},
+                                        {"plain2.sim", 0x0a000004},
+                                        {"h22.sim", 0x0a000005},
+                                        {"exit.sim", 0x0a020002},
+                                        TUNNEL_NAMES};
 
 static struct client_plan plan;
 static struct disk_nature disk_usual;
 static uint64_t healed_us; /* 0: its disk was not ill, or is */
-static struct dice dice, cache_dice, exit_dice;
-static bool has_endpoints, has_exits;
+static struct dice dice, cache_dice, exit_dice, tunnel_dice;
+static bool has_endpoints, has_exits, has_tunnels;
 static bool journals, syncs, requires, keeps_state, ends, was_told, is_fickle;
 static bool is_killed, is_ill; /* it will be; its disk will be */
 static struct journal_terms terms;
@@ -153,6 +158,8 @@ static void write_config(void)
                 "order_journal = \"" JOURNAL "\"\norder_journal_sync = %s\n"
                 "order_journal_required = %s\n",
                 syncs ? "yes" : "no", requires ? "yes" : "no");
+    if (has_tunnels)
+        fprintf(out, TUNNEL_PORTS);
     if (plan.quotes) {
         struct quote_rules r = {.bytes = dice_chance(&cache_dice, 70) ? 1 << 20 : 5000};
         quotes_allow(&r);
@@ -192,6 +199,7 @@ static void stop(void *owner)
     }
     world_say("script: SIGTERM");
     clients_let_go();
+    tunnels_let_go();
     ends = true;
     raise(SIGTERM);
     if (dice_chance(&dice, 20))
@@ -400,7 +408,7 @@ static void look_quiet(void *owner)
     if (ends)
         return;
     bool has_settled = clients_left_us() == 0 || world_us() - clients_left_us() > SETTLED_US;
-    if (clients_are_done() && has_settled && !was_told) {
+    if (clients_are_done() && tunnels_are_done() && has_settled && !was_told) {
         begin_quiet();
         return;
     }
@@ -494,6 +502,8 @@ const char *script_begin(void)
 {
     dice = dice_of("script", 0);
     cache_dice = dice_of("cache", 0);
+    tunnel_dice = dice_of("tunnels", 0);
+    has_tunnels = dice_chance(&tunnel_dice, 20);
     exit_dice = dice_of("exits", 0);
     has_exits = dice_chance(&exit_dice, 20);
     plan.quotes = dice_chance(&cache_dice, 30) ? dice_between(&cache_dice, 30, 100) : 0;
@@ -524,6 +534,8 @@ const char *script_begin(void)
         queue_may_be_held(); /* what connects has times of its own */
     }
     begin_clients();
+    if (has_tunnels)
+        tunnels_begin(PORT, &tunnel_dice);
     plan_events();
     return CONFIG;
 }
@@ -547,5 +559,6 @@ void script_judge(int status)
     terms.lacks_ends |= disk_is_ill();
     let_arrive();
     clients_judge();
+    tunnels_judge();
     judge_journal();
 }

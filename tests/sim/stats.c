@@ -12,6 +12,7 @@
 #include "tests/sim/kernel.h"
 #include "tests/sim/life.h"
 #include "tests/sim/quotes.h"
+#include "tests/sim/tunnels.h"
 
 #define TRIES_MOST 50
 #define AGAIN_US 200000
@@ -105,6 +106,26 @@ static void check_quotes(const json_t *all)
         world_fault("sums", "cache: %lld bytes, %zu are allowed", (long long)bytes, quotes_bytes());
 }
 
+/* At rest none is open but those whose far side still is. */
+static void check_tunnels(const json_t *all)
+{
+    json_int_t open = 0, total = 0;
+    const json_t *u;
+    size_t i;
+    json_array_foreach (json_object_get(all, "upstreams"), i, u) {
+        open += at(u, "tunnels", "open");
+        total += at(u, "tunnels", "total");
+    }
+    if (life_number() == 1 && total < tunnels_opened())
+        world_fault("sums", "tunnels.total: %lld counted, %u answers said so", (long long)total,
+                    tunnels_opened());
+    if (total > tunnels_asked())
+        world_fault("sums", "tunnels.total: %lld counted, %u asked for", (long long)total,
+                    tunnels_asked());
+    if (open > tunnels_open())
+        world_fault("sums", "tunnels.open: %lld, %u can be", (long long)open, tunnels_open());
+}
+
 static void check(const char *text)
 {
     if (strstr(text, EXITS_SECRET))
@@ -122,13 +143,14 @@ static void check(const char *text)
         total += at(u, "requests", "total");
     }
     check_quotes(all);
+    check_tunnels(all);
     if (total > at(all, "requests", "total"))
         world_fault("sums", "requests: %lld of all upstreams, %lld in all", (long long)total,
                     (long long)at(all, "requests", "total"));
     /* Pages and verbs do not count, unless they are cut off or turned away. */
     json_int_t told = at(all, "requests", "total"),
                least = life_number() == 1 ? clients_answered() : 0,
-               most = book_tries() + tries + admin_said();
+               most = book_tries() + tries + admin_said() + tunnels_asked();
     if (told < least || told > most)
         world_fault("sums", "requests: %lld counted, %lld to %lld there were", (long long)told,
                     (long long)least, (long long)most);
