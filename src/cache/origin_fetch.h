@@ -8,6 +8,7 @@
 #include "upstream/timing.h"
 
 struct freezes; /* proxy/freezes.h */
+struct order_digest_memo;
 
 /* The request. What it points to lives as long as the fetch. */
 struct fetch_order {
@@ -32,8 +33,9 @@ struct fetch_order {
     struct order_entry *entry; /* in the journal (order_journal.h); NULL: it is not written there */
     struct arena *arena;       /* the request's */
     struct span *order_ids;    /* where the client's own ids of an order are put, as JSON */
-    bool invites;              /* the client waits for a 100 (Continue) before it sends the body */
-    bool yields;               /* refused at once where a hold or an open circuit would delay it */
+    struct order_digest_memo *digest; /* of this request (order_digest.h); NULL: it is not kept */
+    bool invites; /* the client waits for a 100 (Continue) before it sends the body */
+    bool yields;  /* refused at once where a hold or an open circuit would delay it */
 
     /* Asked once, with the owner of the fetch's events, when the request is here whole, before
      * anything is waited for. False: it is withheld until fetch_go(). A request whose body is

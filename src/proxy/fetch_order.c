@@ -60,6 +60,7 @@ struct fetch_order fetch_order_of(const struct rewrite *w, struct loop *loop, st
                                 .entry = record->entry,
                                 .arena = r->arena,
                                 .order_ids = &record->order_ids,
+                                .digest = &record->digest,
                                 .invites = r->expects_continue};
 }
 

@@ -80,7 +80,8 @@ static bool begin(struct noting *n)
     struct order_digest d;
     struct text target = {0};
     struct span body = whole_body(n->upload);
-    bool has_digest = has_body(n->upload) && order_digest(o->settings, &o->request, body, &d);
+    bool has_digest =
+        has_body(n->upload) && order_digest_once(o->digest, o->settings, &o->request, body, &d);
     if (has_digest)
         order_digest_write(&d, digest);
     find_ids(n);

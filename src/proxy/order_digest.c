@@ -133,6 +133,20 @@ bool order_digest(const struct upstream_config *u, const struct conn_request *r,
     return true;
 }
 
+bool order_digest_once(struct order_digest_memo *memo, const struct upstream_config *u,
+                       const struct conn_request *r, struct span body, struct order_digest *to)
+{
+    if (memo && memo->settings == u) {
+        *to = memo->digest;
+        return true;
+    }
+    if (!order_digest(u, r, body, to))
+        return false;
+    if (memo)
+        *memo = (struct order_digest_memo){u, *to};
+    return true;
+}
+
 bool order_digest_equal(const struct order_digest *a, const struct order_digest *b)
 {
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;

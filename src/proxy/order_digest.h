@@ -23,6 +23,19 @@ struct order_digest {
 bool order_digest(const struct upstream_config *, const struct conn_request *, struct span body,
                   struct order_digest *) MUST_CHECK;
 
+/* The digest of one request, kept for what asks next; embedded in the owner of the request, zeros at
+ * first. */
+struct order_digest_memo {
+    const struct upstream_config *settings; /* those it was made with; NULL: it was not */
+    struct order_digest digest;
+};
+
+/* Likewise, but of a request that is digested a second time with the same settings it is known; the body
+ * must be the same each time. NULL: nothing is kept. */
+bool order_digest_once(struct order_digest_memo *, const struct upstream_config *,
+                       const struct conn_request *, struct span body,
+                       struct order_digest *) MUST_CHECK;
+
 bool order_digest_equal(const struct order_digest *, const struct order_digest *);
 
 /* Writes it in lower-case hex; reads that back, false if `text` is nothing of the kind. */

@@ -347,7 +347,7 @@ static bool may_go(void *owner, const struct conn_request *r, struct span body)
     struct order_guard *g = self(owner);
     const struct upstream_config *u = g->order.settings;
     struct order_digest digest;
-    if (!order_digest(u, r, body, &digest))
+    if (!order_digest_once(g->order.digest, u, r, body, &digest))
         return true;
     switch (dedupe_enter(g->dedupe, &g->claim, upstream(g), &digest, u->dedupe)) {
     case DEDUPE_FIRST: enter(g, GUARD_FIRST); return true;

@@ -7,6 +7,7 @@
 #include "base/request_id.h"
 #include "base/span.h"
 #include "cache/cache_status.h"
+#include "proxy/order_digest.h"
 #include "upstream/timing.h"
 
 /* A request that became a tunnel has two records: one when the tunnel was opened, one when
@@ -27,12 +28,13 @@ struct record {
     uint64_t bytes;       /* of the response's body; of a tunnel, bytes to the client */
     struct timing timing;
     struct cache_status cache;
-    enum failure error;        /* FAILURE_NONE: no error of our own */
-    enum sent sent;            /* what of the request can have reached the origin */
-    bool unknown;              /* an order of which nobody can tell whether it was carried out */
-    bool duplicate;            /* a copy of an order, which was not sent (dedupe) */
-    bool left;                 /* the client disconnected before the response was complete */
-    struct span order_ids;     /* the client's own ids of an order, as JSON; empty: none is known */
+    enum failure error;    /* FAILURE_NONE: no error of our own */
+    enum sent sent;        /* what of the request can have reached the origin */
+    bool unknown;          /* an order of which nobody can tell whether it was carried out */
+    bool duplicate;        /* a copy of an order, which was not sent (dedupe) */
+    bool left;             /* the client disconnected before the response was complete */
+    struct span order_ids; /* the client's own ids of an order, as JSON; empty: none is known */
+    struct order_digest_memo digest;
     struct order_entry *entry; /* of the journal; NULL: none */
     uint64_t total_us; /* from the request's head to its end; of a tunnel, to the tunnel's end */
 };

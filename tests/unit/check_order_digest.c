@@ -47,6 +47,43 @@ START_TEST(it_stays_what_it_is)
 }
 END_TEST
 
+/* With other settings, other fields may be credentials. */
+START_TEST(it_is_made_once_for_the_same_settings)
+{
+    struct upstream_config u = {
+        .credential_headers = {.at = header_names, .count = COUNT_OF(header_names)}};
+    struct upstream_config other = u;
+    struct conn_request r = {.method = SPAN("POST"), .target = SPAN("/order")};
+    struct order_digest_memo memo = {0};
+    struct order_digest made, once, again;
+    ck_assert(order_digest(&u, &r, SPAN("a"), &made));
+    ck_assert(order_digest_once(NULL, &u, &r, SPAN("a"), &once));
+    same(once, made);
+    ck_assert(order_digest_once(&memo, &u, &r, SPAN("a"), &once));
+    same(once, made);
+    r.target = SPAN("/"); /* is not looked at again */
+    ck_assert(order_digest_once(&memo, &u, &r, SPAN("a"), &again));
+    same(again, made);
+    ck_assert(order_digest_once(&memo, &other, &r, SPAN("a"), &again));
+    different(again, made);
+}
+END_TEST
+
+/* One that is too long is so each time. */
+START_TEST(none_is_not_kept)
+{
+    struct upstream_config u = {0};
+    struct conn_request r = {.method = SPAN("POST"), .target = SPAN("/order")};
+    struct order_digest_memo memo = {0};
+    struct order_digest d;
+    char *body = must_calloc(1, ORDER_DIGEST_BODY_MAX + 1);
+    struct span whole = {body, ORDER_DIGEST_BODY_MAX + 1};
+    ck_assert(!order_digest_once(&memo, &u, &r, whole, &d));
+    ck_assert(!order_digest_once(&memo, &u, &r, whole, &d));
+    free(body);
+}
+END_TEST
+
 START_TEST(what_counts_makes_a_difference)
 {
     same(ORDER, ORDER);
@@ -138,6 +175,8 @@ END_TEST
 SUITE()
 {
     TEST(it_stays_what_it_is);
+    TEST(it_is_made_once_for_the_same_settings);
+    TEST(none_is_not_kept);
     TEST(what_counts_makes_a_difference);
     TEST(nothing_moves_from_one_part_to_the_next);
     TEST(other_fields_make_none);
