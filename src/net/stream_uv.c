@@ -318,7 +318,7 @@ static void on_read(uv_stream_t *handle, ssize_t n, const uv_buf_t *buf)
     u->read_after = look_number(loop_look(u->loop));
     count_queued(u); /* which says nothing any more after an error */
     if (n == UV_EOF)
-        n = true_end(u);
+        n = u->error ? u->error : true_end(u); /* a failed write may have taken SO_ERROR away */
     loop_begin_event(u->loop);
     if (n > 0 && !u->closing && u->base.events)
         u->base.events->on_data(u->base.owner, buf->base, (size_t)n);

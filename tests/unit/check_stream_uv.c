@@ -446,6 +446,41 @@ START_TEST(test_write_error)
 }
 END_TEST
 
+static void on_other_connect(void *owner, struct stream *s, int status)
+{
+    ck_assert_int_eq(status, 0);
+    *(struct stream **)owner = s;
+}
+
+static void on_other_data(void *owner, const char *data, size_t len)
+{
+    (void)owner, (void)data, (void)len;
+    ck_assert(say("lost", 4));
+}
+
+/* Another stream's event writes in the turn in which the reset is there to be read: the write takes the
+ * socket's error away, and what is read then is no orderly end. */
+START_TEST(test_reset_met_by_a_write)
+{
+    static const struct stream_events other_events = {on_other_data, on_end, on_drain};
+    struct stream *other = NULL;
+    begin(TCP);
+    stream_uv_connect(loop, (struct sockaddr *)&address, &other, on_other_connect);
+    UNTIL(other);
+    int other_peer = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    ck_assert_int_ge(other_peer, 0);
+    stream_bind(other, &other_events, &got);
+    stream_resume(other);
+    ck_assert_int_eq(write(other_peer, "now", 3), 3);
+    reset_peer();
+    UNTIL(ends);
+    ck_assert_int_eq(end_how, STREAM_RESET);
+    stream_close(other);
+    close(other_peer);
+    finish();
+}
+END_TEST
+
 START_TEST(test_reset_while_reading)
 {
     begin(TCP);
@@ -567,6 +602,7 @@ SUITE()
     LOOP(test_is_quiet_as_of_lately, 0, KINDS);
     LOOP(test_an_end_behind_the_answer_is_noticed, 0, KINDS);
     LOOP(test_write_error, 0, KINDS);
+    TEST(test_reset_met_by_a_write);
     TEST(test_reset_while_reading);
     TEST(test_we_reset);
     LOOP(test_refused, 0, KINDS);
