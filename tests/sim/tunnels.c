@@ -118,7 +118,8 @@ static void close_side(struct side *s, bool reset)
 static void judge_clean(const struct side *s)
 {
     /* Its client has left before it began, or has been silent for too long. */
-    bool is_unused = s->got == 0 && (s->is_far || s->sent == 0);
+    bool is_unused =
+        s->got == 0 && (s->is_far || end_peer_has_read(s->end) <= s->client->request_len);
     if (!is_judged(s) || is_unused)
         return;
     if (s->peer == NULL || !s->peer->has_finned || s->got != s->peer->sent)
