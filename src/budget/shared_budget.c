@@ -1,5 +1,6 @@
 #include "budget/shared_budget.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/bucket.h"
@@ -288,7 +289,7 @@ static int64_t account(const struct shared_budget *s)
     double burst = s->burst ? s->burst : s->rate.count;
     double flow = (double)s->rate.count / (double)s->rate.per_ms;
     double unused = s->left_level + flow * (double)(now_of(s) - s->left_ms);
-    return (int64_t)((unused < burst ? unused : burst) - bucket_level(&s->whole, now_of(s)));
+    return llround((unused < burst ? unused : burst) - bucket_level(&s->whole, now_of(s)));
 }
 
 static void go_on_share(struct shared_budget *s, bool was_shared)

@@ -194,6 +194,9 @@ START_TEST(tokens_are_granted)
     ck_assert_str_eq(argument(ARG_WEIGHT), "-1");
     answer((struct told){.now = 2, .level = 3000});
     ck_assert(tokens_told == 1 && shared_budget_tokens(budget) == 2);
+    loop_skip(loop, 30);
+    shared_budget_touch(budget); /* there is enough */
+    ck_assert(asks(1));
     ck_assert_uint_eq(shared_budget_when(budget, now, 2, false), now);
     ck_assert_uint_eq(shared_budget_wake(budget, now), now);
     ck_assert(shared_budget_take(budget, false) && shared_budget_take(budget, false));
@@ -368,6 +371,31 @@ START_TEST(holds_get_around)
 }
 END_TEST
 
+/* Several in one question, each whole. */
+START_TEST(several_holds_are_told)
+{
+    begin_up();
+    struct hold h = {.scope = HOLD_ALL, .lasts_ms = 5000, .status = 418};
+    ck_assert(!shared_budget_take(budget, false));
+    UNTIL(peer.asked == 1);
+    answer((struct told){.level = 5000});
+    loop_skip(loop, 600);
+    shared_budget_touch(budget); /* what is known is old: it asks */
+    ck_assert(shared_budget_is_asking(budget));
+    h.until_ms = loop_now(loop) + 5000;
+    shared_budget_hold(budget, &h);
+    h.scope = HOLD_PUBLIC;
+    shared_budget_hold(budget, &h);
+    UNTIL(peer.asked == 2);
+    answer((struct told){.level = 5000});
+    UNTIL(peer.asked == 3);
+    ck_assert_str_eq(argument(ARG_HOLDS), "all");
+    ck_assert_str_eq(argument(ARG_HOLDS + 3), "public");
+    ck_assert_str_eq(argument(ARG_HOLDS + 4), "5000");
+    finish();
+}
+END_TEST
+
 /* A store that begins empty is told what is in force. */
 START_TEST(another_epoch_is_told_all)
 {
@@ -466,6 +494,7 @@ SUITE()
     TEST(away_from_the_start);
     TEST(away_with_what_is_known);
     TEST(holds_get_around);
+    TEST(several_holds_are_told);
     TEST(another_epoch_is_told_all);
     TEST(a_lost_question_is_told_again);
     TEST(at_a_gate);
