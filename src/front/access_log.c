@@ -169,8 +169,8 @@ static void submit(struct access_log *a)
     }
     deadline_stop(&a->flush);
     a->writing_fd = a->fd;
-    a->writing_looks = a->looks;
-    a->looks = false;
+    a->writing_looks = a->looks && a->written == 0;
+    a->looks = a->looks && !a->writing_looks;
     worker_submit(a->worker, &a->job);
 }
 

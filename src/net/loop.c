@@ -33,7 +33,8 @@ struct loop {
     struct list to_wait;    /* see loop_defer_to_wait() */
     struct list to_idle;    /* see loop_defer_to_idle() */
     uv_idle_t looks;        /* active while there are some, so that the loop does not wait */
-    unsigned looks_done;    /* turns since the first of them was deferred */
+    unsigned looks_done;    /* turns since the first of them was deferred, and ... */
+    uint64_t looks_since;   /* ... when that was, as uv_now() tells it */
     bool had_tasks;         /* since it last looked for events */
     bool running;           /* tasks */
     bool in_event;          /* see loop_event_us() */
@@ -154,10 +155,11 @@ static void end_phase(struct loop *l)
     run_tasks(l);
 }
 
-/* A look that found nothing left no tasks. */
+/* A look that found nothing left no tasks. Where turns are long none is waited for. */
 static void look_again_or_run(struct loop *l)
 {
-    if (l->to_idle.count && l->had_tasks && l->looks_done++ < LOOP_LOOKS)
+    bool is_new = uv_now(&l->uv) == l->looks_since;
+    if (l->to_idle.count && l->had_tasks && is_new && l->looks_done++ < LOOP_LOOKS)
         return;
     uv_idle_stop(&l->looks);
     run_pass(l, &l->to_idle);
@@ -224,6 +226,7 @@ void loop_defer_to_idle(struct loop *l, struct task *t)
     if (uv_is_active((uv_handle_t *)&l->looks))
         return;
     l->looks_done = 0;
+    l->looks_since = uv_now(&l->uv);
     uv_idle_start(&l->looks, on_busy);
 }
 

@@ -112,7 +112,7 @@ void loop_defer_last(struct loop *, struct task *);
 void loop_defer_to_wait(struct loop *, struct task *);
 
 /* Likewise, but the task runs once the loop has looked for events and found none, and after at most
- * LOOP_LOOKS more turns. Until then the loop does not wait, and does not end. Used to gather what
+ * LOOP_LOOKS more turns, or as soon as one begins in another millisecond. Until then the loop does not wait, and does not end. Used to gather what
  * several turns have for another thread, at the price of a look that finds nothing. */
 #define LOOP_LOOKS 2
 void loop_defer_to_idle(struct loop *, struct task *);

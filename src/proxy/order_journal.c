@@ -344,10 +344,12 @@ bool order_entry_may_stop(const struct order_entry *e)
 static bool take_back(struct order_entry *e)
 {
     struct order_journal *j = e->journal;
-    if (e->writing.link.on != &j->fresh)
+    if (e->writing.is_given)
         return order_writer_take_back(j->writer, &e->writing);
-    list_remove(&e->writing.link);
-    return true;
+    bool is_fresh = e->writing.link.on == &j->fresh;
+    if (is_fresh)
+        list_remove(&e->writing.link);
+    return is_fresh;
 }
 
 void order_entry_forget(struct order_entry *e)
@@ -382,7 +384,8 @@ bool order_entry_await(struct order_entry *e, order_ended *on_ended, void *owner
     struct order_journal *j = e->journal;
     MAGIC_CHECK(e, ENTRY_MAGIC);
     CHECK(e->has_end);
-    if (e->state == ORDER_ENTRY_OVER || j->health.is_stuck || e->writing.link.on == &j->kept)
+    bool is_kept = !e->writing.is_given && e->writing.link.on == &j->kept;
+    if (e->state == ORDER_ENTRY_OVER || j->health.is_stuck || is_kept)
         return true;
     order_wait_begin(&e->wait, &j->waiting, NULL, on_ended, owner);
     return false;

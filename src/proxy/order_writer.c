@@ -179,6 +179,7 @@ static void set_count(struct order_writer *w, size_t count)
 static void tell(struct order_writer *w, struct order_writing *l)
 {
     if (!l->is_other) {
+        l->is_given = false;
         w->events->on_outcome(w->owner, l);
         return;
     }
@@ -222,6 +223,8 @@ void order_writer_give(struct order_writer *w, struct list *lines)
     if (lines->count == 0)
         return;
     set_count(w, w->count + lines->count);
+    for (struct link *k = list_first(lines); k; k = list_next(k))
+        line_of(k)->is_given = true;
     uv_mutex_lock(&w->mutex);
     move_all(lines, &w->given);
     bool wakes = w->thread_sleeps;
@@ -240,8 +243,10 @@ bool order_writer_take_back(struct order_writer *w, struct order_writing *l)
     if (is_here)
         list_remove(&l->link);
     uv_mutex_unlock(&w->mutex);
-    if (is_here)
+    if (is_here) {
+        l->is_given = false;
         set_count(w, w->count - 1);
+    }
     return is_here;
 }
 

@@ -119,20 +119,59 @@ static void run_for_ever(struct task *t)
     loop_defer(loop, t);
 }
 
-START_TEST(it_runs_in_a_loop_that_is_never_idle)
+/* False: a millisecond ended meanwhile, which ends the gathering, too. */
+static bool gathers_for_some_turns(void)
 {
     struct named_task y = named('y');
+    traced = 0;
+    trace[0] = '\0';
+    uint64_t began = uv_now(loop_uv(loop));
+    loop_defer_to_idle(loop, &y.task);
+    for (int i = 0; i < LOOP_LOOKS; i++)
+        loop_turn(loop, true);
+    bool is_quick = uv_now(loop_uv(loop)) == began;
+    if (is_quick)
+        ck_assert_str_eq(trace, "");
+    loop_turn(loop, true);
+    ck_assert_str_eq(trace, "y");
+    return is_quick;
+}
+
+START_TEST(it_runs_in_a_loop_that_is_never_idle)
+{
     struct task busy;
     task_init(&busy, run_for_ever);
     loop_defer(loop, &busy);
     loop_turn(loop, true);
+    unsigned tries = 0;
+    while (!gathers_for_some_turns() && ++tries < 1000)
+        continue;
+    ck_assert_uint_lt(tries, 1000);
+    task_forget(&busy);
+}
+END_TEST
+
+static void take_two_ms(struct task *t)
+{
+    uint64_t until = loop_real_clock_us() + 2000;
+    while (loop_real_clock_us() < until)
+        continue;
+    loop_defer(loop, t);
+}
+
+/* Where turns are long, waiting for more of them would delay what waits for the task. */
+START_TEST(it_waits_for_no_long_turns)
+{
+    struct named_task y = named('y');
+    struct task slow;
+    task_init(&slow, take_two_ms);
+    loop_defer(loop, &slow);
+    loop_turn(loop, true);
     loop_defer_to_idle(loop, &y.task);
-    for (int i = 0; i < LOOP_LOOKS; i++)
-        loop_turn(loop, true);
-    ck_assert_str_eq(trace, "");
+    loop_turn(loop, true);
     loop_turn(loop, true);
     ck_assert_str_eq(trace, "y");
-    task_forget(&busy);
+    task_forget(&slow);
 }
 END_TEST
 
@@ -165,6 +204,7 @@ SUITE()
     TEST(one_that_keeps_coming_back);
     TEST(it_runs_once_the_loop_is_idle);
     TEST(it_runs_in_a_loop_that_is_never_idle);
+    TEST(it_waits_for_no_long_turns);
     TEST(an_idle_one_can_be_forgotten);
     TEST(the_loop_does_not_end_before_it);
 }
