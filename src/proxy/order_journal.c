@@ -346,10 +346,8 @@ static bool take_back(struct order_entry *e)
     struct order_journal *j = e->journal;
     if (e->writing.is_given)
         return order_writer_take_back(j->writer, &e->writing);
-    bool is_fresh = e->writing.link.on == &j->fresh;
-    if (is_fresh)
-        list_remove(&e->writing.link);
-    return is_fresh;
+    list_remove(&e->writing.link); /* of `fresh`, as its begin is waited for */
+    return true;
 }
 
 void order_entry_forget(struct order_entry *e)
