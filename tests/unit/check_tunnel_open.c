@@ -147,8 +147,8 @@ START_TEST(test_connect_fails_honestly)
     ck_assert_uint_eq(last_record.status, 502);
     clear(&a);
     linger_free(linger);
+    pools_free(pools); /* asks the proxy what is frozen */
     proxy_free(proxy);
-    pools_free(pools);
     tls_set_free(tls);
     config_unref(config);
     text_free(&origin.last);
@@ -265,8 +265,8 @@ START_TEST(test_a_late_dial_that_fails)
     drop(&a);
     linger_free(linger);
     fake_stream_free(&client);
+    pools_free(pools); /* asks the proxy what is frozen */
     proxy_free(proxy);
-    pools_free(pools);
     tls_set_free(tls);
     config_unref(config);
     plain_origin_close(&origin, 0, false);

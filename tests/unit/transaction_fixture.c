@@ -58,8 +58,8 @@ void finish(void)
 {
     proxy_stop(proxy);
     ck_assert_uint_eq(pools_requests(pools), 0);
+    pools_free(pools); /* asks the proxy what is frozen */
     proxy_free(proxy);
-    pools_free(pools);
     tls_set_free(tls);
     config_unref(config);
     plain_origin_end(&origin);
