@@ -73,23 +73,39 @@ void cache_limit(struct cache *c, size_t bytes)
     shrink(c, bytes);
 }
 
+static size_t key_size(struct cache_key key)
+{
+    return sizeof key.space + key.target.len;
+}
+
+static void put_key(char *to, struct cache_key key)
+{
+    memcpy(to, &key.space, sizeof key.space);
+    if (key.target.len)
+        memcpy(to + sizeof key.space, key.target.at, key.target.len);
+}
+
 static struct target *make_target(struct cache_key key)
 {
-    size_t size = sizeof key.space + key.target.len;
-    struct target *t = must_calloc(1, sizeof *t + size);
+    struct target *t = must_calloc(1, sizeof *t + key_size(key));
     list_init(&t->entries);
-    t->key_size = size;
-    memcpy(t->key, &key.space, sizeof key.space);
-    if (key.target.len)
-        memcpy(t->key + sizeof key.space, key.target.at, key.target.len);
+    t->key_size = key_size(key);
+    put_key(t->key, key);
     return t;
 }
 
 static struct target *find_target(struct cache *c, struct cache_key key)
 {
-    struct target *wanted = make_target(key), *found;
-    HASH_FIND(hh, c->map, wanted->key, wanted->key_size, found);
-    free(wanted);
+    char usual[512], *wanted = usual;
+    struct target *found;
+    if (c->map == NULL)
+        return NULL;
+    if (key_size(key) > sizeof usual)
+        wanted = must_malloc(key_size(key));
+    put_key(wanted, key);
+    HASH_FIND(hh, c->map, wanted, key_size(key), found);
+    if (wanted != usual)
+        free(wanted);
     return found;
 }
 

@@ -1,7 +1,10 @@
 #include "cache/peek.h"
 
+#include "base/spares.h"
 #include "budget/gate.h"
 #include "cache/decoder.h"
+
+static struct spares bodies;
 
 static void enter(struct peek *p, enum peek_state to)
 {
@@ -186,7 +189,7 @@ void peek_flush(struct peek *p)
     p->events->on_head(p->owner, &p->head);
     if (p->state == PEEK_PASSING && held.len)
         p->events->on_body(p->owner, held.at, held.len);
-    text_free(&held);
+    text_end(&held, &bodies);
     arena_free(head);
 }
 
@@ -214,6 +217,8 @@ void peek_body(struct peek *p, const char *data, size_t len)
         overflow(p, piece);
         return;
     }
+    if (p->held.at == NULL)
+        text_begin(&p->held, &bodies);
     text_add(&p->held, piece);
     if (!p->whole && p->prefixes == NULL && !p->bans)
         peek_flush(p);
@@ -228,7 +233,7 @@ void peek_stop(struct peek *p)
 void peek_free(struct peek *p)
 {
     arena_free(p->arena);
-    text_free(&p->held);
+    text_end(&p->held, &bodies);
     text_free(&p->seen);
     decoder_free(p->decoder);
 }

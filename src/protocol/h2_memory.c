@@ -4,7 +4,7 @@
 
 #include "base/spares.h"
 
-#define CLASSES 4 /* of 64, 128, 256 and 512 bytes; what is larger is not kept */
+#define CLASSES 6 /* of 64 to 2,048 bytes; what is larger is not kept */
 #define LEAST 64
 
 /* What precedes each block. */

@@ -1,5 +1,9 @@
 #include "proxy/upload.h"
 
+#include "base/spares.h"
+
+static struct spares bodies;
+
 void upload_init(struct upload *u, enum framing framing, uint64_t length)
 {
     *u = (struct upload){.replayable = true,
@@ -8,7 +12,7 @@ void upload_init(struct upload *u, enum framing framing, uint64_t length)
 
 void upload_free(struct upload *u)
 {
-    text_free(&u->kept);
+    text_end(&u->kept, &bodies);
 }
 
 /* As long as a whole body could be kept, its end is waited for. */
@@ -19,8 +23,11 @@ bool upload_is_gathered(const struct upload *u)
 
 static void keep(struct upload *u, const char *data, size_t len)
 {
-    if (u->replayable)
-        text_add(&u->kept, (struct span){data, len});
+    if (!u->replayable)
+        return;
+    if (u->kept.at == NULL)
+        text_begin(&u->kept, &bodies);
+    text_add(&u->kept, (struct span){data, len});
 }
 
 /* A longer body is not kept for another try. */
@@ -29,7 +36,7 @@ static void stop_keeping_long(struct upload *u)
     if (u->kept.len <= UPLOAD_KEPT_MAX)
         return;
     u->replayable = false;
-    text_free(&u->kept);
+    text_end(&u->kept, &bodies);
 }
 
 /* A body that has come whole is no reason to make the client's side wait: upload_is_gathered()
