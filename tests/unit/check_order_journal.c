@@ -70,7 +70,8 @@ static void run_for_ever(struct task *t)
     loop_defer(loop, t);
 }
 
-/* Where other orders are under way, lines are gathered while the loop is busy; not for long. */
+/* Where other orders are under way, lines are gathered while the loop is busy; not for long: where turns take a
+ * millisecond (valgrind) nothing is. */
 START_TEST(lines_of_two_turns_are_one_write)
 {
     struct order o[3];
@@ -81,12 +82,15 @@ START_TEST(lines_of_two_turns_are_one_write)
     int before = appends;
     loop_defer(loop, &busy);
     loop_turn(loop, false);
+    uint64_t began = uv_now(loop_uv(loop));
     ck_assert(!start(&o[1], 2));
     loop_turn(loop, false);
+    bool is_quick = uv_now(loop_uv(loop)) == began;
     uv_sleep(20); /* the thread would write it now, if it had it */
     ck_assert(!start(&o[2], 3));
     UNTIL(o[1].begun && o[2].begun);
-    ck_assert_int_eq(appends, before + 1);
+    if (is_quick)
+        ck_assert_int_eq(appends, before + 1);
     task_forget(&busy);
     for (int i = 0; i < 3; i++) {
         end(&o[i], SENT_YES);
