@@ -29,6 +29,7 @@ def burst(d, count, clients=4):
 
 
 @pytest.mark.limit(120)
+@pytest.mark.slow
 def test_ten_thousand_requests_leave_nothing_behind(ex, origin):
     """Afterwards no more descriptors are open than before, and memory has grown by no more than a little fragmentation."""
     async def plain(x):
@@ -50,6 +51,7 @@ def test_ten_thousand_requests_leave_nothing_behind(ex, origin):
 
 
 @pytest.mark.limit(120)
+@pytest.mark.slow
 def test_a_thousand_connections_leave_nothing_behind(daemon, origin):
     """The same, for many upstream and client connections that are opened and closed."""
     d = daemon(upstream('ex', origin, max_requests=1))

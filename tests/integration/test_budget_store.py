@@ -107,6 +107,7 @@ class Load:
 
 # ------------------------------------------------------------------------------------------------------ one budget
 
+@pytest.mark.slow
 def test_three_daemons_keep_one_rate(daemon, origin, redis):
     """However the requests are spread, all daemons together send what the rate permits: not more, and not much less."""
     rate, burst = 60, 10
@@ -264,6 +265,7 @@ FAULTS = {'stopped': lambda r: r.stop(), 'hung': lambda r: r.freeze(), 'restarte
 
 
 @pytest.mark.parametrize('fault', FAULTS)
+@pytest.mark.slow
 def test_no_order_waits_for_the_store(daemon, origin, redis, fault):
     """Under load the store goes away and comes back: every order is sent, none is kept longer than without a store."""
     r = redis()

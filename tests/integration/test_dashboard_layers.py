@@ -65,6 +65,7 @@ def test_trouble_comes_first(page, eight):
     assert ' ms' in p.text(cell('p99', 'binance'))
 
 
+@pytest.mark.slow
 def test_it_follows_what_happens(page, daemon, origin):
     """A row moves up when its upstream gets into trouble, and back; the title follows, and the focus stays where it is."""
     d = daemon(*[upstream(n, origin, host=f'{n}.exchange.test') for n in ('a', 'b', 'c')])

@@ -99,6 +99,7 @@ def of(calls, *kinds):
 
 
 @pytest.mark.limit(900)
+@pytest.mark.slow
 def test_no_order_leaves(daemon, origins, tmp_path):
     pick, gate = random.Random(1), Gate()
     first, second = origins(), origins(alpn=('h2',))

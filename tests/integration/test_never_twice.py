@@ -261,6 +261,7 @@ def has_ended(origin):
 
 @pytest.mark.parametrize('how', HOWS)
 @pytest.mark.parametrize('who', ['origin first', 'client first'])
+@pytest.mark.slow
 def test_an_order_does_not_go_out_on_a_line_that_has_ended(ex, origin, who, how):
     """The origin's FIN or reset has arrived, but the daemon has not read it yet when the order arrives. The order is sent on a
     fresh connection."""

@@ -110,6 +110,7 @@ def test_the_origins_word_on_idle_lines(daemon, origin, hint):
 
 
 @pytest.mark.parametrize('how', ['close', 'reset', 'max_age', 'idle_timeout', 'refused tls'])
+@pytest.mark.slow
 def test_a_pool_without_requests_is_quiet(daemon, origin, how):
     """However its connections end, a pool without requests opens about one connection per second to restore min_idle."""
     short = {how: '300ms'} if how in ('max_age', 'idle_timeout') else {}
