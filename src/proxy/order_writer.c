@@ -62,7 +62,9 @@ static bool take(struct order_writer *w)
     return w->lines.count > 0;
 }
 
-/* Those up to the next switch, whose bytes are in the buffer; `written` of them are in the file. */
+/* Those up to the next switch, whose bytes are in the buffer; `written` of them are in the file. A line
+ * that lacks its "\n" only is written: readers take it, and the next append ends it (order_file.h).
+ * Written again it would be there twice. */
 static void note_outcomes(struct link *k, const struct link *end, size_t written, int error)
 {
     size_t at = 0;
@@ -70,7 +72,7 @@ static void note_outcomes(struct link *k, const struct link *end, size_t written
         struct order_writing *l = line_of(k);
         size_t from = at;
         at += l->line.len;
-        l->outcome = written >= at     ? ORDER_WRITTEN
+        l->outcome = written + 1 >= at ? ORDER_WRITTEN
                      : written <= from ? ORDER_UNWRITTEN
                                        : ORDER_UNSURE;
         l->error = l->outcome == ORDER_WRITTEN ? 0 : error;

@@ -215,6 +215,46 @@ START_TEST(a_line_that_was_cut_gets_an_end)
 }
 END_TEST
 
+static size_t ends_of(unsigned n)
+{
+    char name[20];
+    size_t found = 0;
+    snprintf(name, sizeof name, "end %u ", n);
+    for (const char *at = on_disk(); (at = strstr(at, name)); at++)
+        found++;
+    return found;
+}
+
+/* All of the line is there but its "\n", which the next append adds. */
+START_TEST(a_line_that_lacks_its_end_only_is_not_written_twice)
+{
+    struct order o;
+    struct order_journal_view v;
+    ck_assert(!start(&o, 1));
+    UNTIL(o.begun);
+    size_t before = content.len;
+    end(&o, SENT_YES);
+    ck_assert(!answer(&o));
+    UNTIL(o.ended);
+    order_entry_release(o.entry);
+    size_t length = content.len - before;
+    ck_assert(!start(&o, 2));
+    UNTIL(o.begun);
+    set_disk(length - 1, 0, false);
+    end(&o, SENT_YES);
+    ck_assert(!answer(&o));
+    UNTIL(o.ended);
+    order_entry_release(o.entry);
+    ck_assert_int_eq(content.at[content.len - 1], '}');
+    set_disk(SIZE_MAX, 0, false);
+    loop_skip(loop, 1000);
+    settle();
+    describe(&v);
+    ck_assert_uint_eq(v.waiting, 0);
+    ck_assert_uint_eq(ends_of(2), 1);
+}
+END_TEST
+
 START_TEST(without_required_orders_go_on)
 {
     struct order o;
@@ -483,6 +523,7 @@ SUITE()
     TEST(a_full_disk_refuses_orders_and_keeps_their_ends);
     TEST(what_was_kept_is_tried_again_by_itself);
     TEST(a_line_that_was_cut_gets_an_end);
+    TEST(a_line_that_lacks_its_end_only_is_not_written_twice);
     TEST(without_required_orders_go_on);
     TEST(a_failed_sync_counts_as_not_written);
     TEST(a_disk_that_stops_delays_no_answer_for_long);
