@@ -6,6 +6,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
@@ -24,8 +25,11 @@ struct order_file {
     char life[REQUEST_LIFE_SIZE]; /* whose it is */
     atomic_int others; /* set where it is given up and taken back, read where it is written */
     bool is_regular;
-    bool is_torn; /* its last line has no end */
-    bool is_new;  /* its name may not be on the disk yet */
+    bool waits;      /* the kernel cannot append to it without waiting */
+    bool is_torn;    /* its last line has no end, ... */
+    size_t begun;    /* ... of which so many bytes are in it, if it is to be completed, ... */
+    off_t begun_end; /* ... up to here */
+    bool is_new;     /* its name may not be on the disk yet */
     char *path;
     atomic_llong seen; /* what others have appended up to here is known; while there are others */
     bool looks;        /* at what they have appended before: */
@@ -128,6 +132,7 @@ struct order_file *order_file_open(const char *path, const char *life, char *err
     struct order_file *f = NEW(struct order_file);
     f->fd = fd;
     f->is_regular = is_regular;
+    f->waits = !is_regular;
     atomic_init(&f->others, is_regular && has_older(fd) ? WITH_OLDER : ALONE);
     f->reader = is_regular ? open_reader(fd) : -1;
     f->is_torn = is_regular && is_torn(f->reader, about.st_size);
@@ -195,26 +200,87 @@ static void look_at_others(struct order_file *f)
         f->is_torn = is_torn(f->reader, about.st_size);
 }
 
-int order_file_append(struct order_file *f, struct span lines, size_t *written)
+/* With O_APPEND that is where the last write ended. */
+static off_t end_of(const struct order_file *f)
+{
+    return lseek(f->fd, 0, SEEK_CUR);
+}
+
+static int append_lines(struct order_file *f, struct span lines, size_t *written)
 {
     size_t ends = 0;
-    *written = 0;
-    look_at_others(f);
-    if (f->is_torn) {
-        int error = write_all(f->fd, SPAN("\n"), &ends);
-        if (error)
-            return error;
-    }
+    int error = f->is_torn ? write_all(f->fd, SPAN("\n"), &ends) : 0;
+    if (error)
+        return error;
     f->is_torn = false;
-    int error = write_all(f->fd, lines, written);
+    error = write_all(f->fd, lines, written);
     if (*written)
         f->is_torn = lines.at[*written - 1] != '\n';
+    return error;
+}
+
+/* Writes the rest of the line that was begun. False: it is not whole, because of an error, or
+ * since others have appended before its rest (`written` is 0 then). */
+static bool complete(struct order_file *f, struct span rest, size_t *written, int *error)
+{
+    *error = write_all(f->fd, rest, written);
+    f->is_torn = *error != 0;
+    if (!*error && end_of(f) != f->begun_end + (off_t)rest.len)
+        *written = 0;
+    return *written == rest.len;
+}
+
+/* A line that was begun where others may append by now is written anew. */
+int order_file_append(struct order_file *f, struct span lines, size_t *written)
+{
+    size_t begun = f->begun, line = begun ? span_find(lines, '\n') + 1 : 0, rest = 0, more = 0;
+    int error = 0;
+    f->begun = 0;
+    look_at_others(f);
+    struct span missing = span_from(span_first(lines, line), begun);
+    if (f->looks || !begun || !complete(f, missing, &rest, &error))
+        line = 0;
+    if (!error)
+        error = append_lines(f, span_from(lines, line), &more);
+    *written = line || more ? line + more : begun + rest;
     f->looks |= atomic_load(&f->others) != ALONE; /* it may have been given up meanwhile */
-    if (f->looks) { /* with O_APPEND that is where the last write ended */
-        f->own_end = lseek(f->fd, 0, SEEK_CUR);
-        f->own_at = *written ? f->own_end - (off_t)*written : 0;
+    if (f->looks) {
+        size_t last = more ? more : rest;
+        f->own_end = end_of(f);
+        f->own_at = last ? f->own_end - (off_t)last : 0;
     }
     return error;
+}
+
+/* Not for this file, or not for this process. */
+static bool is_final(int error)
+{
+    return error == EOPNOTSUPP || error == ENOSYS || error == EPERM;
+}
+
+/* How many bytes follow the last end of a line. */
+static size_t last_line_of(struct span lines)
+{
+    const char *end = memrchr(lines.at, '\n', lines.len);
+    return end ? (size_t)(lines.at + lines.len - end - 1) : lines.len;
+}
+
+size_t order_file_append_at_once(struct order_file *f, struct span lines)
+{
+    struct iovec all = {(void *)(uintptr_t)lines.at, lines.len};
+    if (f->waits || f->is_torn || atomic_load(&f->others) != ALONE)
+        return 0;
+    ssize_t n = pwritev2(f->fd, &all, 1, -1, RWF_NOWAIT);
+    if (n <= 0) {
+        f->waits = n < 0 && is_final(errno);
+        return 0;
+    }
+    f->is_torn = lines.at[n - 1] != '\n';
+    if (f->is_torn && lines.at[n] != '\n') {
+        f->begun = last_line_of(span_first(lines, (size_t)n));
+        f->begun_end = end_of(f);
+    }
+    return (size_t)n;
 }
 
 /* Without the line that is cut off at the end of a piece, if that has others before. */

@@ -1,6 +1,6 @@
 /* The file of an order journal: lines are appended to it, and locks on it say which lives of the
  * daemon are not over. Owned by its journal; appending and syncing are for one thread at a time,
- * and may block.
+ * and may block, unless it says otherwise.
  *
  * Two locks (open file description locks, fcntl(2)) are held. The one of the owner excludes other
  * daemons; it is given up when its daemon drains, so that the next one can begin meanwhile. The one
@@ -31,6 +31,12 @@ bool order_file_is_at(const struct order_file *, const char *path);
  * in it, which may end within a line: that line is ended by the next append. Returns an errno, 0:
  * all of them were written. */
 int order_file_append(struct order_file *, struct span lines, size_t *written);
+
+/* Likewise, but never waits, and nothing fails: returns how many bytes are in it, 0 if the kernel
+ * would have to wait, does not offer it for this file, or fails, or if another daemon may append, too.
+ * If a line is in the file in part, and lacks more than its end, the next call is order_file_append()
+ * with lines that begin with it: it is completed, and `written` counts all of it. `lines` are whole. */
+size_t order_file_append_at_once(struct order_file *, struct span lines);
 
 /* After an append: the lines that others have appended since the last call and before that append, in
  * a piece of whole lines. True: there may be more. Of more than 32 MiB only the last are read, and the

@@ -1,8 +1,8 @@
 /* A line on its way:
  *
  *   write_line()     `fresh`: with the other lines of this turn of the loop; of more than one, if there
- *                    are other orders and the loop has something else to do
- *   submit()         given to the thread, behind `kept`
+ *                    are other orders, the loop has something else to do, and a thread must be woken
+ *   submit()         given to the writer, behind `kept`
  *   on_outcome()     written: what waits for it is told
  *                    not written: a begin is dropped, and its order refused or sent without;
  *                    a start or an end is `kept`, and goes first when the next line does, or after
@@ -126,7 +126,8 @@ static void let_go(struct order_entry *e)
 static void write_line(struct order_journal *j, struct order_writing *w)
 {
     list_push_back(&j->fresh, &w->link);
-    (j->entries.count > 1 ? loop_defer_to_idle : loop_defer)(j->loop, &j->submit);
+    bool gathers = j->entries.count > 1 && !order_writer_is_quick(j->writer);
+    (gathers ? loop_defer_to_idle : loop_defer_last)(j->loop, &j->submit);
 }
 
 static const char *time_text(struct order_journal *j)

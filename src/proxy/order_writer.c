@@ -1,6 +1,7 @@
 /* A hand-off costs what it takes to wake a thread, more than all the rest of a line. So the thread
  * is woken only if it sleeps, and the loop only if it waits: before it does, it takes what is
- * finished by then. */
+ * finished by then. Where the file system can append without waiting, the loop does that itself while
+ * the thread sleeps, under the mutex: the file is the thread's otherwise. */
 #include "proxy/order_writer.h"
 
 #include "proxy/order_other.h"
@@ -13,7 +14,8 @@ struct order_writer {
     struct loop *loop;
     struct task look; /* before the loop waits */
     uv_thread_t thread;
-    size_t count; /* the loop's own: given, and not told of */
+    size_t count;  /* the loop's own: given, and not told of */
+    bool is_quick; /* likewise: nothing of what was last given had to wait */
     const struct order_writer_events *events;
     void *owner;
 
@@ -26,7 +28,7 @@ struct order_writer {
     bool thread_sleeps;
     bool loop_wants; /* to be woken; not from the time lines are given until it is about to wait */
 
-    struct order_file *file; /* the thread's own, as is what follows */
+    struct order_file *file; /* the thread's own unless it sleeps, as is what follows */
     struct list lines;       /* those it works on */
     struct list read;        /* what others have written before them */
     struct text buffer, piece;
@@ -62,9 +64,17 @@ static bool take(struct order_writer *w)
     return w->lines.count > 0;
 }
 
-/* Those up to the next switch, whose bytes are in the buffer; `written` of them are in the file. A line
- * that lacks its "\n" only is written: readers take it, and the next append ends it (order_file.h).
- * Written again it would be there twice. */
+/* Puts the lines up to `end` in the buffer. */
+static void gather(struct order_writer *w, struct link *k, const struct link *end)
+{
+    text_clear(&w->buffer);
+    for (; k != end; k = list_next(k))
+        text_add(&w->buffer, text_span(&line_of(k)->line));
+}
+
+/* Those whose bytes are in the buffer; `written` of them are in the file. A line that lacks its "\n"
+ * only is written: readers take it, and the next append ends it (order_file.h). Written again it would
+ * be there twice. */
 static void note_outcomes(struct link *k, const struct link *end, size_t written, int error)
 {
     size_t at = 0;
@@ -108,9 +118,9 @@ static void append_all(struct order_writer *w)
     while (k) {
         struct link *from = k;
         size_t written;
-        text_clear(&w->buffer);
-        for (; k && !line_of(k)->switch_to; k = list_next(k))
-            text_add(&w->buffer, text_span(&line_of(k)->line));
+        while (k && !line_of(k)->switch_to)
+            k = list_next(k);
+        gather(w, from, k);
         int error = order_file_append(w->file, text_span(&w->buffer), &written);
         note_outcomes(from, k, written, error);
         while (order_file_take_others(w->file, &w->piece))
@@ -181,7 +191,7 @@ static void set_count(struct order_writer *w, size_t count)
 static void tell(struct order_writer *w, struct order_writing *l)
 {
     if (!l->is_other) {
-        l->is_given = false;
+        l->is_given = l->is_begun = false;
         w->events->on_outcome(w->owner, l);
         return;
     }
@@ -219,6 +229,25 @@ static void on_look(struct task *t)
     collect(container_of(t, struct order_writer, look));
 }
 
+/* The thread sleeps, and has been given nothing: the file may take the lines now, up to the first
+ * that syncs or switches. Those that it takes are finished. */
+static void append_at_once(struct order_writer *w, struct list *lines)
+{
+    struct link *end = list_first(lines), *k;
+    while (end && !line_of(end)->switch_to && !line_of(end)->syncs)
+        end = list_next(end);
+    gather(w, list_first(lines), end);
+    size_t written = w->buffer.len ? order_file_append_at_once(w->file, text_span(&w->buffer)) : 0;
+    note_outcomes(list_first(lines), end, written, 0);
+    while ((k = list_first(lines)) != end && line_of(k)->outcome == ORDER_WRITTEN) {
+        list_remove(k);
+        list_push_back(&w->finished, k);
+    }
+    if (k != end)
+        line_of(k)->is_begun = line_of(k)->outcome == ORDER_UNSURE;
+    w->is_quick = lines->count == 0;
+}
+
 void order_writer_give(struct order_writer *w, struct list *lines)
 {
     MAGIC_CHECK(w, MAGIC);
@@ -228,9 +257,12 @@ void order_writer_give(struct order_writer *w, struct list *lines)
     for (struct link *k = list_first(lines); k; k = list_next(k))
         line_of(k)->is_given = true;
     uv_mutex_lock(&w->mutex);
+    if (w->thread_sleeps)
+        append_at_once(w, lines);
+    bool wakes = w->thread_sleeps && lines->count;
+    w->thread_sleeps &= !wakes;
+    w->loop_wants = false;
     move_all(lines, &w->given);
-    bool wakes = w->thread_sleeps;
-    w->thread_sleeps = w->loop_wants = false;
     uv_mutex_unlock(&w->mutex);
     if (wakes)
         uv_cond_signal(&w->wake);
@@ -241,7 +273,7 @@ bool order_writer_take_back(struct order_writer *w, struct order_writing *l)
 {
     MAGIC_CHECK(w, MAGIC);
     uv_mutex_lock(&w->mutex);
-    bool is_here = l->link.on == &w->given;
+    bool is_here = l->link.on == &w->given && !l->is_begun;
     if (is_here)
         list_remove(&l->link);
     uv_mutex_unlock(&w->mutex);
@@ -284,6 +316,11 @@ void order_writer_abandon(struct order_writer *w)
     task_forget(&w->look);
     uv_ref((uv_handle_t *)&w->async);
     uv_close((uv_handle_t *)&w->async, NULL);
+}
+
+bool order_writer_is_quick(const struct order_writer *w)
+{
+    return w->is_quick;
 }
 
 size_t order_writer_count(const struct order_writer *w)

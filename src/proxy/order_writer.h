@@ -1,7 +1,8 @@
 /* The thread that appends lines to the file of an order journal. It has a thread of its own, since a
  * handshake step would keep a line waiting for 3 ms on the other one (worker.h). Owned by its
  * journal, on the loop. The thread takes all lines that were given since it took the last ones, so
- * that they share one write and one sync. A line is with its owner, given, or with the thread. */
+ * that they share one write and one sync. While it has none, the loop itself appends what the kernel
+ * takes without waiting. A line is with its owner, given, or with the thread. */
 #pragma once
 
 #include "net/loop.h"
@@ -28,7 +29,10 @@ struct order_writer *order_writer_new(struct loop *, struct order_file *,
 /* Gives all lines of the list, which is empty then. */
 void order_writer_give(struct order_writer *, struct list *lines);
 
-/* Takes a line back that the thread does not have yet. False: it has. */
+/* The file took all that was last given without waiting: it is cheap to give each line at once. */
+bool order_writer_is_quick(const struct order_writer *);
+
+/* Takes a line back that the thread does not have yet. False: it has, or the line is written. */
 bool order_writer_take_back(struct order_writer *, struct order_writing *) MUST_CHECK;
 
 /* Tells the outcomes that are there now, from inside. */

@@ -18,6 +18,7 @@ struct order_writing {
         *switch_to; /* instead of a line: what follows goes to this file; taken over */
     bool syncs;     /* it is written when it is on the disk */
     bool is_other;  /* the thread made it: see order_other.h */
+    bool is_begun;  /* a part of it is in the file, the rest is for the thread */
     bool is_given;  /* for its owner, who may not look at the link meanwhile */
     enum order_written outcome;
     int error;                            /* an errno, if it is not written */

@@ -140,6 +140,31 @@ ssize_t disk_write(int fd, const void *from, size_t len)
     return write_part(fd, from, len);
 }
 
+/* How it is refused: an errno, or 0. Now and then also where nothing has to be waited for. */
+static int refusal(void)
+{
+    if (nature.always_waits)
+        return EOPNOTSUPP;
+    if (nature.fails_write)
+        return EIO;
+    if (nature.is_full && dice_chance(chance(), 50))
+        return ENOSPC;
+    return nature.write_us || nature.hang_us || dice_chance(chance(), 20) ? EAGAIN : 0;
+}
+
+ssize_t disk_write_at_once(int fd, const void *from, size_t len)
+{
+    int error = refusal();
+    CHECK(concerns(fd));
+    if (error) {
+        errno = error;
+        return -1;
+    }
+    if (len > 1 && (nature.is_full || dice_chance(chance(), 20)))
+        len = 1 + dice_draw(chance(), (uint32_t)len - 1);
+    return write_part(fd, from, len);
+}
+
 int disk_sync(int fd)
 {
     if (!concerns(fd))

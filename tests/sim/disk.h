@@ -13,6 +13,7 @@ struct disk_nature {
     uint32_t hang_us;           /* exactly, in addition: a write does not come back before */
     bool is_full;               /* a write may still take a part */
     bool fails_write, fails_sync;
+    bool always_waits; /* it offers nothing else */
 };
 
 void disk_set(const struct disk_nature *);
@@ -21,6 +22,9 @@ const struct disk_nature *disk_now(void);
 /* Does a write hang, or do writes fail? What is to be written may be lost then. */
 bool disk_is_ill(void);
 ssize_t disk_write(int fd, const void *from, size_t len);
+
+/* As pwritev2() with RWF_NOWAIT: takes nothing, a part or all of it. */
+ssize_t disk_write_at_once(int fd, const void *from, size_t len);
 int disk_sync(int fd);
 
 /* The machine has lost its power: of what was written to a file and not synced only a part is left, its

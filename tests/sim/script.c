@@ -498,6 +498,13 @@ static void begin_clients(void)
     }
 }
 
+/* Is its journal on a file system that cannot append without waiting? */
+static bool draws_waiting(void)
+{
+    struct dice own = dice_of("file system", 0);
+    return dice_chance(&own, 30);
+}
+
 const char *script_begin(void)
 {
     dice = dice_of("script", 0);
@@ -523,6 +530,7 @@ const char *script_begin(void)
     drain_ms = dice_chance(&dice, 50) ? 3000 : dice_draw(&dice, 800);
     if (dice_chance(&dice, 30))
         disk_usual = (struct disk_nature){.write_us = 3000, .sync_us = 20000};
+    disk_usual.always_waits = draws_waiting();
     disk_set(&disk_usual);
     if (dice_chance(&dice, 10))
         kernel_limit(dice_between(&dice, 52, 80));

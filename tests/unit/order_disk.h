@@ -22,6 +22,8 @@ static uv_mutex_t disk;
 static uv_cond_t disk_moves;
 static struct text content;    /* of all files, one behind the other */
 static size_t room = SIZE_MAX; /* bytes that it still takes */
+static size_t at_once;         /* bytes that it takes without waiting */
+static size_t begun;           /* of a line that was taken so in part */
 static int sync_error;
 static int syncs_left = -1;       /* that fail; -1: all */
 static bool stopped, stops_again; /* before it writes; again, once it has written */
@@ -52,11 +54,27 @@ int order_file_append(struct order_file *f, struct span lines, size_t *written)
         uv_cond_wait(&disk_moves, &disk);
     stopped = stops_again;
     appends++;
-    *written = lines.len < room ? lines.len : room;
-    text_add(&content, span_first(lines, *written));
-    room -= room == SIZE_MAX ? 0 : *written;
+    struct span rest = span_from(lines, begun);
+    size_t len = rest.len < room ? rest.len : room;
+    text_add(&content, span_first(rest, len));
+    room -= room == SIZE_MAX ? 0 : len;
+    *written = begun + len;
+    begun = 0;
     uv_mutex_unlock(&disk);
     return *written < lines.len ? ENOSPC : 0;
+}
+
+size_t order_file_append_at_once(struct order_file *f, struct span lines)
+{
+    (void)f;
+    uv_mutex_lock(&disk);
+    size_t len = lines.len < at_once ? lines.len : at_once, whole = len;
+    while (whole && lines.at[whole - 1] != '\n')
+        whole--;
+    begun = len - whole;
+    text_add(&content, span_first(lines, len));
+    uv_mutex_unlock(&disk);
+    return len;
 }
 
 int order_file_sync(struct order_file *f)

@@ -38,6 +38,7 @@ static inline struct order_journal *new_journal(const char *path, bool required,
 static inline void begin(void)
 {
     text_clear(&content);
+    at_once = begun = 0;
     sync_error = opened = closed = given_up = appends = 0;
     syncs_left = -1;
     stopped = stops_again = moved = false;
