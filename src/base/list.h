@@ -56,6 +56,21 @@ static inline void list_remove(struct link *n)
     n->on = NULL;
 }
 
+/* Moves all elements of `from` behind those of `to`; `from` is empty then. */
+static inline void list_append(struct list *to, struct list *from)
+{
+    if (from->count == 0)
+        return;
+    for (struct link *n = from->head.next; n != &from->head; n = n->next)
+        n->on = to;
+    from->head.next->prev = to->head.prev;
+    to->head.prev->next = from->head.next;
+    from->head.prev->next = &to->head;
+    to->head.prev = from->head.prev;
+    to->count += from->count;
+    list_init(from);
+}
+
 /* First, last and neighbours: NULL at the end of the list. */
 static inline struct link *list_first(const struct list *l)
 {

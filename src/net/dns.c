@@ -135,18 +135,9 @@ static void run_trim(struct task *t)
 
 /* ---------------------------------------------------------------- reporting */
 
-/* Moves all links to a list of the caller's before callbacks run: queries that the callbacks add
+/* Callbacks run for a list of the caller's, to which all links were moved: queries that they add
  * stay on the entry's list and are not reported to in this round, and queries that they cancel
  * leave the caller's list. */
-static void move_all(struct list *from, struct list *to)
-{
-    struct link *first;
-    while ((first = list_first(from))) {
-        list_remove(first);
-        list_push_back(to, first);
-    }
-}
-
 static struct dns_query *take_query(struct list *l)
 {
     struct dns_query *q = LIST_ENTRY(list_first(l), struct dns_query, link);
@@ -160,7 +151,7 @@ static void notify_watches(struct dns_entry *e)
     struct list batch;
     struct link *first;
     list_init(&batch);
-    move_all(&e->watches, &batch);
+    list_append(&batch, &e->watches);
     while ((first = list_first(&batch))) {
         list_remove(first);
         list_push_back(&e->watches, first);
@@ -225,7 +216,7 @@ static void report_found(struct dns_entry *e)
     struct list batch;
     struct dns_query *q;
     list_init(&batch);
-    move_all(&e->queries, &batch);
+    list_append(&batch, &e->queries);
     while ((q = take_query(&batch)))
         q->on_found(q->owner, &e->current);
 }
@@ -235,7 +226,7 @@ static void report_failed(struct dns_entry *e, enum failure why, const char *det
     struct list batch;
     struct dns_query *q;
     list_init(&batch);
-    move_all(&e->queries, &batch);
+    list_append(&batch, &e->queries);
     while ((q = take_query(&batch)))
         q->on_failed(q->owner, why, detail);
 }

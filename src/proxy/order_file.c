@@ -265,10 +265,15 @@ static size_t last_line_of(struct span lines)
     return end ? (size_t)(lines.at + lines.len - end - 1) : lines.len;
 }
 
+bool order_file_takes_at_once(const struct order_file *f)
+{
+    return !f->waits && !f->is_torn && atomic_load(&f->others) == ALONE;
+}
+
 size_t order_file_append_at_once(struct order_file *f, struct span lines)
 {
     struct iovec all = {(void *)(uintptr_t)lines.at, lines.len};
-    if (f->waits || f->is_torn || atomic_load(&f->others) != ALONE)
+    if (!order_file_takes_at_once(f))
         return 0;
     ssize_t n = pwritev2(f->fd, &all, 1, -1, RWF_NOWAIT);
     if (n <= 0) {

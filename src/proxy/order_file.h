@@ -37,6 +37,7 @@ int order_file_append(struct order_file *, struct span lines, size_t *written);
  * If a line is in the file in part, and lacks more than its end, the next call is order_file_append()
  * with lines that begin with it: it is completed, and `written` counts all of it. `lines` are whole. */
 size_t order_file_append_at_once(struct order_file *, struct span lines);
+bool order_file_takes_at_once(const struct order_file *); /* false: it would return 0 */
 
 /* After an append: the lines that others have appended since the last call and before that append, in
  * a piece of whole lines. True: there may be more. Of more than 32 MiB only the last are read, and the

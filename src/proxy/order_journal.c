@@ -1,7 +1,7 @@
 /* A line on its way:
  *
  *   write_line()     `fresh`: with the other lines of this turn of the loop; of more than one, if there
- *                    are other orders, the loop has something else to do, and a thread must be woken
+ *                    are other orders and the loop has something else to do
  *   submit()         given to the writer, behind `kept`
  *   on_outcome()     written: what waits for it is told
  *                    not written: a begin is dropped, and its order refused or sent without;
@@ -126,8 +126,7 @@ static void let_go(struct order_entry *e)
 static void write_line(struct order_journal *j, struct order_writing *w)
 {
     list_push_back(&j->fresh, &w->link);
-    bool gathers = j->entries.count > 1 && !order_writer_is_quick(j->writer);
-    (gathers ? loop_defer_to_idle : loop_defer_last)(j->loop, &j->submit);
+    (j->entries.count > 1 ? loop_defer_to_idle : loop_defer)(j->loop, &j->submit);
 }
 
 static const char *time_text(struct order_journal *j)
@@ -195,10 +194,7 @@ static void on_stuck(struct deadline *d)
     }
     order_health_stuck(&j->health, ORDER_PATIENCE_MS, loop_wall_s(j->loop));
     list_init(&due);
-    while ((k = list_first(&j->waiting))) {
-        list_remove(k);
-        list_push_back(&due, k);
-    }
+    list_append(&due, &j->waiting);
     while ((k = list_first(&due)))
         tell_stuck(j, container_of(k, struct order_entry, wait.link));
 }

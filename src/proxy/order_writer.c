@@ -14,8 +14,7 @@ struct order_writer {
     struct loop *loop;
     struct task look; /* before the loop waits */
     uv_thread_t thread;
-    size_t count;  /* the loop's own: given, and not told of */
-    bool is_quick; /* likewise: nothing of what was last given had to wait */
+    size_t count; /* the loop's own: given, and not told of */
     const struct order_writer_events *events;
     void *owner;
 
@@ -39,15 +38,6 @@ static struct order_writing *line_of(struct link *link)
     return container_of(link, struct order_writing, link);
 }
 
-static void move_all(struct list *from, struct list *to)
-{
-    struct link *k;
-    while ((k = list_first(from))) {
-        list_remove(k);
-        list_push_back(to, k);
-    }
-}
-
 /* ---------------------------------------------------------------------- on the thread */
 
 /* False: it is to end. */
@@ -59,7 +49,7 @@ static bool take(struct order_writer *w)
         uv_cond_wait(&w->wake, &w->mutex);
     }
     w->thread_sleeps = false;
-    move_all(&w->given, &w->lines);
+    list_append(&w->lines, &w->given);
     uv_mutex_unlock(&w->mutex);
     return w->lines.count > 0;
 }
@@ -136,7 +126,7 @@ static void hand_back(struct order_writer *w, bool synced)
     size_t count = 0;
     uv_mutex_lock(&w->mutex);
     w->others += w->read.count;
-    move_all(&w->read, &w->finished);
+    list_append(&w->finished, &w->read);
     for (struct link *k = list_first(&w->lines), *next; k; k = next) {
         next = list_next(k);
         if (line_of(k)->syncs && !synced)
@@ -207,7 +197,7 @@ static void collect(struct order_writer *w)
     struct link *k;
     list_init(&finished);
     uv_mutex_lock(&w->mutex);
-    move_all(&w->finished, &finished);
+    list_append(&finished, &w->finished);
     size_t others = w->others;
     w->others = 0;
     w->loop_wants = true;
@@ -245,7 +235,6 @@ static void append_at_once(struct order_writer *w, struct list *lines)
     }
     if (k != end)
         line_of(k)->is_begun = line_of(k)->outcome == ORDER_UNSURE;
-    w->is_quick = lines->count == 0;
 }
 
 void order_writer_give(struct order_writer *w, struct list *lines)
@@ -257,12 +246,12 @@ void order_writer_give(struct order_writer *w, struct list *lines)
     for (struct link *k = list_first(lines); k; k = list_next(k))
         line_of(k)->is_given = true;
     uv_mutex_lock(&w->mutex);
-    if (w->thread_sleeps)
+    if (w->thread_sleeps && order_file_takes_at_once(w->file))
         append_at_once(w, lines);
     bool wakes = w->thread_sleeps && lines->count;
     w->thread_sleeps &= !wakes;
     w->loop_wants = false;
-    move_all(lines, &w->given);
+    list_append(&w->given, lines);
     uv_mutex_unlock(&w->mutex);
     if (wakes)
         uv_cond_signal(&w->wake);
@@ -316,11 +305,6 @@ void order_writer_abandon(struct order_writer *w)
     task_forget(&w->look);
     uv_ref((uv_handle_t *)&w->async);
     uv_close((uv_handle_t *)&w->async, NULL);
-}
-
-bool order_writer_is_quick(const struct order_writer *w)
-{
-    return w->is_quick;
 }
 
 size_t order_writer_count(const struct order_writer *w)

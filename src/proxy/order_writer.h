@@ -29,9 +29,6 @@ struct order_writer *order_writer_new(struct loop *, struct order_file *,
 /* Gives all lines of the list, which is empty then. */
 void order_writer_give(struct order_writer *, struct list *lines);
 
-/* The file took all that was last given without waiting: it is cheap to give each line at once. */
-bool order_writer_is_quick(const struct order_writer *);
-
 /* Takes a line back that the thread does not have yet. False: it has, or the line is written. */
 bool order_writer_take_back(struct order_writer *, struct order_writing *) MUST_CHECK;
 

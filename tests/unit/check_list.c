@@ -81,6 +81,30 @@ START_TEST(current_may_be_removed)
 }
 END_TEST
 
+START_TEST(appending_moves_all)
+{
+    fill();
+    struct list other;
+    list_init(&other);
+    list_append(&other, &list);
+    ck_assert_uint_eq(list.count, 0);
+    ck_assert_ptr_null(list_first(&list));
+    list_append(&other, &list); /* of nothing */
+    ck_assert_uint_eq(other.count, 5);
+    list_remove(&items[0].link);
+    list_remove(&items[4].link);
+    list_push_back(&list, &items[4].link);
+    list_append(&list, &other);
+    ck_assert_uint_eq(list.count, 4);
+    ck_assert_ptr_eq(first_of(&list), &items[4]);
+    ck_assert_ptr_eq(list_next(&items[4].link), &items[1].link);
+    ck_assert_ptr_eq(list_last(&list), &items[3].link);
+    ck_assert_ptr_null(list_next(&items[3].link));
+    ck_assert_ptr_eq(items[1].link.on, &list);
+    ck_assert_ptr_null(list_first(&other));
+}
+END_TEST
+
 START_TEST(on_two_lists_aborts)
 {
     fill();
@@ -96,5 +120,6 @@ SUITE()
     TEST(empty_list);
     TEST(front_and_remove);
     TEST(current_may_be_removed);
+    TEST(appending_moves_all);
     ABORTS(on_two_lists_aborts);
 }

@@ -113,6 +113,15 @@ bool order_file_take_others(struct order_file *f, struct text *piece)
     return lines != NULL;
 }
 
+bool order_file_takes_at_once(const struct order_file *f)
+{
+    (void)f;
+    uv_mutex_lock(&disk);
+    bool takes = at_once > 0;
+    uv_mutex_unlock(&disk);
+    return takes;
+}
+
 bool order_file_is_written(int fd, const char *life)
 {
     (void)fd, (void)life;
