@@ -42,17 +42,29 @@ static bool is_plain_word(uint64_t word)
             highs) == 0;
 }
 
-char *quote_put(char *to, struct span s, bool json)
+/* Copies what needs no escape in words, the last of which may overlap the one before. Returns how many
+ * bytes it has copied; shorter texts are left. */
+static size_t put_words(char *to, struct span s)
 {
-    const char *at = s.at, *end = at + s.len;
     uint64_t word;
-    *to++ = '"';
-    for (; end - at >= (ptrdiff_t)sizeof word; at += sizeof word, to += sizeof word) {
-        memcpy(&word, at, sizeof word);
+    size_t done = 0;
+    while (s.len >= sizeof word && done < s.len) {
+        size_t at = done + sizeof word <= s.len ? done : s.len - sizeof word;
+        memcpy(&word, s.at + at, sizeof word);
         if (!is_plain_word(word))
             break;
-        memcpy(to, &word, sizeof word);
+        memcpy(to + at, &word, sizeof word);
+        done = at + sizeof word;
     }
+    return done;
+}
+
+char *quote_put(char *to, struct span s, bool json)
+{
+    *to++ = '"';
+    size_t done = put_words(to, s);
+    const char *at = s.at + done, *end = s.at + s.len;
+    to += done;
     for (; at != end; at++)
         if (quote_is_plain(*at))
             *to++ = *at;

@@ -9,12 +9,15 @@
 
 #define ERROR_PREFIX_MAX 256 /* bytes */
 #define BUDGET_KEY_MAX 128   /* bytes */
+#define CONFIG_NAMES_FIRSTS 32
 
 struct config_names {
     const char **at;
     size_t count;
-    uint32_t firsts;  /* bit n: one begins with a byte whose lower five bits are n; 0: not known */
-    uint32_t lengths; /* bit n: one has a length of which these bits are n */
+    bool are_known; /* what they look like: */
+    uint32_t
+        lengths[CONFIG_NAMES_FIRSTS]; /* of those whose first byte has the lower five bits n: bit
+                                              m is set if one has a length whose lower five bits are m */
 };
 
 struct config_rate { /* COUNT/DURATION; count 0: none */

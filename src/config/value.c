@@ -73,8 +73,8 @@ static bool add_name(struct arena *a, const struct directive *d, const char *tex
         return false;
     to->at = arena_grow(a, to->at, to->count * sizeof *to->at, (to->count + 1) * sizeof *to->at);
     to->at[to->count++] = name;
-    to->firsts |= UINT32_C(1) << (*name & 31);
-    to->lengths |= UINT32_C(1) << (strlen(name) & 31);
+    to->lengths[*name & 31] |= UINT32_C(1) << (strlen(name) & 31);
+    to->are_known = true;
     return true;
 }
 

@@ -5,9 +5,12 @@
 /* Of the letters, and of the lengths, whose lower five bits are those of `n`. */
 #define BIT(n) (UINT32_C(1) << ((n)&31))
 
-/* What the words below begin with, and what comes second in them. */
-#define FIRST (BIT('a') | BIT('k') | BIT('p') | BIT('s') | BIT('t'))
-#define SECOND (BIT('a') | BIT('e') | BIT('i') | BIT('o') | BIT('u'))
+/* What comes second in the words below, by what comes first. */
+static const uint32_t seconds[CONFIG_NAMES_FIRSTS] = {['a' & 31] = BIT('u'),
+                                                      ['k' & 31] = BIT('e'),
+                                                      ['p' & 31] = BIT('a'),
+                                                      ['s' & 31] = BIT('i') | BIT('e'),
+                                                      ['t' & 31] = BIT('o')};
 
 static bool begins_with_word(struct span s)
 {
@@ -23,8 +26,7 @@ static bool begins_with_word(struct span s)
 
 bool credential_is_listed(const struct config_names *names, struct span name)
 {
-    if (name.len == 0 ||
-        (names->firsts && !(names->firsts & BIT(name.at[0]) && names->lengths & BIT(name.len))))
+    if (name.len == 0 || (names->are_known && !(names->lengths[name.at[0] & 31] & BIT(name.len))))
         return false;
     for (size_t i = 0; i < names->count; i++)
         if ((names->at[i][0] | 0x20) == (name.at[0] | 0x20) &&
@@ -37,7 +39,7 @@ bool credential_is_listed(const struct config_names *names, struct span name)
 bool credential_name(const struct config_names *names, struct span name)
 {
     for (size_t from = 0; from + 1 < name.len; from++)
-        if (FIRST & BIT(name.at[from]) && SECOND & BIT(name.at[from + 1]) &&
+        if (seconds[name.at[from] & 31] & BIT(name.at[from + 1]) &&
             begins_with_word(span_from(name, from)))
             return true;
     return credential_is_listed(names, name);

@@ -34,7 +34,7 @@ static void find_ids(struct noting *n)
 static void stop(struct noting *n)
 {
     n->waits = false;
-    n->waited_us += loop_clock_us(n->order->loop) - n->began_us;
+    n->waited_us += loop_event_us(n->order->loop) - n->began_us;
     deadline_stop(&n->late);
 }
 
@@ -108,7 +108,7 @@ bool noting_ask(struct noting *n, struct line *line, uint64_t until_ms)
     if (n->order->entry == NULL || order_entry_is_noted(n->order->entry) || begin(n))
         return true;
     n->waits = true;
-    n->began_us = loop_clock_us(n->order->loop);
+    n->began_us = loop_event_us(n->order->loop);
     line_keep(line, &n->hold);
     if (until_ms != UINT64_MAX)
         deadline_at(&n->late, until_ms);
