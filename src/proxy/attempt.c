@@ -213,7 +213,6 @@ static void on_failed(void *owner, const struct verdict *v)
 static void on_drain(void *owner)
 {
     struct attempt *a = self(owner);
-    a->upload->blocked = false;
     a->fetch->events->on_drain(a->fetch->owner);
 }
 

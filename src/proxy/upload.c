@@ -39,28 +39,30 @@ static void stop_keeping_long(struct upload *u)
     text_end(&u->kept, &bodies);
 }
 
-/* A body that has come whole is no reason to make the client's side wait: upload_is_gathered()
- * or the request's end follows at once. */
+/* Is the client's side to wait? Not for a body that has come whole: upload_is_gathered() or the
+ * request's end follows at once. */
+static bool is_held(const struct upload *u)
+{
+    return upload_is_gathered(u) && u->kept.len < u->length;
+}
+
 bool upload_gather(struct upload *u, const char *data, size_t len)
 {
     keep(u, data, len);
-    u->blocked = upload_is_gathered(u) && u->kept.len < u->length;
-    return !u->blocked;
+    return !is_held(u);
 }
 
 bool upload_pass(struct upload *u, struct exchange *x, const char *data, size_t len)
 {
     keep(u, data, len);
     stop_keeping_long(u);
-    u->blocked = !exchange_body(x, data, len);
-    return !u->blocked;
+    return exchange_body(x, data, len);
 }
 
 bool upload_begin(struct upload *u, struct exchange *x)
 {
     bool more = u->kept.len == 0 || exchange_body(x, u->kept.at, u->kept.len);
-    bool goes_on = !u->complete && u->blocked && more;
+    bool goes_on = !u->complete && is_held(u) && more;
     stop_keeping_long(u);
-    u->blocked = u->blocked && !goes_on;
     return goes_on;
 }

@@ -14,7 +14,6 @@ struct upload {
     uint64_t length;  /* as the request's framing says; UINT64_MAX: unknown */
     bool replayable;  /* all of the body so far is kept */
     bool complete;    /* the body has come whole, and `trailers` with it */
-    bool blocked;     /* the client's side was told to wait for on_drain */
     struct fields trailers;
 };
 
@@ -32,6 +31,6 @@ bool upload_is_gathered(const struct upload *);
  * on_drain. */
 bool upload_pass(struct upload *, struct exchange *, const char *data, size_t len) MUST_CHECK;
 
-/* Sends what was gathered on a new exchange. True: the client's side had been told to
- * wait, and may send on. The caller finishes the request if it is complete. */
+/* Sends what was gathered on a new exchange. True: the client's side was told to wait when
+ * it was gathered, and may send on. The caller finishes the request if it is complete. */
 bool upload_begin(struct upload *, struct exchange *) MUST_CHECK;
