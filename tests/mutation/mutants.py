@@ -3,7 +3,7 @@ import dataclasses
 import re
 
 # What is written for the reader of a log, or stops the daemon, is no behaviour to be tested line by line.
-LEFT_OUT = re.compile(r'\b(CHECK|MAGIC_CHECK|LOG\w*|TELL|log_\w+|rare_\w+|RARE\w*|STATE_ENTER\w*)\(|^\s*(case|default)\b|->magic = |^\s*\{|^\s*static const\b')
+LEFT_OUT = re.compile(r'\b(CHECK|MAGIC_CHECK|LOG\w*|TELL|(?:\w+_)?log_\w+|rare_\w+|RARE\w*|STATE_ENTER\w*)\(|^\s*(case|default)\b|->magic = |^\s*\{|^\s*static const\b')
 ONLY_NOTED = re.compile(r'\s+(rare_note|LOG\w*|log_\w+)\(')
 
 SWAPS = {
