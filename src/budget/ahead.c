@@ -161,11 +161,6 @@ void ahead_answer(struct ahead *a, const struct ahead_grant *g, uint64_t now_ms)
     a->not_before_ms = g->now + g->later < a->wanted ? now_ms + pause_ms : 0;
 }
 
-void ahead_answer_late(struct ahead *a, const struct ahead_grant *g)
-{
-    a->back += g->now + g->later;
-}
-
 void ahead_lost(struct ahead *a, const struct ahead_batch *b)
 {
     a->credit += b->credit;
@@ -175,8 +170,10 @@ void ahead_lost(struct ahead *a, const struct ahead_batch *b)
 struct ahead_rest ahead_leave(struct ahead *a, uint64_t now_ms)
 {
     advance(a, now_ms);
-    struct ahead_rest rest = {(double)(a->ready + a->later), fmax(0, level_at(a, now_ms))};
-    a->ready = a->later = a->credit = a->asked = a->back = 0;
+    struct ahead_rest rest = {.held = (double)(a->ready + a->later),
+                              .back = (double)a->back,
+                              .level = fmax(0, level_at(a, now_ms))};
+    a->ready = a->later = a->asked = a->back = 0;
     a->is_known = false;
     return rest;
 }

@@ -68,20 +68,18 @@ struct ahead_grant {
 };
 void ahead_answer(struct ahead *, const struct ahead_grant *, uint64_t now_ms);
 
-/* An answer that came too late: its tokens are to be given back. */
-void ahead_answer_late(struct ahead *, const struct ahead_grant *);
-
 /* No answer to that will come: its credit is to be told again. */
 void ahead_lost(struct ahead *, const struct ahead_batch *);
 
 /* The store cannot be asked any more: nothing is known from now on. `held`: the tokens that were at
- * hand or reserved; `level`: what the bucket had left besides, at least 0. */
+ * hand or reserved; `back`: those that were to be given back; `level`: what the bucket had left
+ * besides, at least 0. Credit that the store has not been told stays, and ahead_lost() adds to it. */
 struct ahead_rest {
-    double held, level;
+    double held, back, level;
 };
 struct ahead_rest ahead_leave(struct ahead *, uint64_t now_ms);
 
-/* The store can be asked again. `used`: tokens that were used without it and that the bucket has
- * not got back since, which are told as credit; < 0: tokens that were held, not used, and are given
- * back. */
+/* The store can be asked again. `used`: tokens that were used without its knowing (the credit that
+ * it had not been told among them) and that the bucket has not got back since, which are told as
+ * credit; < 0: tokens that were held, not used, and are given back. */
 void ahead_return(struct ahead *, int64_t used);

@@ -30,7 +30,7 @@ struct shared_budget {
     struct ahead ahead;
     struct bucket share; /* while it is away: what may be used, */
     struct bucket whole; /* and what is left of the whole rate, if nobody else uses it */
-    double left_level;   /* of the store's bucket, when it was last known */
+    double left_level;   /* of the store's bucket, when it was last known, without untold credit */
     uint64_t left_ms;
     unsigned daemons;
     struct store_seen seen;
@@ -234,6 +234,14 @@ static void ask_again(struct shared_budget *s)
         deadline_at(&s->poll, at);
 }
 
+/* An answer that comes in an outage: what it grants is unused. */
+static void take_late(struct shared_budget *s, const struct ahead_grant *g)
+{
+    double granted = (double)(g->now + g->later);
+    if (s->rate.count && granted > 0)
+        bucket_set(&s->whole, bucket_level(&s->whole, now_of(s)) + granted, now_of(s));
+}
+
 static bool on_answer(void *owner, const struct store_reply *reply, bool is_late)
 {
     struct shared_budget *s = self(owner);
@@ -244,7 +252,7 @@ static bool on_answer(void *owner, const struct store_reply *reply, bool is_late
     s->is_urgent = false;
     s->daemons = a.grant.daemons;
     if (is_late || s->is_probing)
-        ahead_answer_late(&s->ahead, &a.grant);
+        take_late(s, &a.grant);
     else
         ahead_answer(&s->ahead, &a.grant, now_of(s));
     s->fresh_until_ms = is_late ? 0 : now_of(s) + FRESH_MS;
@@ -268,7 +276,7 @@ static void on_lost(void *owner)
 /* ---------------------------------------------------------------------- modes */
 
 /* Begins to keep account of what is used without the store: of a bucket that has what the store's
- * had left, and what was held. */
+ * had left, and what was held or on its way back. */
 static void keep_account(struct shared_budget *s, struct ahead_rest rest)
 {
     uint64_t now = now_of(s);
@@ -277,18 +285,19 @@ static void keep_account(struct shared_budget *s, struct ahead_rest rest)
     s->left_level = rest.level;
     s->left_ms = now;
     if (s->rate.count)
-        bucket_set(&s->whole, rest.level + rest.held, now);
+        bucket_set(&s->whole, rest.level + rest.held + rest.back, now);
 }
 
-/* What was used since, and has not flowed back: the difference between the store's bucket, if
- * nothing was used, and that account. */
+/* What the store does not know to be used, and what has not flowed back: the difference between its
+ * bucket, in which the credit that it was never told is still there, and that account. */
 static int64_t account(const struct shared_budget *s)
 {
     if (s->rate.count == 0)
         return 0;
     double burst = s->burst ? s->burst : s->rate.count;
     double flow = (double)s->rate.count / (double)s->rate.per_ms;
-    double unused = s->left_level + flow * (double)(now_of(s) - s->left_ms);
+    double unused =
+        s->left_level + (double)s->ahead.credit + flow * (double)(now_of(s) - s->left_ms);
     return llround((unused < burst ? unused : burst) - bucket_level(&s->whole, now_of(s)));
 }
 

@@ -131,11 +131,10 @@ START_TEST(what_is_not_used_is_given_back)
     begin(10, 1000, 10);
     (void)ahead_ask(&a, 0, 0);
     answer(3, 2, 100000, 0, 0);
-    ahead_answer_late(&a, &(struct ahead_grant){1, 1, 0, 0, 1});
     ck_assert_uint_eq(take(1, 10, false), 1);
     struct ahead_batch b = ahead_give_back(&a, 50);
     ck_assert_uint_eq(b.want, 0);
-    ck_assert_uint_eq(b.back, 2 + 2 + 2);
+    ck_assert_uint_eq(b.back, 2 + 2);
     ck_assert_uint_eq(ahead_give_back(&a, 60).back, 0);
     ck_assert_uint_eq(take(1, 60, false), 0);
 }
@@ -154,6 +153,22 @@ START_TEST(leaving_and_returning)
     ck_assert_uint_eq(take(10, 0, true), 6);
     ahead_return(&a, -3);
     ck_assert(a.credit == 0 && a.back == 3);
+    ck_assert(ahead_leave(&a, 0).back == 3);
+    ck_assert_uint_eq(a.back, 0);
+}
+END_TEST
+
+/* It stays to be told: what was not asked with, and what was and is lost. */
+START_TEST(untold_credit_outlasts_the_store)
+{
+    begin(10, 1000, 10);
+    ck_assert_uint_eq(take(3, 0, true), 3);
+    struct ahead_batch b = ahead_ask(&a, 0, 0);
+    ck_assert_uint_eq(take(1, 0, true), 1);
+    ck_assert(ahead_leave(&a, 0).level == 6);
+    ck_assert_uint_eq(a.credit, 1);
+    ahead_lost(&a, &b);
+    ck_assert_uint_eq(a.credit, 4);
 }
 END_TEST
 
@@ -194,6 +209,7 @@ SUITE()
     TEST(nothing_is_taken_ahead_of_a_slow_rate);
     TEST(what_is_not_used_is_given_back);
     TEST(leaving_and_returning);
+    TEST(untold_credit_outlasts_the_store);
     TEST(another_rate_begins_anew);
     TEST(shares_are_exact);
 }

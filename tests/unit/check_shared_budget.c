@@ -441,6 +441,109 @@ START_TEST(a_lost_question_is_told_again)
 }
 END_TEST
 
+#define NOTHING_LEFT ":0\r\n:0\r\n:0\r\n:0\r\n:1\r\n:-1\r\n:30000\r\n$3\r\n7.1\r\n:0\r\n:0\r\n"
+
+/* In an outage that has just begun: three answers of the store are in time, the last of them `ms` after
+ * the second. All of it takes 130 + 30 + `ms` of the test's own time. */
+static void come_back(unsigned ms)
+{
+    const unsigned steps[] = {130, 30, ms};
+    unsigned asked = peer.asked;
+    for (size_t i = 0; i < COUNT_OF(steps); i++) {
+        loop_skip(loop, steps[i]);
+        UNTIL(peer.asked == asked + i + 1);
+        uint64_t answered = look().answered;
+        store_peer_say(&peer, "*10\r\n" NOTHING_LEFT);
+        UNTIL(look().answered == answered + 1);
+    }
+    ck_assert(is("up"));
+    UNTIL(peer.asked == asked + 4);
+}
+
+/* What orders used on credit is told by the first question that can be asked, whether it was asked
+ * with before, and lost with the connection, or not. */
+START_TEST(credit_is_told_after_an_outage)
+{
+    struct shared_budget_view v;
+    begin_up();
+    ck_assert(shared_budget_take(budget, true));
+    UNTIL(peer.asked == 1);
+    answer((struct told){.level = 8000});
+    ck_assert(shared_budget_take(budget, true)); /* it asks with this one */
+    UNTIL(peer.asked == 2);
+    ck_assert(shared_budget_take(budget, true) && shared_budget_take(budget, true));
+    store_peer_close(&peer, false);
+    UNTIL(is("outage"));
+    shared_budget_describe(budget, &v);
+    ck_assert_uint_eq(v.credit, 3);
+    ck_assert_uint_eq(shared_budget_tokens(budget), 5);
+    ck_assert(shared_budget_take(budget, true)); /* of its share, this one */
+    peer.answer = "*10\r\n" NOTHING_LEFT;
+    for (int i = 0; i < 50 && !is("up"); i++) {
+        loop_skip(loop, 50);
+        turn_for(loop, 5);
+    }
+    ck_assert(is("up"));
+    UNTIL(!shared_budget_is_asking(budget));
+    ck_assert_str_eq(argument(ARG_CREDIT), "4");
+    ck_assert_str_eq(argument(ARG_BACK), "0");
+    finish();
+}
+END_TEST
+
+/* A question that is answered late was heard: its credit is told, what it grants is given back. */
+START_TEST(a_late_answer_counts)
+{
+    begin_up();
+    ck_assert(shared_budget_take(budget, true));
+    UNTIL(peer.asked == 1);
+    answer((struct told){.level = 8000});
+    waiting = 2; /* this one no longer */
+    ck_assert(shared_budget_take(budget, true));
+    UNTIL(peer.asked == 2);
+    ck_assert_str_eq(argument(ARG_CREDIT), "1");
+    ck_assert_str_eq(argument(ARG_WANT), "1");
+    if (_i)
+        ck_assert(shared_budget_take(budget, true)); /* not asked with */
+    loop_skip(loop, 101);
+    UNTIL(is("outage"));
+    waiting = 0;
+    answer((struct told){.now = 1, .level = 6000});
+    peer.answer = "*10\r\n" NOTHING_LEFT;
+    for (int i = 0; i < 50 && !is("up"); i++) {
+        loop_skip(loop, 50);
+        turn_for(loop, 5);
+    }
+    ck_assert(is("up"));
+    if (_i) /* one for the other */
+        ck_assert_uint_eq(peer.asked, 5);
+    else
+        UNTIL(peer.asked == 6 && !shared_budget_is_asking(budget));
+    ck_assert_str_eq(argument(ARG_CREDIT), "0");
+    ck_assert_str_eq(argument(ARG_BACK), _i ? "0" : "1");
+    finish();
+}
+END_TEST
+
+/* Of 2 that were held and 4.1 that were left 3 are used: 1 that the store does not know, at any time.
+ * (By these numbers it comes out as a little less.) */
+START_TEST(no_token_is_lost_to_rounding)
+{
+    begin_up();
+    ck_assert(!shared_budget_take(budget, false));
+    UNTIL(peer.asked == 1);
+    answer((struct told){.now = 2, .level = 4100});
+    store_peer_say(&peer, "$1\r\nx\r\n"); /* which was not asked */
+    UNTIL(is("outage"));
+    for (int i = 0; i < 3; i++)
+        ck_assert(shared_budget_take(budget, false));
+    come_back(30 + (unsigned)_i);
+    ck_assert_str_eq(argument(ARG_CREDIT), "1");
+    ck_assert_str_eq(argument(ARG_BACK), "0");
+    finish();
+}
+END_TEST
+
 static void note_pass(void *owner)
 {
     ++*(unsigned *)owner;
@@ -497,5 +600,8 @@ SUITE()
     TEST(several_holds_are_told);
     TEST(another_epoch_is_told_all);
     TEST(a_lost_question_is_told_again);
+    TEST(credit_is_told_after_an_outage);
+    LOOP(a_late_answer_counts, 0, 2);
+    LOOP(no_token_is_lost_to_rounding, 0, 10);
     TEST(at_a_gate);
 }
