@@ -21,7 +21,7 @@ static void find_ids(struct noting *n)
 {
     const struct fetch_order *o = n->order;
     struct text ids = {0};
-    if (!(o->is_order || o->entry) || o->order_ids->len || o->settings->order_ids.count == 0)
+    if (!(o->is_order || o->entry) || o->settings->order_ids.count == 0)
         return;
     order_ids_add(&ids, &o->settings->order_ids, o->request.target, whole_body(n->upload));
     if (ids.len)

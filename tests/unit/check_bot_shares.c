@@ -106,7 +106,11 @@ START_TEST(what_holds_all_is_not_its_share)
     ck_assert(!waits(grid));
     answer(418, 30, 0);
     ck_assert(waits(grid));
-    ck_assert_uint_eq(view().bots->at[0]->held, 0);
+    struct gate_caller impatient = of_bot(grid, false);
+    ck_assert(!ask(&impatient, 0));
+    pass_time(0);
+    ck_assert(impatient.refused);
+    ck_assert(view().bots->at[0]->held == 0 && view().bots->at[0]->refused == 0);
     finish();
 }
 END_TEST

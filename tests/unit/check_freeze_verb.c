@@ -1,6 +1,7 @@
 /* What freeze and unfreeze of an operator find, do and count. */
 #include "proxy/freeze_verb.h"
 
+#include "kept_log.h"
 #include "suite.h"
 #include "transaction_fixture.h"
 
@@ -40,6 +41,27 @@ START_TEST(what_is_meant_is_frozen)
     ck_assert(is_frozen("a", NULL) && is_frozen("b", "grid"));
     ck_assert_int_eq(say(true, "", ""), FREEZE_DONE);
     ck_assert(!is_frozen("b", "grid"));
+}
+END_TEST
+
+/* By whom, and whose orders. */
+START_TEST(it_is_logged)
+{
+    static const struct {
+        bool lifts;
+        const char *upstream, *bot, *line;
+    } rows[] = {{false, "a", "", " warn upstream a: frozen by a test\n"},
+                {true, "a", "", " warn upstream a: unfrozen by a test\n"},
+                {false, "a", "grid", " warn upstream a: bot grid frozen by a test\n"},
+                {true, "", "grid", " warn all upstreams: bot grid unfrozen by a test\n"},
+                {false, "", "", " warn all upstreams: frozen by a test\n"}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        kept_log_begin(LOG_LEVEL_WARN);
+        enum freeze_outcome outcome = say(rows[i].lifts, rows[i].upstream, rows[i].bot);
+        const char *line = kept_log_end();
+        ck_assert_int_eq(outcome, FREEZE_DONE);
+        ck_assert_msg(strstr(line, rows[i].line) != NULL, "%zu: %s", i, line);
+    }
 }
 END_TEST
 
@@ -87,6 +109,7 @@ SUITE()
 {
     FIXTURE(start, finish);
     TEST(what_is_meant_is_frozen);
+    TEST(it_is_logged);
     TEST(a_name_is_known);
     TEST(a_pool_is_known);
     TEST(there_is_room_for_so_many);

@@ -142,7 +142,7 @@ START_TEST(test_standing_of_a_bot)
     struct bot_config blocks[] = {{.name = grid, .weight_share = 40},
                                   {.name = arb, .weight_share = 100}};
     struct gate_standing s;
-    struct gate_caller one = QUOTE, other = QUOTE;
+    struct gate_caller one = QUOTE, other = QUOTE, new = QUOTE;
     begin(0, 0, 0);
     settings.weight_limit = 1000;
     gate_limit_bots(gate, &(struct config){.bots = blocks, .bot_count = COUNT_OF(blocks)});
@@ -154,6 +154,9 @@ START_TEST(test_standing_of_a_bot)
     ck_assert(ask(&one, 0) && ask(&other, 0));
     gate_weigh(gate, SPAN("401"), MINUTE_START + 10, grid);
     gate_stand(gate, &one.w, &s);
+    ck_assert(s.is_held);
+    new.w.bot = grid;
+    gate_stand(gate, &new.w, &s); /* which has not been at this gate */
     ck_assert(s.is_held);
     gate_stand(gate, &other.w, &s);
     ck_assert(!s.is_held);

@@ -12,6 +12,7 @@
 static char path[40];
 static struct order_journal *journal;
 static struct test_client order;
+static const char *path_asked = "/x?y";
 
 static struct gate *gate(void)
 {
@@ -29,11 +30,12 @@ static uint64_t lines(void)
 static void begin_noting_with(const char *directives, const char *body)
 {
     char error[200];
-    char all[200], length[60];
+    char all[300], length[60];
     snprintf(all, sizeof all, "max_connections = 1\norder_wait = 1m\n%s", directives);
     snprintf(length, sizeof length, "API-Key: k\r\nContent-Length: %zu\r\n", strlen(body));
     begin(all);
     warm_up();
+    asked_path = path_asked;
     snprintf(path, sizeof path, "/tmp/check_noting.%d", getpid());
     journal = order_journal_new(loop, path, LIFE, (struct order_journal_rules){.required = true},
                                 error, sizeof error);
@@ -199,11 +201,28 @@ START_TEST(a_long_body_has_no_digest)
 {
     static char body[70001];
     memset(body, 'x', _i ? sizeof body - 1 : 100);
-    begin_noting_with("", body);
+    memcpy(body, "mine=x7&", 8);
+    begin_noting_with("order_ids = {\"mine\"}", body);
     UNTIL(order.recorder.ended);
     UNTIL(lines() == 3);
     ck_assert(file_has("\"begin\""));
     ck_assert_int_eq(file_has("\"digest\":\""), !_i);
+    ck_assert_int_eq(file_has("\"mine\":\"x7\""), !_i); /* nor is it searched */
+    end();
+}
+END_TEST
+
+/* The target as it may be shown: the journal has no secret. */
+START_TEST(its_target_is_redacted)
+{
+    path_asked = _i ? "/x?y=1&signature=s3cret&symbol=A" : "/x?y=1&symbol=A";
+    begin_noting_with("credential_params = {\"signature\"}", "hello");
+    UNTIL(order.recorder.ended);
+    UNTIL(lines() == 3);
+    ck_assert(file_has(_i ? "\"target\":\"/x?y=1&signature=***&symbol=A\""
+                          : "\"target\":\"/x?y=1&symbol=A\""));
+    ck_assert(!file_has("s3cret"));
+    path_asked = "/x?y";
     end();
 }
 END_TEST
@@ -239,6 +258,7 @@ SUITE()
 {
     TEST(a_line_that_is_late_refuses_it);
     LOOP(a_long_body_has_no_digest, 0, 2);
+    LOOP(its_target_is_redacted, 0, 2);
     LOOP(an_order_ends_without_its_answer, 0, 2);
     TEST(its_client_leaves_before_the_answer);
     TEST(it_leaves_when_it_is_noted);

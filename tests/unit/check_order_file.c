@@ -1,6 +1,4 @@
 /* Lines are appended whole or marked as cut, and its locks say who writes. */
-#include "proxy/order_file.h"
-
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -9,52 +7,8 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "order_file_fixture.h"
 #include "suite.h"
-
-#define LIFE "06f3k9d2q4ab"
-#define OTHER "06f3k9d2q4ac"
-
-static char folder[64], path[96];
-
-static void begin(void)
-{
-    snprintf(folder, sizeof folder, "/tmp/order_file.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/orders", folder);
-}
-
-static void finish(void)
-{
-    char command[200];
-    snprintf(command, sizeof command, "chmod -R u+w %s; rm -rf %s", folder, folder);
-    ck_assert_int_eq(system(command), 0);
-}
-
-static struct order_file *opened(const char *life)
-{
-    char error[200] = "";
-    struct order_file *f = order_file_open(path, life, error, sizeof error);
-    ck_assert_msg(f != NULL, "%s", error);
-    return f;
-}
-
-static void append(struct order_file *f, const char *lines)
-{
-    size_t written;
-    ck_assert_int_eq(order_file_append(f, span_of(lines), &written), 0);
-    ck_assert_uint_eq(written, strlen(lines));
-}
-
-static void contains(const char *expected)
-{
-    char found[4096] = "";
-    FILE *f = fopen(path, "r");
-    ck_assert_ptr_nonnull(f);
-    size_t len = fread(found, 1, sizeof found - 1, f);
-    found[len] = '\0';
-    fclose(f);
-    ck_assert_str_eq(found, expected);
-}
 
 START_TEST(it_appends)
 {
@@ -411,7 +365,7 @@ END_TEST
 
 SUITE()
 {
-    FIXTURE(begin, finish);
+    FIXTURE(begin_folder, end_folder);
     TEST(it_appends);
     TEST(others_may_not_read_it);
     TEST(a_line_that_was_cut_off_is_ended);

@@ -1,22 +1,20 @@
 /* What happens to the file of an order journal while a line is being written to it: it is given up,
  * another life appends, it is cut off. write() is this program's own, so that each can be had within
  * one. */
+#include <errno.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "proxy/order_file.h"
+#include "order_file_fixture.h"
 #include "suite.h"
 
-#define LIFE "06f3k9d2q4ab"
-#define OTHER "06f3k9d2q4ac"
-
-static char folder[64], path[96];
 static struct order_file *mine, *other;
 
 /* What happens within the next write, before and after the kernel takes it. */
 static void (*before)(void), (*after)(void);
+static bool takes_nothing; /* the kernel, and says so without an error */
 
 static void once(void (**what)(void))
 {
@@ -28,27 +26,16 @@ static void once(void (**what)(void))
 
 ssize_t write(int fd, const void *data, size_t len)
 {
+    if (takes_nothing) {
+        errno = 0;
+        return 0;
+    }
     void (*then)(void) = after; /* before any write that comes within this one */
     after = NULL;
     once(&before);
     ssize_t n = syscall(SYS_write, fd, data, len);
     once(&then);
     return n;
-}
-
-static struct order_file *opened(const char *life)
-{
-    char error[200] = "";
-    struct order_file *f = order_file_open(path, life, error, sizeof error);
-    ck_assert_msg(f != NULL, "%s", error);
-    return f;
-}
-
-static void append(struct order_file *f, const char *lines)
-{
-    size_t written;
-    ck_assert_int_eq(order_file_append(f, span_of(lines), &written), 0);
-    ck_assert_uint_eq(written, strlen(lines));
 }
 
 /* All that is read; "" if there is nothing. */
@@ -81,11 +68,10 @@ static const char *told(struct order_file *f)
 
 static void begin(void)
 {
-    snprintf(folder, sizeof folder, "/tmp/order_race.XXXXXX");
-    ck_assert_ptr_nonnull(mkdtemp(folder));
-    snprintf(path, sizeof path, "%s/orders", folder);
+    begin_folder();
     other = NULL;
     before = after = NULL;
+    takes_nothing = false;
     mine = opened(LIFE);
     append(mine, "my first line\n");
 }
@@ -94,8 +80,7 @@ static void finish(void)
 {
     order_file_close(mine);
     order_file_close(other);
-    unlink(path);
-    rmdir(folder);
+    end_folder();
 }
 
 static void give_up(void)
@@ -194,9 +179,25 @@ START_TEST(cut_off_behind_a_write)
 }
 END_TEST
 
+/* It is an error like others: not success, and no reason to go on for ever. check writes to files of its
+ * own, so nothing is asserted meanwhile. */
+START_TEST(a_write_that_takes_nothing)
+{
+    size_t written = 7;
+    takes_nothing = true;
+    int error = order_file_append(mine, SPAN("my a\n"), &written);
+    takes_nothing = false;
+    ck_assert_int_eq(error, EIO);
+    ck_assert_uint_eq(written, 0);
+    append(mine, "my b\n");
+    contains("my first line\nmy b\n");
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(begin, finish);
+    TEST(a_write_that_takes_nothing);
     TEST(given_up_behind_a_write);
     TEST(given_up_within_a_write);
     TEST(another_life_appends_behind_a_write);

@@ -63,6 +63,7 @@ START_TEST(copies_get_the_answer)
     order(&b); /* and later ones too */
     UNTIL(b.recorder.ended);
     told(&b, 201, true);
+    ck_assert(a.recorder.framing == FRAMING_CHUNKED && b.recorder.framing == FRAMING_LENGTH);
     const struct upstream_stats *s = look().stats;
     ck_assert(origin.requests == 1 && origin.accepted == 1);
     ck_assert(s->duplicates == 3 && s->succeeded == 4 && s->failed == 0 && s->unknown == 0);
@@ -493,6 +494,26 @@ START_TEST(later_it_is_sent_again)
 }
 END_TEST
 
+/* To the millisecond; one that was answered at once is no older than its answer. */
+START_TEST(its_time_ends)
+{
+    begin_sent("");
+    plain_origin_say(&origin, 0, OK);
+    UNTIL(a.recorder.ended);
+    loop_skip(loop, WITHIN - 1);
+    order(&b);
+    UNTIL(b.recorder.ended);
+    told(&b, 200, true);
+    clear(&b);
+    loop_skip(loop, 1);
+    order(&b);
+    UNTIL(origin.requests == 2);
+    recorder_cancel(&b.recorder);
+    clear(&b);
+    end();
+}
+END_TEST
+
 SUITE()
 {
     TEST(copies_get_the_answer);
@@ -514,4 +535,5 @@ SUITE()
     TEST(a_copy_is_not_serialized);
     LOOP(a_copy_pauses, 0, 2);
     TEST(later_it_is_sent_again);
+    TEST(its_time_ends);
 }

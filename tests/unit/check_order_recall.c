@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "config_fixture.h"
+#include "kept_log.h"
 #include "proxy/order_line.h"
 #include "proxy/order_recall.h"
 #include "suite.h"
@@ -204,6 +205,42 @@ START_TEST(a_rotated_journal_counts)
 }
 END_TEST
 
+/* The time of an order without an end counts from now, to the millisecond. */
+START_TEST(an_open_order_counts_from_now)
+{
+    begins(1, "x", 4000);
+    write_to(path);
+    ck_assert_uint_eq(order_recall(dedupe, loop, config, path), 1);
+    loop_skip(loop, _i ? 10000 : 9999);
+    ck_assert_int_eq(is_known(1, "x", 10000), !_i);
+}
+END_TEST
+
+/* Nothing is read, and nothing counts as remembered. */
+START_TEST(without_dedupe_none_is)
+{
+    begins(1, "x", 4000);
+    write_to(path);
+    config_unref(config);
+    config = parse_good("upstream x { url = \"https://x.test\" }\n");
+    ck_assert_uint_eq(order_recall(dedupe, loop, config, path), 0);
+    ck_assert_uint_eq(dedupe_count(dedupe), 0);
+}
+END_TEST
+
+/* There is a warning for what cannot be read, and for nothing else. */
+START_TEST(only_what_cannot_be_read_is_told)
+{
+    begins(1, "x", 4000);
+    write_to(path);
+    kept_log_begin(LOG_LEVEL_WARN);
+    size_t count = order_recall(dedupe, loop, config, path);
+    const char *words = kept_log_end();
+    ck_assert_uint_eq(count, 1);
+    ck_assert_str_eq(words, "");
+}
+END_TEST
+
 START_TEST(there_may_be_none)
 {
     ck_assert_uint_eq(order_recall(dedupe, loop, config, path), 0);
@@ -231,6 +268,9 @@ SUITE()
     TEST(the_rest_is_not);
     TEST(a_rotated_journal_counts);
     LOOP(all_rotated_journals_count, 0, 2);
+    LOOP(an_open_order_counts_from_now, 0, 2);
+    TEST(without_dedupe_none_is);
+    TEST(only_what_cannot_be_read_is_told);
     TEST(there_may_be_none);
     TEST(a_pipe_is_not_read);
 }

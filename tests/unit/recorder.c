@@ -66,6 +66,7 @@ static void on_head(void *owner, const struct response *r)
     struct recorder *a = self(owner);
     CHECK(a->status == 0);
     a->status = r->status;
+    a->framing = r->framing;
     add_head(a, "head", r);
     react(a, RECORDER_HEAD);
 }

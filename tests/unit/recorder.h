@@ -19,7 +19,8 @@ struct recorder {
     enum recorder_event cancel_in, pause_in;
     unsigned ended, failed, drained, switched;
     struct tunnel *tunnel; /* of the switch; the test closes it */
-    unsigned status;       /* of the head */
+    unsigned status;       /* of the head, and how the body is framed */
+    enum framing framing;
     struct verdict verdict;
     size_t body; /* bytes of the body so far */
 };

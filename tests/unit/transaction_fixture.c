@@ -11,6 +11,7 @@ struct pools *pools;
 struct proxy *proxy;
 struct record last_record;
 unsigned records;
+const char *asked_path;
 const struct ingress ingress = {.is_loopback = true, .port = 1, .client = "127.0.0.1:9"};
 
 static enum failure permit(void *context, bool listed, const struct sockaddr *address)
@@ -31,6 +32,7 @@ static void on_record(void *context, const struct record *r)
 void begin(const char *directives)
 {
     struct text text = {0};
+    asked_path = "/x?y";
     log_set_level(LOG_LEVEL_ERROR);
     signal(SIGPIPE, SIG_IGN); /* as the daemon does */
     loop = loop_new();
@@ -93,7 +95,7 @@ void ask(struct test_client *a, const char *method, const char *fields)
                           .form = FORM_ABSOLUTE_HTTP,
                           .listed = find(config, "a"),
                           .origin = {.host = SPAN("a.example"), .port = 80},
-                          .path = SPAN("/x?y")};
+                          .path = span_of(asked_path)};
     recorder_init(&a->recorder, &a->heard);
     a->recorder.exchange =
         proxy_open(proxy, &a->request, &ingress, &route, &recorder_events, &a->recorder);

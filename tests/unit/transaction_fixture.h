@@ -34,6 +34,8 @@ extern const struct ingress ingress;
 void begin(const char *directives);
 void finish(void);
 
+extern const char *asked_path; /* of ask(); "/x?y" from begin() on */
+
 /* `fields`: "Name: value\r\n" each. */
 void prepare(struct test_client *a, const char *method, const char *fields);
 void ask(struct test_client *a, const char *method, const char *fields);
