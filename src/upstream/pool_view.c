@@ -76,7 +76,8 @@ static void add_way(struct pool_view *v, const struct way_view *w, bool is_first
     if (has_gate)
         add_gate(&v->gate, &w->gate, is_first);
     v->max_connections += w->max_connections;
-    if (w->certificate_ends_s && (is_first || w->certificate_ends_s < v->certificate_ends_s))
+    if (w->certificate_ends_s &&
+        (v->certificate_ends_s == 0 || w->certificate_ends_s < v->certificate_ends_s))
         v->certificate_ends_s = w->certificate_ends_s;
     if (is_better(v->state, w->state, states)) {
         v->circuit = w->circuit;

@@ -60,6 +60,35 @@ START_TEST(new_settings)
 }
 END_TEST
 
+/* Of those beside it that have not changed nothing is dropped, and of it everything, wherever it is in
+ * the list. */
+START_TEST(new_settings_of_one_of_three)
+{
+    static const char others[] = "upstream %s { url = http://%s.example }\n";
+    char more[200];
+    int len = snprintf(more, sizeof more, others, "b", "b");
+    snprintf(more + len, sizeof more - (size_t)len, others, "c", "c");
+    begin("fresh = 60s");
+    answers(NUMBERED);
+    struct config *three = also(more, "fresh = 60s"), *changed = also(more, "fresh = 50s");
+    struct tls_set *more_tls = tls_set_new(three, complain, &complaints);
+    proxy_configure(proxy, three);
+    pools_apply(pools, three, more_tls);
+    hears("", "fwd=miss");
+    proxy_configure(proxy, three);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 1);
+    proxy_configure(proxy, changed);
+    ck_assert_uint_eq(proxy_stored(proxy).entries, 0);
+    proxy_configure(proxy, config);
+    pools_apply(pools, config, tls);
+    tls_set_free(more_tls);
+    config_unref(changed);
+    config_unref(three);
+    close_all();
+    finish();
+}
+END_TEST
+
 START_TEST(orders_drop_what_they_change)
 {
     struct test_client a;
@@ -281,6 +310,7 @@ END_TEST
 SUITE()
 {
     TEST(new_settings);
+    TEST(new_settings_of_one_of_three);
     TEST(orders_drop_what_they_change);
     TEST(orders_outdate_what_is_under_way);
     TEST(errors_of_200);

@@ -261,10 +261,27 @@ START_TEST(others_go_to_the_first)
 }
 END_TEST
 
+/* However many ask, each of the others is asked once in a round, or with one request of a hundred. */
+START_TEST(there_are_no_more_probes_than_needed)
+{
+    begin(3, (uint64_t[]){5, 50, 50});
+    ask_times(30, 1000);
+    ask_until(5 * ENDPOINT_ROUND_MS, 0, 1000); /* until what it has learned lately is in */
+    memset(asked, 0, sizeof asked);
+    ask_until(5 * ENDPOINT_ROUND_MS, 0, 1000);
+    size_t total = asked[0] + asked[1] + asked[2], by_time = 2 * 5;
+    size_t most = by_time > total / (ENDPOINT_PROBE_AT_LEAST + 1)
+                      ? by_time
+                      : total / (ENDPOINT_PROBE_AT_LEAST + 1);
+    ck_assert_uint_le(asked[1] + asked[2], most + 2);
+}
+END_TEST
+
 SUITE()
 {
     TEST(nearly_all_go_to_the_fastest_after_30_answers);
     TEST(probes_are_1_to_5_percent);
+    TEST(there_are_no_more_probes_than_needed);
     TEST(a_change_is_followed_within_5_s_and_30_requests);
     TEST(a_slow_client_finds_it_within_30_requests);
     TEST(a_single_delay_changes_nothing);

@@ -90,6 +90,28 @@ START_TEST(one_budget_for_all)
 }
 END_TEST
 
+/* Of what is equal the first counts; what is known of one of them is not lost to another. */
+START_TEST(their_sum_is_of_the_best)
+{
+    begin(TWO "breaker_failures = 1\nbreaker_min = 1h\nbreaker_max = 1h");
+    ck_assert_ptr_eq(look().ways, pool_ways(pool));
+    ck_assert_int_eq(look().certificate_ends_s, 0);
+    ck_assert_ptr_eq(look().circuit, &way(0)->circuit);
+    way(1)->lines.certificate_ends_s = 9;
+    ck_assert_int_eq(look().certificate_ends_s, 9);
+    way(0)->lines.certificate_ends_s = 10;
+    ck_assert_int_eq(look().certificate_ends_s, 9);
+    way(0)->lines.certificate_ends_s = 8;
+    ck_assert_int_eq(look().certificate_ends_s, 8);
+    break_circuit(0);
+    ck_assert_ptr_eq(look().circuit, &way(1)->circuit);
+    break_circuit(1);
+    ck_assert_str_eq(look().state, "open");
+    ck_assert_ptr_eq(look().circuit, &way(0)->circuit);
+    end();
+}
+END_TEST
+
 START_TEST(a_list_of_one_is_none)
 {
     begin("endpoints = {\"https://a.example\"}");
@@ -354,6 +376,7 @@ END_TEST
 SUITE()
 {
     TEST(one_budget_for_all);
+    TEST(their_sum_is_of_the_best);
     TEST(a_list_of_one_is_none);
     TEST(pairs_with_exits);
     TEST(orders_go_to_the_first_that_is_reached);

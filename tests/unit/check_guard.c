@@ -303,10 +303,26 @@ START_TEST(addresses)
 }
 END_TEST
 
+/* The Host of a request inside a tunnel is for the tunnel to know (route.h), not one of ours. */
+START_TEST(inside_a_tunnel_hosts_are_others)
+{
+    ingress.tunnel = "exchange.test";
+    ingress.tunnel_port = 443;
+    ck_assert_int_eq(guarded("/a", "exchange.test", NULL, NULL), 0);
+    ck_assert_int_eq(guarded("/a", "exchange.test", "Origin", "https://elsewhere.test"), 0);
+    config->unlisted = UNLISTED_ALLOW;
+    ingress.tunnel = "other.test";
+    ck_assert_int_eq(guarded("/a", "other.test", NULL, NULL), 0);
+    ingress.tunnel = NULL;
+    ck_assert_int_eq(guarded("/ex/a", "other.test", NULL, NULL), 403);
+}
+END_TEST
+
 SUITE()
 {
     FIXTURE(setup, teardown);
     TEST(only_known_hosts);
+    TEST(inside_a_tunnel_hosts_are_others);
     TEST(other_sites_may_not_call);
     TEST(origins_that_pass);
     TEST(origins_that_do_not);

@@ -74,6 +74,28 @@ START_TEST(it_leaves_when_it_is_noted)
 }
 END_TEST
 
+/* The connection is its own meanwhile, though another request waits for one. */
+START_TEST(the_next_waits_for_its_answer)
+{
+    struct test_client next;
+    begin_noting();
+    unsigned before = origin.requests;
+    origin.manner = ORIGIN_WAITS;
+    ask_whole(&next, "GET", "");
+    UNTIL(origin.requests == before + 1);
+    turn_for(loop, 5);
+    ck_assert(strncmp(origin.last.at, "POST ", 5) == 0 && look().waiting == 1);
+    ck_assert_uint_eq(origin.requests, before + 1);
+    origin.manner = ORIGIN_ANSWERS;
+    plain_origin_say(&origin, 0, OK);
+    UNTIL(order.recorder.ended && next.recorder.ended);
+    ck_assert(order.recorder.status == 200 && next.recorder.status == 200);
+    ck_assert_uint_eq(origin.accepted, 1);
+    clear(&next);
+    end();
+}
+END_TEST
+
 /* Nothing that a hold covers is sent after it. */
 START_TEST(a_hold_that_begins_meanwhile_holds_it)
 {
@@ -262,6 +284,7 @@ SUITE()
     LOOP(an_order_ends_without_its_answer, 0, 2);
     TEST(its_client_leaves_before_the_answer);
     TEST(it_leaves_when_it_is_noted);
+    TEST(the_next_waits_for_its_answer);
     TEST(a_hold_that_begins_meanwhile_holds_it);
     TEST(given_up_meanwhile_it_is_not_sent);
     TEST(its_ids_are_noted);

@@ -62,6 +62,20 @@ static void give_up(struct test_client *x)
     clear(x);
 }
 
+/* What it has counted covers the time since it began, and no more. */
+START_TEST(the_last_minutes_begin_with_it)
+{
+    struct recent_sum sum;
+    begin("");
+    recent_sum(&proxy_totals(proxy)->unrouted, loop_clock_us(loop), &sum);
+    ck_assert_uint_eq(sum.covered_us, 0);
+    loop_skip(loop, 7000);
+    recent_sum(&proxy_totals(proxy)->unrouted, loop_clock_us(loop), &sum);
+    ck_assert_uint_eq(sum.covered_us, 7000000);
+    finish();
+}
+END_TEST
+
 START_TEST(nothing_is_under_way)
 {
     begin("");
@@ -234,6 +248,7 @@ END_TEST
 
 SUITE()
 {
+    TEST(the_last_minutes_begin_with_it);
     TEST(nothing_is_under_way);
     TEST(awaiting_then_receiving);
     TEST(reading_while_a_body_is_gathered);

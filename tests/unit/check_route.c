@@ -246,6 +246,22 @@ START_TEST(connect_names_an_authority)
 }
 END_TEST
 
+/* Addresses are told from names by their last digit, each of the ten. */
+START_TEST(addresses_are_no_names)
+{
+    for (char digit = '0'; digit <= '9'; digit++) {
+        char *name = arena_printf(arena, "at%c", digit);
+        add_upstream(arena, config, name, true, arena_printf(arena, "192.0.2.1%c", digit), 443);
+        struct route r = route("GET", arena_printf(arena, "/%s/a", name), SELF);
+        ck_assert_int_eq(r.kind, ROUTE_UPSTREAM);
+        ck_assert_msg(r.origin.is_ip, "%c", digit);
+    }
+    add_upstream(arena, config, "named", true, "h9", 443);
+    struct route r = route("GET", "/named/a", SELF);
+    ck_assert(r.kind == ROUTE_UPSTREAM && !r.origin.is_ip);
+}
+END_TEST
+
 /* Requests inside a tunnel go to the tunnel's own authority, whatever they would mean outside. */
 START_TEST(a_tunnel_leads_to_one_host)
 {
@@ -313,6 +329,7 @@ SUITE()
     TEST(own_names_stay_our_own);
     TEST(an_own_port_takes_every_path);
     TEST(connect_names_an_authority);
+    TEST(addresses_are_no_names);
     TEST(a_tunnel_leads_to_one_host);
     TEST(unknown_names_tell_the_known);
 }

@@ -136,10 +136,53 @@ START_TEST(test_pause_lasts)
 }
 END_TEST
 
+/* One of which the origin may have seen something has used up a token; the next try needs another. */
+START_TEST(each_try_that_was_sent_has_a_token)
+{
+    struct test_client a;
+    begin("rate = \"2/1h\"\ntotal_timeout = 3h\nresponse_timeout = 3h");
+    warm_up();
+    ask_whole(&a, "GET", "");
+    UNTIL(origin.requests == 1);
+    plain_origin_close(&origin, 0, true);
+    UNTIL(look().gate.rate_held == 1);
+    turn_for(loop, 5);
+    ck_assert(!a.recorder.ended && origin.accepted == 1);
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = OK;
+    loop_skip(loop, 3600000);
+    UNTIL(a.recorder.ended);
+    ck_assert(a.recorder.status == 200 && origin.accepted == 2);
+    clear(&a);
+    finish();
+}
+END_TEST
+
+/* The weight that the exchange counts, of all tries, is that of the bot. */
+START_TEST(their_weight_is_the_bots)
+{
+    struct test_client a;
+    begin("weight_header = \"X-Used\"\nweight_limit = 1000");
+    origin.manner = ORIGIN_WAITS;
+    ask_whole(&a, "GET", "Trunkline-Client: grid\r\n");
+    UNTIL(origin.requests == 1);
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = "HTTP/1.1 200 OK\r\nX-Used: 50\r\nContent-Length: 2\r\n\r\nhi";
+    plain_origin_say(&origin, 0, "HTTP/1.1 421 No\r\nX-Used: 30\r\nContent-Length: 2\r\n\r\nhi");
+    UNTIL(a.recorder.ended);
+    ck_assert(a.recorder.status == 200 && origin.requests == 2);
+    ck_assert_uint_eq(last_record.timing.weight, 50);
+    clear(&a);
+    finish();
+}
+END_TEST
+
 SUITE()
 {
     LOOP(test_verdict_of_all_tries, 0, 2);
     TEST(test_leaving_between_tries);
+    TEST(each_try_that_was_sent_has_a_token);
+    TEST(their_weight_is_the_bots);
     LOOP(test_misdirected, 0, 6);
     LOOP(test_misdirected_in_vain, 0, 2);
     LOOP(test_pause_lasts, 0, 2);

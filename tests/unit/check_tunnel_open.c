@@ -2,6 +2,7 @@
  * the tunnel ends, what is counted, and a client that disconnects in each state. */
 #include "config_fixture.h"
 #include "fake_stream.h"
+#include "kept_log.h"
 #include "proxy/tunnel.h"
 #include "suite.h"
 #include "transaction_fixture.h"
@@ -252,14 +253,20 @@ END_TEST
 START_TEST(test_a_late_dial_that_fails)
 {
     struct test_client a;
-    open_proxy("min_idle = 1");
+    open_proxy(_i ? "min_idle = 1\nexits = {\"127.0.0.2\"}" : "min_idle = 1");
     UNTIL(look().idle == 1 && origin.accepted == 1);
     connect_to(&a, 443);
     UNTIL(a.recorder.switched);
     uv_close((uv_handle_t *)&origin.listener, NULL);
     loop_turn(loop, false);
+    kept_log_begin(LOG_LEVEL_INFO);
     join(&a, "\x16hello");
     UNTIL(over);
+    const char *words = kept_log_end();
+    ck_assert_msg(
+        strstr(words, _i ? "no connection for a tunnel: connection_refused: exit 127.0.0.2: "
+                         : "no connection for a tunnel: connection_refused: "),
+        "%s", words);
     ck_assert(client.reset);
     ck_assert_uint_eq(look().tunnels, 0);
     drop(&a);
@@ -362,6 +369,49 @@ START_TEST(test_a_refused_upgrade_is_an_answer)
 END_TEST
 
 /* A 101 that was not requested: it answers an ordinary request. */
+/* A 421: once more, on a connection of its own again. */
+START_TEST(test_an_upgrade_goes_elsewhere)
+{
+    struct test_client a;
+    open_proxy("");
+    ask_whole(&a, "GET", UPGRADE);
+    UNTIL(origin.requests == 1);
+    origin.manner = ORIGIN_ANSWERS;
+    origin.answer = SWITCHING;
+    plain_origin_say(&origin, 0, "HTTP/1.1 421 No\r\nContent-Length: 900\r\n\r\nmore");
+    UNTIL(a.recorder.switched);
+    ck_assert_uint_eq(origin.accepted, 2);
+    UNTIL(origin.lines[0].stream == NULL);
+    drop(&a);
+    shut_proxy();
+}
+END_TEST
+
+/* What a freeze met on its way becomes a tunnel that it stops at the client's first word; without a
+ * freeze it is none of its business. */
+START_TEST(test_a_freeze_meets_an_upgrade)
+{
+    struct test_client a;
+    open_proxy("");
+    ask_whole(&a, "GET", UPGRADE);
+    UNTIL(origin.requests == 1);
+    if (_i)
+        ck_assert(freezes_begin(proxy_freezes(proxy), "a", NULL, "a test"));
+    plain_origin_say(&origin, 0, SWITCHING);
+    UNTIL(a.recorder.switched);
+    if (_i == 0) /* it begins afterwards: those that are open go on */
+        ck_assert(freezes_begin(proxy_freezes(proxy), "a", NULL, "a test"));
+    join(&a, "hello");
+    if (_i)
+        UNTIL(over == 1);
+    else
+        UNTIL(origin.last.len >= 5 && strstr(origin.last.at, "hello"));
+    ck_assert_uint_eq(over, (unsigned)_i);
+    drop(&a);
+    shut_proxy();
+}
+END_TEST
+
 START_TEST(test_a_101_nobody_asked_for)
 {
     struct test_client a;
@@ -450,10 +500,12 @@ SUITE()
     TEST(test_port_80_is_answered_undialled);
     LOOP(test_a_connection_not_needed_becomes_a_line, 0, 2);
     LOOP(test_idle_lines_vouch, 0, 3);
-    TEST(test_a_late_dial_that_fails);
+    LOOP(test_a_late_dial_that_fails, 0, 2);
     TEST(test_connect_has_a_deadline);
     LOOP(test_an_upgrade_becomes_a_tunnel, 0, 2);
     LOOP(test_a_refused_upgrade_is_an_answer, 0, COUNT_OF(refusals));
+    TEST(test_an_upgrade_goes_elsewhere);
+    LOOP(test_a_freeze_meets_an_upgrade, 0, 2);
     TEST(test_a_101_nobody_asked_for);
     TEST(test_an_upgrade_has_deadlines);
     LOOP(test_its_client_leaves, 0, 5);
