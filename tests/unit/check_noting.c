@@ -70,6 +70,7 @@ START_TEST(it_leaves_when_it_is_noted)
     UNTIL(order.recorder.ended);
     ck_assert_uint_eq(order.recorder.status, 200);
     ck_assert_uint_eq(lines(), 3);
+    ck_assert_uint_eq(look().stats->reused, 1);
     end();
 }
 END_TEST

@@ -63,6 +63,41 @@ START_TEST(test_orders_at_a_cold_start)
 }
 END_TEST
 
+/* Those that the line to come can carry do not count. */
+START_TEST(test_queue_limit)
+{
+    begin(AUTO "max_connections = 2\nqueue_limit = 1");
+    call(0, false);
+    fake_connect_shared(line_maker, 3);
+    call_all(1, 7); /* two on the first line, three for the second, one that queues */
+    loop_turn(loop, false);
+    ck_assert_uint_eq(have_lines(0, 3), 3);
+    ck_assert_uint_eq(look().waiting, 4);
+    call(7, false);
+    loop_turn(loop, false);
+    refused(7, FAILURE_CONNECTION_LIMIT_REACHED);
+    fake_connect_shared(line_maker, 3);
+    ck_assert_uint_eq(have_lines(0, 7), 6);
+    ck_assert_uint_eq(look().waiting, 1);
+    finish();
+}
+END_TEST
+
+/* While the circuit is open, one line may come once it may be tried, however many are allowed. */
+START_TEST(test_one_line_may_come_through_an_open_circuit)
+{
+    begin(AUTO "max_connections = 4\nbreaker_failures = 1\nbreaker_min = 1s");
+    const struct lines *lines = &pool_ways(pool)->at[0]->lines;
+    ck_assert_uint_eq(lines_coming(lines), 4);
+    lines_dial(&pool_ways(pool)->at[0]->lines, DIAL_FOR_WAITER);
+    fake_refuse(line_maker, FAILURE_CONNECTION_REFUSED);
+    ck_assert_uint_eq(lines_coming(lines), 0);
+    loop_skip(loop, 1201);
+    ck_assert_uint_eq(lines_coming(lines), 1);
+    finish();
+}
+END_TEST
+
 /* A caller that dialled first and then cancelled leaves a line behind, and delays no other
  * caller. */
 START_TEST(test_the_first_gives_up)
@@ -460,6 +495,8 @@ END_TEST
 
 SUITE()
 {
+    TEST(test_queue_limit);
+    TEST(test_one_line_may_come_through_an_open_circuit);
     TEST(test_burst);
     TEST(test_orders_at_a_cold_start);
     LOOP(test_the_first_gives_up, 0, 2);
