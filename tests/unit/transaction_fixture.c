@@ -12,6 +12,7 @@ struct proxy *proxy;
 struct record last_record;
 unsigned records;
 const char *asked_path;
+bool resolves;
 const struct ingress ingress = {.is_loopback = true, .port = 1, .client = "127.0.0.1:9"};
 
 static enum failure permit(void *context, bool listed, const struct sockaddr *address)
@@ -48,6 +49,8 @@ void begin(const char *directives)
     tls = tls_set_new(config, complain, &complaints);
     ck_assert_ptr_nonnull(tls);
     env = (struct connect_env){.loop = loop, .permit = permit};
+    if (resolves)
+        env.dns = dns_new(loop, &(struct dns_limits){1000, 60000, 0});
     pools = pools_new(&env);
     pools_apply(pools, config, tls);
     proxy = proxy_new(loop, pools);
@@ -65,6 +68,8 @@ void finish(void)
     tls_set_free(tls);
     config_unref(config);
     plain_origin_end(&origin);
+    if (env.dns)
+        dns_free(env.dns);
     loop_run(loop);
     loop_free(loop);
     forget();

@@ -34,6 +34,7 @@ extern const struct ingress ingress;
 void begin(const char *directives);
 void finish(void);
 
+extern bool resolves;          /* set before begin(): hosts are resolved, there is no connect_to */
 extern const char *asked_path; /* of ask(); "/x?y" from begin() on */
 
 /* `fields`: "Name: value\r\n" each. */
