@@ -2,18 +2,11 @@
  * and when it counts as up again. The store is the test's own (store_peer.h). */
 #include "budget/budget_store.h"
 
-#include "base/log.h"
 #include "config_fixture.h"
-#include "store_peer.h"
+#include "store_fixture.h"
 #include "suite.h"
-#include "until.h"
 
 #define SETTINGS "budget_timeout = 100ms"
-
-static struct loop *loop;
-static struct store_peer peer;
-static struct store_env env;
-static struct budget_store *store;
 
 struct asker {
     struct store_member m;
@@ -69,34 +62,9 @@ static void join(struct asker *a, const char *name)
     budget_store_join(store, &a->m);
 }
 
-static struct budget_store_view look(void)
-{
-    struct budget_store_view v;
-    budget_store_describe(store, &v);
-    return v;
-}
-
-static bool is(const char *word)
-{
-    return strcmp(look().word, word) == 0;
-}
-
-static void configure(const char *login, const char *directives)
-{
-    struct config *c = store_peer_config(&peer, login, "", directives);
-    budget_store_configure(store, c, NULL);
-    config_unref(c);
-}
-
 static void begin(void)
 {
-    log_set_level(LOG_LEVEL_ERROR);
-    loop = loop_new();
-    loop_hold(loop);
-    store_peer_start(&peer, loop);
-    env = (struct store_env){loop, dns_new(loop, &(struct dns_limits){1000, 60000, 0}), NULL};
-    ck_assert_ptr_nonnull(env.dns);
-    store = budget_store_new(&env);
+    begin_store();
     join(&one, "one");
     join(&two, "two");
 }
@@ -105,7 +73,7 @@ static void begin(void)
 static void begin_up(void)
 {
     begin();
-    configure("", SETTINGS);
+    configure_store("", SETTINGS);
     UNTIL(is("up"));
     one.modes = two.modes = 0;
 }
@@ -116,15 +84,9 @@ static void finish(void)
         budget_store_leave(&one.m);
     if (two.m.link.on)
         budget_store_leave(&two.m);
-    budget_store_free(store);
-    store_peer_end(&peer);
-    loop_turn(loop, false);
-    dns_free(env.dns);
-    loop_run(loop);
-    loop_free(loop);
+    end_store();
     text_free(&one.heard);
     text_free(&two.heard);
-    forget();
 }
 
 /* It is up as soon as it has answered the login; a question need not have been asked. */
@@ -133,7 +95,7 @@ START_TEST(from_off_to_up_and_back)
     begin();
     ck_assert(is("off") && look().name == NULL && budget_store_mode(store) == BUDGET_STORE_OFF);
     peer.login = NULL;
-    configure(":secret@", SETTINGS);
+    configure_store(":secret@", SETTINGS);
     ck_assert(is("starting") && budget_store_mode(store) == BUDGET_STORE_AWAY);
     ck_assert_uint_eq(one.modes, 1);
     ck_assert_ptr_null(strstr(look().name, "secret"));
@@ -367,7 +329,7 @@ START_TEST(without_members)
     budget_store_leave(&one.m);
     budget_store_leave(&two.m);
     peer.login = "-LOADING data\r\n";
-    configure("", SETTINGS);
+    configure_store("", SETTINGS);
     UNTIL(is("outage"));
     ck_assert_str_eq(look().why, "the store is loading its data (LOADING)");
     peer.login = "+PONG\r\n";
@@ -381,14 +343,14 @@ END_TEST
 START_TEST(another_configuration)
 {
     begin_up();
-    configure("", "budget_timeout = 200ms\nbudget_share = 50%");
+    configure_store("", "budget_timeout = 200ms\nbudget_share = 50%");
     turn_for(loop, 5);
     ck_assert(is("up") && peer.accepted == 1);
     ck_assert_uint_eq(budget_store_timeout_ms(store), 200);
     ck_assert_uint_eq(budget_store_percent(store), 50);
     budget_store_ask(&one.m);
     UNTIL(peer.asked == 1);
-    configure(":secret@", SETTINGS);
+    configure_store(":secret@", SETTINGS);
     ck_assert(is("starting") && one.lost == 1);
     UNTIL(is("up") && peer.accepted == 2);
     ck_assert_ptr_nonnull(strstr(peer.logins.at, " AUTH secret;"));

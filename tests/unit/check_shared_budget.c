@@ -2,17 +2,11 @@
  * it does without the store. The store is the test's own (store_peer.h). */
 #include "budget/shared_budget.h"
 
-#include "base/log.h"
 #include "budget/gate.h"
 #include "config_fixture.h"
-#include "store_peer.h"
+#include "store_fixture.h"
 #include "suite.h"
-#include "until.h"
 
-static struct loop *loop;
-static struct store_peer peer;
-static struct store_env env;
-static struct budget_store *store;
 static struct upstream_config settings;
 static struct limits limits;
 static struct shared_budget *budget;
@@ -37,29 +31,11 @@ static size_t count_waiting(void *owner)
     return waiting;
 }
 
-static struct budget_store_view look(void)
-{
-    struct budget_store_view v;
-    budget_store_describe(store, &v);
-    return v;
-}
-
-static bool is(const char *word)
-{
-    return strcmp(look().word, word) == 0;
-}
-
 /* 10 tokens in 100 s, with a store that has not been configured. */
 static void begin(void)
 {
     static const struct shared_budget_events events = {on_tokens, on_limits, count_waiting};
-    log_set_level(LOG_LEVEL_ERROR);
-    loop = loop_new();
-    loop_hold(loop);
-    store_peer_start(&peer, loop);
-    env = (struct store_env){loop, dns_new(loop, &(struct dns_limits){1000, 60000, 0}), NULL};
-    ck_assert_ptr_nonnull(env.dns);
-    store = budget_store_new(&env);
+    begin_store();
     static uint16_t statuses[] = {429};
     settings = (struct upstream_config){.name = "ex",
                                         .hold_status = {statuses, COUNT_OF(statuses)},
@@ -76,17 +52,10 @@ static void begin(void)
     shared_budget_configure(budget, &settings.rate, settings.burst, "ex", "");
 }
 
-static void configure(const char *directives)
-{
-    struct config *c = store_peer_config(&peer, "", "", directives);
-    budget_store_configure(store, c, NULL);
-    config_unref(c);
-}
-
 static void begin_up(void)
 {
     begin();
-    configure("budget_timeout = 100ms");
+    configure_store("", "budget_timeout = 100ms");
     UNTIL(is("up"));
     tokens_told = 0;
 }
@@ -95,15 +64,9 @@ static void finish(void)
 {
     if (budget)
         shared_budget_free(budget);
-    budget_store_free(store);
+    end_store();
     holds_free(&limits.holds);
     bot_shares_free(&limits.bots);
-    store_peer_end(&peer);
-    loop_turn(loop, false);
-    dns_free(env.dns);
-    loop_run(loop);
-    loop_free(loop);
-    forget();
 }
 
 /* What the script answers; `level` in thousandths; `weight` 0: it does not know it; `daemons` 0: one. */
@@ -288,7 +251,7 @@ START_TEST(away_from_the_start)
     struct shared_budget_view v;
     begin();
     store_peer_refuse(&peer);
-    configure("budget_share = 40%");
+    configure_store("", "budget_share = 40%");
     UNTIL(is("outage"));
     shared_budget_describe(budget, &v);
     ck_assert_str_eq(v.word, "away");
@@ -564,7 +527,7 @@ START_TEST(at_a_gate)
     gate_share(gate, store, "gate", "");
     shared_budget_free(budget);
     budget = NULL;
-    configure("budget_timeout = 100ms");
+    configure_store("", "budget_timeout = 100ms");
     UNTIL(is("up"));
     struct gate_waiter w = {.owner = &passed, .on_pass = note_pass, .on_refused = note_refusal};
     ck_assert(!gate_pass(gate, &w, loop_now(loop) + 60000));
