@@ -66,6 +66,7 @@ struct shared_fetch {
     bool outdated;     /* but not any more */
     bool paused;       /* the fetch, by a leader that is too far behind */
     uint64_t began_at; /* loop_age_clock() */
+    uint64_t began_us; /* the same as loop_clock_us() */
     uint64_t until_ms; /* loop time; the most that any follower has */
     uint64_t bound_ms; /* the same when the fetch began, and so of its waits in queues */
     struct task free_later;
@@ -352,12 +353,21 @@ static void judge(struct shared_fetch *f, const struct response *r)
         f->events->on_closed(f->owner);
 }
 
+/* In ms, from when the request was sent (RFC 9111 4.2.3); until then it may have waited for long, in
+ * which nothing grew old. The age clock counts suspended time, which must not be lost. */
+static uint64_t response_delay(const struct shared_fetch *f)
+{
+    uint64_t all = now_of(f) - f->began_at, lent_us = f->timing.lent_us;
+    uint64_t waited = lent_us > f->began_us ? (lent_us - f->began_us) / 1000 : 0;
+    return all > waited ? all - waited : 0;
+}
+
 static void on_head(void *owner, const struct response *r)
 {
     struct shared_fetch *f = owner;
     bool led = false;
     MAGIC_CHECK(f, MAGIC);
-    f->response = stored_response_new(r, &f->fields, now_of(f), now_of(f) - f->began_at);
+    f->response = stored_response_new(r, &f->fields, now_of(f), response_delay(f));
     judge(f, r);
     LIST_FOR (&f->followers, s, struct subscription, link) {
         deadline_stop(&s->deadline);
@@ -529,6 +539,8 @@ static void send_request(struct shared_fetch *f, uint64_t until_ms)
     f->until_ms = f->bound_ms = until_ms;
     f->order.fetch.total_ms = left_until(f->order.fetch.loop, until_ms);
     f->timing = (struct timing){0};
+    f->began_at = now_of(f);
+    f->began_us = loop_clock_us(f->order.fetch.loop);
     f->fetch = f->order.ops->open(&f->order.fetch, &events, f);
     exchange_finish(f->fetch, &none);
 }
@@ -565,7 +577,6 @@ struct shared_fetch *shared_fetch_new(const struct shared_fetch_order *o,
     config_ref(o->config);
     f->fields = fields_copy(a, o->fields);
     f->place = (struct cache_key){pool_id(o->fetch.pool), f->order.fetch.request.target};
-    f->began_at = now_of(f);
     list_init(&f->followers);
     task_init(&f->free_later, free_now);
     return f;

@@ -480,6 +480,37 @@ START_TEST(goes_on_for_others)
 }
 END_TEST
 
+static uint64_t age_now(void)
+{
+    return stored_response_told_age_ms(shared_fetch_response(fetch), loop_age_clock(loop));
+}
+
+/* A response is as old as its request, not as the waits before that: in a queue, or for a try that
+ * failed. */
+START_TEST(waits_are_no_age)
+{
+    set_up(0);
+    loop_skip(loop, 4000);
+    fake_fetch.order.timing->lent_us = loop_clock_us(loop);
+    loop_skip(loop, 1000);
+    fake_fetch_head(200, 0);
+    ck_assert_uint_ge(age_now(), 990);
+    ck_assert_uint_lt(age_now(), 3900);
+    fake_fetch_end();
+    tear_down();
+
+    set_up(5000);
+    join(1, 9000);
+    loop_skip(loop, 5000);
+    fake_fetch_failed(FAILURE_CONNECTION_LIMIT_REACHED, SENT_NO);
+    loop_skip(loop, 1000);
+    fake_fetch_head(200, 0); /* of a fetch that does not tell when it left */
+    ck_assert(age_now() >= 990 && age_now() < 4900);
+    fake_fetch_end();
+    tear_down();
+}
+END_TEST
+
 /* Once the request may have reached the origin, a failure applies to all followers; so does one
  * after the head. */
 START_TEST(fails_for_all)
@@ -531,6 +562,7 @@ SUITE()
     TEST(deadlines);
     TEST(in_time);
     TEST(goes_on_for_others);
+    TEST(waits_are_no_age);
     LOOP(fails_for_all, 0, 2);
     TEST(weight_is_borne_by_one);
 }
