@@ -9,7 +9,7 @@
 
 struct try_entry {
     unsigned order; /* 0: none */
-    bool is_told;
+    bool is_told, is_shared;
     enum book_sent told;
 };
 
@@ -115,7 +115,7 @@ static void check_copy(unsigned number)
 static void check_all_told(unsigned order)
 {
     for (unsigned i = 1; i <= try_count; i++)
-        if (tries[i].is_told && (order == 0 || tries[i].order == order))
+        if (tries[i].is_told && !tries[i].is_shared && (order == 0 || tries[i].order == order))
             check_told(i);
 }
 
@@ -166,6 +166,11 @@ void book_vouch(unsigned reading)
     readings[reading].is_vouched = true;
     world_say("exchange: vouches that it has not acted on try %u (order %u)",
               readings[reading].number, readings[reading].order);
+}
+
+void book_share(unsigned number)
+{
+    tries[number].is_shared = true;
 }
 
 void book_told(unsigned number, enum book_sent sent, bool is_whole)

@@ -27,6 +27,9 @@ void book_vouch(unsigned reading);
  * known to be a copy. */
 void book_told(unsigned number, enum book_sent sent, bool is_whole);
 
+/* What goes out for this try may go out for others: it counts up to its answer only. */
+void book_share(unsigned number);
+
 /* The same in the order journal's end line: of one try of this order (its target), or of all. */
 void book_journaled(unsigned order, enum book_sent most);
 

@@ -23,7 +23,7 @@ static struct {
     jmp_buf back;
     bool is_ours[KERNEL_FIRST]; /* real descriptors that are not the daemon's */
     uv_signal_t *signals[SIGNALS_MOST];
-    uint64_t pause_us;
+    uint64_t pause_us, began_us;
     void (*told)(bool with_power);
 } life;
 
@@ -123,6 +123,7 @@ static void live(const char *config)
 {
     life.number++;
     life.is_on = true;
+    life.began_us = world_us();
     if (setjmp(life.back) == 0) {
         life.status = daemon_run(config, false, false);
         life.is_on = false;
@@ -144,6 +145,11 @@ int life_run(const char *config)
     while (!life.has_ended)
         live(config);
     return life.status;
+}
+
+uint64_t life_began_us(void)
+{
+    return life.began_us;
 }
 
 unsigned life_number(void)

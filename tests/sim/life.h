@@ -10,6 +10,7 @@
 int life_run(const char *config);
 
 unsigned life_number(void); /* from 1 */
+uint64_t life_began_us(void);
 bool life_is_on(void);
 
 /* It is killed: now, which may be inside any call of its own; the call does not return. `with_power`:

@@ -160,7 +160,8 @@ static void answer(struct stream *s)
     case DEED_GARBAGE:
         submit(s, "200");
         send_all(s->h2);
-        origin_write(s->h2->conn, "\0\0\4\0\0\0\0\0\1what", 13);
+        /* DATA of a stream that there is not: of one that is open it would be an answer. */
+        origin_write(s->h2->conn, "\0\0\4\0\0\177\377\377\377what", 13);
         return;
     default: submit(s, "200");
     }

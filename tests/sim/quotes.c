@@ -8,7 +8,8 @@
 
 #define QUOTES_MOST 4096
 #define TARGETS 3
-#define SLACK_US 10000 /* the daemon's clock is that of the beginning of a turn */
+#define REFUSAL "refused" /* error_prefix */
+#define SLACK_US 10000    /* the daemon's clock is that of the beginning of a turn */
 #define SECOND_US 1000000
 
 struct quote {
@@ -46,6 +47,11 @@ size_t quotes_bytes(void)
 unsigned quotes_heard(enum quote_result result)
 {
     return heard[result];
+}
+
+bool quote_may_be_shared(const struct quote_wish *w)
+{
+    return rules.coalesces && w->secret == QUOTE_PUBLIC;
 }
 
 unsigned quotes_asked(void)
@@ -155,7 +161,7 @@ size_t quote_answer(unsigned reading, unsigned status, size_t size,
     to[n++] = (struct quote_pair){"x-reading", serial};
     if (status != 200)
         return n;
-    q->is_refusal = dice_chance(&d, 10);
+    q->is_refusal = dice_chance(&d, 10) && size >= strlen(REFUSAL); /* else nothing tells it */
     q->is_restricted = dice_chance(&d, 12);
     q->varies = !q->is_restricted && dice_chance(&d, 20);
     if (q->is_restricted)
@@ -171,8 +177,7 @@ void quote_body(unsigned reading, size_t size, struct text *to)
 {
     char unit[40];
     size_t from = to->len;
-    snprintf(unit, sizeof unit, "%s=%u;", quotes[reading].is_refusal ? "refused" : "quote",
-             reading);
+    snprintf(unit, sizeof unit, "%s=%u;", quotes[reading].is_refusal ? REFUSAL : "quote", reading);
     while (to->len - from < size)
         text_add_str(to, unit);
     text_cut(to, from + size);
@@ -254,7 +259,7 @@ static void judge_stored(const struct judged *j, uint64_t most_us)
     const struct quote *q = j->quote;
     if (q->status != 200 || q->is_refusal || q->is_restricted)
         break_rule(j, "that may not be stored");
-    else if (q->life != life_number())
+    else if (q->life != life_number() && j->asked_us >= life_began_us())
         break_rule(j, "that is from another life");
     else if (q->whole_us == 0)
         break_rule(j, "the daemon has not read all of it");

@@ -40,6 +40,9 @@ void quote_wish_write(const struct quote_wish *, const char *upstream, unsigned 
                       struct text *to);
 void quotes_ask(const struct quote_wish *);
 
+/* May what goes out for it go out for others that have joined it, after it was answered itself? */
+bool quote_may_be_shared(const struct quote_wish *);
+
 /* An origin reads "/q/TARGET"; false: it is no such target. Then the fields of its head. */
 bool quote_begin(unsigned reading, struct span target);
 void quote_field(unsigned reading, struct span name, struct span value);

@@ -213,11 +213,17 @@ static void note_quiet(void)
         opened[i] = origins[i].opened;
 }
 
+/* What it did not take may not be written yet. */
+static bool disk_lags(void)
+{
+    return disk_is_ill() || (healed_us && world_us() - healed_us < RETRY_US);
+}
+
 /* Once it has been told to end, the next life is told so too. */
 static void on_death(bool with_power)
 {
     terms.torn++;
-    terms.lacks_ends |= with_power || disk_is_ill();
+    terms.lacks_ends |= with_power || disk_lags();
     clients_may_be_refused();
     kernel_press(false); /* it would not start */
     note_quiet();
@@ -357,12 +363,13 @@ static void fail_origin(void *owner)
 }
 
 /* Without requests, a pool keeps min_idle connections, each way out its own, and opens no more than
- * one a second. The first fill, in which handshakes may fail, is no storm. */
+ * one a second, besides those that were on their way for the clients. The first fill, in which
+ * handshakes may fail, is no storm. */
 static void look_storm(void)
 {
     unsigned seconds = (unsigned)((world_us() - quiet_us) / SECOND_US);
     unsigned ways = exits_count() ? exits_count() : 1;
-    unsigned most = min_idle ? 3 + ways * (2 * min_idle + seconds) : 1;
+    unsigned most = client_count + (min_idle ? ways * (2 * min_idle + seconds) : 0);
     for (size_t i = 0; i < COUNT_OF(origins); i++)
         if (origins[i].opened - opened[i] > most)
             world_fault("storm", "%u connections to %s in %.1f quiet s, %u are to be kept",
@@ -373,7 +380,7 @@ static void look_storm(void)
 static void judge_journal(void)
 {
     struct journal_terms t = terms;
-    t.lacks_ends |= disk_is_ill() || (healed_us && world_us() - healed_us < RETRY_US);
+    t.lacks_ends |= disk_lags();
     if (journals)
         journal_judge(JOURNAL, &t);
 }
