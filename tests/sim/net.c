@@ -244,7 +244,7 @@ ssize_t end_send(struct end *e, const void *data, size_t len)
     struct way *w = &e->out;
     if (e->error) {
         int error = e->error;
-        e->error = 0;
+        e->error = e->events ? error : 0; /* an actor is told of its end by on_end() only */
         return -error;
     }
     if (e->was_reset || w->fin)
