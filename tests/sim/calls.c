@@ -372,7 +372,7 @@ static ssize_t read_socket(struct socket *s, void *to, size_t len, bool peek)
 
 static ssize_t write_tcp(struct end *e, const void *from, size_t len)
 {
-    queue_sees((struct span){from, len});
+    queue_sees((struct span){from, len}, e);
     ssize_t n = end_send(e, from, life_writes(LIFE_SOCKET, len));
     life_after_write(LIFE_SOCKET);
     return n;

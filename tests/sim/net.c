@@ -265,8 +265,11 @@ ssize_t end_send(struct end *e, const void *data, size_t len)
     return (ssize_t)n;
 }
 
+/* What a side reads after its own last byte it throws away: it has not read that. */
 static void look_marks(struct end *e)
 {
+    if (other(e)->out.fin)
+        return;
     for (struct mark **at = &e->marks, *m; (m = *at);) {
         if (e->out.read < m->at) {
             at = &m->next;

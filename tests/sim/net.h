@@ -71,7 +71,7 @@ bool end_is_open(const struct end *);
 /* How many bytes the other side has read so far; not those that it read after its own last byte,
  * which it only throws away. */
 uint64_t end_peer_has_read(const struct end *);
-/* Calls reached(owner) once, when the other side has read so many bytes. */
+/* Calls reached(owner) once, when the other side has read so many bytes, in the same sense. */
 void end_mark(struct end *, uint64_t bytes, void (*reached)(void *owner), void *owner);
 uint64_t end_peer_sent(const struct end *);
 uint64_t end_sent(const struct end *);    /* bytes that end_send() took */

@@ -9,14 +9,16 @@
 
 #define LEAVES_SLACK_US 100000 /* the turns of a busy machine */
 #define ANSWER_SLACK_US                                                                            \
-    2500000           /* and a journal that takes a second for the begin, and for the end */
-#define LOOKED_AT 200 /* bytes of a write: its request line is there */
+    2500000            /* and a journal that takes a second for the begin, and for the end */
+#define ENDS_US 300000 /* until the end of what the daemon has given up is heard of */
+#define LOOKED_AT 200  /* bytes of a write: its request line is there */
 
 struct waiting {
     struct waiting *next;
     unsigned number, order, life;
     const char *upstream;
-    const struct end *end;
+    const struct end *end, *left_on; /* where its client is; where it left last */
+    unsigned overtaker;              /* 0: none has left before it that came later */
     bool was_read, has_left, has_ended;
     uint64_t read_us, turn, answered; /* bytes that the daemon had sent when it had read it */
 };
@@ -87,21 +89,43 @@ void queue_ends(unsigned number)
 
 /* ------------------------------------------------------------------------ in order */
 
-static void look_order(const struct waiting *w)
+static void overtaken(const struct waiting *w)
 {
-    for (const struct waiting *o = all; o && is_ordered && w->order == 0; o = o->next)
-        if (is_there(o) && o->order == 0 && strcmp(o->upstream, w->upstream) == 0 &&
-            o->turn < w->turn)
-            world_fault("order", "try %u leaves before try %u, which was there %.3f s earlier",
-                        w->number, o->number, (double)(w->read_us - o->read_us) / 1e6);
+    world_fault("order", "try %u leaves before try %u, which was there earlier", w->overtaker,
+                w->number);
 }
 
-static void leaves(struct waiting *w)
+static void look_overtaken(void *owner)
 {
+    const struct waiting *w = owner;
+    if (is_there(w))
+        overtaken(w);
+}
+
+/* What has been overtaken may have been refused, or have lost its client, a moment ago: then it
+ * ends without leaving. */
+static void look_order(const struct waiting *w)
+{
+    if (w->overtaker)
+        overtaken(w);
+    for (struct waiting *o = all; o; o = o->next)
+        if (is_there(o) && o->order == 0 && o->overtaker == 0 &&
+            strcmp(o->upstream, w->upstream) == 0 && o->turn < w->turn) {
+            o->overtaker = w->number;
+            world_in(ENDS_US, look_overtaken, o);
+        }
+}
+
+/* An order that is sent once more leaves once more; a GET is judged the first time only. */
+static void leaves(struct waiting *w, const struct end *on)
+{
+    bool is_known = w->order ? w->left_on == on : w->has_left;
     w->has_left = true;
-    if (!w->was_read) /* a large one, whose rest is still to come */
+    w->left_on = on;
+    if (is_known || !w->was_read) /* a large one, whose rest is still to come */
         return;
-    look_order(w);
+    if (is_ordered && w->order == 0)
+        look_order(w);
     uint64_t waited = world_us() - w->read_us;
     if (w->order && rules.order_us && waited > rules.order_us + LEAVES_SLACK_US)
         world_fault("waits", "order %u leaves %.3f s after it was read", w->order,
@@ -114,14 +138,14 @@ static unsigned number_after(struct span bytes, const char *prefix)
     return at ? (unsigned)strtoul(at + strlen(prefix), NULL, 10) : 0;
 }
 
-/* Of the tries of an order the last one that has not left. */
-void queue_sees(struct span bytes)
+/* Of the tries of an order it is the last one: the client has given up the others. */
+void queue_sees(struct span bytes, const struct end *on)
 {
     struct span line = span_first(bytes, bytes.len < LOOKED_AT ? bytes.len : LOOKED_AT);
     unsigned number = number_after(line, "GET /g/"), order = number_after(line, "POST /o/");
     for (struct waiting *w = all; w && (number || order); w = w->next)
-        if (!w->has_left && (number ? w->number == number : w->order == order)) {
-            leaves(w);
+        if (number ? w->number == number : w->order == order) {
+            leaves(w, on);
             return;
         }
 }

@@ -1,7 +1,7 @@
 /* Who waits in the daemon, seen from outside: when it had read a request, and when that left on an
  * HTTP/1.1 connection. Judged are: requests without credentials leave to an upstream in the order in
- * which they were read; an order leaves within order_wait or is answered; what waits only for a
- * connection is answered within queue_timeout. One for the process; entries live as long. */
+ * which they were read; an order leaves, each time, within order_wait or is answered; what waits only
+ * for a connection is answered within queue_timeout. One for the process; entries live as long. */
 #pragma once
 
 #include "base/span.h"
@@ -23,5 +23,5 @@ void queue_may_be_held(void);
 void queue_enters(unsigned number, unsigned order, const char *upstream, struct end *, uint64_t at);
 void queue_ends(unsigned number); /* it is answered, lost or left */
 
-/* The daemon writes this to an origin. */
-void queue_sees(struct span bytes);
+/* The daemon writes this to an origin, on this end. */
+void queue_sees(struct span bytes, const struct end *);

@@ -100,6 +100,30 @@ START_TEST(test_misdirected_in_vain)
 }
 END_TEST
 
+/* order_wait holds for the second time, too, and counts from the beginning. */
+START_TEST(test_misdirected_order_does_not_wait_longer)
+{
+    struct test_client post, get;
+    begin("max_connections = 1\norder_wait = 1s");
+    ask_whole(&post, "POST", "");
+    UNTIL(origin.requests == 1);
+    ask_whole(&get, "GET", "");
+    loop_skip(loop, 600);
+    plain_origin_say(&origin, 0, MISDIRECTED);
+    UNTIL(origin.requests == 2); /* of the one that has the only connection now */
+    ck_assert(!post.recorder.ended);
+    loop_skip(loop, 500);
+    UNTIL(post.recorder.ended);
+    ck_assert(heard_part(&post, "connection_limit_reached"));
+    ck_assert(!get.recorder.ended);
+    ck_assert_uint_eq(origin.requests, 2);
+    recorder_cancel(&get.recorder);
+    clear(&post);
+    clear(&get);
+    finish();
+}
+END_TEST
+
 /* While the client does not read, the response is not read either, no matter on which line it
  * arrives. */
 START_TEST(test_pause_lasts)
@@ -185,5 +209,6 @@ SUITE()
     TEST(their_weight_is_the_bots);
     LOOP(test_misdirected, 0, 6);
     LOOP(test_misdirected_in_vain, 0, 2);
+    TEST(test_misdirected_order_does_not_wait_longer);
     LOOP(test_pause_lasts, 0, 2);
 }
