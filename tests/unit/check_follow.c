@@ -206,6 +206,10 @@ START_TEST(a_long_answer_is_not_read_to_its_end)
     ck_assert_uint_eq(last_record.status, 200);
     ck_assert_uint_eq(look().stats->drained, 0);
     ck_assert_uint_eq(look().stats->closed[CLOSE_ERROR], 1);
+    struct verdict why = verdict_make(FAILURE_DESTINATION_UNAVAILABLE, SENT_NO, "shutting down");
+    proxy_settle(proxy, &why); /* it is over, and does not end again */
+    loop_turn(loop, false);
+    ck_assert(records == 1 && last_record.error == FAILURE_NONE);
     end();
 }
 END_TEST

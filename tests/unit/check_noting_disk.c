@@ -14,6 +14,8 @@ static void begin_journal(bool required)
     begin("max_connections = 1\norder_wait = 1m");
     uv_mutex_init(&disk);
     uv_cond_init(&disk_moves);
+    text_clear(&content);
+    set_disk(SIZE_MAX, 0, false);
     warm_up();
     struct order_journal_rules rules = {.required = required};
     journal = order_journal_new(loop, "/orders", LIFE, rules, error, sizeof error);

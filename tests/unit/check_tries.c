@@ -201,10 +201,35 @@ START_TEST(their_weight_is_the_bots)
 }
 END_TEST
 
+/* A hold that does not concern it leaves it in its place: its time in the queue goes on. */
+START_TEST(a_hold_of_others_costs_no_place)
+{
+    struct test_client first, a;
+    begin("max_connections = 1\nqueue_timeout = 10s\ntotal_timeout = 1h\nresponse_timeout = 1h");
+    ask_whole(&first, "GET", KEY);
+    UNTIL(origin.requests == 1);
+    ask_whole(&a, "GET", KEY);
+    UNTIL(look().waiting == 1);
+    loop_skip(loop, 6000);
+    gate_limit(pool_ways(pools_find(pools, find(config, "a"), NULL))->at[0]->gate,
+               &(struct gate_limit){.status = 429, .asked_ms = 60000});
+    loop_turn(loop, false);
+    ck_assert(look().waiting == 1 && !a.recorder.ended);
+    loop_skip(loop, 4001);
+    UNTIL(a.recorder.ended);
+    ck_assert_uint_eq(a.recorder.status, 503);
+    plain_origin_say(&origin, 0, OK);
+    UNTIL(first.recorder.ended);
+    clear(&first), clear(&a);
+    finish();
+}
+END_TEST
+
 SUITE()
 {
     LOOP(test_verdict_of_all_tries, 0, 2);
     TEST(test_leaving_between_tries);
+    TEST(a_hold_of_others_costs_no_place);
     TEST(each_try_that_was_sent_has_a_token);
     TEST(their_weight_is_the_bots);
     LOOP(test_misdirected, 0, 6);

@@ -299,6 +299,31 @@ START_TEST(test_connect_has_a_deadline)
 }
 END_TEST
 
+/* Why, as its client hardly says; of other requests it does. */
+START_TEST(test_a_refused_connect_is_logged)
+{
+    struct test_client a;
+    open_proxy("");
+    prepare(&a, _i ? "GET" : "CONNECT", "");
+    a.request.target = SPAN("b.example:443");
+    struct verdict why = verdict_make(FAILURE_HTTP_REQUEST_DENIED, SENT_NO, "not this host");
+    why.status = 403;
+    recorder_init(&a.recorder, &a.heard);
+    kept_log_begin(LOG_LEVEL_WARN);
+    a.recorder.exchange =
+        proxy_refuse(proxy, &a.request, &ingress, NULL, &why, &recorder_events, &a.recorder);
+    conclude(&a);
+    UNTIL(a.recorder.ended);
+    const char *words = kept_log_end();
+    ck_assert_uint_eq(a.recorder.status, 403);
+    ck_assert_msg(_i ? !*words
+                     : strstr(words, "CONNECT b.example:443 refused: not this host") != NULL,
+                  "%s", words);
+    clear(&a);
+    shut_proxy();
+}
+END_TEST
+
 /* ----------------------------------------------------------------- upgrades */
 
 START_TEST(test_an_upgrade_becomes_a_tunnel)
@@ -501,6 +526,7 @@ SUITE()
     LOOP(test_a_connection_not_needed_becomes_a_line, 0, 2);
     LOOP(test_idle_lines_vouch, 0, 3);
     LOOP(test_a_late_dial_that_fails, 0, 2);
+    LOOP(test_a_refused_connect_is_logged, 0, 2);
     TEST(test_connect_has_a_deadline);
     LOOP(test_an_upgrade_becomes_a_tunnel, 0, 2);
     LOOP(test_a_refused_upgrade_is_an_answer, 0, COUNT_OF(refusals));
