@@ -7,6 +7,7 @@
 #include "base/alloc.h"
 #include "tests/sim/answer.h"
 #include "tests/sim/book.h"
+#include "tests/sim/budget.h"
 #include "tests/sim/exits.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/life.h"
@@ -150,6 +151,8 @@ static void judge_answer(struct client *c)
         check_body(c);
     if (memmem(a->body.at, a->body.len, EXITS_SECRET, strlen(EXITS_SECRET)))
         world_fault("secret", "try %u: the answer shows a password", c->number_of_try);
+    if (own && c->order)
+        budget_hears(c->number_of_try, a);
     if (own && answer_field(a, "Proxy-Status").len == 0)
         world_fault("answer", "try %u: an error without Proxy-Status", c->number_of_try);
     bool again = c->kind == CLIENT_CCXT && own && a->status >= 429 &&
@@ -298,6 +301,7 @@ static void write_request(struct client *c)
     memset(text_reserve(&c->out, body), 'b', body);
     text_added(&c->out, body);
     c->request_len = c->out.len;
+    budget_asks(c->upstream, c->order, c->number_of_try, c->order == 0 && c->wish.target == 0);
     c->answer.is_head = c->wish.is_head;
     if (c->wish.target == 0 && strcmp(c->upstream, "h2") != 0)
         queue_enters(c->number_of_try, c->order, c->upstream, c->end,

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "tests/sim/book.h"
+#include "tests/sim/budget.h"
 #include "tests/sim/exits.h"
 #include "tests/sim/origin_conn.h"
 #include "tests/sim/queue.h"
@@ -352,6 +353,7 @@ static void read_head(struct origin_conn *c, struct span head)
     if (r->is_quote)
         read_fields(r, head);
     book_reading_try(r->reading, r->number);
+    budget_carries(c->origin->name, book_order_of_reading(r->reading), r->number);
     h->left = length.len ? strtoul(length.at, NULL, 10) : 0;
     h->in_body = true;
     text_drop(&h->in, head.len);

@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "tests/sim/book.h"
+#include "tests/sim/budget.h"
 #include "tests/sim/exits.h"
 #include "tests/sim/origin_conn.h"
 #include "tests/sim/quotes.h"
@@ -327,6 +328,8 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
     (void)session;
     if (s == NULL || h->conn->over)
         return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS)
+        budget_carries(h->conn->origin->name, book_order_of_reading(s->reading), s->number);
     if (frame->hd.type == NGHTTP2_HEADERS && s->at_head && !s->is_done)
         act_soon(s);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM && !h->conn->over && !s->is_closed) {

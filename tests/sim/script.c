@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "tests/sim/admin.h"
 #include "tests/sim/book.h"
+#include "tests/sim/budget.h"
 #include "tests/sim/client.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/exits.h"
@@ -20,6 +21,7 @@
 #include "tests/sim/queue.h"
 #include "tests/sim/quotes.h"
 #include "tests/sim/stats.h"
+#include "tests/sim/store.h"
 #include "tests/sim/tunnels.h"
 
 #define SECOND_US 1000000
@@ -51,13 +53,14 @@ static const struct name_row names[] = {{"plain.sim", 0x0a000001},
                                         {"plain2.sim", 0x0a000004},
                                         {"h22.sim", 0x0a000005},
                                         {"exit.sim", 0x0a020002},
+                                        STORE_NAME,
                                         TUNNEL_NAMES};
 
 static struct client_plan plan;
 static struct disk_nature disk_usual;
 static uint64_t healed_us; /* 0: its disk was not ill, or is */
-static struct dice dice, cache_dice, exit_dice, tunnel_dice;
-static bool has_endpoints, has_exits, has_tunnels;
+static struct dice dice, cache_dice, exit_dice, tunnel_dice, budget_dice;
+static bool has_endpoints, has_exits, has_tunnels, has_budget;
 static bool journals, syncs, requires, keeps_state, ends, was_told, is_fickle;
 static bool is_killed, is_ill; /* it will be; its disk will be */
 static struct journal_terms terms;
@@ -126,9 +129,12 @@ static void write_defaults(FILE *out)
     bool is_slow = dice_chance(&dice, 20);
     if (is_slow)
         queue_may_be_held();
-    queue_allow(&waits, !has_endpoints && !has_exits);
-    if (is_slow)
-        fprintf(out, "    rate = %s\n", PICK("\"20/1s\"", "\"3/100ms\"", "\"1/300ms\""));
+    queue_allow(&waits, !has_endpoints && !has_exits && !has_budget);
+    const char *rate = is_slow ? PICK("\"20/1s\"", "\"3/100ms\"", "\"1/300ms\"") : NULL;
+    if (has_budget)
+        budget_write_rate(out, &budget_dice);
+    else if (rate)
+        fprintf(out, "    rate = %s\n", rate);
     if (plan.quotes)
         write_cache(out);
     if (dice_chance(&dice, 15))
@@ -148,7 +154,11 @@ static void write_config(void)
     FILE *out = fopen(CONFIG, "w");
     CHECK(out);
     fprintf(out, "listen = {\"127.0.0.1:%u\"}\n", PORT);
-    fprintf(out, "log_level = \"%s\"\n", world_is_logged() ? "debug" : "error");
+    fprintf(out, "log_level = \"%s\"\n",
+            world_is_logged() ? "debug"
+            : has_budget      ? "info"
+                              : "error");
+    budget_write_store(out);
     fprintf(out, "state = %s\nslow_log = 0\n", keeps_state ? STATE : "off");
     fprintf(out, "drain_timeout = %ums\n", drain_ms);
     fprintf(out, "client_header_timeout = 2s\nclient_body_timeout = 2s\n");
@@ -227,6 +237,7 @@ static void on_death(bool with_power)
     clients_may_be_refused();
     kernel_press(false); /* it would not start */
     note_quiet();
+    budget_dies();
     if (!plan.survives)
         book_forget_copies();
     if (!ends)
@@ -301,6 +312,7 @@ static void jump(void *owner)
 /* An upstream that is paused is resumed. */
 static void resume(void *owner)
 {
+    budget_resumed(owner);
     admin_say(PORT, owner, "resume");
 }
 
@@ -339,6 +351,13 @@ static void fail_exit(void *owner)
     (void)owner;
     if (world_takes("an exit fails"))
         exits_fail(&exit_dice);
+}
+
+static void fail_store(void *owner)
+{
+    (void)owner;
+    if (world_takes("the store fails"))
+        store_fail(&budget_dice);
 }
 
 static void recover(void *owner)
@@ -453,6 +472,9 @@ static void plan_events(void)
     for (int i = 0; has_exits && i < 2; i++)
         if (dice_chance(&exit_dice, 40))
             world_in(dice_draw(&exit_dice, 2 * SECOND_US), fail_exit, NULL);
+    for (int i = 0; has_budget && i < 2; i++)
+        if (dice_chance(&budget_dice, 25))
+            world_in(dice_draw(&budget_dice, 3 * SECOND_US), fail_store, NULL);
     world_in(SECOND_US / 10, look_quiet, NULL);
 }
 
@@ -520,6 +542,8 @@ const char *script_begin(void)
     has_tunnels = dice_chance(&tunnel_dice, 20);
     exit_dice = dice_of("exits", 0);
     has_exits = dice_chance(&exit_dice, 20);
+    budget_dice = dice_of("budget", 0);
+    has_budget = !has_exits && dice_chance(&budget_dice, 20);
     plan.quotes = dice_chance(&cache_dice, 30) ? dice_between(&cache_dice, 30, 100) : 0;
     kernel_begin();
     (void)unlink(JOURNAL);
@@ -542,6 +566,10 @@ const char *script_begin(void)
     if (dice_chance(&dice, 10))
         kernel_limit(dice_between(&dice, 52, 80));
     book_begin(plan.dedupes);
+    if (has_budget) {
+        budget_begin(&budget_dice);
+        queue_may_be_held();
+    }
     write_config();
     begin_origins();
     if (has_exits) {

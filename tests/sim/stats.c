@@ -7,6 +7,7 @@
 #include "tests/sim/admin.h"
 #include "tests/sim/answer.h"
 #include "tests/sim/book.h"
+#include "tests/sim/budget.h"
 #include "tests/sim/client.h"
 #include "tests/sim/exits.h"
 #include "tests/sim/kernel.h"
@@ -146,6 +147,7 @@ static void check(const char *text)
     }
     check_quotes(all);
     check_tunnels(all);
+    budget_check(all);
     if (total > at(all, "requests", "total"))
         world_fault("sums", "requests: %lld of all upstreams, %lld in all", (long long)total,
                     (long long)at(all, "requests", "total"));
@@ -201,6 +203,7 @@ static void on_open(void *owner)
 {
     (void)owner;
     sent = 0;
+    budget_look();
     send_rest(end);
 }
 
