@@ -25,7 +25,7 @@ static void judge_head(struct answer *a)
     a->has_head = true;
     a->closes = span_is_nocase(answer_field(a, "Connection"), SPAN("close"));
     a->is_chunked = coding.len > 0;
-    if (a->status == 204 || a->status == 304)
+    if (a->status == 101 || a->status == 204 || a->status == 304)
         a->is_whole = true;
     else if (length.len)
         a->left = strtoul(length.at, NULL, 10);
@@ -45,7 +45,7 @@ static size_t feed_head(struct answer *a, const char *data, size_t len)
         a->status = a->head.len > 12 ? atoi(a->head.at + 9) : 0;
         if (memcmp(a->head.at, "HTTP/1.1 ", 9) != 0 || a->status < 100)
             a->is_wrong = true;
-        else if (a->status < 200)
+        else if (a->status < 200 && a->status != 101)
             text_clear(&a->head);
         else
             judge_head(a);

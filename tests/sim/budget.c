@@ -6,7 +6,6 @@
 
 #include "base/alloc.h"
 #include "tests/sim/life.h"
-#include "tests/sim/store.h"
 
 #define SECOND_US 1000000
 #define TRIES_MOST 4096
@@ -386,6 +385,21 @@ static void step(void *owner)
         if (dice_chance(&o->dice, 60))
             ask_for(o, &budgets[i]);
     world_in(dice_between(&o->dice, 10, 400) * 1000, step, o);
+}
+
+/* ----------------------------------------------------------------------- what befalls it */
+
+static void fail_store(void *owner)
+{
+    if (world_takes("the store fails"))
+        store_fail(owner);
+}
+
+void budget_plan(struct dice *d)
+{
+    for (int i = 0; i < 2; i++)
+        if (dice_chance(d, 25))
+            world_in(dice_draw(d, 3 * SECOND_US), fail_store, d);
 }
 
 /* ------------------------------------------------------------------------ configuration */

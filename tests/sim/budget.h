@@ -8,13 +8,15 @@
 #include <stdio.h>
 
 #include "tests/sim/answer.h"
-#include "tests/sim/ledger.h"
-#include "tests/sim/net.h"
+#include "tests/sim/store.h"
 
 #define BUDGET_SECRET "hunter2" /* a password: nobody may see it */
 
 /* Draws what the store and the others are like; from then on they are there. */
 void budget_begin(struct dice *);
+
+/* Something may happen to the store. */
+void budget_plan(struct dice *);
 
 /* The directives, of all and of each upstream. A reload may draw another rate. */
 void budget_write_store(FILE *);

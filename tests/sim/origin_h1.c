@@ -8,6 +8,7 @@
 #include "tests/sim/origin_conn.h"
 #include "tests/sim/queue.h"
 #include "tests/sim/quotes.h"
+#include "tests/sim/upgrades.h"
 
 /* What it does to a request, and as soon as it has read how much of it. */
 enum deed {
@@ -415,7 +416,8 @@ static void bytes(struct origin_conn *c, const char *data, size_t len)
 {
     struct h1 *h = c->state;
     text_add(&h->in, (struct span){data, len});
-    go_on(c);
+    if (h->request || h->answering || !upgrades_take(c, text_span(&h->in)))
+        go_on(c);
 }
 
 static void end_h1(struct origin_conn *c)

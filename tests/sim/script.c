@@ -13,6 +13,7 @@
 #include "tests/sim/client.h"
 #include "tests/sim/disk.h"
 #include "tests/sim/exits.h"
+#include "tests/sim/freeze.h"
 #include "tests/sim/journal.h"
 #include "tests/sim/kernel.h"
 #include "tests/sim/life.h"
@@ -21,7 +22,6 @@
 #include "tests/sim/queue.h"
 #include "tests/sim/quotes.h"
 #include "tests/sim/stats.h"
-#include "tests/sim/store.h"
 #include "tests/sim/tunnels.h"
 
 #define SECOND_US 1000000
@@ -238,6 +238,7 @@ static void on_death(bool with_power)
     kernel_press(false); /* it would not start */
     note_quiet();
     budget_dies();
+    freeze_forget();
     if (!plan.survives)
         book_forget_copies();
     if (!ends)
@@ -313,7 +314,7 @@ static void jump(void *owner)
 static void resume(void *owner)
 {
     budget_resumed(owner);
-    admin_say(PORT, owner, "resume");
+    admin_say(PORT, owner, "resume", NULL);
 }
 
 static void use_verb(void *owner)
@@ -325,7 +326,7 @@ static void use_verb(void *owner)
     if (!world_takes("an operator's verb") || ends)
         return;
     queue_may_be_held();
-    admin_say(PORT, upstream, verbs[n]);
+    admin_say(PORT, upstream, verbs[n], NULL);
     if (n == 1 || n == 2)
         world_in(dice_draw(&dice, 2 * SECOND_US), resume, (void *)upstream);
 }
@@ -351,13 +352,6 @@ static void fail_exit(void *owner)
     (void)owner;
     if (world_takes("an exit fails"))
         exits_fail(&exit_dice);
-}
-
-static void fail_store(void *owner)
-{
-    (void)owner;
-    if (world_takes("the store fails"))
-        store_fail(&budget_dice);
 }
 
 static void recover(void *owner)
@@ -472,9 +466,8 @@ static void plan_events(void)
     for (int i = 0; has_exits && i < 2; i++)
         if (dice_chance(&exit_dice, 40))
             world_in(dice_draw(&exit_dice, 2 * SECOND_US), fail_exit, NULL);
-    for (int i = 0; has_budget && i < 2; i++)
-        if (dice_chance(&budget_dice, 25))
-            world_in(dice_draw(&budget_dice, 3 * SECOND_US), fail_store, NULL);
+    if (has_budget)
+        budget_plan(&budget_dice);
     world_in(SECOND_US / 10, look_quiet, NULL);
 }
 
@@ -578,7 +571,7 @@ const char *script_begin(void)
     }
     begin_clients();
     if (has_tunnels)
-        tunnels_begin(PORT, &tunnel_dice);
+        tunnels_begin(PORT, &tunnel_dice, !has_exits); /* which lose upgrades without a word */
     plan_events();
     return CONFIG;
 }

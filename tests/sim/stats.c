@@ -147,6 +147,7 @@ static void check(const char *text)
     }
     check_quotes(all);
     check_tunnels(all);
+    tunnels_check_bytes(all);
     budget_check(all);
     if (total > at(all, "requests", "total"))
         world_fault("sums", "requests: %lld of all upstreams, %lld in all", (long long)total,

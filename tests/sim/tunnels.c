@@ -5,7 +5,9 @@
 
 #include "base/alloc.h"
 #include "tests/sim/answer.h"
+#include "tests/sim/freeze.h"
 #include "tests/sim/life.h"
+#include "tests/sim/upgrades.h"
 
 #define SECOND_US 1000000
 #define SIDES_MOST 256
@@ -28,6 +30,7 @@ struct side {
     enum deed deed;
     uint64_t size, sent, got; /* bytes to send; sent; received */
     unsigned char header[HEADER];
+    bool is_upgraded; /* its bytes are its upstream's, among others */
     bool is_far, is_speaking, has_finned, has_heard_end;
     struct tunnel_client *client;
 };
@@ -39,7 +42,8 @@ struct tunnel_client {
     struct text out;
     size_t request_len;
     struct answer answer;
-    bool is_open, is_denied, is_done;
+    bool is_open, is_denied, is_done, upgrades; /* it upgrades, and opens no tunnel by CONNECT */
+    uint64_t asked_us;
     struct tunnel_client *next;
 };
 
@@ -47,7 +51,7 @@ static struct side sides[SIDES_MOST];
 static unsigned side_count, asked, opened, unnoticed;
 static struct tunnel_client *clients;
 static uint16_t port;
-static bool is_letting_go;
+static bool is_letting_go, may_upgrade;
 
 static void next_tunnel(void *owner);
 
@@ -248,6 +252,14 @@ static bool on_far_accept(void *owner, struct end *e)
     return true;
 }
 
+void tunnels_switch(struct end *e)
+{
+    struct side *s = &sides[side_count];
+    if (!on_far_accept(NULL, e))
+        end_close(e, true);
+    s->is_upgraded = true;
+}
+
 static bool on_inside(void *owner, struct end *e)
 {
     (void)owner;
@@ -280,10 +292,18 @@ static void on_open(void *owner)
     struct tunnel_client *c = owner;
     static const char *const hosts[] = {"far.sim:443", "far.sim:9443", "inside.sim:443",
                                         "far.sim:22"};
-    uint32_t host = dice_draw(&c->dice, dice_chance(&c->dice, 85) ? 2 : COUNT_OF(hosts));
     c->is_open = true;
-    c->is_denied = host >= 2;
+    c->asked_us = world_us();
     text_clear(&c->out);
+    if (c->upgrades) {
+        upgrade_write(c->side->number, &c->out);
+        c->request_len = c->out.len;
+        c->is_denied = false;
+        flush(c);
+        return;
+    }
+    uint32_t host = dice_draw(&c->dice, dice_chance(&c->dice, 85) ? 2 : COUNT_OF(hosts));
+    c->is_denied = host >= 2;
     text_printf(&c->out, "CONNECT %s HTTP/1.%d\r\nHost: %s\r\n\r\n", hosts[host],
                 dice_chance(&c->dice, 70), hosts[host]);
     c->request_len = c->out.len;
@@ -298,10 +318,11 @@ static void on_answer(struct tunnel_client *c)
     world_say("tunnel: side %u is answered %d", c->side->number, status);
     if (c->is_denied && status != 403 && status != 503 && status != 504 && status != 502)
         world_fault("tunnel", "a target that is not allowed is answered %d", status);
-    if (status != 200) {
+    if (status != (c->upgrades ? 101 : 200)) {
         end_tunnel(c);
         return;
     }
+    freeze_judge(c->asked_us);
     begin_to_speak(c->side);
     world_in(LIFE_US, give_up, c->side);
 }
@@ -359,7 +380,9 @@ static void next_tunnel(void *owner)
     c->side = side_new(false);
     c->side->client = c;
     answer_clear(&c->answer);
-    c->answer.is_head = true; /* no body belongs to a 200 */
+    c->upgrades = may_upgrade && dice_chance(&c->dice, 50);
+    c->side->is_upgraded = c->upgrades;
+    c->answer.is_head = !c->upgrades; /* no body belongs to a 200 */
     c->is_open = false;
     c->side->end = end_dial(port, &events, c);
     world_in(ANSWER_US, look_late, c->side);
@@ -374,8 +397,12 @@ static void listen_at(uint32_t address, uint16_t at, bool (*on_accept)(void *, s
     net_listen(l);
 }
 
-void tunnels_begin(uint16_t daemon_port, struct dice *d)
+void tunnels_begin(uint16_t daemon_port, struct dice *d, bool upgrades)
 {
+    struct dice more = dice_of("upgrades", 0);
+    may_upgrade = dice_chance(&more, 50) && upgrades;
+    if (dice_chance(&more, 25))
+        freeze_plan(daemon_port, &more);
     unsigned count = dice_between(d, 1, 4);
     port = daemon_port;
     listen_at(FAR, 443, on_far_accept);
@@ -412,6 +439,40 @@ void tunnels_judge(void)
         if (sides[i].end && end_is_open(sides[i].end) && !sides[i].has_heard_end &&
             sides[i].deed != DEED_VANISH)
             world_fault("tunnel", "side %u has not heard of the end", i);
+}
+
+static json_int_t sum_of(const json_t *all, const char *key)
+{
+    json_int_t n = 0;
+    const json_t *u;
+    size_t i;
+    json_array_foreach (json_object_get(all, "upstreams"), i, u)
+        if (strchr(json_string_value(json_object_get(u, "name")), '.')) /* of no upstream's */
+            n += json_integer_value(json_object_get(json_object_get(u, "bytes"), key));
+    return n;
+}
+
+/* What has arrived was counted, and no more than what the daemon has read. */
+static void check_way(const json_t *all, const char *key, bool from_far)
+{
+    uint64_t least = 0, most = 0;
+    json_int_t counted = sum_of(all, key);
+    for (unsigned i = 0; i < side_count; i++) {
+        const struct side *s = &sides[i];
+        if (s->life != life_number() || s->is_upgraded)
+            continue;
+        least += s->is_far == from_far ? 0 : s->got;
+        most += s->is_far == from_far ? s->sent : 0;
+    }
+    if (counted < 0 || (uint64_t)counted < least || (uint64_t)counted > most)
+        world_fault("sums", "bytes.%s of tunnels: %lld counted, %llu have arrived, of %llu", key,
+                    (long long)counted, (unsigned long long)least, (unsigned long long)most);
+}
+
+void tunnels_check_bytes(const json_t *all)
+{
+    check_way(all, "sent", false);
+    check_way(all, "received", true);
 }
 
 unsigned tunnels_asked(void)
