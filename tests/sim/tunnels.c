@@ -293,6 +293,7 @@ static void on_open(void *owner)
     static const char *const hosts[] = {"far.sim:443", "far.sim:9443", "inside.sim:443",
                                         "far.sim:22"};
     c->is_open = true;
+    c->side->life = life_number(); /* it may have dialled before this one began */
     c->asked_us = world_us();
     text_clear(&c->out);
     if (c->upgrades) {
