@@ -108,6 +108,22 @@ static bool is_torn(int reader, off_t size)
     return size && !(read_it && last == '\n');
 }
 
+/* Where its last line begins that has no end, which may be one that is still being written; or its
+ * size. */
+static off_t end_of_lines(int reader, off_t size)
+{
+    char piece[4096];
+    for (off_t at = size, len; at > 0 && size - at < PIECE; at -= len) {
+        len = at < (off_t)sizeof piece ? at : (off_t)sizeof piece;
+        if (pread(reader, piece, (size_t)len, at - len) != len)
+            return size;
+        const char *end = memrchr(piece, '\n', (size_t)len);
+        if (end || at == len)
+            return end ? at - len + (end - piece) + 1 : 0;
+    }
+    return size;
+}
+
 /* O_NONBLOCK: a pipe without a reader is an error, and one that is full is as well. */
 static int open_path(const char *path, int flags)
 {
@@ -138,7 +154,7 @@ struct order_file *order_file_open(const char *path, const char *life, char *err
     f->is_torn = is_regular && is_torn(f->reader, about.st_size);
     f->is_new = is_regular && about.st_size == 0;
     snprintf(f->life, sizeof f->life, "%s", life);
-    atomic_init(&f->seen, about.st_size);
+    atomic_init(&f->seen, f->is_torn ? end_of_lines(f->reader, about.st_size) : about.st_size);
     f->path = must_strdup(path);
     return f;
 }

@@ -32,17 +32,18 @@ bool order_file_is_at(const struct order_file *, const char *path);
  * all of them were written. */
 int order_file_append(struct order_file *, struct span lines, size_t *written);
 
-/* Likewise, but never waits, and nothing fails: returns how many bytes are in it, 0 if the kernel
- * would have to wait, does not offer it for this file, or fails, or if another daemon may append, too.
- * If a line is in the file in part, and lacks more than its end, the next call is order_file_append()
- * with lines that begin with it: it is completed, and `written` counts all of it. `lines` are whole. */
+/* Likewise, but waits for nothing, unless the file system is frozen (fsfreeze(8)), and nothing fails:
+ * returns how many bytes are in it, 0 if the kernel would have to wait, does not offer it for this file,
+ * or fails, or if another daemon may append, too. If a line is in the file in part, and lacks more than
+ * its end, the next call is order_file_append() with lines that begin with it: it is completed, and
+ * `written` counts all of it. `lines` are whole. */
 size_t order_file_append_at_once(struct order_file *, struct span lines);
 bool order_file_takes_at_once(const struct order_file *); /* false: it would return 0 */
 
 /* After an append: the lines that others have appended since the last call and before that append, in
  * a piece of whole lines. True: there may be more. Of more than 32 MiB only the last are read, and the
  * first line may be cut off. The first call of a life whose file nobody else writes to finds nothing;
- * lines of its own life may be among them. */
+ * lines of its own life may be among them, and a line that had no end when the file was opened. */
 bool order_file_take_others(struct order_file *, struct text *piece);
 const char *order_file_life(const struct order_file *);
 

@@ -215,6 +215,30 @@ START_TEST(a_line_that_another_daemon_has_ended_is_written_anew)
 }
 END_TEST
 
+static void give_up_to_another(void)
+{
+    order_file_give_up(mine);
+    other = opened(OTHER);
+}
+
+/* Given up just before it is completed, to another daemon that has appended nothing: that one is told
+ * of the whole line, since it has read a part of it at most. */
+START_TEST(a_line_that_was_not_whole_when_another_came_is_told)
+{
+    struct text piece = {0};
+    append(mine, _i == 0 ? "" : "zero\n");
+    takes = 2;
+    ck_assert_uint_eq(at_once("one\n"), 2);
+    meanwhile = give_up_to_another;
+    append(mine, "one\ntwo\n");
+    contains(_i == 0 ? "one\ntwo\n" : "zero\none\ntwo\n");
+    append(other, "other\n");
+    ck_assert(order_file_take_others(other, &piece));
+    ck_assert_msg(span_is(text_span(&piece), SPAN("one\ntwo\n")), "%.*s", (int)piece.len, piece.at);
+    text_free(&piece);
+}
+END_TEST
+
 START_TEST(a_pipe_is_not_asked)
 {
     order_file_close(mine);
@@ -240,5 +264,6 @@ SUITE()
     TEST(a_line_that_cannot_be_completed_is_ended);
     TEST(where_another_daemon_may_append_all_waits);
     LOOP(a_line_that_another_daemon_has_ended_is_written_anew, 0, 2);
+    LOOP(a_line_that_was_not_whole_when_another_came_is_told, 0, 2);
     TEST(a_pipe_is_not_asked);
 }
