@@ -271,7 +271,7 @@ int order_file_append(struct order_file *f, struct span lines, size_t *written)
 /* Not for this file, or not for this process. */
 static bool is_final(int error)
 {
-    return error == EOPNOTSUPP || error == ENOSYS || error == EPERM;
+    return error == EOPNOTSUPP || error == EINVAL || error == ENOSYS || error == EPERM;
 }
 
 /* How many bytes follow the last end of a line. */
