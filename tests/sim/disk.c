@@ -11,13 +11,22 @@
 #include "tests/sim/threads.h"
 
 #define FILES_MOST 64
+#define RETRY_US 3000000 /* until what it did not take is written */
 
 static struct disk_nature nature;
-static uint64_t hangs_until;
+static uint64_t hangs_until, well_us; /* when it became well; 0: it was never ill */
+
+static bool is_ill(void)
+{
+    return nature.is_full || nature.fails_write || nature.fails_sync || nature.hang_us;
+}
 
 void disk_set(const struct disk_nature *n)
 {
+    bool was_ill = is_ill();
     nature = *n;
+    if (was_ill && !is_ill())
+        well_us = world_us();
 }
 
 const struct disk_nature *disk_now(void)
@@ -27,8 +36,13 @@ const struct disk_nature *disk_now(void)
 
 bool disk_is_ill(void)
 {
-    return nature.is_full || nature.fails_write || nature.fails_sync || nature.hang_us ||
-           world_us() < hangs_until;
+    return is_ill() || world_us() < hangs_until;
+}
+
+bool disk_lags(void)
+{
+    uint64_t since = well_us > hangs_until ? well_us : hangs_until;
+    return disk_is_ill() || (since && world_us() - since < RETRY_US);
 }
 
 static struct dice *chance(void)

@@ -21,6 +21,9 @@ const struct disk_nature *disk_now(void);
 
 /* Does a write hang, or do writes fail? What is to be written may be lost then. */
 bool disk_is_ill(void);
+
+/* Or may what it did not take not be written yet? */
+bool disk_lags(void);
 ssize_t disk_write(int fd, const void *from, size_t len);
 
 /* As pwritev2() with RWF_NOWAIT: takes nothing, a part or all of it. */

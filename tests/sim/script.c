@@ -33,8 +33,6 @@
 
 #define HABITS_MOST 3600 /* so that what is left of it by a number of deeds is even */
 
-#define RETRY_US (3 * SECOND_US) /* until what a disk did not take is written */
-
 #define CONFIG "sim.conf"
 #define JOURNAL "./orders.jsonl"
 #define STATE "./state.json"
@@ -58,7 +56,6 @@ static const struct name_row names[] = {{"plain.sim", 0x0a000001},
 
 static struct client_plan plan;
 static struct disk_nature disk_usual;
-static uint64_t healed_us; /* 0: its disk was not ill, or is */
 static struct dice dice, cache_dice, exit_dice, tunnel_dice, budget_dice;
 static bool has_endpoints, has_exits, has_tunnels, has_budget;
 static bool journals, syncs, requires, keeps_state, ends, was_told, is_fickle;
@@ -223,12 +220,6 @@ static void note_quiet(void)
         opened[i] = origins[i].opened;
 }
 
-/* What it did not take may not be written yet. */
-static bool disk_lags(void)
-{
-    return disk_is_ill() || (healed_us && world_us() - healed_us < RETRY_US);
-}
-
 /* Once it has been told to end, the next life is told so too. */
 static void on_death(bool with_power)
 {
@@ -277,7 +268,6 @@ static void heal_disk(void *owner)
     (void)owner;
     world_say("disk: is well again");
     disk_set(&disk_usual);
-    healed_us = world_us();
 }
 
 static void spoil_disk(void *owner)
