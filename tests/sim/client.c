@@ -289,10 +289,10 @@ static void write_request(struct client *c)
     text_printf(&c->out, "Host: 127.0.0.1:%u\r\n", c->plan->port);
     if (c->wish.target)
         quotes_ask(&c->wish);
-    if (c->wish.target && quote_may_be_shared(&c->wish))
-        book_share(c->number_of_try);
     else
         text_printf(&c->out, "X-Try: %u\r\n", c->number_of_try);
+    if (c->wish.target && quote_may_be_shared(&c->wish))
+        book_share(c->number_of_try);
     size_t body = body_of(c);
     if (c->order)
         text_printf(&c->out, "Authorization: Bearer %u\r\nContent-Length: %zu\r\n", c->order % 3,
