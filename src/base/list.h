@@ -45,6 +45,12 @@ static inline void list_push_front(struct list *l, struct link *n)
     list_insert_(l, l->head.next, n);
 }
 
+/* `at` is on the list; NULL: at its front. */
+static inline void list_insert_behind(struct list *l, struct link *at, struct link *n)
+{
+    list_insert_(l, at ? at->next : l->head.next, n);
+}
+
 /* Removes `n` from the list that it is on, if any. */
 static inline void list_remove(struct link *n)
 {
@@ -85,6 +91,11 @@ static inline struct link *list_last(const struct list *l)
 static inline struct link *list_next(const struct link *n)
 {
     return n->next == &n->on->head ? NULL : n->next;
+}
+
+static inline struct link *list_prev(const struct link *n)
+{
+    return n->prev == &n->on->head ? NULL : n->prev;
 }
 
 /* Walks the list; the current element may be removed inside the loop. */

@@ -50,8 +50,7 @@ static uint64_t shut_until(const struct gate *g)
     return limits_shut_until(&g->limits, loop_now(g->loop));
 }
 
-/* A waiter that has another response to give is refused as soon as it is held. That does not count
- * as a refusal. */
+/* A waiter that has another response to give is refused once it is held, which is not counted. */
 static bool gives_way(const struct gate *g, const struct gate_waiter *w)
 {
     return w->yields && obstacle_of(g, w).until_ms != 0;
@@ -73,10 +72,11 @@ static uint64_t earliest(const struct gate *g, const struct obstacle *o, size_t 
     return by_rate > o->until_ms ? by_rate : o->until_ms;
 }
 
-/* How many waiters are ahead of a new one, as far as is known. */
-static size_t before_newcomer(const struct gate *g, bool is_order)
+/* How many waiters are ahead of the one with this number, as far as is known. */
+static size_t ahead_of(const struct gate *g, bool is_order, uint64_t number)
 {
-    return g->lanes[0].ready.count + (is_order ? 0 : g->lanes[1].ready.count);
+    return is_order ? lane_ready_before(&g->lanes[0], number)
+                    : g->lanes[0].ready.count + lane_ready_before(&g->lanes[1], number);
 }
 
 /* ----------------------------------------------------------------- refusals */
@@ -169,7 +169,7 @@ static void line_up(struct gate *g, struct gate_waiter *w, const struct obstacle
     bool alone = o->until_ms > shut_until(g);
     if (alone && o->until_ms < g->lapse_ms)
         g->lapse_ms = o->until_ms;
-    list_push_back(alone ? &l->held : &l->ready, &w->link);
+    lane_insert(alone ? &l->held : &l->ready, w);
 }
 
 /* Checks all waiters: which of them are held, and which can no longer be sent in time. */
@@ -215,8 +215,7 @@ static void on_rethink(struct deadline *d)
     review(g);
 }
 
-/* When a hold is over, the waiters that it applied to return to their places in the order of
- * arrival. */
+/* After a hold, waiters that it applied to return to their places in the order of arrival. */
 static void let_in(struct gate *g)
 {
     if (loop_now(g->loop) >= g->lapse_ms)
@@ -266,8 +265,8 @@ static void on_wake(struct deadline *d)
 static void begin_to_wait(struct gate *g, struct gate_waiter *w, enum denial_cause cause,
                           uint64_t until_ms)
 {
-    g->waited += w->number == 0 && !tokens_are_asked_for(&g->tokens);
-    w->number = ++g->came;
+    g->waited += !w->has_waited && !tokens_are_asked_for(&g->tokens);
+    w->has_waited = true;
     if (w->share)
         w->share->held += cause == DENIAL_SHARE || cause == DENIAL_ORDERS;
     deadline_at(&w->deadline, until_ms);
@@ -278,22 +277,22 @@ static void join(struct gate *g, struct gate_waiter *w, const struct obstacle *o
     begin_to_wait(g, w, o->cause, until_ms);
     line_up(g, w, o);
     set_wake(g);
-    if (w->is_order && g->lanes[1].ready.count)
+    if (list_next(&w->link) || (w->is_order && g->lanes[1].ready.count))
         review_soon(g);
 }
 
 /* True: it takes a token and passes. False: it waits in its lane, or is refused. */
 static bool pass_or_join(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
 {
-    size_t before = before_newcomer(g, w->is_order);
+    size_t ahead = ahead_of(g, w->is_order, w->number);
     struct obstacle o = obstacle_of(g, w);
     uint64_t now = loop_now(g->loop);
-    if (before == 0 && o.until_ms <= now && shut_until(g) <= now &&
+    if (ahead == 0 && o.until_ms <= now && shut_until(g) <= now &&
         tokens_take(&g->tokens, w->is_order, loop_now(g->loop)))
         return true;
     if (o.until_ms > now)
         tokens_touch(&g->tokens);
-    uint64_t at = earliest(g, &o, before, w->is_order);
+    uint64_t at = earliest(g, &o, ahead, w->is_order);
     if (at >= until_ms || refuses(g) || (w->yields && o.until_ms))
         refuse_later(g, w, at);
     else
@@ -339,6 +338,7 @@ void gate_limit_bots(struct gate *g, const struct config *c)
 bool gate_pass(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
 {
     MAGIC_CHECK(g, MAGIC);
+    uint64_t number = w->gate == g ? w->number : ++g->came;
     *w = (struct gate_waiter){.is_order = w->is_order,
                               .is_private = w->is_private,
                               .places = w->places,
@@ -351,6 +351,7 @@ bool gate_pass(struct gate *g, struct gate_waiter *w, uint64_t until_ms)
                               .on_moved = w->on_moved,
                               .moves = w->moves,
                               .gate = g,
+                              .number = number,
                               .share = bot_shares_ask(&g->limits.bots, w->bot, loop_now(g->loop))};
     task_init(&w->refusal, on_refusal);
     deadline_init(&w->deadline, g->loop, on_deadline);
@@ -390,7 +391,7 @@ void gate_stand(const struct gate *g, const struct gate_waiter *w, struct gate_s
     struct gate_waiter it = *w;
     it.share = bot_shares_find(&g->limits.bots, w->bot);
     struct obstacle o = obstacle_of(g, &it);
-    size_t before = before_newcomer(g, w->is_order);
+    size_t before = ahead_of(g, w->is_order, UINT64_MAX);
     int64_t limit = g->limits.settings->weight_limit, weight = holds_weight(&g->limits.holds, now);
     s->is_held = o.until_ms > now;
     s->pass_ms = earliest(g, &o, before, w->is_order);

@@ -27,9 +27,9 @@ struct gate_waiter {
     struct gate *gate;
     struct bot_share *share; /* of its bot; NULL: there are no bot blocks */
     bool is_paced;           /* it waits for its bot's order_rate, or was refused because of it */
-    bool is_moved;
+    bool is_moved, has_waited;
     struct link link;
-    uint64_t number; /* in order of arrival */
+    uint64_t number; /* in order of arrival; kept when it comes to the same gate again */
     struct deadline deadline;
     struct task refusal;
     struct verdict why;
