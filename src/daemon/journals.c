@@ -4,7 +4,9 @@
 
 static struct order_journal_rules rules_of(const struct config *c)
 {
-    return (struct order_journal_rules){c->order_journal_required, c->order_journal_sync};
+    return (struct order_journal_rules){.required = c->order_journal_required,
+                                        .sync = c->order_journal_sync,
+                                        .nowait = c->order_journal_nowait};
 }
 
 void journals_init(struct journals *j, struct loop *loop, struct proxy *proxy, const char *life)

@@ -439,7 +439,6 @@ struct order_journal *order_journal_new(struct loop *loop, const char *path, con
     snprintf(j->life, sizeof j->life, "%s", life);
     j->file = file;
     j->health.path = j->path;
-    order_journal_configure(j, rules);
     list_init(&j->entries);
     list_init(&j->fresh);
     list_init(&j->kept);
@@ -449,6 +448,7 @@ struct order_journal *order_journal_new(struct loop *loop, const char *path, con
     deadline_init(&j->stuck, loop, on_stuck);
     deadline_init(&j->retry, loop, on_retry);
     j->writer = order_writer_new(loop, file, &events, j);
+    order_journal_configure(j, rules);
     write_mark(j, NULL);
     return j;
 }
@@ -458,6 +458,7 @@ void order_journal_configure(struct order_journal *j, struct order_journal_rules
     MAGIC_CHECK(j, MAGIC);
     j->health.required = rules.required;
     j->syncs = rules.sync;
+    order_writer_allow(j->writer, rules.nowait);
 }
 
 void order_journal_listen(struct order_journal *j, order_journal_listener *listener, void *context)

@@ -21,6 +21,7 @@ struct order_other;
 struct order_journal_rules {
     bool required; /* while it cannot be written, orders are refused */
     bool sync;     /* an order leaves when its line is on the disk */
+    bool nowait;   /* the loop may append itself: order_writer_allow() */
 };
 
 /* Opens the file (see order_file.h), and begins it with the life of the daemon. NULL, with a

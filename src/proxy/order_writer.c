@@ -15,6 +15,7 @@ struct order_writer {
     struct task look; /* before the loop waits */
     uv_thread_t thread;
     size_t count; /* the loop's own: given, and not told of */
+    bool at_once; /* it may append itself */
     const struct order_writer_events *events;
     void *owner;
 
@@ -237,6 +238,12 @@ static void append_at_once(struct order_writer *w, struct list *lines)
         line_of(k)->is_begun = line_of(k)->outcome == ORDER_UNSURE;
 }
 
+void order_writer_allow(struct order_writer *w, bool at_once)
+{
+    MAGIC_CHECK(w, MAGIC);
+    w->at_once = at_once;
+}
+
 void order_writer_give(struct order_writer *w, struct list *lines)
 {
     MAGIC_CHECK(w, MAGIC);
@@ -246,7 +253,7 @@ void order_writer_give(struct order_writer *w, struct list *lines)
     for (struct link *k = list_first(lines); k; k = list_next(k))
         line_of(k)->is_given = true;
     uv_mutex_lock(&w->mutex);
-    if (w->thread_sleeps && order_file_takes_at_once(w->file))
+    if (w->at_once && w->thread_sleeps && order_file_takes_at_once(w->file))
         append_at_once(w, lines);
     bool wakes = w->thread_sleeps && lines->count;
     w->thread_sleeps &= !wakes;

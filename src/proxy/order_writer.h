@@ -26,6 +26,10 @@ struct order_writer_events {
 struct order_writer *order_writer_new(struct loop *, struct order_file *,
                                       const struct order_writer_events *, void *owner);
 
+/* May the loop append itself what need not wait (order_file_append_at_once())? At first not: it stands
+ * still while the file system is frozen. */
+void order_writer_allow(struct order_writer *, bool at_once);
+
 /* Gives all lines of the list, which is empty then. */
 void order_writer_give(struct order_writer *, struct list *lines);
 

@@ -51,6 +51,7 @@ static void begin(void)
     uv_cond_init(&disk_moves);
     loop = loop_new();
     writer = order_writer_new(loop, new_file(), &events, NULL);
+    order_writer_allow(writer, true);
 }
 
 static void finish(void)
@@ -100,6 +101,18 @@ START_TEST(the_loop_writes_what_need_not_wait)
     ck_assert_str_eq(told.at, "1 written; 2 written; 3 written; ");
     ck_assert_str_eq(content.at, "line 1\nline 2\nline 3\n");
     ck_assert_int_eq(appends, 0);
+}
+END_TEST
+
+/* What may wait for a frozen file system is not for the loop, unless it is told so. */
+START_TEST(unless_allowed_all_goes_to_the_thread)
+{
+    settle();
+    order_writer_allow(writer, false);
+    give(1, 4);
+    all_told();
+    ck_assert_str_eq(told.at, "1 written; 2 written; 3 written; ");
+    ck_assert_int_eq(appends, 1);
 }
 END_TEST
 
@@ -215,6 +228,7 @@ SUITE()
 {
     FIXTURE(begin, finish);
     TEST(the_loop_writes_what_need_not_wait);
+    TEST(unless_allowed_all_goes_to_the_thread);
     TEST(what_is_refused_goes_to_the_thread);
     TEST(the_file_is_the_threads_while_it_writes);
     LOOP(the_rest_goes_to_the_thread, 0, 2);
