@@ -126,7 +126,7 @@ static void write_defaults(FILE *out)
     bool is_slow = dice_chance(&dice, 20);
     if (is_slow)
         queue_may_be_held();
-    queue_allow(&waits, !has_endpoints && !has_exits && !has_budget);
+    queue_allow(&waits, !has_endpoints && !has_exits);
     const char *rate = is_slow ? PICK("\"20/1s\"", "\"3/100ms\"", "\"1/300ms\"") : NULL;
     if (has_budget)
         budget_write_rate(out, &budget_dice);
@@ -163,8 +163,8 @@ static void write_config(void)
     if (journals)
         fprintf(out,
                 "order_journal = \"" JOURNAL "\"\norder_journal_sync = %s\n"
-                "order_journal_required = %s\n",
-                syncs ? "yes" : "no", requires ? "yes" : "no");
+                "order_journal_required = %s\norder_journal_nowait = %s\n",
+                syncs ? "yes" : "no", requires ? "yes" : "no", drain_ms % 4 ? "yes" : "no");
     if (has_tunnels)
         fprintf(out, TUNNEL_PORTS);
     if (plan.quotes) {

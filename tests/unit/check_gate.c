@@ -75,6 +75,26 @@ START_TEST(test_orders_first)
 }
 END_TEST
 
+/* A hold that begins while it waits for a connection sends it back to the gate: it is not behind those
+ * that came after it. */
+START_TEST(test_what_waits_again_keeps_its_place)
+{
+    struct gate_caller first = QUOTE, second = QUOTE, third = QUOTE, order = ORDER;
+    begin(2, 10000, 2);
+    ck_assert(ask(&first, LONG) && ask(&second, LONG));
+    ck_assert(!ask(&third, LONG) && !ask(&order, LONG));
+    ck_assert(!ask(&first, 12000) &&
+              !ask(&second, LONG)); /* in time, for two come before the third */
+    for (int i = 0; i < 4; i++)
+        pass_time(5000);
+    ck_assert_uint_eq(order.passed, 1);
+    ck_assert_uint_eq(first.passed, 2);
+    ck_assert_uint_eq(second.passed, 3);
+    ck_assert_uint_eq(third.passed, 4);
+    finish();
+}
+END_TEST
+
 /* ----------------------------------------------------------------- refusals */
 
 START_TEST(test_refused_by_its_place)
@@ -273,6 +293,7 @@ SUITE()
     TEST(test_burst_and_rate);
     TEST(test_burst_is_the_count);
     TEST(test_orders_first);
+    TEST(test_what_waits_again_keeps_its_place);
     TEST(test_refused_by_its_place);
     TEST(test_refused_for_an_order);
     TEST(test_never_late);
