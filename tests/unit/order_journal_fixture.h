@@ -28,7 +28,7 @@ struct order {
 static inline struct order_journal *new_journal(const char *path, bool required, bool sync)
 {
     char error[200];
-    struct order_journal_rules rules = {required, sync};
+    struct order_journal_rules rules = {.required = required, .sync = sync};
     struct order_journal *j = order_journal_new(loop, path, LIFE, rules, error, sizeof error);
     ck_assert_ptr_nonnull(j);
     return j;
