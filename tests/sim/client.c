@@ -355,6 +355,7 @@ static void on_refused(struct client *c)
     bool was_killed = life_number() > 1 || !life_is_on();
     world_say("client %u: the connection is refused", c->number);
     disconnect(c, false);
+    answer_clear(&c->answer); /* it may have heard a 503 */
     if (was_killed && !is_letting_go && ++c->redials < REDIALS_MOST) {
         world_in(AGAIN_US + dice_draw(&c->dice, 10 * AGAIN_US), dial_again, c);
         return;
