@@ -7,8 +7,8 @@
 struct gate;
 struct bot_share;
 
-/* Embedded in its owner, which sets the fields above the line; the fields below it belong to the
- * gate. */
+/* Embedded in its owner, which zeroes it at first and sets the fields above the line; the fields below it
+ * belong to the gate. */
 struct gate_waiter {
     bool is_order;       /* POST, PUT, PATCH, DELETE: goes before other requests */
     bool is_private;     /* carries a credential */

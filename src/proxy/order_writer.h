@@ -1,8 +1,8 @@
 /* The thread that appends lines to the file of an order journal. It has a thread of its own, since a
  * handshake step would keep a line waiting for 3 ms on the other one (worker.h). Owned by its
  * journal, on the loop. The thread takes all lines that were given since it took the last ones, so
- * that they share one write and one sync. While it has none, the loop itself appends what the kernel
- * takes without waiting. A line is with its owner, given, or with the thread. */
+ * that they share one write and one sync. While it has none, the loop appends what the kernel takes
+ * without waiting, if order_writer_allow() says so. A line is with its owner, given, or with the thread. */
 #pragma once
 
 #include "net/loop.h"
